@@ -1,0 +1,1 @@
+"""The controller: the rack's state over HTTP, for people and for programs."""

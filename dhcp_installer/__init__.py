@@ -1,0 +1,1 @@
+"""The DHCP installer: learns by power which Raspberry Pi sits where."""
