@@ -1,0 +1,84 @@
+"""pirack.db: one SQLite file for all that the machine itself has to remember."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rack.errors import DatabaseError
+
+_APPLICATION_ID = 0x50695261  # "PiRa": tells our file from any other SQLite file
+
+# Each entry brings the schema one version further; `PRAGMA user_version` counts them.
+# Entries are added, never changed: a rack in use has run the older ones.
+_MIGRATIONS = (
+    """
+    CREATE TABLE rasps (
+      stack   INTEGER NOT NULL,
+      slot    INTEGER NOT NULL,
+      mac     TEXT    NOT NULL UNIQUE,
+      address TEXT    NOT NULL UNIQUE,
+      PRIMARY KEY (stack, slot)
+    ) STRICT;
+    """,
+)
+
+
+class Database:
+    """The file, opened anew for each piece of work, so that threads never share a connection."""
+
+    def __init__(self, path: Path, *, timeout: float = 5.0) -> None:
+        """Open or make the file at `path` and bring its schema up to date.
+
+        Args:
+            path: the file; its folder must exist.
+            timeout: seconds to wait for another process's write.
+
+        Raises:
+            DatabaseError: the file is not PiRack's, is damaged or newer, or cannot be opened.
+        """
+        self.path = path
+        self._timeout = timeout
+        with self.connection() as connection:
+            self._migrate(connection)
+
+    @contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection in autocommit mode, closed afterwards: BEGIN binds several writes.
+
+        Raises:
+            DatabaseError: in place of any error of SQLite's.
+        """
+        try:
+            connection = sqlite3.connect(self.path, timeout=self._timeout, isolation_level=None)
+            try:
+                yield connection
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise DatabaseError(
+                f"{self.path}: {error}: nothing was written;"
+                " put a backup in its place, or move it away"
+            ) from error
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        application, version = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("application_id", "user_version")
+        )
+        is_new = not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if application != _APPLICATION_ID and not is_new:
+            raise DatabaseError(f"{self.path}: not a database of PiRack's: name another file")
+        if version > len(_MIGRATIONS):
+            raise DatabaseError(
+                f"{self.path}: made by a newer PiRack (schema {version},"
+                f" this one knows {len(_MIGRATIONS)}): upgrade PiRack"
+            )
+        if version == len(_MIGRATIONS):
+            return
+        connection.execute("PRAGMA journal_mode = WAL")
+        for number, migration in enumerate(_MIGRATIONS[version:], start=version + 1):
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {migration}; PRAGMA application_id = {_APPLICATION_ID};"
+                f" PRAGMA user_version = {number}; COMMIT;"
+            )

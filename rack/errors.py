@@ -1,0 +1,29 @@
+"""What can be wrong with a rack's description.
+
+RackError
+├── LayoutError      rack.toml says something that cannot be (also a ValueError)
+├── UnknownPlace     there is no such stack or slot in this rack (also a LookupError)
+└── DatabaseError    pirack.db cannot be used as it is
+"""
+
+from pathlib import Path
+
+
+class RackError(Exception):
+    """The base of all errors of the package; its text is one line for people."""
+
+
+class LayoutError(RackError, ValueError):
+    """rack.toml says something that cannot be: which file, which key, what is wrong, the mend."""
+
+    def __init__(self, path: Path, key: str, what: str, mend: str) -> None:
+        self.path, self.key, self.what, self.mend = path, key, what, mend
+        super().__init__(": ".join(part for part in (str(path), key, what, mend) if part))
+
+
+class UnknownPlace(RackError, LookupError):
+    """There is no such stack or slot in this rack, or the words do not name any place."""
+
+
+class DatabaseError(RackError):
+    """pirack.db cannot be used as it is; nothing was written to it."""

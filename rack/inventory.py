@@ -1,0 +1,63 @@
+"""The inventory: which Raspberry Pi was found in which slot. Kept in pirack.db."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from rack.database import Database
+
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rasp:
+    """A Raspberry Pi that was found in a slot.
+
+    `mac` is lower-case with colons, `b8:27:eb:01:02:03`.
+    """
+
+    stack: int
+    slot: int
+    mac: str
+    address: IPv4Address
+
+    def __post_init__(self) -> None:
+        if not _MAC.fullmatch(self.mac):
+            raise ValueError(f"{self.mac!r} is no MAC address: write b8:27:eb:01:02:03")
+
+
+class Inventory:
+    """Reads and replaces the rasps of a `Database`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def rasps(self) -> Mapping[tuple[int, int], Rasp]:
+        """Return the rasps found, by (stack, slot).
+
+        Raises:
+            DatabaseError: the database cannot be read.
+        """
+        with self._database.connection() as connection:
+            rows = connection.execute("SELECT stack, slot, mac, address FROM rasps").fetchall()
+        return {
+            (stack, slot): Rasp(stack, slot, mac, IPv4Address(address))
+            for stack, slot, mac, address in rows
+        }
+
+    def replace(self, rasps: Iterable[Rasp]) -> None:
+        """Put these rasps in the place of all that were there: all of them, or none.
+
+        Raises:
+            DatabaseError: the database cannot be written, or two rasps share a slot, a MAC or an
+                address; the inventory is then as it was.
+        """
+        rows = [(rasp.stack, rasp.slot, rasp.mac, str(rasp.address)) for rasp in rasps]
+        with self._database.connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("DELETE FROM rasps")
+            connection.executemany(
+                "INSERT INTO rasps (stack, slot, mac, address) VALUES (?, ?, ?, ?)", rows
+            )
+            connection.execute("COMMIT")

@@ -1,0 +1,102 @@
+"""The layout: what stands where, and how it is wired, after rack.toml."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network
+from typing import Literal
+
+from rack.errors import UnknownPlace
+
+Contact = Literal["normally_open", "normally_closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in a stack, which one rasp fills.
+
+    `id` counts from 1 through the whole rack, stack by stack; `number` from 1 in its stack.
+    `address` is the one that the plan of rack.toml gives to the rasp in this slot.
+    """
+
+    id: int
+    stack: int
+    number: int
+    address: IPv4Address
+
+    @property
+    def name(self) -> str:
+        """The short name on pages, dashboards and labels: `03-2`."""
+        return f"{self.stack:02}-{self.number}"
+
+    @property
+    def host_name(self) -> str:
+        """The host name of the rasp in this slot: `rasp-03-2`."""
+        return f"rasp-{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Rasps that share one relay.
+
+    `number` counts from 1 in the order of rack.toml; `pin` is a BCM number;
+    `x` and `y` are the column and the row of its place in the room, from the top left.
+    """
+
+    number: int
+    pin: int
+    x: int
+    y: int
+    slots: tuple[Slot, ...]
+
+    @property
+    def name(self) -> str:
+        """The number as labels carry it, so that text sorts like numbers: `03`."""
+        return f"{self.number:02}"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The rack's own network, and where the exporters listen in it."""
+
+    subnet: IPv4Network
+    master: IPv4Address
+    exporter_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class RelayBoard:
+    """How the relay board is wired: two different things, which people often mix up.
+
+    `active_high` is the pin's level that energises a coil; `contact` says which contact the
+    stacks' supply goes through, that is, whether an energised relay gives power or cuts it.
+    """
+
+    active_high: bool
+    contact: Contact
+
+
+@dataclass(frozen=True)
+class Rack:
+    """A rack: its name, its stacks, its network and its relay board."""
+
+    name: str
+    network: Network
+    relays: RelayBoard
+    stacks: tuple[Stack, ...]
+
+    @cached_property
+    def slots(self) -> tuple[Slot, ...]:
+        """All slots, in order of their ids."""
+        return tuple(slot for stack in self.stacks for slot in stack.slots)
+
+    def stack(self, number: int) -> Stack:
+        """Return the stack of this number, or raise `UnknownPlace`."""
+        if 1 <= number <= len(self.stacks):
+            return self.stacks[number - 1]
+        raise UnknownPlace(f"no stack {number}: this rack has stacks 1 to {len(self.stacks)}")
+
+    def slot(self, id: int) -> Slot:  # noqa: A002 - the word of the design and of the API
+        """Return the slot of this id, or raise `UnknownPlace`."""
+        if 1 <= id <= len(self.slots):
+            return self.slots[id - 1]
+        raise UnknownPlace(f"no rasp {id}: this rack has rasps 1 to {len(self.slots)}")
