@@ -1,0 +1,91 @@
+"""One board's inside: from load and temperature to what its sensors show."""
+
+from math import exp
+from random import Random
+
+from virtual_rack.faults import Fault
+from virtual_rack.sensors import (
+    CLOCK_TICKS,
+    CORES,
+    FREQUENCY_CAPPED,
+    SINCE_BOOT,
+    SOFT_LIMIT,
+    THROTTLED,
+    UNDER_VOLTAGE,
+    Readings,
+)
+from virtual_rack.thermal import power
+from virtual_rack.workload import Workload
+
+_IDLE_KHZ, _CAPPED_KHZ, _FULL_KHZ = 600_000, 1_000_000, 1_500_000
+_MEMORY_KIB = 3_884_412
+_SOFT_LIMIT_CELSIUS = 80.0  # where a Pi 4's firmware begins to slow the clock
+_BUSY_LOAD = 0.3  # from here on the governor raises the clock
+_LOAD1_SECONDS = 60.0
+
+
+class Board:
+    """A Raspberry Pi 4 as its sensors show it; `random` drives its workload."""
+
+    def __init__(self, random: Random, *, temperature: float) -> None:
+        self.temperature = temperature  # °C
+        self.faults: set[Fault] = set()
+        self._workload = Workload(random)
+        self._since_boot = 0
+        self._busy_seconds = 0.0
+        self._up_seconds = 0.0
+        self._load1 = 0.0
+        self._boot_time = 0.0
+
+    def boot(self, now: float) -> None:
+        """Start anew, as after power came or a reboot; `now` in seconds since the epoch."""
+        self._boot_time = now
+        self._since_boot = 0
+        self._busy_seconds = self._up_seconds = self._load1 = 0.0
+
+    @property
+    def watts(self) -> float:
+        """The power that it turns into heat while it runs."""
+        return power(self._workload.load if self._is_cool else self._workload.load * 0.7)
+
+    @property
+    def _is_cool(self) -> bool:
+        return self.temperature < _SOFT_LIMIT_CELSIUS
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass while it runs."""
+        self._workload.advance(seconds)
+        load = self._workload.load
+        self._up_seconds += seconds
+        self._busy_seconds += load * CORES * seconds
+        fading = exp(-seconds / _LOAD1_SECONDS)
+        self._load1 = self._load1 * fading + load * CORES * (1 - fading)
+        self._since_boot |= self._conditions()
+
+    def _conditions(self) -> int:
+        conditions = 0
+        if not self._is_cool:
+            conditions |= SOFT_LIMIT | THROTTLED
+        if Fault.UNDERVOLTAGE in self.faults:
+            conditions |= UNDER_VOLTAGE | FREQUENCY_CAPPED
+        return conditions
+
+    def readings(self) -> Readings:
+        """Return what its sensors show now."""
+        conditions = self._conditions()
+        load = self._workload.load
+        frequency = _FULL_KHZ if load > _BUSY_LOAD else _IDLE_KHZ
+        idle_seconds = self._up_seconds * CORES - self._busy_seconds
+        return Readings(
+            temperature=round(self.temperature * 1000),
+            frequency=min(frequency, _CAPPED_KHZ) if conditions else frequency,
+            throttled=conditions | (self._since_boot | conditions) << SINCE_BOOT,
+            busy_ticks=round(self._busy_seconds * CLOCK_TICKS),
+            idle_ticks=round(idle_seconds * CLOCK_TICKS),
+            load1=self._load1,
+            memory_total=_MEMORY_KIB,
+            memory_available=round(_MEMORY_KIB * (0.9 - 0.6 * load)),
+            boot_time=round(self._boot_time),
+            uptime=self._up_seconds,
+            is_root_readonly=Fault.READONLY in self.faults,
+        )

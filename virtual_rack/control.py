@@ -1,0 +1,111 @@
+"""How a running virtual rack is spoken to: one JSON line each way over a Unix socket.
+
+The socket lies in the rack's state folder, which its owner alone may enter. A path of a Unix socket
+is at most 107 bytes long and a checkout may lie deeper, so both sides reach it through the folder's
+descriptor.
+"""
+
+import json
+import os
+import socketserver
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from socket import AF_UNIX, SOCK_STREAM, socket
+from typing import Any
+
+from rack.errors import UnknownPlace
+from rack.places import select
+from virtual_rack.faults import Fault
+from virtual_rack.loopback import LoopbackRack
+
+_SOCKET = "control.sock"
+_SECONDS = 10.0
+
+Message = Mapping[str, Any]
+
+
+class NoRackThere(Exception):
+    """No virtual rack runs with this state folder."""
+
+
+def answer(rack: LoopbackRack, request: Message) -> Message:
+    """Do what a request asks for; return the reply, `{"error": …}` where it cannot be done."""
+    try:
+        match request:
+            case {"do": "fault", "places": [*places], "fault": str(fault)}:
+                slots = select(rack.rack, places)
+                rack.put_on(slots, Fault(fault))
+            case {"do": "heal", "places": [*places], "fault": None | str() as fault}:
+                slots = select(rack.rack, places)
+                rack.take_off(slots, Fault(fault) if fault else None)
+            case {"do": "status"}:
+                return {
+                    "rasps": {
+                        name: {"phase": phase, "faults": sorted(faults)}
+                        for name, (phase, faults) in rack.status().items()
+                    }
+                }
+            case _:
+                return {"error": "no such request"}
+    except (UnknownPlace, ValueError) as error:
+        return {"error": str(error)}
+    return {"rasps": [slot.name for slot in slots]}
+
+
+@contextmanager
+def serving(rack: LoopbackRack, state: Path) -> Iterator[None]:
+    """Answer requests for a rack until the block is left."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        timeout = _SECONDS
+
+        def handle(self) -> None:
+            request = json.loads(self.rfile.readline())
+            self.wfile.write(json.dumps(answer(rack, request)).encode() + b"\n")
+
+    state.chmod(0o700)
+    (state / _SOCKET).unlink(missing_ok=True)
+    with (
+        _short_path(state) as path,
+        socketserver.ThreadingUnixStreamServer(path, Handler) as server,
+    ):
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, name="control")
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+            (state / _SOCKET).unlink(missing_ok=True)
+
+
+def ask(state: Path, request: Message) -> Message:
+    """Send a request to the virtual rack with this state folder and return its reply.
+
+    Raises:
+        NoRackThere: none runs with this folder.
+    """
+    try:
+        with _short_path(state) as path, socket(AF_UNIX, SOCK_STREAM) as connection:
+            connection.settimeout(_SECONDS)
+            connection.connect(path)
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            with connection.makefile("rb") as lines:
+                reply: Message = json.loads(lines.readline())
+                return reply
+    except OSError as error:
+        raise NoRackThere(
+            f"no virtual rack runs in {state}: start one with `make demo`, or name its --state"
+        ) from error
+
+
+@contextmanager
+def _short_path(state: Path) -> Iterator[str]:
+    folder = os.open(state, os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{_SOCKET}"
+    finally:
+        os.close(folder)

@@ -1,0 +1,148 @@
+"""The loopback rack: all rasps in one process, at 127.23.STACK.SLOT, without privileges."""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+from random import Random
+
+from exporter.aliases import Aliases
+from exporter.server import Exporter
+from rack.inventory import Rasp
+from rack.layout import Rack, Slot, Stack
+from virtual_rack.board import Board
+from virtual_rack.faults import Fault
+from virtual_rack.rasp import Phase, VirtualRasp
+from virtual_rack.sensors import SensorFiles
+from virtual_rack.thermal import IDLE_WATTS, Surroundings, settled, step
+
+_HOT_RESISTANCE = 2.2  # by how much less heat gets away under the fault `hot`
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a virtual rack is made with.
+
+    `network` is the first two octets of its addresses; `boot_seconds` the mean time from power to
+    service; the same `seed` gives the same loads and boot times.
+    """
+
+    network: str = "127.23"
+    boot_seconds: float = 5.0
+    seed: int = 2016
+
+
+class LoopbackRack:
+    """A rack's rasps, their heat and their power. Safe to be called from several threads."""
+
+    def __init__(
+        self,
+        rack: Rack,
+        aliases: Aliases,
+        state: Path,
+        options: Options,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.rack = rack
+        self._clock = clock
+        self._around = Surroundings()
+        self._lock = threading.Lock()
+        self._last = clock()
+        root = state / "rasps"
+        shutil.rmtree(root, ignore_errors=True)
+        self._rasps = {
+            slot.id: _make_rasp(rack, slot, aliases, root / slot.name, options)
+            for slot in rack.slots
+        }
+        for stack in rack.stacks:
+            idle = settled([IDLE_WATTS] * len(stack.slots), self._around)
+            for slot, temperature in zip(stack.slots, idle, strict=True):
+                self._rasps[slot.id].board.temperature = temperature
+
+    def inventory(self) -> list[Rasp]:
+        """Return what an install of this rack would find."""
+        return [
+            Rasp(rasp.slot.stack, rasp.slot.number, rasp.mac, rasp.address)
+            for rasp in self._rasps.values()
+        ]
+
+    def power_on(self) -> None:
+        """Give power to every stack."""
+        with self._lock:
+            for rasp in self._rasps.values():
+                rasp.power_on(self._clock())
+
+    def advance(self) -> None:
+        """Let the time pass that has passed since the last call.
+
+        Raises:
+            OSError: an address of the rack is taken by another program.
+        """
+        with self._lock:
+            now = self._clock()
+            seconds = max(0.0, now - self._last)
+            self._last = now
+            for stack in self.rack.stacks:
+                self._warm(stack, now, seconds)
+            for rasp in self._rasps.values():
+                rasp.advance(now, seconds)
+
+    def _warm(self, stack: Stack, now: float, seconds: float) -> None:
+        rasps = [self._rasps[slot.id] for slot in stack.slots]
+        watts = [rasp.board.watts if rasp.phase(now) is not Phase.OFF else 0.0 for rasp in rasps]
+        targets = settled(watts, self._around)
+        for i, rasp in enumerate(rasps):
+            if Fault.HOT in rasp.faults:
+                targets[i] += watts[i] * self._around.resistance * (_HOT_RESISTANCE - 1)
+        after = step([rasp.board.temperature for rasp in rasps], targets, seconds, self._around)
+        for rasp, temperature in zip(rasps, after, strict=True):
+            rasp.board.temperature = temperature
+
+    def put_on(self, slots: Iterable[Slot], fault: Fault) -> None:
+        """Make a fault appear on the rasps in these slots."""
+        with self._lock:
+            for slot in slots:
+                self._rasps[slot.id].put_on(fault, self._clock())
+
+    def take_off(self, slots: Iterable[Slot], fault: Fault | None = None) -> None:
+        """Make a fault, or all of them, disappear from the rasps in these slots."""
+        with self._lock:
+            for slot in slots:
+                for each in [fault] if fault else list(Fault):
+                    self._rasps[slot.id].take_off(each, self._clock())
+
+    def status(self) -> Mapping[str, tuple[Phase, frozenset[Fault]]]:
+        """Return each rasp's phase and faults, by its name."""
+        with self._lock:
+            return {
+                rasp.slot.name: (rasp.phase(self._clock()), rasp.faults)
+                for rasp in self._rasps.values()
+            }
+
+    def close(self) -> None:
+        """Cut all power: no socket and no process is left when this returns."""
+        with self._lock:
+            for rasp in self._rasps.values():
+                rasp.power_off()
+
+
+def _make_rasp(
+    rack: Rack, slot: Slot, aliases: Aliases, root: Path, options: Options
+) -> VirtualRasp:
+    address = IPv4Address(f"{options.network}.{slot.stack}.{slot.number}")
+    random = Random(f"{options.seed} {slot.name}")  # noqa: S311 - a simulation, not a secret
+    port = rack.network.exporter_port
+    return VirtualRasp(
+        slot,
+        address,
+        Board(random, temperature=0.0),
+        SensorFiles(root),
+        lambda: Exporter(aliases, str(address), port, root=root),
+        exporter_port=port,
+        boot_seconds=options.boot_seconds,
+        random=random,
+    )

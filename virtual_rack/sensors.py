@@ -1,0 +1,81 @@
+"""The files under /sys and /proc in which a Raspberry Pi 4 shows how it is.
+
+Formats after the kernel's own: Documentation/filesystems/proc.rst, thermal and cpufreq in
+Documentation/ABI, and Raspberry Pi's drivers/firmware/raspberrypi.c for get_throttled, whose bits
+are those of `vcgencmd get_throttled`: 0 to 3 now, 16 to 19 since boot.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+CORES = 4
+CLOCK_TICKS = 100  # USER_HZ: the unit of /proc/stat
+
+UNDER_VOLTAGE, FREQUENCY_CAPPED, THROTTLED, SOFT_LIMIT = (1 << bit for bit in range(4))
+SINCE_BOOT = 16  # the shift from a condition's bit now to its bit since boot
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What the sensors of one board say. Units are those of the kernel's files."""
+
+    temperature: int  # millidegrees Celsius
+    frequency: int  # kHz
+    throttled: int
+    busy_ticks: int
+    idle_ticks: int
+    load1: float
+    memory_total: int  # KiB
+    memory_available: int  # KiB
+    boot_time: int  # seconds since the epoch
+    uptime: float  # seconds
+    is_root_readonly: bool
+
+
+def files(readings: Readings) -> Iterator[tuple[str, str]]:
+    """Give each file's path, relative to the root, and its text."""
+    cpu0 = "sys/devices/system/cpu/cpu0/cpufreq"
+    yield "sys/class/thermal/thermal_zone0/temp", f"{readings.temperature}\n"
+    yield f"{cpu0}/scaling_cur_freq", f"{readings.frequency}\n"
+    yield (
+        "sys/devices/platform/soc/soc:firmware/get_throttled",
+        f"{readings.throttled:x}\n",
+    )
+    ticks = f"{readings.busy_ticks} 0 0 {readings.idle_ticks} 0 0 0 0 0 0"
+    yield "proc/stat", f"cpu  {ticks}\nbtime {readings.boot_time}\n"
+    load = f"{readings.load1:.2f}"
+    yield "proc/loadavg", f"{load} {load} {load} 1/123 4567\n"
+    yield (
+        "proc/meminfo",
+        f"MemTotal:       {readings.memory_total:8} kB\n"
+        f"MemFree:        {readings.memory_available // 2:8} kB\n"
+        f"MemAvailable:   {readings.memory_available:8} kB\n",
+    )
+    yield "proc/uptime", f"{readings.uptime:.2f} {readings.idle_ticks / CLOCK_TICKS:.2f}\n"
+    mode = "ro" if readings.is_root_readonly else "rw"
+    yield (
+        "proc/mounts",
+        f"/dev/mmcblk0p2 / ext4 {mode},noatime 0 0\nproc /proc proc rw,nosuid 0 0\n",
+    )
+
+
+class SensorFiles:
+    """A board's simulated /sys and /proc, below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._written: dict[str, str] = {}
+
+    def write(self, readings: Readings) -> None:
+        """Bring the files up to date; a reader sees the old text or the new, never half of it."""
+        for name, text in files(readings):
+            if self._written.get(name) == text:
+                continue
+            path = self._root / name
+            if name not in self._written:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = path.with_name(f".{path.name}.new")
+            fresh.write_text(text, encoding="ascii")
+            fresh.replace(path)
+            self._written[name] = text

@@ -1,0 +1,34 @@
+"""What the boards work on: idle and busy phases of random length, as experiments come and go."""
+
+from random import Random
+
+_IDLE_SECONDS = 90.0
+_BUSY_SECONDS = 45.0
+_IDLE_LOAD = (0.01, 0.08)
+_BUSY_LOAD = (0.55, 1.0)
+
+
+class Workload:
+    """The load of one board, drawn from `random`: the same seed gives the same phases."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._is_busy = random.random() < _BUSY_SECONDS / (_BUSY_SECONDS + _IDLE_SECONDS)
+        self._begin_phase()
+
+    @property
+    def load(self) -> float:
+        """The part of the board's four cores in use, 0 to 1."""
+        return self._load
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self._left -= seconds
+        if self._left <= 0:
+            self._is_busy = not self._is_busy
+            self._begin_phase()
+
+    def _begin_phase(self) -> None:
+        mean, loads = (_BUSY_SECONDS, _BUSY_LOAD) if self._is_busy else (_IDLE_SECONDS, _IDLE_LOAD)
+        self._left = self._random.expovariate(1 / mean)
+        self._load = self._random.uniform(*loads)
