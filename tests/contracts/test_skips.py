@@ -1,0 +1,90 @@
+"""The rule on skips: see `tests/conftest.py`."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+SKIPS = {
+    "fixture": """
+import pytest
+
+@pytest.fixture
+def browser():
+    pytest.skip("no browser here")
+
+def test_page(browser):
+    pass
+""",
+    "mark": """
+import pytest
+
+@pytest.mark.skipif(True, reason="no browser here")
+def test_page():
+    pass
+""",
+    "module": """
+import pytest
+
+pytest.skip("no browser here", allow_module_level=True)
+""",
+}
+
+EXPECTED_FAILURE = """
+import pytest
+
+@pytest.mark.xfail(reason="known")
+def test_page():
+    raise AssertionError
+"""
+
+Run = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run pytest, with this project's conftest, on one module's text."""
+    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
+
+    def run_pytest(text: str, *, forbid: bool) -> CompletedProcess[str]:
+        (tmp_path / "test_it.py").write_text(text)
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", "-ra", "-p", "no:cacheprovider", str(tmp_path)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PIRACK_FORBID_SKIPS": str(int(forbid))},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run_pytest
+
+
+@pytest.mark.parametrize("where", SKIPS)
+def test_a_skip_is_told_with_its_reason(run: Run, where: str) -> None:
+    done = run(SKIPS[where], forbid=False)
+    assert "1 skipped" in done.stdout
+    assert "no browser here" in done.stdout
+
+
+@pytest.mark.parametrize("where", SKIPS)
+def test_a_forbidden_skip_is_a_failure_that_names_the_reason(run: Run, where: str) -> None:
+    done = run(SKIPS[where], forbid=True)
+    assert done.returncode in {pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED}
+    assert "PIRACK_FORBID_SKIPS=1 allows no skip, and this was: " in done.stdout
+    assert "no browser here" in done.stdout
+    assert "1 skipped" not in done.stdout
+
+
+def test_an_expected_failure_is_no_skip(run: Run) -> None:
+    done = run(EXPECTED_FAILURE, forbid=True)
+    assert done.returncode == pytest.ExitCode.OK
+    assert "1 xfailed" in done.stdout

@@ -1,0 +1,249 @@
+"""Programs are found or fetched: real apt and dpkg, on a repository that each test makes."""
+
+import hashlib
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from virtual_rack import programs
+from virtual_rack.debian import Debian
+from virtual_rack.programs import ProgramError, find
+
+ROOT = Path(__file__).parent.parent.parent
+
+needs_apt = pytest.mark.skipif(
+    not all(map(shutil.which, ("apt-get", "dpkg", "dpkg-deb"))),
+    reason="this machine has no apt: install apt and dpkg",
+)
+
+SAYS_ITS_VERSION = '#!/bin/sh\necho "$(basename "$0") 9, libraries in $LD_LIBRARY_PATH"\n'
+
+
+class Repository:
+    """An apt repository in a folder, and what apt needs to use it and nothing of the machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.status = folder / "status"
+        self.sources = folder / "sources.list"
+        folder.mkdir()
+        self.status.touch()
+        (folder / "Packages").touch()
+        self.serve_from(f"copy:{folder}")
+
+    def serve_from(self, address: str) -> None:
+        self.sources.write_text(f"deb [trusted=yes] {address} ./\n")
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        return (
+            f"Dir::State::Status={self.status}",
+            f"Dir::Etc::SourceList={self.sources}",
+            "Dir::Etc::SourceParts=-",
+        )
+
+    def add(
+        self,
+        package: str,
+        *,
+        depends: str = "",
+        files: dict[str, str] | None = None,
+        links: dict[str, str] | None = None,
+    ) -> None:
+        tree = self.folder / "build" / package
+        control = f"Package: {package}\nVersion: 9\nArchitecture: all\n"
+        control += "Maintainer: PiRack <pirack@example.org>\n"
+        control += f"Depends: {depends}\n" if depends else ""
+        about = {"DEBIAN/control": f"{control}Description: for a test\n"}
+        for name, text in {**about, **(files or {})}.items():
+            file = tree / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+            file.chmod(0o755)
+        for name, target in (links or {}).items():
+            link = tree / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(target)
+        archive = self.folder / f"{package}_9_all.deb"
+        build = ["dpkg-deb", "--root-owner-group", "--build", str(tree), str(archive)]
+        subprocess.run(build, check=True, capture_output=True, timeout=30)
+        data = archive.read_bytes()
+        with (self.folder / "Packages").open("a") as index:
+            index.write(
+                f"{control}Filename: ./{archive.name}\nSize: {len(data)}\n"
+                f"SHA256: {hashlib.sha256(data).hexdigest()}\n\n"
+            )
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repository")
+
+
+@pytest.fixture
+def debian(tmp_path: Path, repository: Repository) -> Debian:
+    return Debian(tmp_path / "tools", repository.options)
+
+
+@pytest.fixture
+def bare_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A PATH on which nothing is; the daemons' folders are as empty."""
+    monkeypatch.setattr(programs, "_DAEMONS", ())
+    return str(tmp_path / "nothing")
+
+
+def test_a_program_on_the_path_is_taken(tmp_path: Path) -> None:
+    own = tmp_path / "prometheus"
+    own.write_text(SAYS_ITS_VERSION)
+    own.chmod(0o755)
+    found = find("prometheus", search_path=str(tmp_path), debian=Debian(tmp_path / "tools"))
+    assert found.path == own
+    assert not (tmp_path / "tools").exists()
+
+
+def test_a_program_on_the_path_may_bear_debians_name(tmp_path: Path) -> None:
+    own = tmp_path / "prometheus-blackbox-exporter"
+    own.write_text(SAYS_ITS_VERSION)
+    own.chmod(0o755)
+    assert find("blackbox_exporter", search_path=str(tmp_path)).path == own
+
+
+@needs_apt
+def test_a_program_that_the_machine_lacks_is_fetched_with_its_libraries(
+    repository: Repository, debian: Debian, bare_path: str
+) -> None:
+    library = "usr/lib/x86_64-linux-gnu/libanswer.so.1"
+    repository.add("libanswer1", files={library: ""})
+    repository.add(
+        "prometheus", depends="libanswer1", files={"usr/bin/prometheus": SAYS_ITS_VERSION}
+    )
+    found = find("prometheus", search_path=bare_path, debian=debian)
+    folder = debian.tools / "debian" / "prometheus" / library
+    assert found.version() == f"prometheus 9, libraries in {folder.parent}"
+
+
+@needs_apt
+def test_a_program_is_fetched_once(repository: Repository, debian: Debian, bare_path: str) -> None:
+    repository.add("prometheus", files={"usr/bin/prometheus": SAYS_ITS_VERSION})
+    first = find("prometheus", search_path=bare_path, debian=debian)
+    shutil.rmtree(repository.folder)
+    assert find("prometheus", search_path=bare_path, debian=debian) == first
+
+
+@needs_apt
+def test_a_package_that_the_machine_counts_as_installed_is_fetched_all_the_same(
+    repository: Repository, debian: Debian, bare_path: str
+) -> None:
+    repository.add("prometheus", files={"usr/bin/prometheus": SAYS_ITS_VERSION})
+    repository.status.write_text(
+        "Package: prometheus\nStatus: install ok installed\nVersion: 9\nArchitecture: all\n"
+        "Maintainer: PiRack <pirack@example.org>\nDescription: for a test\n\n"
+    )
+    assert find("prometheus", search_path=bare_path, debian=debian).version()
+
+
+@needs_apt
+def test_an_absolute_link_means_the_file_that_was_unpacked(
+    repository: Repository, debian: Debian, bare_path: str
+) -> None:
+    repository.add(
+        "udhcpc",
+        files={"opt/pirack-test/busybox": SAYS_ITS_VERSION},
+        links={"sbin/udhcpc": "/opt/pirack-test/busybox"},
+    )
+    found = find("udhcpc", search_path=bare_path, debian=debian)
+    assert found.version().startswith("udhcpc 9")
+
+
+@needs_apt
+def test_two_at_once_fetch_a_program_once(
+    repository: Repository, debian: Debian, bare_path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    repository.add("prometheus", files={"usr/bin/prometheus": SAYS_ITS_VERSION})
+    with caplog.at_level(logging.INFO), ThreadPoolExecutor(2) as pool:
+        both = [
+            pool.submit(find, "prometheus", search_path=bare_path, debian=debian) for _ in range(2)
+        ]
+        assert both[0].result() == both[1].result()
+    assert caplog.messages.count("Fetching prometheus from Debian's packages") == 1
+
+
+@pytest.fixture
+def mute_server() -> Iterator[str]:
+    """A web server that accepts and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@needs_apt
+def test_a_fetch_that_was_killed_leaves_nothing_behind(
+    repository: Repository, debian: Debian, bare_path: str, mute_server: str
+) -> None:
+    repository.add("prometheus", files={"usr/bin/prometheus": SAYS_ITS_VERSION})
+    repository.serve_from(mute_server)
+    fetch = (
+        "import sys; from pathlib import Path; from virtual_rack.debian import Debian;"
+        "Debian(Path(sys.argv[1]), tuple(sys.argv[2:])).unpack('prometheus')"
+    )
+    command = [sys.executable, "-c", fetch, str(debian.tools), *debian.options]
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True) as killed:
+        deadline = time.monotonic() + 30
+        while not list(debian.tools.glob("unfinished-*/archives")):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.killpg(killed.pid, signal.SIGKILL)
+    repository.serve_from(f"copy:{repository.folder}")
+    assert find("prometheus", search_path=bare_path, debian=debian).version()
+    assert not list(debian.tools.glob("unfinished-*"))
+
+
+def error_of(name: str, search_path: str, debian: Debian) -> str:
+    """What `find` says when it fails: one line that ends in the mend."""
+    with pytest.raises(ProgramError) as caught:
+        find(name, search_path=search_path, debian=debian)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.endswith(f"install {name} so that it is on the PATH, or use `docker compose up`")
+    return text
+
+
+@needs_apt
+def test_a_package_that_no_source_has_is_named(debian: Debian, bare_path: str) -> None:
+    assert "Unable to locate package prometheus" in error_of("prometheus", bare_path, debian)
+
+
+@needs_apt
+def test_a_source_that_is_away_is_named(
+    repository: Repository, debian: Debian, bare_path: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+    repository.serve_from(address)
+    assert address in error_of("prometheus", bare_path, debian)
+
+
+@needs_apt
+def test_a_program_that_does_not_run_here_is_named(
+    repository: Repository, debian: Debian, bare_path: str
+) -> None:
+    broken = "#!/bin/sh\necho 'libmissing.so.1: cannot open' >&2\nexit 127\n"
+    repository.add("prometheus", files={"usr/bin/prometheus": broken})
+    text = error_of("prometheus", bare_path, debian)
+    assert "does not run here (libmissing.so.1: cannot open)" in text
+
+
+def test_a_machine_without_apt_is_told_so(
+    debian: Debian, bare_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", bare_path)
+    assert "this machine has no apt-get" in error_of("prometheus", bare_path, debian)
