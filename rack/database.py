@@ -9,18 +9,20 @@ from rack.errors import DatabaseError
 
 _APPLICATION_ID = 0x50695261  # "PiRa": tells our file from any other SQLite file
 
-# Each entry brings the schema one version further; `PRAGMA user_version` counts them.
+# Each entry's statements bring the schema one version further; `PRAGMA user_version` counts them.
 # Entries are added, never changed: a rack in use has run the older ones.
 _MIGRATIONS = (
-    """
-    CREATE TABLE rasps (
-      stack   INTEGER NOT NULL,
-      slot    INTEGER NOT NULL,
-      mac     TEXT    NOT NULL UNIQUE,
-      address TEXT    NOT NULL UNIQUE,
-      PRIMARY KEY (stack, slot)
-    ) STRICT;
-    """,
+    (
+        """
+        CREATE TABLE rasps (
+          stack   INTEGER NOT NULL,
+          slot    INTEGER NOT NULL,
+          mac     TEXT    NOT NULL UNIQUE,
+          address TEXT    NOT NULL UNIQUE,
+          PRIMARY KEY (stack, slot)
+        ) STRICT
+        """,
+    ),
 )
 
 
@@ -62,23 +64,30 @@ class Database:
             ) from error
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
-        application, version = (
-            connection.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("application_id", "user_version")
+        connection.execute("BEGIN IMMEDIATE")  # two processes may open a new file at once
+        version = self._version(connection)
+        for number, statements in enumerate(_MIGRATIONS[version:], start=version + 1):
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode = WAL")
+
+    def _version(self, connection: sqlite3.Connection) -> int:
+        application, version, tables = (
+            int(connection.execute(question).fetchone()[0])
+            for question in (
+                "PRAGMA application_id",
+                "PRAGMA user_version",
+                "SELECT count(*) FROM sqlite_master",
+            )
         )
-        is_new = not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if application != _APPLICATION_ID and not is_new:
+        if tables and application != _APPLICATION_ID:
             raise DatabaseError(f"{self.path}: not a database of PiRack's: name another file")
         if version > len(_MIGRATIONS):
             raise DatabaseError(
                 f"{self.path}: made by a newer PiRack (schema {version},"
                 f" this one knows {len(_MIGRATIONS)}): upgrade PiRack"
             )
-        if version == len(_MIGRATIONS):
-            return
-        connection.execute("PRAGMA journal_mode = WAL")
-        for number, migration in enumerate(_MIGRATIONS[version:], start=version + 1):
-            connection.executescript(
-                f"BEGIN IMMEDIATE; {migration}; PRAGMA application_id = {_APPLICATION_ID};"
-                f" PRAGMA user_version = {number}; COMMIT;"
-            )
+        return version

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from rack.errors import UnknownPlace
 from rack.layout import Rack, Slot
 
-_RANGE = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?")
+_RANGE = re.compile(r"([0-9]{1,4})(?:-([0-9]{1,4}))?")
 _GRAMMAR = "write 3 (a stack), 3/2 (a slot), 1-4/1-2 (ranges), or all"
 
 

@@ -1,0 +1,135 @@
+"""`python -m controller`: serve the rack's state until SIGTERM or Ctrl-C."""
+
+import argparse
+import logging
+import re
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+import waitress
+from prometheus_client import CollectorRegistry, Gauge, Info, ProcessCollector
+
+from controller.app import create_app
+from controller.master import Master, metrics_service, prometheus_service
+from controller.prometheus import Prometheus
+from controller.targets import Services, TargetFiles
+from controller.watch import Watch
+from exporter import __version__
+from rack.database import Database
+from rack.errors import RackError
+from rack.inventory import Inventory
+from rack.layout_file import load
+
+_UPDATE_SECONDS = 1.0
+_THREADS = 8
+
+_log = logging.getLogger("controller")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve as the command line asks for; return the exit status."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        return _serve(options)
+    except RackError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _serve(options: argparse.Namespace) -> int:
+    rack = load(options.rack)
+    inventory = Inventory(Database(options.db))
+    prometheus = Prometheus(options.prometheus)
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    Info("pirack_controller", "The controller's version.", registry=registry).info(
+        {"version": __version__}
+    )
+    Gauge("pirack_installed_rasps", "Rasps in the inventory.", registry=registry).set_function(
+        lambda: len(inventory.rasps())
+    )
+    targets = TargetFiles(
+        options.targets,
+        rack,
+        inventory,
+        Services(options.listen, options.blackbox, options.alertmanager, options.ping),
+    )
+    master = Master(
+        options.db.parent,
+        [prometheus_service(prometheus), metrics_service("blackbox", options.blackbox)],
+    )
+    app = create_app(Watch(rack, inventory, prometheus, registry).state, master.read, registry)
+    try:
+        server = waitress.create_server(app, listen=options.listen, threads=_THREADS)
+    except (OSError, ValueError) as error:
+        print(f"--listen {options.listen}: {error}: choose another", file=sys.stderr)
+        return 2
+    stop = threading.Event()
+    updater = threading.Thread(target=_keep_updated, args=(targets, stop), name="targets")
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise SystemExit
+
+    signal.signal(signal.SIGTERM, end)
+    updater.start()
+    _log.info("%s is at http://%s", rack.name, options.listen)
+    try:
+        server.run()
+    finally:
+        stop.set()
+        updater.join()
+    return 0
+
+
+def _keep_updated(targets: TargetFiles, stop: threading.Event) -> None:
+    trouble = ""
+    while True:
+        try:
+            targets.update()
+            trouble = ""
+        except (OSError, RackError) as error:
+            if str(error) != trouble:  # told once, not once a second
+                trouble = str(error)
+                _log.error("the target files cannot be brought up to date: %s", trouble)
+        if stop.wait(_UPDATE_SECONDS):
+            return
+
+
+def _ping(text: str) -> str:
+    if re.fullmatch(r"icmp|tcp:\d{1,5}", text):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is neither icmp nor tcp:PORT")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m controller", description=__doc__)
+    add = parser.add_argument
+    add("--rack", type=Path, default=Path("rack.toml"), help="the layout (%(default)s)")
+    add("--db", type=Path, default=Path("pirack.db"), help="the inventory (%(default)s)")
+    add(
+        "--targets",
+        type=Path,
+        default=Path("prometheus/targets"),
+        metavar="FOLDER",
+        help="where Prometheus looks for its targets (%(default)s)",
+    )
+    add("--listen", default="127.0.0.1:8080", metavar="ADDRESS:PORT", help="%(default)s")
+    add("--prometheus", default="http://127.0.0.1:9090", metavar="URL", help="%(default)s")
+    add("--blackbox", default="127.0.0.1:9115", metavar="ADDRESS:PORT", help="%(default)s")
+    add("--alertmanager", default="127.0.0.1:9093", metavar="ADDRESS:PORT", help="%(default)s")
+    add(
+        "--ping",
+        default="icmp",
+        type=_ping,
+        metavar="icmp|tcp:PORT",
+        help="how blackbox_exporter sees that a rasp is there (%(default)s)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

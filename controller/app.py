@@ -1,0 +1,57 @@
+"""The Flask application, made of the parts that are passed in."""
+
+from collections.abc import Callable
+
+from flask import Flask, Response
+from prometheus_client import CollectorRegistry
+
+from controller import api, health, pages, problems
+from controller.schemas import MasterAnswer
+from controller.shared import Shared
+from controller.state import RackState
+from exporter import __version__
+
+_POLICY = "; ".join(
+    [
+        "default-src 'self'",
+        "img-src 'self' data:",  # the little pictures inside Bootstrap's style sheet
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'self'",
+    ]
+)
+_STATE_FRESH_FOR = 1.0
+_MASTER_FRESH_FOR = 2.0
+
+
+def create_app(
+    state: Callable[[], RackState],
+    master: Callable[[], MasterAnswer],
+    registry: CollectorRegistry,
+) -> Flask:
+    """Return the controller's application.
+
+    Args:
+        state: asks for the rack's state; called once a second at most, whoever wants it.
+        master: asks how the master is; called once in two seconds at most.
+        registry: the metrics of the controller itself.
+    """
+    app = Flask(__name__)
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.jinja_env.globals["version"] = __version__
+    shared_state = Shared(state, fresh_for=_STATE_FRESH_FOR)
+    shared_master = Shared(master, fresh_for=_MASTER_FRESH_FOR)
+    app.register_blueprint(api.blueprint(shared_state.get, shared_master.get))
+    app.register_blueprint(pages.blueprint(shared_state.get))
+    app.register_blueprint(health.blueprint(registry))
+    problems.register(app)
+
+    @app.after_request
+    def protect(response: Response) -> Response:
+        response.headers.setdefault("Content-Security-Policy", _POLICY)
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Referrer-Policy", "same-origin")
+        return response
+
+    return app

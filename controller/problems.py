@@ -1,0 +1,67 @@
+"""Errors as RFC 9457 problems for programs, and as a page for people."""
+
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from flask import Flask, Response, json, render_template, request
+from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, UnprocessableEntity
+
+from rack.errors import DatabaseError, UnknownPlace
+
+API_PREFIX = "/api/"
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class WrongFields(UnprocessableEntity):
+    """Fields of a request are unknown or wrong; `errors` names each of them."""
+
+    def __init__(self, error: ValidationError) -> None:
+        self.errors = [
+            {"field": ".".join(map(str, each["loc"])), "what": each["msg"]}
+            for each in error.errors(include_url=False)
+        ]
+        super().__init__("; ".join(f"{each['field']}: {each['what']}" for each in self.errors))
+
+
+def query(model: type[_Model]) -> _Model:
+    """Return the fields of the request's URL as a model.
+
+    Raises:
+        WrongFields: a field is unknown, given twice, or wrong.
+    """
+    fields = {
+        name: values[0] if len(values) == 1 else values for name, values in request.args.lists()
+    }
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise WrongFields(error) from error
+
+
+def register(app: Flask) -> None:
+    """Let every error of the app end in an answer of ours, none in a traceback."""
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(
+        UnknownPlace, lambda error: _answer(HTTPStatus.NOT_FOUND, str(error))
+    )
+    app.register_error_handler(
+        DatabaseError, lambda error: _answer(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+    )
+
+
+def _http(error: HTTPException) -> Response:
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    members = {"errors": error.errors} if isinstance(error, WrongFields) else {}
+    response = _answer(status, error.description or status.description, **members)
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    return response
+
+
+def _answer(status: HTTPStatus, detail: str, **members: Any) -> Response:
+    if not request.path.startswith(API_PREFIX):
+        return Response(render_template("problem.html", status=status, detail=detail), status)
+    body = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
+    return Response(json.dumps(body | members), status, content_type="application/problem+json")

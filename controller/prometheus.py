@@ -1,0 +1,104 @@
+"""The HTTP API of Prometheus, as far as the controller asks it.
+
+Source: https://prometheus.io/docs/prometheus/latest/querying/api/
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import requests
+from pydantic import BaseModel, ValidationError
+
+
+class PrometheusUnavailable(Exception):
+    """Prometheus gave no answer that can be used; the text says why, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One element of an instant vector."""
+
+    labels: Mapping[str, str]
+    value: float
+
+    @property
+    def name(self) -> str:
+        """The metric's name; empty where the expression dropped it."""
+        return self.labels.get("__name__", "")
+
+
+class _Element(BaseModel):
+    metric: dict[str, str]
+    value: tuple[float, float]  # seconds since the epoch; the value, which comes as text
+
+
+class _Vector(BaseModel):
+    resultType: Literal["vector"]  # noqa: N815 - Prometheus' own word
+    result: list[_Element]
+
+
+class _BuildInfo(BaseModel):
+    version: str
+
+
+_Data = TypeVar("_Data", bound=BaseModel)
+
+
+class Prometheus:
+    """A client of one Prometheus. Safe to be used by several threads.
+
+    Args:
+        url: where it is, such as `http://127.0.0.1:9090`.
+        timeout: seconds to wait for a connection, and for each part of the answer.
+    """
+
+    def __init__(self, url: str, *, timeout: float = 2.0) -> None:
+        self.url = url.rstrip("/")
+        self._timeout = timeout
+
+    def query(self, expression: str, *, not_older_than: float) -> list[Sample]:
+        """Return the instant vector of an expression, now.
+
+        Args:
+            expression: PromQL.
+            not_older_than: seconds; a series with no younger sample is not in the vector.
+
+        Raises:
+            PrometheusUnavailable: no answer in time, an error, or something else than a vector.
+        """
+        parameters = {
+            "query": expression,
+            "timeout": f"{self._timeout}s",
+            "lookback_delta": f"{not_older_than}s",
+        }
+        data = self._get("/api/v1/query", parameters, _Vector)
+        return [Sample(element.metric, element.value[1]) for element in data.result]
+
+    def version(self) -> str:
+        """Return its version, such as `2.42.0`.
+
+        Raises:
+            PrometheusUnavailable: as `query`.
+        """
+        return self._get("/api/v1/status/buildinfo", {}, _BuildInfo).version
+
+    def _get(self, path: str, parameters: Mapping[str, str], shape: type[_Data]) -> _Data:
+        try:
+            response = requests.get(self.url + path, params=parameters, timeout=self._timeout)
+            answer = response.json()
+        except requests.JSONDecodeError as error:
+            raise PrometheusUnavailable(
+                f"{self.url} does not answer like Prometheus (HTTP {response.status_code})"
+            ) from error
+        except requests.Timeout as error:
+            raise PrometheusUnavailable(
+                f"Prometheus at {self.url} gave no answer in {self._timeout:g} s"
+            ) from error
+        except requests.RequestException as error:
+            raise PrometheusUnavailable(f"Prometheus at {self.url} cannot be reached") from error
+        try:
+            return shape.model_validate(answer["data"])
+        except (TypeError, KeyError, ValidationError) as error:
+            said = answer.get("error", answer) if isinstance(answer, dict) else answer
+            raise PrometheusUnavailable(f"Prometheus at {self.url} said: {said!s:.200}") from error

@@ -1,0 +1,201 @@
+"""The rack's state as people ask for it: decided here, from what Prometheus and the inventory say.
+
+Nothing in this module asks anybody anything: see `controller.watch` for that.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from controller.prometheus import Sample
+from rack.inventory import Rasp
+from rack.layout import Rack, Slot, Stack
+
+STATE_SERIES = "rack_stack_slot:pirack_rasp_state:max"
+"""The recording rule that tells a rasp's state; its values are those of `_RULE`."""
+
+_READING_SERIES = {
+    "pirack_cpu_temperature_celsius": "temperature_celsius",
+    "pirack_cpu_load1": "load1",
+    "pirack_boot_time_seconds": "boot_time_seconds",
+    "probe_success": "answers_ping",
+}
+_POWER_SERIES = "pirack_stack_power_state"
+
+
+class State(StrEnum):
+    """A rasp's state. `unknown`: nobody can tell."""
+
+    UP = "up"
+    DOWN = "down"
+    OFF = "off"
+    UNKNOWN = "unknown"
+
+
+class Warmth(StrEnum):
+    """How warm a rasp that is up is, by the thresholds of Prometheus' state rule."""
+
+    NORMAL = "normal"
+    WARM = "warm"
+    HOT = "hot"
+
+
+class Power(StrEnum):
+    """Whether a stack's relay gives power."""
+
+    ON = "on"
+    OFF = "off"
+    UNKNOWN = "unknown"
+
+
+_RULE: Mapping[float, tuple[State, Warmth | None]] = {
+    0: (State.DOWN, None),
+    1: (State.UP, Warmth.NORMAL),
+    2: (State.UP, Warmth.WARM),
+    3: (State.UP, Warmth.HOT),
+    4: (State.OFF, None),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RaspState:
+    """A slot, the rasp that was found in it, and how that one is.
+
+    `why` tells in one line for people why it is not simply up; empty where it is.
+    `temperature_celsius`, `load1` (runnable tasks, mean of a minute), `boot_time_seconds` (since
+    the epoch) and `answers_ping` are None where nobody has read them.
+    """
+
+    slot: Slot
+    rasp: Rasp | None
+    state: State
+    why: str = ""
+    warmth: Warmth | None = None
+    temperature_celsius: float | None = None
+    load1: float | None = None
+    boot_time_seconds: float | None = None
+    answers_ping: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StackState:
+    """A stack, its commanded power and its rasps."""
+
+    stack: Stack
+    power: Power
+    rasps: tuple[RaspState, ...]
+
+
+@dataclass(frozen=True)
+class RackState:
+    """The whole rack at one moment; `trouble` says why states are unknown, if they are."""
+
+    rack: Rack
+    stacks: tuple[StackState, ...]
+    trouble: str = ""
+    counts: Mapping[State, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        counted = Counter(rasp.state for rasp in self.rasps)
+        object.__setattr__(self, "counts", {state: counted[state] for state in State})
+
+    @property
+    def rasps(self) -> tuple[RaspState, ...]:
+        """All slots' rasps, in order of their ids."""
+        return tuple(rasp for stack in self.stacks for rasp in stack.rasps)
+
+    @property
+    def hottest(self) -> RaspState | None:
+        """The rasp with the highest temperature, None where none is known."""
+        read = [rasp for rasp in self.rasps if rasp.temperature_celsius is not None]
+        return max(read, key=lambda rasp: rasp.temperature_celsius or 0.0, default=None)
+
+
+def expression(rack: Rack) -> str:
+    """Return the one PromQL expression that fetches all that `decide` wants to know of a rack."""
+    names = "|".join([STATE_SERIES, *_READING_SERIES, _POWER_SERIES])
+    return f'{{__name__=~"{names}", rack="{rack.name}"}}'
+
+
+def decide(
+    rack: Rack,
+    rasps: Mapping[tuple[int, int], Rasp],
+    samples: Iterable[Sample],
+    trouble: str = "",
+) -> RackState:
+    """Return the state of a rack.
+
+    Args:
+        rack: its layout.
+        rasps: its inventory, by (stack, slot).
+        samples: Prometheus' answer to `expression`; empty where it gave none.
+        trouble: why it gave none.
+    """
+    readings: dict[tuple[str, str], dict[str, float]] = {}
+    for sample in samples:
+        place = (sample.labels.get("stack", ""), sample.labels.get("slot", ""))
+        readings.setdefault(place, {})[sample.name] = sample.value
+    stacks = tuple(
+        StackState(
+            stack,
+            _power(readings.get((stack.name, ""), {})),
+            tuple(
+                _decide_rasp(
+                    slot,
+                    rasps.get((slot.stack, slot.number)),
+                    readings.get((stack.name, str(slot.number)), {}),
+                    trouble,
+                )
+                for slot in stack.slots
+            ),
+        )
+        for stack in rack.stacks
+    )
+    return RackState(rack, stacks, trouble)
+
+
+def _power(readings: Mapping[str, float]) -> Power:
+    match readings.get(_POWER_SERIES):
+        case 1:
+            return Power.ON
+        case 0:
+            return Power.OFF
+        case _:
+            return Power.UNKNOWN
+
+
+def _decide_rasp(
+    slot: Slot, rasp: Rasp | None, readings: Mapping[str, float], trouble: str
+) -> RaspState:
+    if rasp is None:
+        return RaspState(slot, None, State.UNKNOWN, "not installed: no Pi is known in this slot")
+    state, warmth = _RULE.get(readings.get(STATE_SERIES, -1), (State.UNKNOWN, None))
+    ping = readings.get("probe_success")
+    return RaspState(
+        slot,
+        rasp,
+        state,
+        _why(state, warmth, ping, trouble),
+        warmth,
+        temperature_celsius=readings.get("pirack_cpu_temperature_celsius"),
+        load1=readings.get("pirack_cpu_load1"),
+        boot_time_seconds=readings.get("pirack_boot_time_seconds"),
+        answers_ping=None if ping is None else bool(ping),
+    )
+
+
+def _why(state: State, warmth: Warmth | None, ping: float | None, trouble: str) -> str:
+    match state:
+        case State.UNKNOWN:
+            return trouble or "Prometheus has no recent reading of it"
+        case State.OFF:
+            return "its stack is switched off"
+        case State.DOWN if ping == 1:
+            return "it answers ping, but its exporter does not"
+        case State.DOWN if ping == 0:
+            return "neither it nor its exporter answers"
+        case State.DOWN:
+            return "its exporter does not answer"
+        case _:
+            return "" if warmth is Warmth.NORMAL else f"it is {warmth}"
