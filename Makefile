@@ -1,0 +1,56 @@
+# What is run while working on PiRack; `make` prints the menu. Needs make and Python 3.11 or newer.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+
+# What the tests run beside PiRack's own; what cannot be had skips the tests that need it.
+TEST_PROGRAMS := prometheus promtool alertmanager amtool blackbox_exporter chromium
+
+BUILD_REQUIRES := import tomllib; \
+	print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
+COMPILE = $(PY) -c '$(BUILD_REQUIRES)' | .venv/bin/uv pip compile --quiet --universal \
+	--python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
+	$(if $(UPGRADE),--upgrade) pyproject.toml -
+
+# A check that says which one it is, and what failed.
+define check
+@echo "$(1)"
+@$(PY) -m $(1) || { echo "make $@: \`$(1)\` failed, see above" >&2; exit 1; }
+endef
+
+.PHONY: menu demo test lint format types lock clean .venv-master .venv-dev
+
+menu: ## this menu
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target text; do \
+		printf 'make %-8s %s\n' "$$target" "$$text"; done
+
+demo: .venv-master ## the rack on this machine: virtual Pis, Prometheus, pages (RACK=rack.toml PORT_BASE=port)
+	@$(PY) -m virtual_rack.demo $(if $(RACK),--rack $(RACK)) $(if $(PORT_BASE),--port-base $(PORT_BASE))
+
+test: lint types ## all checks: ruff, mypy and the tests (PIRACK_FORBID_SKIPS=1 makes a skip a failure)
+	@$(PY) -m virtual_rack.programs $(TEST_PROGRAMS) >/dev/null || true
+	$(call check,pytest)
+
+lint: .venv-dev ## ruff: rules and format
+	$(call check,ruff check .)
+	$(call check,ruff format --check .)
+
+format: .venv-dev ## mend with ruff what it can mend
+	@$(PY) -m ruff check --fix . ; $(PY) -m ruff format .
+
+types: .venv-dev ## mypy, strict
+	$(call check,mypy)
+
+lock: .venv-dev ## bring requirements/*.lock in step with pyproject.toml (UPGRADE=1: newest versions)
+	@echo "Resolving requirements/dev.lock and master.lock"
+	@$(COMPILE) --extra dev --output-file requirements/dev.lock
+	@$(COMPILE) --extra master --constraint requirements/dev.lock --output-file requirements/master.lock
+
+clean: ## remove all that make has made and fetched
+	@rm -rf .venv .tools .demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv-master .venv-dev:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "PiRack needs Python 3.11 or \
+	newer: name one, as in `make demo PYTHON=python3.12`")'
+	@$(PYTHON) -m deploy.make_venv $(@:.venv-%=%)
