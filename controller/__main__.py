@@ -9,8 +9,8 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-import waitress
 from prometheus_client import CollectorRegistry, Gauge, Info, ProcessCollector
+from waitress.server import create_server
 
 from controller.app import create_app
 from controller.master import Master, metrics_service, prometheus_service
@@ -64,7 +64,7 @@ def _serve(options: argparse.Namespace) -> int:
     )
     app = create_app(Watch(rack, inventory, prometheus, registry).state, master.read, registry)
     try:
-        server = waitress.create_server(app, listen=options.listen, threads=_THREADS)
+        server = create_server(app, listen=options.listen, threads=_THREADS)
     except (OSError, ValueError) as error:
         print(f"--listen {options.listen}: {error}: choose another", file=sys.stderr)
         return 2

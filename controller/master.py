@@ -102,7 +102,7 @@ def _temperature() -> float | None:
 
 
 def _interfaces() -> list[InterfaceAnswer]:
-    interfaces = []
+    interfaces: list[InterfaceAnswer] = []
     for name, addresses in psutil.net_if_addrs().items():
         mac = next((each.address for each in addresses if each.family == psutil.AF_LINK), None)
         interfaces.extend(

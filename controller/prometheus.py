@@ -57,21 +57,13 @@ class Prometheus:
         self.url = url.rstrip("/")
         self._timeout = timeout
 
-    def query(self, expression: str, *, not_older_than: float) -> list[Sample]:
-        """Return the instant vector of an expression, now.
-
-        Args:
-            expression: PromQL.
-            not_older_than: seconds; a series with no younger sample is not in the vector.
+    def query(self, expression: str) -> list[Sample]:
+        """Return the instant vector of an expression in PromQL, now.
 
         Raises:
             PrometheusUnavailable: no answer in time, an error, or something else than a vector.
         """
-        parameters = {
-            "query": expression,
-            "timeout": f"{self._timeout}s",
-            "lookback_delta": f"{not_older_than}s",
-        }
+        parameters = {"query": expression, "timeout": f"{self._timeout}s"}
         data = self._get("/api/v1/query", parameters, _Vector)
         return [Sample(element.metric, element.value[1]) for element in data.result]
 

@@ -15,13 +15,17 @@ from rack.layout import Rack, Slot, Stack
 STATE_SERIES = "rack_stack_slot:pirack_rasp_state:max"
 """The recording rule that tells a rasp's state; its values are those of `_RULE`."""
 
-_READING_SERIES = {
-    "pirack_cpu_temperature_celsius": "temperature_celsius",
-    "pirack_cpu_load1": "load1",
-    "pirack_boot_time_seconds": "boot_time_seconds",
-    "probe_success": "answers_ping",
-}
+_TEMPERATURE_SERIES = "pirack_cpu_temperature_celsius"
+_LOAD_SERIES = "pirack_cpu_load1"
+_BOOT_SERIES = "pirack_boot_time_seconds"
+_PING_SERIES = "probe_success"
 _POWER_SERIES = "pirack_stack_power_state"
+
+NOT_OLDER_THAN = "15s"
+"""Three scrape intervals of prometheus/prometheus.yml. What is older is no state.
+
+A plain selector would look back for five minutes, past a time in which Prometheus was away.
+"""
 
 
 class State(StrEnum):
@@ -114,8 +118,10 @@ class RackState:
 
 def expression(rack: Rack) -> str:
     """Return the one PromQL expression that fetches all that `decide` wants to know of a rack."""
-    names = "|".join([STATE_SERIES, *_READING_SERIES, _POWER_SERIES])
-    return f'{{__name__=~"{names}", rack="{rack.name}"}}'
+    names = "|".join(
+        [STATE_SERIES, _TEMPERATURE_SERIES, _LOAD_SERIES, _BOOT_SERIES, _PING_SERIES, _POWER_SERIES]
+    )
+    return f'last_over_time({{__name__=~"{names}", rack="{rack.name}"}}[{NOT_OLDER_THAN}])'
 
 
 def decide(
@@ -171,16 +177,18 @@ def _decide_rasp(
     if rasp is None:
         return RaspState(slot, None, State.UNKNOWN, "not installed: no Pi is known in this slot")
     state, warmth = _RULE.get(readings.get(STATE_SERIES, -1), (State.UNKNOWN, None))
-    ping = readings.get("probe_success")
+    ping = readings.get(_PING_SERIES)
+    # The last readings of a rasp that has gone are its past, not its state.
+    now = readings if state is State.UP else {}
     return RaspState(
         slot,
         rasp,
         state,
         _why(state, warmth, ping, trouble),
         warmth,
-        temperature_celsius=readings.get("pirack_cpu_temperature_celsius"),
-        load1=readings.get("pirack_cpu_load1"),
-        boot_time_seconds=readings.get("pirack_boot_time_seconds"),
+        temperature_celsius=now.get(_TEMPERATURE_SERIES),
+        load1=now.get(_LOAD_SERIES),
+        boot_time_seconds=now.get(_BOOT_SERIES),
         answers_ping=None if ping is None else bool(ping),
     )
 

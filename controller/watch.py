@@ -7,9 +7,6 @@ from controller.state import RackState, decide, expression
 from rack.inventory import Inventory
 from rack.layout import Rack
 
-NOT_OLDER_THAN = 15.0
-"""Seconds: three scrape intervals of prometheus/prometheus.yml. What is older is no state."""
-
 
 class Watch:
     """Asks Prometheus for the rack's state: one query each time.
@@ -47,7 +44,7 @@ class Watch:
         """
         rasps = self._inventory.rasps()
         try:
-            samples = self._prometheus.query(self._expression, not_older_than=NOT_OLDER_THAN)
+            samples = self._prometheus.query(self._expression)
         except PrometheusUnavailable as error:
             self._queries.labels("failed").inc()
             return decide(self._rack, rasps, (), trouble=str(error))

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from pathlib import Path
 
-from exporter.aliases import DEFAULT_ALIASES, AliasError
+from exporter.aliases import DEFAULT_PATH, AliasesError
 from exporter.aliases import load as load_aliases
 from rack.database import Database
 from rack.errors import RackError
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "run":
             return _run(options)
         return _ask(options)
-    except (RackError, AliasError, control.NoRackThere) as error:
+    except (RackError, AliasesError, control.NoRackThere) as error:
         print(error, file=sys.stderr)
         return 2
 
@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run = commands.add_parser("run", parents=[state], help="run a virtual rack until Ctrl-C")
     run.add_argument("--rack", type=Path, default=Path("rack.toml"), help="the layout")
-    run.add_argument("--aliases", type=Path, default=DEFAULT_ALIASES, help="each rasp's aliases")
+    run.add_argument("--aliases", type=Path, default=DEFAULT_PATH, help="each rasp's aliases")
     run.add_argument(
         "--boot-time", type=float, default=5.0, metavar="SECONDS", help="default: %(default)s"
     )

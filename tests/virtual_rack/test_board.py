@@ -1,0 +1,89 @@
+"""What a board's sensors show."""
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from virtual_rack.board import Board
+from virtual_rack.faults import Fault
+from virtual_rack.sensors import SensorFiles
+
+
+@pytest.fixture
+def board() -> Board:
+    board = Board(Random(1), temperature=45.0)
+    board.boot(1_700_000_000)
+    return board
+
+
+def read(board: Board, root: Path, name: str) -> str:
+    SensorFiles(root).write(board.readings())
+    return (root / name).read_text()
+
+
+def throttled(board: Board, root: Path) -> int:
+    return int(read(board, root, "sys/devices/platform/soc/soc:firmware/get_throttled"), 16)
+
+
+def test_the_temperature_is_in_millidegrees(board: Board, tmp_path: Path) -> None:
+    assert read(board, tmp_path, "sys/class/thermal/thermal_zone0/temp") == "45000\n"
+
+
+def test_a_sound_board_is_not_throttled(board: Board, tmp_path: Path) -> None:
+    board.advance(60)
+    assert throttled(board, tmp_path) == 0
+
+
+def test_a_weak_supply_shows_now_and_is_remembered_until_the_next_boot(
+    board: Board, tmp_path: Path
+) -> None:
+    board.faults.add(Fault.UNDERVOLTAGE)
+    board.advance(1)
+    assert throttled(board, tmp_path) == 0x30003
+    board.faults.clear()
+    assert throttled(board, tmp_path) == 0x30000
+    board.boot(1_700_000_100)
+    assert throttled(board, tmp_path) == 0
+
+
+def test_a_hot_board_slows_its_clock(board: Board, tmp_path: Path) -> None:
+    board.temperature = 84.0
+    assert throttled(board, tmp_path) == 0xC000C
+    clock = read(board, tmp_path, "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
+    assert int(clock) <= 1_000_000
+
+
+def test_counters_grow_and_start_anew_at_a_boot(board: Board, tmp_path: Path) -> None:
+    def ticks() -> tuple[int, int]:
+        words = read(board, tmp_path, "proc/stat").split()
+        return int(words[1]), int(words[4])
+
+    board.advance(10)
+    first = ticks()
+    board.advance(10)
+    assert sum(ticks()) == pytest.approx(2 * sum(first), abs=2)
+    assert sum(first) == pytest.approx(4 * 10 * 100, abs=2)
+    board.boot(1_700_000_100)
+    assert ticks() == (0, 0)
+    assert "btime 1700000100" in read(board, tmp_path, "proc/stat")
+
+
+def test_a_root_gone_read_only_shows_in_the_mounts(board: Board, tmp_path: Path) -> None:
+    assert " / ext4 rw,noatime " in read(board, tmp_path, "proc/mounts")
+    board.faults.add(Fault.READONLY)
+    assert " / ext4 ro,noatime " in read(board, tmp_path, "proc/mounts")
+
+
+def test_the_same_seed_works_on_the_same_things() -> None:
+    def loads(seed: int) -> list[float]:
+        board = Board(Random(seed), temperature=45.0)
+        seen = []
+        for _ in range(200):
+            board.advance(5)
+            seen.append(board.watts)
+        return seen
+
+    assert loads(7) == loads(7)
+    assert loads(7) != loads(8)
+    assert len(set(loads(7))) > 3

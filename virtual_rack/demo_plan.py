@@ -1,0 +1,185 @@
+"""What a demo is made of: which programs, with what, and where each of them listens."""
+
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rack.layout_file import load
+from virtual_rack import programs
+from virtual_rack.rasp import PING_PORT
+from virtual_rack.services import Service
+
+_REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where everything is. `network` is the first two octets of the rasps' addresses.
+
+    `state` is the folder of all that the demo writes; the ports are TCP's.
+    """
+
+    rack: Path
+    state: Path
+    network: str
+    exporter: int
+    controller: int
+    prometheus: int
+    blackbox: int
+    grafana: int
+
+    @property
+    def url(self) -> str:
+        """The rack page."""
+        return f"http://127.0.0.1:{self.controller}"
+
+    def log(self, name: str) -> Path:
+        """Return the log file of one of the programs."""
+        return self.state / "logs" / f"{name}.log"
+
+    @property
+    def sockets(self) -> Mapping[str, tuple[str, int]]:
+        """The addresses and ports that must be free, by who wants them."""
+        return {
+            "controller": ("127.0.0.1", self.controller),
+            "Prometheus": ("127.0.0.1", self.prometheus),
+            "blackbox_exporter": ("127.0.0.1", self.blackbox),
+            "virtual rack": (f"{self.network}.1.1", PING_PORT),
+        }
+
+
+def plan(rack: Path, port_base: int | None) -> Plan:
+    """Return where a demo is to be; one with a `port_base` can run beside one without.
+
+    Raises:
+        LayoutError: `rack` is no rack.toml that can be used.
+    """
+    exporter = load(rack).network.exporter_port
+    if port_base is None:
+        return Plan(rack, Path(".demo"), "127.23", exporter, 8080, 9090, 9115, 3000)
+    # Another /16 of loopback for each base, 127.24 to 127.123.
+    network = f"127.{24 + port_base % 100}"
+    ports = range(port_base, port_base + 4)
+    return Plan(rack, Path(f".demo-{port_base}"), network, exporter, *ports)
+
+
+def lay_out(here: Plan) -> None:
+    """Make the folder for Prometheus: the project's own configuration, with no readings yet."""
+    folder = here.state / "prometheus"
+    # Readings of an earlier demo would mix with this one's.
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(_REPOSITORY / "prometheus", folder)
+    (folder / "targets").mkdir(exist_ok=True)
+
+
+def services(here: Plan) -> list[Service]:
+    """Return the demo's programs.
+
+    Raises:
+        ProgramError: one is not on this machine and cannot be fetched.
+    """
+    return [
+        _virtual_rack(here),
+        _controller(here),
+        _prometheus(here),
+        _blackbox(here),
+        *_grafana(here),
+    ]
+
+
+def _virtual_rack(here: Plan) -> Service:
+    return Service(
+        "virtual rack",
+        [
+            *(sys.executable, "-m", "virtual_rack", "run"),
+            *("--rack", str(here.rack), "--state", str(here.state), "--network", here.network),
+        ],
+        here.log("virtual_rack"),
+        ready=f"http://{here.network}.1.1:{here.exporter}/metrics",
+    )
+
+
+def _controller(here: Plan) -> Service:
+    return Service(
+        "controller",
+        [
+            *(sys.executable, "-m", "controller"),
+            *("--rack", str(here.rack), "--db", str(here.state / "pirack.db")),
+            *("--targets", str(here.state / "prometheus" / "targets")),
+            *("--listen", f"127.0.0.1:{here.controller}"),
+            *("--prometheus", f"http://127.0.0.1:{here.prometheus}"),
+            *("--blackbox", f"127.0.0.1:{here.blackbox}"),
+            *("--ping", f"tcp:{PING_PORT}"),
+        ],
+        here.log("controller"),
+        ready=f"{here.url}/healthz",
+    )
+
+
+def _prometheus(here: Plan) -> Service:
+    program = programs.find("prometheus")
+    url = f"http://127.0.0.1:{here.prometheus}"
+    return Service(
+        "Prometheus",
+        [
+            str(program.path),
+            f"--config.file={here.state}/prometheus/prometheus.yml",
+            f"--storage.tsdb.path={here.state}/prometheus/data",
+            f"--web.listen-address=127.0.0.1:{here.prometheus}",
+        ],
+        here.log("prometheus"),
+        ready=f"{url}/-/ready",
+        page=url,
+        env=program.env,
+    )
+
+
+def _blackbox(here: Plan) -> Service:
+    program = programs.find("blackbox_exporter")
+    return Service(
+        "blackbox_exporter",
+        [
+            str(program.path),
+            f"--config.file={here.state}/prometheus/blackbox.yml",
+            f"--web.listen-address=127.0.0.1:{here.blackbox}",
+        ],
+        here.log("blackbox_exporter"),
+        ready=f"http://127.0.0.1:{here.blackbox}/-/healthy",
+        env=program.env,
+    )
+
+
+def _grafana(here: Plan) -> list[Service]:
+    """Return Grafana where the machine has it: it is not in Debian, so it is not fetched."""
+    grafana = shutil.which("grafana")
+    if grafana is None:
+        return []
+    url = f"http://127.0.0.1:{here.grafana}"
+    return [
+        Service(
+            "Grafana",
+            [grafana, "server", "--homepath", str(_grafana_home(Path(grafana)))],
+            here.log("grafana"),
+            ready=f"{url}/api/health",
+            page=url,
+            env={
+                "GF_AUTH_ANONYMOUS_ENABLED": "true",
+                "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+                "GF_ANALYTICS_REPORTING_ENABLED": "false",
+                "GF_AUTH_DISABLE_LOGIN_FORM": "true",
+                "GF_PATHS_DATA": str(here.state.resolve() / "grafana"),
+                "GF_PATHS_PROVISIONING": str(_REPOSITORY / "grafana" / "provisioning"),
+                "GF_SERVER_HTTP_ADDR": "127.0.0.1",
+                "GF_SERVER_HTTP_PORT": str(here.grafana),
+                "PROMETHEUS_URL": f"http://127.0.0.1:{here.prometheus}",
+            },
+        )
+    ]
+
+
+def _grafana_home(grafana: Path) -> Path:
+    """Return the folder of Grafana's own files: beside an unpacked release, or the package's."""
+    unpacked = grafana.resolve().parent.parent
+    return unpacked if (unpacked / "conf").is_dir() else Path("/usr/share/grafana")
