@@ -75,10 +75,12 @@ def select(rasps: Iterable[RaspState], wanted: RaspsQuery) -> list[RaspState]:
 
 
 def _is_named(rasp: RaspState, part: str) -> bool:
+    if part.isdecimal():  # nearly every address has some "10" in it
+        return part == str(rasp.slot.id)
     names = [rasp.slot.name, rasp.slot.host_name, f"{rasp.slot.stack}/{rasp.slot.number}"]
     if rasp.rasp:
         names += [rasp.rasp.mac, str(rasp.rasp.address)]
-    return part == str(rasp.slot.id) or any(part in name for name in names)
+    return any(part in name for name in names)
 
 
 def _json(answer: Any) -> Response:

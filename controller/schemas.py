@@ -22,7 +22,7 @@ class RaspsQuery(_Model):
     stack: int | None = Field(default=None, ge=1, description="a stack's number")
     state: State | None = None
     q: str | None = Field(
-        default=None, max_length=100, description="part of a name, host name, MAC or IP; or an id"
+        default=None, max_length=100, description="an id, or a part of a name, host name, MAC or IP"
     )
 
 

@@ -1,0 +1,63 @@
+"""Many ask, one question is put."""
+
+import threading
+
+import pytest
+
+from controller.shared import Shared
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_an_answer_serves_all_while_it_is_fresh_and_not_longer() -> None:
+    clock, asked = Clock(), iter(range(10))
+    shared = Shared(lambda: next(asked), fresh_for=1.0, clock=clock)
+    assert [shared.get(), shared.get()] == [0, 0]
+    clock.now = 0.9
+    assert shared.get() == 0
+    clock.now = 1.0
+    assert shared.get() == 1
+
+
+def test_who_comes_while_another_asks_gets_that_answer() -> None:
+    asking, go = threading.Event(), threading.Event()
+    asked = []
+
+    def ask() -> int:
+        asked.append(1)
+        asking.set()
+        go.wait(10)
+        return len(asked)
+
+    shared = Shared(ask, fresh_for=60.0)
+    answers: list[int] = []
+    threads = [threading.Thread(target=lambda: answers.append(shared.get())) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    assert asking.wait(10)
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert answers == [1] * 20
+    assert asked == [1]
+
+
+def test_an_error_is_not_kept() -> None:
+    answers = iter([ValueError("no"), 7])
+
+    def ask() -> int:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    shared = Shared(ask, fresh_for=60.0)
+    with pytest.raises(ValueError, match="no"):
+        shared.get()
+    assert shared.get() == 7

@@ -1,0 +1,110 @@
+"""What the controller makes of Prometheus' answer."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from controller.prometheus import Sample
+from controller.state import STATE_SERIES, Power, RackState, RaspState, State, Warmth, decide
+from rack.inventory import Rasp
+from rack.layout_file import load
+
+RACK = load(Path("rack.toml"))
+INSTALLED = {
+    (slot.stack, slot.number): Rasp(
+        slot.stack, slot.number, f"b8:27:eb:00:00:{slot.id:02x}", slot.address
+    )
+    for slot in RACK.slots
+}
+
+
+def sample(name: str, value: float, stack: str = "03", slot: str | None = "2") -> Sample:
+    labels = {"__name__": name, "rack": "pirack", "stack": stack}
+    return Sample(labels | ({"slot": slot} if slot else {}), value)
+
+
+def decided(*samples: Sample, trouble: str = "") -> RackState:
+    return decide(RACK, INSTALLED, samples, trouble)
+
+
+def rasp_of(samples: Iterable[Sample]) -> RaspState:
+    return decided(*samples).rasps[9]
+
+
+@pytest.mark.parametrize(
+    ("value", "state", "warmth", "why"),
+    [
+        (0, State.DOWN, None, "its exporter does not answer"),
+        (1, State.UP, Warmth.NORMAL, ""),
+        (2, State.UP, Warmth.WARM, "it is warm"),
+        (3, State.UP, Warmth.HOT, "it is hot"),
+        (4, State.OFF, None, "its stack is switched off"),
+        (17, State.UNKNOWN, None, "Prometheus has no recent reading of it"),
+    ],
+)
+def test_each_value_of_the_state_rule_has_its_word(
+    value: float, state: State, warmth: Warmth | None, why: str
+) -> None:
+    rasp = rasp_of([sample(STATE_SERIES, value)])
+    assert (rasp.state, rasp.warmth, rasp.why) == (state, warmth, why)
+
+
+def test_a_silent_exporter_on_a_living_pi_is_told_from_a_silent_pi() -> None:
+    down = sample(STATE_SERIES, 0)
+    assert rasp_of([down, sample("probe_success", 1)]).why == (
+        "it answers ping, but its exporter does not"
+    )
+    assert rasp_of([down, sample("probe_success", 0)]).why == "neither it nor its exporter answers"
+
+
+def test_the_readings_of_a_rasp_are_its_own() -> None:
+    samples = [
+        sample(STATE_SERIES, 1),
+        sample("pirack_cpu_temperature_celsius", 48.3),
+        sample("pirack_cpu_temperature_celsius", 70.0, slot="3"),
+        sample("pirack_cpu_load1", 0.5),
+        sample("pirack_boot_time_seconds", 1_700_000_000),
+        sample("probe_success", 1),
+    ]
+    rasp = rasp_of(samples)
+    assert rasp.temperature_celsius == 48.3
+    assert rasp.load1 == 0.5
+    assert rasp.boot_time_seconds == 1_700_000_000
+    assert rasp.answers_ping is True
+
+
+def test_the_last_readings_of_a_rasp_that_has_gone_are_not_shown() -> None:
+    rasp = rasp_of([sample(STATE_SERIES, 0), sample("pirack_cpu_temperature_celsius", 48.3)])
+    assert rasp.temperature_celsius is None
+
+
+def test_without_an_answer_every_state_is_unknown_and_says_why() -> None:
+    rack = decided(trouble="Prometheus cannot be reached")
+    assert rack.counts == {State.UP: 0, State.DOWN: 0, State.OFF: 0, State.UNKNOWN: 48}
+    assert {rasp.why for rasp in rack.rasps} == {"Prometheus cannot be reached"}
+    assert {stack.power for stack in rack.stacks} == {Power.UNKNOWN}
+
+
+def test_a_slot_in_which_nothing_was_found_says_so() -> None:
+    rasp = decide(RACK, {}, [sample(STATE_SERIES, 1)]).rasps[9]
+    assert (rasp.state, rasp.rasp) == (State.UNKNOWN, None)
+    assert rasp.why == "not installed: no Pi is known in this slot"
+
+
+@pytest.mark.parametrize(("value", "power"), [(1, Power.ON), (0, Power.OFF), (7, Power.UNKNOWN)])
+def test_a_stacks_power_is_what_its_relay_was_told(value: float, power: Power) -> None:
+    rack = decided(sample("pirack_stack_power_state", value, slot=None))
+    assert rack.stacks[2].power is power
+    assert rack.stacks[3].power is Power.UNKNOWN
+
+
+def test_the_hottest_rasp_is_found_and_none_where_none_is_known() -> None:
+    warm = [sample(STATE_SERIES, 2, slot=slot) for slot in ("1", "2", "3")] + [
+        sample("pirack_cpu_temperature_celsius", value, slot=slot)
+        for slot, value in (("1", 61.0), ("2", 66.5), ("3", 64.0))
+    ]
+    hottest = decided(*warm).hottest
+    assert hottest is not None
+    assert hottest.slot.name == "03-2"
+    assert decided().hottest is None
