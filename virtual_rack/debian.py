@@ -111,7 +111,9 @@ class Debian:
 
     def _fetch(self, package: str, archives: Path) -> None:
         (archives / "partial").mkdir(parents=True)
-        complaints = self._refresh_lists()
+        fresh = self.tools / "apt" / "fresh"
+        stale = not fresh.exists() or time.time() - fresh.stat().st_mtime > LISTS_SECONDS
+        complaints = _complaints(self._apt("update")) if stale else []
         try:
             # --reinstall: else apt leaves out a package that the machine itself has.
             self._apt(
@@ -128,17 +130,8 @@ class Debian:
             raise PackageError(complaints[0] if complaints else str(error)) from error
         if not any(archives.glob(f"{package}_*.deb")):
             raise PackageError(f"apt found no archive of {package}")
-
-    def _refresh_lists(self) -> list[str]:
-        """Let apt learn what there is, if that is not fresh; return what it complained of."""
-        lists = self.tools / "apt" / "state" / "lists"
-        fresh = self.tools / "apt" / "fresh"
-        if fresh.exists() and time.time() - fresh.stat().st_mtime < LISTS_SECONDS:
-            return []
-        complaints = _complaints(self._apt("update"))
-        if any(lists.glob("*Packages*")):
+        if stale:
             fresh.touch()
-        return complaints
 
     def _apt(self, command: str, *words: str) -> str:
         apt = self.tools / "apt"
@@ -183,7 +176,7 @@ def _run(command: Sequence[str]) -> str:
 
 def _complaints(text: str) -> list[str]:
     """The errors and warnings in what apt said, errors first, without their prefix."""
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [" ".join(line.split()) for line in text.splitlines()]
     return [line[3:] for prefix in ("E: ", "W: ") for line in lines if line.startswith(prefix)]
 
 
