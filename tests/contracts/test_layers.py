@@ -1,0 +1,112 @@
+"""Who may import whom. The standard library is free; all else stands here or is refused."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+
+PYDANTIC = {"pydantic", "pydantic_core"}
+FLASK = {"flask", "werkzeug"}
+
+# A package, or one module of it that may import more than its package.
+MAY_IMPORT = {
+    "exporter": {"prometheus_client"},
+    "rack": PYDANTIC,
+    "rack.relays": {"gpiozero"},
+    "dhcp_installer": {"rack", "jinja2"},
+    "controller": {
+        "rack",
+        "dhcp_installer",
+        "asyncssh",
+        "prometheus_client",
+        "requests",
+        "waitress",
+        *FLASK,
+        *PYDANTIC,
+    },
+    "virtual_rack": {
+        "exporter",
+        "rack",
+        "dhcp_installer",
+        "controller",
+        "asyncssh",
+        "prometheus_client",
+        "psutil",
+        "requests",
+    },
+}
+PACKAGES = [name for name in MAY_IMPORT if "." not in name]
+
+
+def imports(source: str) -> Iterator[tuple[int, str]]:
+    """Each import statement: its line and top-level module. Relative ones stay inside a package."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                yield node.lineno, name.name.partition(".")[0]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.lineno, node.module.partition(".")[0]
+
+
+def trespasses(root: Path) -> list[str]:
+    """Each import in `root`'s packages that the table refuses, with its file, line and rule."""
+    found = []
+    for package in PACKAGES:
+        for file in sorted((root / package).rglob("*.py")):
+            module = ".".join(file.relative_to(root).with_suffix("").parts)
+            allowed = MAY_IMPORT[package] | MAY_IMPORT.get(module, set())
+            free = allowed | {package} | sys.stdlib_module_names
+            found += [
+                f"{file.relative_to(root)}:{line}: {module} may not import {imported}, only "
+                f"{', '.join(sorted(allowed))} and the standard library"
+                for line, imported in imports(file.read_text(encoding="utf-8"))
+                if imported not in free
+            ]
+    return found
+
+
+def test_every_import_keeps_to_the_table() -> None:
+    assert trespasses(ROOT) == []
+
+
+def test_every_package_of_the_distribution_is_in_the_table() -> None:
+    on_disk = {init.parent.name for init in ROOT.glob("*/__init__.py")}
+    assert on_disk == set(PACKAGES)
+
+
+def write(root: Path, file: str, text: str) -> None:
+    (root / file).parent.mkdir(parents=True, exist_ok=True)
+    (root / file).write_text(text)
+
+
+def test_a_trespass_is_named_with_file_line_and_rule(tmp_path: Path) -> None:
+    write(tmp_path, "exporter/server.py", "import socket\n\nimport flask.views\n")
+    assert trespasses(tmp_path) == [
+        "exporter/server.py:3: exporter.server may not import flask, only prometheus_client and "
+        "the standard library"
+    ]
+
+
+def test_an_import_inside_a_function_counts(tmp_path: Path) -> None:
+    write(tmp_path, "rack/layout.py", "def load():\n    from controller import api\n")
+    [trespass] = trespasses(tmp_path)
+    assert trespass.startswith("rack/layout.py:2: rack.layout may not import controller")
+
+
+def test_the_relays_alone_may_touch_the_pins(tmp_path: Path) -> None:
+    write(tmp_path, "rack/relays.py", "import gpiozero\n")
+    write(tmp_path, "rack/inventory.py", "from gpiozero import LED\n")
+    write(tmp_path, "controller/app.py", "import gpiozero\n")
+    assert [trespass.partition(":")[0] for trespass in trespasses(tmp_path)] == [
+        "rack/inventory.py",
+        "controller/app.py",
+    ]
+
+
+def test_a_packages_own_modules_and_the_standard_library_are_free(tmp_path: Path) -> None:
+    write(
+        tmp_path, "rack/sub/layout.py", "import os.path\nfrom rack import places\nfrom . import x\n"
+    )
+    assert trespasses(tmp_path) == []
