@@ -1,0 +1,300 @@
+"""Read and check an aliases file: `[section]`, then `alias = shell command`.
+
+`parse` is pure and knows the format; `load` adds the file. Each error is one line,
+`FILE:LINE: what: mend`.
+"""
+
+import configparser
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from exporter import filesystem
+
+DEFAULT_PATH = Path(__file__).with_name("aliases.ini")
+
+ACTIONS = "actions"
+"""The reserved section: what can be ordered, and is never run by a scrape."""
+
+PREFIX = "pirack_"
+
+OWN_METRICS = {
+    "pirack_up": "1 if every alias of this scrape worked.",
+    "pirack_alias_success": "1 if the alias worked in this scrape, 0 if it did not.",
+    "pirack_alias_duration_seconds": "How long the alias took in this scrape.",
+    "pirack_config_last_reload_successful": "1 if the aliases file could be read the last time.",
+    "pirack_exporter_info": "The exporter's version.",
+}
+"""What the exporter says of itself; no alias may take one of these names."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HEADER = re.compile(r"\[([^\]]*)\]\s*(.*)", re.DOTALL)
+_COMMENT = ("#", ";")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+# As a word of its own, also by path or as a systemd unit; `reboot-required` is another word.
+_DANGEROUS = re.compile(
+    r"(?<![\w.])(reboot|shutdown|poweroff|halt)(?![\w-])(?!\.(?!target\b|service\b)\w)"
+)
+
+
+class AliasesError(ValueError):
+    """An aliases file that cannot be used; its text is one line, `FILE:LINE: what: mend`."""
+
+    def __init__(self, path: Path, line: int | None, problem: str) -> None:
+        place = f"{path}:{line}" if line else f"{path}"
+        super().__init__(f"{place}: {problem}")
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A name for a shell command.
+
+    `timeout` is in seconds, or None for the exporter's default; `line` is where the alias stands
+    in its file; `help` says in a line what it measures.
+    """
+
+    section: str
+    name: str
+    command: str
+    timeout: float | None
+    line: int
+    help: str
+
+    @property
+    def label(self) -> str:
+        """The metric's name without `pirack_`: the value of the label `alias`."""
+        return f"{self.section}_{self.name}"
+
+    @property
+    def metric(self) -> str:
+        """The metric's full name."""
+        return PREFIX + self.label
+
+    @property
+    def is_counter(self) -> bool:
+        """Whether the name says that the value only grows."""
+        return self.metric.endswith("_total")
+
+    @property
+    def family(self) -> str:
+        """The metric's name as OpenMetrics counts names: a counter's lacks `_total`."""
+        return self.metric.removesuffix("_total")
+
+
+@dataclass(frozen=True, slots=True)
+class Aliases:
+    """A checked aliases file: what a scrape runs, and what can be ordered."""
+
+    path: Path
+    metrics: tuple[Alias, ...]
+    actions: Mapping[str, Alias]
+
+
+def load(path: Path) -> Aliases:
+    """Read and check the aliases file at `path`. Raises AliasesError."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise AliasesError(path, None, "no such file: name one that exists") from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise AliasesError(path, None, f"cannot be read ({reason}): make it a readable file") from (
+            error
+        )
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise AliasesError(path, line, "not UTF-8: save the file as UTF-8") from None
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Aliases:
+    """Check the text of an aliases file; `path` is for its errors alone. Raises AliasesError."""
+    lines = _Lines(text)
+    parser = configparser.RawConfigParser(
+        delimiters=("=",),
+        comment_prefixes=_COMMENT,
+        empty_lines_in_values=False,
+        default_section="",
+    )
+    parser.optionxform = lines.note_option  # type: ignore[assignment, method-assign]
+    try:
+        parser.read_file(lines, str(path))
+    except configparser.Error as error:
+        raise AliasesError(path, *lines.explain(error)) from None
+    return _Check(path, lines, parser).aliases()
+
+
+@dataclass(slots=True)
+class _Lines:
+    """The file's lines as configparser wants them; knows afterwards what stood where.
+
+    A header may be followed by an alias on its line, as in `[Stack] CPU = cat ...`.
+    """
+
+    text: str
+    headers: dict[str, int] = field(default_factory=dict)
+    options: dict[tuple[str, str], int] = field(default_factory=dict)
+    comments: dict[tuple[str, str], str] = field(default_factory=dict)
+    _given: list[int] = field(default_factory=list)
+    _section: str = ""
+    _comment: list[str] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[str]:
+        for number, line in enumerate(re.split(r"\r\n|\r|\n", self.text), start=1):
+            stripped = line.strip()
+            if stripped.startswith(_COMMENT):
+                self._comment.append(stripped.lstrip("".join(_COMMENT)).strip())
+            elif not stripped:
+                self._comment.clear()
+            header = _HEADER.match(line)
+            if header is None:
+                yield self._give(number, line)
+                continue
+            self._section = header[1]
+            self.headers.setdefault(self._section, number)
+            yield self._give(number, f"[{header[1]}]")
+            if header[2]:
+                yield self._give(number, header[2])
+
+    def _give(self, number: int, line: str) -> str:
+        self._given.append(number)
+        return line
+
+    def note_option(self, option: str) -> str:
+        name = option.lower()
+        self.options.setdefault((self._section, name), self._given[-1])
+        self.comments.setdefault((self._section, name), " ".join(self._comment))
+        self._comment.clear()
+        return name
+
+    def explain(self, error: configparser.Error) -> tuple[int, str]:
+        """The line an error of configparser stands in, what is wrong, and the mend."""
+        match error:
+            case configparser.DuplicateOptionError(section=section, option=option):
+                return self._given[-1], (
+                    f"[{section}] has {option} already, in line "
+                    f"{self.options[section, option]}: remove or rename one"
+                )
+            case configparser.DuplicateSectionError(section=section):
+                return self._given[-1], (
+                    f"[{section}] is there already, in line {self.headers[section]}: "
+                    "put its aliases together"
+                )
+            case configparser.MissingSectionHeaderError():
+                return self._given[-1], (
+                    "an alias before the first section: put a line such as [stack] above it"
+                )
+            case configparser.ParsingError(errors=[(lineno, _), *_]):
+                return self._given[lineno - 1], (
+                    "neither [section] nor alias = command: write one of them, "
+                    "and indent the further lines of a command"
+                )
+        return self._given[-1], " ".join(str(error).split())
+
+
+@dataclass(slots=True)
+class _Check:
+    """What configparser has read, on its way to Aliases."""
+
+    path: Path
+    lines: _Lines
+    parser: configparser.RawConfigParser
+
+    def aliases(self) -> Aliases:
+        sections = self.parser.sections()
+        found = [alias for section in sections for alias in self._section(section)]
+        if not found:
+            raise AliasesError(
+                self.path, None, "no alias in it: add one, such as [stack] and under it a = echo 1"
+            )
+        metrics = tuple(alias for alias in found if alias.section != ACTIONS)
+        self._refuse_same_metric(metrics)
+        actions = {alias.name: alias for alias in found if alias.section == ACTIONS}
+        return Aliases(self.path, metrics, actions)
+
+    def _section(self, section: str) -> Iterator[Alias]:
+        if not _NAME.fullmatch(section):
+            raise AliasesError(
+                self.path,
+                self.lines.headers[section],
+                f"[{section}] cannot begin a metric's name: use letters, digits and _",
+            )
+        options = dict(self.parser.items(section))
+        for name, value in options.items():
+            command = value.strip()
+            alias, dot, setting = name.partition(".")
+            if not dot:
+                timeout = self._timeout(section, name, options.get(f"{name}.timeout"))
+                yield self._alias(section, name, command, timeout)
+            elif setting != "timeout" or alias not in options:
+                raise self._error(
+                    section, name, f"{name} belongs to no alias here: write ALIAS.timeout = SECONDS"
+                )
+
+    def _alias(self, section: str, name: str, command: str, timeout: float | None) -> Alias:
+        if not _NAME.fullmatch(name):
+            raise self._error(
+                section, name, f"{name!r} cannot be an alias: use letters, digits and _"
+            )
+        if not command:
+            raise self._error(section, name, f"{name} has no command: write one after the =")
+        if control := _CONTROL.search(command):
+            raise self._error(
+                section, name, f"{name} has the control character {control[0]!r}: remove it"
+            )
+        if section.lower() != ACTIONS:
+            self._refuse_danger(section, name, command)
+            try:
+                filesystem.parse(command)
+            except ValueError as error:
+                raise self._error(section, name, str(error)) from None
+        line = self.lines.options[section, name]
+        help_ = self.lines.comments[section, name] or " ".join(command.split())
+        return Alias(section.lower(), name, command, timeout, line, help_)
+
+    def _refuse_danger(self, section: str, name: str, command: str) -> None:
+        if danger := _DANGEROUS.search(command):
+            raise self._error(
+                section,
+                name,
+                f"{name} would run {danger[1]} at each scrape: move it to [{ACTIONS}]",
+            )
+
+    def _timeout(self, section: str, name: str, text: str | None) -> float | None:
+        if text is None:
+            return None
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = math.nan
+        if not 0 < seconds < math.inf:
+            raise self._error(
+                section, f"{name}.timeout", f"{text!r} is no time-out: write seconds, such as 2.5"
+            )
+        return seconds
+
+    def _refuse_same_metric(self, metrics: tuple[Alias, ...]) -> None:
+        own = {name.removesuffix("_total") for name in OWN_METRICS}
+        seen: dict[str, Alias] = {}
+        for alias in metrics:
+            if alias.family in own:
+                raise AliasesError(
+                    self.path,
+                    alias.line,
+                    f"{alias.metric} is the exporter's own metric: rename the alias",
+                )
+            first = seen.setdefault(alias.family, alias)
+            if first is not alias:
+                raise AliasesError(
+                    self.path,
+                    alias.line,
+                    f"{alias.metric} clashes with {first.metric} in line {first.line}: "
+                    "rename one of them",
+                )
+
+    def _error(self, section: str, option: str, problem: str) -> AliasesError:
+        return AliasesError(self.path, self.lines.options[section, option], problem)
