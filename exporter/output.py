@@ -17,9 +17,7 @@ Labels = Mapping[str, str]
 Samples = tuple[tuple[Labels, float], ...]
 """Label sets with their values; a plain number has the empty label set."""
 
-NO_LABELS: _SHOWN = 60
-
-Labels = MappingProxyType({})
+NO_LABELS: Labels = MappingProxyType({})
 
 # A digit glued behind a word or a dot (`cpu0`, `v1.5`) begins no number.
 _NUMBER = re.compile(
