@@ -37,7 +37,7 @@ class RaspAnswer(_Model):
     mac: str | None
     ip: IPv4Address | None
     state: State
-    why: str = Field(description="why it is not simply up; empty where it is")
+    why: str = Field(description="why it is not up; empty where it is")
     warmth: Warmth | None
     temperature_celsius: float | None
     load1: float | None = Field(description="runnable tasks, mean of the last minute")

@@ -66,7 +66,7 @@ _RULE: Mapping[float, tuple[State, Warmth | None]] = {
 class RaspState:
     """A slot, the rasp that was found in it, and how that one is.
 
-    `why` tells in one line for people why it is not simply up; empty where it is.
+    `why` tells in one line for people why it is not up; empty where it is.
     `temperature_celsius`, `load1` (runnable tasks, mean of a minute), `boot_time_seconds` (since
     the epoch) and `answers_ping` are None where nobody has read them.
     """
@@ -108,6 +108,15 @@ class RackState:
     def rasps(self) -> tuple[RaspState, ...]:
         """All slots' rasps, in order of their ids."""
         return tuple(rasp for stack in self.stacks for rasp in stack.rasps)
+
+    @property
+    def needing_care(self) -> tuple[RaspState, ...]:
+        """The rasps that somebody should look at: down, unknown or hot."""
+        return tuple(
+            rasp
+            for rasp in self.rasps
+            if rasp.state in {State.DOWN, State.UNKNOWN} or rasp.warmth is Warmth.HOT
+        )
 
     @property
     def hottest(self) -> RaspState | None:
@@ -184,7 +193,7 @@ def _decide_rasp(
         slot,
         rasp,
         state,
-        _why(state, warmth, ping, trouble),
+        _why(state, ping, trouble),
         warmth,
         temperature_celsius=now.get(_TEMPERATURE_SERIES),
         load1=now.get(_LOAD_SERIES),
@@ -193,7 +202,7 @@ def _decide_rasp(
     )
 
 
-def _why(state: State, warmth: Warmth | None, ping: float | None, trouble: str) -> str:
+def _why(state: State, ping: float | None, trouble: str) -> str:
     match state:
         case State.UNKNOWN:
             return trouble or "Prometheus has no recent reading of it"
@@ -206,4 +215,4 @@ def _why(state: State, warmth: Warmth | None, ping: float | None, trouble: str) 
         case State.DOWN:
             return "its exporter does not answer"
         case _:
-            return "" if warmth is Warmth.NORMAL else f"it is {warmth}"
+            return ""

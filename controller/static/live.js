@@ -15,7 +15,7 @@ async function refresh(main) {
   if (response.status === 304) return;
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  Idiomorph.morph(main, page.querySelector("main"), { morphStyle: "innerHTML" });
+  Idiomorph.morph(main, page.querySelector("main"));
   document.title = page.title;
   etag = response.headers.get("ETag");
 }
@@ -27,6 +27,7 @@ async function keepFresh(main, milliseconds) {
       await refresh(main);
       lost.hidden = true;
     } catch (error) {
+      console.warn("The page cannot be brought up to date:", error);
       lost.hidden = false;
     }
   }

@@ -1,61 +1,11 @@
 """The API, as a program sees it."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from prometheus_client import CollectorRegistry
 
-from controller.app import create_app
-from controller.master import Master
-from controller.prometheus import Sample
-from controller.state import STATE_SERIES, RackState, decide
-from rack.errors import DatabaseError
-from rack.inventory import Rasp
-from rack.layout_file import load
-
-RACK = load(Path("rack.toml"))
-INSTALLED = {
-    (slot.stack, slot.number): Rasp(
-        slot.stack, slot.number, f"b8:27:eb:00:00:{slot.id:02x}", slot.address
-    )
-    for slot in RACK.slots
-}
-
-
-class World:
-    """What the application under test is told about the rack."""
-
-    def __init__(self) -> None:
-        self.values = {slot.name: 1.0 for slot in RACK.slots}
-        self.trouble = ""
-        self.is_database_broken = False
-
-    def state(self) -> RackState:
-        if self.is_database_broken:
-            raise DatabaseError("pirack.db: database disk image is malformed")
-        samples = [
-            Sample(
-                {"__name__": STATE_SERIES, "stack": f"{slot.stack:02}", "slot": str(slot.number)},
-                self.values[slot.name],
-            )
-            for slot in RACK.slots
-        ]
-        return decide(RACK, INSTALLED, () if self.trouble else samples, self.trouble)
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def client(world: World, tmp_path: Path) -> Iterator[FlaskClient]:
-    app = create_app(world.state, Master(tmp_path, []).read, CollectorRegistry())
-    with app.test_client() as client:
-        yield client
+from tests.controller.world import World
 
 
 def get(client: FlaskClient, path: str) -> Any:

@@ -37,8 +37,8 @@ def rasp_of(samples: Iterable[Sample]) -> RaspState:
     [
         (0, State.DOWN, None, "its exporter does not answer"),
         (1, State.UP, Warmth.NORMAL, ""),
-        (2, State.UP, Warmth.WARM, "it is warm"),
-        (3, State.UP, Warmth.HOT, "it is hot"),
+        (2, State.UP, Warmth.WARM, ""),
+        (3, State.UP, Warmth.HOT, ""),
         (4, State.OFF, None, "its stack is switched off"),
         (17, State.UNKNOWN, None, "Prometheus has no recent reading of it"),
     ],

@@ -1,0 +1,221 @@
+"""The rack page in a real browser."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+
+from tests.controller.world import World
+from virtual_rack.programs import Program
+
+OPTIONS = [
+    "--no-sandbox",  # CI runs as root, where Chromium has none
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def browser(program: Callable[[str], Program]) -> Iterator[Browser]:
+    chromium = program("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(chromium.path), env=chromium.env, args=OPTIONS
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser: Browser, url: str) -> Iterator[Open]:
+    """Open a page; what it asked of other hosts, and its errors, fail the test at its end."""
+    strangers: list[str] = []
+    errors: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        # The browser itself logs a request that failed: tests that stop the server see these.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            errors.append(message.text)
+
+    pages = []
+
+    def open_page(path: str = "/", *, width: int = 1280, scheme: str = "light") -> Page:
+        page = browser.new_page(
+            viewport={"width": width, "height": 800},
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        page.on("console", listen)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on(
+            "request",
+            lambda request: None if request.url.startswith(url) else strangers.append(request.url),
+        )
+        page.goto(url + path)
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    assert strangers == []
+    assert errors == []
+
+
+def cell(page: Page, name: str) -> Locator:
+    return page.locator(".rack a.rasp", has_text=name)
+
+
+def colour(locator: Locator, of: str = "backgroundColor") -> str:
+    return str(locator.evaluate(f"element => getComputedStyle(element).{of}"))
+
+
+def test_every_rasp_is_shown_with_its_state_and_temperature_in_words(
+    opened: Open, world: World
+) -> None:
+    world.temperatures = dict.fromkeys(world.values, 47.6)
+    world.values |= {"03-2": 0.0, "09-1": 4.0}
+    page = opened()
+    expect(page.locator(".rack a.rasp")).to_have_count(48)
+    expect(cell(page, "03-1")).to_have_text("03-1 48 °C up")
+    expect(cell(page, "03-2")).to_have_text("03-2 – down")
+    expect(cell(page, "09-1")).to_have_text("09-1 – off")
+    expect(page.get_by_label("Rasps by state")).to_contain_text("46 up")
+
+
+def test_colours_tell_temperatures_and_states_apart(opened: Open, world: World) -> None:
+    world.temperatures = {"01-1": 34.0, "01-2": 52.0, "01-3": 78.0, "01-4": 52.4}
+    world.values |= {"02-1": 0.0, "02-2": 4.0, "02-3": 9.0}
+    page = opened()
+    cold, mild, hot, as_mild = (colour(cell(page, f"01-{slot}")) for slot in (1, 2, 3, 4))
+    assert len({cold, mild, hot}) == 3
+    assert mild == as_mild
+    styles = {colour(cell(page, f"02-{slot}"), "borderTopStyle") for slot in (1, 2, 3)}
+    assert styles == {"solid", "dotted", "dashed"}
+
+
+def test_a_stack_stands_where_rack_toml_says(opened: Open) -> None:
+    page = opened()
+    boxes = [cell(page, f"{stack:02}-1").bounding_box() for stack in range(1, 13)]
+    columns = [box["x"] for box in boxes if box]
+    assert len(columns) == 12
+    assert columns == sorted(columns)
+    assert len({box["y"] for box in boxes if box}) == 1
+
+
+def test_a_change_shows_without_a_reload_and_keeps_the_focus(opened: Open, world: World) -> None:
+    page = opened()
+    page.evaluate("window.isTheSamePage = true")
+    cell(page, "05-3").focus()
+    world.values["05-3"] = 0.0
+    expect(cell(page, "05-3")).to_have_text("05-3 – down", timeout=10_000)
+    expect(cell(page, "05-3")).to_be_focused()
+    expect(page.locator("#care + ul")).to_contain_text("its exporter does not answer")
+    assert page.evaluate("window.isTheSamePage") is True
+
+
+def test_a_page_that_is_up_to_date_is_not_sent_again(opened: Open) -> None:
+    page = opened()
+    with page.expect_response(lambda answer: answer.status == 304, timeout=10_000):
+        pass
+
+
+def test_without_prometheus_the_page_says_why_and_recovers_by_itself(
+    opened: Open, world: World
+) -> None:
+    world.trouble = "Prometheus at http://127.0.0.1:9090 cannot be reached"
+    page = opened()
+    expect(page.get_by_role("status")).to_contain_text(world.trouble)
+    expect(cell(page, "01-1")).to_have_text("01-1 – unknown")
+    world.trouble = ""
+    expect(cell(page, "01-1")).to_have_text("01-1 – up", timeout=10_000)
+    expect(page.get_by_role("status")).to_have_count(0)
+
+
+def test_a_lost_controller_is_told_and_its_return_too(opened: Open, world: World) -> None:
+    page = opened()
+    lost = page.get_by_text("The controller does not answer")
+    expect(lost).to_be_hidden()
+    page.context.set_offline(True)
+    expect(lost).to_be_visible(timeout=10_000)
+    page.context.set_offline(False)
+    expect(lost).to_be_hidden(timeout=10_000)
+
+
+def test_a_server_error_is_told_like_a_lost_controller(opened: Open, world: World) -> None:
+    page = opened()
+    world.is_database_broken = True
+    expect(page.get_by_text("The controller does not answer")).to_be_visible(timeout=10_000)
+
+
+def test_arrow_keys_walk_through_the_rack_as_it_stands(opened: Open) -> None:
+    page = opened()
+    cell(page, "03-2").focus()
+    for key, name in [
+        ("ArrowRight", "04-2"),
+        ("ArrowDown", "04-3"),
+        ("ArrowLeft", "03-3"),
+        ("ArrowUp", "03-2"),
+    ]:
+        page.keyboard.press(key)
+        expect(cell(page, name)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="03-2")).to_be_visible()
+
+
+def test_a_rasps_page_tells_who_it_is_and_leads_back(opened: Open, world: World) -> None:
+    world.temperatures = {"03-2": 51.2}
+    page = opened("/rasps/10")
+    expect(page.locator("dl")).to_contain_text("rasp-03-2")
+    expect(page.locator("dl")).to_contain_text("b8:27:eb:00:00:0a")
+    expect(page.locator("dl")).to_contain_text("51 °C")
+    page.get_by_role("link", name="The rack").click()
+    expect(page.locator(".rack a.rasp")).to_have_count(48)
+
+
+def test_on_a_phone_the_rack_scrolls_and_the_page_does_not(opened: Open) -> None:
+    page = opened(width=360)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    cell(page, "12-4").scroll_into_view_if_needed()
+    expect(cell(page, "12-4")).to_be_in_viewport()
+
+
+def test_in_the_dark_the_page_is_dark(opened: Open) -> None:
+    def lightness(scheme: str) -> float:
+        body = opened(scheme=scheme).locator("body")
+        channels = colour(body).removeprefix("rgb(").removesuffix(")").split(",")
+        return sum(float(channel) for channel in channels) / 3
+
+    assert lightness("dark") < 60
+    assert lightness("light") > 200
+
+
+def test_every_text_in_the_rack_can_be_read_against_its_paper(opened: Open, world: World) -> None:
+    """Contrast after WCAG 2.1: 4.5 to 1 at least."""
+    celsius = [30.0, 37.0, 42.0, 47.0, 52.0, 57.0, 62.0, 67.0, 72.0, 77.0]
+    world.temperatures = dict(zip(world.values, celsius, strict=False))
+    world.values |= {"11-1": 0.0, "11-2": 4.0, "11-3": 9.0}
+    for scheme in ("light", "dark"):
+        page = opened(scheme=scheme)
+        for name in [*list(world.values)[:10], "11-1"]:
+            ink, paper = colour(cell(page, name), "color"), colour(cell(page, name))
+            assert contrast(ink, paper) >= 4.5, (scheme, name, ink, paper)
+
+
+def contrast(one: str, other: str) -> float:
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(rgb: str) -> float:
+    channels = [float(c) / 255 for c in rgb.removeprefix("rgb(").removesuffix(")").split(",")]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_a_page_that_is_not_there_says_so_and_leads_to_the_rack(opened: Open, url: str) -> None:
+    page = opened("/rasps/99")
+    expect(page.locator("main")).to_contain_text("no rasp 99: this rack has rasps 1 to 48")
+    expect(page.get_by_role("link", name="To the rack")).to_be_visible()
