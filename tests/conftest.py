@@ -6,12 +6,22 @@ is set, as in CI, such a skip is a failure that names the reason.
 
 import functools
 import os
-from collections.abc import Callable, Generator
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from virtual_rack.programs import Program, ProgramError, find
 
+CHROMIUM_FLAGS = [
+    "--no-sandbox",  # root, as in CI, has none
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 FORBIDDEN = os.environ.get("PIRACK_FORBID_SKIPS") == "1"
 
 
@@ -34,6 +44,33 @@ def program() -> Callable[[str], Program]:
         return found
 
     return found_or_skipped
+
+
+@pytest.fixture(scope="module")
+def browser(program: Callable[[str], Program]) -> Iterator[Browser]:
+    """Return a headless Chromium under Playwright, or skip the test."""
+    chromium = program("chromium")
+    driver = subprocess.run(
+        [sys.executable, "-m", "playwright", "--version"],
+        env=chromium.env,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    if driver.returncode != 0:
+        pytest.skip(f"Playwright's driver does not run here: {driver.stderr.strip()}")
+    with pytest.MonkeyPatch.context() as environment:
+        # The driver starts here, and may lack a library that came with Chromium.
+        for name, value in chromium.settings.items():
+            environment.setenv(name, value)
+        playwright = sync_playwright().start()
+    browser = playwright.chromium.launch(
+        executable_path=str(chromium.path), env={**chromium.env}, args=CHROMIUM_FLAGS
+    )
+    yield browser
+    browser.close()
+    playwright.stop()
 
 
 @pytest.hookimpl(wrapper=True)

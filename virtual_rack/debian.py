@@ -80,8 +80,10 @@ class Debian:
     tools: Path
     options: tuple[str, ...] = ()
 
-    def unpack(self, package: str) -> Path:
+    def unpack(self, package: str, *besides: str) -> Path:
         """Return the folder that holds `package` and what it needs, fetched if it is not there.
+
+        `besides` are packages to unpack with it that it does not depend on.
 
         The folder is complete or absent, whenever this process is killed.
 
@@ -96,7 +98,7 @@ class Debian:
                 self._remove_what_was_interrupted()
                 logger.info("Fetching %s from Debian's packages", package)
                 with tempfile.TemporaryDirectory(prefix="unfinished-", dir=self.tools) as scratch:
-                    self._fetch(package, Path(scratch, "archives"))
+                    self._fetch([package, *besides], Path(scratch, "archives"))
                     unpacked = Path(scratch, "tree")
                     for archive in sorted(Path(scratch, "archives").glob("*.deb")):
                         _run(["dpkg", "-x", str(archive), str(unpacked)])
@@ -109,7 +111,7 @@ class Debian:
         for left in self.tools.glob("unfinished-*"):
             _run(["rm", "-rf", str(left)])
 
-    def _fetch(self, package: str, archives: Path) -> None:
+    def _fetch(self, packages: Sequence[str], archives: Path) -> None:
         (archives / "partial").mkdir(parents=True)
         fresh = self.tools / "apt" / "fresh"
         stale = not fresh.exists() or time.time() - fresh.stat().st_mtime > LISTS_SECONDS
@@ -123,13 +125,14 @@ class Debian:
                 "--yes",
                 "--option",
                 f"Dir::Cache::Archives={archives}",
-                package,
+                *packages,
             )
         except PackageError as error:
             # Without a network it is `update` that says so, and goes on.
             raise PackageError(complaints[0] if complaints else str(error)) from error
-        if not any(archives.glob(f"{package}_*.deb")):
-            raise PackageError(f"apt found no archive of {package}")
+        for package in packages:
+            if not any(archives.glob(f"{package}_*.deb")):
+                raise PackageError(f"apt found no archive of {package}")
         if stale:
             fresh.touch()
 

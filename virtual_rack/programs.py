@@ -70,6 +70,7 @@ class _Packaged:
 
     package: str
     names: tuple[str, ...]
+    besides: tuple[str, ...] = ()
     version_option: str = "--version"
 
 
@@ -81,7 +82,8 @@ _PROGRAMS = {
     "blackbox_exporter": _Packaged(
         "prometheus-blackbox-exporter", ("blackbox_exporter", "prometheus-blackbox-exporter")
     ),
-    "chromium": _Packaged("chromium", ("chromium",)),
+    # libatomic1 is for Playwright's driver, which may find itself on a machine without it.
+    "chromium": _Packaged("chromium", ("chromium",), besides=("libatomic1",)),
     "dhclient": _Packaged("isc-dhcp-client", ("dhclient",)),
     "dhcpcd": _Packaged("dhcpcd-base", ("dhcpcd",)),
     "dhcpd": _Packaged("isc-dhcp-server", ("dhcpd",)),
@@ -117,7 +119,7 @@ def find(name: str, *, search_path: str | None = None, debian: Debian | None = N
             return Program(name, Path(here), packaged.version_option)
     debian = debian or Debian(TOOLS)
     try:
-        tree = debian.unpack(packaged.package)
+        tree = debian.unpack(packaged.package, *packaged.besides)
     except PackageError as error:
         raise ProgramError(f"{name} is not here, and {error}: {_mend(name)}") from error
     for folder in _FOLDERS:

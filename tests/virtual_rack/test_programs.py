@@ -133,6 +133,18 @@ def test_a_program_that_the_machine_lacks_is_fetched_with_its_libraries(
 
 
 @needs_apt
+def test_chromium_comes_with_what_playwright_needs_besides(
+    repository: Repository, debian: Debian, bare_path: str
+) -> None:
+    library = "usr/lib/x86_64-linux-gnu/libatomic.so.1"
+    repository.add("libatomic1", files={library: ""})
+    repository.add("chromium", files={"usr/lib/chromium/chromium": SAYS_ITS_VERSION})
+    found = find("chromium", search_path=bare_path, debian=debian)
+    folder = Path(found.settings["LD_LIBRARY_PATH"])
+    assert (folder / "libatomic.so.1").exists()
+
+
+@needs_apt
 def test_a_program_is_fetched_once(repository: Repository, debian: Debian, bare_path: str) -> None:
     repository.add("prometheus", files={"usr/bin/prometheus": SAYS_ITS_VERSION})
     first = find("prometheus", search_path=bare_path, debian=debian)
