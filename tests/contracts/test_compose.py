@@ -1,0 +1,257 @@
+"""What can be said of docker-compose.yml and deploy/Dockerfile without an engine."""
+
+import json
+import re
+import subprocess
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from controller.__main__ import _parser as controller_parser
+from virtual_rack.__main__ import _parser as virtual_rack_parser
+from virtual_rack.programs import find
+
+ROOT = Path(__file__).parents[2]
+COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
+DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
+
+# A setting and what holds where it is not set.
+SETTING = re.compile(r"\$\{(?P<name>\w+):-(?P<default>[^}]*)\}")
+
+COMPOSE: dict[str, Any] = yaml.safe_load(SETTING.sub(r"\g<default>", COMPOSE_TEXT))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+
+OWN = {"controller": controller_parser, "virtual_rack": virtual_rack_parser}
+FOREIGN = {
+    "prometheus": "prometheus",
+    "alertmanager": "alertmanager",
+    "blackbox": "blackbox_exporter",
+}
+
+each_service = pytest.mark.parametrize("name", SERVICES)
+
+
+def words(name: str) -> list[str]:
+    command: list[str] = SERVICES[name]["command"]
+    return command
+
+
+def flags(name: str) -> dict[str, str]:
+    pairs = (word.partition("=") for word in words(name) if word.startswith("--"))
+    return {flag: value for flag, _, value in pairs}
+
+
+def mounts(name: str) -> dict[str, str]:
+    """Where each volume or path of the machine is mounted, by the place in the container."""
+    return {
+        target: source
+        for source, target, *_ in (each.split(":") for each in SERVICES[name].get("volumes", []))
+    }
+
+
+def test_the_compose_specification_allows_every_line() -> None:
+    folder = resources.files("check_jsonschema.builtin_schemas.vendor")
+    jsonschema.validate(COMPOSE, json.loads((folder / "compose-spec.json").read_text()))
+
+
+def test_every_file_and_folder_that_is_mounted_is_there() -> None:
+    sources = {source for name in SERVICES for source in mounts(name).values()}
+    paths = {source for source in sources if source.startswith(".")}
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    assert sources - paths == set(COMPOSE["volumes"])
+
+
+def test_nothing_of_the_repository_can_be_written() -> None:
+    for name, service in SERVICES.items():
+        for volume in service.get("volumes", []):
+            assert not volume.startswith(".") or volume.endswith(":ro"), (name, volume)
+
+
+def test_one_container_owns_the_network_and_publishes_on_loopback_alone() -> None:
+    for name, service in SERVICES.items():
+        if name == "network":
+            assert [port for port in service["ports"] if not port.startswith("127.0.0.1:")] == []
+        else:
+            assert service["network_mode"] == "service:network"
+            assert "ports" not in service
+
+
+def test_every_published_port_is_one_that_something_listens_on() -> None:
+    published = {port.rsplit(":", 1)[1] for port in SERVICES["network"]["ports"]}
+    grafana = SERVICES["grafana"]["healthcheck"]["test"][-1]
+    listens = {
+        flags("controller")["--listen"],
+        flags("prometheus")["--web.listen-address"],
+        flags("alertmanager")["--web.listen-address"],
+        grafana.removeprefix("http://").partition("/")[0],
+    }
+    assert {address.rsplit(":", 1)[1] for address in listens} == published
+
+
+@each_service
+def test_every_image_has_an_exact_version(name: str) -> None:
+    image = SERVICES[name]["image"]
+    assert image == "pirack" or re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+", image)
+
+
+def test_the_dockerfile_builds_on_an_exact_version() -> None:
+    bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    assert len(set(bases)) == 1
+    assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+", bases[0])
+
+
+def test_our_image_is_built_once_and_never_fetched() -> None:
+    ours = {name for name, service in SERVICES.items() if service["image"] == "pirack"}
+    assert {name for name in ours if "build" in SERVICES[name]} == {"network"}
+    assert {SERVICES[name]["pull_policy"] for name in ours - {"network"}} == {"never"}
+    build = SERVICES["network"]["build"]
+    assert (ROOT / build["context"] / build["dockerfile"]).is_file()
+
+
+@each_service
+def test_a_container_has_no_privilege_and_writes_nothing_but_its_volumes(name: str) -> None:
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["read_only"] is True
+    assert not {"cap_add", "privileged", "devices", "pid", "ipc"} & service.keys()
+    assert service["restart"] == "unless-stopped"
+
+
+@each_service
+def test_no_container_runs_as_root(name: str) -> None:
+    service = SERVICES[name]
+    if service["image"] == "pirack":
+        assert "user" not in service
+        assert re.findall(r"^USER (\w+)$", DOCKERFILE, re.MULTILINE) == ["pirack"]
+    else:
+        assert int(service["user"].partition(":")[0]) > 0
+
+
+def test_every_service_but_the_idle_one_has_a_health_check() -> None:
+    with_one = {
+        name for name, service in SERVICES.items() if "test" in service.get("healthcheck", {})
+    }
+    assert with_one | {"controller"} == set(SERVICES) - {"network"}
+    assert "HEALTHCHECK" in DOCKERFILE  # the controller's
+
+
+def test_grafana_has_no_password_and_lets_nobody_change_anything() -> None:
+    environment = SERVICES["grafana"]["environment"]
+    assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    assert environment["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
+    assert environment["GF_AUTH_DISABLE_LOGIN_FORM"] == "true"
+    assert environment["GF_AUTH_BASIC_ENABLED"] == "false"
+    assert "PASSWORD" not in COMPOSE_TEXT.upper().replace("NO PASSWORD", "")
+
+
+def test_grafana_is_told_every_variable_of_its_provisioning() -> None:
+    files = (ROOT / "grafana" / "provisioning").rglob("*.yml")
+    settings = [line for file in files for line in file.read_text().splitlines() if "#" not in line]
+    wanted = set(re.findall(r"\$(\w+)", "\n".join(settings)))
+    assert wanted == {"PROMETHEUS_URL", "GF_PATHS_PROVISIONING"}
+    assert wanted <= SERVICES["grafana"]["environment"].keys()
+
+
+def test_grafana_finds_its_files_where_they_are_mounted() -> None:
+    provisioning = SERVICES["grafana"]["environment"]["GF_PATHS_PROVISIONING"]
+    [provider] = yaml.safe_load(
+        (ROOT / "grafana" / "provisioning" / "dashboards" / "pirack.yml").read_text()
+    )["providers"]
+    folder = provider["options"]["path"].replace("$GF_PATHS_PROVISIONING", provisioning)
+    mounted = mounts("grafana")
+    assert mounted[provisioning] == "./grafana/provisioning"
+    assert mounted[str(Path(provisioning).parent / "dashboards")] == "./grafana/dashboards"
+    assert folder == f"{provisioning}/../dashboards"
+
+
+@pytest.mark.parametrize(
+    ("name", "module"), [("virtual-rack", "virtual_rack"), ("controller", "controller")]
+)
+def test_our_programs_know_their_command_line(name: str, module: str) -> None:
+    assert words(name)[0] == module
+    OWN[module]().parse_args(words(name)[1:])
+
+
+def test_the_virtual_racks_health_check_is_a_command_it_knows() -> None:
+    python, dash_m, module, *arguments = SERVICES["virtual-rack"]["healthcheck"]["test"][1:]
+    assert [python, dash_m, module] == ["python", "-m", "virtual_rack"]
+    virtual_rack_parser().parse_args(arguments)
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_the_other_programs_know_their_flags(name: str) -> None:
+    program = find(FOREIGN[name])
+    told = subprocess.run(
+        [program.path, "--help"],
+        env=program.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=30,
+        check=False,
+    ).stdout
+    known = set(re.findall(r"--(?:\[no-\])?([\w.-]+)", told))
+    assert {flag.removeprefix("--") for flag in flags(name)} <= known
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_configuration_file_is_where_its_program_looks(name: str) -> None:
+    assert flags(name)["--config.file"] in mounts(name)
+
+
+def test_prometheus_finds_rules_and_targets_beside_its_configuration() -> None:
+    beside = Path(flags("prometheus")["--config.file"]).parent
+    assert mounts("prometheus")[str(beside / "rules")] == "./prometheus/rules"
+    targets = mounts("prometheus")[str(beside / "targets")]
+    assert mounts("controller")[flags("controller")["--targets"]] == targets
+
+
+def port(name: str) -> str:
+    """The port that one of the other programs listens on."""
+    return flags(name)["--web.listen-address"].rsplit(":", 1)[1]
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_whoever_asks_a_program_asks_where_it_listens(name: str) -> None:
+    asked = flags("controller")[f"--{name}"].removeprefix("http://")
+    assert asked == f"127.0.0.1:{port(name)}"
+    health = SERVICES[name]["healthcheck"]["test"][-1]
+    assert health.startswith(f"http://127.0.0.1:{port(name)}/")
+
+
+def test_grafana_asks_prometheus_where_it_listens() -> None:
+    asked = SERVICES["grafana"]["environment"]["PROMETHEUS_URL"]
+    assert asked == f"http://127.0.0.1:{port('prometheus')}"
+
+
+def test_the_controller_reads_the_inventory_that_the_virtual_rack_writes() -> None:
+    state = words("virtual-rack")[words("virtual-rack").index("--state") + 1]
+    database = Path(flags("controller")["--db"])
+    assert (str(database.parent), database.name) == (state, "pirack.db")
+    assert mounts("virtual-rack")[state] == mounts("controller")[state]
+
+
+def test_every_setting_is_in_the_example_with_what_holds_without_it() -> None:
+    used = {match["name"]: match["default"] for match in SETTING.finditer(COMPOSE_TEXT)}
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    shown = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    assert shown == used
+
+
+def test_the_image_has_every_package_and_its_locked_dependencies() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    copied = re.findall(r"^COPY (\S+) \1$", DOCKERFILE, re.MULTILINE)
+    assert copied == packages
+    allowed = (ROOT / ".dockerignore").read_text().splitlines()
+    assert [f"!{path}" for path in ("requirements/master.lock", *packages)] == [
+        line for line in allowed if line.startswith("!")
+    ]
+    assert "--require-hashes" in DOCKERFILE
