@@ -1,19 +1,19 @@
-"""What all tests share: the programs they run, and the rule on skips.
+"""What all tests share: a browser, and the rule on skips.
 
-A test that this machine does not allow is skipped with its reason. Where `PIRACK_FORBID_SKIPS=1`
-is set, as in CI, such a skip is a failure that names the reason.
+A test that this machine does not allow is skipped with its reason; so is one for which a program
+cannot be had. Where `PIRACK_FORBID_SKIPS=1` is set, as in CI, a skip is a failure that names the
+reason.
 """
 
-import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from virtual_rack.programs import Program, ProgramError, find
+from virtual_rack.programs import ProgramError, find
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",  # root, as in CI, has none
@@ -25,31 +25,10 @@ CHROMIUM_FLAGS = [
 FORBIDDEN = os.environ.get("PIRACK_FORBID_SKIPS") == "1"
 
 
-@functools.cache
-def _found(name: str) -> Program | str:
-    try:
-        return find(name)
-    except ProgramError as error:
-        return str(error)
-
-
-@pytest.fixture(scope="session")
-def program() -> Callable[[str], Program]:
-    """Return a program by its name in `virtual_rack.programs`, or skip the test that needs it."""
-
-    def found_or_skipped(name: str) -> Program:
-        found = _found(name)
-        if isinstance(found, str):
-            pytest.skip(found)
-        return found
-
-    return found_or_skipped
-
-
 @pytest.fixture(scope="module")
-def browser(program: Callable[[str], Program]) -> Iterator[Browser]:
+def browser() -> Iterator[Browser]:
     """Return a headless Chromium under Playwright, or skip the test."""
-    chromium = program("chromium")
+    chromium = find("chromium")
     driver = subprocess.run(
         [sys.executable, "-m", "playwright", "--version"],
         env=chromium.env,
@@ -78,6 +57,10 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
+    if call.excinfo is not None and call.excinfo.errisinstance(ProgramError):
+        file, line, _ = item.location
+        report.outcome = "skipped"
+        report.longrepr = (file, (line or 0) + 1, f"Skipped: {call.excinfo.value}")
     if not hasattr(report, "wasxfail"):
         _forbid_skip(report)
     return report

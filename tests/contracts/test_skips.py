@@ -30,6 +30,12 @@ import pytest
 def test_page():
     pass
 """,
+    "program": """
+from virtual_rack.programs import ProgramError
+
+def test_page():
+    raise ProgramError("no browser here")
+""",
     "module": """
 import pytest
 

@@ -3,30 +3,11 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
 from tests.controller.world import World
-from virtual_rack.programs import Program
 
-OPTIONS = [
-    "--no-sandbox",  # CI runs as root, where Chromium has none
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser(program: Callable[[str], Program]) -> Iterator[Browser]:
-    chromium = program("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(chromium.path), env=chromium.env, args=OPTIONS
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
