@@ -230,7 +230,7 @@ def test_alerts_have_the_alertmanager_of_the_target_file(prometheus: Prometheus)
 def test_an_answer_can_be_kept_from_being_old(prometheus: Prometheus) -> None:
     # The query of docs/prometheus.md; a minute from now stands for a Prometheus away for a minute.
     prometheus.wait_for('up{job="rasp"}')
-    fresh = 'up{job="rasp"} and time() - timestamp(up{job="rasp"}) <= 15'
+    fresh = 'last_over_time(up{job="rasp"}[15s])'
     later = math.floor(time.time()) + 60
     assert prometheus.ask(fresh)
     assert prometheus.ask('up{job="rasp"}', time=later)
