@@ -4,12 +4,16 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from controller.targets import Services, render
+from rack.inventory import Rasp
+from rack.layout_file import load
 from virtual_rack.programs import find
 
 FILES = Path(__file__).parents[2] / "prometheus"
@@ -39,6 +43,14 @@ def test_promtool_accepts_the_configuration_with_the_documented_target_files_bes
     checked = run("promtool", "check", "config", home / "prometheus.yml")
     assert checked.returncode == 0, checked.stdout
     assert "does not exist" not in checked.stdout, checked.stdout
+
+
+def test_the_controller_writes_the_target_files_as_documented(
+    documented_targets: dict[str, Any],
+) -> None:
+    rasp = Rasp(3, 2, "b8:27:eb:23:03:02", IPv4Address("127.23.3.2"))
+    services = Services("127.0.0.1:8080", "127.0.0.1:9115", "127.0.0.1:9093", "tcp:9848")
+    assert render(load(FILES.parent / "rack.toml"), {(3, 2): rasp}, services) == documented_targets
 
 
 def test_promtool_refuses_a_target_file_of_another_format(new_home: Callable[[], Path]) -> None:
