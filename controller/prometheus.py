@@ -63,7 +63,7 @@ class Prometheus:
         Raises:
             PrometheusUnavailable: no answer in time, an error, or something else than a vector.
         """
-        parameters = {"query": expression, "timeout": f"{self._timeout}s"}
+        parameters = {"query": expression, "timeout": f"{self._timeout * 1000:.0f}ms"}
         data = self._get("/api/v1/query", parameters, _Vector)
         return [Sample(element.metric, element.value[1]) for element in data.result]
 

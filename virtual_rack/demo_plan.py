@@ -68,8 +68,9 @@ def plan(rack: Path, port_base: int | None) -> Plan:
 def lay_out(here: Plan) -> None:
     """Make the folder for Prometheus: the project's own configuration, with no readings yet."""
     folder = here.state / "prometheus"
-    # Readings of an earlier demo would mix with this one's.
-    shutil.rmtree(folder, ignore_errors=True)
+    # An earlier demo's readings would mix with this one's, and its last words with its logs.
+    for old in (folder, here.log("any").parent):
+        shutil.rmtree(old, ignore_errors=True)
     shutil.copytree(_REPOSITORY / "prometheus", folder)
     (folder / "targets").mkdir(exist_ok=True)
 

@@ -52,7 +52,7 @@ class LoopbackRack:
         self._around = Surroundings()
         self._lock = threading.Lock()
         self._last = clock()
-        root = state / "rasps"
+        root = state.resolve() / "rasps"
         shutil.rmtree(root, ignore_errors=True)
         self._rasps = {
             slot.id: _make_rasp(rack, slot, aliases, root / slot.name, options)

@@ -1,6 +1,7 @@
 """Many ask, one question is put."""
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -49,11 +50,11 @@ def test_who_comes_while_another_asks_gets_that_answer() -> None:
 
 
 def test_an_error_is_not_kept() -> None:
-    answers = iter([ValueError("no"), 7])
+    answers: Iterator[int | ValueError] = iter([ValueError("no"), 7])
 
     def ask() -> int:
         answer = next(answers)
-        if isinstance(answer, Exception):
+        if isinstance(answer, ValueError):
             raise answer
         return answer
 
