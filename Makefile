@@ -47,7 +47,7 @@ lock: .venv-dev ## bring requirements/*.lock in step with pyproject.toml (UPGRAD
 	@$(COMPILE) --extra master --constraint requirements/dev.lock --output-file requirements/master.lock
 
 clean: ## remove all that make has made and fetched
-	@rm -rf .venv .tools .demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .tools .demo* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv-master .venv-dev:
