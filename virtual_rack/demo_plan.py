@@ -129,12 +129,19 @@ def _prometheus(here: Plan) -> Service:
             f"--config.file={here.state}/prometheus/prometheus.yml",
             f"--storage.tsdb.path={here.state}/prometheus/data",
             f"--web.listen-address=127.0.0.1:{here.prometheus}",
+            *_web_assets(program.path),
         ],
         here.log("prometheus"),
         ready=f"{url}/-/ready",
         page=url,
         env=program.env,
     )
+
+
+def _web_assets(prometheus: Path) -> list[str]:
+    """Return where Debian's Prometheus finds its pages: they lie beside it, not inside it."""
+    assets = prometheus.parents[1] / "share" / "prometheus" / "web"
+    return [f"--web.local-assets={assets}"] if assets.is_dir() else []
 
 
 def _blackbox(here: Plan) -> Service:

@@ -1,0 +1,285 @@
+"""`make demo`, as somebody uses it who tries PiRack: real programs, real network, one command."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from virtual_rack.programs import find
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+THREE_INTERVALS = 15.0
+SLACK = 15.0  # for a machine that is busy with other things
+
+RACK_OF_18 = """
+name = "small"
+slots = 6
+[network]
+subnet = "10.23.0.0/16"
+master = "10.23.0.1"
+address = "10.23.{stack}.{slot}"
+[relays]
+active_high = true
+contact = "normally_closed"
+[[stacks]]
+pin = 16
+x = 0
+y = 0
+[[stacks]]
+pin = 17
+x = 1
+y = 0
+[[stacks]]
+pin = 18
+x = 0
+y = 1
+"""
+
+
+@dataclass
+class Demo:
+    """A demo that runs."""
+
+    process: subprocess.Popen[str]
+    port_base: int
+    folder: Path
+
+    def get(self, path: str) -> Any:
+        return requests.get(f"http://127.0.0.1:{self.port_base}/api/v1.0/{path}", timeout=10).json()
+
+    def page(self) -> str:
+        return requests.get(f"http://127.0.0.1:{self.port_base}/", timeout=10).text
+
+    def count(self, expression: str) -> int:
+        """Return Prometheus' own answer to `count(expression)`."""
+        answer = requests.get(
+            f"http://127.0.0.1:{self.port_base + 1}/api/v1/query",
+            params={"query": f"count({expression})"},
+            timeout=10,
+        ).json()
+        return sum(int(element["value"][1]) for element in answer["data"]["result"])
+
+    def virtual_rack(self, *words: str) -> subprocess.CompletedProcess[str]:
+        state = self.folder / f".demo-{self.port_base}"
+        return run("-m", "virtual_rack", *words, "--state", str(state))
+
+    def processes(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+def run(*words: str, folder: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env=environment(),
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(REPOSITORY)}
+
+
+@contextmanager
+def demo(folder: Path, *words: str) -> Iterator[Demo]:
+    """Start a demo in a folder of its own, wait for its welcome, and end it with Ctrl-C."""
+    for program in ("prometheus", "blackbox_exporter"):
+        find(program)
+    base = free_port_base()
+    log = folder / "demo.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "virtual_rack.demo", "--port-base", str(base), *words],
+            cwd=folder,
+            env=environment(),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    try:
+        until(lambda: "Ctrl-C ends it all" in log.read_text() or process.poll() is not None, 120)
+        assert process.poll() is None, log.read_text()
+        yield Demo(process, base, folder)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+def free_port_base() -> int:
+    """Return the first of four free ports, another one for each test process."""
+    base = 20_000 + os.getpid() % 4000 * 10
+    while any(is_taken(base + i) for i in range(4)):
+        base += 10
+    return base
+
+
+def is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def until(condition: Callable[[], bool], seconds: float) -> None:
+    """Wait for a condition; fail the test when it does not come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with demo(tmp_path_factory.mktemp("demo"), "--rack", str(REPOSITORY / "rack.toml")) as running:
+        yield running
+
+
+def cell(page: str, name: str) -> str:
+    """Return what a cell of the rack page says, as text."""
+    found = re.search(
+        rf'<a class="rasp [^>]*>\s*<span[^>]*>{name}</span>(.*?)</a>', page, re.DOTALL
+    )
+    assert found is not None
+    return " ".join(re.sub(r"<[^>]*>", " ", found[1]).split())
+
+
+def test_every_rasp_is_up_with_its_temperature(running: Demo) -> None:
+    rasps = running.get("rasps")
+    assert len(rasps) == 48
+    assert {rasp["state"] for rasp in rasps} == {"up"}
+    assert all(30 < rasp["temperature_celsius"] < 100 for rasp in rasps)
+    assert running.count('up{job="rasp"} == 1') == 48
+    assert re.fullmatch(r"\d\d °C (up|warm|hot)", cell(running.page(), "03-2"))
+
+
+def test_no_alias_of_any_rasp_fails(running: Demo) -> None:
+    assert running.count("pirack_up == 1") == 48
+    assert running.count("pirack_alias_success == 0") == 0
+
+
+def test_a_dead_rasp_is_down_for_page_api_and_prometheus_and_comes_back(running: Demo) -> None:
+    assert running.virtual_rack("fault", "3/2", "dead").stdout == "03-2\n"
+    until(lambda: running.get("rasps/10")["state"] == "down", THREE_INTERVALS + SLACK)
+    assert running.count('up{job="rasp",rasp="03-2"} == 0') == 1
+    until(lambda: cell(running.page(), "03-2") == "– down", SLACK)
+    assert running.virtual_rack("heal", "3/2").returncode == 0
+    until(lambda: running.get("rasps/10")["state"] == "up", THREE_INTERVALS + SLACK)
+    assert running.count('up{job="rasp"} == 1') == 48
+
+
+def test_a_hung_exporter_is_told_from_a_dead_rasp(running: Demo) -> None:
+    running.virtual_rack("fault", "5/1", "hang")
+    until(lambda: running.get("rasps/17")["state"] == "down", THREE_INTERVALS + SLACK)
+    assert running.get("rasps/17")["why"] == "it answers ping, but its exporter does not"
+    running.virtual_rack("heal", "5/1")
+    until(lambda: running.get("rasps/17")["state"] == "up", THREE_INTERVALS + SLACK)
+
+
+def test_a_weak_supply_and_a_read_only_root_reach_prometheus(running: Demo) -> None:
+    running.virtual_rack("fault", "8/1", "undervoltage")
+    running.virtual_rack("fault", "8/2", "readonly")
+    weak = 'pirack_power_condition{condition="under_voltage",since="now",rasp="08-1"} == 1'
+    until(lambda: running.count(weak) == 1, THREE_INTERVALS + SLACK)
+    until(lambda: running.count('pirack_disk_readonly{rasp="08-2"} == 1') == 1, SLACK)
+    running.virtual_rack("heal", "8")
+    until(lambda: running.count(weak) == 0, THREE_INTERVALS + SLACK)
+
+
+def test_a_rasp_that_reboots_is_down_and_then_up_with_a_new_boot_time(running: Demo) -> None:
+    before = running.get("rasps/20")["boot_time_seconds"]
+    running.virtual_rack("fault", "5/4", "reboot-once")
+    until(lambda: (running.get("rasps/20")["boot_time_seconds"] or 0) > before, 60)
+    assert running.get("rasps/20")["state"] == "up"
+
+
+def test_without_prometheus_the_rack_is_unknown_and_recovers_by_itself(running: Demo) -> None:
+    (prometheus,) = (each for each in running.processes() if each.name() == "prometheus")
+    prometheus.kill()
+    until(lambda: running.get("rack")["states"]["unknown"] == 48, SLACK)
+    assert "cannot be reached" in running.get("rack")["trouble"]
+    assert "Nobody can tell" in running.page()
+    until(lambda: running.get("rack")["states"]["up"] == 48, 60)
+
+
+def test_prometheus_scrapes_the_controller_and_pings_every_rasp(running: Demo) -> None:
+    until(lambda: running.count('up{job="controller"} == 1') == 1, 30)
+    until(lambda: running.count('probe_success{job="ping"} == 1') == 48, 30)
+
+
+def test_a_fault_that_does_not_exist_and_a_rack_that_does_not_run_are_told(
+    running: Demo, tmp_path: Path
+) -> None:
+    wrong = running.virtual_rack("fault", "13/1", "dead")
+    assert (wrong.returncode, wrong.stderr) == (
+        2,
+        "no stack 13: this rack has stacks 1 to 12\n",
+    )
+    nowhere = run("-m", "virtual_rack", "status", "--state", str(tmp_path))
+    assert nowhere.returncode == 2
+    assert nowhere.stderr.startswith(f"no virtual rack runs in {tmp_path}: start one with")
+
+
+def test_a_second_demo_on_the_same_ports_says_which_are_taken_and_by_what(running: Demo) -> None:
+    second = run("-m", "virtual_rack.demo", "--port-base", str(running.port_base))
+    assert second.returncode == 2
+    assert f"127.0.0.1:{running.port_base}, for the controller, is taken by python" in second.stderr
+    assert f"127.0.0.1:{running.port_base + 1}, for the Prometheus, is taken by prometheus" in (
+        second.stderr
+    )
+    assert "make demo PORT_BASE=" in second.stderr
+
+
+def test_another_geometry_works_by_rack_toml_alone_and_ctrl_c_leaves_nothing_behind(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "rack.toml").write_text(RACK_OF_18)
+    with demo(tmp_path) as small:
+        assert [len(stack["rasps"]) for stack in small.get("stacks")] == [6, 6, 6]
+        assert small.get("rack")["states"]["up"] == 18
+        assert small.count('up{job="rasp"} == 1') == 18
+        processes = small.processes()
+        names = {process.name() for process in processes}
+        targets = json.loads(
+            (tmp_path / f".demo-{small.port_base}/prometheus/targets/rasp.json").read_text()
+        )
+    assert {"prometheus", "prometheus-blac"} & names
+    assert small.process.returncode == 0
+    assert [process for process in processes if process.is_running()] == []
+    assert not any(is_taken(small.port_base + i) for i in range(4))
+    address, port = targets[0]["targets"][0].split(":")
+    with socket.socket() as probe:
+        assert probe.connect_ex((address, int(port))) != 0
+
+
+def test_a_demo_that_is_killed_takes_its_programs_along(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "rack.toml").write_text(RACK_OF_18)
+    with demo(tmp_path) as small:
+        processes = small.processes()
+        small.process.kill()
+        until(lambda: not any(process.is_running() for process in processes), 30)
+
+
+@pytest.mark.parametrize("module", ["virtual_rack.demo", "controller"])
+def test_a_wrong_rack_toml_ends_in_one_line(tmp_path: Path, module: str) -> None:
+    (tmp_path / "rack.toml").write_text(RACK_OF_18.replace("pin = 17", "pin = 16"))
+    ended = run("-m", module, folder=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "rack.toml: stacks[2].pin: 16 is the pin of stack 1 too: give each stack a pin of its own\n"
+    )
