@@ -90,8 +90,9 @@ _PROGRAMS = {
     "node_exporter": _Packaged(
         "prometheus-node-exporter", ("node_exporter", "prometheus-node-exporter")
     ),
-    "prometheus": _Packaged("prometheus", ("prometheus",)),
-    "promtool": _Packaged("prometheus", ("promtool",)),
+    # Prometheus' pages need libjs-jquery, which a machine that has it would keep to itself.
+    "prometheus": _Packaged("prometheus", ("prometheus",), besides=("libjs-jquery",)),
+    "promtool": _Packaged("prometheus", ("promtool",), besides=("libjs-jquery",)),
     "udhcpc": _Packaged("udhcpc", ("udhcpc",), version_option="--help"),
     "zabbix_agentd": _Packaged("zabbix-agent", ("zabbix_agentd",)),
 }
