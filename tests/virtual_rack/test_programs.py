@@ -124,12 +124,10 @@ def test_a_program_that_the_machine_lacks_is_fetched_with_its_libraries(
 ) -> None:
     library = "usr/lib/x86_64-linux-gnu/libanswer.so.1"
     repository.add("libanswer1", files={library: ""})
-    repository.add(
-        "prometheus", depends="libanswer1", files={"usr/bin/prometheus": SAYS_ITS_VERSION}
-    )
-    found = find("prometheus", search_path=bare_path, debian=debian)
-    folder = debian.tools / "debian" / "prometheus" / library
-    assert found.version() == f"prometheus 9, libraries in {folder.parent}"
+    repository.add("dhcpcd-base", depends="libanswer1", files={"usr/sbin/dhcpcd": SAYS_ITS_VERSION})
+    found = find("dhcpcd", search_path=bare_path, debian=debian)
+    folder = debian.tools / "debian" / "dhcpcd-base" / library
+    assert found.version() == f"dhcpcd 9, libraries in {folder.parent}"
 
 
 @needs_apt
@@ -146,22 +144,22 @@ def test_chromium_comes_with_what_playwright_needs_besides(
 
 @needs_apt
 def test_a_program_is_fetched_once(repository: Repository, debian: Debian, bare_path: str) -> None:
-    repository.add("prometheus", files={"usr/bin/prometheus": SAYS_ITS_VERSION})
-    first = find("prometheus", search_path=bare_path, debian=debian)
+    repository.add("dhcpcd-base", files={"usr/sbin/dhcpcd": SAYS_ITS_VERSION})
+    first = find("dhcpcd", search_path=bare_path, debian=debian)
     shutil.rmtree(repository.folder)
-    assert find("prometheus", search_path=bare_path, debian=debian) == first
+    assert find("dhcpcd", search_path=bare_path, debian=debian) == first
 
 
 @needs_apt
 def test_a_package_that_the_machine_counts_as_installed_is_fetched_all_the_same(
     repository: Repository, debian: Debian, bare_path: str
 ) -> None:
-    repository.add("prometheus", files={"usr/bin/prometheus": SAYS_ITS_VERSION})
+    repository.add("dhcpcd-base", files={"usr/sbin/dhcpcd": SAYS_ITS_VERSION})
     repository.status.write_text(
-        "Package: prometheus\nStatus: install ok installed\nVersion: 9\nArchitecture: all\n"
+        "Package: dhcpcd-base\nStatus: install ok installed\nVersion: 9\nArchitecture: all\n"
         "Maintainer: PiRack <pirack@example.org>\nDescription: for a test\n\n"
     )
-    assert find("prometheus", search_path=bare_path, debian=debian).version()
+    assert find("dhcpcd", search_path=bare_path, debian=debian).version()
 
 
 @needs_apt
@@ -181,13 +179,13 @@ def test_an_absolute_link_means_the_file_that_was_unpacked(
 def test_two_at_once_fetch_a_program_once(
     repository: Repository, debian: Debian, bare_path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    repository.add("prometheus", files={"usr/bin/prometheus": SAYS_ITS_VERSION})
+    repository.add("dhcpcd-base", files={"usr/sbin/dhcpcd": SAYS_ITS_VERSION})
     with caplog.at_level(logging.INFO), ThreadPoolExecutor(2) as pool:
         both = [
             pool.submit(find, "prometheus", search_path=bare_path, debian=debian) for _ in range(2)
         ]
         assert both[0].result() == both[1].result()
-    assert caplog.messages.count("Fetching prometheus from Debian's packages") == 1
+    assert caplog.messages.count("Fetching dhcpcd-base from Debian's packages") == 1
 
 
 @pytest.fixture
@@ -201,11 +199,11 @@ def mute_server() -> Iterator[str]:
 def test_a_fetch_that_was_killed_leaves_nothing_behind(
     repository: Repository, debian: Debian, bare_path: str, mute_server: str
 ) -> None:
-    repository.add("prometheus", files={"usr/bin/prometheus": SAYS_ITS_VERSION})
+    repository.add("dhcpcd-base", files={"usr/sbin/dhcpcd": SAYS_ITS_VERSION})
     repository.serve_from(mute_server)
     fetch = (
         "import sys; from pathlib import Path; from virtual_rack.debian import Debian;"
-        "Debian(Path(sys.argv[1]), tuple(sys.argv[2:])).unpack('prometheus')"
+        "Debian(Path(sys.argv[1]), tuple(sys.argv[2:])).unpack('dhcpcd-base')"
     )
     command = [sys.executable, "-c", fetch, str(debian.tools), *debian.options]
     with subprocess.Popen(command, cwd=ROOT, start_new_session=True) as killed:
@@ -215,7 +213,7 @@ def test_a_fetch_that_was_killed_leaves_nothing_behind(
             time.sleep(0.02)
         os.killpg(killed.pid, signal.SIGKILL)
     repository.serve_from(f"copy:{repository.folder}")
-    assert find("prometheus", search_path=bare_path, debian=debian).version()
+    assert find("dhcpcd", search_path=bare_path, debian=debian).version()
     assert not list(debian.tools.glob("unfinished-*"))
 
 
@@ -231,7 +229,7 @@ def error_of(name: str, search_path: str, debian: Debian) -> str:
 
 @needs_apt
 def test_a_package_that_no_source_has_is_named(debian: Debian, bare_path: str) -> None:
-    assert "Unable to locate package prometheus" in error_of("prometheus", bare_path, debian)
+    assert "Unable to locate package dhcpcd-base" in error_of("dhcpcd", bare_path, debian)
 
 
 @needs_apt
@@ -241,7 +239,7 @@ def test_a_source_that_is_away_is_named(
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
     repository.serve_from(address)
-    assert address in error_of("prometheus", bare_path, debian)
+    assert address in error_of("dhcpcd", bare_path, debian)
 
 
 @needs_apt
@@ -249,8 +247,8 @@ def test_a_program_that_does_not_run_here_is_named(
     repository: Repository, debian: Debian, bare_path: str
 ) -> None:
     broken = "#!/bin/sh\necho 'libmissing.so.1: cannot open' >&2\nexit 127\n"
-    repository.add("prometheus", files={"usr/bin/prometheus": broken})
-    text = error_of("prometheus", bare_path, debian)
+    repository.add("dhcpcd-base", files={"usr/sbin/dhcpcd": broken})
+    text = error_of("dhcpcd", bare_path, debian)
     assert "does not run here (libmissing.so.1: cannot open)" in text
 
 
@@ -258,4 +256,4 @@ def test_a_machine_without_apt_is_told_so(
     debian: Debian, bare_path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", bare_path)
-    assert "this machine has no apt-get" in error_of("prometheus", bare_path, debian)
+    assert "this machine has no apt-get" in error_of("dhcpcd", bare_path, debian)
