@@ -181,9 +181,7 @@ def test_two_at_once_fetch_a_program_once(
 ) -> None:
     repository.add("dhcpcd-base", files={"usr/sbin/dhcpcd": SAYS_ITS_VERSION})
     with caplog.at_level(logging.INFO), ThreadPoolExecutor(2) as pool:
-        both = [
-            pool.submit(find, "prometheus", search_path=bare_path, debian=debian) for _ in range(2)
-        ]
+        both = [pool.submit(find, "dhcpcd", search_path=bare_path, debian=debian) for _ in range(2)]
         assert both[0].result() == both[1].result()
     assert caplog.messages.count("Fetching dhcpcd-base from Debian's packages") == 1
 
