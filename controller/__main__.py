@@ -9,15 +9,15 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from prometheus_client import CollectorRegistry, Gauge, Info, ProcessCollector
+from prometheus_client import CollectorRegistry
 from waitress.server import create_server
 
+from controller import health
 from controller.app import create_app
 from controller.master import Master, metrics_service, prometheus_service
 from controller.prometheus import Prometheus
 from controller.targets import Services, TargetFiles
 from controller.watch import Watch
-from exporter import __version__
 from rack.database import Database
 from rack.errors import RackError
 from rack.inventory import Inventory
@@ -45,13 +45,7 @@ def _serve(options: argparse.Namespace) -> int:
     inventory = Inventory(Database(options.db))
     prometheus = Prometheus(options.prometheus)
     registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    Info("pirack_controller", "The controller's version.", registry=registry).info(
-        {"version": __version__}
-    )
-    Gauge("pirack_installed_rasps", "Rasps in the inventory.", registry=registry).set_function(
-        lambda: len(inventory.rasps())
-    )
+    health.describe(registry, inventory)
     targets = TargetFiles(
         options.targets,
         rack,

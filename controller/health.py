@@ -1,8 +1,20 @@
 """How the controller itself is, for whoever watches it."""
 
 from flask import Blueprint, Response
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Info, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from exporter import __version__
+from rack.inventory import Inventory
+
+
+def describe(registry: CollectorRegistry, inventory: Inventory) -> None:
+    """Add what the controller is, and what it costs, to its metrics."""
+    ProcessCollector(registry=registry)
+    info = Info("pirack_controller", "The controller's version.", registry=registry)
+    info.info({"version": __version__})
+    rasps = Gauge("pirack_installed_rasps", "Rasps in the inventory.", registry=registry)
+    rasps.set_function(lambda: len(inventory.rasps()))
 
 
 def blueprint(registry: CollectorRegistry) -> Blueprint:

@@ -46,8 +46,8 @@ def blueprint(state: Callable[[], RackState]) -> Blueprint:
 
 
 def band(celsius: float) -> int:
-    """Return which of the scale's bands, 0 (30 °C and below) to 9 (75 °C and above), this is."""
-    return min(max(int(celsius - _COLDEST) // _DEGREES_A_BAND, 0), _BANDS - 1)
+    """Return the band of the scale, 0 (below 35 °C) to 9 (from 75 °C), of a temperature as shown."""
+    return min(max((round(celsius) - _COLDEST) // _DEGREES_A_BAND, 0), _BANDS - 1)
 
 
 def moment(seconds: float) -> datetime:

@@ -1,5 +1,6 @@
 """One board's inside: from load and temperature to what its sensors show."""
 
+import os
 from math import exp
 from random import Random
 
@@ -19,6 +20,7 @@ from virtual_rack.workload import Workload
 
 _IDLE_KHZ, _CAPPED_KHZ, _FULL_KHZ = 600_000, 1_000_000, 1_500_000
 _MEMORY_KIB = 3_884_412
+_BLOCK_BYTES, _DISK_BLOCKS = 4096, 7_650_000
 _SOFT_LIMIT_CELSIUS = 80.0  # where a Pi 4's firmware begins to slow the clock
 _BUSY_LOAD = 0.3  # from here on the governor raises the clock
 _LOAD1_SECONDS = 60.0
@@ -69,6 +71,15 @@ class Board:
         if Fault.UNDERVOLTAGE in self.faults:
             conditions |= UNDER_VOLTAGE | FREQUENCY_CAPPED
         return conditions
+
+    def disk(self, _path: str) -> os.statvfs_result:
+        """Return what `os.statvfs` would of its SD card: 32 GB, one third in use."""
+        used = _DISK_BLOCKS // 3
+        free = _DISK_BLOCKS - used
+        available = free - _DISK_BLOCKS // 20  # ext4 keeps a twentieth for root
+        flags = os.ST_RDONLY if Fault.READONLY in self.faults else 0
+        sizes = (_BLOCK_BYTES, _BLOCK_BYTES, _DISK_BLOCKS, free, available)
+        return os.statvfs_result((*sizes, 1_900_000, 1_800_000, 1_800_000, flags, 255))
 
     def readings(self) -> Readings:
         """Return what its sensors show now."""

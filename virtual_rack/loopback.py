@@ -136,12 +136,13 @@ def _make_rasp(
     address = IPv4Address(f"{options.network}.{slot.stack}.{slot.number}")
     random = Random(f"{options.seed} {slot.name}")  # noqa: S311 - a simulation, not a secret
     port = rack.network.exporter_port
+    board = Board(random, temperature=0.0)
     return VirtualRasp(
         slot,
         address,
-        Board(random, temperature=0.0),
+        board,
         SensorFiles(root),
-        lambda: Exporter(aliases, str(address), port, root=root),
+        lambda: Exporter(aliases, str(address), port, root=root, statvfs=board.disk),
         exporter_port=port,
         boot_seconds=options.boot_seconds,
         random=random,

@@ -1,0 +1,138 @@
+"""The documentation says what there is, all of it, and nothing that there is not."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from prometheus_client import CollectorRegistry
+from pydantic import BaseModel
+
+from controller import health
+from controller.app import create_app
+from controller.master import Master
+from controller.prometheus import Prometheus
+from controller.watch import Watch
+from exporter import aliases
+from rack.database import Database
+from rack.inventory import Inventory
+from rack.layout_file import _NetworkTable, _RackFile, _RelaysTable, _StackTable
+from tests.controller.world import RACK, World
+from virtual_rack.faults import Fault
+
+PAGES = [*Path("docs").glob("**/*.md"), *map(Path, ("README.md", "CONTRIBUTING.md"))]
+
+
+def text(name: str) -> str:
+    return (Path("docs") / name).read_text(encoding="utf-8")
+
+
+def first_cells(markdown: str) -> set[str]:
+    """Return the words in code type in the first column of a page's tables."""
+    rows = re.findall(r"^\| (`[^|]*) \|", markdown, re.MULTILINE)
+    return {word for row in rows for word in re.findall(r"`([^`]*)`", row)}
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Flask:
+    world = World()
+    world.temperatures = {"03-2": 48.3}
+    return create_app(world.state, Master(tmp_path, []).read, CollectorRegistry())
+
+
+def metrics_of_the_controller(folder: Path) -> set[str]:
+    registry = CollectorRegistry()
+    inventory = Inventory(Database(folder / "pirack.db"))
+    health.describe(registry, inventory)
+    Watch(RACK, inventory, Prometheus("http://127.0.0.1:1"), registry)
+    names = {sample.name for family in registry.collect() for sample in family.samples}
+    return {name for name in names if re.fullmatch(r"pirack_.*(?<!_created)", name)}
+
+
+def test_every_metric_is_documented_and_every_documented_one_exists(tmp_path: Path) -> None:
+    of_a_rasp = {alias.metric for alias in aliases.load(aliases.DEFAULT_PATH).metrics}
+    of_the_rules = {
+        name
+        for path in Path("prometheus/rules").glob("*.yml")
+        for name in re.findall(r"record: (\S+)", path.read_text(encoding="utf-8"))
+    }
+    assert first_cells(text("metrics.md")) == (
+        of_a_rasp | set(aliases.OWN_METRICS) | metrics_of_the_controller(tmp_path) | of_the_rules
+    )
+
+
+def settings(table: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    tables: dict[str, type[BaseModel]] = {
+        "network": _NetworkTable,
+        "relays": _RelaysTable,
+        "stacks": _StackTable,
+    }
+    for name in table.model_fields:
+        if name in tables and not prefix:
+            yield from settings(tables[name], f"{name}.")
+        else:
+            yield prefix + name
+
+
+def test_every_setting_of_rack_toml_is_documented_and_every_documented_one_exists() -> None:
+    assert first_cells(text("rack.md")) == {*settings(_RackFile), "stacks"}
+
+
+def test_every_fault_is_documented_and_every_documented_one_exists() -> None:
+    assert first_cells(text("virtual-rack.md")) == set(Fault)
+
+
+def test_every_path_of_the_controller_is_documented(app: Flask) -> None:
+    documented = text("api.md")
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint != "static":
+            path = rule.rule.replace("<int:number>", "")
+            assert f"{path}" in documented, rule
+
+
+def examples() -> Iterator[Any]:
+    for request, answer in re.findall(
+        r"^\$ curl -s (.+)\n((?:.|\n)*?)```", text("api.md"), re.MULTILINE
+    ):
+        (url,) = shlex.split(request)
+        yield pytest.param(url, answer, id=urlsplit(url).path)
+
+
+@pytest.mark.parametrize(("url", "answer"), list(examples()))
+def test_an_example_of_the_api_gets_the_answer_that_is_printed(
+    app: Flask, url: str, answer: str
+) -> None:
+    asked = urlsplit(url)
+    got = app.test_client().get(f"{asked.path}?{asked.query}")
+    assert got.json == json.loads(answer)
+
+
+def test_what_the_master_tells_is_documented(app: Flask) -> None:
+    master = app.test_client().get("/api/v1.0/master").json
+    assert master is not None
+    for name in master:
+        assert f"`{name}`" in text("api.md")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        if "://" in target:
+            continue
+        there = (page.parent / path) if path else page
+        assert there.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", there.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, target
+
+
+def test_the_commands_of_the_readme_are_in_the_makefile() -> None:
+    readme, makefile = Path("README.md").read_text(), Path("Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", readme, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
