@@ -18,7 +18,7 @@ define check
 @$(PY) -m $(1) || { echo "make $@: \`$(1)\` failed, see above" >&2; exit 1; }
 endef
 
-.PHONY: menu demo test lint format types lock clean .venv-master .venv-dev
+.PHONY: menu demo test lint format types lock assets clean .venv-master .venv-dev
 
 menu: ## this menu
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target text; do \
@@ -45,6 +45,9 @@ lock: .venv-dev ## bring requirements/*.lock in step with pyproject.toml (UPGRAD
 	@echo "Resolving requirements/dev.lock and master.lock"
 	@$(COMPILE) --extra dev --output-file requirements/dev.lock
 	@$(COMPILE) --extra master --constraint requirements/dev.lock --output-file requirements/master.lock
+
+assets: ## style sheet and scripts of the pages, from npm's packages (needs npm; the results are kept)
+	@cd controller/assets && npm ci --silent && npm run --silent build
 
 clean: ## remove all that make has made and fetched
 	@rm -rf .venv .tools .demo* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -50,7 +50,7 @@ def _serve(options: argparse.Namespace) -> int:
         options.targets,
         rack,
         inventory,
-        Services(options.listen, options.blackbox, options.alertmanager, options.ping),
+        Services(_reached(options.listen), options.blackbox, options.alertmanager, options.ping),
     )
     master = Master(
         options.db.parent,
@@ -77,6 +77,11 @@ def _serve(options: argparse.Namespace) -> int:
         stop.set()
         updater.join()
     return 0
+
+
+def _reached(listen: str) -> str:
+    """Return where the programs on the master reach what listens on `ADDRESS:PORT`."""
+    return listen.replace("0.0.0.0:", "127.0.0.1:")
 
 
 def _keep_updated(targets: TargetFiles, stop: threading.Event) -> None:

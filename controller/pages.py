@@ -46,7 +46,7 @@ def blueprint(state: Callable[[], RackState]) -> Blueprint:
 
 
 def band(celsius: float) -> int:
-    """Return the band of the scale, 0 (below 35 °C) to 9 (from 75 °C), of a temperature as shown."""
+    """Return a temperature's band on the scale: 0 (below 35 °C) to 9 (from 75 °C), as shown."""
     return min(max((round(celsius) - _COLDEST) // _DEGREES_A_BAND, 0), _BANDS - 1)
 
 

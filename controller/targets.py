@@ -25,7 +25,7 @@ class TargetGroup(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Where the services on the master listen, `ADDRESS:PORT` each, and how a rasp is pinged.
+    """Where the services on the master are reached, `ADDRESS:PORT` each, and how a rasp is pinged.
 
     `ping` is `icmp`, or `tcp:PORT` on a rack whose rasps share the master's kernel.
     """

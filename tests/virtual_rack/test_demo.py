@@ -283,3 +283,34 @@ def test_a_wrong_rack_toml_ends_in_one_line(tmp_path: Path, module: str) -> None
     assert ended.stderr == (
         "rack.toml: stacks[2].pin: 16 is the pin of stack 1 too: give each stack a pin of its own\n"
     )
+
+
+STAND_IN = """#!{python}
+import http.server, json, os, sys
+with open("grafana.json", "w") as file:
+    json.dump([sys.argv[1:], dict(os.environ)], file)
+port = int(os.environ["GF_SERVER_HTTP_PORT"])
+http.server.HTTPServer(("127.0.0.1", port), http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+
+
+def test_grafana_is_started_too_where_the_machine_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for Grafana, which is not in Debian: it shows what the real one would be told."""
+    (tmp_path / "rack.toml").write_text(RACK_OF_18)
+    (tmp_path / "api").mkdir()
+    (tmp_path / "api" / "health").touch()
+    grafana = tmp_path / "grafana"
+    grafana.write_text(STAND_IN.format(python=sys.executable))
+    grafana.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with demo(tmp_path) as small:
+        port = small.port_base + 3
+        assert f"Grafana         http://127.0.0.1:{port}" in (tmp_path / "demo.log").read_text()
+        words, told = json.loads((tmp_path / "grafana.json").read_text())
+    assert words[0] == "server"
+    assert told["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
+    assert told["PROMETHEUS_URL"] == f"http://127.0.0.1:{small.port_base + 1}"
+    assert (Path(told["GF_PATHS_PROVISIONING"]) / "datasources" / "prometheus.yml").is_file()
+    assert not is_taken(port)
