@@ -5,11 +5,10 @@ from collections.abc import Callable
 from flask import Flask, Response
 from prometheus_client import CollectorRegistry
 
-from controller import api, health, pages, problems
+from controller import __version__, api, health, pages, problems
 from controller.schemas import MasterAnswer
 from controller.shared import Shared
 from controller.state import RackState
-from exporter import __version__
 
 _POLICY = "; ".join(
     [

@@ -4,7 +4,7 @@ from flask import Blueprint, Response
 from prometheus_client import CollectorRegistry, Gauge, Info, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from exporter import __version__
+from controller import __version__
 from rack.inventory import Inventory
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import requests
 
+from controller import __version__
 from controller.prometheus import Prometheus, PrometheusUnavailable
 from controller.schemas import InterfaceAnswer, MasterAnswer, ServiceAnswer
 from controller.state import State
-from exporter import __version__
 
 _TIMEOUT = 2.0
 _VERSION = re.compile(r'_build_info\{[^}]*\bversion="([^"]*)"')

@@ -110,13 +110,15 @@ class RackState:
         return tuple(rasp for stack in self.stacks for rasp in stack.rasps)
 
     @property
-    def needing_care(self) -> tuple[RaspState, ...]:
-        """The rasps that somebody should look at: down, unknown or hot."""
-        return tuple(
-            rasp
-            for rasp in self.rasps
-            if rasp.state in {State.DOWN, State.UNKNOWN} or rasp.warmth is Warmth.HOT
-        )
+    def needing_care(self) -> Mapping[tuple[str, str], list[RaspState]]:
+        """The rasps that somebody should look at, by what is wrong (`down`, `hot`, …) and why."""
+        care: dict[tuple[str, str], list[RaspState]] = {}
+        for rasp in self.rasps:
+            if rasp.state in {State.DOWN, State.UNKNOWN}:
+                care.setdefault((rasp.state, rasp.why), []).append(rasp)
+            elif rasp.warmth is Warmth.HOT:
+                care.setdefault((rasp.warmth, rasp.why), []).append(rasp)
+        return care
 
     @property
     def hottest(self) -> RaspState | None:

@@ -26,7 +26,31 @@ def test_an_answer_serves_all_while_it_is_fresh_and_not_longer() -> None:
     assert shared.get() == 1
 
 
-def test_who_comes_while_another_asks_gets_that_answer() -> None:
+def test_who_comes_while_another_asks_gets_the_last_answer_at_once() -> None:
+    clock, asking, go = Clock(), threading.Event(), threading.Event()
+    asked = iter([0, 1])
+
+    def ask() -> int:
+        number = next(asked)
+        if number == 1:
+            asking.set()
+            go.wait(10)
+        return number
+
+    shared = Shared(ask, fresh_for=1.0, usable_for=4.0, clock=clock)
+    assert shared.get() == 0
+    clock.now = 2.0
+    slow: list[int] = []
+    thread = threading.Thread(target=lambda: slow.append(shared.get()))
+    thread.start()
+    assert asking.wait(10)
+    assert shared.get() == 0
+    go.set()
+    thread.join()
+    assert slow == [1]
+
+
+def test_who_comes_while_the_first_asks_waits_for_that_answer() -> None:
     asking, go = threading.Event(), threading.Event()
     asked = []
 
