@@ -50,7 +50,8 @@ assets: ## style sheet and scripts of the pages, from npm's packages (needs npm;
 	@cd controller/assets && npm ci --silent && npm run --silent build
 
 clean: ## remove all that make has made and fetched
-	@rm -rf .venv .tools .demo* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .tools .demo* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+		controller/assets/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv-master .venv-dev:
