@@ -1,4 +1,7 @@
-"""`python -m exporter`: serve an aliases file until told to stop."""
+"""`python -m exporter`: serve an aliases file, or check it.
+
+Serving ends with SIGTERM or SIGINT; SIGHUP has the aliases file read again.
+"""
 
 import argparse
 import logging
@@ -8,16 +11,80 @@ import sys
 from pathlib import Path
 from queue import SimpleQueue
 
-from exporter import aliases
-from exporter.aliases import AliasesError
-from exporter.server import Exporter
+from exporter import actions, check
+from exporter.aliases import DEFAULT_PATH, AliasesError, load
+from exporter.server import Exporter, Tls
 
 _HIGHEST_PORT = 65535
-_LISTEN = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.%]+)\]|(?P<v4>[^:\[\]]+)):(?P<port>\d{1,5})")
+_LISTEN = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<v4>[^:\[\]]+)):(?P<port>\d{1,5})")
 
 
-def listen(text: str) -> tuple[str, int]:
-    """Return the address and the port in `ADDR:PORT`. Raises argparse.ArgumentTypeError."""
+def main() -> int:
+    """Run the command line; return the exit status."""
+    # How the one file of a rasp serves both: `pirack-exporter.pyz action`.
+    if sys.argv[1:2] == ["action"]:
+        return actions.main(sys.argv[2:])
+    options = _parser().parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        if options.check is not None:
+            lines, is_well = check.report(load(options.check), options.root.absolute())
+            print(*lines, sep="\n")
+            return 0 if is_well else 1
+        return _serve(options)
+    except AliasesError as error:
+        return _refuse(str(error))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pirack-exporter",
+        description="Serve the values of an aliases file to Prometheus.",
+        epilog="Signals: SIGHUP reads the aliases file again. "
+        "`pirack-exporter action` is SSH's forced command.",
+    )
+    files = parser.add_mutually_exclusive_group()
+    files.add_argument(
+        "--aliases",
+        type=Path,
+        default=DEFAULT_PATH,
+        metavar="FILE",
+        help="what to serve (default: the packaged file)",
+    )
+    files.add_argument(
+        "--check",
+        type=Path,
+        nargs="?",
+        const=DEFAULT_PATH,
+        metavar="FILE",
+        help="run each alias of FILE once, show what comes of it and what is doubtful, and end",
+    )
+    parser.add_argument(
+        "--listen",
+        type=_address,
+        default="127.0.0.1:9849",
+        metavar="ADDR:PORT",
+        help="default: %(default)s",
+    )
+    parser.add_argument(
+        "--root",
+        type=Path,
+        default=Path("/"),
+        metavar="DIR",
+        help="the folder that holds sys and proc, $ROOT for the commands (default: %(default)s)",
+    )
+    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate: serve by TLS")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="the certificate's key")
+    parser.add_argument(
+        "--tls-client-ca",
+        type=Path,
+        metavar="FILE",
+        help="answer only to clients with a certificate of this authority",
+    )
+    return parser
+
+
+def _address(text: str) -> tuple[str, int]:
     match = _LISTEN.fullmatch(text)
     if match is None or int(match["port"]) > _HIGHEST_PORT:
         raise argparse.ArgumentTypeError(
@@ -26,42 +93,43 @@ def listen(text: str) -> tuple[str, int]:
     return match["v6"] or match["v4"], int(match["port"])
 
 
-def main() -> int:
-    """Run the command line; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="pirack-exporter", description="Serve the values of an aliases file to Prometheus."
-    )
-    parser.add_argument(
-        "--aliases", type=Path, default=aliases.DEFAULT_PATH, metavar="FILE", help="aliases file"
-    )
-    parser.add_argument(
-        "--listen", type=listen, default="127.0.0.1:9849", metavar="ADDR:PORT", help="%(default)s"
-    )
-    parser.add_argument(
-        "--root", type=Path, default="/", metavar="DIR", help="where sys and proc are (%(default)s)"
-    )
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+def _serve(options: argparse.Namespace) -> int:
     signals = SimpleQueue[int]()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: signals.put(number))
     address, port = options.listen
     try:
         exporter = Exporter(
-            aliases.load(options.aliases), address, port, root=options.root.absolute()
+            load(options.aliases),
+            address,
+            port,
+            root=options.root.absolute(),
+            tls=_tls(options),
+            adopts_orphans=True,
         )
         exporter.start()
-    except AliasesError as error:
-        return _refuse(str(error))
     except OSError as error:
         return _refuse(
-            f"cannot listen on {address}:{port} ({error.strerror}): "
-            "name an address of this machine and a free port with --listen"
+            f"cannot listen on {address}:{port} ({error.strerror or error}): "
+            "see --listen for the address and the port, --tls-... for the files"
         )
-    logging.info("metrics at http://%s:%d/metrics", address, exporter.port)
-    signals.get()
+    except ValueError as error:
+        return _refuse(str(error))
+    logging.info(
+        "metrics at http%s://%s:%d/metrics", "s" * bool(options.tls_cert), address, exporter.port
+    )
+    while signals.get() == signal.SIGHUP:
+        exporter.reload(options.aliases)
     exporter.close()
     return 0
+
+
+def _tls(options: argparse.Namespace) -> Tls | None:
+    if options.tls_cert and options.tls_key:
+        return Tls(options.tls_cert, options.tls_key, options.tls_client_ca)
+    if options.tls_cert or options.tls_key or options.tls_client_ca:
+        raise ValueError("TLS needs a certificate and its key: name both --tls-cert and --tls-key")
+    return None
 
 
 def _refuse(problem: str) -> int:

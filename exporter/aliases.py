@@ -6,12 +6,14 @@
 
 import configparser
 import math
+import pkgutil
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-from exporter import filesystem
+from exporter import kernel
 
 DEFAULT_PATH = Path(__file__).with_name("aliases.ini")
 
@@ -47,7 +49,7 @@ class AliasesError(ValueError):
         super().__init__(f"{place}: {problem}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Alias:
     """A name for a shell command.
 
@@ -62,22 +64,22 @@ class Alias:
     line: int
     help: str
 
-    @property
+    @cached_property
     def label(self) -> str:
         """The metric's name without `pirack_`: the value of the label `alias`."""
         return f"{self.section}_{self.name}"
 
-    @property
+    @cached_property
     def metric(self) -> str:
         """The metric's full name."""
         return PREFIX + self.label
 
-    @property
+    @cached_property
     def is_counter(self) -> bool:
         """Whether the name says that the value only grows."""
         return self.metric.endswith("_total")
 
-    @property
+    @cached_property
     def family(self) -> str:
         """The metric's name as OpenMetrics counts names: a counter's lacks `_total`."""
         return self.metric.removesuffix("_total")
@@ -95,7 +97,7 @@ class Aliases:
 def load(path: Path) -> Aliases:
     """Read and check the aliases file at `path`. Raises AliasesError."""
     try:
-        data = path.read_bytes()
+        data = _read(path)
     except FileNotFoundError:
         raise AliasesError(path, None, "no such file: name one that exists") from None
     except OSError as error:
@@ -109,6 +111,12 @@ def load(path: Path) -> Aliases:
         line = data.count(b"\n", 0, error.start) + 1
         raise AliasesError(path, line, "not UTF-8: save the file as UTF-8") from None
     return parse(text, path)
+
+
+def _read(path: Path) -> bytes:
+    # The packaged file may be inside of a zip archive.
+    packaged = pkgutil.get_data("exporter", path.name) if path == DEFAULT_PATH else None
+    return path.read_bytes() if packaged is None else packaged
 
 
 def parse(text: str, path: Path) -> Aliases:
@@ -249,7 +257,7 @@ class _Check:
         if section.lower() != ACTIONS:
             self._refuse_danger(section, name, command)
             try:
-                filesystem.parse(command)
+                kernel.parse(command)
             except ValueError as error:
                 raise self._error(section, name, str(error)) from None
         line = self.lines.options[section, name]

@@ -2,19 +2,22 @@
 
 import logging
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import Metric
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from exporter import output
 from exporter.aliases import OWN_METRICS, Alias
 from exporter.output import OutputError, Samples
-from exporter.processes import Result
 from exporter.shell import Shell
 
 log = logging.getLogger(__name__)
+
+_SUCCESS = "pirack_alias_success"
+_DURATION = "pirack_alias_duration_seconds"
+_UP = "pirack_up"
 
 
 class Readings(Collector):
@@ -23,32 +26,34 @@ class Readings(Collector):
     Several threads may call `refresh` at a time: they share one collection.
     """
 
-    def __init__(self, aliases: tuple[Alias, ...], shell: Shell) -> None:
-        self._aliases = aliases
+    def __init__(self, aliases: Sequence[Alias], shell: Shell) -> None:
         self._shell = shell
         self._families: tuple[Metric, ...] = ()
         self._failures: dict[Alias, str] = {}
+        self._labels = {alias: {"alias": alias.label} for alias in aliases}
         self._lock = threading.Lock()
-        self._under_way: Future[None] | None = None
+        self._under_way: _Collection | None = None
 
     def refresh(self, timeout: float) -> None:
-        """Run the aliases, or wait for the collection that is under way. Raises TimeoutError.
+        """Run the aliases, or wait for the collection that is under way.
 
-        No alias runs for longer than `timeout` seconds.
+        No alias runs for longer than `timeout` seconds. Raises TimeoutError if the collection
+        that was under way took longer than that.
         """
         with self._lock:
             under_way = self._under_way
             if under_way is None:
-                mine = self._under_way = Future[None]()
+                mine = self._under_way = _Collection()
         if under_way is not None:
-            under_way.result(timeout)
+            under_way.join(timeout)
             return
         try:
             self._families = tuple(self._read(timeout))
+            mine.has_worked = True
         finally:
             with self._lock:
                 self._under_way = None
-            mine.set_result(None)
+            mine.is_over.set()
 
     def collect(self) -> Iterator[Metric]:
         """Yield what the last `refresh` has read; an alias that failed has no family."""
@@ -56,27 +61,26 @@ class Readings(Collector):
 
     def describe(self) -> Iterator[Metric]:
         """Yield every family that there can be, so that a scrape may ask for some by name."""
-        for alias in self._aliases:
+        for alias in self._labels:
             yield _family(alias, ())
-        yield from (_own("pirack_alias_success"), _own("pirack_alias_duration_seconds"))
-        yield _own("pirack_up")
+        for name in (_SUCCESS, _DURATION, _UP):
+            yield _own(name, [])
 
     def _read(self, timeout: float) -> Iterator[Metric]:
-        success = _own("pirack_alias_success", labels=["alias"])
-        duration = _own("pirack_alias_duration_seconds", labels=["alias"])
+        success: list[Sample] = []
+        duration: list[Sample] = []
         failures: dict[Alias, str] = {}
-        for alias, result in self._shell.run(self._aliases, timeout).items():
+        for alias, result in self._shell.run(timeout).items():
             try:
-                yield _family(alias, _samples(result))
+                yield _family(alias, output.of(result))
             except OutputError as error:
                 failures[alias] = str(error)
-            success.add_metric([alias.label], alias not in failures)
-            duration.add_metric([alias.label], result.seconds)
-        yield success
-        yield duration
-        up = _own("pirack_up")
-        up.add_metric([], not failures)
-        yield up
+            labels = self._labels[alias]
+            success.append(Sample(_SUCCESS, labels, alias not in failures))
+            duration.append(Sample(_DURATION, labels, result.seconds))
+        yield _own(_SUCCESS, success)
+        yield _own(_DURATION, duration)
+        yield _own(_UP, [Sample(_UP, {}, not failures)])
         self._log_changes(failures)
 
     def _log_changes(self, failures: dict[Alias, str]) -> None:
@@ -88,20 +92,26 @@ class Readings(Collector):
             log.info("%s works again", alias.label)
 
 
-def _samples(result: Result) -> Samples:
-    if result.error is not None:
-        raise OutputError(result.error)
-    return output.parse(result.output)
+class _Collection:
+    """A collection under way in one thread, and waited for in others."""
+
+    def __init__(self) -> None:
+        self.is_over = threading.Event()
+        self.has_worked = False
+
+    def join(self, timeout: float) -> None:
+        if not self.is_over.wait(timeout) or not self.has_worked:
+            raise TimeoutError
 
 
 def _family(alias: Alias, samples: Samples) -> Metric:
-    family = (CounterMetricFamily if alias.is_counter else GaugeMetricFamily)(
-        alias.metric, alias.help
-    )
-    for labels, value in samples:
-        family.add_sample(alias.metric, dict(labels), value)
+    family = Metric(alias.family, alias.help, "counter" if alias.is_counter else "gauge")
+    metric = alias.metric
+    family.samples = [Sample(metric, labels, value) for labels, value in samples]
     return family
 
 
-def _own(name: str, labels: list[str] | None = None) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, OWN_METRICS[name], labels=labels or [])
+def _own(name: str, samples: list[Sample]) -> Metric:
+    family = Metric(name, OWN_METRICS[name], "gauge")
+    family.samples = samples
+    return family

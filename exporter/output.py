@@ -2,9 +2,8 @@
 
 import math
 import re
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from types import MappingProxyType
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -13,11 +12,11 @@ LIMIT = 64 * 1024
 
 _SHOWN = 60
 
-Labels = Mapping[str, str]
+Labels = dict[str, str]
 Samples = tuple[tuple[Labels, float], ...]
-"""Label sets with their values; a plain number has the empty label set."""
+"""Label sets, not to be changed, with their values; a plain number has the empty label set."""
 
-NO_LABELS: Labels = MappingProxyType({})
+NO_LABELS: Labels = {}
 
 # A digit glued behind a word or a dot (`cpu0`, `v1.5`) begins no number.
 _NUMBER = re.compile(
@@ -31,8 +30,27 @@ _LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 _LABELLED = re.compile(r"(?P<labels>\{.*\})[ \t]+(?P<value>\S+)")
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command has printed and the seconds it took.
+
+    `error` is None if it worked; else it says in a line why not, and the output is not to be used.
+    """
+
+    output: bytes
+    error: str | None
+    seconds: float
+
+
 class OutputError(ValueError):
     """Output that is no value; its text says why."""
+
+
+def of(result: Result) -> Samples:
+    """Return the samples of a command that worked. Raises OutputError."""
+    if result.error is not None:
+        raise OutputError(result.error)
+    return parse(result.output)
 
 
 def parse(output: bytes) -> Samples:
@@ -98,7 +116,7 @@ def _labels(text: str) -> Labels:
         raise OutputError(f"bad labels: {_short(text)}") from None
     if sample.timestamp is not None or not all(map(_LABEL_NAME.fullmatch, sample.labels)):
         raise OutputError(f"bad labels: {_short(text)}")
-    return MappingProxyType(sample.labels)
+    return sample.labels
 
 
 def _short(text: str) -> str:

@@ -1,0 +1,209 @@
+"""One long-lived shell for all plain commands: whatever they read, no process is started.
+
+The shell runs all commands in turn when it starts, and again for each line on its control pipe.
+A mark that no command can know, and the exit status, end the output of each.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from exporter.output import LIMIT, Result
+from exporter.processes import SHELL, failure
+
+_CHUNK = 64 * 1024
+_LAST_WORDS = 4096
+_MEMORY = 64 * 1024  # KiB of address space, many times what a shell takes
+
+
+@dataclass(frozen=True, slots=True)
+class PlainCommand:
+    """A plain command, the variables it sets, and the seconds it may keep the others waiting."""
+
+    text: str
+    variables: frozenset[str]
+    patience: float
+
+
+class SharedShell:
+    """Runs plain commands one after the other. For one thread at a time, but for `kill`."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._process: _Process | None = None
+        self._commands: tuple[PlainCommand, ...] = ()
+        self._lock = threading.Lock()
+        self._killed = False
+
+    def run(self, commands: tuple[PlainCommand, ...], deadline: float) -> list[Result]:
+        """Run `commands`; return the results of those before the first that broke the shell.
+
+        A command breaks it that ends it, takes longer than its patience, or prints too much.
+        `deadline` is a time of `time.monotonic` that no patience outlasts.
+        """
+        results: list[Result] = []
+        try:
+            process = self._go(commands)
+            for command in commands:
+                patience = min(command.patience, deadline - time.monotonic())
+                results.append(process.result(patience))
+        except (_BrokenError, OSError):
+            self.end()
+        return results
+
+    def pids(self) -> set[int]:
+        """The shell's process, if there is one."""
+        return set() if self._process is None else {self._process.pid}
+
+    def kill(self) -> None:
+        """Kill the shell for good; a `run` under way in another thread returns at once."""
+        with self._lock:
+            self._killed = True
+            if self._process is not None:
+                self._process.kill()
+
+    def end(self) -> None:
+        """End the shell, if there is one, and leave nothing of it."""
+        with self._lock:
+            if self._process is not None:
+                self._process.end()
+                self._process = None
+
+    def _go(self, commands: tuple[PlainCommand, ...]) -> "_Process":
+        if self._process is not None and self._commands == commands:
+            self._process.go()
+            return self._process
+        self.end()
+        with self._lock:
+            if self._killed:
+                raise _BrokenError
+            self._process = _Process(commands, self._environment)
+            self._commands = commands
+            return self._process
+
+
+class _BrokenError(Exception):
+    """The shell is gone, hangs or babbles."""
+
+
+class _Process:
+    """The shell's process, and the pipes to it."""
+
+    def __init__(self, commands: Sequence[PlainCommand], environment: Mapping[str, str]) -> None:
+        mark = os.urandom(16).hex()
+        self._mark = f"\n{mark} ".encode()
+        self._output = b""
+        self._last_words = b""
+        script = os.memfd_create("commands")
+        control, self._control = os.pipe()
+        self._out, out = os.pipe()
+        self._err, err = os.pipe()
+        try:
+            with os.fdopen(os.dup(script), "wb") as file:
+                file.write(_script(commands, mark).encode())
+            self._process = subprocess.Popen(
+                [SHELL, f"/dev/fd/{script}"],
+                stdin=control,
+                stdout=out,
+                stderr=err,
+                pass_fds=(script,),
+                cwd="/",
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError:
+            self._close()
+            raise
+        finally:
+            for descriptor in (script, control, out, err):
+                os.close(descriptor)
+        self._poll = select.poll()
+        self._poll.register(self._out, select.POLLIN)
+        self._poll.register(self._err, select.POLLIN)
+
+    @property
+    def pid(self) -> int:
+        """The shell's process id."""
+        return self._process.pid
+
+    def go(self) -> None:
+        """Have the shell run all commands once more."""
+        os.write(self._control, b"\n")
+
+    def result(self, patience: float) -> Result:
+        """Wait for the next command's end. Raises _BrokenError."""
+        started = time.monotonic()
+        while True:
+            output, mark, rest = self._output.partition(self._mark)
+            if len(output) > LIMIT:
+                raise _BrokenError
+            status, newline, further = rest.partition(b"\n")
+            if mark and newline:
+                self._output = further
+                error = self._complaint(int(status)) if status != b"0" else None
+                self._last_words = b""
+                return Result(output, error, time.monotonic() - started)
+            self._read(started + patience - time.monotonic())
+
+    def kill(self) -> None:
+        """Kill the shell. It is not reaped yet, so its number is still its own."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """Kill and reap the shell, and close the pipes."""
+        self.kill()
+        self._close()
+        self._process.wait()
+
+    def _read(self, patience: float) -> None:
+        events = self._poll.poll(max(patience, 0) * 1000)
+        if not events:
+            raise _BrokenError
+        for descriptor, _ in events:
+            piece = os.read(descriptor, _CHUNK)
+            if not piece:
+                raise _BrokenError
+            if descriptor == self._out:
+                self._output += piece
+            else:
+                self._last_words = (self._last_words + piece)[-_LAST_WORDS:]
+
+    def _complaint(self, status: int) -> str:
+        # What a shell has to say comes before its mark, but on another pipe.
+        with suppress(_BrokenError):
+            self._read(0)
+        return failure(status, self._last_words)
+
+    def _close(self) -> None:
+        for descriptor in (self._control, self._out, self._err):
+            os.close(descriptor)
+
+
+def _script(commands: Sequence[PlainCommand], mark: str) -> str:
+    runs = [
+        f"c{number}; printf '\\n{mark} %d\\n' $?; unset -v _ {' '.join(sorted(command.variables))}"
+        for number, command in enumerate(commands)
+    ]
+    # A command that the shell cannot even parse is found by the run that ends before its mark.
+    first = [
+        f"c{number}() {{\n{command.text}\n}}\n{run}"
+        for number, (command, run) in enumerate(zip(commands, runs, strict=True))
+    ]
+    return "\n".join(
+        (
+            f"ulimit -v {_MEMORY}",
+            "exec 3<&0 </dev/null",
+            *first,
+            "while read -r _ <&3; do",
+            *runs,
+            "done",
+            "",
+        )
+    )
