@@ -111,13 +111,12 @@ class RackState:
 
     @property
     def needing_care(self) -> Mapping[tuple[str, str], list[RaspState]]:
-        """The rasps that somebody should look at, by what is wrong (`down`, `hot`, …) and why."""
+        """The rasps that somebody should look at, by what is wrong and why, the worst first."""
         care: dict[tuple[str, str], list[RaspState]] = {}
-        for rasp in self.rasps:
-            if rasp.state in {State.DOWN, State.UNKNOWN}:
-                care.setdefault((rasp.state, rasp.why), []).append(rasp)
-            elif rasp.warmth is Warmth.HOT:
-                care.setdefault((rasp.warmth, rasp.why), []).append(rasp)
+        for wrong in (State.DOWN, State.UNKNOWN, Warmth.HOT):
+            for rasp in self.rasps:
+                if wrong in {rasp.state, rasp.warmth}:
+                    care.setdefault((wrong, rasp.why), []).append(rasp)
         return care
 
     @property
