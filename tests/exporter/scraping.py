@@ -1,0 +1,86 @@
+"""What a test sees of an exporter: its /metrics over real HTTP, and its processes."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter.server import Exporter
+
+TREES = Path(__file__).parent / "trees"
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def write_tree(name: str, root: Path) -> Path:
+    """Write the files of a simulated board below `root`.
+
+    A tree is kept as one text: git and Windows take none of the paths that /sys has. Each file
+    begins with a line `==> PATH <==`, as head(1) shows files.
+    """
+    text = (TREES / f"{name}.txt").read_text()
+    for file in text.split("==> ")[1:]:
+        path, _, content = file.partition(" <==\n")
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(content)
+    return root
+
+
+@dataclass(frozen=True)
+class Rasp:
+    """An exporter that serves."""
+
+    exporter: Exporter
+    aliases: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.exporter.port}/metrics"
+
+    def metrics(self, timeout: float | None = None) -> dict[str, float]:
+        """Scrape; each sample by its name, with labels as `name{label=value}`."""
+        headers = {}
+        if timeout is not None:
+            headers["X-Prometheus-Scrape-Timeout-Seconds"] = str(timeout)
+        answer = requests.get(self.url, headers=headers, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return parse(answer.text)
+
+    def success(self, alias: str) -> float:
+        return self.metrics()[f"pirack_alias_success{{alias={alias}}}"]
+
+
+def parse(text: str) -> dict[str, float]:
+    samples = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = ",".join(f"{name}={value}" for name, value in sample.labels.items())
+            samples[sample.name + (f"{{{labels}}}" if labels else "")] = sample.value
+    return samples
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def processes_with(mark: str) -> list[int]:
+    """Living processes that have `mark` in their command line."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            try:
+                line = (folder / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if mark.encode() in line:
+                found.append(int(folder.name))
+    return found

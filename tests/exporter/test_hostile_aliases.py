@@ -1,0 +1,172 @@
+"""One alias never harms another: in the very scrape in which one goes wrong, the others are right.
+
+Each hostile command stands between two plain aliases, and beside one that runs in a process.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.exporter.scraping import Rasp, processes_with, wait_until
+
+Serve = Callable[..., Rasp]
+
+AROUND = """
+[rasp]
+temperature_celsius = read -r milli < "$ROOT/sys/class/thermal/thermal_zone0/temp" && echo ${{milli}}e-3
+{hostile}
+{hostile_timeout}
+load1 = read -r load1 _ < "$ROOT/proc/loadavg" && echo "$load1"
+process = sed -n 's/MemTotal: *//p' "$ROOT/proc/meminfo"
+"""
+RIGHT = {
+    "pirack_rasp_temperature_celsius": 48.312,
+    "pirack_rasp_load1": 0.52,
+    "pirack_rasp_process": 3884368,
+}
+
+# A mark in the command line of whatever a hostile command starts, to find what it leaves behind.
+NAP = "sleep 1000.0625"
+
+FAILING = {
+    "hangs": NAP,
+    "hangs as a builtin": "while true; do true; done",
+    "hangs on a pipe that nobody writes to": "read -r x < {folder}/fifo",
+    "exits": "echo 1; exit 3",
+    "kills its shell": "kill $$",
+    "kills its shell for good": "kill -9 $$",
+    "kills its process group": "kill -9 0",
+    "reconfigures its shell": "cd /nowhere; unset PATH; IFS=x; set -e; exec </dev/null; id",
+    "reconfigures its shell by builtins": "ROOT=/nowhere; read -r x < $ROOT/y",
+    "prints 1 GB": "head -c 1000000000 /dev/zero",
+    "prints without end": "while true; do echo 1; done",
+    "prints one endless line": "while true; do printf 123456789; done",
+    "prints binary": r"printf '1\000\3772'",
+    "prints latin-1": r"printf '48\260C'",
+    "prints NaN": "echo NaN",
+    "prints inf": "echo inf",
+    "prints minus infinity": "echo -Infinity",
+    "prints a number too great": "echo 1e999",
+    "prints words": "echo none",
+    "prints nothing": "true",
+    "prints an empty line": "echo",
+    "reads stdin": "read -r x && echo 5",
+    "reads stdin as a process": "cat | grep .",
+    "hangs with children": f"{NAP} & {NAP} & wait",
+    "forks a thousand children": f"i=0; while [ $i -lt 1000 ]; do {NAP} & i=$((i+1)); done; wait",
+    "is unknown": "no-such-program",
+    "leaves a quote open": "echo 'a",
+    "leaves an if open": "if true; then echo 1",
+    "closes what is not open": "done",
+    "closes a brace": "echo 1; }; exit",
+    "divides by zero": "echo $((1/0))",
+    "has no such file": "read -r x < /no/such/file; echo $x",
+    "prints a bad label": """echo '{9bad="1"} 1'""",
+    "prints a label twice": """echo '{a="1"} 1'; echo '{a="1"} 2'""",
+    "prints a timestamp": """echo '{a="1"} 1 1700000000'""",
+    "prints a bad line among good ones": """echo '{a="1"} 1'; echo '{a="2" 1'""",
+    "eats memory": "x=1; while true; do x=$x$x; done",
+}
+
+WORKING = {
+    "prints two numbers": ("echo 1 2", 1),
+    "prints no newline": ("printf 7", 7),
+    "prints no newline as a process": ("printf 7 | cat", 7),
+    "leaves a child with its stdout": (f"echo 7; {NAP} &", 7),
+    "leaves a child without": (f"{NAP} >/dev/null 2>&1 & echo 7", 7),
+    "breaks out of nothing": ("echo 7; break", 7),
+    "sets what another one reads": ("load1=5; milli=6; echo 7", 7),
+    "complains and works": ("read -r x < /no/such/file; echo 7", 7),
+    "floods stderr": ("head -c 1000000 /dev/zero >&2; echo 7", 7),
+}
+
+
+def around(hostile: str, folder: Path) -> str:
+    return AROUND.format(
+        hostile=f"hostile = {hostile.format(folder=folder) if '{folder}' in hostile else hostile}",
+        hostile_timeout="hostile.timeout = 0.5",
+    )
+
+
+@pytest.mark.parametrize("hostile", FAILING.values(), ids=FAILING.keys())
+def test_what_a_failing_alias_does_is_its_own_affair(
+    hostile: str, serve: Serve, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    rasp = serve(around(hostile, tmp_path))
+    for scrape in range(3):
+        metrics = rasp.metrics()
+        assert {name: metrics.get(name) for name in RIGHT} == RIGHT, f"scrape {scrape}"
+        assert metrics["pirack_alias_success{alias=rasp_hostile}"] == 0
+        assert not [name for name in metrics if name.startswith("pirack_rasp_hostile")]
+        assert metrics["pirack_up"] == 0
+    assert wait_until(lambda: not processes_with(NAP.split()[1]))
+
+
+@pytest.mark.parametrize(("odd", "value"), WORKING.values(), ids=WORKING.keys())
+def test_what_an_odd_alias_does_is_its_own_affair(
+    odd: str, value: float, serve: Serve, tmp_path: Path
+) -> None:
+    rasp = serve(around(odd, tmp_path))
+    for _ in range(3):
+        metrics = rasp.metrics()
+        assert {name: metrics.get(name) for name in RIGHT} == RIGHT
+        assert metrics["pirack_rasp_hostile"] == value
+        assert metrics["pirack_up"] == 1
+    assert wait_until(lambda: not processes_with(NAP.split()[1]))
+
+
+def test_a_label_whose_text_looks_like_a_frame_of_ours_is_only_text(serve: Serve) -> None:
+    rasp = serve("[a]\nb = printf '%s\\n' '0123456789abcdef0123456789abcdef 0' 5\nc = echo 3\n")
+    assert rasp.metrics()["pirack_a_c"] == 3
+
+
+def test_ten_hung_aliases_cost_a_scrape_no_more_than_one(serve: Serve) -> None:
+    hung = "\n".join(f"hung{number} = {NAP}" for number in range(10))
+    rasp = serve(f"[a]\n{hung}\nb = echo 3\n")
+    metrics = rasp.metrics(timeout=2)
+    assert metrics["pirack_a_b"] == 3
+    assert all(metrics[f"pirack_alias_success{{alias=a_hung{number}}}"] == 0 for number in range(10))
+    durations = [metrics[f"pirack_alias_duration_seconds{{alias=a_hung{n}}}"] for n in range(10)]
+    assert max(durations) < 2
+
+
+def test_an_alias_that_broke_the_shared_shell_once_shares_it_again_when_it_is_well(
+    serve: Serve, tmp_path: Path
+) -> None:
+    sensor = tmp_path / "sensor"
+    os.mkfifo(sensor)
+    rasp = serve(f"[a]\nsensor = read -r x < {sensor} && echo $x\nsensor.timeout = 0.3\n")
+    assert rasp.success("a_sensor") == 0
+    sensor.unlink()
+    sensor.write_text("8\n")
+    assert [rasp.metrics()["pirack_a_sensor"] for _ in range(3)] == [8, 8, 8]
+
+
+def test_a_shared_shell_that_somebody_kills_is_back_in_the_next_scrape(serve: Serve) -> None:
+    rasp = serve("[a]\nb = echo 3\n")
+    rasp.metrics()
+    for pid in rasp.exporter._shell._shared.pids():
+        os.kill(pid, 9)
+    assert rasp.metrics()["pirack_a_b"] == 3
+
+
+def test_closing_kills_what_runs(serve: Serve) -> None:
+    rasp = serve(f"[a]\nb = {NAP}\nc = while true; do true; done\n")
+
+    def give_up() -> None:
+        with suppress(requests.RequestException):
+            rasp.metrics()
+
+    scrape = threading.Thread(target=give_up)
+    scrape.start()
+    assert wait_until(lambda: bool(processes_with(NAP.split()[1])))
+    rasp.exporter.close()
+    assert not processes_with(NAP.split()[1])
+    scrape.join(10)
+    assert not scrape.is_alive()

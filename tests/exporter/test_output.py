@@ -1,0 +1,139 @@
+"""A command's output as numbers: the first one, or labelled lines."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.output import OutputError, parse
+
+
+def value(output: str) -> float:
+    [(labels, number)] = parse(output.encode())
+    assert labels == {}
+    return number
+
+
+@pytest.mark.parametrize(
+    ("output", "number"),
+    [
+        ("48312\n", 48312),
+        ("temp=48.3'C\n", 48.3),
+        ("throttled=0x50005\n", 0x50005),
+        ("throttled=0X1f", 31),
+        ("cpu0 55\n", 55),
+        ("48312e-3\n", 48.312),
+        ("1500000e3", 1.5e9),
+        ("-5", -5),
+        ("+5", 5),
+        ("-0x10", -16),
+        (".5", 0.5),
+        ("5.", 5),
+        ("eth0 -3.5 dBm", -3.5),
+        ("a-5", 5),
+        ("100%", 100),
+        ("1 2", 1),
+        ("1\n2\n", 1),
+        ("5e", 5),
+        ("48°C", 48),
+        ("v1.5 7", 7),
+        ("  \n 8\r\n", 8),
+    ],
+)
+def test_the_first_number_counts(output: str, number: float) -> None:
+    assert value(output) == number
+
+
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [
+        ("", "no output"),
+        (" \n", "no output"),
+        ("none", "no number"),
+        ("cpu0", "no number"),
+        ("NaN", "not a finite number"),
+        ("nan 5", "not a finite number"),
+        ("-inf", "not a finite number"),
+        ("temp=Infinity", "not a finite number"),
+        ("1e999", "not a finite number"),
+        ("0x" + "f" * 400, "not a finite number"),
+        ("1\0", "binary"),
+        ('{a="1"}', "not {label"),
+        ('{a="1"} ', "not {label"),
+        ('{a="1"} x', "no number behind"),
+        ('{a="1"} 5x', "no number behind"),
+        ('{a="1"} 1_000', "no number behind"),
+        ('{a="1"} 1 1700000000', "not {label"),
+        ('{a="1"} NaN', "not a finite number"),
+        ('{9a="1"} 1', "bad labels"),
+        ('{a-b="1"} 1', "bad labels"),
+        ('{"a b"="1"} 1', "bad labels"),
+        ('{__name__="up"} 1', "bad labels"),
+        ('{__a="1"} 1', "bad labels"),
+        ('{a="1",a="2"} 1', "bad labels"),
+        ("{a=1} 1", "bad labels"),
+        ('{a="1} 1', "bad labels"),
+        ('{a="1"} 1 {b="2"} 1', "bad labels"),
+        ('{a="1"} 1\nb 2', "not {label"),
+        ('{a="1",b="2"} 1\n{b="2",a="1"} 2', "the same labels twice"),
+    ],
+)
+def test_what_is_no_value_is_told_why(output: str, why: str) -> None:
+    with pytest.raises(OutputError, match=why):
+        parse(output.encode())
+
+
+def test_bytes_that_are_not_utf8_are_no_value() -> None:
+    with pytest.raises(OutputError, match="not UTF-8"):
+        parse(b"48\xb0C")
+
+
+def test_labelled_lines_are_samples_each() -> None:
+    assert parse(b'{a="x y",b="\\"\\\\}"} 1\n\n  {a="z"}\t0x10\r\n') == (
+        ({"a": "x y", "b": '"\\}'}, 1),
+        ({"a": "z"}, 16),
+    )
+
+
+@given(st.binary(max_size=200))
+def test_any_output_is_finite_numbers_or_one_clear_line(output: bytes) -> None:
+    try:
+        samples = parse(output)
+    except OutputError as error:
+        assert len(str(error).splitlines()) == 1
+    else:
+        assert samples
+        assert all(math.isfinite(number) for _, number in samples)
+
+
+@given(st.text(alphabet=st.sampled_from('{}="\\,ab_019.-+eExX \t\n#'), max_size=60).map("{".__add__))
+def test_anything_in_braces_is_finite_samples_or_one_clear_line(output: str) -> None:
+    try:
+        samples = parse(output.encode())
+    except OutputError as error:
+        assert len(str(error).splitlines()) == 1
+    else:
+        labels = [frozenset(labels.items()) for labels, _ in samples]
+        assert len(set(labels)) == len(labels)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_finite_number_is_read_as_it_was_written(number: float) -> None:
+    assert value(f"value={number!r}\n") == number
+
+
+LABELS = st.dictionaries(
+    st.from_regex(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,8}", fullmatch=True),
+    st.text(st.characters(blacklist_categories=["Cs", "Cc"])),
+    min_size=1,
+)
+
+
+@given(LABELS, st.integers(-(10**9), 10**9))
+def test_every_label_is_read_as_it_was_written(labels: dict[str, str], number: int) -> None:
+    def quoted(text: str) -> str:
+        return text.replace("\\", r"\\").replace('"', r"\"")
+
+    line = ",".join(f'{name}="{quoted(text)}"' for name, text in labels.items())
+    assert parse(f"{{{line}}} {number}\n".encode()) == ((labels, number),)
