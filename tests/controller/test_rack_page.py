@@ -94,6 +94,7 @@ def test_a_change_shows_without_a_reload_and_keeps_the_focus(opened: Open, world
     expect(cell(page, "05-3")).to_have_text("05-3 – down", timeout=10_000)
     expect(cell(page, "05-3")).to_be_focused()
     expect(page.locator("#care + ul")).to_contain_text("its exporter does not answer")
+    expect(page).to_have_title("1 down – pirack – PiRack")
     assert page.evaluate("window.isTheSamePage") is True
 
 
@@ -194,6 +195,17 @@ def luminance(rgb: str) -> float:
     channels = [float(c) / 255 for c in rgb.removeprefix("rgb(").removesuffix(")").split(",")]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_without_scripts_the_page_still_reads_and_refreshes_itself(
+    browser: Browser, url: str, world: World
+) -> None:
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(url)
+    expect(cell(page, "03-2")).to_have_text("03-2 – up")
+    world.values["03-2"] = 0.0
+    expect(cell(page, "03-2")).to_have_text("03-2 – down", timeout=20_000)
+    page.close()
 
 
 def test_a_page_that_is_not_there_says_so_and_leads_to_the_rack(opened: Open, url: str) -> None:
