@@ -23,6 +23,16 @@ _MIGRATIONS = (
         ) STRICT
         """,
     ),
+    (
+        """
+        CREATE TABLE commanded_power (
+          stack   INTEGER NOT NULL PRIMARY KEY,
+          is_on   INTEGER NOT NULL CHECK (is_on IN (0, 1)),
+          since   REAL    NOT NULL,
+          boot_id TEXT    NOT NULL
+        ) STRICT
+        """,
+    ),
 )
 
 

@@ -3,7 +3,8 @@
 RackError
 ├── LayoutError      rack.toml says something that cannot be (also a ValueError)
 ├── UnknownPlace     there is no such stack or slot in this rack (also a LookupError)
-└── DatabaseError    pirack.db cannot be used as it is
+├── DatabaseError    pirack.db cannot be used as it is
+└── RelayError       a relay cannot be driven
 """
 
 from pathlib import Path
@@ -27,3 +28,7 @@ class UnknownPlace(RackError, LookupError):
 
 class DatabaseError(RackError):
     """pirack.db cannot be used as it is; nothing was written to it."""
+
+
+class RelayError(RackError):
+    """A relay cannot be driven: none of them, or one; it is as it was before."""

@@ -8,6 +8,7 @@ from typing import Literal
 from rack.errors import UnknownPlace
 
 Contact = Literal["normally_open", "normally_closed"]
+AfterBoot = Literal["restore", "on", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,20 @@ class RelayBoard:
 
     `active_high` is the pin's level that energises a coil; `contact` says which contact the
     stacks' supply goes through, that is, whether an energised relay gives power or cuts it.
+    `after_boot` says which power the stacks get when the master has booted.
     """
 
     active_high: bool
     contact: Contact
+    after_boot: AfterBoot = "restore"
+
+    def gives_power(self, *, energised: bool) -> bool:
+        """Tell whether a stack has power while its relay is energised, or is not."""
+        return energised == (self.contact == "normally_open")
+
+    def energises(self, *, power: bool) -> bool:
+        """Tell whether a relay must be energised for its stack to have power, or to have none."""
+        return power == (self.contact == "normally_open")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 from pydantic_core import ErrorDetails
 
 from rack.errors import LayoutError
-from rack.layout import Contact, Network, Rack, RelayBoard, Slot, Stack
+from rack.layout import AfterBoot, Contact, Network, Rack, RelayBoard, Slot, Stack
 
 _FIELD_OF_PLAN = re.compile(r"\{(?:id|stack|slot)(?::0?\d)?\}")
 
@@ -65,6 +65,7 @@ class _RelaysTable(_Table):
         description="give true where a high pin energises a relay, false where a low one does"
     )
     contact: Contact = Field(description='give "normally_closed" or "normally_open"')
+    after_boot: AfterBoot = Field(default="restore", description='give "restore", "on" or "off"')
 
 
 class _RackFile(_Table):
@@ -197,7 +198,7 @@ def _build(file: _RackFile, path: Path) -> Rack:
     rack = Rack(
         name=file.name,
         network=Network(file.network.subnet, file.network.master, file.network.exporter_port),
-        relays=RelayBoard(file.relays.active_high, file.relays.contact),
+        relays=RelayBoard(file.relays.active_high, file.relays.contact, file.relays.after_boot),
         stacks=tuple(stacks),
     )
     _check_addresses(rack, path)

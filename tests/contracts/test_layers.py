@@ -15,6 +15,8 @@ MAY_IMPORT = {
     "exporter": {"prometheus_client"},
     "rack": PYDANTIC,
     "rack.relays": {"gpiozero"},
+    # Pins are drivers of gpiozero's, which loads them by name: nothing here imports these two.
+    "rack.latching_pins": {"gpiozero", "lgpio"},
     "dhcp_installer": {"rack", "jinja2"},
     "controller": {
         "rack",
@@ -37,6 +39,7 @@ MAY_IMPORT = {
         "psutil",
         "requests",
     },
+    "virtual_rack.pins": {"gpiozero"},
 }
 PACKAGES = [name for name in MAY_IMPORT if "." not in name]
 
