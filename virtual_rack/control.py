@@ -19,6 +19,7 @@ from rack.errors import UnknownPlace
 from rack.places import select
 from virtual_rack.faults import Fault
 from virtual_rack.loopback import LoopbackRack
+from virtual_rack.relays import PinState
 
 _SOCKET = "control.sock"
 _SECONDS = 10.0
@@ -45,13 +46,32 @@ def answer(rack: LoopbackRack, request: Message) -> Message:
                     "rasps": {
                         name: {"phase": phase, "faults": sorted(faults)}
                         for name, (phase, faults) in rack.status().items()
-                    }
+                    },
+                    "stacks": {
+                        name: {"power": "on" if has_power else "off", "relay_moves": moves}
+                        for name, (has_power, moves) in rack.power().items()
+                    },
                 }
+            case {
+                "do": "pin",
+                "pin": int(number),
+                "function": "input" | "output" as function,
+                "high": bool(high),
+            }:
+                rack.drive(number, PinState(function == "output", high))
+                return _pin(rack, number)
+            case {"do": "pin", "pin": int(number)}:
+                return _pin(rack, number)
             case _:
                 return {"error": "no such request"}
     except (UnknownPlace, ValueError) as error:
         return {"error": str(error)}
     return {"rasps": [slot.name for slot in slots]}
+
+
+def _pin(rack: LoopbackRack, number: int) -> Message:
+    state = rack.pin(number)
+    return {"function": "output" if state.is_output else "input", "high": state.is_high}
 
 
 @contextmanager

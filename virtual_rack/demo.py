@@ -110,7 +110,7 @@ def _wait_for_rasps(here: Plan, stop: threading.Event) -> None:
     shown = -1
     while not stop.wait(_POLL_SECONDS):
         answer = requests.get(f"{here.url}/api/v1.0/rack", timeout=10).json()
-        up, rasps = answer["states"]["up"], answer["rasps"]
+        up, rasps = answer["states"]["up"], answer["rasps"] - answer["states"]["off"]
         if up != shown:
             print(f"{up} of {rasps} rasps are up", flush=True)
             shown = up

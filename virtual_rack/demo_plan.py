@@ -116,6 +116,7 @@ def _controller(here: Plan) -> Service:
         ],
         here.log("controller"),
         ready=f"{here.url}/healthz",
+        env={"GPIOZERO_PIN_FACTORY": "virtual_rack", "PIRACK_VIRTUAL_RACK": str(here.state)},
     )
 
 

@@ -1,15 +1,16 @@
-"""What can be made wrong with a rasp while the rack runs."""
+"""What can be made wrong with a rasp, or with its stack's relay, while the rack runs."""
 
 from enum import StrEnum
 
 
 class Fault(StrEnum):
-    """A fault; several can be on one rasp at once.
+    """A fault; several can be on one rasp at once. `stuck-relay` is on all rasps of a stack.
 
     `dead`: no sign of life, whatever its power. `slow`: takes three times as long to boot.
     `hang`: answers ping, and its exporter accepts connections and never answers.
     `reboot-once`: reboots by itself, now, and is then as before. `hot`: its heat hardly gets away.
     `undervoltage`: its supply is too weak. `readonly`: its root file system has gone read-only.
+    `stuck-relay`: its stack's relay stays where it is, whatever it is told.
     """
 
     DEAD = "dead"
@@ -19,3 +20,4 @@ class Fault(StrEnum):
     HOT = "hot"
     UNDERVOLTAGE = "undervoltage"
     READONLY = "readonly"
+    STUCK_RELAY = "stuck-relay"

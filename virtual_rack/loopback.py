@@ -3,7 +3,7 @@
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -16,6 +16,7 @@ from rack.layout import Rack, Slot, Stack
 from virtual_rack.board import Board
 from virtual_rack.faults import Fault
 from virtual_rack.rasp import Phase, VirtualRasp
+from virtual_rack.relays import PinState, VirtualRelays
 from virtual_rack.sensors import SensorFiles
 from virtual_rack.thermal import IDLE_WATTS, Surroundings, settled, step
 
@@ -36,7 +37,10 @@ class Options:
 
 
 class LoopbackRack:
-    """A rack's rasps, their heat and their power. Safe to be called from several threads."""
+    """A rack's rasps, their heat and their power. Safe to be called from several threads.
+
+    The master's pins are at rest when it is made; `power_on` is the supply's main switch.
+    """
 
     def __init__(
         self,
@@ -52,6 +56,8 @@ class LoopbackRack:
         self._around = Surroundings()
         self._lock = threading.Lock()
         self._last = clock()
+        self._relays = VirtualRelays(rack)
+        self._has_supply = False
         root = state.resolve() / "rasps"
         shutil.rmtree(root, ignore_errors=True)
         self._rasps = {
@@ -71,10 +77,38 @@ class LoopbackRack:
         ]
 
     def power_on(self) -> None:
-        """Give power to every stack."""
+        """Give the rack its supply: each stack has power as its relay stands."""
         with self._lock:
-            for rasp in self._rasps.values():
+            self._has_supply = True
+            for stack in self.rack.stacks:
+                self._supply(stack)
+
+    def pin(self, number: int) -> PinState:
+        """Return how a pin of the master is.
+
+        Raises:
+            UnknownPlace: no relay is on it.
+        """
+        with self._lock:
+            return self._relays.pin(number)
+
+    def drive(self, number: int, state: PinState) -> None:
+        """Set a pin of the master.
+
+        Raises:
+            UnknownPlace: no relay is on it.
+        """
+        with self._lock:
+            self._supply(self._relays.drive(number, state))
+
+    def _supply(self, stack: Stack) -> None:
+        has_power = self._has_supply and self._relays.gives_power(stack.number)
+        for slot in stack.slots:
+            rasp = self._rasps[slot.id]
+            if has_power and not rasp.is_powered:
                 rasp.power_on(self._clock())
+            elif not has_power:
+                rasp.power_off()
 
     def advance(self) -> None:
         """Let the time pass that has passed since the last call.
@@ -102,15 +136,23 @@ class LoopbackRack:
         for rasp, temperature in zip(rasps, after, strict=True):
             rasp.board.temperature = temperature
 
-    def put_on(self, slots: Iterable[Slot], fault: Fault) -> None:
+    def put_on(self, slots: Collection[Slot], fault: Fault) -> None:
         """Make a fault appear on the rasps in these slots."""
         with self._lock:
+            if fault is Fault.STUCK_RELAY:
+                self._relays.stick({slot.stack for slot in slots})
+                return
             for slot in slots:
                 self._rasps[slot.id].put_on(fault, self._clock())
 
-    def take_off(self, slots: Iterable[Slot], fault: Fault | None = None) -> None:
+    def take_off(self, slots: Collection[Slot], fault: Fault | None = None) -> None:
         """Make a fault, or all of them, disappear from the rasps in these slots."""
         with self._lock:
+            if fault in {None, Fault.STUCK_RELAY}:
+                stacks = {slot.stack for slot in slots}
+                self._relays.release(stacks)
+                for stack in stacks:
+                    self._supply(self.rack.stack(stack))
             for slot in slots:
                 for each in [fault] if fault else list(Fault):
                     self._rasps[slot.id].take_off(each, self._clock())
@@ -119,8 +161,25 @@ class LoopbackRack:
         """Return each rasp's phase and faults, by its name."""
         with self._lock:
             return {
-                rasp.slot.name: (rasp.phase(self._clock()), rasp.faults)
+                rasp.slot.name: (
+                    rasp.phase(self._clock()),
+                    rasp.faults | self._faults_of_stack(rasp.slot.stack),
+                )
                 for rasp in self._rasps.values()
+            }
+
+    def _faults_of_stack(self, stack: int) -> frozenset[Fault]:
+        return frozenset({Fault.STUCK_RELAY} if self._relays.is_stuck(stack) else ())
+
+    def power(self) -> Mapping[str, tuple[bool, int]]:
+        """Return whether each stack has power and how often its relay has moved, by its name."""
+        with self._lock:
+            return {
+                stack.name: (
+                    self._relays.gives_power(stack.number),
+                    self._relays.moves(stack.number),
+                )
+                for stack in self.rack.stacks
             }
 
     def close(self) -> None:

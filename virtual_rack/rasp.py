@@ -88,6 +88,11 @@ class VirtualRasp:
         """The faults that are on it."""
         return frozenset(self.board.faults)
 
+    @property
+    def is_powered(self) -> bool:
+        """Whether it has power."""
+        return self._is_powered
+
     def power_on(self, now: float) -> None:
         """Give it power; it boots, and is up later."""
         self._is_powered = True
