@@ -12,8 +12,9 @@ from types import FrameType
 from prometheus_client import CollectorRegistry
 from waitress.server import create_server
 
-from controller import health
+from controller import health, power
 from controller.app import create_app
+from controller.lock import sole_controller
 from controller.master import Master, metrics_service, prometheus_service
 from controller.prometheus import Prometheus
 from controller.targets import Services, TargetFiles
@@ -21,7 +22,10 @@ from controller.watch import Watch
 from rack.database import Database
 from rack.errors import RackError
 from rack.inventory import Inventory
+from rack.kernel_gpio import persists_outputs
+from rack.layout import Rack
 from rack.layout_file import load
+from rack.relays import Relays
 
 _UPDATE_SECONDS = 1.0
 _THREADS = 8
@@ -34,18 +38,24 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
-        return _serve(options)
+        rack = load(options.rack)
+        with sole_controller(options.db):
+            return _serve(options, rack)
     except RackError as error:
         print(error, file=sys.stderr)
         return 2
 
 
-def _serve(options: argparse.Namespace) -> int:
-    rack = load(options.rack)
-    inventory = Inventory(Database(options.db))
+def _serve(options: argparse.Namespace, rack: Rack) -> int:
+    database = Database(options.db)
+    inventory = Inventory(database)
+    relays = Relays(rack, database)
+    if relays.trouble:
+        _log.warning("%s; the stacks' power is unknown", relays.trouble)
     prometheus = Prometheus(options.prometheus)
     registry = CollectorRegistry()
     health.describe(registry, inventory)
+    power.describe(registry, rack, relays, persists=persists_outputs())
     targets = TargetFiles(
         options.targets,
         rack,

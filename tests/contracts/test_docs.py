@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
+from gpiozero.pins.mock import MockFactory
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
-from controller import health
+from controller import health, power
 from controller.app import create_app
 from controller.master import Master
 from controller.prometheus import Prometheus
@@ -22,6 +23,7 @@ from exporter import aliases
 from rack.database import Database
 from rack.inventory import Inventory
 from rack.layout_file import _NetworkTable, _RackFile, _RelaysTable, _StackTable
+from rack.relays import Relays
 from tests.controller.world import RACK, World
 from virtual_rack.faults import Fault
 
@@ -47,8 +49,10 @@ def app(tmp_path: Path) -> Flask:
 
 def metrics_of_the_controller(folder: Path) -> set[str]:
     registry = CollectorRegistry()
-    inventory = Inventory(Database(folder / "pirack.db"))
+    database = Database(folder / "pirack.db")
+    inventory = Inventory(database)
     health.describe(registry, inventory)
+    power.describe(registry, RACK, Relays(RACK, database, factory=MockFactory), persists=True)
     Watch(RACK, inventory, Prometheus("http://127.0.0.1:1"), registry)
     names = {sample.name for family in registry.collect() for sample in family.samples}
     return {name for name in names if re.fullmatch(r"pirack_.*(?<!_created)", name)}

@@ -1,0 +1,38 @@
+"""What the controller says of the stacks' power on its /metrics."""
+
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from rack.layout import Rack
+from rack.relays import Relays
+
+
+def describe(
+    registry: CollectorRegistry, rack: Rack, relays: Relays, *, persists: bool | None
+) -> None:
+    """Add the commanded power of each stack to the controller's metrics.
+
+    Args:
+        registry: gets the metrics.
+        rack: its stacks.
+        relays: where they cannot be driven, nobody knows the power, and nothing is said of it.
+        persists: whether the kernel keeps the outputs of a process that has ended; None where
+            nobody can tell, and then nothing is said.
+    """
+    if not relays.trouble:
+        power = Gauge(
+            "pirack_stack_power_state",
+            "Whether a stack was commanded to have power (1) or not (0).",
+            ["rack", "stack"],
+            registry=registry,
+        )
+        for stack in rack.stacks:
+            series = power.labels(rack.name, stack.name)
+            series.set_function(partial(relays.is_on, stack.number))
+    if persists is not None:
+        Gauge(
+            "pirack_gpio_persists_outputs",
+            "Whether the kernel keeps driving the pins of a program that has ended.",
+            registry=registry,
+        ).set(persists)
