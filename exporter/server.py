@@ -83,13 +83,14 @@ class Exporter:
 
     def start(self) -> None:
         """Listen, and answer from a thread. Raises OSError if the address cannot be had."""
-        self._server = _Server(self._address, self._port, self._answer)
+        server = _Server(self._address, self._port, self._answer)
         if self._tls is not None:
             try:
-                self._server.speak_tls(self._tls)
+                server.speak_tls(self._tls)
             except OSError:
-                self._server.server_close()
+                server.server_close()
                 raise
+        self._server = server
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 

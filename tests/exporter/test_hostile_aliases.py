@@ -18,7 +18,8 @@ Serve = Callable[..., Rasp]
 
 AROUND = """
 [rasp]
-temperature_celsius = read -r milli < "$ROOT/sys/class/thermal/thermal_zone0/temp" && echo ${{milli}}e-3
+temperature_celsius =
+  read -r milli < "$ROOT/sys/class/thermal/thermal_zone0/temp" && echo ${{milli}}e-3
 {hostile}
 {hostile_timeout}
 load1 = read -r load1 _ < "$ROOT/proc/loadavg" && echo "$load1"
@@ -131,7 +132,9 @@ def test_ten_hung_aliases_cost_a_scrape_no_more_than_one(serve: Serve) -> None:
     rasp = serve(f"[a]\n{hung}\nb = echo 3\n")
     metrics = rasp.metrics(timeout=2)
     assert metrics["pirack_a_b"] == 3
-    assert all(metrics[f"pirack_alias_success{{alias=a_hung{number}}}"] == 0 for number in range(10))
+    assert all(
+        metrics[f"pirack_alias_success{{alias=a_hung{number}}}"] == 0 for number in range(10)
+    )
     durations = [metrics[f"pirack_alias_duration_seconds{{alias=a_hung{n}}}"] for n in range(10)]
     assert max(durations) < 2
 

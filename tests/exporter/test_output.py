@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.output import OutputError, parse
+from exporter.output import OutputError, Samples, parse
 
 
 def value(output: str) -> float:
@@ -96,26 +96,28 @@ def test_labelled_lines_are_samples_each() -> None:
     )
 
 
+def samples_or_reason(output: bytes) -> tuple[Samples, str]:
+    try:
+        return parse(output), ""
+    except OutputError as error:
+        return (), str(error)
+
+
 @given(st.binary(max_size=200))
 def test_any_output_is_finite_numbers_or_one_clear_line(output: bytes) -> None:
-    try:
-        samples = parse(output)
-    except OutputError as error:
-        assert len(str(error).splitlines()) == 1
-    else:
-        assert samples
-        assert all(math.isfinite(number) for _, number in samples)
+    samples, reason = samples_or_reason(output)
+    assert bool(samples) != bool(reason)
+    assert len(reason.splitlines()) <= 1
+    assert all(math.isfinite(number) for _, number in samples)
 
 
-@given(st.text(alphabet=st.sampled_from('{}="\\,ab_019.-+eExX \t\n#'), max_size=60).map("{".__add__))
-def test_anything_in_braces_is_finite_samples_or_one_clear_line(output: str) -> None:
-    try:
-        samples = parse(output.encode())
-    except OutputError as error:
-        assert len(str(error).splitlines()) == 1
-    else:
-        labels = [frozenset(labels.items()) for labels, _ in samples]
-        assert len(set(labels)) == len(labels)
+@given(st.text(st.sampled_from('{}="\\,ab_019.-+eExX \t\n#'), max_size=60))
+def test_anything_in_braces_is_unique_samples_or_one_clear_line(output: str) -> None:
+    samples, reason = samples_or_reason(b"{" + output.encode())
+    assert bool(samples) != bool(reason)
+    assert len(reason.splitlines()) <= 1
+    labels = [frozenset(labels.items()) for labels, _ in samples]
+    assert len(set(labels)) == len(labels)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
