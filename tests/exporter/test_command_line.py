@@ -1,0 +1,215 @@
+"""The programs as they are run: serving, checking and acting, and what they say of bad input."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.exporter.scraping import parse, processes_with, wait_until
+
+NAP = "sleep 1000.0125"
+
+
+def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "exporter", *map(str, arguments)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@contextmanager
+def serving(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Serve on a free port until the end of the block; give the process and its URL."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "exporter", "--listen", "127.0.0.1:0", *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        try:
+            said = process.stderr.readline()
+            yield process, said.split()[-1]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "aliases.ini"
+    path.write_text("[a]\nb = echo 1\n")
+    return path
+
+
+def test_a_file_that_cannot_be_used_is_one_line_and_exit_status_2(file: Path) -> None:
+    file.write_text("[a]\nb = reboot\n")
+    ended = run("--aliases", file)
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        f"pirack-exporter: {file}:2: b would run reboot at each scrape: move it to [actions]\n"
+    )
+
+
+@pytest.mark.parametrize("address", ["9849", ":9849", "localhost", "127.0.0.1:x", "1.2.3.4:65536"])
+def test_an_address_that_is_none_is_told(address: str) -> None:
+    ended = run("--listen", address)
+    assert ended.returncode == 2
+    assert "write ADDR:PORT, such as 127.0.0.1:9849" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_taken_port_is_one_line_and_exit_status_2() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ended = run("--listen", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert ended.returncode == 2
+    assert re.fullmatch(r"pirack-exporter: cannot listen on .* in use\): see --.*\n", ended.stderr)
+
+
+def test_half_of_what_tls_needs_is_one_line_and_exit_status_2(file: Path) -> None:
+    ended = run("--tls-key", file)
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
+    assert "name both --tls-cert and --tls-key" in ended.stderr
+
+
+def test_sighup_reads_the_file_again(file: Path) -> None:
+    with serving("--aliases", file) as (process, url):
+        file.write_text("[a]\nc = echo 2\n")
+        process.send_signal(signal.SIGHUP)
+        assert wait_until(lambda: "pirack_a_c 2.0" in requests.get(url, timeout=10).text)
+        file.write_text("[a]\nc =\n")
+        process.send_signal(signal.SIGHUP)
+        failed = "pirack_config_last_reload_successful 0.0"
+        assert wait_until(lambda: failed in requests.get(url, timeout=10).text)
+
+
+@pytest.mark.parametrize(
+    "escape",
+    [
+        f"setsid {NAP} >/dev/null 2>&1 & echo 7",
+        f"setsid sh -c '{NAP} & {NAP}' >/dev/null 2>&1 & echo 7",
+        f"(setsid {NAP} &) ; echo 7",
+        f"i=0; while [ $i -lt 100 ]; do setsid {NAP} >/dev/null 2>&1 & i=$((i+1)); done; echo 7",
+    ],
+)
+def test_what_leaves_its_process_group_is_gone_all_the_same(escape: str, file: Path) -> None:
+    file.write_text(f"[a]\nb = {escape}\nc = echo 3\n")
+    with serving("--aliases", file) as (_, url):
+        for _ in range(2):
+            metrics = parse(requests.get(url, timeout=10).text)
+            assert (metrics["pirack_a_b"], metrics["pirack_a_c"]) == (7, 3)
+            assert not processes_with(NAP.split()[1])
+
+
+def test_stopping_leaves_no_process(file: Path) -> None:
+    file.write_text(f"[a]\nb = {NAP}\nc = echo 3\n")
+    with serving("--aliases", file) as (_, url):
+        requests.get(url, headers={"X-Prometheus-Scrape-Timeout-Seconds": "1"}, timeout=10)
+    assert not processes_with(NAP.split()[1])
+
+
+def test_check_tells_value_and_time_of_each_alias(pi4: Path) -> None:
+    ended = run("--check", "--root", pi4)
+    assert ended.returncode == 0, ended.stdout
+    assert "    pirack_cpu_temperature_celsius 48.312\n" in ended.stdout
+    assert re.search(r"\[cpu\] load1, line \d+: 0\.\d{4} s\n", ended.stdout)
+    assert "doubtful" not in ended.stdout
+    assert ended.stdout.endswith("11 aliases, 0 failed; 7 actions, not run\n")
+
+
+def test_check_ends_with_1_if_an_alias_failed(file: Path) -> None:
+    file.write_text("[a]\nb = echo 1\nc = no-such-program\n")
+    ended = run("--check", file)
+    assert ended.returncode == 1
+    assert "    FAILED: exit status 127: no-such-program: not found\n" in ended.stdout
+
+
+def test_check_ends_with_2_if_the_file_cannot_be_used(file: Path) -> None:
+    file.write_text("[a]\nb =\n")
+    ended = run("--check", file)
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("alias", "doubt"),
+    [
+        ("clock_hertz = echo 1500000", "the kernel gives kHz"),
+        ("core_celsius = echo 48312", "the kernel gives millidegrees"),
+        ("load_ratio = echo 55", "a ratio goes from 0 to 1"),
+        ("clock = echo 1500000", "no unit in the name"),
+        ("files_bytes = echo 5 | cat", "starts a process at each scrape"),
+        ("slow_bytes = sleep 0.4; echo 5\nslow_bytes.timeout = 0.7", "close to its time-out"),
+    ],
+)
+def test_check_tells_what_is_doubtful(alias: str, doubt: str, file: Path) -> None:
+    file.write_text(f"[a]\n{alias}\n")
+    ended = run("--check", file)
+    assert f"    doubtful: {doubt}" in ended.stdout or doubt in ended.stdout
+    assert ended.returncode == 0
+
+
+ACTIONS = """
+[a]
+b = echo 1
+[actions]
+greet = echo hello; echo there >&2; exit 3
+ask = cat
+hang = sleep 1000.0125
+hang.timeout = 0.2
+"""
+
+
+def act(file: Path, asked: str | None) -> subprocess.CompletedProcess[str]:
+    environment = {} if asked is None else {"SSH_ORIGINAL_COMMAND": asked}
+    return run(
+        "action", "--aliases", file, SSH_CONNECTION="127.0.0.1 1 127.0.0.1 22", **environment
+    )
+
+
+def test_an_action_gives_back_its_output_and_exit_status(file: Path) -> None:
+    file.write_text(ACTIONS)
+    ended = act(file, "greet")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "hello\n", "there\n")
+
+
+def test_an_action_gets_no_input(file: Path) -> None:
+    file.write_text(ACTIONS)
+    assert act(file, "ask").stdout == ""
+
+
+def test_an_action_past_its_time_is_killed(file: Path) -> None:
+    file.write_text(ACTIONS)
+    ended = act(file, "hang")
+    assert (ended.returncode, ended.stderr) == (
+        124,
+        "pirack-action: hang took longer than 0.2 s\n",
+    )
+    assert not processes_with(NAP.split()[1])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        None, "", " ", "greet ", " greet", "greet x", "greet;id", "greet\n", "greet\nid",
+        "$(greet)", "`greet`", "../greet", "b", "a_b", "greet.timeout", "Greet", "greet&", "gre*",
+        "-h", "é", "x" * 100_000, "actions", "__class__",
+    ],
+)  # fmt: skip
+def test_whatever_is_no_action_is_refused(asked: str | None, file: Path) -> None:
+    file.write_text(ACTIONS)
+    ended = act(file, asked)
+    assert (ended.returncode, ended.stdout) == (126, "")
+    assert re.fullmatch(
+        r"pirack-action: [a-z ,]+(:|;)( there are:)?[a-z ,:]* ask, greet, hang\n", ended.stderr
+    )
