@@ -33,15 +33,19 @@ class VirtualFactory(MockFactory):
 
     It may be started together with its rack: it waits for it.
 
+    Args:
+        ask: sends a request to the rack and returns the reply, where that is not to go over the
+            rack's socket.
+
     Raises:
         BadPinFactory: no such rack runs.
     """
 
     is_latching = True
 
-    def __init__(self) -> None:
+    def __init__(self, ask: Ask | None = None) -> None:
         super().__init__(pin_class=VirtualPin)
-        self._ask = _reach_rack()
+        self._ask = ask or _reach_rack()
 
     def close(self) -> None:
         """Leave every pin as it is."""

@@ -1,0 +1,200 @@
+"""The pins of a Raspberry Pi, by what is done to the kernel's lines."""
+
+import importlib
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from gpiozero.pins import local
+
+from rack import commanded
+from rack.commanded import CommandedPower
+from rack.database import Database
+from rack.errors import RelayError
+from rack.layout import Contact, RelayBoard
+from rack.layout_file import load
+from rack.relays import Relays
+from tests.rack.lines import Lines
+
+ROOT = Path(__file__).parents[2]
+PI_4B = 0xC03112
+BOOT = "11111111-1111-4111-8111-111111111111"
+
+WHOLE_RACK = load(ROOT / "rack.toml")
+RACK_OF_2 = replace(WHOLE_RACK, stacks=WHOLE_RACK.stacks[:2])  # on pins 16 and 17
+
+# What a stack is to have, how it is wired, and the level that its pin must then be at.
+WIRINGS: list[tuple[bool, Contact, bool, int]] = [
+    (True, "normally_open", True, 1),
+    (True, "normally_open", False, 0),
+    (True, "normally_closed", True, 0),
+    (True, "normally_closed", False, 1),
+    (False, "normally_open", True, 0),
+    (False, "normally_open", False, 1),
+    (False, "normally_closed", True, 1),
+    (False, "normally_closed", False, 0),
+]
+
+
+class Master:
+    """A Raspberry Pi with its lines, and relays on two of them."""
+
+    def __init__(self, folder: Path, lines: Lines, pins: ModuleType) -> None:
+        self.lines = lines
+        self.board = RelayBoard(active_high=True, contact="normally_closed")
+        self.database = Database(folder / "pirack.db")
+        self._folder = folder
+        self._pins = pins
+        (folder / "boot_id").write_text(f"{BOOT}\n")
+        for chip in lines.labels:
+            (folder / f"gpiochip{chip}").touch()
+
+    def was_commanded(self, *, is_on: bool) -> None:
+        power = CommandedPower(is_on, 0.0, BOOT)
+        commanded.keep(self.database, {1: power, 2: power})
+
+    def relays(self) -> Relays:
+        return Relays(
+            replace(RACK_OF_2, relays=self.board),
+            self.database,
+            factory=lambda: self._pins.LatchingFactory(self._folder),
+            boot_id=self._folder / "boot_id",
+        )
+
+
+@pytest.fixture
+def labels() -> dict[int, str]:
+    return {0: "pinctrl-bcm2711", 1: "raspberrypi-exp-gpio"}
+
+
+@pytest.fixture
+def master(labels: dict[int, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Master:
+    lines = Lines(labels)
+    monkeypatch.setitem(sys.modules, "lgpio", lines)
+    for name in ("gpiozero.pins.lgpio", "rack.latching_pins"):
+        monkeypatch.setitem(sys.modules, name, lines)  # so that it is taken away afterwards
+        del sys.modules[name]
+    monkeypatch.setattr(local, "get_pi_revision", lambda: PI_4B)
+    monkeypatch.setattr(local.LocalPiFactory, "pins", {})
+    return Master(tmp_path, lines, importlib.import_module("rack.latching_pins"))
+
+
+@pytest.mark.parametrize(("active_high", "contact", "is_on", "level"), WIRINGS)
+def test_a_pin_is_claimed_once_and_at_the_wanted_level(
+    master: Master, active_high: bool, contact: Contact, is_on: bool, level: int
+) -> None:
+    master.board = RelayBoard(active_high, contact)
+    master.was_commanded(is_on=is_on)
+    assert master.relays().trouble == ""
+    assert master.lines.calls == [("claim_output", 16, level), ("claim_output", 17, level)]
+
+
+@pytest.mark.parametrize(("active_high", "contact", "is_on", "level"), WIRINGS)
+def test_an_order_is_one_write(
+    master: Master, active_high: bool, contact: Contact, is_on: bool, level: int
+) -> None:
+    master.board = RelayBoard(active_high, contact)
+    master.was_commanded(is_on=not is_on)
+    relays = master.relays()
+    master.lines.calls.clear()
+    (relays.on if is_on else relays.off)(2)
+    assert master.lines.calls == [("write", 17, level)]
+
+
+def test_closing_pins_devices_and_factory_leaves_every_line_alone(master: Master) -> None:
+    devices: Any = master.relays()._relays.values()
+    master.lines.calls.clear()
+    for device in devices:
+        factory = device.pin_factory
+        device.pin.close()
+        device.close()
+    factory.close()
+    assert master.lines.calls == []
+    assert master.lines.opened == {0}
+
+
+def test_the_end_of_the_interpreter_leaves_every_line_alone(tmp_path: Path) -> None:
+    program = """
+import atexit, sys
+from pathlib import Path
+import pytest
+from tests.rack import test_latching_pins as here
+
+lines = here.Lines({0: "pinctrl-bcm2711"})
+atexit.register(lambda: print(lines.calls))  # the first to be registered is the last to run
+sys.modules["lgpio"] = lines
+here.local.get_pi_revision = lambda: here.PI_4B
+import rack.latching_pins
+relays = here.Master(Path(sys.argv[1]), lines, rack.latching_pins).relays()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout == "[('claim_output', 16, 0), ('claim_output', 17, 0)]\n"
+
+
+@pytest.mark.parametrize(
+    ("labels", "number"),
+    [
+        ({0: "pinctrl-bcm2835"}, 0),
+        ({0: "pinctrl-bcm2711", 1: "raspberrypi-exp-gpio"}, 0),
+        ({0: "gpio-brcmstb@107d508500", 4: "pinctrl-rp1"}, 4),
+        ({0: "pinctrl-rp1", 10: "gpio-brcmstb@107d508500"}, 0),
+    ],
+)
+def test_the_headers_chip_is_found_by_its_label_whatever_its_number(
+    master: Master, number: int
+) -> None:
+    assert master.relays().trouble == ""
+    assert master.lines.opened == {number}
+
+
+@pytest.mark.parametrize("labels", [{}, {0: "gpio-mockup-A"}])
+def test_without_a_header_the_relays_say_why_they_cannot_be_driven(master: Master) -> None:
+    relays = master.relays()
+    assert "is a Raspberry Pi's header that this user may open" in relays.trouble
+    assert "\n" not in relays.trouble
+    with pytest.raises(RelayError, match="header"):
+        relays.is_on(1)
+
+
+def test_a_line_that_another_program_has_is_named(master: Master) -> None:
+    master.lines.busy = {17}
+    assert "GPIO17 cannot be claimed: GPIO busy" in master.relays().trouble
+
+
+@pytest.mark.parametrize("contact", ["normally_closed", "normally_open"])
+def test_a_stack_that_was_never_commanded_stays_as_a_pin_that_nobody_drives_leaves_it(
+    master: Master, contact: Contact
+) -> None:
+    master.board = RelayBoard(active_high=True, contact=contact)
+    relays = master.relays()
+    assert relays.is_on(1) == (contact == "normally_closed")
+    assert master.lines.driven == {16: 0, 17: 0}
+
+
+def test_a_line_that_somebody_else_drove_is_not_read_and_gives_power(master: Master) -> None:
+    master.board = RelayBoard(active_high=True, contact="normally_open")
+    master.lines.driven = {17: 0}
+    relays = master.relays()
+    assert (relays.is_on(1), relays.is_on(2)) == (False, True)
+    assert master.lines.calls == [("claim_output", 16, 0), ("claim_output", 17, 1)]
+
+
+def test_a_pin_that_cannot_be_written_leaves_what_was_commanded_as_it_was(master: Master) -> None:
+    relays = master.relays()
+    before = relays.commanded(2)
+    master.lines.broken = {17}
+    with pytest.raises(RelayError, match="stack 2 did not move: GPIO17 cannot be driven"):
+        relays.off(2)
+    assert relays.commanded(2) == before == commanded.read(master.database)[2]
