@@ -238,6 +238,15 @@ def test_the_controller_reads_the_inventory_that_the_virtual_rack_writes() -> No
     assert mounts("virtual-rack")[state] == mounts("controller")[state]
 
 
+def test_the_controller_finds_the_virtual_racks_pins() -> None:
+    state = words("virtual-rack")[words("virtual-rack").index("--state") + 1]
+    assert SERVICES["controller"]["environment"] == {
+        "GPIOZERO_PIN_FACTORY": "virtual_rack",
+        "PIRACK_VIRTUAL_RACK": state,
+    }
+    assert "--editable ." in DOCKERFILE  # the entry points of pin factories are in its metadata
+
+
 def test_every_setting_is_in_the_example_with_what_holds_without_it() -> None:
     used = {match["name"]: match["default"] for match in SETTING.finditer(COMPOSE_TEXT)}
     lines = (ROOT / ".env.example").read_text().splitlines()
@@ -251,7 +260,6 @@ def test_the_image_has_every_package_and_its_locked_dependencies() -> None:
     copied = re.findall(r"^COPY (\S+) \1$", DOCKERFILE, re.MULTILINE)
     assert copied == packages
     allowed = (ROOT / ".dockerignore").read_text().splitlines()
-    assert [f"!{path}" for path in ("requirements/master.lock", *packages)] == [
-        line for line in allowed if line.startswith("!")
-    ]
+    shipped = ["requirements/master.lock", "pyproject.toml", "README.md", "LICENSE", *packages]
+    assert [line for line in allowed if line.startswith("!")] == [f"!{path}" for path in shipped]
     assert "--require-hashes" in DOCKERFILE
