@@ -1,0 +1,259 @@
+"""A room with a virtual rack in it, and the real controller, each a process of its own."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from rack.database import Database
+from rack.layout_file import load
+from rack.relays import Relays
+from virtual_rack import control
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 30.0
+
+RACK_OF_3 = """
+name = "small"
+slots = 2
+[network]
+subnet = "10.23.0.0/16"
+master = "10.23.0.1"
+address = "10.23.{{stack}}.{{slot}}"
+[relays]
+active_high = {active_high}
+contact = "{contact}"
+[[stacks]]
+pin = 16
+x = 0
+y = 0
+[[stacks]]
+pin = 17
+x = 1
+y = 0
+[[stacks]]
+pin = 18
+x = 2
+y = 0
+"""
+
+
+def until(condition: Callable[[], object], seconds: float = SECONDS) -> None:
+    """Wait for a condition; fail the test when it does not come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+class Controller:
+    """A controller's process."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int, log: Path) -> None:
+        self.process = process
+        self.port = port
+        self._log = log
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def get(self, path: str) -> Any:
+        return requests.get(f"{self.url}/api/v1.0/{path}", timeout=10).json()
+
+    def metric(self, name: str) -> dict[str, float]:
+        """Return the values of a metric by stack."""
+        text = requests.get(f"{self.url}/metrics", timeout=10).text
+        values = {}
+        for line in text.splitlines():
+            if line.startswith(f"{name}{{"):
+                labels, value = line.removeprefix(name).rsplit(" ", 1)
+                values[labels.split('stack="')[1][:2]] = float(value)
+        return values
+
+    def is_up(self) -> bool:
+        assert self.process.poll() is None, self.log
+        try:
+            return requests.get(f"{self.url}/healthz", timeout=2).ok
+        except requests.ConnectionError:
+            return False
+
+    def end(self, signal: int) -> int:
+        """Send it a signal and wait for its end; return its exit status."""
+        self.process.send_signal(signal)
+        return self.process.wait(SECONDS)
+
+
+class Room:
+    """A virtual rack that runs, in an /16 of loopback of its own, and what goes on around it."""
+
+    def __init__(self, folder: Path, *, active_high: bool = True, contact: str) -> None:
+        self.folder = folder
+        self.state = folder / "state"
+        self.network = f"127.{124 + os.getpid() % 100}"
+        self.prometheus = free_port()
+        self.layout = folder / "rack.toml"
+        self.layout.write_text(
+            RACK_OF_3.format(active_high=str(active_high).lower(), contact=contact)
+        )
+        self.targets.mkdir(parents=True)
+        self._processes: list[subprocess.Popen[str]] = []
+
+    @property
+    def targets(self) -> Path:
+        return self.folder / "prometheus" / "targets"
+
+    @property
+    def pins(self) -> Mapping[str, str]:
+        """The environment in which a program finds the pins of this rack's master."""
+        return {"GPIOZERO_PIN_FACTORY": "virtual_rack", "PIRACK_VIRTUAL_RACK": str(self.state)}
+
+    def start_rack(self) -> None:
+        words = ["--rack", str(self.layout), "--state", str(self.state)]
+        words += ["--network", self.network, "--boot-time", "0.1"]
+        process = self._start("virtual_rack", ["run", *words])
+        until(lambda: process.poll() is not None or self._does_answer())
+        assert process.poll() is None, (self.folder / "virtual_rack.log").read_text()
+
+    def _does_answer(self) -> bool:
+        try:
+            return bool(self.stacks)
+        except control.NoRackThere:
+            return False
+
+    def start_controller(self, *, pins: Mapping[str, str] | None = None) -> Controller:
+        """Start a controller and wait until it serves."""
+        port = free_port()
+        environment = self.pins if pins is None else pins
+        process = self._start("controller", self.words(port), environment)
+        controller = Controller(process, port, self.folder / "controller.log")
+        until(controller.is_up)
+        return controller
+
+    def words(self, port: int) -> list[str]:
+        """The controller's command line."""
+        return [
+            *("--rack", str(self.layout), "--db", str(self.state / "pirack.db")),
+            *("--targets", str(self.targets), "--listen", f"127.0.0.1:{port}"),
+            *("--prometheus", f"http://127.0.0.1:{self.prometheus}", "--ping", "tcp:9848"),
+        ]
+
+    def _start(
+        self, module: str, words: list[str], environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
+        with (self.folder / f"{module}.log").open("a") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *words],
+                cwd=ROOT,
+                env=clean_environment() | dict(environment or {}),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        self._processes.append(process)
+        return process
+
+    def run_controller(self, port: int) -> subprocess.CompletedProcess[str]:
+        """Start a controller that is to end by itself."""
+        return subprocess.run(
+            [sys.executable, "-m", "controller", *self.words(port)],
+            cwd=ROOT,
+            env=clean_environment() | dict(self.pins),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+    def switch(self, stack: int, power: str) -> None:
+        """Switch a stack, as a program does that has the relays for a moment."""
+        program = (
+            "import sys; from pathlib import Path; from tests.controller.room import switch;"
+            " switch(*map(Path, sys.argv[1:3]), int(sys.argv[3]), sys.argv[4])"
+        )
+        words = [str(self.layout), str(self.state / "pirack.db"), str(stack), power]
+        subprocess.run(
+            [sys.executable, "-c", program, *words],
+            cwd=ROOT,
+            env=clean_environment() | dict(self.pins),
+            timeout=SECONDS,
+            check=True,
+        )
+
+    @property
+    def stacks(self) -> Mapping[str, Any]:
+        """Whether each stack has power, and how often its relay has moved."""
+        stacks: Mapping[str, Any] = control.ask(self.state, {"do": "status"})["stacks"]
+        return stacks
+
+    @property
+    def power(self) -> list[str]:
+        return [stack["power"] for stack in self.stacks.values()]
+
+    @property
+    def moves(self) -> list[int]:
+        return [stack["relay_moves"] for stack in self.stacks.values()]
+
+    @property
+    def pin_states(self) -> str:
+        return json.dumps(
+            [control.ask(self.state, {"do": "pin", "pin": pin}) for pin in (16, 17, 18)]
+        )
+
+    def answers(self, stack: int) -> list[bool]:
+        """Whether the exporter of each rasp of a stack answers."""
+        return [self._answers(f"{self.network}.{stack}.{slot}") for slot in (1, 2)]
+
+    @staticmethod
+    def _answers(address: str) -> bool:
+        try:
+            return requests.get(f"http://{address}:9849/metrics", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    def close(self) -> None:
+        for process in reversed(self._processes):
+            process.terminate()
+            process.wait(SECONDS)
+
+
+def clean_environment() -> dict[str, str]:
+    names = {"GPIOZERO_PIN_FACTORY", "PIRACK_VIRTUAL_RACK"}
+    return {name: value for name, value in os.environ.items() if name not in names}
+
+
+def switch(layout: Path, database: Path, stack: int, power: str) -> None:
+    relays = Relays(load(layout), Database(database))
+    assert relays.trouble == ""
+    (relays.on if power == "on" else relays.off)(stack)
+
+
+@contextmanager
+def a_room(
+    folder: Path, *, active_high: bool = True, contact: str = "normally_closed"
+) -> Iterator[Room]:
+    """Give a room whose rack has begun to run; all that was started ends with the block."""
+    room = Room(folder, active_high=active_high, contact=contact)
+    try:
+        room.start_rack()
+        yield room
+    finally:
+        room.close()
