@@ -1,0 +1,1 @@
+"""What PiRack costs, measured beside its peers: `bench.exporter`, `bench.soak`."""

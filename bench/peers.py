@@ -1,0 +1,185 @@
+"""The exporter and what it is measured against, each a program that is scraped."""
+
+import http.client
+import os
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy import make_pyz
+from exporter import aliases, kernel
+from exporter.aliases import Alias
+from virtual_rack import programs
+
+Scrape = Callable[[], bytes]
+
+# What Prometheus says in a scrape.
+_HEADERS = {
+    "Accept": "application/openmetrics-text;version=1.0.0;q=0.5,"
+    "application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+    "Accept-Encoding": "gzip",
+    "User-Agent": "Prometheus/2.42.0",
+    "X-Prometheus-Scrape-Timeout-Seconds": "10",
+}
+_START = 20.0
+_OK = 200
+
+# What a shell must do where the exporter asks the kernel itself.
+_BY_SHELL = {
+    "btime": 'while read -r key seconds _; do case $key in btime) echo "$seconds"; break;; esac; '
+    'done < "$ROOT/proc/stat"',
+    "statvfs / available": 'set -- $(stat -f -c "%a %S" /) && echo "$(($1 * $2))"',
+    "statvfs / size": 'set -- $(stat -f -c "%b %S" /) && echo "$(($1 * $2))"',
+}
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A program under measurement; `scrape` has it tell everything once."""
+
+    name: str
+    pid: int
+    scrape: Scrape
+
+
+def packaged() -> Sequence[Alias]:
+    """The aliases that everybody is asked for."""
+    return aliases.load(aliases.DEFAULT_PATH).metrics
+
+
+def by_shell(alias: Alias) -> str:
+    """The alias's command, as one for a shell."""
+    return _BY_SHELL[alias.command] if kernel.parse(alias.command) else alias.command
+
+
+@contextmanager
+def pirack(root: Path, folder: Path, *options: str) -> Iterator[Peer]:
+    """The exporter, as it runs on a rasp: the one-file archive, the packaged aliases."""
+    archive = folder / "pirack-exporter.pyz"
+    make_pyz.make(archive)
+    port = free_port()
+    command = [sys.executable, "-I", str(archive), "--root", str(root), *options]
+    with _running([*command, "--listen", f"127.0.0.1:{port}"], os.environ) as pid:
+        yield _http("PiRack exporter", pid, port)
+
+
+@contextmanager
+def node_exporter(root: Path, folder: Path) -> Iterator[Peer]:  # noqa: ARG001
+    """node_exporter with its defaults; it reads this machine's own files."""
+    program = programs.find("node_exporter")
+    port = free_port()
+    command = [str(program.path), f"--web.listen-address=127.0.0.1:{port}"]
+    with _running(command, program.env) as pid:
+        yield _http("node_exporter, defaults", pid, port)
+
+
+@contextmanager
+def zabbix_agentd(root: Path, folder: Path) -> Iterator[Peer]:
+    """zabbix_agentd with the same aliases as UserParameters, asked for each of them."""
+    program = programs.find("zabbix_agentd")
+    port = free_port()
+    lines = [
+        "Server=127.0.0.1",
+        f"ListenIP=127.0.0.1\nListenPort={port}",
+        f"LogType=file\nLogFile={folder}/zabbix.log\nPidFile={folder}/zabbix.pid",
+        "AllowRoot=1\nHostname=rasp",
+    ]
+    for alias in packaged():
+        script = folder / f"{alias.label}.sh"
+        script.write_text(by_shell(alias) + "\n")
+        lines.append(f"UserParameter={alias.label},. {script}")
+    configuration = folder / "zabbix.conf"
+    configuration.write_text("\n".join(lines) + "\n")
+    environment = {**program.env, "ROOT": str(root)}
+    labels = [alias.label for alias in packaged()]
+    with _running([str(program.path), "-f", "-c", str(configuration)], environment) as pid:
+        scrape = lambda: b"".join(_zabbix(port, label) for label in labels)  # noqa: E731
+        _await(scrape)
+        yield Peer("zabbix_agentd, UserParameters", pid, scrape)
+
+
+@contextmanager
+def one_process_an_alias(root: Path, folder: Path) -> Iterator[Peer]:  # noqa: ARG001
+    """What one would write first: prometheus_client, and `subprocess` for each alias."""
+    yield from _written("prometheus_client + subprocess", "subprocess_exporter", root)
+
+
+@contextmanager
+def reading_alone(root: Path, folder: Path) -> Iterator[Peer]:  # noqa: ARG001
+    """The floor for Python: prometheus_client, and the same files read in its process."""
+    yield from _written("prometheus_client + open()", "reading_exporter", root)
+
+
+def _written(name: str, module: str, root: Path) -> Iterator[Peer]:
+    port = free_port()
+    with _running([sys.executable, "-m", f"bench.{module}", str(root), str(port)], os.environ) as p:
+        yield _http(name, p, port)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that was free a moment ago; zabbix_agentd takes none above 32767."""
+    for port in range(20000, 32768):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise OSError("no free port from 20000 to 32767")
+
+
+@contextmanager
+def _running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[int]:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            yield process.pid
+        finally:
+            process.terminate()
+
+
+def _http(name: str, pid: int, port: int) -> Peer:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+
+    def scrape() -> bytes:
+        try:
+            connection.request("GET", "/metrics", headers=_HEADERS)
+            answer = connection.getresponse()
+            body = answer.read()
+        except OSError:
+            connection.close()
+            raise
+        if answer.status != _OK:
+            raise OSError(f"{name}: {answer.status} {answer.reason}")
+        return body
+
+    _await(scrape)
+    return Peer(name, pid, scrape)
+
+
+def _zabbix(port: int, key: str) -> bytes:
+    # https://www.zabbix.com/documentation/6.0/en/manual/appendix/protocols/header_datalen
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(b"ZBXD\x01" + struct.pack("<Q", len(key)) + key.encode())
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    if b"ZBX_NOTSUPPORTED" in answer:
+        raise OSError(f"zabbix_agentd: {key}: {answer[13:]!r}")
+    return answer
+
+
+def _await(scrape: Scrape) -> None:
+    end = time.monotonic() + _START
+    while True:
+        try:
+            scrape()
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+        else:
+            return

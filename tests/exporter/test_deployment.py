@@ -1,0 +1,154 @@
+"""What goes onto a rasp: the one file, the wheel, the service, the line for SSH."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+import requests
+
+from deploy import make_pyz
+from tests.exporter.scraping import free_port, parse
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+INSTALLED = "/usr/local/bin/pirack-exporter"
+
+
+@pytest.fixture(scope="module")
+def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("dist") / "pirack-exporter.pyz"
+    make_pyz.make(path)
+    return path
+
+
+def scrape(command: list[str | Path], root: Path) -> dict[str, float]:
+    """Start an exporter, scrape it once, and end it. No variable of ours gets in."""
+    port = free_port()
+    listen = ["--root", str(root), "--listen", f"127.0.0.1:{port}"]
+    with subprocess.Popen(
+        [*command, *listen], env={"PATH": os.defpath}, stderr=subprocess.PIPE, text=True, cwd="/"
+    ) as process:
+        try:
+            assert process.stderr is not None
+            said = process.stderr.readline()
+            assert said.startswith("metrics at"), said + process.stderr.read()
+            return parse(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text)
+        finally:
+            process.terminate()
+
+
+@pytest.mark.parametrize("python", [sys.executable, "/usr/bin/python3"])
+def test_the_one_file_runs_with_a_bare_python(python: str, pyz: Path, pi4: Path) -> None:
+    if not Path(python).exists():
+        pytest.skip(f"no {python} here")
+    metrics = scrape([python, "-I", pyz], pi4)
+    assert metrics["pirack_up"] == 1
+    assert metrics["pirack_cpu_temperature_celsius"] == 48.312
+
+
+def test_the_one_file_runs_as_a_program(pyz: Path) -> None:
+    ended = subprocess.run([pyz, "--help"], capture_output=True, text=True, check=True, timeout=30)
+    assert "usage: pirack-exporter" in ended.stdout
+
+
+def test_the_one_file_is_the_same_whenever_it_is_made(pyz: Path, tmp_path: Path) -> None:
+    make_pyz.make(tmp_path / "again.pyz")
+    assert (tmp_path / "again.pyz").read_bytes() == pyz.read_bytes()
+
+
+def test_the_one_file_does_without_its_bytecode(pyz: Path, pi4: Path, tmp_path: Path) -> None:
+    """As with another version of Python than the one that made it."""
+    bare = tmp_path / "bare.pyz"
+    with zipfile.ZipFile(pyz) as full, zipfile.ZipFile(bare, "w") as archive:
+        for entry in full.infolist():
+            if not entry.filename.endswith(".pyc"):
+                archive.writestr(entry, full.read(entry))
+    assert scrape([sys.executable, "-I", bare], pi4)["pirack_up"] == 1
+
+
+def test_the_wheel_alone_brings_prometheus_client_and_an_exporter_that_works(
+    tmp_path: Path, pi4: Path
+) -> None:
+    uv = shutil.which("uv", path=str(Path(sys.executable).parent))
+    assert uv is not None
+    subprocess.run(
+        [uv, "build", "--wheel", "--no-build-isolation", "--python", sys.executable,
+         "--out-dir", str(tmp_path), str(ROOT)],
+        check=True, capture_output=True, timeout=100,
+    )  # fmt: skip
+    [wheel] = tmp_path.glob("*.whl")
+    venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
+    python = tmp_path / "venv/bin/python"
+    installed = subprocess.run(
+        [uv, "pip", "install", "--python", str(python), str(wheel)],
+        capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    if installed.returncode != 0:
+        pytest.skip(f"no package index: {installed.stderr.strip().splitlines()[-1]}")
+    listed = subprocess.run(
+        [uv, "pip", "freeze", "--python", str(python)], capture_output=True, text=True, check=True
+    ).stdout
+    assert sorted(re.findall(r"^[\w-]+", listed, re.MULTILINE)) == ["pirack", "prometheus-client"]
+    assert scrape([python, "-I", "-m", "exporter"], pi4)["pirack_up"] == 1
+
+
+@pytest.fixture
+def unit(pyz: Path, tmp_path: Path) -> Path:
+    """The unit, with a program that is there."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze here: install systemd")
+    path = tmp_path / "pirack-exporter.service"
+    text = (DEPLOY / path.name).read_text()
+    assert INSTALLED in text
+    path.write_text(text.replace(INSTALLED, str(pyz)))
+    return path
+
+
+def test_systemd_takes_the_unit(unit: Path) -> None:
+    ended = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    about = [line for line in ended.stderr.splitlines() if "pirack" in line]
+    assert (ended.returncode, about) == (0, [])
+
+
+def test_systemd_finds_little_that_the_exporter_could_harm(unit: Path) -> None:
+    ended = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(unit)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout
+
+
+def test_the_line_for_ssh_lets_the_master_run_actions_and_nothing_else(
+    pyz: Path, tmp_path: Path
+) -> None:
+    lines = (DEPLOY / "authorized_keys").read_text().splitlines()
+    [line] = [line for line in lines if not line.startswith("#")]
+    command = re.fullmatch(r'restrict,command="([^"]+)" KEY', line)
+    assert command is not None
+    aliases = tmp_path / "aliases.ini"
+    aliases.write_text("[actions]\ngreet = echo hello\n")
+    program, *options = shlex.split(command[1])
+    assert program == INSTALLED
+    here = [option.replace("/etc/pirack/aliases.ini", str(aliases)) for option in options]
+    for asked, status, said in (("greet", 0, "hello\n"), ("greet; id", 126, "")):
+        ended = subprocess.run(
+            ["/bin/sh", "-c", shlex.join([str(pyz), *here])],
+            env={"PATH": os.environ["PATH"], "SSH_ORIGINAL_COMMAND": asked},
+            capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+        assert (ended.returncode, ended.stdout) == (status, said)
+
+
+def test_a_rasp_s_service_and_ssh_read_the_same_aliases() -> None:
+    for name in ("pirack-exporter.service", "authorized_keys"):
+        assert "/etc/pirack/aliases.ini" in (DEPLOY / name).read_text()
