@@ -122,8 +122,11 @@ def demo(folder: Path, *words: str) -> Iterator[Demo]:
 
 
 def free_port_base() -> int:
-    """Return the first of four free ports, another one for each test process."""
-    base = 20_000 + os.getpid() % 4000 * 10
+    """Return the first of four free ports, another one for each test process.
+
+    They are below 32768: the kernel gives those above to outgoing connections.
+    """
+    base = 20_000 + os.getpid() % 1200 * 10
     while any(is_taken(base + i) for i in range(4)):
         base += 10
     return base
