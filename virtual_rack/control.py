@@ -52,15 +52,10 @@ def answer(rack: LoopbackRack, request: Message) -> Message:
                         for name, (has_power, moves) in rack.power().items()
                     },
                 }
-            case {
-                "do": "pin",
-                "pin": int(number),
-                "function": "input" | "output" as function,
-                "high": bool(high),
-            }:
-                rack.drive(number, PinState(function == "output", high))
-                return _pin(rack, number)
             case {"do": "pin", "pin": int(number)}:
+                return _pin(rack, number)
+            case {"do": "drive", "pin": int(number), "output": bool(output), "high": bool(high)}:
+                rack.drive(number, PinState(output, high))
                 return _pin(rack, number)
             case _:
                 return {"error": "no such request"}
@@ -71,7 +66,7 @@ def answer(rack: LoopbackRack, request: Message) -> Message:
 
 def _pin(rack: LoopbackRack, number: int) -> Message:
     state = rack.pin(number)
-    return {"function": "output" if state.is_output else "input", "high": state.is_high}
+    return {"output": state.is_output, "high": state.is_high}
 
 
 @contextmanager

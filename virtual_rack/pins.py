@@ -53,11 +53,11 @@ class VirtualFactory(MockFactory):
     def read(self, number: int) -> tuple[str, bool]:
         """Return a pin's function, `input` or `output`, and whether it is high."""
         reply = self._do({"do": "pin", "pin": number})
-        return reply["function"], reply["high"]
+        return "output" if reply["output"] else "input", reply["high"]
 
     def tell(self, number: int, function: str, *, high: bool) -> None:
         """Let the rack have a pin's new state."""
-        self._do({"do": "pin", "pin": number, "function": function, "high": high})
+        self._do({"do": "drive", "pin": number, "output": function == "output", "high": high})
 
     def _do(self, request: Message) -> Message:
         try:
