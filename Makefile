@@ -47,7 +47,7 @@ lock: .venv-dev ## bring requirements/*.lock in step with pyproject.toml (UPGRAD
 	@$(COMPILE) --extra master --constraint requirements/dev.lock --output-file requirements/master.lock
 
 assets: ## style sheet and scripts of the pages, from npm's packages (needs npm; the results are kept)
-	@cd controller/assets && npm ci --silent && npm run --silent build
+	@cd controller/assets && npm ci --silent --ignore-scripts && npm run --silent build
 
 clean: ## remove all that make has made and fetched
 	@rm -rf .venv .tools .demo* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis \

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from pydantic import TypeAdapter
 
 from controller.conditional import conditional
-from controller.problems import query
+from controller.openapi import VERSION, Document
 from controller.schemas import (
+    DocumentAnswer,
     MasterAnswer,
-    NoQuery,
     RackAnswer,
     RaspAnswer,
     RaspsQuery,
@@ -18,47 +18,70 @@ from controller.schemas import (
 )
 from controller.state import RackState, RaspState
 
+JSON = "application/json"
+
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 
 
-def blueprint(state: Callable[[], RackState], master: Callable[[], MasterAnswer]) -> Blueprint:
-    """Return the API's routes; `state` and `master` are asked at each request."""
-    api = Blueprint("api", __name__, url_prefix="/api/v1.0")
+def blueprint(
+    document: Document, state: Callable[[], RackState], master: Callable[[], MasterAnswer]
+) -> Blueprint:
+    """Return the API's routes; `state` and `master` are asked at each request.
+
+    The routes are declared in `document`, which is one of them.
+    """
+    api = Blueprint("api", __name__, url_prefix=f"/api/v{VERSION}")
 
     @api.get("/rasps")
-    def rasps() -> Response:
-        wanted, now = query(RaspsQuery), state()
+    @document.operation("rasps", list[RaspAnswer], takes=RaspsQuery)
+    def list_rasps(wanted: RaspsQuery) -> Response:
+        """List the rasps in order of their ids.
+
+        Filters narrow the list; all that are given must hold.
+        """
+        now = state()
         if wanted.stack is not None:
             now.rack.stack(wanted.stack)
         return _json([RaspAnswer.of(rasp) for rasp in select(now.rasps, wanted)])
 
     @api.get("/rasps/<int:number>")
-    def rasp(number: int) -> Response:
+    @document.operation("rasps", RaspAnswer, finds={"number": "The rasp's id."})
+    def get_rasp(number: int) -> Response:
+        """Tell how one rasp is."""
         now = state()
         slot = now.rack.slot(number)
         return _json(RaspAnswer.of(now.rasps[slot.id - 1]))
 
     @api.get("/stacks")
-    def stacks() -> Response:
+    @document.operation("stacks", list[StackAnswer])
+    def list_stacks() -> Response:
+        """List the stacks, each with its rasps."""
         return _json([StackAnswer.of(stack) for stack in state().stacks])
 
     @api.get("/stacks/<int:number>")
-    def stack(number: int) -> Response:
+    @document.operation("stacks", StackAnswer, finds={"number": "The stack's number."})
+    def get_stack(number: int) -> Response:
+        """Tell how one stack and its rasps are."""
         now = state()
         return _json(StackAnswer.of(now.stacks[now.rack.stack(number).number - 1]))
 
     @api.get("/rack")
-    def rack() -> Response:
+    @document.operation("rack", RackAnswer)
+    def get_rack() -> Response:
+        """Tell how the rack is as a whole, and what needs care."""
         return _json(RackAnswer.of(state()))
 
     @api.get("/master")
-    def master_now() -> Response:
+    @document.operation("master", MasterAnswer)
+    def get_master() -> Response:
+        """Tell how the master and its services are."""
         return _json(master())
 
-    @api.before_request
-    def refuse_fields() -> None:
-        if request.endpoint != "api.rasps":
-            query(NoQuery)
+    @api.get("/openapi.json")
+    @document.operation("document", DocumentAnswer)
+    def get_document() -> Response:
+        """Describe the API, as OpenAPI 3.1."""
+        return conditional(document.read(), JSON)
 
     return api
 
@@ -84,4 +107,4 @@ def _is_named(rasp: RaspState, part: str) -> bool:
 
 
 def _json(answer: Any) -> Response:
-    return conditional(_ANY.dump_json(answer), "application/json")
+    return conditional(_ANY.dump_json(answer), JSON)

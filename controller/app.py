@@ -6,6 +6,7 @@ from flask import Flask, Response
 from prometheus_client import CollectorRegistry
 
 from controller import __version__, api, health, pages, problems
+from controller.openapi import Document
 from controller.schemas import MasterAnswer
 from controller.shared import Shared
 from controller.state import RackState
@@ -41,7 +42,7 @@ def create_app(
     app.jinja_env.globals["version"] = __version__
     shared_state = Shared(state, fresh_for=_STATE_FRESH_FOR)
     shared_master = Shared(master, fresh_for=_MASTER_FRESH_FOR)
-    app.register_blueprint(api.blueprint(shared_state.get, shared_master.get))
+    app.register_blueprint(api.blueprint(Document(), shared_state.get, shared_master.get))
     app.register_blueprint(pages.blueprint(shared_state.get))
     app.register_blueprint(health.blueprint(registry))
     problems.register(app)

@@ -33,6 +33,10 @@ def blueprint(state: Callable[[], RackState]) -> Blueprint:
             render_template("rasp.html", now=now, rasp=now.rasps[slot.id - 1]), _HTML
         )
 
+    @pages.get("/api/docs")
+    def api() -> Response:
+        return conditional(render_template("api.html"), _HTML)
+
     @pages.get("/layout.css")
     def layout() -> Response:
         # Where a stack stands is rack.toml's word, and the pages allow no inline style.

@@ -1,15 +1,16 @@
 """Errors as RFC 9457 problems for programs, and as a page for people."""
 
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from flask import Flask, Response, json, render_template, request
+from flask import Flask, Response, render_template, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, UnprocessableEntity
 
+from controller.schemas import Problem, WrongField
 from rack.errors import DatabaseError, UnknownPlace
 
-API_PREFIX = "/api/"
+API_PREFIX = "/api/v"
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -19,10 +20,10 @@ class WrongFields(UnprocessableEntity):
 
     def __init__(self, error: ValidationError) -> None:
         self.errors = [
-            {"field": ".".join(map(str, each["loc"])), "what": each["msg"]}
+            WrongField(field=".".join(map(str, each["loc"])), what=each["msg"])
             for each in error.errors(include_url=False)
         ]
-        super().__init__("; ".join(f"{each['field']}: {each['what']}" for each in self.errors))
+        super().__init__("; ".join(f"{each.field}: {each.what}" for each in self.errors))
 
 
 def query(model: type[_Model]) -> _Model:
@@ -53,15 +54,17 @@ def register(app: Flask) -> None:
 
 def _http(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    members = {"errors": error.errors} if isinstance(error, WrongFields) else {}
-    response = _answer(status, error.description or status.description, **members)
+    errors = error.errors if isinstance(error, WrongFields) else None
+    response = _answer(status, error.description or status.description, errors)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
     return response
 
 
-def _answer(status: HTTPStatus, detail: str, **members: Any) -> Response:
+def _answer(status: HTTPStatus, detail: str, errors: list[WrongField] | None = None) -> Response:
     if not request.path.startswith(API_PREFIX):
         return Response(render_template("problem.html", status=status, detail=detail), status)
-    body = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
-    return Response(json.dumps(body | members), status, content_type="application/problem+json")
+    problem = Problem(title=status.phrase, status=status, detail=detail, errors=errors)
+    return Response(
+        problem.model_dump_json(exclude_none=True), status, content_type="application/problem+json"
+    )

@@ -1,15 +1,30 @@
 """What the API says and takes, as models: the field's names and units are the contract."""
 
 from ipaddress import IPv4Address
-from typing import Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
 
 from controller.state import Power, RackState, RaspState, StackState, State, Warmth
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _example(**fields: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [fields]})
+
+
+def _optional(**told: Any) -> Any:
+    """Return a field that is left out where it has no value, and told so in the document."""
+    return Field(default=None, json_schema_extra=_never_null, **told)
+
+
+def _never_null(schema: dict[str, Any]) -> None:
+    del schema["default"]
+    [value] = (kind for kind in schema.pop("anyOf") if kind != {"type": "null"})
+    schema.update(value)
 
 
 class NoQuery(_Model):
@@ -19,15 +34,60 @@ class NoQuery(_Model):
 class RaspsQuery(_Model):
     """The filters of `GET rasps`; all that are given must hold."""
 
-    stack: int | None = Field(default=None, ge=1, description="a stack's number")
-    state: State | None = None
-    q: str | None = Field(
-        default=None, max_length=100, description="an id, or a part of a name, host name, MAC or IP"
+    stack: int | None = _optional(ge=1, description="A stack's number.", examples=[3])
+    state: State | None = _optional(description="The state to be in.", examples=["down"])
+    q: str | None = _optional(
+        max_length=100,
+        description="An id, or a part of a name, host name, MAC or IP.",
+        examples=["3/2"],
+    )
+
+
+class WrongField(_Model):
+    """A field of a request that is unknown or wrong."""
+
+    field: str
+    what: str = Field(description="what is wrong with it")
+
+
+class Problem(_Model):
+    """Why there is no answer, after RFC 9457."""
+
+    model_config = _example(
+        type="about:blank",
+        title="Not Found",
+        status=404,
+        detail="no rasp 49: this rack has rasps 1 to 48",
+    )
+
+    type: str = "about:blank"
+    title: str = Field(description="the status in words")
+    status: int
+    detail: str = Field(description="what is wrong, and the mend, for people")
+    errors: list[WrongField] | None = _optional(
+        description="at 422: each field that is unknown or wrong"
     )
 
 
 class RaspAnswer(_Model):
     """A rasp. What nobody has read, or found, is null."""
+
+    model_config = _example(
+        id=10,
+        name="03-2",
+        host_name="rasp-03-2",
+        stack=3,
+        slot=2,
+        mac="b8:27:eb:00:00:0a",
+        ip="10.23.3.2",
+        state="up",
+        why="",
+        warmth="normal",
+        temperature_celsius=48.3,
+        load1=0.12,
+        boot_time_seconds=1767225600.0,
+        answers_ping=True,
+    )
 
     id: int
     name: str
@@ -91,9 +151,23 @@ class StackAnswer(_Model):
 class HottestAnswer(_Model):
     """The rasp with the highest temperature."""
 
+    model_config = _example(id=10, name="03-2", temperature_celsius=48.3)
+
     id: int
     name: str
     temperature_celsius: float
+
+
+class CareAnswer(_Model):
+    """Rasps that somebody should look at, for one reason."""
+
+    model_config = _example(
+        wrong="down", why="neither it nor its exporter answers", rasps=["03-2", "07-1"]
+    )
+
+    wrong: State | Warmth = Field(description="`down`, `unknown` or `hot`")
+    why: str
+    rasps: list[str] = Field(description="their names")
 
 
 class RackAnswer(_Model):
@@ -104,6 +178,7 @@ class RackAnswer(_Model):
     rasps: int
     states: dict[State, int] = Field(description="how many rasps are in each state")
     hottest: HottestAnswer | None
+    care: list[CareAnswer] = Field(description="what somebody should look at, the worst first")
     trouble: str = Field(description="why states are unknown; empty where all is well")
 
     @classmethod
@@ -122,6 +197,10 @@ class RackAnswer(_Model):
             )
             if hottest and hottest.temperature_celsius is not None
             else None,
+            care=[
+                CareAnswer(wrong=wrong, why=why, rasps=[rasp.slot.name for rasp in rasps])
+                for (wrong, why), rasps in state.needing_care.items()
+            ],
             trouble=state.trouble,
         )
 
@@ -158,3 +237,7 @@ class MasterAnswer(_Model):
     temperature_celsius: float | None
     interfaces: list[InterfaceAnswer]
     services: list[ServiceAnswer]
+
+
+class DocumentAnswer(RootModel[dict[str, JsonValue]]):
+    """An OpenAPI document."""

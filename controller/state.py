@@ -110,10 +110,11 @@ class RackState:
         return tuple(rasp for stack in self.stacks for rasp in stack.rasps)
 
     @property
-    def needing_care(self) -> Mapping[tuple[str, str], list[RaspState]]:
+    def needing_care(self) -> Mapping[tuple[State | Warmth, str], list[RaspState]]:
         """The rasps that somebody should look at, by what is wrong and why, the worst first."""
-        care: dict[tuple[str, str], list[RaspState]] = {}
-        for wrong in (State.DOWN, State.UNKNOWN, Warmth.HOT):
+        care: dict[tuple[State | Warmth, str], list[RaspState]] = {}
+        wrongs: tuple[State | Warmth, ...] = (State.DOWN, State.UNKNOWN, Warmth.HOT)
+        for wrong in wrongs:
             for rasp in self.rasps:
                 if wrong in {rasp.state, rasp.warmth}:
                     care.setdefault((wrong, rasp.why), []).append(rasp)

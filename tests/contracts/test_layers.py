@@ -25,6 +25,7 @@ MAY_IMPORT = {
         "prometheus_client",
         "psutil",
         "requests",
+        "spectree",
         "waitress",
         *FLASK,
         *PYDANTIC,

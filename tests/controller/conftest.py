@@ -1,18 +1,22 @@
 """The controller's application, and a real server of it, over the world of a test."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import Browser, ConsoleMessage, Page
 from prometheus_client import CollectorRegistry
 from werkzeug.serving import make_server
 
 from controller.app import create_app
 from controller.master import Master
 from tests.controller.world import World
+
+
+Open = Callable[..., Page]
 
 
 @pytest.fixture
@@ -40,3 +44,38 @@ def url(app: Flask) -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def opened(browser: Browser, url: str) -> Iterator[Open]:
+    """Open a page; what it asked of other hosts, and its errors, fail the test at its end."""
+    strangers: list[str] = []
+    errors: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        # The browser itself logs a request that failed: tests that stop the server see these.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            errors.append(message.text)
+
+    pages = []
+
+    def open_page(path: str = "/", *, width: int = 1280, scheme: str = "light") -> Page:
+        page = browser.new_page(
+            viewport={"width": width, "height": 800},
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        page.on("console", listen)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on(
+            "request",
+            lambda request: None if request.url.startswith(url) else strangers.append(request.url),
+        )
+        page.goto(url + path)
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    assert strangers == []
+    assert errors == []

@@ -1,48 +1,9 @@
 """The rack page in a real browser."""
 
-from collections.abc import Callable, Iterator
+from playwright.sync_api import Browser, Locator, Page, expect
 
-import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
-
+from tests.controller.conftest import Open
 from tests.controller.world import World
-
-Open = Callable[..., Page]
-
-
-@pytest.fixture
-def opened(browser: Browser, url: str) -> Iterator[Open]:
-    """Open a page; what it asked of other hosts, and its errors, fail the test at its end."""
-    strangers: list[str] = []
-    errors: list[str] = []
-
-    def listen(message: ConsoleMessage) -> None:
-        # The browser itself logs a request that failed: tests that stop the server see these.
-        if message.type == "error" and "Failed to load resource" not in message.text:
-            errors.append(message.text)
-
-    pages = []
-
-    def open_page(path: str = "/", *, width: int = 1280, scheme: str = "light") -> Page:
-        page = browser.new_page(
-            viewport={"width": width, "height": 800},
-            color_scheme="dark" if scheme == "dark" else "light",
-        )
-        page.on("console", listen)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on(
-            "request",
-            lambda request: None if request.url.startswith(url) else strangers.append(request.url),
-        )
-        page.goto(url + path)
-        pages.append(page)
-        return page
-
-    yield open_page
-    for page in pages:
-        page.close()
-    assert strangers == []
-    assert errors == []
 
 
 def cell(page: Page, name: str) -> Locator:

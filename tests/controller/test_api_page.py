@@ -1,0 +1,39 @@
+"""The page that shows the API's document, in a real browser."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.controller.conftest import Open
+
+
+def unfold(page: Page, summary: str) -> None:
+    page.locator(".opblock-summary", has_text=summary).get_by_role("button").first.click()
+
+
+def test_every_page_leads_to_the_api_and_its_endpoints_are_shown(opened: Open) -> None:
+    page = opened("/rasps/10")
+    page.get_by_role("contentinfo").get_by_role("link", name="API").click()
+    expect(page.locator(".opblock")).to_have_count(7)
+    expect(page.locator(".opblock").first).to_contain_text("List the rasps in order of their ids.")
+
+
+def test_an_endpoint_can_be_tried_on_the_page(opened: Open) -> None:
+    page = opened("/api/docs")
+    unfold(page, "how the rack is as a whole")
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute").click()
+    expect(page.locator(".live-responses-table")).to_contain_text('"rasps": 48')
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_the_page_is_as_dark_as_its_reader_wants_and_scrolls_one_way(
+    opened: Open, scheme: str
+) -> None:
+    page = opened("/api/docs", width=390, scheme=scheme)
+    unfold(page, "List the rasps")
+    expect(page.get_by_text("An id, or a part of a name").first).to_be_visible()
+    red = page.evaluate(
+        "Number(getComputedStyle(document.querySelector('.swagger-ui')).color.match(/[0-9]+/)[0])"
+    )
+    assert (red > 128) == (scheme == "dark")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
