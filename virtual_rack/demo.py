@@ -109,7 +109,10 @@ def _wait_for_rasps(here: Plan, stop: threading.Event) -> None:
     deadline = time.monotonic() + _RASPS_READY_SECONDS
     shown = -1
     while not stop.wait(_POLL_SECONDS):
-        answer = requests.get(f"{here.url}/api/v1.0/rack", timeout=10).json()
+        try:
+            answer = requests.get(f"{here.url}/api/v1.0/rack", timeout=10).json()
+        except requests.RequestException as error:
+            raise DemoError(f"the controller does not answer any more: {error}") from error
         up, rasps = answer["states"]["up"], answer["rasps"] - answer["states"]["off"]
         if up != shown:
             print(f"{up} of {rasps} rasps are up", flush=True)

@@ -59,8 +59,9 @@ def plan(rack: Path, port_base: int | None) -> Plan:
     exporter = load(rack).network.exporter_port
     if port_base is None:
         return Plan(rack, Path(".demo"), "127.23", exporter, 8080, 9090, 9115, 3000)
-    # Another /16 of loopback for each base, 127.24 to 127.123.
-    network = f"127.{24 + port_base % 100}"
+    # Another /16 of loopback for each base, 127.24 to 127.222; 199 is a prime, so that bases which
+    # are multiples of ten differ here, too.
+    network = f"127.{24 + port_base % 199}"
     ports = range(port_base, port_base + 4)
     return Plan(rack, Path(f".demo-{port_base}"), network, exporter, *ports)
 
