@@ -18,11 +18,11 @@ define check
 @$(PY) -m $(1) || { echo "make $@: \`$(1)\` failed, see above" >&2; exit 1; }
 endef
 
-.PHONY: menu demo test lint format types lock assets clean .venv-master .venv-dev
+.PHONY: menu demo test lint format types bench exporter.pyz lock assets clean .venv-master .venv-dev
 
 menu: ## this menu
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target text; do \
-		printf 'make %-8s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z.]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target text; do \
+		printf 'make %-13s %s\n' "$$target" "$$text"; done
 
 demo: .venv-master ## the rack on this machine: virtual Pis, Prometheus, pages (RACK=rack.toml PORT_BASE=port)
 	@$(PY) -m virtual_rack.demo $(if $(RACK),--rack $(RACK)) $(if $(PORT_BASE),--port-base $(PORT_BASE))
@@ -40,6 +40,13 @@ format: .venv-dev ## mend with ruff what it can mend
 
 types: .venv-dev ## mypy, strict
 	$(call check,mypy)
+
+bench: .venv-dev ## what a scrape costs, beside its peers, and 100,000 of them in a row (10 minutes)
+	@$(PY) -m bench.exporter
+	@$(PY) -m bench.soak
+
+exporter.pyz: .venv-dev ## the exporter as one file for a rasp: dist/pirack-exporter.pyz
+	@$(PY) -m deploy.make_pyz
 
 lock: .venv-dev ## bring requirements/*.lock in step with pyproject.toml (UPGRADE=1: newest versions)
 	@echo "Resolving requirements/dev.lock and master.lock"
