@@ -192,6 +192,8 @@ class _Lines:
                     f"[{section}] is there already, in line {self.headers[section]}: "
                     "put its aliases together"
                 )
+            case configparser.MissingSectionHeaderError(line=line) if line.startswith("["):
+                return self._given[-1], "a section's name without its end: put a ] behind it"
             case configparser.MissingSectionHeaderError():
                 return self._given[-1], (
                     "an alias before the first section: put a line such as [stack] above it"

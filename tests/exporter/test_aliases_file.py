@@ -107,6 +107,7 @@ def test_the_packaged_file_has_the_actions_of_a_rack() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     {
+        "a section left open": ("[a\nb = echo 1\n", "1: a section's name without its end: put"),
         "no section": ("b = echo 1\n", "1: an alias before the first section: put"),
         "no command": ("[a]\nb\n", "2: neither [section] nor alias = command: write"),
         "empty command": ("[a]\n\nb =\n", "3: b has no command: write"),
