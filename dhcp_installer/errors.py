@@ -1,0 +1,28 @@
+"""What can stop an install.
+
+InstallError
+├── LogUnreadable       what the DHCP server logs cannot be followed
+├── ConfigurationError  the DHCP configuration cannot be had as it is to be, and was not changed
+├── ServerError         the DHCP server does not do what it is told
+└── AssignmentError     a rasp cannot be put into the slot that is wanted (also a ValueError)
+"""
+
+
+class InstallError(Exception):
+    """The base of all errors of the package; its text is one line for people."""
+
+
+class LogUnreadable(InstallError):
+    """What the DHCP server logs cannot be followed, or no longer: what, why, the mend."""
+
+
+class ConfigurationError(InstallError):
+    """The DHCP configuration cannot be had as it is to be; the file in force was not changed."""
+
+
+class ServerError(InstallError):
+    """The DHCP server does not do what it is told."""
+
+
+class AssignmentError(InstallError, ValueError):
+    """A rasp cannot be put into the slot that is wanted."""
