@@ -1,7 +1,7 @@
 """How people name places: `3` is stack 3, `3/2` its slot 2, `1-4/1`, `3/1,3`, `all`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rack.errors import UnknownPlace
 from rack.layout import Rack, Slot
@@ -16,25 +16,33 @@ def select(rack: Rack, words: Iterable[str]) -> tuple[Slot, ...]:
     Raises:
         UnknownPlace: a word is not of the grammar, or names a place that this rack lacks.
     """
-    chosen = {slot for word in words for slot in _select_one(rack, word)}
-    return tuple(sorted(chosen, key=lambda slot: slot.id))
+    chosen = find([len(stack.slots) for stack in rack.stacks], words)
+    return tuple(slot for slot in rack.slots if (slot.stack, slot.number) in chosen)
 
 
-def _select_one(rack: Rack, word: str) -> Iterable[Slot]:
-    if word == "all":
-        return rack.slots
-    stacks, slash, slots = word.partition("/")
-    numbers = [rack.stack(number) for number in _numbers(stacks, word)]
-    if not slash:
-        return [slot for stack in numbers for slot in stack.slots]
-    wanted = set(_numbers(slots, word))
-    for stack in numbers:
-        if beyond := wanted - {slot.number for slot in stack.slots}:
-            raise UnknownPlace(
-                f"no slot {stack.number}/{min(beyond)}: stack {stack.number}"
-                f" has slots 1 to {len(stack.slots)}"
-            )
-    return [slot for stack in numbers for slot in stack.slots if slot.number in wanted]
+def find(sizes: Sequence[int], words: Iterable[str]) -> set[tuple[int, int]]:
+    """Return the places, (stack, slot), that the words name, where no more than sizes are known.
+
+    Args:
+        sizes: how many slots each stack has, in order of the stacks.
+        words: what to look for.
+
+    Raises:
+        UnknownPlace: a word is not of the grammar, or names a place that is not there.
+    """
+    return {place for word in words for place in _find_one(sizes, word)}
+
+
+def _find_one(sizes: Sequence[int], word: str) -> Iterable[tuple[int, int]]:
+    stacks, slash, slots = (f"1-{len(sizes)}" if word == "all" else word).partition("/")
+    for stack in _numbers(stacks, word):
+        if not 1 <= stack <= len(sizes):
+            raise UnknownPlace(f"no stack {stack}: this rack has stacks 1 to {len(sizes)}")
+        size = sizes[stack - 1]
+        for slot in _numbers(slots, word) if slash else range(1, size + 1):
+            if not 1 <= slot <= size:
+                raise UnknownPlace(f"no slot {stack}/{slot}: stack {stack} has slots 1 to {size}")
+            yield stack, slot
 
 
 def _numbers(text: str, word: str) -> list[int]:

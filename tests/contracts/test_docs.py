@@ -99,6 +99,20 @@ def test_every_path_of_the_controller_is_documented(app: Flask) -> None:
             assert f"{path}" in documented, rule
 
 
+def test_every_status_of_the_openapi_document_is_documented(app: Flask) -> None:
+    document: Any = app.test_client().get("/api/v1.0/openapi.json").json
+    statuses = {
+        status
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        for status in operation["responses"]
+    }
+    errors = {status for status in statuses if status >= "400"}
+    assert errors <= set(re.findall(r"^\| (\d{3}) \|", text("api.md"), re.MULTILINE))
+    assert statuses - errors == {"200", "304"}
+    assert " 304." in text("api.md")
+
+
 def examples() -> Iterator[Any]:
     for request, answer in re.findall(
         r"^\$ curl -s (.+)\n((?:.|\n)*?)```", text("api.md"), re.MULTILINE

@@ -30,6 +30,7 @@ MAY_IMPORT = {
         *FLASK,
         *PYDANTIC,
     },
+    "cli": {"rack", "click", "requests", "rich"},
     "virtual_rack": {
         "exporter",
         "rack",

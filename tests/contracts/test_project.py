@@ -18,7 +18,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-PACKAGES = ["exporter", "rack", "dhcp_installer", "controller", "virtual_rack"]
+PACKAGES = ["exporter", "rack", "dhcp_installer", "controller", "cli", "virtual_rack"]
 DATA_FOLDERS = {"templates", "static"}
 DATA_FILES = {"aliases.ini"}
 
@@ -92,6 +92,21 @@ def test_the_exporter_runs_where_nothing_but_prometheus_client_is(
     assert "--aliases" in done.stdout
 
 
+def test_the_command_loads_neither_the_controller_nor_what_that_needs() -> None:
+    """So that `pip install pirack[cli]` is enough on anybody's machine."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import cli.__main__, sys; print(*sys.modules)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert {"cli", "rack", "click", "requests", "rich"} <= loaded
+    assert not loaded & {"controller", "flask", "pydantic", "gpiozero", "prometheus_client"}
+
+
 def pins(level: str) -> dict[str, Version]:
     """What `requirements/<level>.lock` installs, by canonical name."""
     text = (ROOT / "requirements" / f"{level}.lock").read_text(encoding="utf-8")
@@ -102,7 +117,7 @@ def pins(level: str) -> dict[str, Version]:
 def asked_for(level: str) -> list[Requirement]:
     """What pyproject.toml asks for at a level: for itself, for its build and for its extras."""
     project = PROJECT["project"]
-    extras = ["master"] if level == "master" else ["master", "dev"]
+    extras = ["cli", "master"] if level == "master" else ["cli", "master", "dev"]
     texts = [
         *PROJECT["build-system"]["requires"],
         *project["dependencies"],

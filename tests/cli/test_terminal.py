@@ -1,0 +1,109 @@
+"""`pirack` on a terminal: colours, width and watching."""
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.cli.conftest import PIRACK
+from tests.controller.world import World
+
+RED = "\x1b[1;31m"
+BOUND_SECONDS = 20.0
+
+
+class Terminal:
+    """A command on a terminal of its own."""
+
+    def __init__(self, words: tuple[str, ...], environment: dict[str, str]) -> None:
+        self._master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            [PIRACK, *words], env=environment, stdin=slave, stdout=slave, stderr=slave
+        )
+        os.close(slave)
+        self.shown = ""
+
+    def read_until(self, words: str) -> None:
+        """Read what is shown until these words are, or for a bounded time."""
+        until = time.monotonic() + BOUND_SECONDS
+        while words not in self.shown and time.monotonic() < until and self._read():
+            pass
+        assert words in self.shown, self.shown
+
+    def read_all(self) -> str:
+        """Return all that is shown until the command ends, which it does."""
+        while self._read():
+            pass
+        self.process.wait(timeout=BOUND_SECONDS)
+        return self.shown
+
+    def _read(self) -> bool:
+        """Read some of what is shown; tell whether there may be more."""
+        if not select.select([self._master], [], [], BOUND_SECONDS)[0]:
+            return False
+        try:
+            self.shown += os.read(self._master, 2**16).decode()
+        except OSError:  # Linux' word for the end of a terminal
+            return False
+        return True
+
+    def close(self) -> None:
+        """End the command, if it has not, and the terminal."""
+        self.process.kill()
+        self.process.wait(timeout=BOUND_SECONDS)
+        os.close(self._master)
+
+
+@pytest.fixture
+def on_terminal(url: str, environment: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
+    terminals: list[Terminal] = []
+    told = {**environment, "PIRACK_URL": url, "TERM": "xterm-256color", "COLUMNS": "80"}
+
+    def start(*words: str, **more: str) -> Terminal:
+        terminals.append(Terminal(words, told | more))
+        return terminals[-1]
+
+    yield start
+    for terminal in terminals:
+        terminal.close()
+
+
+def test_a_terminal_gets_colours(on_terminal: Callable[..., Terminal], world: World) -> None:
+    world.values["03-2"] = 0.0
+    assert f"{RED}down" in on_terminal("rasps", "3").read_all()
+
+
+def test_who_wants_no_colours_gets_none(on_terminal: Callable[..., Terminal], world: World) -> None:
+    world.values["03-2"] = 0.0
+    shown = on_terminal("rasps", "3", NO_COLOR="1").read_all()
+    assert "down" in shown
+    assert "31m" not in shown
+
+
+def test_no_line_is_longer_than_the_terminal_is_wide(
+    on_terminal: Callable[..., Terminal], world: World
+) -> None:
+    world.values["03-2"] = 0.0
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", on_terminal("rasps", COLUMNS="60").read_all())
+    assert 50 < max(len(line) for line in shown.splitlines()) <= 60
+    assert "03-2" in shown
+
+
+def test_watching_shows_each_change_and_an_outage_until_ctrl_c(
+    on_terminal: Callable[..., Terminal], world: World
+) -> None:
+    terminal = on_terminal("status", "--watch")
+    terminal.read_until("Nothing needs care.")
+    world.values["03-2"] = 0.0
+    terminal.read_until("its exporter does not answer")
+    world.is_database_broken = True
+    terminal.read_until("cannot answer")
+    terminal.process.send_signal(signal.SIGINT)
+    assert "Traceback" not in terminal.read_all()
+    assert terminal.process.returncode == 130
