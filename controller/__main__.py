@@ -1,4 +1,7 @@
-"""`python -m controller`: serve the rack's state until SIGTERM or Ctrl-C."""
+"""`python -m controller`: serve the rack's state until SIGTERM or Ctrl-C.
+
+With a command it looks after users and tokens, or shows the audit.
+"""
 
 import argparse
 import logging
@@ -6,13 +9,16 @@ import re
 import signal
 import sys
 import threading
+from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
+from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry
 from waitress.server import create_server
 
-from controller import health, power
+from controller import console, health, hosts, power
+from controller.access import Access
 from controller.app import create_app
 from controller.lock import sole_controller
 from controller.master import Master, metrics_service, prometheus_service
@@ -23,7 +29,7 @@ from rack.database import Database
 from rack.errors import RackError
 from rack.inventory import Inventory
 from rack.kernel_gpio import persists_outputs
-from rack.layout import Rack
+from rack.layout import Anonymous, Rack
 from rack.layout_file import load
 from rack.relays import Relays
 
@@ -34,10 +40,13 @@ _log = logging.getLogger("controller")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve as the command line asks for; return the exit status."""
+    """Do as the command line asks for; return the exit status."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
+        if options.run:
+            console.run(options)
+            return 0
         rack = load(options.rack)
         with sole_controller(options.db):
             return _serve(options, rack)
@@ -66,12 +75,26 @@ def _serve(options: argparse.Namespace, rack: Rack) -> int:
         options.db.parent,
         [prometheus_service(prometheus), metrics_service("blackbox", options.blackbox)],
     )
-    app = create_app(Watch(rack, inventory, prometheus, registry).state, master.read, registry)
+    access = Access(
+        database,
+        anonymous=options.anonymous or rack.access.anonymous,
+        own_addresses={str(rack.network.master), options.listen.rpartition(":")[0]},
+    )
+    app = create_app(
+        Watch(rack, inventory, prometheus, registry).state,
+        master.read,
+        registry,
+        access,
+        hosts.own_names().union(rack.access.hosts),
+    )
     try:
-        server = create_server(app, listen=options.listen, threads=_THREADS)
+        server = create_server(
+            app, listen=options.listen, threads=_THREADS, **_proxy_settings(options.proxy)
+        )
     except (OSError, ValueError) as error:
         print(f"--listen {options.listen}: {error}: choose another", file=sys.stderr)
         return 2
+    console.Console(database).make_first_user()
     stop = threading.Event()
     updater = threading.Thread(target=_keep_updated, args=(targets, stop), name="targets")
 
@@ -94,6 +117,17 @@ def _reached(listen: str) -> str:
     return listen.replace("0.0.0.0:", "127.0.0.1:")
 
 
+def _proxy_settings(proxy: str | None) -> dict[str, Any]:
+    """Return what waitress is told of an HTTPS proxy; of any other, headers are not believed."""
+    if proxy is None:
+        return {"clear_untrusted_proxy_headers": True}
+    return {
+        "clear_untrusted_proxy_headers": True,
+        "trusted_proxy": proxy,
+        "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"},
+    }
+
+
 def _keep_updated(targets: TargetFiles, stop: threading.Event) -> None:
     trouble = ""
     while True:
@@ -112,6 +146,13 @@ def _ping(text: str) -> str:
     if re.fullmatch(r"icmp|tcp:\d{1,5}", text):
         return text
     raise argparse.ArgumentTypeError(f"{text!r} is neither icmp nor tcp:PORT")
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no IP address") from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -137,6 +178,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="icmp|tcp:PORT",
         help="how blackbox_exporter sees that a rasp is there (%(default)s)",
     )
+    add(
+        "--anonymous",
+        choices=get_args(Anonymous),
+        help="what those may do who have not logged in (default: as the layout says)",
+    )
+    add(
+        "--proxy",
+        type=_address,
+        metavar="ADDRESS",
+        help="believe this HTTPS proxy's X-Forwarded headers",
+    )
+    console.add_commands(parser)
     return parser
 
 

@@ -1,11 +1,12 @@
 """The Flask application, made of the parts that are passed in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from flask import Flask, Response
 from prometheus_client import CollectorRegistry
 
-from controller import __version__, api, health, pages, problems
+from controller import __version__, account, api, health, hosts, pages, problems, sign_in
+from controller.access import Access
 from controller.openapi import Document
 from controller.schemas import MasterAnswer
 from controller.shared import Shared
@@ -23,12 +24,15 @@ _POLICY = "; ".join(
 )
 _STATE_FRESH_FOR = 1.0
 _MASTER_FRESH_FOR = 2.0
+_LONGEST_BODY = 64 * 1024
 
 
 def create_app(
     state: Callable[[], RackState],
     master: Callable[[], MasterAnswer],
     registry: CollectorRegistry,
+    access: Access,
+    names: Collection[str] = ("localhost",),
 ) -> Flask:
     """Return the controller's application.
 
@@ -36,8 +40,11 @@ def create_app(
         state: asks for the rack's state; called once a second at most, whoever wants it.
         master: asks how the master is; called once in two seconds at most.
         registry: the metrics of the controller itself.
+        access: knows who may do what.
+        names: the host names, in lower case, by which the application answers.
     """
     app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = _LONGEST_BODY
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.globals["version"] = __version__
     shared_state = Shared(state, fresh_for=_STATE_FRESH_FOR)
@@ -45,7 +52,11 @@ def create_app(
     app.register_blueprint(api.blueprint(Document(), shared_state.get, shared_master.get))
     app.register_blueprint(pages.blueprint(shared_state.get))
     app.register_blueprint(health.blueprint(registry))
+    app.register_blueprint(sign_in.blueprint(access))
+    app.register_blueprint(account.blueprint(access))
     problems.register(app)
+    hosts.register(app, names)
+    access.register(app)
 
     @app.after_request
     def protect(response: Response) -> Response:

@@ -5,6 +5,7 @@ from prometheus_client import CollectorRegistry, Gauge, Info, ProcessCollector, 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from controller import __version__
+from controller.access import open_on_master
 from rack.inventory import Inventory
 
 
@@ -22,10 +23,12 @@ def blueprint(registry: CollectorRegistry) -> Blueprint:
     health = Blueprint("health", __name__)
 
     @health.get("/healthz")
+    @open_on_master
     def healthz() -> Response:
         return Response("ok\n", content_type="text/plain; charset=utf-8")
 
     @health.get("/metrics")
+    @open_on_master
     def metrics() -> Response:
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 

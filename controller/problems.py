@@ -5,7 +5,13 @@ from typing import TypeVar
 
 from flask import Flask, Response, render_template, request
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, UnprocessableEntity
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    TooManyRequests,
+    Unauthorized,
+    UnprocessableEntity,
+)
 
 from controller.schemas import Problem, WrongField
 from rack.errors import DatabaseError, UnknownPlace
@@ -56,6 +62,10 @@ def _http(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     errors = error.errors if isinstance(error, WrongFields) else None
     response = _answer(status, error.description or status.description, errors)
+    if isinstance(error, Unauthorized) and error.www_authenticate:
+        response.headers["WWW-Authenticate"] = ", ".join(map(str, error.www_authenticate))
+    if isinstance(error, TooManyRequests):
+        response.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
     return response

@@ -1,8 +1,10 @@
 """pirack.db: one SQLite file for all that the machine itself has to remember."""
 
+import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rack.errors import DatabaseError
@@ -33,6 +35,46 @@ _MIGRATIONS = (
         ) STRICT
         """,
     ),
+    (
+        """
+        CREATE TABLE users (
+          name          TEXT NOT NULL PRIMARY KEY,
+          role          TEXT NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),
+          password_hash TEXT NOT NULL,
+          created       REAL NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE sessions (
+          digest TEXT NOT NULL PRIMARY KEY,
+          user   TEXT NOT NULL,
+          began  REAL NOT NULL,
+          seen   REAL NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE tokens (
+          name    TEXT NOT NULL PRIMARY KEY,
+          role    TEXT NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),
+          digest  TEXT NOT NULL UNIQUE,
+          prefix  TEXT NOT NULL,
+          created REAL NOT NULL,
+          expires REAL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE audit (
+          id      INTEGER PRIMARY KEY AUTOINCREMENT,
+          at      REAL NOT NULL,
+          who     TEXT NOT NULL,
+          origin  TEXT NOT NULL,
+          what    TEXT NOT NULL,
+          targets TEXT NOT NULL,
+          result  TEXT NOT NULL,
+          detail  TEXT NOT NULL
+        ) STRICT
+        """,
+    ),
 )
 
 
@@ -51,8 +93,30 @@ class Database:
         """
         self.path = path
         self._timeout = timeout
-        with self.connection() as connection:
+        with suppress(OSError):  # it is there, or SQLite says what is wrong
+            os.mknod(path, 0o600)  # it holds hashes of passwords
+        with self._alone(), self.connection() as connection:
             self._migrate(connection)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes from making the same new file: SQLite would refuse one of them.
+
+        The lock is on the folder: to open the file itself and close it again would give away the
+        locks that SQLite holds on it (https://sqlite.org/howtocorrupt.html, 2.2).
+        """
+        try:
+            folder = os.open(self.path.parent, os.O_RDONLY)
+        except OSError as error:
+            raise DatabaseError(
+                f"{self.path}: unable to open: {error.strerror}:"
+                " name a file in a folder that is there"
+            ) from error
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:

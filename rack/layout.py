@@ -9,6 +9,7 @@ from rack.errors import UnknownPlace
 
 Contact = Literal["normally_open", "normally_closed"]
 AfterBoot = Literal["restore", "on", "off"]
+Anonymous = Literal["nobody", "viewer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +87,27 @@ class RelayBoard:
         return power == (self.contact == "normally_open")
 
 
+@dataclass(frozen=True, slots=True)
+class AccessRules:
+    """Who comes in how.
+
+    `anonymous` is what those may do who have not said who they are; `hosts` are the names, beside
+    the master's own, by which browsers reach the controller.
+    """
+
+    anonymous: Anonymous = "nobody"
+    hosts: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Rack:
-    """A rack: its name, its stacks, its network and its relay board."""
+    """A rack: its name, its stacks, its network, its relay board and who may come in."""
 
     name: str
     network: Network
     relays: RelayBoard
     stacks: tuple[Stack, ...]
+    access: AccessRules = AccessRules()
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:

@@ -16,7 +16,17 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 from pydantic_core import ErrorDetails
 
 from rack.errors import LayoutError
-from rack.layout import AfterBoot, Contact, Network, Rack, RelayBoard, Slot, Stack
+from rack.layout import (
+    AccessRules,
+    AfterBoot,
+    Anonymous,
+    Contact,
+    Network,
+    Rack,
+    RelayBoard,
+    Slot,
+    Stack,
+)
 
 _FIELD_OF_PLAN = re.compile(r"\{(?:id|stack|slot)(?::0?\d)?\}")
 
@@ -68,6 +78,16 @@ class _RelaysTable(_Table):
     after_boot: AfterBoot = Field(default="restore", description='give "restore", "on" or "off"')
 
 
+class _AccessTable(_Table):
+    anonymous: Anonymous = Field(
+        default="nobody", description='give "viewer" to let everybody look, or "nobody"'
+    )
+    hosts: list[Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]] = Field(
+        default=[],
+        description='give names in lower case, without port, such as ["rack.example.org"]',
+    )
+
+
 class _RackFile(_Table):
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
@@ -76,6 +96,7 @@ class _RackFile(_Table):
     slots: _Slots = 4
     network: _NetworkTable = Field(description="add the table [network]")
     relays: _RelaysTable = Field(description="add the table [relays]")
+    access: _AccessTable = _AccessTable()
     stacks: list[_StackTable] = Field(
         min_length=1, description="add a table [[stacks]] for each stack"
     )
@@ -147,6 +168,7 @@ def _fields_at(location: tuple[int | str, ...]) -> tuple[Mapping[str, Any], str]
     tables: dict[str, type[_Table]] = {
         "network": _NetworkTable,
         "relays": _RelaysTable,
+        "access": _AccessTable,
         "stacks": _StackTable,
     }
     words = [str(word) for word in location if isinstance(word, str)]
@@ -200,6 +222,7 @@ def _build(file: _RackFile, path: Path) -> Rack:
         network=Network(file.network.subnet, file.network.master, file.network.exporter_port),
         relays=RelayBoard(file.relays.active_high, file.relays.contact, file.relays.after_boot),
         stacks=tuple(stacks),
+        access=AccessRules(file.access.anonymous, tuple(file.access.hosts)),
     )
     _check_addresses(rack, path)
     return rack

@@ -16,6 +16,7 @@ from types import FrameType
 import requests
 
 from rack.errors import RackError
+from virtual_rack.demo_access import Credentials, let_in
 from virtual_rack.demo_plan import Plan, lay_out, plan, services
 from virtual_rack.ports import holder
 from virtual_rack.programs import ProgramError
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         here = plan(options.rack, options.port_base)
         _refuse_taken_ports(here)
         lay_out(here)
-        _run(here, services(here), stop)
+        _run(here, services(here), let_in(here.database), stop)
     except (DemoError, RackError, ProgramError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -67,7 +68,9 @@ def _refuse_taken_ports(here: Plan) -> None:
         )
 
 
-def _run(here: Plan, wanted: Sequence[Service], stop: threading.Event) -> None:
+def _run(
+    here: Plan, wanted: Sequence[Service], credentials: Credentials, stop: threading.Event
+) -> None:
     running: list[Running] = []
     try:
         for service in wanted:
@@ -77,7 +80,7 @@ def _run(here: Plan, wanted: Sequence[Service], stop: threading.Event) -> None:
             _wait_ready(each, stop)
         _wait_for_rasps(here, stop)
         if not stop.is_set():
-            print(_welcome(here, wanted), flush=True)
+            print(_welcome(here, wanted, credentials), flush=True)
         _keep_running(running, stop)
     finally:
         print("\nstopping", flush=True)
@@ -124,13 +127,17 @@ def _wait_for_rasps(here: Plan, stop: threading.Event) -> None:
             return
 
 
-def _welcome(here: Plan, wanted: Sequence[Service]) -> str:
+def _welcome(here: Plan, wanted: Sequence[Service], credentials: Credentials) -> str:
     own_state = "" if here.state == Path(".demo") else f" --state {here.state}"
     lines = [
         "",
         f"The rack        {here.url}",
         f"The API         {here.url}/api/v1.0/rasps",
         *(f"{each.name:15} {each.page}" for each in wanted if each.page),
+        "",
+        "Everybody may look. To do more, for this run:",
+        f"  log in        {credentials.user}, password {credentials.password}",
+        f"  API token     {credentials.token}",
         "",
         "Break something, and see it:",
         f"  .venv/bin/python -m virtual_rack fault 3/2 dead{own_state}",

@@ -35,6 +35,11 @@ class Plan:
         """The rack page."""
         return f"http://127.0.0.1:{self.controller}"
 
+    @property
+    def database(self) -> Path:
+        """The controller's."""
+        return self.state / "pirack.db"
+
     def log(self, name: str) -> Path:
         """Return the log file of one of the programs."""
         return self.state / "logs" / f"{name}.log"
@@ -108,12 +113,12 @@ def _controller(here: Plan) -> Service:
         "controller",
         [
             *(sys.executable, "-m", "controller"),
-            *("--rack", str(here.rack), "--db", str(here.state / "pirack.db")),
+            *("--rack", str(here.rack), "--db", str(here.database)),
             *("--targets", str(here.state / "prometheus" / "targets")),
             *("--listen", f"127.0.0.1:{here.controller}"),
             *("--prometheus", f"http://127.0.0.1:{here.prometheus}"),
             *("--blackbox", f"127.0.0.1:{here.blackbox}"),
-            *("--ping", f"tcp:{PING_PORT}"),
+            *("--ping", f"tcp:{PING_PORT}", "--anonymous", "viewer"),
         ],
         here.log("controller"),
         ready=f"{here.url}/healthz",

@@ -13,6 +13,7 @@ async function refresh(main) {
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   if (response.status === 304) return;
+  if (response.redirected) return location.assign(response.url); // the session has ended: log in
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   Idiomorph.morph(main, page.querySelector("main"));

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
 from controller import health, power
+from controller.access import Access
 from controller.app import create_app
 from controller.master import Master
 from controller.prometheus import Prometheus
@@ -22,7 +23,7 @@ from controller.watch import Watch
 from exporter import aliases
 from rack.database import Database
 from rack.inventory import Inventory
-from rack.layout_file import _NetworkTable, _RackFile, _RelaysTable, _StackTable
+from rack.layout_file import _AccessTable, _NetworkTable, _RackFile, _RelaysTable, _StackTable
 from rack.relays import Relays
 from tests.controller.world import RACK, World
 from virtual_rack.faults import Fault
@@ -44,7 +45,8 @@ def first_cells(markdown: str) -> set[str]:
 def app(tmp_path: Path) -> Flask:
     world = World()
     world.temperatures = {"03-2": 48.3}
-    return create_app(world.state, Master(tmp_path, []).read, CollectorRegistry())
+    access = Access(Database(tmp_path / "pirack.db"), anonymous="viewer")
+    return create_app(world.state, Master(tmp_path, []).read, CollectorRegistry(), access)
 
 
 def metrics_of_the_controller(folder: Path) -> set[str]:
@@ -74,6 +76,7 @@ def settings(table: type[BaseModel], prefix: str = "") -> Iterator[str]:
     tables: dict[str, type[BaseModel]] = {
         "network": _NetworkTable,
         "relays": _RelaysTable,
+        "access": _AccessTable,
         "stacks": _StackTable,
     }
     for name in table.model_fields:

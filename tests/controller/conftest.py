@@ -11,10 +11,12 @@ from playwright.sync_api import Browser, ConsoleMessage, Page
 from prometheus_client import CollectorRegistry
 from werkzeug.serving import make_server
 
+from controller.access import Access
 from controller.app import create_app
 from controller.master import Master
+from rack.database import Database
+from rack.layout import Anonymous
 from tests.controller.world import World
-
 
 Open = Callable[..., Page]
 
@@ -25,8 +27,19 @@ def world() -> World:
 
 
 @pytest.fixture
-def app(world: World, tmp_path: Path) -> Flask:
-    return create_app(world.state, Master(tmp_path, []).read, CollectorRegistry())
+def anonymous() -> Anonymous:
+    """What those may do who have not logged in; a test of logging in says otherwise."""
+    return "viewer"
+
+
+@pytest.fixture
+def access(tmp_path: Path, anonymous: Anonymous) -> Access:
+    return Access(Database(tmp_path / "pirack.db"), anonymous=anonymous)
+
+
+@pytest.fixture
+def app(world: World, tmp_path: Path, access: Access) -> Flask:
+    return create_app(world.state, Master(tmp_path, []).read, CollectorRegistry(), access)
 
 
 @pytest.fixture

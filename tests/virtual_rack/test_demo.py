@@ -18,6 +18,7 @@ import psutil
 import pytest
 import requests
 
+from tests.controller.visitor import Visitor
 from virtual_rack.programs import find
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -182,6 +183,22 @@ def test_a_dead_rasp_is_down_for_page_api_and_prometheus_and_comes_back(running:
     assert running.virtual_rack("heal", "3/2").returncode == 0
     until(lambda: running.get("rasps/10")["state"] == "up", THREE_INTERVALS + SLACK)
     assert running.count('up{job="rasp"} == 1') == 48
+
+
+def test_everybody_may_look_and_an_operator_is_told_how_to_log_in(running: Demo) -> None:
+    welcome = (running.folder / "demo.log").read_text()
+    said = re.search(r"log in +(\S+), password (\S+)\n +API token +(\S+)\n", welcome)
+    assert said is not None
+    user, password, token = said.groups()
+    assert "Everybody who reaches this page may look" in running.page()
+    visitor = Visitor(f"http://127.0.0.1:{running.port_base}")
+    assert visitor.log_in(user, password).status_code == 303
+    assert f">{user}<" in visitor.get("/").text
+    answer = visitor.get("/api/v1.0/rack", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200
+    controllers_log = running.folder / f".demo-{running.port_base}" / "logs" / "controller.log"
+    assert password not in controllers_log.read_text()
+    assert token not in controllers_log.read_text()
 
 
 def test_a_hung_exporter_is_told_from_a_dead_rasp(running: Demo) -> None:

@@ -1,0 +1,98 @@
+"""The audit: who did what, to what, with what result, when and from where. Kept in pirack.db.
+
+Each event is a transaction of its own, on the disk when `record` returns.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+from rack.database import Database
+
+KEPT_OF_A_RESULT = 50_000
+"""So many events of each result are kept, the newest.
+
+Counted by result, so that somebody who is refused again and again pushes out other refusals alone.
+"""
+
+REFUSED = "refused"
+"""The result of what somebody tried who may not, or who gave a wrong password."""
+
+_TIDY_EVERY = 500
+_LONGEST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened.
+
+    `who` is a user, `token:NAME`, `anonymous` or `console:NAME` (somebody with a shell on the
+    master); `origin` the address of the program that asked, empty at the console; `what` an action;
+    `targets` what it was done to; `result` `ok`, `failed`, `unknown` or `refused`; `detail` why.
+    None of them ever holds a secret.
+    """
+
+    who: str
+    origin: str
+    what: str
+    targets: str
+    result: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event as it is kept: with its number and its time in seconds since the epoch."""
+
+    id: int
+    at: float
+    event: Event
+
+
+class Audit:
+    """The events of a rack, in the order in which they happened."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        kept: int = KEPT_OF_A_RESULT,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Keep the newest `kept` events of each result, and up to 500 more."""
+        self._database = database
+        self._kept = kept
+        self._clock = clock
+
+    def record(self, event: Event) -> int:
+        """Keep an event; return its number.
+
+        Raises:
+            DatabaseError: it could not be kept.
+        """
+        row = [getattr(event, each.name)[:_LONGEST] for each in fields(Event)]
+        with self._database.connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            number = connection.execute(
+                "INSERT INTO audit (at, who, origin, what, targets, result, detail)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (self._clock(), *row),
+            ).lastrowid
+            if number is not None and number % _TIDY_EVERY == 0:
+                connection.execute(
+                    "DELETE FROM audit WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER"
+                    " (PARTITION BY result ORDER BY id DESC) AS age FROM audit) WHERE age > ?)",
+                    (self._kept,),
+                )
+            connection.execute("COMMIT")
+        return number or 0
+
+    def newest(self, count: int) -> list[Entry]:
+        """Return the newest events, the newest first."""
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                "SELECT id, at, who, origin, what, targets, result, detail FROM audit"
+                " ORDER BY id DESC LIMIT ?",
+                (count,),
+            )
+            return [Entry(number, at, Event(*event)) for number, at, *event in rows]

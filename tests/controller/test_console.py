@@ -1,0 +1,242 @@
+"""`python -m controller`, as somebody types it who looks after the rack."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from controller.access import Access
+from controller.roles import Role
+from rack.database import Database
+from tests.controller.room import Room, until
+from tests.controller.visitor import Visitor
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "a password of mine"
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    path = tmp_path / "pirack.db"
+    Database(path)
+    return path
+
+
+@pytest.fixture
+def run(database: Path) -> Run:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "controller", "--db", str(database), *words],
+            cwd=ROOT,
+            text=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def access(database: Path) -> Access:
+    return Access(Database(database))
+
+
+def done(ended: subprocess.CompletedProcess[str]) -> str:
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout
+
+
+def type_in(database: Path, words: list[str], *typed: str) -> tuple[int, str]:
+    """Run a command at a terminal and answer its questions; return its status and all it showed."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "controller", "--db", str(database), *words],
+        cwd=ROOT,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown = ""
+
+    def read() -> bool:
+        nonlocal shown
+        try:
+            part = os.read(ours, 4096).decode()
+        except OSError:  # the terminal's other end is closed
+            part = ""
+        shown += part
+        return bool(part)
+
+    for i, line in enumerate(typed):
+        while shown.count(": ") <= i and read():
+            pass
+        os.write(ours, f"{line}\n".encode())
+    while read():
+        pass
+    os.close(ours)
+    return process.wait(30), shown
+
+
+def test_a_password_is_asked_for_twice_and_never_shown(database: Path, access: Access) -> None:
+    status, shown = type_in(
+        database, ["user", "add", "alice", "--role", "operator"], PASSWORD, PASSWORD
+    )
+    assert status == 0, shown
+    assert "alice may log in as operator." in shown
+    assert PASSWORD not in shown
+    assert access.users.proof("alice", PASSWORD) is not None
+
+
+def test_two_passwords_that_differ_change_nothing(database: Path, access: Access) -> None:
+    status, shown = type_in(
+        database, ["user", "add", "alice", "--role", "viewer"], PASSWORD, "another one, sorry"
+    )
+    assert status == 2
+    assert "the two passwords differ" in shown
+    assert access.users.all() == []
+
+
+def test_a_password_can_be_made_for_somebody(run: Run, access: Access) -> None:
+    shown = done(run("user", "add", "alice", "--role", "admin", "--generate"))
+    password = shown.splitlines()[-1]
+    assert re.fullmatch(r"[a-z2-9]{5}(-[a-z2-9]{5}){3}", password)
+    assert access.users.proof("alice", password) is not None
+    shown = done(run("user", "password", "alice", "--generate"))
+    assert access.users.proof("alice", password) is None
+    assert access.users.proof("alice", shown.splitlines()[-1]) is not None
+
+
+def test_users_are_listed_and_removed(run: Run, access: Access) -> None:
+    access.users.add("alice", Role.ADMIN, PASSWORD)
+    access.users.add("bob", Role.VIEWER, PASSWORD)
+    head, *rows = done(run("user", "list")).splitlines()
+    assert head.split() == ["name", "role", "since"]
+    assert [row.split()[:2] for row in rows] == [["alice", "admin"], ["bob", "viewer"]]
+    assert done(run("user", "remove", "bob")) == "bob is removed, and logged out everywhere.\n"
+    assert [user.name for user in access.users.all()] == ["alice"]
+
+
+def test_a_token_is_shown_once_listed_by_how_it_begins_and_revoked(
+    run: Run, access: Access
+) -> None:
+    shown = done(run("token", "add", "ci", "--role", "operator", "--expires", "30"))
+    secret = shown.splitlines()[-1]
+    found = access.tokens.find(secret)
+    assert found is not None
+    assert found.expires is not None
+    assert found.expires - found.created == 30 * 86400
+    listed = done(run("token", "list"))
+    assert secret not in listed
+    assert f"ci    operator  {secret[:13]}…" in listed
+    assert done(run("token", "revoke", "ci")) == "The token ci is void.\n"
+    assert access.tokens.find(secret) is None
+
+
+def test_what_was_done_at_the_console_is_in_the_audit(run: Run, access: Access) -> None:
+    run("user", "add", "alice", "--role", "admin", "--generate")
+    run("token", "add", "ci", "--role", "viewer")
+    run("token", "revoke", "ci")
+    lines = done(run("audit")).splitlines()[1:]
+    whats = ["add user", "add token", "revoke token"]
+    assert [next(what for what in whats if what in line) for line in lines] == whats
+    assert all("console:" in line for line in lines)
+    assert len(done(run("audit", "--newest", "1")).splitlines()) == 2
+
+
+def test_what_came_over_the_network_does_not_move_the_cursor(run: Run, access: Access) -> None:
+    from controller.audit import Event  # noqa: PLC0415
+
+    access.audit.record(Event("alice", "", "\x1b[2Jlog in\n", "", "refused"))
+    assert "\\x1b[2Jlog in\\n" in done(run("audit"))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["user", "add", "Alice!", "--role", "viewer", "--generate"], "'Alice!' is no name: take"),
+        (["user", "add", "a" * 33, "--role", "viewer", "--generate"], "is no name"),
+        (["user", "add", "a\nb", "--role", "viewer", "--generate"], r"'a\nb' is no name"),
+        (["user", "add", "<script>", "--role", "viewer", "--generate"], "is no name"),
+        (["user", "add", "anonymous", "--role", "viewer", "--generate"], "is no name"),
+        (["user", "add", "alice", "--role", "viewer", "--generate"], "there is a user 'alice'"),
+        (["user", "add", "bob", "--role", "viewer"], "no terminal to ask for the password at"),
+        (["user", "remove", "nobody"], "no user 'nobody': there is alice"),
+        (["user", "remove", "alice"], "'alice' is the last admin: add another one first"),
+        (["user", "password", "nobody", "--generate"], "no user 'nobody': there is alice"),
+        (["token", "revoke", "ci"], "no token 'ci': there is none"),
+        (["token", "add", "", "--role", "viewer"], "'' is no name"),
+    ],
+)
+def test_what_cannot_be_done_ends_in_one_line(
+    run: Run, access: Access, words: list[str], told: str
+) -> None:
+    access.users.add("alice", Role.ADMIN, PASSWORD)
+    ended = run(*words)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert told in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert [user.name for user in access.users.all()] == ["alice"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["user"], "required"),
+        (["user", "add", "alice"], "--role"),
+        (["user", "add", "alice", "--role", "god"], "invalid"),
+        (["token", "add", "ci", "--role", "viewer", "--expires", "0"], "no number of days"),
+        (["token", "add", "ci", "--role", "viewer", "--expires", "1e9"], "no number of days"),
+        (["audit", "--newest", "-1"], "no number of events"),
+        (["--anonymous", "operator"], "invalid choice"),
+        (["--proxy", "proxy.example"], "is no IP address"),
+    ],
+)
+def test_a_command_line_that_is_wrong_is_told(run: Run, words: list[str], told: str) -> None:
+    ended = run(*words)
+    assert ended.returncode == 2
+    assert told in ended.stderr.splitlines()[-1]
+
+
+def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "controller", "user", "list", "--db", str(tmp_path / "none.db")],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "none.db: there is no such file" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_first_start_makes_an_admin_and_shows_the_password_once(tmp_path: Path) -> None:
+    room = Room(tmp_path, contact="normally_closed")
+    room.state.mkdir()
+    try:
+        first = room.start_controller()
+        until(lambda: "It is not shown again." in first.log)
+        said = re.search(r"Log in as admin with the password (\S+)", first.log)
+        assert said is not None
+        visitor = Visitor(first.url)
+        assert visitor.log_in("admin", said[1]).status_code == 303
+        first.end(15)
+        again = room.start_controller()
+        assert again.log.count("The first start.") == 1
+        assert again.log.count(said[1]) == 1
+        visitor.url = again.url
+        assert visitor.is_logged_in, "a session survives a restart"
+    finally:
+        room.close()
