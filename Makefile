@@ -41,7 +41,8 @@ format: .venv-dev ## mend with ruff what it can mend
 types: .venv-dev ## mypy, strict
 	$(call check,mypy)
 
-bench: .venv-dev ## what a scrape costs, beside its peers, and 100,000 of them in a row (10 minutes)
+bench: .venv-dev ## what scrapes cost, beside their peers, and how long an install looks for its rasps (10 minutes)
+	@$(PY) -m bench.installer
 	@$(PY) -m bench.exporter
 	@$(PY) -m bench.soak
 

@@ -1,1 +1,1 @@
-"""What PiRack costs, measured beside its peers: `bench.exporter`, `bench.soak`."""
+"""What PiRack costs, measured beside its peers: `bench.exporter`, `bench.soak`, `bench.installer`."""
