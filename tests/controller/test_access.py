@@ -226,3 +226,28 @@ class TestNobody:
                 closed = 401 if path.startswith(API_PREFIX) else 302
                 with client.get(path, environ_base={"REMOTE_ADDR": "10.23.0.9"}) as answer:
                     assert answer.status_code == (200 if is_open else closed), path
+
+
+def test_a_damaged_database_refuses_those_who_say_who_they_are_and_lets_others_look(
+    visitor: Visitor, access: Access, switched: list[str], tmp_path: Path
+) -> None:
+    token = access.tokens.add("ci", Role.OPERATOR)
+    for file in tmp_path.glob("pirack.db*"):
+        file.write_bytes(b"no database at all, but long enough to be read as one" * 20)
+    assert send(visitor, token).status_code == 503
+    assert switched == []
+    assert visitor.get("/api/v1.0/rack").status_code == 200
+    assert visitor.get("/healthz").status_code == 200
+
+
+def test_what_cannot_be_written_into_the_audit_is_refused_all_the_same(
+    visitor: Visitor, access: Access, switched: list[str]
+) -> None:
+    token = access.tokens.add("screen", Role.VIEWER)
+    with access.audit._database.connection() as connection:
+        connection.execute("DROP TABLE audit")
+    assert send(visitor, token).status_code == 503
+    assert switched == []
+    visitor.session.cookies.clear()
+    assert visitor.log_in("vera").status_code == 503
+    assert not visitor.is_logged_in
