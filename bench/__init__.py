@@ -1,1 +1,1 @@
-"""What PiRack costs, measured beside its peers: `bench.exporter`, `bench.soak`, `bench.installer`."""
+"""What PiRack costs and how long it takes, beside its peers: one module a subject."""
