@@ -5,7 +5,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -152,27 +152,37 @@ def slow_server(*, drips: bool) -> Iterator[str]:
 
     thread = threading.Thread(target=answer)
     thread.start()
-    yield f"http://127.0.0.1:{server.getsockname()[1]}"
-    done.set()
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_a_controller_that_hangs_or_never_ends_its_answer_is_given_up(
     environment: dict[str, str],
 ) -> None:
-    with slow_server(drips=False) as silent, slow_server(drips=True) as dripping:
+    with (
+        slow_server(drips=False) as silent,
+        slow_server(drips=True) as dripping,
+        ExitStack() as ends,
+    ):
         asked = {
-            url: subprocess.Popen(
-                [PIRACK, "--url", url, "status"],
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
+            url: ends.enter_context(
+                subprocess.Popen(
+                    [PIRACK, "--url", url, "status"],
+                    env=environment,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
             )
             for url in (silent, dripping)
         }
+        for process in asked.values():
+            ends.callback(process.kill)
         for url, process in asked.items():
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=30)
             told = refusal(subprocess.CompletedProcess(process.args, process.returncode, out, err))
             assert told.startswith(f"the controller at {url} gave no whole answer in 10 s")
 

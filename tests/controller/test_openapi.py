@@ -18,7 +18,7 @@ PREFIX = f"/api/v{VERSION}"
 PATH = f"{PREFIX}/openapi.json"
 
 # Schemathesis asks the same at every run, and has its dozen seconds.
-EXAMPLES_AN_OPERATION = 20
+EXAMPLES_AN_OPERATION = 50
 SEED = 2016
 
 
