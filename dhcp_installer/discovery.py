@@ -140,8 +140,8 @@ class Strategy(ABC):
     def run(self) -> Discovery:
         """Discover: yield a command, be sent the next event, return the findings.
 
-        Every command but `WaitUntil` is to be done at once and answered by a `Clock`; all stacks
-        have power in the end.
+        Every command but `WaitUntil` is to be done at once and answered by a `Clock`. The first
+        commands cut all stacks: have the rasps shut down before. All have power in the end.
         """
 
     @property

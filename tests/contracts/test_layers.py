@@ -42,7 +42,14 @@ MAY_IMPORT = {
         "requests",
     },
     "virtual_rack.pins": {"gpiozero"},
-    "bench": {"deploy", "exporter", "tests", "virtual_rack", "prometheus_client"},
+    "bench": {
+        "deploy",
+        "dhcp_installer",
+        "exporter",
+        "tests",
+        "virtual_rack",
+        "prometheus_client",
+    },
 }
 PACKAGES = [name for name in MAY_IMPORT if "." not in name]
 
