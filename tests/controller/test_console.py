@@ -226,14 +226,14 @@ def test_the_first_start_makes_an_admin_and_shows_the_password_once(tmp_path: Pa
     room = Room(tmp_path, contact="normally_closed")
     room.state.mkdir()
     try:
-        first = room.start_controller()
+        first = room.start_controller(pins={})
         until(lambda: "It is not shown again." in first.log)
         said = re.search(r"Log in as admin with the password (\S+)", first.log)
         assert said is not None
         visitor = Visitor(first.url)
         assert visitor.log_in("admin", said[1]).status_code == 303
         first.end(15)
-        again = room.start_controller()
+        again = room.start_controller(pins={})
         assert again.log.count("The first start.") == 1
         assert again.log.count(said[1]) == 1
         visitor.url = again.url
