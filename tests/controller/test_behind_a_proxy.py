@@ -27,9 +27,7 @@ def room(tmp_path: Path) -> Room:
 
 def started(room: Room, *words: str) -> Controller:
     port = free_port()
-    process = room._start(
-        "controller", [*room.words(port), "--anonymous", "nobody", *words], {}
-    )
+    process = room._start("controller", [*room.words(port), "--anonymous", "nobody", *words], {})
     controller = Controller(process, port, room.folder / "controller.log")
     until(controller.is_up)
     return controller
