@@ -2,11 +2,9 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,10 +14,10 @@ import requests
 from rack.database import Database
 from rack.layout_file import load
 from rack.relays import Relays
+from tests.waiting import SECONDS, free_port, until
 from virtual_rack import control
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 30.0
 
 RACK_OF_3 = """
 name = "small"
@@ -44,20 +42,6 @@ pin = 18
 x = 2
 y = 0
 """
-
-
-def until(condition: Callable[[], object], seconds: float = SECONDS) -> None:
-    """Wait for a condition; fail the test when it does not come."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
-        time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 class Controller:

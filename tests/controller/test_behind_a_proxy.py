@@ -8,7 +8,8 @@ import requests
 from controller.access import Access
 from controller.roles import Role
 from rack.database import Database
-from tests.controller.room import Controller, Room, free_port, until
+from tests.controller.room import Controller, Room
+from tests.waiting import free_port, until
 
 FORWARDED = {
     "X-Forwarded-For": "10.23.0.9",

@@ -13,8 +13,9 @@ import pytest
 from controller.access import Access
 from controller.roles import Role
 from rack.database import Database
-from tests.controller.room import Room, until
+from tests.controller.room import Room
 from tests.controller.visitor import Visitor
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "a password of mine"

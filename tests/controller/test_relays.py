@@ -12,7 +12,8 @@ import requests
 
 from rack import commanded
 from rack.database import Database
-from tests.controller.room import ROOT, Room, a_room, free_port, until
+from tests.controller.room import ROOT, Room, a_room
+from tests.waiting import free_port, until
 from virtual_rack.programs import find
 from virtual_rack.services import Running, Service
 

@@ -1,7 +1,6 @@
 """What a test sees of an exporter: its /metrics over real HTTP, and its processes."""
 
 import os
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -85,9 +84,3 @@ def processes_with(mark: str) -> list[int]:
             if mark.encode() in line:
                 found.append(int(folder.name))
     return found
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port

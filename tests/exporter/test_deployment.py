@@ -14,7 +14,8 @@ import pytest
 import requests
 
 from deploy import make_pyz
-from tests.exporter.scraping import free_port, parse
+from tests.exporter.scraping import parse
+from tests.waiting import free_port
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

@@ -6,7 +6,6 @@ The rack: 03-1 answers, at 65 °C; 03-2 is dead; stack 04 is off, and so is its 
 import contextlib
 import json
 import math
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,18 +15,13 @@ import pytest
 import requests
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
+from tests.waiting import free_port
 from virtual_rack.programs import find
 
 FILES = Path(__file__).parents[2] / "prometheus"
 STATE = "rack_stack_slot:pirack_rasp_state:max"
 
 Labels = dict[str, str]
-
-
-def free_port(address: str = "127.0.0.1") -> int:
-    with socket.create_server((address, 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def place(rasp: str) -> Labels:

@@ -7,8 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 import requests
 
 from tests.controller.visitor import Visitor
+from tests.waiting import until
 from virtual_rack.programs import find
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -136,14 +136,6 @@ def free_port_base() -> int:
 def is_taken(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def until(condition: Callable[[], bool], seconds: float) -> None:
-    """Wait for a condition; fail the test when it does not come."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
-        time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
