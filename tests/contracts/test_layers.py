@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "rack.latching_pins": {"gpiozero", "lgpio"},
     "dhcp_installer": {"rack", "jinja2"},
     "controller": {
+        "exporter",  # the format of aliases files: what can be read and ordered
         "rack",
         "dhcp_installer",
         "asyncssh",
