@@ -23,6 +23,7 @@ from controller.app import create_app
 from controller.lock import sole_controller
 from controller.master import Master, metrics_service, prometheus_service
 from controller.prometheus import Prometheus
+from controller.reservations import Reservations
 from controller.targets import Services, TargetFiles
 from controller.watch import Watch
 from rack.database import Database
@@ -64,7 +65,8 @@ def _serve(options: argparse.Namespace, rack: Rack) -> int:
     prometheus = Prometheus(options.prometheus)
     registry = CollectorRegistry()
     health.describe(registry, inventory)
-    power.describe(registry, rack, relays, persists=persists_outputs())
+    reservations = Reservations()
+    power.describe(registry, rack, relays, busy=reservations.holders, persists=persists_outputs())
     targets = TargetFiles(
         options.targets,
         rack,
@@ -80,8 +82,16 @@ def _serve(options: argparse.Namespace, rack: Rack) -> int:
         anonymous=options.anonymous or rack.access.anonymous,
         own_addresses={str(rack.network.master), options.listen.rpartition(":")[0]},
     )
+    watch = Watch(
+        rack,
+        inventory,
+        prometheus,
+        registry,
+        commanded=relays.all_commanded,
+        busy=reservations.holders,
+    )
     app = create_app(
-        Watch(rack, inventory, prometheus, registry).state,
+        watch.state,
         master.read,
         registry,
         access,

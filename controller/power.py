@@ -1,5 +1,6 @@
 """What the controller says of the stacks' power on its /metrics."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -9,14 +10,20 @@ from rack.relays import Relays
 
 
 def describe(
-    registry: CollectorRegistry, rack: Rack, relays: Relays, *, persists: bool | None
+    registry: CollectorRegistry,
+    rack: Rack,
+    relays: Relays,
+    *,
+    busy: Callable[[], Mapping[int, str]],
+    persists: bool | None,
 ) -> None:
-    """Add the commanded power of each stack to the controller's metrics.
+    """Add each stack's commanded power, and whether somebody has it, to the controller's metrics.
 
     Args:
         registry: gets the metrics.
         rack: its stacks.
         relays: where they cannot be driven, nobody knows the power, and nothing is said of it.
+        busy: returns who has which stack just now, by its number.
         persists: whether the kernel keeps the outputs of a process that has ended; None where
             nobody can tell, and then nothing is said.
     """
@@ -30,6 +37,18 @@ def describe(
         for stack in rack.stacks:
             series = power.labels(rack.name, stack.name)
             series.set_function(partial(relays.is_on, stack.number))
+    claimed = Gauge(
+        "pirack_stack_busy",
+        "Whether an order or an install has the stack just now.",
+        ["rack", "stack"],
+        registry=registry,
+    )
+
+    def is_busy(number: int) -> bool:
+        return number in busy()
+
+    for stack in rack.stacks:
+        claimed.labels(rack.name, stack.name).set_function(partial(is_busy, stack.number))
     if persists is not None:
         Gauge(
             "pirack_gpio_persists_outputs",

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
 
-from controller.state import Power, RackState, RaspState, StackState, State, Warmth
+from controller.state import Doubt, Power, RackState, RaspState, StackState, State, Warmth
 
 
 class _Model(BaseModel):
@@ -132,7 +132,10 @@ class StackAnswer(_Model):
     pin: int = Field(description="the BCM number of its relay's pin")
     x: int
     y: int
-    power: Power
+    power: Power = Field(description="as it was commanded")
+    observed: Power = Field(description="as its rasps show it: `on` if any of them answers")
+    disagreement: str = Field(description="where the two do not go together; empty if they do")
+    busy: str = Field(description="the order or install that has it just now; empty if none has")
     rasps: list[RaspAnswer]
 
     @classmethod
@@ -144,6 +147,9 @@ class StackAnswer(_Model):
             x=stack.stack.x,
             y=stack.stack.y,
             power=stack.power,
+            observed=stack.observed,
+            disagreement=stack.disagreement,
+            busy=stack.busy,
             rasps=[RaspAnswer.of(rasp) for rasp in stack.rasps],
         )
 
@@ -165,7 +171,9 @@ class CareAnswer(_Model):
         wrong="down", why="neither it nor its exporter answers", rasps=["03-2", "07-1"]
     )
 
-    wrong: State | Warmth = Field(description="`down`, `unknown` or `hot`")
+    wrong: State | Warmth | Doubt = Field(
+        description="`power` (their stack's is not as it was commanded), `down`, `unknown` or `hot`"
+    )
     why: str
     rasps: list[str] = Field(description="their names")
 

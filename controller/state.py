@@ -1,27 +1,14 @@
-"""The rack's state as people ask for it: decided here, from what Prometheus and the inventory say.
-
-Nothing in this module asks anybody anything: see `controller.watch` for that.
-"""
+"""The rack's state as people ask for it. `controller.decide` makes it of what is known."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from controller.prometheus import Sample
 from rack.inventory import Rasp
 from rack.layout import Rack, Slot, Stack
 
-STATE_SERIES = "rack_stack_slot:pirack_rasp_state:max"
-"""The recording rule that tells a rasp's state; its values are those of `_RULE`."""
-
-_TEMPERATURE_SERIES = "pirack_cpu_temperature_celsius"
-_LOAD_SERIES = "pirack_cpu_load1"
-_BOOT_SERIES = "pirack_boot_time_seconds"
-_PING_SERIES = "probe_success"
-_POWER_SERIES = "pirack_stack_power_state"
-
-NOT_OLDER_THAN = "15s"
+NOT_OLDER_THAN_SECONDS = 15
 """Three scrape intervals of prometheus/prometheus.yml. What is older is no state.
 
 A plain selector would look back for five minutes, past a time in which Prometheus was away.
@@ -37,6 +24,12 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Doubt(StrEnum):
+    """What is wrong with a stack as a whole. `power`: it is not as it was commanded."""
+
+    POWER = "power"
+
+
 class Warmth(StrEnum):
     """How warm a rasp that is up is, by the thresholds of Prometheus' state rule."""
 
@@ -46,20 +39,11 @@ class Warmth(StrEnum):
 
 
 class Power(StrEnum):
-    """Whether a stack's relay gives power."""
+    """Whether a stack has power: as it was commanded, or as it is observed."""
 
     ON = "on"
     OFF = "off"
     UNKNOWN = "unknown"
-
-
-_RULE: Mapping[float, tuple[State, Warmth | None]] = {
-    0: (State.DOWN, None),
-    1: (State.UP, Warmth.NORMAL),
-    2: (State.UP, Warmth.WARM),
-    3: (State.UP, Warmth.HOT),
-    4: (State.OFF, None),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +68,24 @@ class RaspState:
 
 @dataclass(frozen=True, slots=True)
 class StackState:
-    """A stack, its commanded power and its rasps."""
+    """A stack and its rasps.
+
+    `power` is the one that was commanded, `observed` what its rasps show of it: on if any of them
+    answers, off if none does, unknown if nobody has asked them lately. `disagreement` tells in one
+    line for people where the two do not go together for longer than they need to; `busy` who has
+    the stack just now, such as `order 12: power_off`. Both are empty where there is nothing to say.
+    """
 
     stack: Stack
     power: Power
     rasps: tuple[RaspState, ...]
+    observed: Power = Power.UNKNOWN
+    disagreement: str = ""
+    busy: str = ""
+
+
+Wrong = State | Warmth | Doubt
+"""What somebody should look at a rasp for."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +107,13 @@ class RackState:
         return tuple(rasp for stack in self.stacks for rasp in stack.rasps)
 
     @property
-    def needing_care(self) -> Mapping[tuple[State | Warmth, str], list[RaspState]]:
+    def needing_care(self) -> Mapping[tuple[Wrong, str], list[RaspState]]:
         """The rasps that somebody should look at, by what is wrong and why, the worst first."""
-        care: dict[tuple[State | Warmth, str], list[RaspState]] = {}
+        care: dict[tuple[Wrong, str], list[RaspState]] = {
+            (Doubt.POWER, stack.disagreement): list(stack.rasps)
+            for stack in self.stacks
+            if stack.disagreement
+        }
         wrongs: tuple[State | Warmth, ...] = (State.DOWN, State.UNKNOWN, Warmth.HOT)
         for wrong in wrongs:
             for rasp in self.rasps:
@@ -125,96 +126,3 @@ class RackState:
         """The rasp with the highest temperature, None where none is known."""
         read = [rasp for rasp in self.rasps if rasp.temperature_celsius is not None]
         return max(read, key=lambda rasp: rasp.temperature_celsius or 0.0, default=None)
-
-
-def expression(rack: Rack) -> str:
-    """Return the one PromQL expression that fetches all that `decide` wants to know of a rack."""
-    names = "|".join(
-        [STATE_SERIES, _TEMPERATURE_SERIES, _LOAD_SERIES, _BOOT_SERIES, _PING_SERIES, _POWER_SERIES]
-    )
-    return f'last_over_time({{__name__=~"{names}", rack="{rack.name}"}}[{NOT_OLDER_THAN}])'
-
-
-def decide(
-    rack: Rack,
-    rasps: Mapping[tuple[int, int], Rasp],
-    samples: Iterable[Sample],
-    trouble: str = "",
-) -> RackState:
-    """Return the state of a rack.
-
-    Args:
-        rack: its layout.
-        rasps: its inventory, by (stack, slot).
-        samples: Prometheus' answer to `expression`; empty where it gave none.
-        trouble: why it gave none.
-    """
-    readings: dict[tuple[str, str], dict[str, float]] = {}
-    for sample in samples:
-        place = (sample.labels.get("stack", ""), sample.labels.get("slot", ""))
-        readings.setdefault(place, {})[sample.name] = sample.value
-    stacks = tuple(
-        StackState(
-            stack,
-            _power(readings.get((stack.name, ""), {})),
-            tuple(
-                _decide_rasp(
-                    slot,
-                    rasps.get((slot.stack, slot.number)),
-                    readings.get((stack.name, str(slot.number)), {}),
-                    trouble,
-                )
-                for slot in stack.slots
-            ),
-        )
-        for stack in rack.stacks
-    )
-    return RackState(rack, stacks, trouble)
-
-
-def _power(readings: Mapping[str, float]) -> Power:
-    match readings.get(_POWER_SERIES):
-        case 1:
-            return Power.ON
-        case 0:
-            return Power.OFF
-        case _:
-            return Power.UNKNOWN
-
-
-def _decide_rasp(
-    slot: Slot, rasp: Rasp | None, readings: Mapping[str, float], trouble: str
-) -> RaspState:
-    if rasp is None:
-        return RaspState(slot, None, State.UNKNOWN, "not installed: no Pi is known in this slot")
-    state, warmth = _RULE.get(readings.get(STATE_SERIES, -1), (State.UNKNOWN, None))
-    ping = readings.get(_PING_SERIES)
-    # The last readings of a rasp that has gone are its past, not its state.
-    now = readings if state is State.UP else {}
-    return RaspState(
-        slot,
-        rasp,
-        state,
-        _why(state, ping, trouble),
-        warmth,
-        temperature_celsius=now.get(_TEMPERATURE_SERIES),
-        load1=now.get(_LOAD_SERIES),
-        boot_time_seconds=now.get(_BOOT_SERIES),
-        answers_ping=None if ping is None else bool(ping),
-    )
-
-
-def _why(state: State, ping: float | None, trouble: str) -> str:
-    match state:
-        case State.UNKNOWN:
-            return trouble or "Prometheus has no recent reading of it"
-        case State.OFF:
-            return "its stack is switched off"
-        case State.DOWN if ping == 1:
-            return "it answers ping, but its exporter does not"
-        case State.DOWN if ping == 0:
-            return "neither it nor its exporter answers"
-        case State.DOWN:
-            return "its exporter does not answer"
-        case _:
-            return ""

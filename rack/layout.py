@@ -58,11 +58,12 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The rack's own network, and where the exporters listen in it."""
+    """The rack's own network, and where a rasp's exporter and its sshd listen in it."""
 
     subnet: IPv4Network
     master: IPv4Address
     exporter_port: int
+    ssh_port: int = 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +100,33 @@ class AccessRules:
     hosts: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class OrderRules:
+    """How long what may take while an order runs, in seconds, and how many rasps boot at once.
+
+    A rasp gets `boot_seconds` from power to an answer and `shutdown_seconds` to be gone; its disks
+    get `settle_seconds` between that and the cut; a power cycle leaves a stack off for
+    `off_seconds`. `booting_at_once` counts rasps: many supplies cannot bear more (of 22 Pi 3 that
+    booted from the network at once, 1 to 5 came up: raspberrypi/firmware's issue 764).
+    """
+
+    boot_seconds: float = 120.0
+    shutdown_seconds: float = 60.0
+    settle_seconds: float = 5.0
+    off_seconds: float = 5.0
+    booting_at_once: int = 8
+
+
 @dataclass(frozen=True)
 class Rack:
-    """A rack: its name, its stacks, its network, its relay board and who may come in."""
+    """A rack: its name, stacks, network and relay board, who may come in, how orders go."""
 
     name: str
     network: Network
     relays: RelayBoard
     stacks: tuple[Stack, ...]
     access: AccessRules = AccessRules()
+    orders: OrderRules = OrderRules()
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:

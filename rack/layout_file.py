@@ -22,6 +22,7 @@ from rack.layout import (
     Anonymous,
     Contact,
     Network,
+    OrderRules,
     Rack,
     RelayBoard,
     Slot,
@@ -68,6 +69,7 @@ class _NetworkTable(_Table):
     exporter_port: int = Field(
         default=9849, ge=1, le=65535, description="give a TCP port, 1 to 65535"
     )
+    ssh_port: int = Field(default=22, ge=1, le=65535, description="give a TCP port, 1 to 65535")
 
 
 class _RelaysTable(_Table):
@@ -88,6 +90,32 @@ class _AccessTable(_Table):
     )
 
 
+def _seconds(default: float, most: float = 3600.0) -> Any:
+    return Field(
+        default=default,
+        ge=0,
+        le=most,
+        allow_inf_nan=False,
+        description=f"give seconds, 0 to {most:g}",
+    )
+
+
+_ORDERS = OrderRules()
+
+
+class _OrdersTable(_Table):
+    boot_seconds: float = _seconds(_ORDERS.boot_seconds)
+    shutdown_seconds: float = _seconds(_ORDERS.shutdown_seconds)
+    settle_seconds: float = _seconds(_ORDERS.settle_seconds)
+    off_seconds: float = _seconds(_ORDERS.off_seconds)
+    booting_at_once: int = Field(
+        default=_ORDERS.booting_at_once,
+        ge=1,
+        le=10_000,
+        description="give the number of rasps that may boot at once, 1 or more",
+    )
+
+
 class _RackFile(_Table):
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
@@ -97,6 +125,7 @@ class _RackFile(_Table):
     network: _NetworkTable = Field(description="add the table [network]")
     relays: _RelaysTable = Field(description="add the table [relays]")
     access: _AccessTable = _AccessTable()
+    orders: _OrdersTable = _OrdersTable()
     stacks: list[_StackTable] = Field(
         min_length=1, description="add a table [[stacks]] for each stack"
     )
@@ -169,6 +198,7 @@ def _fields_at(location: tuple[int | str, ...]) -> tuple[Mapping[str, Any], str]
         "network": _NetworkTable,
         "relays": _RelaysTable,
         "access": _AccessTable,
+        "orders": _OrdersTable,
         "stacks": _StackTable,
     }
     words = [str(word) for word in location if isinstance(word, str)]
@@ -219,10 +249,16 @@ def _build(file: _RackFile, path: Path) -> Rack:
         stacks.append(Stack(number, table.pin, table.x, table.y, slots))
     rack = Rack(
         name=file.name,
-        network=Network(file.network.subnet, file.network.master, file.network.exporter_port),
+        network=Network(
+            file.network.subnet,
+            file.network.master,
+            file.network.exporter_port,
+            file.network.ssh_port,
+        ),
         relays=RelayBoard(file.relays.active_high, file.relays.contact, file.relays.after_boot),
         stacks=tuple(stacks),
         access=AccessRules(file.access.anonymous, tuple(file.access.hosts)),
+        orders=OrderRules(**dict(file.orders)),
     )
     _check_addresses(rack, path)
     return rack

@@ -23,7 +23,14 @@ from controller.watch import Watch
 from exporter import aliases
 from rack.database import Database
 from rack.inventory import Inventory
-from rack.layout_file import _AccessTable, _NetworkTable, _RackFile, _RelaysTable, _StackTable
+from rack.layout_file import (
+    _AccessTable,
+    _NetworkTable,
+    _OrdersTable,
+    _RackFile,
+    _RelaysTable,
+    _StackTable,
+)
 from rack.relays import Relays
 from tests.controller.world import RACK, World
 from virtual_rack.faults import Fault
@@ -54,7 +61,8 @@ def metrics_of_the_controller(folder: Path) -> set[str]:
     database = Database(folder / "pirack.db")
     inventory = Inventory(database)
     health.describe(registry, inventory)
-    power.describe(registry, RACK, Relays(RACK, database, factory=MockFactory), persists=True)
+    relays = Relays(RACK, database, factory=MockFactory)
+    power.describe(registry, RACK, relays, busy=dict, persists=True)
     Watch(RACK, inventory, Prometheus("http://127.0.0.1:1"), registry)
     names = {sample.name for family in registry.collect() for sample in family.samples}
     return {name for name in names if re.fullmatch(r"pirack_.*(?<!_created)", name)}
@@ -77,6 +85,7 @@ def settings(table: type[BaseModel], prefix: str = "") -> Iterator[str]:
         "network": _NetworkTable,
         "relays": _RelaysTable,
         "access": _AccessTable,
+        "orders": _OrdersTable,
         "stacks": _StackTable,
     }
     for name in table.model_fields:

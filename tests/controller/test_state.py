@@ -1,12 +1,14 @@
 """What the controller makes of Prometheus' answer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
+from controller.decide import STATE_SERIES, decide
 from controller.prometheus import Sample
-from controller.state import STATE_SERIES, Power, RackState, RaspState, State, Warmth, decide
+from controller.state import Doubt, Power, RackState, RaspState, State, Warmth
+from rack.commanded import CommandedPower
 from rack.inventory import Rasp
 from rack.layout_file import load
 
@@ -18,14 +20,25 @@ INSTALLED = {
     for slot in RACK.slots
 }
 
+NOW = 1_800_000_000.0
+
 
 def sample(name: str, value: float, stack: str = "03", slot: str | None = "2") -> Sample:
     labels = {"__name__": name, "rack": "pirack", "stack": stack}
     return Sample(labels | ({"slot": slot} if slot else {}), value)
 
 
-def decided(*samples: Sample, trouble: str = "") -> RackState:
-    return decide(RACK, INSTALLED, samples, trouble)
+def decided(
+    *samples: Sample,
+    trouble: str = "",
+    commanded: Mapping[int, CommandedPower] | None = None,
+    busy: Mapping[int, str] | None = None,
+) -> RackState:
+    return decide(RACK, INSTALLED, samples, trouble, commanded=commanded, busy=busy, now=NOW)
+
+
+def commanded(*, is_on: bool, ago: float = 1000.0) -> CommandedPower:
+    return CommandedPower(is_on, NOW - ago, "boot")
 
 
 def rasp_of(samples: Iterable[Sample]) -> RaspState:
@@ -92,11 +105,71 @@ def test_a_slot_in_which_nothing_was_found_says_so() -> None:
     assert rasp.why == "not installed: no Pi is known in this slot"
 
 
-@pytest.mark.parametrize(("value", "power"), [(1, Power.ON), (0, Power.OFF), (7, Power.UNKNOWN)])
-def test_a_stacks_power_is_what_its_relay_was_told(value: float, power: Power) -> None:
-    rack = decided(sample("pirack_stack_power_state", value, slot=None))
-    assert rack.stacks[2].power is power
-    assert rack.stacks[3].power is Power.UNKNOWN
+def test_a_stacks_power_is_what_its_relay_was_told() -> None:
+    rack = decided(commanded={3: commanded(is_on=True), 4: commanded(is_on=False)})
+    assert [stack.power for stack in rack.stacks[1:4]] == [Power.UNKNOWN, Power.ON, Power.OFF]
+
+
+def of_stack_3(value: float) -> list[Sample]:
+    return [sample(STATE_SERIES, value, slot=slot) for slot in "1234"]
+
+
+@pytest.mark.parametrize(
+    ("samples", "observed"),
+    [
+        ([sample(STATE_SERIES, 1)], Power.ON),
+        ([*of_stack_3(0), sample("probe_success", 1)], Power.ON),
+        (of_stack_3(0), Power.OFF),
+        (of_stack_3(4), Power.OFF),
+        ([sample(STATE_SERIES, 0)], Power.UNKNOWN),  # nobody has asked the other three
+        ([], Power.UNKNOWN),
+    ],
+)
+def test_a_stacks_rasps_show_its_power(samples: list[Sample], observed: Power) -> None:
+    assert decided(*samples).stacks[2].observed is observed
+
+
+def test_a_stack_that_was_just_cut_is_off_before_prometheus_has_heard_of_it() -> None:
+    rack = decided(*of_stack_3(0), commanded={3: commanded(is_on=False, ago=1)})
+    assert {rasp.state for rasp in rack.stacks[2].rasps} == {State.OFF}
+    assert rack.needing_care.keys() == {
+        (State.UNKNOWN, "Prometheus has no recent reading of it"),
+    }
+
+
+def test_a_relay_that_is_stuck_on_is_told() -> None:
+    rack = decided(*of_stack_3(1), commanded={3: commanded(is_on=False, ago=60)})
+    assert rack.stacks[2].disagreement == (
+        "it was switched off, and there are answers from 03-1, 03-2, 03-3, 03-4:"
+        " its relay is stuck, or there is another supply"
+    )
+    [(wrong, _), rasps] = next(iter(rack.needing_care.items()))
+    assert wrong is Doubt.POWER
+    assert [rasp.slot.name for rasp in rasps] == ["03-1", "03-2", "03-3", "03-4"]
+
+
+def test_a_stack_that_was_given_power_and_stays_silent_is_told() -> None:
+    rack = decided(*of_stack_3(0), commanded={3: commanded(is_on=True, ago=121)})
+    assert rack.stacks[2].disagreement == (
+        "it was switched on, and none of its rasps answers: see its relay, supply and switch"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "is_on", "ago"),
+    [(1, False, 5), (0, True, 30), (1, True, 500), (0, False, 500)],
+    ids=["just cut", "still boots", "on as commanded", "off as commanded"],
+)
+def test_where_power_is_as_commanded_or_soon_will_be_nothing_is_told(
+    value: float, is_on: bool, ago: float
+) -> None:
+    rack = decided(*of_stack_3(value), commanded={3: commanded(is_on=is_on, ago=ago)})
+    assert rack.stacks[2].disagreement == ""
+
+
+def test_who_has_a_stack_is_told() -> None:
+    rack = decided(busy={3: "order 12: power_off"})
+    assert [stack.busy for stack in rack.stacks[2:4]] == ["order 12: power_off", ""]
 
 
 def test_the_hottest_rasp_is_found_and_none_where_none_is_known() -> None:

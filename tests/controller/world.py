@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from controller.decide import STATE_SERIES, decide
 from controller.prometheus import Sample
-from controller.state import STATE_SERIES, RackState, decide
+from controller.state import RackState
 from rack.errors import DatabaseError
 from rack.inventory import Rasp
 from rack.layout_file import load
