@@ -15,7 +15,7 @@ from rack.inventory import Inventory
 from rack.layout_file import load as load_layout
 from virtual_rack import control
 from virtual_rack.faults import Fault
-from virtual_rack.loopback import LoopbackRack, Options
+from virtual_rack.loopback import Options, loopback_rack
 
 _TICK_SECONDS = 0.25
 
@@ -38,7 +38,7 @@ def _run(options: argparse.Namespace) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    rack = LoopbackRack(
+    rack = loopback_rack(
         load_layout(options.rack),
         load_aliases(options.aliases),
         state,

@@ -18,7 +18,7 @@ from typing import Any
 from rack.errors import UnknownPlace
 from rack.places import select
 from virtual_rack.faults import Fault
-from virtual_rack.loopback import LoopbackRack
+from virtual_rack.rack import VirtualRack
 from virtual_rack.relays import PinState
 
 _SOCKET = "control.sock"
@@ -31,7 +31,7 @@ class NoRackThere(Exception):
     """No virtual rack runs with this state folder."""
 
 
-def answer(rack: LoopbackRack, request: Message) -> Message:
+def answer(rack: VirtualRack, request: Message) -> Message:
     """Do what a request asks for; return the reply, `{"error": …}` where it cannot be done."""
     try:
         match request:
@@ -64,13 +64,13 @@ def answer(rack: LoopbackRack, request: Message) -> Message:
     return {"rasps": [slot.name for slot in slots]}
 
 
-def _pin(rack: LoopbackRack, number: int) -> Message:
+def _pin(rack: VirtualRack, number: int) -> Message:
     state = rack.pin(number)
     return {"output": state.is_output, "high": state.is_high}
 
 
 @contextmanager
-def serving(rack: LoopbackRack, state: Path) -> Iterator[None]:
+def serving(rack: VirtualRack, state: Path) -> Iterator[None]:
     """Answer requests for a rack until the block is left."""
 
     class Handler(socketserver.StreamRequestHandler):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rack.layout_file import load
 from virtual_rack import programs
-from virtual_rack.rasp import PING_PORT
+from virtual_rack.loopback import PING_PORT
 from virtual_rack.services import Service
 
 _REPOSITORY = Path(__file__).resolve().parent.parent

@@ -1,26 +1,29 @@
 """The loopback rack: all rasps in one process, at 127.23.STACK.SLOT, without privileges."""
 
 import shutil
-import threading
+import socket
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 from random import Random
+from typing import Protocol
 
 from exporter.aliases import Aliases
 from exporter.server import Exporter
-from rack.inventory import Rasp
-from rack.layout import Rack, Slot, Stack
+from rack.layout import Rack, Slot
 from virtual_rack.board import Board
 from virtual_rack.faults import Fault
-from virtual_rack.rasp import Phase, VirtualRasp
-from virtual_rack.relays import PinState, VirtualRelays
+from virtual_rack.rack import VirtualRack
+from virtual_rack.rasp import VirtualRasp
 from virtual_rack.sensors import SensorFiles
-from virtual_rack.thermal import IDLE_WATTS, Surroundings, settled, step
 
-_HOT_RESISTANCE = 2.2  # by how much less heat gets away under the fault `hot`
+PING_PORT = 9848
+"""Loopback answers ICMP for every address, so a rasp's sign of life is that this TCP port opens."""
+
+_BACKLOG = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,157 +39,96 @@ class Options:
     seed: int = 2016
 
 
-class LoopbackRack:
-    """A rack's rasps, their heat and their power. Safe to be called from several threads.
+def loopback_rack(
+    rack: Rack,
+    aliases: Aliases,
+    state: Path,
+    options: Options,
+    *,
+    clock: Callable[[], float] = time.time,
+) -> VirtualRack:
+    """Make a virtual rack on loopback; what its sensors show is below the folder `state`."""
+    root = state.resolve() / "rasps"
+    shutil.rmtree(root, ignore_errors=True)
+    rasps = [_make_rasp(rack, slot, aliases, root / slot.name, options) for slot in rack.slots]
+    return VirtualRack(rack, rasps, clock=clock)
 
-    The master's pins are at rest when it is made; `power_on` is the supply's main switch.
+
+class Service(Protocol):
+    """What a rasp serves while it is up: the exporter."""
+
+    def start(self) -> None:
+        """Bind and serve; OSError where that fails."""
+
+    def close(self) -> None:
+        """Stop serving and let the port go."""
+
+
+class LoopbackHost:
+    """A rasp's sockets on a loopback address.
+
+    Args:
+        address: the address.
+        exporter: makes its exporter, anew at each boot.
+        exporter_port: where that one listens, and where a hung one would.
     """
 
     def __init__(
-        self,
-        rack: Rack,
-        aliases: Aliases,
-        state: Path,
-        options: Options,
-        *,
-        clock: Callable[[], float] = time.time,
+        self, address: IPv4Address, exporter: Callable[[], Service], *, exporter_port: int
     ) -> None:
-        self.rack = rack
-        self._clock = clock
-        self._around = Surroundings()
-        self._lock = threading.Lock()
-        self._last = clock()
-        self._relays = VirtualRelays(rack)
-        self._has_supply = False
-        root = state.resolve() / "rasps"
-        shutil.rmtree(root, ignore_errors=True)
-        self._rasps = {
-            slot.id: _make_rasp(rack, slot, aliases, root / slot.name, options)
-            for slot in rack.slots
-        }
-        for stack in rack.stacks:
-            idle = settled([IDLE_WATTS] * len(stack.slots), self._around)
-            for slot, temperature in zip(stack.slots, idle, strict=True):
-                self._rasps[slot.id].board.temperature = temperature
+        self._address = address
+        self._make_exporter = exporter
+        self._exporter_port = exporter_port
+        self._exporter: Service | None = None
+        self._silent: socket.socket | None = None  # stands where a hung exporter would
+        self._ping: socket.socket | None = None
 
-    def inventory(self) -> list[Rasp]:
-        """Return what an install of this rack would find."""
-        return [
-            Rasp(rasp.slot.stack, rasp.slot.number, rasp.mac, rasp.address)
-            for rasp in self._rasps.values()
-        ]
-
-    def power_on(self) -> None:
-        """Give the rack its supply: each stack has power as its relay stands."""
-        with self._lock:
-            self._has_supply = True
-            for stack in self.rack.stacks:
-                self._supply(stack)
-
-    def pin(self, number: int) -> PinState:
-        """Return how a pin of the master is.
-
-        Raises:
-            UnknownPlace: no relay is on it.
-        """
-        with self._lock:
-            return self._relays.pin(number)
-
-    def drive(self, number: int, state: PinState) -> None:
-        """Set a pin of the master.
-
-        Raises:
-            UnknownPlace: no relay is on it.
-        """
-        with self._lock:
-            self._supply(self._relays.drive(number, state))
-
-    def _supply(self, stack: Stack) -> None:
-        has_power = self._has_supply and self._relays.gives_power(stack.number)
-        for slot in stack.slots:
-            rasp = self._rasps[slot.id]
-            if has_power and not rasp.is_powered:
-                rasp.power_on(self._clock())
-            elif not has_power:
-                rasp.power_off()
-
-    def advance(self) -> None:
-        """Let the time pass that has passed since the last call.
-
-        Raises:
-            OSError: an address of the rack is taken by another program.
-        """
-        with self._lock:
-            now = self._clock()
-            seconds = max(0.0, now - self._last)
-            self._last = now
-            for stack in self.rack.stacks:
-                self._warm(stack, now, seconds)
-            for rasp in self._rasps.values():
-                rasp.advance(now, seconds)
-
-    def _warm(self, stack: Stack, now: float, seconds: float) -> None:
-        rasps = [self._rasps[slot.id] for slot in stack.slots]
-        watts = [rasp.board.watts if rasp.phase(now) is not Phase.OFF else 0.0 for rasp in rasps]
-        targets = settled(watts, self._around)
-        for i, rasp in enumerate(rasps):
-            if Fault.HOT in rasp.faults:
-                targets[i] += watts[i] * self._around.resistance * (_HOT_RESISTANCE - 1)
-        after = step([rasp.board.temperature for rasp in rasps], targets, seconds, self._around)
-        for rasp, temperature in zip(rasps, after, strict=True):
-            rasp.board.temperature = temperature
-
-    def put_on(self, slots: Collection[Slot], fault: Fault) -> None:
-        """Make a fault appear on the rasps in these slots."""
-        with self._lock:
-            if fault is Fault.STUCK_RELAY:
-                self._relays.stick({slot.stack for slot in slots})
-                return
-            for slot in slots:
-                self._rasps[slot.id].put_on(fault, self._clock())
-
-    def take_off(self, slots: Collection[Slot], fault: Fault | None = None) -> None:
-        """Make a fault, or all of them, disappear from the rasps in these slots."""
-        with self._lock:
-            if fault in {None, Fault.STUCK_RELAY}:
-                stacks = {slot.stack for slot in slots}
-                self._relays.release(stacks)
-                for stack in stacks:
-                    self._supply(self.rack.stack(stack))
-            for slot in slots:
-                for each in [fault] if fault else list(Fault):
-                    self._rasps[slot.id].take_off(each, self._clock())
-
-    def status(self) -> Mapping[str, tuple[Phase, frozenset[Fault]]]:
-        """Return each rasp's phase and faults, by its name."""
-        with self._lock:
-            return {
-                rasp.slot.name: (
-                    rasp.phase(self._clock()),
-                    rasp.faults | self._faults_of_stack(rasp.slot.stack),
-                )
-                for rasp in self._rasps.values()
-            }
-
-    def _faults_of_stack(self, stack: int) -> frozenset[Fault]:
-        return frozenset({Fault.STUCK_RELAY} if self._relays.is_stuck(stack) else ())
-
-    def power(self) -> Mapping[str, tuple[bool, int]]:
-        """Return whether each stack has power and how often its relay has moved, by its name."""
-        with self._lock:
-            return {
-                stack.name: (
-                    self._relays.gives_power(stack.number),
-                    self._relays.moves(stack.number),
-                )
-                for stack in self.rack.stacks
-            }
+    def serve(self, faults: Collection[Fault]) -> None:
+        """Answer; see `Host`."""
+        if self._ping is None:
+            self._ping = _listen(self._address, PING_PORT)
+        _drain(self._ping)
+        if Fault.HANG in faults:
+            self._close_exporter()
+            if self._silent is None:
+                self._silent = _listen(self._address, self._exporter_port)
+        elif self._exporter is None:
+            self._close_silent()
+            exporter = self._make_exporter()
+            exporter.start()
+            self._exporter = exporter
 
     def close(self) -> None:
-        """Cut all power: no socket and no process is left when this returns."""
-        with self._lock:
-            for rasp in self._rasps.values():
-                rasp.power_off()
+        """Be gone; see `Host`."""
+        self._close_exporter()
+        self._close_silent()
+        if self._ping is not None:
+            self._ping.close()
+            self._ping = None
+
+    def _close_exporter(self) -> None:
+        if self._exporter is not None:
+            self._exporter.close()
+            self._exporter = None
+
+    def _close_silent(self) -> None:
+        if self._silent is not None:
+            self._silent.close()
+            self._silent = None
+
+
+def _listen(address: IPv4Address, port: int) -> socket.socket:
+    """Return a listening socket: the kernel completes connections, nothing has to accept."""
+    server = socket.create_server((str(address), port), backlog=_BACKLOG)
+    server.setblocking(False)
+    return server
+
+
+def _drain(server: socket.socket) -> None:
+    """Accept and close what has come, so that the backlog never fills."""
+    with suppress(BlockingIOError):
+        while True:
+            server.accept()[0].close()
 
 
 def _make_rasp(
@@ -196,13 +138,17 @@ def _make_rasp(
     random = Random(f"{options.seed} {slot.name}")  # noqa: S311 - a simulation, not a secret
     port = rack.network.exporter_port
     board = Board(random, temperature=0.0)
+    host = LoopbackHost(
+        address,
+        lambda: Exporter(aliases, str(address), port, root=root, statvfs=board.disk),
+        exporter_port=port,
+    )
     return VirtualRasp(
         slot,
         address,
         board,
         SensorFiles(root),
-        lambda: Exporter(aliases, str(address), port, root=root, statvfs=board.disk),
-        exporter_port=port,
+        host,
         boot_seconds=options.boot_seconds,
         random=random,
     )

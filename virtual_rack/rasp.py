@@ -1,8 +1,6 @@
-"""A virtual rasp: power, boot, and the sockets that live and die with them."""
+"""A virtual rasp: power, boot, and what it is to the network while it is up."""
 
-import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Collection
 from enum import StrEnum
 from ipaddress import IPv4Address
 from random import Random
@@ -13,11 +11,7 @@ from virtual_rack.board import Board
 from virtual_rack.faults import Fault
 from virtual_rack.sensors import SensorFiles
 
-PING_PORT = 9848
-"""Loopback answers ICMP for every address, so a rasp's sign of life is that this TCP port opens."""
-
 _SLOW_FACTOR = 3
-_BACKLOG = 128
 
 
 class Phase(StrEnum):
@@ -28,14 +22,18 @@ class Phase(StrEnum):
     UP = "up"
 
 
-class Service(Protocol):
-    """What a rasp serves while it is up: the exporter."""
+class Host(Protocol):
+    """What a rasp is to the network."""
 
-    def start(self) -> None:
-        """Bind and serve; OSError where that fails."""
+    def serve(self, faults: Collection[Fault]) -> None:
+        """Answer as a rasp with these faults does; called again and again while it is up.
+
+        Raises:
+            OSError: its address or a port of it cannot be had.
+        """
 
     def close(self) -> None:
-        """Stop serving and let the port go."""
+        """Be gone: nothing answers when this returns."""
 
 
 class VirtualRasp:
@@ -43,11 +41,10 @@ class VirtualRasp:
 
     Args:
         slot: where it sits.
-        address: the loopback address that it answers on.
+        address: the one that it is found at.
         board: its inside.
         files: its simulated /sys and /proc.
-        exporter: makes its exporter, anew at each boot.
-        exporter_port: where that one listens, and where a hung one would.
+        host: what it is to the network.
         boot_seconds: from power to service; `random` spreads it by ±30 % at each boot.
     """
 
@@ -57,9 +54,8 @@ class VirtualRasp:
         address: IPv4Address,
         board: Board,
         files: SensorFiles,
-        exporter: Callable[[], Service],
+        host: Host,
         *,
-        exporter_port: int,
         boot_seconds: float,
         random: Random,
     ) -> None:
@@ -67,16 +63,12 @@ class VirtualRasp:
         self.address = address
         self.board = board
         self._files = files
-        self._make_exporter = exporter
-        self._exporter_port = exporter_port
+        self._host = host
         self._boot_seconds = boot_seconds
         self._random = random
         self._is_powered = False
         self._up_from = 0.0
         self._was_up = False
-        self._exporter: Service | None = None
-        self._silent: socket.socket | None = None  # stands where a hung exporter would
-        self._ping: socket.socket | None = None
 
     @property
     def mac(self) -> str:
@@ -101,7 +93,7 @@ class VirtualRasp:
     def power_off(self) -> None:
         """Cut its power: all that it serves is gone when this returns."""
         self._is_powered = False
-        self._close()
+        self._host.close()
 
     def put_on(self, fault: Fault, now: float) -> None:
         """Make a fault appear."""
@@ -118,7 +110,7 @@ class VirtualRasp:
                 self._begin_boot(now)
 
     def _begin_boot(self, now: float) -> None:
-        self._close()
+        self._host.close()
         self._was_up = False
         seconds = self._boot_seconds * self._random.uniform(0.7, 1.3)
         self._up_from = now + seconds * (_SLOW_FACTOR if Fault.SLOW in self.board.faults else 1)
@@ -132,56 +124,11 @@ class VirtualRasp:
     def advance(self, now: float, seconds: float) -> None:
         """Let `seconds` pass, until `now`: boot, work, serve."""
         if self.phase(now) is not Phase.UP:
-            self._close()
+            self._host.close()
             return
         if not self._was_up:
             self._was_up = True
             self.board.boot(now)
         self.board.advance(seconds)
         self._files.write(self.board.readings())
-        self._serve()
-
-    def _serve(self) -> None:
-        if self._ping is None:
-            self._ping = _listen(self.address, PING_PORT)
-        _drain(self._ping)
-        if Fault.HANG in self.board.faults:
-            self._close_exporter()
-            if self._silent is None:
-                self._silent = _listen(self.address, self._exporter_port)
-        elif self._exporter is None:
-            self._close_silent()
-            exporter = self._make_exporter()
-            exporter.start()
-            self._exporter = exporter
-
-    def _close(self) -> None:
-        self._close_exporter()
-        self._close_silent()
-        if self._ping is not None:
-            self._ping.close()
-            self._ping = None
-
-    def _close_exporter(self) -> None:
-        if self._exporter is not None:
-            self._exporter.close()
-            self._exporter = None
-
-    def _close_silent(self) -> None:
-        if self._silent is not None:
-            self._silent.close()
-            self._silent = None
-
-
-def _listen(address: IPv4Address, port: int) -> socket.socket:
-    """Return a listening socket: the kernel completes connections, nothing has to accept."""
-    server = socket.create_server((str(address), port), backlog=_BACKLOG)
-    server.setblocking(False)
-    return server
-
-
-def _drain(server: socket.socket) -> None:
-    """Accept and close what has come, so that the backlog never fills."""
-    with suppress(BlockingIOError):
-        while True:
-            server.accept()[0].close()
+        self._host.serve(self.board.faults)

@@ -23,7 +23,7 @@ from rack.layout_file import load
 from rack.relays import Relays, pin_factory, take_over
 from virtual_rack import control
 from virtual_rack.faults import Fault
-from virtual_rack.loopback import LoopbackRack, Options
+from virtual_rack.loopback import Options, loopback_rack
 from virtual_rack.pins import VirtualFactory
 
 WHOLE_RACK = load(Path("rack.toml"))
@@ -37,7 +37,7 @@ class Room:
 
     def __init__(self, folder: Path, board: RelayBoard = NORMALLY_CLOSED) -> None:
         self.layout = replace(RACK_OF_3, relays=board)
-        self.rack = LoopbackRack(self.layout, ALIASES, folder, Options(boot_seconds=0))
+        self.rack = loopback_rack(self.layout, ALIASES, folder, Options(boot_seconds=0))
         self.rack.power_on()
         self.database = Database(folder / "pirack.db")
         self.boot_id = folder / "boot_id"
@@ -66,7 +66,9 @@ class Room:
 
     def reboot(self) -> None:
         """Boot the master: its pins are inputs again, and its boot has another id."""
-        self.rack = LoopbackRack(self.layout, ALIASES, self.boot_id.parent, Options(boot_seconds=0))
+        self.rack = loopback_rack(
+            self.layout, ALIASES, self.boot_id.parent, Options(boot_seconds=0)
+        )
         self.rack.power_on()
         self.boot_id.write_text(f"after {self.boot_id.read_text()}")
 

@@ -1,0 +1,160 @@
+"""A virtual rack: its rasps, their heat, and the relays that give them power."""
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from rack.inventory import Rasp
+from rack.layout import Rack, Slot, Stack
+from virtual_rack.faults import Fault
+from virtual_rack.rasp import Phase, VirtualRasp
+from virtual_rack.relays import PinState, VirtualRelays
+from virtual_rack.thermal import IDLE_WATTS, Surroundings, settled, step
+
+_HOT_RESISTANCE = 2.2  # by how much less heat gets away under the fault `hot`
+
+
+class VirtualRack:
+    """A rack's rasps, their heat and their power. Safe to be called from several threads.
+
+    The master's pins are at rest when it is made; `power_on` is the supply's main switch.
+    """
+
+    def __init__(
+        self,
+        rack: Rack,
+        rasps: Iterable[VirtualRasp],
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.rack = rack
+        self._clock = clock
+        self._around = Surroundings()
+        self._lock = threading.Lock()
+        self._last = clock()
+        self._relays = VirtualRelays(rack)
+        self._has_supply = False
+        self._rasps = {rasp.slot.id: rasp for rasp in rasps}
+        for stack in rack.stacks:
+            idle = settled([IDLE_WATTS] * len(stack.slots), self._around)
+            for slot, temperature in zip(stack.slots, idle, strict=True):
+                self._rasps[slot.id].board.temperature = temperature
+
+    def inventory(self) -> list[Rasp]:
+        """Return what an install of this rack would find."""
+        return [
+            Rasp(rasp.slot.stack, rasp.slot.number, rasp.mac, rasp.address)
+            for rasp in self._rasps.values()
+        ]
+
+    def power_on(self) -> None:
+        """Give the rack its supply: each stack has power as its relay stands."""
+        with self._lock:
+            self._has_supply = True
+            for stack in self.rack.stacks:
+                self._supply(stack)
+
+    def pin(self, number: int) -> PinState:
+        """Return how a pin of the master is.
+
+        Raises:
+            UnknownPlace: no relay is on it.
+        """
+        with self._lock:
+            return self._relays.pin(number)
+
+    def drive(self, number: int, state: PinState) -> None:
+        """Set a pin of the master.
+
+        Raises:
+            UnknownPlace: no relay is on it.
+        """
+        with self._lock:
+            self._supply(self._relays.drive(number, state))
+
+    def _supply(self, stack: Stack) -> None:
+        has_power = self._has_supply and self._relays.gives_power(stack.number)
+        for slot in stack.slots:
+            rasp = self._rasps[slot.id]
+            if has_power and not rasp.is_powered:
+                rasp.power_on(self._clock())
+            elif not has_power:
+                rasp.power_off()
+
+    def advance(self) -> None:
+        """Let the time pass that has passed since the last call.
+
+        Raises:
+            OSError: an address of the rack is taken by another program.
+        """
+        with self._lock:
+            now = self._clock()
+            seconds = max(0.0, now - self._last)
+            self._last = now
+            for stack in self.rack.stacks:
+                self._warm(stack, now, seconds)
+            for rasp in self._rasps.values():
+                rasp.advance(now, seconds)
+
+    def _warm(self, stack: Stack, now: float, seconds: float) -> None:
+        rasps = [self._rasps[slot.id] for slot in stack.slots]
+        watts = [rasp.board.watts if rasp.phase(now) is not Phase.OFF else 0.0 for rasp in rasps]
+        targets = settled(watts, self._around)
+        for i, rasp in enumerate(rasps):
+            if Fault.HOT in rasp.faults:
+                targets[i] += watts[i] * self._around.resistance * (_HOT_RESISTANCE - 1)
+        after = step([rasp.board.temperature for rasp in rasps], targets, seconds, self._around)
+        for rasp, temperature in zip(rasps, after, strict=True):
+            rasp.board.temperature = temperature
+
+    def put_on(self, slots: Collection[Slot], fault: Fault) -> None:
+        """Make a fault appear on the rasps in these slots."""
+        with self._lock:
+            if fault is Fault.STUCK_RELAY:
+                self._relays.stick({slot.stack for slot in slots})
+                return
+            for slot in slots:
+                self._rasps[slot.id].put_on(fault, self._clock())
+
+    def take_off(self, slots: Collection[Slot], fault: Fault | None = None) -> None:
+        """Make a fault, or all of them, disappear from the rasps in these slots."""
+        with self._lock:
+            if fault in {None, Fault.STUCK_RELAY}:
+                stacks = {slot.stack for slot in slots}
+                self._relays.release(stacks)
+                for stack in stacks:
+                    self._supply(self.rack.stack(stack))
+            for slot in slots:
+                for each in [fault] if fault else list(Fault):
+                    self._rasps[slot.id].take_off(each, self._clock())
+
+    def status(self) -> Mapping[str, tuple[Phase, frozenset[Fault]]]:
+        """Return each rasp's phase and faults, by its name."""
+        with self._lock:
+            return {
+                rasp.slot.name: (
+                    rasp.phase(self._clock()),
+                    rasp.faults | self._faults_of_stack(rasp.slot.stack),
+                )
+                for rasp in self._rasps.values()
+            }
+
+    def _faults_of_stack(self, stack: int) -> frozenset[Fault]:
+        return frozenset({Fault.STUCK_RELAY} if self._relays.is_stuck(stack) else ())
+
+    def power(self) -> Mapping[str, tuple[bool, int]]:
+        """Return whether each stack has power and how often its relay has moved, by its name."""
+        with self._lock:
+            return {
+                stack.name: (
+                    self._relays.gives_power(stack.number),
+                    self._relays.moves(stack.number),
+                )
+                for stack in self.rack.stacks
+            }
+
+    def close(self) -> None:
+        """Cut all power: no socket and no process is left when this returns."""
+        with self._lock:
+            for rasp in self._rasps.values():
+                rasp.power_off()
