@@ -93,6 +93,8 @@ _PROGRAMS = {
     # Prometheus' pages need libjs-jquery, which a machine that has it would keep to itself.
     "prometheus": _Packaged("prometheus", ("prometheus",), besides=("libjs-jquery",)),
     "promtool": _Packaged("prometheus", ("promtool",), besides=("libjs-jquery",)),
+    "ssh": _Packaged("openssh-client", ("ssh",), version_option="-V"),
+    "sshd": _Packaged("openssh-server", ("sshd",), version_option="-V"),
     "udhcpc": _Packaged("udhcpc", ("udhcpc",), version_option="--help"),
     "zabbix_agentd": _Packaged("zabbix-agent", ("zabbix_agentd",)),
 }

@@ -1,0 +1,190 @@
+"""The rasps' host keys, pinned in `ssh/known_hosts` beside pirack.db, in OpenSSH's format.
+
+A key is believed when it is pinned, once; from then on another one at the same address is refused
+until somebody says `forget`.
+"""
+
+import asyncio
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import asyncssh
+
+from controller import private_files
+from controller.errors import WrongHostKey
+from rack.inventory import Rasp
+
+FETCH_SECONDS = 10.0
+
+# What Debian's sshd has, the best first: it shows the first of these that it has a key for.
+_ALGORITHMS = ["ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256"]
+_LINE = re.compile(r"(?P<hosts>[^\s#@|]\S*)\s+(?P<key>\S+\s+\S+)[^\S\n]*(?P<comment>.*)")
+
+
+class Pinning(StrEnum):
+    """What came of pinning a rasp's host key."""
+
+    PINNED = "pinned"
+    AS_BEFORE = "as before"
+    CHANGED = "changed"
+    NO_ANSWER = "no answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A host key as it is pinned, and the name of its rasp, `03-2`."""
+
+    key: asyncssh.SSHKey
+    name: str
+
+
+class HostKeys:
+    """The pinned host keys of rasps that listen on `port`.
+
+    Args:
+        folder: where `known_hosts` is.
+        port: the rasps' SSH port.
+    """
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self._folder = folder
+        self.path = folder / "known_hosts"
+        self._port = port
+        self._stamp: tuple[int, ...] = ()
+        self._pinned: dict[str, list[Pinned]] = {}
+
+    def of(self, address: IPv4Address) -> list[Pinned]:
+        """Return the keys that are pinned for an address: one, unless OpenSSH has added others.
+
+        Raises:
+            WrongHostKey: the file cannot be read.
+        """
+        try:
+            self._refresh()
+        except (OSError, UnicodeDecodeError) as error:
+            raise WrongHostKey(
+                f"{self.path} cannot be read ({error}): give it to the controller's user"
+            ) from error
+        return self._pinned.get(self._token(address), [])
+
+    def _refresh(self) -> None:
+        """Read the file if it is another one than before: the console may have written it."""
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            self._stamp, self._pinned = (), {}
+            return
+        stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if stamp != self._stamp:
+            pinned: dict[str, list[Pinned]] = {}
+            for line in self._lines():
+                if (match := _LINE.fullmatch(line)) and (key := _imported(match["key"])):
+                    for host in match["hosts"].split(","):
+                        pinned.setdefault(host, []).append(Pinned(key, match["comment"].strip()))
+            self._pinned, self._stamp = pinned, stamp
+
+    def _lines(self) -> list[str]:
+        try:
+            return self.path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+
+    def _token(self, host: IPv4Address | str) -> str:
+        return f"{host}" if self._port == asyncssh.DEFAULT_PORT else f"[{host}]:{self._port}"
+
+    def put(self, keys: Mapping[Rasp, asyncssh.SSHKey]) -> None:
+        """Pin these keys, in the place of what was pinned for the same addresses.
+
+        Raises:
+            OSError: the file cannot be written; it is then as it was.
+        """
+        fresh = [
+            f"{self._token(rasp.address)},{self._token(f'rasp-{_name(rasp)}')}"
+            f" {_public(key)} {_name(rasp)}"
+            for rasp, key in keys.items()
+        ]
+        self._rewrite({rasp.address for rasp in keys}, fresh)
+
+    def forget(self, addresses: Iterable[IPv4Address]) -> None:
+        """Pin nothing any more for these addresses: the next `pin` believes whoever answers.
+
+        Raises:
+            OSError: the file cannot be written; it is then as it was.
+        """
+        self._rewrite(set(addresses), [])
+
+    def _rewrite(self, without: Collection[IPv4Address], fresh: list[str]) -> None:
+        # Host names move with addresses, so the address alone tells whose line it is.
+        gone = {self._token(address) for address in without}
+        with private_files.alone_in(self._folder):
+            kept = [
+                line
+                for line in self._lines()
+                if not ((match := _LINE.fullmatch(line)) and gone & set(match["hosts"].split(",")))
+            ]
+            private_files.write(self.path, "".join(f"{line}\n" for line in [*kept, *fresh]))
+
+    def pin(
+        self, rasps: Collection[Rasp], *, seconds: float = FETCH_SECONDS
+    ) -> Mapping[Rasp, Pinning]:
+        """Ask rasps for their host keys, side by side, and pin those of which none was pinned.
+
+        A key that differs from the pinned one is not believed: `CHANGED`.
+
+        Raises:
+            OSError: the file cannot be written; it is then as it was.
+            WrongHostKey: the file cannot be read.
+        """
+        shown = asyncio.run(self._fetch_all(rasps, seconds))
+        before = {rasp: [each.key for each in self.of(rasp.address)] for rasp in rasps}
+        fresh = {rasp: key for rasp, key in shown.items() if key and not before[rasp]}
+        if fresh:
+            self.put(fresh)
+        return {rasp: _outcome(key, before[rasp]) for rasp, key in shown.items()}
+
+    async def _fetch_all(
+        self, rasps: Collection[Rasp], seconds: float
+    ) -> Mapping[Rasp, asyncssh.SSHKey | None]:
+        keys = await asyncio.gather(
+            *(fetch(rasp.address, self._port, seconds=seconds) for rasp in rasps)
+        )
+        return dict(zip(rasps, keys, strict=True))
+
+
+async def fetch(address: IPv4Address, port: int, *, seconds: float) -> asyncssh.SSHKey | None:
+    """Return the host key that is shown at an address; None where there is no answer."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await asyncssh.get_server_host_key(
+                str(address), port, server_host_key_algs=_ALGORITHMS, config=None
+            )
+    except (OSError, TimeoutError, asyncssh.Error):
+        return None
+
+
+def _outcome(shown: asyncssh.SSHKey | None, before: Collection[asyncssh.SSHKey]) -> Pinning:
+    if shown is None:
+        return Pinning.NO_ANSWER
+    if not before:
+        return Pinning.PINNED
+    return Pinning.AS_BEFORE if shown in before else Pinning.CHANGED
+
+
+def _imported(text: str) -> asyncssh.SSHKey | None:
+    try:
+        return asyncssh.import_public_key(text)
+    except asyncssh.KeyImportError:
+        return None
+
+
+def _public(key: asyncssh.SSHKey) -> str:
+    """Return a public key as OpenSSH writes it, `ssh-ed25519 AAAA…`, without a comment."""
+    return " ".join(key.export_public_key().decode().split()[:2])
+
+
+def _name(rasp: Rasp) -> str:
+    return f"{rasp.stack:02}-{rasp.slot}"

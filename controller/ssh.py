@@ -1,0 +1,192 @@
+"""Actions on rasps by SSH, over connections that are kept open.
+
+The client is asyncssh, with the master's key and the pinned host keys alone: no agent, no
+password, and nobody's `~/.ssh/config`. Which action may run is the rasp's own decision: sshd there
+gives the name that is asked for to `pirack-exporter action`, as its forced command.
+"""
+
+import asyncio
+import logging
+import os
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import asyncssh
+
+from controller.errors import Lost, NotAllowed, Unreachable, WrongHostKey
+from controller.host_keys import HostKeys
+from controller.master_key import MasterKey
+from controller.ssh_line import OUTPUT_BYTES, Line, Ran, Reply
+
+__all__ = ["OUTPUT_BYTES", "Ran", "Ssh"]
+
+USER = "root"
+
+_KEPT_ANSWERS_SECONDS = 3.0  # what a kept connection gets to show that it still lives
+_KEEPALIVE_SECONDS = 30.0
+
+
+class Ssh:
+    """The way to all rasps. It belongs to one asyncio loop.
+
+    Args:
+        folder: where the master's key and the pinned host keys are.
+        port: the rasps' SSH port.
+    """
+
+    def __init__(self, folder: Path, port: int = asyncssh.DEFAULT_PORT) -> None:
+        self._key = MasterKey(folder)
+        self._host_keys = HostKeys(folder, port)
+        self._port = port
+        self._options: asyncssh.SSHClientConnectionOptions | None = None
+        self._rasps: dict[IPv4Address, _Rasp] = {}
+        # Else each connection and each action has its lines in the controller's log.
+        logging.getLogger("asyncssh").setLevel(logging.WARNING)
+
+    async def run(self, address: IPv4Address, action: str, *, timeout: float) -> Ran:
+        """Run an action of a rasp's `[actions]`, and return how it ended.
+
+        A kept connection is used where there is one; if it turns out to be dead before the action
+        was asked for, another one is made, once.
+
+        Args:
+            address: the rasp's.
+            action: the action's name.
+            timeout: seconds for all of it: to connect, to log in, to run.
+
+        Raises:
+            Unreachable: the action surely did not run: nobody answers, or not in time.
+            WrongHostKey: nor did it here: the host key is not the pinned one.
+            NotAllowed: nor did it here: the rasp refuses the master's key.
+            Lost: it was asked for, and no answer came in time, or the connection broke.
+        """
+        reply = Reply()
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._ask(address, action, reply, timeout)
+        except (asyncssh.Error, OSError) as error:  # among them TimeoutError
+            where, why = self._name(address), _reason(error, timeout)
+            if reply.is_asked:
+                raise Lost(f"{where} was asked for {action}, and then {why}") from error
+            if isinstance(error, asyncssh.PermissionDenied):
+                self._options = None  # the key may be another one by now
+                raise NotAllowed(
+                    f"{where} refuses the master's key: give it the line that"
+                    " `python -m controller ssh key` prints"
+                ) from error
+            raise Unreachable(f"{where} was not asked for {action}: {why}") from error
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for rasp in self._rasps.values():
+            if rasp.line is not None:
+                rasp.retire(rasp.line)
+
+    async def _ask(self, address: IPv4Address, action: str, reply: Reply, seconds: float) -> Ran:
+        rasp = self._rasps.setdefault(address, _Rasp())
+        kept = rasp.line
+        if kept is not None and kept.is_open:
+            try:
+                within = min(_KEPT_ANSWERS_SECONDS, seconds / 2)
+                return await rasp.ask(kept, action, reply, within=within)
+            except (asyncssh.Error, OSError):
+                if reply.is_asked:
+                    raise
+        async with rasp.lock:  # all who want one at once get the same
+            if rasp.line is None or not rasp.line.is_open:
+                rasp.line = Line(await self._connect(address))
+            line = rasp.line
+        return await rasp.ask(line, action, reply, within=None)
+
+    async def _connect(self, address: IPv4Address) -> asyncssh.SSHClientConnection:
+        pinned = self._host_keys.of(address)
+        if not pinned:
+            raise WrongHostKey(
+                f"no host key of {address} is pinned: run `python -m controller ssh pin`"
+            )
+        self._options = self._options or self._prepare()
+        client = _Client()
+        try:
+            return await asyncssh.connect(
+                str(address),
+                self._port,
+                options=self._options,
+                known_hosts=([each.key for each in pinned], [], []),
+                client_factory=lambda: client,
+            )
+        except asyncssh.HostKeyNotVerifiable as error:
+            known = ", ".join(each.key.get_fingerprint() for each in pinned)
+            place = _place(pinned[0].name)
+            raise WrongHostKey(
+                f"{self._name(address)} shows the host key {client.shown}, and {known} is pinned:"
+                f" if it was set up anew, run `python -m controller ssh forget {place}` and"
+                f" `ssh pin {place}`; else find out who answers there"
+            ) from error
+
+    def _prepare(self) -> asyncssh.SSHClientConnectionOptions:
+        return asyncssh.SSHClientConnectionOptions(
+            config=None,
+            username=USER,
+            client_keys=[self._key.load()],
+            agent_path=None,
+            preferred_auth=["publickey"],
+            gss_kex=False,
+            gss_auth=False,
+            # OpenSSH's own first choice, sntrup761, costs far more than all the rest together.
+            kex_algs="^curve25519-sha256",
+            compression_algs=None,
+            keepalive_interval=_KEEPALIVE_SECONDS,
+        )
+
+    def _name(self, address: IPv4Address) -> str:
+        names = {each.name for each in self._host_keys.of(address)} - {""}
+        return f"{min(names)} ({address})" if names else f"{address}"
+
+
+class _Rasp:
+    """What is kept of a rasp: its connection, if there is one."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.line: Line | None = None
+
+    async def ask(self, line: Line, action: str, reply: Reply, *, within: float | None) -> Ran:
+        """Run an action; where that fails, nobody uses this connection for another one."""
+        try:
+            return await line.ask(action, reply, within=within)
+        except BaseException:  # a cancellation, too
+            self.retire(line)
+            raise
+
+    def retire(self, line: Line) -> None:
+        """Use a connection for nothing new; it is closed when the last action on it has ended."""
+        line.retire()
+        if self.line is line:
+            self.line = None
+
+
+class _Client(asyncssh.SSHClient):
+    """Remembers the host key that is not the pinned one."""
+
+    shown = ""
+
+    def validate_host_public_key(
+        self, _host: str, _addr: str, _port: int, key: asyncssh.SSHKey
+    ) -> bool:
+        self.shown = key.get_fingerprint()
+        return False
+
+
+def _reason(error: Exception, seconds: float) -> str:
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
+    if isinstance(error, TimeoutError):
+        return f"no answer came within {seconds:g} s"
+    text = str(error)
+    return text[:1].lower() + text[1:]
+
+
+def _place(name: str) -> str:
+    """Return how the command line names a rasp: `3/2` for `03-2`."""
+    stack, dash, slot = name.partition("-")
+    return f"{stack.lstrip('0')}/{slot}" if dash else "TARGET"

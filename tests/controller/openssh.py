@@ -1,0 +1,97 @@
+"""Real OpenSSH servers, one an address, that let root in for a forced command alone.
+
+They run in mount and PID namespaces of their own: an sshd of root wants the user `sshd`, a folder
+in /run, and reads the start-up files of root's shell. All of them end with the first process there.
+"""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from tests.waiting import until
+from virtual_rack.programs import find
+
+CONFIGURATION = """
+Port {port}
+HostKey {host_key}
+AuthorizedKeysFile {authorized_keys}
+PermitRootLogin forced-commands-only
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+StrictModes no
+UsePAM no
+PidFile none
+LogLevel DEBUG1
+"""
+
+
+def network() -> str:
+    """Return the first two octets of this test process' own addresses."""
+    return f"127.{130 + os.getpid() % 90}"
+
+
+def host_key(folder: Path, name: str = "host_key") -> Path:
+    """Make a host key, and return where it is; its public half has the suffix `.pub`."""
+    path = folder / name
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    key.write_private_key(str(path))
+    key.write_public_key(str(path.with_suffix(".pub")))
+    path.chmod(0o600)
+    return path
+
+
+@contextmanager
+def sshds(
+    folder: Path, host_keys: Mapping[str, Path], port: int, authorized_keys: Sequence[str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Serve at each address with its host key until the block is left; needs root."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can run an OpenSSH server that lets root in")
+    sshd = find("sshd")
+    (folder / "authorized_keys").write_text("".join(f"{line}\n" for line in authorized_keys))
+    others = [
+        line
+        for line in Path("/etc/passwd").read_text().splitlines()
+        if line.partition(":")[0] not in {"root", "sshd"}
+    ]
+    own = [f"root:x:0:0::{folder}:/bin/sh", "sshd:x:65533:65534::/run/sshd:/bin/false"]
+    (folder / "passwd").write_text("".join(f"{line}\n" for line in [*own, *others]))
+    script = [
+        "set -e",
+        f"mount --bind {shlex.quote(str(folder / 'passwd'))} /etc/passwd",
+        "mount -t tmpfs tmpfs /run",
+        "mkdir -m 755 /run/sshd",
+    ]
+    for address, key in host_keys.items():
+        file = folder / f"sshd_config_{address}"
+        file.write_text(
+            f"ListenAddress {address}\n"
+            + CONFIGURATION.format(
+                port=port, host_key=key, authorized_keys=folder / "authorized_keys"
+            )
+        )
+        log = folder / f"sshd_{address}.log"
+        script.append(f"{shlex.join([str(sshd.path), '-D', '-E', str(log), '-f', str(file)])} &")
+    process = subprocess.Popen(
+        [
+            *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+            *("sh", "-c", "\n".join([*script, "wait"])),
+        ],
+        env=sshd.env,
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        for address in host_keys:
+            log = folder / f"sshd_{address}.log"
+            until(lambda log=log: log.exists() and "Server listening" in log.read_text())  # type: ignore[misc]
+            assert process.poll() is None
+        yield process
+    finally:
+        process.kill()
+        process.wait()

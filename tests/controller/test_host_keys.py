@@ -1,0 +1,119 @@
+"""The master's key and the pinned host keys, as files that OpenSSH can use."""
+
+import socket
+from ipaddress import IPv4Address
+from pathlib import Path
+from stat import S_IMODE
+
+import asyncssh
+import pytest
+
+from controller.errors import NotAllowed
+from controller.host_keys import HostKeys, Pinning
+from controller.master_key import MasterKey
+from rack.inventory import Rasp
+from tests.waiting import free_port
+
+RASPS = [
+    Rasp(3, slot, f"b8:27:eb:00:03:{slot:02x}", IPv4Address(f"10.23.3.{slot}"))
+    for slot in range(1, 5)
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "ssh"
+
+
+def a_key() -> asyncssh.SSHKey:
+    return asyncssh.generate_private_key("ssh-ed25519").convert_to_public()
+
+
+def mode(path: Path) -> int:
+    return S_IMODE(path.stat().st_mode)
+
+
+def test_the_masters_key_is_made_once_and_nobody_else_can_read_it(folder: Path) -> None:
+    key = MasterKey(folder)
+    assert key.make()
+    before = key.path.read_text()
+    assert not key.make()
+    assert key.path.read_text() == before
+    assert [mode(folder), mode(key.path)] == [0o700, 0o600]
+    assert sorted(each.name for each in folder.iterdir()) == ["id_ed25519", "id_ed25519.pub"]
+
+
+def test_the_line_for_the_rasps_is_the_one_of_deploy(folder: Path) -> None:
+    key = MasterKey(folder)
+    key.make()
+    *_, line = Path("deploy/authorized_keys").read_text().splitlines()
+    assert key.authorized_line() == line.removesuffix("KEY") + key.public_line()
+
+
+def test_a_key_that_is_missing_or_broken_is_told_with_its_mend(folder: Path) -> None:
+    key = MasterKey(folder)
+    with pytest.raises(NotAllowed, match="make it by `python -m controller ssh key`"):
+        key.load()
+    key.make()
+    key.path.write_text("no key")
+    with pytest.raises(NotAllowed, match=r"id_ed25519 cannot be used \(Invalid private key\)"):
+        key.load()
+
+
+def test_a_pinned_key_is_found_by_address_and_port(folder: Path) -> None:
+    keys = {rasp: a_key() for rasp in RASPS}
+    HostKeys(folder, 22).put(keys)
+    for rasp, key in keys.items():
+        (pinned,) = HostKeys(folder, 22).of(rasp.address)
+        assert (pinned.key, pinned.name) == (key, f"03-{rasp.slot}")
+    assert HostKeys(folder, 9822).of(RASPS[0].address) == []
+    assert HostKeys(folder, 22).of(IPv4Address("10.23.4.1")) == []
+    assert mode(folder / "known_hosts") == 0o600
+
+
+def test_what_others_have_written_stays(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    theirs = [
+        "# our switches",
+        "",
+        f"switch,10.23.0.2 {a_key().export_public_key().decode().strip()}",
+        "|1|hashed= ssh-ed25519 AAAA",
+        "@revoked * ssh-ed25519 AAAA",
+        "10.23.3.4 ssh-ed25519 damaged",
+    ]
+    (folder / "known_hosts").write_text("\n".join(theirs))
+    host_keys = HostKeys(folder, 22)
+    host_keys.put({rasp: a_key() for rasp in RASPS[:2]})
+    host_keys.forget([RASPS[0].address])
+    lines = (folder / "known_hosts").read_text().splitlines()
+    assert lines[:-1] == theirs
+    assert lines[-1].startswith("10.23.3.2,rasp-03-2 ssh-ed25519 ")
+    assert host_keys.of(RASPS[3].address) == []
+
+
+def test_a_key_put_again_takes_the_old_ones_place(folder: Path) -> None:
+    host_keys = HostKeys(folder, 22)
+    host_keys.put({rasp: a_key() for rasp in RASPS})
+    fresh = a_key()
+    host_keys.put({RASPS[2]: fresh})
+    assert [each.key for each in host_keys.of(RASPS[2].address)] == [fresh]
+    assert len((folder / "known_hosts").read_text().splitlines()) == len(RASPS)
+
+
+def test_a_change_by_another_process_is_seen(folder: Path) -> None:
+    host_keys = HostKeys(folder, 22)
+    assert host_keys.of(RASPS[0].address) == []
+    HostKeys(folder, 22).put({RASPS[0]: a_key()})
+    assert len(host_keys.of(RASPS[0].address)) == 1
+    HostKeys(folder, 22).forget([RASPS[0].address])
+    assert host_keys.of(RASPS[0].address) == []
+
+
+def test_whoever_gives_no_answer_is_not_pinned(folder: Path) -> None:
+    rasp = Rasp(1, 1, "b8:27:eb:00:01:01", IPv4Address("127.0.0.1"))
+    refusing = HostKeys(folder, free_port())
+    assert refusing.pin([rasp]) == {rasp: Pinning.NO_ANSWER}
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port: int = silent.getsockname()[1]
+        assert HostKeys(folder, port).pin([rasp], seconds=0.2) == {rasp: Pinning.NO_ANSWER}
+    assert not folder.exists()

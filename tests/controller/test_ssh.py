@@ -1,0 +1,338 @@
+"""Actions by SSH, against real OpenSSH servers with the real forced command."""
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import asyncssh
+import psutil
+import pytest
+
+from controller.errors import Lost, NotAllowed, Unreachable, WrongHostKey
+from controller.host_keys import HostKeys, Pinning
+from controller.master_key import MasterKey
+from controller.ssh import OUTPUT_BYTES, Ran, Ssh
+from rack.inventory import Rasp
+from tests.controller.openssh import host_key, network, sshds
+from tests.waiting import free_port, until
+from virtual_rack.programs import find
+
+ALIASES = """
+[stack]
+a = echo 1
+[actions]
+greet = echo hello; echo there >&2
+fail = exit 7
+long = head -c 1000000 /dev/zero | tr '\\0' x; exit 3
+nap = echo began >> {folder}/naps; sleep 4
+"""
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Rasps:
+    """Six rasps: their SSH servers, and what the master knows of them."""
+
+    folder: Path
+    port: int
+    rasps: list[Rasp] = field(default_factory=list)
+
+    @property
+    def ssh_folder(self) -> Path:
+        return self.folder / "ssh"
+
+    def log(self, rasp: Rasp) -> str:
+        return (self.folder / f"sshd_{rasp.address}.log").read_text()
+
+    def log_ins(self, rasp: Rasp) -> int:
+        return self.log(rasp).count("Accepted publickey for root")
+
+    @property
+    def sessions(self) -> list[psutil.Process]:
+        """The servers' processes for log-ins, below this test's."""
+        return [
+            each
+            for each in psutil.Process().children(recursive=True)
+            if each.name() == "sshd" and "@notty" in " ".join(each.cmdline())
+        ]
+
+
+@pytest.fixture(scope="module")
+def rasps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rasps]:
+    folder = tmp_path_factory.mktemp("rasps")
+    found = [
+        Rasp(1, slot, f"b8:27:eb:00:01:{slot:02x}", IPv4Address(f"{network()}.1.{slot}"))
+        for slot in range(1, 7)
+    ]
+    rasps = Rasps(folder, free_port(), found)
+    key = MasterKey(rasps.ssh_folder)
+    key.make()
+    (folder / "aliases.ini").write_text(ALIASES.format(folder=folder))
+    command = (
+        f"cd {ROOT} && exec {sys.executable} -m exporter action --aliases {folder}/aliases.ini"
+    )
+    keys = {str(rasp.address): host_key(folder, f"host_key_{rasp.slot}") for rasp in found}
+    line = f'restrict,command="{command}" {key.public_line()}'
+    with sshds(folder, keys, rasps.port, [line]):
+        pinned = HostKeys(rasps.ssh_folder, rasps.port).pin(found)
+        assert set(pinned.values()) == {Pinning.PINNED}
+        yield rasps
+
+
+@dataclass
+class Master:
+    """Somebody who orders actions: one asyncio loop, one Ssh."""
+
+    runner: asyncio.Runner
+    ssh: Ssh
+
+    def order(self, rasp: Rasp, action: str, *, within: float = 20) -> Ran:
+        return self.runner.run(self.ssh.run(rasp.address, action, timeout=within))
+
+    def order_all(self, orders: list[tuple[Rasp, str]]) -> list[Ran]:
+        async def gather() -> list[Ran]:
+            return await asyncio.gather(
+                *(self.ssh.run(rasp.address, action, timeout=60) for rasp, action in orders)
+            )
+
+        return self.runner.run(gather())
+
+
+MakeMaster = Callable[[Path, int], Master]
+
+
+@pytest.fixture
+def make_master() -> Iterator[MakeMaster]:
+    masters = []
+    with asyncio.Runner() as runner:
+
+        def make(folder: Path, port: int) -> Master:
+            masters.append(Master(runner, Ssh(folder, port)))
+            return masters[-1]
+
+        yield make
+        for master in masters:
+            runner.run(master.ssh.close())
+
+
+@pytest.fixture
+def master(make_master: MakeMaster, rasps: Rasps) -> Master:
+    return make_master(rasps.ssh_folder, rasps.port)
+
+
+def test_an_action_comes_back_with_its_output_and_exit_status(master: Master, rasps: Rasps) -> None:
+    assert master.order(rasps.rasps[0], "greet") == Ran(0, "hello\nthere\n")
+    assert master.order(rasps.rasps[0], "fail") == Ran(7, "")
+
+
+def test_openssh_works_with_the_same_files(rasps: Rasps) -> None:
+    ssh = find("ssh")
+    for rasp in (rasps.rasps[0], rasps.rasps[-1]):
+        ran = subprocess.run(
+            [
+                *(str(ssh.path), "-F", "none", "-i", str(rasps.ssh_folder / "id_ed25519")),
+                *("-o", f"UserKnownHostsFile={rasps.ssh_folder / 'known_hosts'}"),
+                *("-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"),
+                *("-p", str(rasps.port), f"root@{rasp.address}", "greet"),
+            ],
+            env=ssh.env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (ran.returncode, ran.stdout, ran.stderr) == (0, "hello\n", "there\n")
+
+
+def test_what_is_no_action_is_refused_by_the_rasp(master: Master, rasps: Rasps) -> None:
+    known = "fail, greet, long, nap"
+    for asked in ("a", "no_such", "cat /etc/passwd", "greet; reboot", "$(reboot)"):
+        ran = master.order(rasps.rasps[0], asked)
+        assert ran.exit_status == 126
+        assert known in ran.output
+
+
+def test_a_connection_is_kept_and_shared(master: Master, rasps: Rasps) -> None:
+    rasp = rasps.rasps[1]
+    answers = master.order_all([(rasp, "greet")] * 20)
+    assert {answer.exit_status for answer in answers} == {0}
+    master.order(rasp, "greet")
+    assert rasps.log_ins(rasp) == 1
+    assert "kex: algorithm: curve25519-sha256" in rasps.log(rasp)
+
+
+def test_all_rasps_are_asked_side_by_side(master: Master, rasps: Rasps) -> None:
+    answers = master.order_all([(rasp, "greet") for rasp in rasps.rasps])
+    assert {answer.output for answer in answers} == {"hello\nthere\n"}
+
+
+def test_of_long_output_the_beginning_is_kept(master: Master, rasps: Rasps) -> None:
+    ran = master.order(rasps.rasps[0], "long")
+    assert ran == Ran(3, "x" * OUTPUT_BYTES, is_cut=True)
+
+
+def test_an_action_that_takes_too_long_is_lost_and_the_next_one_works(
+    master: Master, rasps: Rasps
+) -> None:
+    rasp = rasps.rasps[2]
+    with pytest.raises(
+        Lost, match=r"01-3 \(.*\) was asked for nap, and then no answer came within 2 s"
+    ):
+        master.order(rasp, "nap", within=2)
+    assert master.order(rasp, "greet").exit_status == 0
+
+
+def test_one_lost_action_does_not_harm_another_on_the_same_connection(
+    master: Master, rasps: Rasps
+) -> None:
+    async def both() -> tuple[Ran | BaseException, Ran | BaseException]:
+        address = rasps.rasps[2].address
+        return await asyncio.gather(
+            master.ssh.run(address, "nap", timeout=1),
+            master.ssh.run(address, "nap", timeout=60),
+            return_exceptions=True,
+        )
+
+    lost, other = master.runner.run(both())
+    assert isinstance(lost, Lost)
+    assert other == Ran(0, "")
+
+
+def test_a_kept_connection_that_was_closed_is_made_anew(master: Master, rasps: Rasps) -> None:
+    rasp = rasps.rasps[3]
+    master.order(rasp, "greet")
+    before = rasps.log_ins(rasp)
+    for session in rasps.sessions:
+        session.kill()
+    assert master.order(rasp, "greet").exit_status == 0
+    assert rasps.log_ins(rasp) == before + 1
+
+
+def test_a_kept_connection_that_has_fallen_silent_is_made_anew(
+    master: Master, rasps: Rasps
+) -> None:
+    """As after a cut of the rasp's power, when nothing tells the master."""
+    rasp = rasps.rasps[3]
+    master.order(rasp, "greet")
+    before = rasps.log_ins(rasp)
+    sessions = rasps.sessions
+    assert sessions
+    for session in sessions:
+        session.send_signal(signal.SIGSTOP)
+    assert master.order(rasp, "greet").exit_status == 0
+    assert rasps.log_ins(rasp) == before + 1
+    for session in sessions:
+        session.kill()
+
+
+def test_an_action_whose_connection_breaks_is_lost_and_not_ordered_again(
+    master: Master, rasps: Rasps
+) -> None:
+    naps = rasps.folder / "naps"
+    naps.unlink(missing_ok=True)
+    master.order(rasps.rasps[4], "greet")
+
+    async def break_in_the_middle() -> None:
+        order = asyncio.create_task(master.ssh.run(rasps.rasps[4].address, "nap", timeout=60))
+        await asyncio.to_thread(until, naps.exists)
+        for session in rasps.sessions:
+            session.kill()
+        await order
+
+    with pytest.raises(Lost, match=r"was asked for nap, and then connection lost"):
+        master.runner.run(break_in_the_middle())
+    assert naps.read_text() == "began\n"
+
+
+def test_another_host_key_is_refused_and_named(
+    make_master: MakeMaster, rasps: Rasps, tmp_path: Path
+) -> None:
+    rasp = rasps.rasps[0]
+    MasterKey(tmp_path).make()
+    HostKeys(tmp_path, rasps.port).put(
+        {rasp: asyncssh.read_public_key(str(host_key(tmp_path).with_suffix(".pub")))}
+    )
+    before = rasps.log_ins(rasp)
+    with pytest.raises(WrongHostKey) as caught:
+        make_master(tmp_path, rasps.port).order(rasp, "greet")
+    (shown,) = HostKeys(rasps.ssh_folder, rasps.port).of(rasp.address)
+    (pinned,) = HostKeys(tmp_path, rasps.port).of(rasp.address)
+    assert str(caught.value) == (
+        f"01-1 ({rasp.address}) shows the host key {shown.key.get_fingerprint()},"
+        f" and {pinned.key.get_fingerprint()}"
+        " is pinned: if it was set up anew, run `python -m controller ssh forget 1/1` and"
+        " `ssh pin 1/1`; else find out who answers there"
+    )
+    assert rasps.log_ins(rasp) == before
+
+
+def test_without_a_pinned_host_key_nothing_is_asked(
+    make_master: MakeMaster, rasps: Rasps, tmp_path: Path
+) -> None:
+    MasterKey(tmp_path).make()
+    with pytest.raises(WrongHostKey, match=r"no host key of .* is pinned: run `python -m contr"):
+        make_master(tmp_path, rasps.port).order(rasps.rasps[0], "greet")
+
+
+def test_a_master_whose_key_is_refused_or_missing_is_told_the_mend(
+    make_master: MakeMaster, rasps: Rasps, tmp_path: Path
+) -> None:
+    rasp = rasps.rasps[0]
+    HostKeys(tmp_path, rasps.port).pin([rasp])
+    stranger = make_master(tmp_path, rasps.port)
+    with pytest.raises(NotAllowed, match=r"the master has no SSH key .*: make it by `python -m"):
+        stranger.order(rasp, "greet")
+    MasterKey(tmp_path).make()
+    with pytest.raises(NotAllowed, match=r"01-1 \(.*\) refuses the master's key: give it the"):
+        stranger.order(rasp, "greet")
+
+
+def test_nobodys_configuration_and_agent_count(
+    master: Master, rasps: Rasps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text("Host *\nPort 1\nUser nobody\n")
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(str(tmp_path / "agent"))
+        agent.listen()
+        agent.setblocking(False)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+        assert master.order(rasps.rasps[5], "greet").exit_status == 0
+        with pytest.raises(BlockingIOError):
+            agent.accept()
+
+
+def test_a_rasp_that_refuses_connections_is_unreachable(
+    make_master: MakeMaster, tmp_path: Path
+) -> None:
+    rasp, port = Rasp(3, 2, "b8:27:eb:00:03:02", IPv4Address("127.0.0.1")), free_port()
+    MasterKey(tmp_path).make()
+    public = asyncssh.read_public_key(str(host_key(tmp_path).with_suffix(".pub")))
+    HostKeys(tmp_path, port).put({rasp: public})
+    with pytest.raises(
+        Unreachable, match=r"03-2 \(127.0.0.1\) was not asked for greet: connection refused"
+    ):
+        make_master(tmp_path, port).order(rasp, "greet")
+
+
+def test_a_rasp_that_accepts_and_never_answers_is_unreachable_in_time(
+    make_master: MakeMaster, tmp_path: Path
+) -> None:
+    rasp = Rasp(3, 2, "b8:27:eb:00:03:02", IPv4Address("127.0.0.1"))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        MasterKey(tmp_path).make()
+        public = asyncssh.read_public_key(str(host_key(tmp_path).with_suffix(".pub")))
+        HostKeys(tmp_path, port).put({rasp: public})
+        began = time.monotonic()
+        with pytest.raises(Unreachable, match="was not asked for greet: no answer came within 1 s"):
+            make_master(tmp_path, port).order(rasp, "greet", within=1)
+        assert time.monotonic() - began < 10
