@@ -18,7 +18,7 @@ define check
 @$(PY) -m $(1) || { echo "make $@: \`$(1)\` failed, see above" >&2; exit 1; }
 endef
 
-.PHONY: menu demo test lint format types bench exporter.pyz lock assets clean .venv-master .venv-dev
+.PHONY: menu demo dashboards test lint format types bench exporter.pyz lock assets clean .venv-master .venv-dev
 
 menu: ## this menu
 	@sed -n 's/^\([a-z.]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target text; do \
@@ -45,6 +45,10 @@ bench: .venv-dev ## what scrapes cost, beside their peers, and how long an insta
 	@$(PY) -m bench.installer
 	@$(PY) -m bench.exporter
 	@$(PY) -m bench.soak
+
+dashboards: .venv-master ## Grafana's, of a rack (RACK=rack.toml CONTROLLER=URL OUTPUT=grafana/dashboards)
+	@$(PY) -m grafana $(if $(RACK),--rack $(RACK)) $(if $(CONTROLLER),--controller $(CONTROLLER)) \
+		$(if $(OUTPUT),--output $(OUTPUT))
 
 exporter.pyz: .venv-dev ## the exporter as one file for a rasp: dist/pirack-exporter.pyz
 	@$(PY) -m deploy.make_pyz

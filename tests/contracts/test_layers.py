@@ -32,8 +32,10 @@ MAY_IMPORT = {
         *PYDANTIC,
     },
     "cli": {"rack", "click", "requests", "rich"},
+    "grafana": {"rack"},
     "virtual_rack": {
         "exporter",
+        "grafana",
         "rack",
         "dhcp_installer",
         "controller",

@@ -18,7 +18,15 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-PACKAGES = ["exporter", "rack", "dhcp_installer", "controller", "cli", "virtual_rack"]
+PACKAGES = [
+    "exporter",
+    "rack",
+    "dhcp_installer",
+    "controller",
+    "cli",
+    "grafana",
+    "virtual_rack",
+]
 DATA_FOLDERS = {"templates", "static"}
 DATA_FILES = {"aliases.ini"}
 

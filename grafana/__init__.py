@@ -1,0 +1,1 @@
+"""The dashboards for Grafana, made from rack.toml: `make dashboards`."""
