@@ -5,7 +5,7 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
-from cli import reading, token
+from cli import deploy, reading, token
 from cli.controller import DEFAULT_URL, URL_VARIABLE, Controller
 
 _INTERRUPTED = 130
@@ -14,7 +14,7 @@ _PROGRAM = "pirack"
 _EXIT_STATUSES = """\b
 Exit statuses:
   0  fine
-  1  `status`: something needs care
+  1  `status`: something needs care; `deploy`: a rasp failed, or nobody knows
   2  the command line is wrong, or names what is not there
   3  the controller cannot be reached, or refuses
 """
@@ -40,7 +40,7 @@ class _Commands(click.Group):
 @click.version_option(package_name="pirack", message="%(prog)s %(version)s")
 @click.pass_context
 def pirack(context: click.Context, url: str) -> None:
-    """Ask a rack of Raspberry Pis how it is.
+    """Ask a rack of Raspberry Pis how it is, and look after it.
 
     TARGETS are 3 (a stack), 3/2 (a slot), 1-4/1-2 (ranges), or all. A token, where the controller
     wants one, is taken from PIRACK_TOKEN or ~/.config/pirack/token.
@@ -67,6 +67,7 @@ for _command in (
     reading.show,
     reading.stacks,
     reading.master,
+    deploy.deploy,
 ):
     pirack.add_command(_command)
 

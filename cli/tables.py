@@ -20,17 +20,19 @@ _STYLES = {
     "down": "bold red",
     "unknown": "yellow",
     "off": "dim",
+    "ok": "green",
+    "failed": "bold red",
 }
 
 Answer = Mapping[str, Any]
 
 
-def console() -> Console:
+def console(*, stderr: bool = False) -> Console:
     """Return what tables are printed on: as wide as the terminal, or, in a pipe, as the table.
 
     Colours are for terminals alone, and for none where `NO_COLOR` is set.
     """
-    plain = Console(highlight=False, markup=False, emoji=False)
+    plain = Console(highlight=False, markup=False, emoji=False, stderr=stderr)
     if not plain.is_terminal:
         plain.width = _WITHOUT_WRAPPING
     return plain
@@ -40,12 +42,12 @@ def status(rack: Answer) -> RenderableType:
     """Return the rack at a glance, and what needs care."""
     parts: list[RenderableType] = [_summary(rack)]
     if rack["trouble"]:
-        parts.append(_text(rack["trouble"], "yellow"))
+        parts.append(cell(rack["trouble"], "yellow"))
     if rack["care"]:
-        table = _table()
+        table = headed()
         for each in rack["care"]:
             names = " ".join(map(str, each["rasps"]))
-            table.add_row(_state(each["wrong"]), _text(names), _text(each["why"]))
+            table.add_row(word(each["wrong"]), cell(names), cell(each["why"]))
         parts.append(table)
     else:
         parts.append(Text("Nothing needs care."))
@@ -54,16 +56,16 @@ def status(rack: Answer) -> RenderableType:
 
 def rasps(answers: Iterable[Answer], now: float) -> RenderableType:
     """Return a row for each rasp; `now` is in seconds since the epoch."""
-    table = _table("RASP", "STATE", "TEMP", "LOAD", "UP FOR", "IP", "WHY")
+    table = headed("RASP", "STATE", "TEMP", "LOAD", "UP FOR", "IP", "WHY")
     for each in answers:
         table.add_row(
-            _text(each["name"]),
-            _state(_condition(each)),
-            _text(_celsius(each["temperature_celsius"])),
-            _text(_load(each["load1"])),
-            _text(_up_for(each["boot_time_seconds"], now)),
-            _text(each["ip"]),
-            _text(each["why"]),
+            cell(each["name"]),
+            word(_condition(each)),
+            cell(_celsius(each["temperature_celsius"])),
+            cell(_load(each["load1"])),
+            cell(_up_for(each["boot_time_seconds"], now)),
+            cell(each["ip"]),
+            cell(each["why"]),
         )
     return table
 
@@ -73,31 +75,31 @@ def rasp(each: Answer, now: float) -> RenderableType:
     ping = {True: "answers", False: "no answer"}.get(each["answers_ping"])
     return _fields(
         {
-            "rasp": _text(each["name"]),
-            "id": _text(each["id"]),
-            "state": _state(_condition(each)),
-            "why": _text(each["why"] or None),
-            "temperature": _text(_celsius(each["temperature_celsius"])),
-            "load": _text(_load(each["load1"])),
-            "up for": _text(_up_for(each["boot_time_seconds"], now)),
-            "ping": _text(ping),
-            "host name": _text(each["host_name"]),
-            "ip": _text(each["ip"]),
-            "mac": _text(each["mac"]),
+            "rasp": cell(each["name"]),
+            "id": cell(each["id"]),
+            "state": word(_condition(each)),
+            "why": cell(each["why"] or None),
+            "temperature": cell(_celsius(each["temperature_celsius"])),
+            "load": cell(_load(each["load1"])),
+            "up for": cell(_up_for(each["boot_time_seconds"], now)),
+            "ping": cell(ping),
+            "host name": cell(each["host_name"]),
+            "ip": cell(each["ip"]),
+            "mac": cell(each["mac"]),
         }
     )
 
 
 def stacks(answers: Iterable[Answer]) -> RenderableType:
     """Return a row for each stack."""
-    table = _table("STACK", "POWER", "PIN", "PLACE", "RASPS")
+    table = headed("STACK", "POWER", "PIN", "PLACE", "RASPS")
     for each in answers:
         states = [_condition(rasp) for rasp in each["rasps"]]
         table.add_row(
-            _text(each["number"]),
-            _state(each["power"]),
-            _text(each["pin"]),
-            _text(f"{each['x']},{each['y']}"),
+            cell(each["number"]),
+            word(each["power"]),
+            cell(each["pin"]),
+            cell(f"{each['x']},{each['y']}"),
             _counts({state: states.count(state) for state in sorted(set(states))}),
         )
     return table
@@ -107,27 +109,27 @@ def master(answer: Answer, now: float) -> RenderableType:
     """Return how the master and its services are."""
     fields = _fields(
         {
-            "master": _text(answer["host_name"]),
-            "pirack": _text(answer["version"]),
-            "up for": _text(_up_for(answer["boot_time_seconds"], now)),
-            "load": _text(_load(answer["load1"])),
-            "temperature": _text(_celsius(answer["temperature_celsius"])),
-            "memory": _text(_space(answer["memory_available_bytes"], answer["memory_total_bytes"])),
-            "disk": _text(_space(answer["disk_available_bytes"], answer["disk_size_bytes"])),
+            "master": cell(answer["host_name"]),
+            "pirack": cell(answer["version"]),
+            "up for": cell(_up_for(answer["boot_time_seconds"], now)),
+            "load": cell(_load(answer["load1"])),
+            "temperature": cell(_celsius(answer["temperature_celsius"])),
+            "memory": cell(_space(answer["memory_available_bytes"], answer["memory_total_bytes"])),
+            "disk": cell(_space(answer["disk_available_bytes"], answer["disk_size_bytes"])),
             **{
-                printable(str(each["name"])): _text(f"{each['ip']} {each['mac'] or ''}".rstrip())
+                printable(str(each["name"])): cell(f"{each['ip']} {each['mac'] or ''}".rstrip())
                 for each in answer["interfaces"]
             },
         }
     )
-    services = _table("SERVICE", "STATE", "VERSION", "URL", "WHY")
+    services = headed("SERVICE", "STATE", "VERSION", "URL", "WHY")
     for each in answer["services"]:
         services.add_row(
-            _text(each["name"]),
-            _state(each["state"]),
-            _text(each["version"]),
-            _text(each["url"]),
-            _text(each["why"]),
+            cell(each["name"]),
+            word(each["state"]),
+            cell(each["version"]),
+            cell(each["url"]),
+            cell(each["why"]),
         )
     return Group(fields, Text(), services)
 
@@ -138,7 +140,8 @@ def apart(parts: Iterable[RenderableType]) -> RenderableType:
     return Group(*lines[1:])
 
 
-def _table(*heads: str) -> Table:
+def headed(*heads: str) -> Table:
+    """Return a table without rows under these heads."""
     table = Table(box=None, pad_edge=False, show_header=bool(heads), header_style="bold")
     for head in heads:
         # What tells a rasp from another stays whole; what explains may be wrapped.
@@ -147,7 +150,7 @@ def _table(*heads: str) -> Table:
 
 
 def _fields(fields: Mapping[str, Text]) -> Table:
-    table = _table()
+    table = headed()
     for name, value in fields.items():
         table.add_row(Text(name, "bold"), value)
     return table
@@ -161,14 +164,14 @@ def _summary(rack: Answer) -> Text:
         _counts(rack["states"]),
     )
     if hottest:
-        line.append(f"; hottest {_text(hottest['name'])}, ")
+        line.append(f"; hottest {cell(hottest['name'])}, ")
         line.append(_celsius(hottest["temperature_celsius"]) or "-")
     return line
 
 
 def _counts(counts: Mapping[str, int]) -> Text:
     parts: Sequence[Text] = [
-        _state(state, f"{int(count)} {state}") for state, count in counts.items() if count
+        word(state, f"{int(count)} {state}") for state, count in counts.items() if count
     ]
     return Text(", ").join(parts)
 
@@ -179,11 +182,12 @@ def _condition(each: Answer) -> str:
     return str(warmth if each["state"] == "up" and warmth in {"warm", "hot"} else each["state"])
 
 
-def _state(state: str, words: str | None = None) -> Text:
-    return _text(words or state, _STYLES.get(state, ""))
+def word(state: str, words: str | None = None) -> Text:
+    """Return a state in its colour, in its own or in other words."""
+    return cell(words or state, _STYLES.get(state, ""))
 
 
-def _text(value: object, style: str = "") -> Text:
+def cell(value: object, style: str = "") -> Text:
     """Return a value as text, a dash for what nobody knows."""
     return Text("-" if value is None else printable(str(value)), style)
 

@@ -188,6 +188,7 @@ class RackAnswer(_Model):
     hottest: HottestAnswer | None
     care: list[CareAnswer] = Field(description="what somebody should look at, the worst first")
     trouble: str = Field(description="why states are unknown; empty where all is well")
+    exporter_port: int = Field(description="where the exporters of its rasps listen")
 
     @classmethod
     def of(cls, state: RackState) -> Self:
@@ -210,6 +211,7 @@ class RackAnswer(_Model):
                 for (wrong, why), rasps in state.needing_care.items()
             ],
             trouble=state.trouble,
+            exporter_port=state.rack.network.exporter_port,
         )
 
 

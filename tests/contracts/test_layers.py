@@ -31,7 +31,14 @@ MAY_IMPORT = {
         *FLASK,
         *PYDANTIC,
     },
-    "cli": {"rack", "click", "requests", "rich"},
+    "cli": {
+        "exporter",  # the format of aliases files, which `pirack deploy` checks
+        "rack",
+        "click",
+        "requests",
+        "rich",
+    },
+    "cli.deployment": {"asyncssh"},
     "grafana": {"rack"},
     "virtual_rack": {
         "exporter",
