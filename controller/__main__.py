@@ -21,8 +21,9 @@ from controller import console, health, hosts, power
 from controller.access import Access
 from controller.app import create_app
 from controller.lock import sole_controller
-from controller.master import Master, metrics_service, prometheus_service
+from controller.master import Master, metrics_service, prometheus_service, unit_service
 from controller.prometheus import Prometheus
+from controller.records import Records
 from controller.reservations import Reservations
 from controller.targets import Services, TargetFiles
 from controller.watch import Watch
@@ -75,7 +76,12 @@ def _serve(options: argparse.Namespace, rack: Rack) -> int:
     )
     master = Master(
         options.db.parent,
-        [prometheus_service(prometheus), metrics_service("blackbox", options.blackbox)],
+        [
+            unit_service("dhcpd", "isc-dhcp-server.service"),
+            prometheus_service(prometheus),
+            metrics_service("alertmanager", options.alertmanager),
+            metrics_service("blackbox", options.blackbox),
+        ],
     )
     access = Access(
         database,
@@ -95,6 +101,7 @@ def _serve(options: argparse.Namespace, rack: Rack) -> int:
         master.read,
         registry,
         access,
+        Records(rack.name, prometheus),
         hosts.own_names().union(rack.access.hosts),
     )
     try:

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from controller import __version__, account, api, health, hosts, pages, problems, sign_in
 from controller.access import Access
 from controller.openapi import Document
+from controller.records import Records
 from controller.schemas import MasterAnswer
 from controller.shared import Shared
 from controller.state import RackState
@@ -22,7 +23,7 @@ _POLICY = "; ".join(
         "frame-ancestors 'self'",
     ]
 )
-_STATE_FRESH_FOR = 1.0
+_STATE_FRESH_FOR = 0.25  # a page that asks twice a second shows what is new within a second
 _MASTER_FRESH_FOR = 2.0
 _LONGEST_BODY = 64 * 1024
 
@@ -32,15 +33,17 @@ def create_app(
     master: Callable[[], MasterAnswer],
     registry: CollectorRegistry,
     access: Access,
+    records: Records,
     names: Collection[str] = ("localhost",),
 ) -> Flask:
     """Return the controller's application.
 
     Args:
-        state: asks for the rack's state; called once a second at most, whoever wants it.
+        state: asks for the rack's state; called four times a second at most.
         master: asks how the master is; called once in two seconds at most.
         registry: the metrics of the controller itself.
         access: knows who may do what.
+        records: what Prometheus knows of one rasp or stack.
         names: the host names, in lower case, by which the application answers.
     """
     app = Flask(__name__)
@@ -50,7 +53,7 @@ def create_app(
     shared_state = Shared(state, fresh_for=_STATE_FRESH_FOR)
     shared_master = Shared(master, fresh_for=_MASTER_FRESH_FOR)
     app.register_blueprint(api.blueprint(Document(), shared_state.get, shared_master.get))
-    app.register_blueprint(pages.blueprint(shared_state.get))
+    pages.register(app, pages.Sources(shared_state.get, shared_master.get, records))
     app.register_blueprint(health.blueprint(registry))
     app.register_blueprint(sign_in.blueprint(access))
     app.register_blueprint(account.blueprint(access))

@@ -1,6 +1,15 @@
 """Answers that a client already has are not sent again: ETag and 304, RFC 9110."""
 
-from flask import Response, request
+from typing import Any
+
+from flask import Response, render_template, request
+
+_HTML = "text/html; charset=utf-8"
+
+
+def page(template: str, **shown: Any) -> Response:
+    """Return a page made of a template."""
+    return conditional(render_template(template, **shown), _HTML)
 
 
 def conditional(body: str | bytes, content_type: str) -> Response:

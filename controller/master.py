@@ -1,9 +1,12 @@
 """The master itself: its readings, by psutil, and the services that it runs."""
 
+import os
 import platform
 import re
 import socket
+import subprocess
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -15,14 +18,24 @@ from controller import __version__
 from controller.prometheus import Prometheus, PrometheusUnavailable
 from controller.schemas import InterfaceAnswer, MasterAnswer, ServiceAnswer
 from controller.state import State
+from controller.timekeeping import is_time_synchronized
+from rack.kernel_gpio import persists_outputs
 
 _TIMEOUT = 2.0
 _VERSION = re.compile(r'_build_info\{[^}]*\bversion="([^"]*)"')
+_VERSION_SAID = re.compile(r"\d+(\.\d+)+\S*")
+
+# Of the firmware's bits the first four are of now, and these are how far the same since boot are.
+_SINCE_BOOT = 16
+_CONDITIONS = ("under_voltage", "frequency_capped", "throttled", "soft_temperature_limit")
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service on the master. `version` asks it for its version, or raises `ServiceAway`."""
+    """A service on the master.
+
+    `version` asks it for its version, or raises `ServiceAway`, or `ServiceUnknown`.
+    """
 
     name: str
     url: str
@@ -31,6 +44,10 @@ class Service:
 
 class ServiceAway(Exception):
     """A service does not answer; the text says why."""
+
+
+class ServiceUnknown(Exception):
+    """Nobody can tell whether a service runs; the text says why."""
 
 
 def prometheus_service(prometheus: Prometheus) -> Service:
@@ -61,35 +78,122 @@ def metrics_service(name: str, address: str) -> Service:
     return Service(name, url, version)
 
 
+def grafana_service(url: str) -> Service:
+    """Return Grafana as a service of the master."""
+    url = url.rstrip("/")
+
+    def version() -> str | None:
+        try:
+            response = requests.get(f"{url}/api/health", timeout=_TIMEOUT)
+            response.raise_for_status()
+            health = response.json()
+        except requests.RequestException as error:
+            raise ServiceAway(f"grafana at {url} cannot be reached") from error
+        version = health.get("version") if isinstance(health, dict) else None
+        return version if isinstance(version, str) else None
+
+    return Service("grafana", url, version)
+
+
+def unit_service(name: str, unit: str) -> Service:
+    """Return a program that says nothing over HTTP, and runs under systemd.
+
+    Args:
+        name: the program, which is asked for its version by `--version`.
+        unit: its unit, which systemd is asked for.
+    """
+
+    def version() -> str | None:
+        words = ["systemctl", "show", unit, "--property=LoadState", "--property=ActiveState"]
+        lines = (_said(words) or "").splitlines()
+        state = dict(line.split("=", 1) for line in lines if "=" in line)
+        if state.get("LoadState") != "loaded":
+            raise ServiceUnknown(f"systemd on this machine has no unit {unit}")
+        if state.get("ActiveState") != "active":
+            raise ServiceAway(f"its unit {unit} is {state.get('ActiveState')}")
+        found = _VERSION_SAID.search(_said([name, "--version"]) or "")
+        return found[0] if found else None
+
+    return Service(name, unit, version)
+
+
+def _said(words: Sequence[str]) -> str | None:
+    """Return what a program says, None if it cannot be asked."""
+    try:
+        return subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT,
+            check=False,
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
 class Master:
     """Reads the master and asks its services.
 
     Args:
         folder: where pirack.db lies: its file system is the one whose space matters.
         services: what is asked for its state and version.
+        root: where the kernel's files are.
     """
 
-    def __init__(self, folder: Path, services: Sequence[Service]) -> None:
+    def __init__(
+        self, folder: Path, services: Sequence[Service], *, root: Path = Path("/")
+    ) -> None:
         self._folder = folder
         self._services = services
+        self._root = root
+        psutil.cpu_percent()  # each later one tells of the time since the one before
 
     def read(self) -> MasterAnswer:
         """Return how the master is now."""
         memory = psutil.virtual_memory()
         disk = psutil.disk_usage(str(self._folder))
+        throttled = read_throttled(self._root)
+        with ThreadPoolExecutor(max_workers=max(len(self._services), 1)) as pool:
+            services = list(pool.map(_ask, self._services))
         return MasterAnswer(
             host_name=platform.node(),
             version=__version__,
             boot_time_seconds=psutil.boot_time(),
+            cores=os.cpu_count() or 1,
+            cpu_used_ratio=psutil.cpu_percent() / 100,
             load1=psutil.getloadavg()[0],
             memory_available_bytes=memory.available,
             memory_total_bytes=memory.total,
             disk_available_bytes=disk.free,
             disk_size_bytes=disk.total,
             temperature_celsius=_temperature(),
+            conditions=conditions(throttled),
+            conditions_since_boot=conditions(throttled, _SINCE_BOOT),
+            is_time_synchronized=is_time_synchronized(),
+            persists_outputs=persists_outputs(self._root),
             interfaces=_interfaces(),
-            services=[_ask(service) for service in self._services],
+            services=services,
         )
+
+
+def read_throttled(root: Path) -> int | None:
+    """Return the firmware's bits on power and heat, None where no firmware tells."""
+    for path in root.glob("sys/devices/platform/soc*/soc*:firmware/get_throttled"):
+        try:
+            return int(path.read_text(encoding="ascii"), 16)
+        except (OSError, ValueError):
+            return None
+    return None
+
+
+def conditions(throttled: int | None, shift: int = 0) -> list[str] | None:
+    """Return what the firmware's bits say, of now, or with a shift of 16 of the time since boot."""
+    if throttled is None:
+        return None
+    return [name for bit, name in enumerate(_CONDITIONS, shift) if throttled >> bit & 1]
 
 
 def _temperature() -> float | None:
@@ -118,4 +222,6 @@ def _ask(service: Service) -> ServiceAnswer:
         version, state, why = service.version(), State.UP, ""
     except ServiceAway as error:
         version, state, why = None, State.DOWN, str(error)
+    except ServiceUnknown as error:
+        version, state, why = None, State.UNKNOWN, str(error)
     return ServiceAnswer(name=service.name, url=service.url, state=state, version=version, why=why)

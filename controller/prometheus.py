@@ -28,6 +28,14 @@ class Sample:
         return self.labels.get("__name__", "")
 
 
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One element of a matrix: its samples as (seconds since the epoch, value)."""
+
+    labels: Mapping[str, str]
+    points: tuple[tuple[float, float], ...]
+
+
 class _Element(BaseModel):
     metric: dict[str, str]
     value: tuple[float, float]  # seconds since the epoch; the value, which comes as text
@@ -36,6 +44,16 @@ class _Element(BaseModel):
 class _Vector(BaseModel):
     resultType: Literal["vector"]  # noqa: N815 - Prometheus' own word
     result: list[_Element]
+
+
+class _Run(BaseModel):
+    metric: dict[str, str]
+    values: tuple[tuple[float, float], ...]
+
+
+class _Matrix(BaseModel):
+    resultType: Literal["matrix"]  # noqa: N815 - Prometheus' own word
+    result: list[_Run]
 
 
 class _BuildInfo(BaseModel):
@@ -66,6 +84,24 @@ class Prometheus:
         parameters = {"query": expression, "timeout": f"{self._timeout * 1000:.0f}ms"}
         data = self._get("/api/v1/query", parameters, _Vector)
         return [Sample(element.metric, element.value[1]) for element in data.result]
+
+    def query_range(
+        self, expression: str, *, start: float, end: float, step: float
+    ) -> list[Series]:
+        """Return an expression's values from `start` to `end`, each `step` seconds.
+
+        Raises:
+            PrometheusUnavailable: as `query`.
+        """
+        parameters = {
+            "query": expression,
+            "start": f"{start:.0f}",
+            "end": f"{end:.0f}",
+            "step": f"{step:.0f}",
+            "timeout": f"{self._timeout * 1000:.0f}ms",
+        }
+        data = self._get("/api/v1/query_range", parameters, _Matrix)
+        return [Series(run.metric, run.values) for run in data.result]
 
     def version(self) -> str:
         """Return its version, such as `2.42.0`.

@@ -85,8 +85,14 @@ class RaspAnswer(_Model):
         warmth="normal",
         temperature_celsius=48.3,
         load1=0.12,
+        cpu_busy_cores=0.31,
+        memory_available_bytes=742391808,
+        memory_total_bytes=968884224,
+        conditions=[],
+        conditions_since_boot=["under_voltage"],
         boot_time_seconds=1767225600.0,
         answers_ping=True,
+        pinged_at=1767229200.0,
     )
 
     id: int
@@ -101,8 +107,18 @@ class RaspAnswer(_Model):
     warmth: Warmth | None
     temperature_celsius: float | None
     load1: float | None = Field(description="runnable tasks, mean of the last minute")
+    cpu_busy_cores: float | None = Field(
+        description="how many cores' worth of time was used, mean of the last half minute"
+    )
+    memory_available_bytes: float | None
+    memory_total_bytes: float | None
+    conditions: list[str] | None = Field(
+        description="what the firmware says of power and heat now, such as `under_voltage`"
+    )
+    conditions_since_boot: list[str] | None
     boot_time_seconds: float | None = Field(description="since the epoch")
     answers_ping: bool | None
+    pinged_at: float | None = Field(description="when it was last pinged, since the epoch")
 
     @classmethod
     def of(cls, rasp: RaspState) -> Self:
@@ -120,9 +136,19 @@ class RaspAnswer(_Model):
             warmth=rasp.warmth,
             temperature_celsius=rasp.temperature_celsius,
             load1=rasp.load1,
+            cpu_busy_cores=rasp.cpu_busy_cores,
+            memory_available_bytes=rasp.memory_available_bytes,
+            memory_total_bytes=rasp.memory_total_bytes,
+            conditions=_listed(rasp.conditions),
+            conditions_since_boot=_listed(rasp.conditions_since_boot),
             boot_time_seconds=rasp.boot_time_seconds,
             answers_ping=rasp.answers_ping,
+            pinged_at=rasp.pinged_at,
         )
+
+
+def _listed(words: frozenset[str] | None) -> list[str] | None:
+    return None if words is None else sorted(words)
 
 
 class StackAnswer(_Model):
@@ -227,7 +253,7 @@ class ServiceAnswer(_Model):
     """A service on the master; `why` says why it is not up."""
 
     name: str
-    url: str
+    url: str = Field(description="where it is reached, or the unit that it runs as")
     state: State
     version: str | None
     why: str
@@ -239,12 +265,22 @@ class MasterAnswer(_Model):
     host_name: str
     version: str = Field(description="PiRack's own")
     boot_time_seconds: float = Field(description="since the epoch")
+    cores: int
+    cpu_used_ratio: float = Field(description="of all cores, since it was read last")
     load1: float = Field(description="runnable tasks, mean of the last minute")
     memory_available_bytes: int
     memory_total_bytes: int
     disk_available_bytes: int = Field(description="of the file system that holds pirack.db")
     disk_size_bytes: int
     temperature_celsius: float | None
+    conditions: list[str] | None = Field(
+        description="what the firmware says of power and heat now, such as `under_voltage`"
+    )
+    conditions_since_boot: list[str] | None
+    is_time_synchronized: bool | None
+    persists_outputs: bool | None = Field(
+        description="whether the kernel keeps driving the pins of a program that has ended"
+    )
     interfaces: list[InterfaceAnswer]
     services: list[ServiceAnswer]
 

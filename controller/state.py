@@ -50,9 +50,11 @@ class Power(StrEnum):
 class RaspState:
     """A slot, the rasp that was found in it, and how that one is.
 
-    `why` tells in one line for people why it is not up; empty where it is.
-    `temperature_celsius`, `load1` (runnable tasks, mean of a minute), `boot_time_seconds` (since
-    the epoch) and `answers_ping` are None where nobody has read them.
+    `why` tells in one line for people why it is not up; empty where it is. All that follows is None
+    where nobody has read it: `load1` are runnable tasks, mean of a minute; `cpu_busy_cores` how
+    many cores' worth of time was used, mean of half a minute; `conditions` what the firmware says
+    of power and heat now, `conditions_since_boot` what it has said since boot; `answers_ping` and
+    `pinged_at` how the last ping went, and when. Times are in seconds since the epoch.
     """
 
     slot: Slot
@@ -62,8 +64,21 @@ class RaspState:
     warmth: Warmth | None = None
     temperature_celsius: float | None = None
     load1: float | None = None
+    cpu_busy_cores: float | None = None
+    memory_available_bytes: float | None = None
+    memory_total_bytes: float | None = None
+    conditions: frozenset[str] | None = None
+    conditions_since_boot: frozenset[str] | None = None
     boot_time_seconds: float | None = None
     answers_ping: bool | None = None
+    pinged_at: float | None = None
+
+    @property
+    def memory_used_ratio(self) -> float | None:
+        """How much of its memory is in use, 0 to 1."""
+        if self.memory_available_bytes is None or not self.memory_total_bytes:
+            return None
+        return 1 - self.memory_available_bytes / self.memory_total_bytes
 
 
 @dataclass(frozen=True, slots=True)

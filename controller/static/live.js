@@ -1,31 +1,51 @@
-// Keeps <main> up to date without a reload, and lets arrow keys walk from rasp to rasp.
+// Keeps <main> up to date without a reload.
 // The server renders the page; this script asks for it again, with the ETag of what is shown,
-// and morphs what differs, so that focus, selection and scroll position stay.
+// and morphs what differs, so that focus, selection, scroll position and what was typed stay.
 
 const TIMEOUT_MS = 5000;
 const lost = document.getElementById("lost");
+const main = document.querySelector("main");
 let etag = null;
+let newest = 0;
 
-async function refresh(main) {
+document.documentElement.classList.add("scripted");
+
+// What somebody has typed, ticked, chosen or opened is theirs.
+const OWN = new Set(["checked", "value", "selected", "open"]);
+const keepWhatIsTheReaders = {
+  callbacks: {
+    beforeAttributeUpdated: (name, element) => !OWN.has(name) || element.type === "hidden",
+  },
+};
+
+// Shows the page of the present address as it is now; a later call outruns an earlier one.
+export async function refresh() {
+  const turn = ++newest;
   const response = await fetch(location.href, {
     cache: "no-store",
     headers: etag ? { "If-None-Match": etag } : {},
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
-  if (response.status === 304) return;
+  if (response.status === 304 || turn !== newest) return;
   if (response.redirected) return location.assign(response.url); // the session has ended: log in
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  Idiomorph.morph(main, page.querySelector("main"));
+  const text = await response.text();
+  if (turn !== newest) return;
+  const page = new DOMParser().parseFromString(text, "text/html");
+  Idiomorph.morph(main, page.querySelector("main"), keepWhatIsTheReaders);
   document.title = page.title;
   etag = response.headers.get("ETag");
+  document.dispatchEvent(new Event("refreshed"));
 }
 
-async function keepFresh(main, milliseconds) {
+async function keepFresh() {
   for (;;) {
-    await nextTurn(milliseconds);
+    // The page itself says how often, and may say with a change that it will change no more.
+    const seconds = Number(main.dataset.refreshSeconds);
+    await nextTurn((seconds || 5) * 1000);
+    if (!seconds) continue;
     try {
-      await refresh(main);
+      await refresh();
       lost.hidden = true;
     } catch (error) {
       console.warn("The page cannot be brought up to date:", error);
@@ -49,37 +69,4 @@ function nextTurn(milliseconds) {
   });
 }
 
-const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-
-function walk(event) {
-  const step = STEPS[event.key];
-  const from = event.target.closest?.(".rack .rasp");
-  if (!step || !from || event.altKey || event.ctrlKey || event.metaKey) return;
-  const nearest = nearestInDirection(from, step);
-  if (!nearest) return;
-  event.preventDefault();
-  nearest.focus();
-}
-
-function nearestInDirection(from, [dx, dy]) {
-  const start = centre(from);
-  let nearest = null;
-  let least = Infinity;
-  for (const rasp of document.querySelectorAll(".rack a.rasp")) {
-    const end = centre(rasp);
-    const along = (end.x - start.x) * dx + (end.y - start.y) * dy;
-    const aside = Math.abs((end.x - start.x) * dy) + Math.abs((end.y - start.y) * dx);
-    const distance = along + 3 * aside; // straight on before round the corner
-    if (along > 1 && distance < least) [nearest, least] = [rasp, distance];
-  }
-  return nearest;
-}
-
-function centre(element) {
-  const box = element.getBoundingClientRect();
-  return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
-}
-
-document.addEventListener("keydown", walk);
-const main = document.querySelector("main[data-refresh-seconds]");
-if (main) keepFresh(main, Number(main.dataset.refreshSeconds) * 1000);
+if (main.dataset.refreshSeconds) keepFresh();

@@ -19,6 +19,7 @@ from controller.access import Access
 from controller.app import create_app
 from controller.master import Master
 from controller.prometheus import Prometheus
+from controller.records import Records
 from controller.watch import Watch
 from exporter import aliases
 from rack.database import Database
@@ -53,7 +54,8 @@ def app(tmp_path: Path) -> Flask:
     world = World()
     world.temperatures = {"03-2": 48.3}
     access = Access(Database(tmp_path / "pirack.db"), anonymous="viewer")
-    return create_app(world.state, Master(tmp_path, []).read, CollectorRegistry(), access)
+    records = Records(RACK.name, Prometheus("http://127.0.0.1:1"))
+    return create_app(world.state, Master(tmp_path, []).read, CollectorRegistry(), access, records)
 
 
 def metrics_of_the_controller(folder: Path) -> set[str]:
@@ -107,7 +109,7 @@ def test_every_path_of_the_controller_is_documented(app: Flask) -> None:
     documented = text("api.md")
     for rule in app.url_map.iter_rules():
         if rule.endpoint != "static":
-            path = rule.rule.replace("<int:number>", "")
+            path = re.sub("<.*>", "", rule.rule)
             assert f"{path}" in documented, rule
 
 

@@ -14,9 +14,11 @@ from werkzeug.serving import make_server
 from controller.access import Access
 from controller.app import create_app
 from controller.master import Master
+from controller.prometheus import Prometheus
+from controller.records import Records
 from rack.database import Database
 from rack.layout import Anonymous
-from tests.controller.world import World
+from tests.controller.world import RACK, World
 
 Open = Callable[..., Page]
 
@@ -39,7 +41,8 @@ def access(tmp_path: Path, anonymous: Anonymous) -> Access:
 
 @pytest.fixture
 def app(world: World, tmp_path: Path, access: Access) -> Flask:
-    return create_app(world.state, Master(tmp_path, []).read, CollectorRegistry(), access)
+    records = Records(RACK.name, Prometheus("http://127.0.0.1:1"))
+    return create_app(world.state, Master(tmp_path, []).read, CollectorRegistry(), access, records)
 
 
 @pytest.fixture

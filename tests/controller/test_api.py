@@ -45,8 +45,14 @@ def test_all_rasps_are_listed_with_who_and_how_they_are(client: FlaskClient) -> 
         "warmth": "normal",
         "temperature_celsius": None,
         "load1": None,
+        "cpu_busy_cores": None,
+        "memory_available_bytes": None,
+        "memory_total_bytes": None,
+        "conditions": None,
+        "conditions_since_boot": None,
         "boot_time_seconds": None,
         "answers_ping": None,
+        "pinged_at": None,
     }
 
 

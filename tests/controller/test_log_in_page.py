@@ -106,7 +106,7 @@ def test_a_password_is_changed_and_a_mistake_told(opened: Open) -> None:
         page.get_by_label("New password", exact=True).fill(new)
         page.get_by_label("New password, once more").fill(again)
         page.get_by_role("button", name="Change password").click()
-        expect(page.locator("main .alert")).to_contain_text(told)
+        expect(page.locator("main .notice")).to_contain_text(told)
     elsewhere = opened()
     log_in(elsewhere, "vera", NEW)
     rack(elsewhere)

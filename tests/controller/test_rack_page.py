@@ -1,5 +1,8 @@
-"""The rack page in a real browser."""
+"""The rack page in a real browser, and those of rasps."""
 
+import re
+
+import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.controller.conftest import Open
@@ -111,9 +114,9 @@ def test_arrow_keys_walk_through_the_rack_as_it_stands(opened: Open) -> None:
 def test_a_rasps_page_tells_who_it_is_and_leads_back(opened: Open, world: World) -> None:
     world.temperatures = {"03-2": 51.2}
     page = opened("/rasps/10")
-    expect(page.locator("dl")).to_contain_text("rasp-03-2")
-    expect(page.locator("dl")).to_contain_text("b8:27:eb:00:00:0a")
-    expect(page.locator("dl")).to_contain_text("51 °C")
+    main = page.get_by_role("main")
+    for said in ("rasp-03-2", "b8:27:eb:00:00:0a", "51 °C"):
+        expect(main).to_contain_text(said)
     page.get_by_role("link", name="The rack").click()
     expect(page.locator(".rack a.rasp")).to_have_count(48)
 
@@ -173,3 +176,45 @@ def test_a_page_that_is_not_there_says_so_and_leads_to_the_rack(opened: Open, ur
     page = opened("/rasps/99")
     expect(page.locator("main")).to_contain_text("no rasp 99: this rack has rasps 1 to 48")
     expect(page.get_by_role("link", name="To the rack")).to_be_visible()
+
+
+def test_a_rasp_is_found_by_its_name_too(opened: Open) -> None:
+    page = opened("/rasps/03-2")
+    expect(page).to_have_url(re.compile("/rasps/10$"))
+    page = opened("/rasps/03-9")
+    expect(page.get_by_role("main")).to_contain_text("no rasp '03-9': names are such as 03-2")
+
+
+@pytest.mark.parametrize(
+    ("by", "reading"), [("cpu", "1.3"), ("memory", "75 %"), ("power", "under-voltage")]
+)
+def test_the_rack_is_coloured_by_another_reading(
+    opened: Open, world: World, by: str, reading: str
+) -> None:
+    world.cores = {"03-2": 1.3}
+    world.memory_available = {"03-2": 250_000_000.0}
+    world.conditions = {"03-2": "under_voltage"}
+    page = opened()
+    page.get_by_role("navigation", name="Colour the rasps by").get_by_text(by).click()
+    expect(cell(page, "03-2")).to_contain_text(reading)
+    expect(cell(page, "03-1")).to_contain_text("–")
+    assert colour(cell(page, "03-2")) != colour(cell(page, "03-1"))
+
+
+def test_without_prometheus_a_rasps_page_says_why_there_is_no_history(opened: Open) -> None:
+    page = opened("/rasps/10")
+    expect(page.get_by_text("No history: Prometheus at")).to_be_visible()
+
+
+@pytest.mark.parametrize("place", ["Rack", "Manage", "Master"])
+def test_each_place_is_reached_from_each_other_one(opened: Open, place: str) -> None:
+    page = opened("/about")
+    main = page.get_by_role("navigation", name="Main")
+    main.get_by_role("link", name=place).click()
+    expect(main.get_by_role("link", name=place)).to_have_attribute("aria-current", "page")
+
+
+@pytest.mark.parametrize("path", ["/", "/manage", "/rasps/10", "/stacks/3", "/master", "/about"])
+def test_on_a_phone_no_page_is_wider_than_the_phone(opened: Open, path: str) -> None:
+    page = opened(path, width=360)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -181,3 +181,32 @@ def test_the_hottest_rasp_is_found_and_none_where_none_is_known() -> None:
     assert hottest is not None
     assert hottest.slot.name == "03-2"
     assert decided().hottest is None
+
+
+def test_what_the_firmware_says_is_told_of_now_and_since_boot() -> None:
+    def condition(name: str, since: str, value: float) -> Sample:
+        labels = {"condition": name, "since": since}
+        told = sample("pirack_power_condition", value)
+        return Sample({**told.labels, **labels}, value)
+
+    rasp = rasp_of(
+        [
+            sample(STATE_SERIES, 1),
+            condition("under_voltage", "now", 0),
+            condition("under_voltage", "boot", 1),
+            condition("throttled", "now", 1),
+            condition("throttled", "yesterday", 1),
+        ]
+    )
+    assert rasp.conditions == frozenset({"throttled"})
+    assert rasp.conditions_since_boot == frozenset({"under_voltage"})
+    assert rasp_of([sample(STATE_SERIES, 1)]).conditions is None
+
+
+def test_the_memory_in_use_is_known_where_both_its_readings_are() -> None:
+    available = sample("pirack_memory_available_bytes", 250e6)
+    total = sample("pirack_memory_total_bytes", 1e9)
+    up = sample(STATE_SERIES, 1)
+    assert rasp_of([up, available, total]).memory_used_ratio == 0.75
+    assert rasp_of([up, available]).memory_used_ratio is None
+    assert rasp_of([sample(STATE_SERIES, 0), available, total]).memory_used_ratio is None
