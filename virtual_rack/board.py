@@ -1,6 +1,7 @@
 """One board's inside: from load and temperature to what its sensors show."""
 
 import os
+from enum import StrEnum
 from math import exp
 from random import Random
 
@@ -26,6 +27,13 @@ _BUSY_LOAD = 0.3  # from here on the governor raises the clock
 _LOAD1_SECONDS = 60.0
 
 
+class Request(StrEnum):
+    """What its operating system can be asked for."""
+
+    REBOOT = "reboot"
+    HALT = "halt"
+
+
 class Board:
     """A Raspberry Pi 4 as its sensors show it; `random` drives its workload."""
 
@@ -38,12 +46,23 @@ class Board:
         self._up_seconds = 0.0
         self._load1 = 0.0
         self._boot_time = 0.0
+        self._request: Request | None = None
 
     def boot(self, now: float) -> None:
         """Start anew, as after power came or a reboot; `now` in seconds since the epoch."""
         self._boot_time = now
         self._since_boot = 0
         self._busy_seconds = self._up_seconds = self._load1 = 0.0
+        self._request = None
+
+    def request(self, request: Request) -> None:
+        """Ask its operating system for something; from any thread. It is done a little later."""
+        self._request = request
+
+    @property
+    def requested(self) -> Request | None:
+        """What was asked for since it booted."""
+        return self._request
 
     @property
     def watts(self) -> float:

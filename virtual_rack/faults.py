@@ -11,6 +11,10 @@ class Fault(StrEnum):
     `reboot-once`: reboots by itself, now, and is then as before. `hot`: its heat hardly gets away.
     `undervoltage`: its supply is too weak. `readonly`: its root file system has gone read-only.
     `stuck-relay`: its stack's relay stays where it is, whatever it is told.
+    `ssh-refuses`: its SSH port is closed. `ssh-hangs`: its SSH server accepts and never answers.
+    `ssh-slow`: its SSH server takes three seconds for each answer to an action.
+    `new-host-key`: its SSH server shows another host key than its own.
+    `wedged`: it answers ping, and nothing else ever: it does not even shut down.
     """
 
     DEAD = "dead"
@@ -21,3 +25,8 @@ class Fault(StrEnum):
     UNDERVOLTAGE = "undervoltage"
     READONLY = "readonly"
     STUCK_RELAY = "stuck-relay"
+    SSH_REFUSES = "ssh-refuses"
+    SSH_HANGS = "ssh-hangs"
+    SSH_SLOW = "ssh-slow"
+    NEW_HOST_KEY = "new-host-key"
+    WEDGED = "wedged"

@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import threading
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -14,11 +15,14 @@ from typing import Protocol
 from exporter.aliases import Aliases
 from exporter.server import Exporter
 from rack.layout import Rack, Slot
+from virtual_rack import ssh_keys
+from virtual_rack.actions import Actions
 from virtual_rack.board import Board
 from virtual_rack.faults import Fault
 from virtual_rack.rack import VirtualRack
 from virtual_rack.rasp import VirtualRasp
 from virtual_rack.sensors import SensorFiles
+from virtual_rack.ssh_servers import SshLoop, SshServer
 
 PING_PORT = 9848
 """Loopback answers ICMP for every address, so a rasp's sign of life is that this TCP port opens."""
@@ -47,15 +51,34 @@ def loopback_rack(
     *,
     clock: Callable[[], float] = time.time,
 ) -> VirtualRack:
-    """Make a virtual rack on loopback; what its sensors show is below the folder `state`."""
+    """Make a virtual rack on loopback; what its sensors show is below the folder `state`.
+
+    Beside `state`/pirack.db are the master's SSH key and the rasps' host keys, as a controller has
+    them that has set up its rasps.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
     root = state.resolve() / "rasps"
     shutil.rmtree(root, ignore_errors=True)
-    rasps = [_make_rasp(rack, slot, aliases, root / slot.name, options) for slot in rack.slots]
-    return VirtualRack(rack, rasps, clock=clock)
+    host_keys = ssh_keys.hosts(state, len(rack.slots))
+    loop, master = SshLoop(), ssh_keys.masters(state)
+
+    def ssh_server(slot: Slot, address: IPv4Address, actions: Actions) -> SshServer:
+        key = host_keys[slot.id - 1]
+        return SshServer(loop, address, host_key=key, master=master, answer=actions.answer)
+
+    rasps = [
+        _make_rasp(rack, slot, aliases, root / slot.name, options, ssh_server)
+        for slot in rack.slots
+    ]
+    made = VirtualRack(rack, rasps, clock=clock)
+    ssh_keys.pin(state, dict(zip(made.inventory(), host_keys, strict=True)))
+    return made
 
 
 class Service(Protocol):
-    """What a rasp serves while it is up: the exporter."""
+    """What a rasp serves while it is up."""
 
     def start(self) -> None:
         """Bind and serve; OSError where that fails."""
@@ -71,12 +94,22 @@ class LoopbackHost:
         address: the address.
         exporter: makes its exporter, anew at each boot.
         exporter_port: where that one listens, and where a hung one would.
+        exporter_ends: is set to have the exporter end, and begin anew.
+        ssh: its SSH server.
     """
 
     def __init__(
-        self, address: IPv4Address, exporter: Callable[[], Service], *, exporter_port: int
+        self,
+        address: IPv4Address,
+        exporter: Callable[[], Service],
+        *,
+        exporter_port: int,
+        exporter_ends: threading.Event,
+        ssh: SshServer,
     ) -> None:
         self._address = address
+        self._exporter_ends = exporter_ends
+        self._ssh = ssh
         self._make_exporter = exporter
         self._exporter_port = exporter_port
         self._exporter: Service | None = None
@@ -88,7 +121,11 @@ class LoopbackHost:
         if self._ping is None:
             self._ping = _listen(self._address, PING_PORT)
         _drain(self._ping)
-        if Fault.HANG in faults:
+        self._ssh.serve(faults)
+        if self._exporter_ends.is_set():
+            self._exporter_ends.clear()
+            self._close_exporter()
+        if not {Fault.HANG, Fault.WEDGED}.isdisjoint(faults):
             self._close_exporter()
             if self._silent is None:
                 self._silent = _listen(self._address, self._exporter_port)
@@ -100,6 +137,7 @@ class LoopbackHost:
 
     def close(self) -> None:
         """Be gone; see `Host`."""
+        self._ssh.close()
         self._close_exporter()
         self._close_silent()
         if self._ping is not None:
@@ -132,16 +170,25 @@ def _drain(server: socket.socket) -> None:
 
 
 def _make_rasp(
-    rack: Rack, slot: Slot, aliases: Aliases, root: Path, options: Options
+    rack: Rack,
+    slot: Slot,
+    aliases: Aliases,
+    root: Path,
+    options: Options,
+    ssh_server: Callable[[Slot, IPv4Address, Actions], SshServer],
 ) -> VirtualRasp:
     address = IPv4Address(f"{options.network}.{slot.stack}.{slot.number}")
     random = Random(f"{options.seed} {slot.name}")  # noqa: S311 - a simulation, not a secret
     port = rack.network.exporter_port
     board = Board(random, temperature=0.0)
+    exporter_ends = threading.Event()
+    actions = Actions(aliases.actions, board, exporter_ends.set)
     host = LoopbackHost(
         address,
         lambda: Exporter(aliases, str(address), port, root=root, statvfs=board.disk),
         exporter_port=port,
+        exporter_ends=exporter_ends,
+        ssh=ssh_server(slot, address, actions),
     )
     return VirtualRasp(
         slot,

@@ -98,7 +98,7 @@ class VirtualRack:
 
     def _warm(self, stack: Stack, now: float, seconds: float) -> None:
         rasps = [self._rasps[slot.id] for slot in stack.slots]
-        watts = [rasp.board.watts if rasp.phase(now) is not Phase.OFF else 0.0 for rasp in rasps]
+        watts = [rasp.watts(now) for rasp in rasps]
         targets = settled(watts, self._around)
         for i, rasp in enumerate(rasps):
             if Fault.HOT in rasp.faults:

@@ -7,19 +7,21 @@ from random import Random
 from typing import Protocol
 
 from rack.layout import Slot
-from virtual_rack.board import Board
+from virtual_rack.board import Board, Request
 from virtual_rack.faults import Fault
 from virtual_rack.sensors import SensorFiles
+from virtual_rack.thermal import HALTED_WATTS
 
 _SLOW_FACTOR = 3
 
 
 class Phase(StrEnum):
-    """How far a rasp is on its way from power to service."""
+    """How far a rasp is on its way from power to service; a halted one still draws power."""
 
     OFF = "off"
     BOOTING = "booting"
     UP = "up"
+    HALTED = "halted"
 
 
 class Host(Protocol):
@@ -69,6 +71,7 @@ class VirtualRasp:
         self._is_powered = False
         self._up_from = 0.0
         self._was_up = False
+        self._is_halted = False
 
     @property
     def mac(self) -> str:
@@ -98,7 +101,8 @@ class VirtualRasp:
     def put_on(self, fault: Fault, now: float) -> None:
         """Make a fault appear."""
         if fault is Fault.REBOOT_ONCE:
-            self._begin_boot(now)
+            if not self._is_halted:
+                self._begin_boot(now)
             return
         self.board.faults.add(fault)
 
@@ -111,7 +115,7 @@ class VirtualRasp:
 
     def _begin_boot(self, now: float) -> None:
         self._host.close()
-        self._was_up = False
+        self._was_up = self._is_halted = False
         seconds = self._boot_seconds * self._random.uniform(0.7, 1.3)
         self._up_from = now + seconds * (_SLOW_FACTOR if Fault.SLOW in self.board.faults else 1)
 
@@ -119,7 +123,18 @@ class VirtualRasp:
         """Return how far it is."""
         if not self._is_powered or Fault.DEAD in self.board.faults:
             return Phase.OFF
+        if self._is_halted:
+            return Phase.HALTED
         return Phase.UP if now >= self._up_from else Phase.BOOTING
+
+    def watts(self, now: float) -> float:
+        """Return the power that it draws."""
+        match self.phase(now):
+            case Phase.OFF:
+                return 0.0
+            case Phase.HALTED:
+                return HALTED_WATTS
+        return self.board.watts
 
     def advance(self, now: float, seconds: float) -> None:
         """Let `seconds` pass, until `now`: boot, work, serve."""
@@ -129,6 +144,17 @@ class VirtualRasp:
         if not self._was_up:
             self._was_up = True
             self.board.boot(now)
+        if self.board.requested and Fault.WEDGED not in self.board.faults:
+            self._grant(self.board.requested, now)
+            return
         self.board.advance(seconds)
         self._files.write(self.board.readings())
         self._host.serve(self.board.faults)
+
+    def _grant(self, request: Request, now: float) -> None:
+        match request:
+            case Request.REBOOT:
+                self._begin_boot(now)
+            case Request.HALT:
+                self._is_halted = True
+                self._host.close()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
 
+HALTED_WATTS = 1.0
 IDLE_WATTS = 2.2
 BUSY_WATTS = 3.4  # on top of idle, all four cores busy
 

@@ -1,0 +1,48 @@
+"""The SSH keys of a loopback rack, kept in its state folder: they last, as real ones do."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import asyncssh
+
+from controller import private_files
+from controller.host_keys import HostKeys
+from controller.master_key import MasterKey
+from rack.inventory import Rasp
+from virtual_rack.ssh_servers import SSH_PORT
+
+
+def masters(state: Path) -> asyncssh.SSHKey:
+    """Return the public key that may log in; the pair is made if it is not there.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder = state / "ssh"
+    public = folder / "id_ed25519.pub"
+    if not public.exists():
+        MasterKey(folder).make()
+    return asyncssh.read_public_key(str(public))
+
+
+def hosts(state: Path, count: int) -> Sequence[asyncssh.SSHKey]:
+    """Return so many host keys, the same ones each time.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    path = state / "ssh_host_keys"
+    keys = asyncssh.read_private_key_list(str(path)) if path.exists() else []
+    if len(keys) != count:
+        keys = [asyncssh.generate_private_key("ssh-ed25519") for _ in range(count)]
+        private_files.write(path, "".join(key.export_private_key().decode() for key in keys))
+    return keys
+
+
+def pin(state: Path, keys: Mapping[Rasp, asyncssh.SSHKey]) -> None:
+    """Let the controller with this state folder know the host keys.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    HostKeys(state / "ssh", SSH_PORT).put(keys)

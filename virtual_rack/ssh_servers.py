@@ -1,0 +1,236 @@
+"""The SSH servers of a rack on loopback: all of them in one thread, on one asyncio loop.
+
+Each lets in root with the master's key alone, and answers with what the rasp's actions say.
+"""
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Callable, Collection, Coroutine
+from concurrent.futures import Future
+from contextlib import suppress
+from ipaddress import IPv4Address
+
+import asyncssh
+
+from virtual_rack.actions import Answer
+from virtual_rack.faults import Fault
+
+SSH_PORT = 9822
+"""Where a rasp's SSH server listens: port 22 is the machine's own, and root's alone."""
+
+_OWN_FAULTS = frozenset(
+    {Fault.SSH_REFUSES, Fault.SSH_HANGS, Fault.SSH_SLOW, Fault.NEW_HOST_KEY, Fault.WEDGED}
+)
+_SLOW_SECONDS = 3.0
+_CALL_SECONDS = 10.0
+_BACKLOG = 128
+
+
+class SshLoop:
+    """An asyncio loop in a thread of its own, there for as long as somebody holds it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._thread: threading.Thread | None = None
+        self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+        # Else each connection has its lines in the virtual rack's log.
+        logging.getLogger("asyncssh").setLevel(logging.WARNING)
+
+    def hold(self) -> None:
+        """Start it, if nobody holds it yet."""
+        with self._lock:
+            self._holders += 1
+            if self._thread is None:
+                self._started = Future()
+                self._thread = threading.Thread(
+                    target=lambda: asyncio.run(self._stay()), name="ssh servers", daemon=True
+                )
+                self._thread.start()
+
+    async def _stay(self) -> None:
+        end = asyncio.Event()
+        self._started.set_result((asyncio.get_running_loop(), end))
+        await end.wait()
+
+    def release(self) -> None:
+        """End it, if nobody else holds it."""
+        with self._lock:
+            self._holders -= 1
+            if self._thread is not None and not self._holders:
+                loop, end = self._started.result(_CALL_SECONDS)
+                loop.call_soon_threadsafe(end.set)
+                self._thread.join()
+                self._thread = None
+
+    def call(self, coroutine: Coroutine[object, object, None]) -> None:
+        """Run a coroutine on it to its end; what that raises is raised here."""
+        loop, _ = self._started.result(_CALL_SECONDS)
+        asyncio.run_coroutine_threadsafe(coroutine, loop).result(_CALL_SECONDS)
+
+
+class SshServer:
+    """The SSH server of one rasp.
+
+    Args:
+        loop: what it runs on.
+        address: where it listens, at `SSH_PORT`.
+        host_key: its own.
+        master: the public half of the key that may log in.
+        answer: what becomes of what is asked for.
+    """
+
+    def __init__(
+        self,
+        loop: SshLoop,
+        address: IPv4Address,
+        *,
+        host_key: asyncssh.SSHKey,
+        master: asyncssh.SSHKey,
+        answer: Callable[[str], Answer],
+    ) -> None:
+        self.master = master
+        self.answer = answer
+        self.connections: set[asyncssh.SSHServerConnection] = set()
+        self.may_answer = asyncio.Event()
+        self.pause = 0.0
+        self._loop = loop
+        self._address = address
+        self._own_key = host_key
+        self._key = host_key
+        self._faults: Collection[Fault] | None = None  # none while it is closed
+        self._socket: socket.socket | None = None
+        self._acceptor: asyncssh.SSHAcceptor | None = None
+
+    def serve(self, faults: Collection[Fault]) -> None:
+        """Serve as a rasp with these faults does.
+
+        Raises:
+            OSError: its address and port cannot be had.
+        """
+        wanted = _OWN_FAULTS.intersection(faults)
+        if wanted == self._faults:
+            return
+        if self._faults is None:
+            self._loop.hold()
+        before, self._faults = self._faults or frozenset(), wanted
+        self._loop.call(self._change(before, wanted))
+
+    def close(self) -> None:
+        """Serve no more: the port is free and no connection is left when this returns."""
+        if self._faults is None:
+            return
+        self._faults = None
+        self._loop.call(self._stop())
+        self._loop.release()
+
+    async def _change(self, before: Collection[Fault], wanted: Collection[Fault]) -> None:
+        if (Fault.NEW_HOST_KEY in before) != (Fault.NEW_HOST_KEY in wanted):
+            await self._stop()
+            is_new = Fault.NEW_HOST_KEY in wanted
+            self._key = asyncssh.generate_private_key("ssh-ed25519") if is_new else self._own_key
+        if Fault.SSH_REFUSES in wanted:
+            await self._stop()
+            return
+        self.pause = _SLOW_SECONDS if Fault.SSH_SLOW in wanted else 0.0
+        if self._socket is None:
+            self._socket = socket.create_server((str(self._address), SSH_PORT), backlog=_BACKLOG)
+        if Fault.SSH_HANGS in wanted or Fault.WEDGED in wanted:
+            # The kernel goes on to complete connections.
+            self.may_answer.clear()
+            self._stop_accepting()
+        else:
+            self.may_answer.set()
+            await self._accept(self._socket)
+
+    async def _accept(self, listening: socket.socket) -> None:
+        if self._acceptor is None:
+            self._acceptor = await asyncssh.listen(
+                sock=listening.dup(),
+                config=None,
+                server_factory=lambda: _Server(self),
+                server_host_keys=[self._key],
+                password_auth=False,
+                kbdint_auth=False,
+                gss_host=None,
+                compression_algs=None,
+                allow_pty=False,
+                agent_forwarding=False,
+            )
+
+    def _stop_accepting(self) -> None:
+        if self._acceptor is not None:
+            self._acceptor.close()
+            self._acceptor = None
+
+    async def _stop(self) -> None:
+        self._stop_accepting()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        for connection in list(self.connections):
+            connection.abort()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(connection.wait_closed(), _CALL_SECONDS / 2)
+
+
+class _Server(asyncssh.SSHServer):
+    """One connection to a rasp."""
+
+    def __init__(self, server: SshServer) -> None:
+        self._server = server
+        self._connection: asyncssh.SSHServerConnection | None = None
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+        self._server.connections.add(conn)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        if self._connection is not None:
+            self._server.connections.discard(self._connection)
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        return username == "root" and key == self._server.master
+
+    async def session_requested(self) -> asyncssh.SSHServerSession[str]:
+        await self._server.may_answer.wait()
+        return _Session(self._server)
+
+
+class _Session(asyncssh.SSHServerSession[str]):
+    """One action on its way."""
+
+    def __init__(self, server: SshServer) -> None:
+        self._server = server
+        self._channel: asyncssh.SSHServerChannel[str] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def connection_made(self, chan: asyncssh.SSHServerChannel[str]) -> None:
+        self._channel = chan
+
+    def exec_requested(self, command: str) -> bool:
+        self._task = asyncio.create_task(self._act(command))
+        return True
+
+    def shell_requested(self) -> bool:
+        return self.exec_requested("")
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _act(self, asked: str) -> None:
+        await asyncio.sleep(self._server.pause)
+        await self._server.may_answer.wait()
+        answer = self._server.answer(asked)
+        await asyncio.sleep(answer.seconds)
+        if self._channel is not None:
+            self._channel.write(answer.output)
+            self._channel.write_stderr(answer.complaint)
+            self._channel.exit(answer.exit_status)
+        answer.then()
