@@ -13,11 +13,12 @@ from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
 from waitress.server import create_server
 
-from controller import console, health, hosts, power
+from controller import console, health, hosts, master_metrics, power
 from controller.access import Access
 from controller.app import create_app
 from controller.lock import sole_controller
@@ -65,14 +66,21 @@ def _serve(options: argparse.Namespace, rack: Rack) -> int:
         _log.warning("%s; the stacks' power is unknown", relays.trouble)
     prometheus = Prometheus(options.prometheus)
     registry = CollectorRegistry()
-    health.describe(registry, inventory)
+    health.describe(registry, rack, inventory)
+    master_metrics.describe(registry, options.db.parent)
     reservations = Reservations()
-    power.describe(registry, rack, relays, busy=reservations.holders, persists=persists_outputs())
+    power.describe(registry, rack, relays, reservations=reservations, persists=persists_outputs())
     targets = TargetFiles(
         options.targets,
         rack,
         inventory,
-        Services(_reached(options.listen), options.blackbox, options.alertmanager, options.ping),
+        Services(
+            controller=_reached(options.listen),
+            prometheus=urlsplit(prometheus.url).netloc,
+            blackbox=options.blackbox,
+            alertmanager=options.alertmanager,
+            ping=options.ping,
+        ),
     )
     master = Master(
         options.db.parent,

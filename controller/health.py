@@ -7,13 +7,16 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from controller import __version__
 from controller.access import open_on_master
 from rack.inventory import Inventory
+from rack.layout import Rack
 
 
-def describe(registry: CollectorRegistry, inventory: Inventory) -> None:
-    """Add what the controller is, and what it costs, to its metrics."""
+def describe(registry: CollectorRegistry, rack: Rack, inventory: Inventory) -> None:
+    """Add what the controller is, what it costs and what it looks after to its metrics."""
     ProcessCollector(registry=registry)
     info = Info("pirack_controller", "The controller's version.", registry=registry)
     info.info({"version": __version__})
+    slots = Gauge("pirack_rack_slots", "Slots of the rack, by rack.toml.", registry=registry)
+    slots.set(len(rack.slots))
     rasps = Gauge("pirack_installed_rasps", "Rasps in the inventory.", registry=registry)
     rasps.set_function(lambda: len(inventory.rasps()))
 

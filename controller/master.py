@@ -7,7 +7,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import psutil
 import requests
 
 from controller import __version__
+from controller.master_readings import read
 from controller.prometheus import Prometheus, PrometheusUnavailable
 from controller.schemas import InterfaceAnswer, MasterAnswer, ServiceAnswer
 from controller.state import State
@@ -153,23 +154,15 @@ class Master:
 
     def read(self) -> MasterAnswer:
         """Return how the master is now."""
-        memory = psutil.virtual_memory()
-        disk = psutil.disk_usage(str(self._folder))
         throttled = read_throttled(self._root)
         with ThreadPoolExecutor(max_workers=max(len(self._services), 1)) as pool:
             services = list(pool.map(_ask, self._services))
         return MasterAnswer(
             host_name=platform.node(),
             version=__version__,
-            boot_time_seconds=psutil.boot_time(),
+            **asdict(read(self._folder)),
             cores=os.cpu_count() or 1,
             cpu_used_ratio=psutil.cpu_percent() / 100,
-            load1=psutil.getloadavg()[0],
-            memory_available_bytes=memory.available,
-            memory_total_bytes=memory.total,
-            disk_available_bytes=disk.free,
-            disk_size_bytes=disk.total,
-            temperature_celsius=_temperature(),
             conditions=conditions(throttled),
             conditions_since_boot=conditions(throttled, _SINCE_BOOT),
             is_time_synchronized=is_time_synchronized(),
@@ -194,15 +187,6 @@ def conditions(throttled: int | None, shift: int = 0) -> list[str] | None:
     if throttled is None:
         return None
     return [name for bit, name in enumerate(_CONDITIONS, shift) if throttled >> bit & 1]
-
-
-def _temperature() -> float | None:
-    """Return the chip's temperature in °C; the first zone is the chip's on every Raspberry Pi."""
-    zones = psutil.sensors_temperatures()
-    for name in ("cpu_thermal", *zones):
-        for zone in zones.get(name, []):
-            return zone.current
-    return None
 
 
 def _interfaces() -> list[InterfaceAnswer]:

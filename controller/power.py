@@ -1,10 +1,13 @@
 """What the controller says of the stacks' power on its /metrics."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
+from controller.reservations import Reservations
 from rack.layout import Rack
 from rack.relays import Relays
 
@@ -14,7 +17,7 @@ def describe(
     rack: Rack,
     relays: Relays,
     *,
-    busy: Callable[[], Mapping[int, str]],
+    reservations: Reservations,
     persists: bool | None,
 ) -> None:
     """Add each stack's commanded power, and whether somebody has it, to the controller's metrics.
@@ -23,7 +26,7 @@ def describe(
         registry: gets the metrics.
         rack: its stacks.
         relays: where they cannot be driven, nobody knows the power, and nothing is said of it.
-        busy: returns who has which stack just now, by its number.
+        reservations: who has which stack just now.
         persists: whether the kernel keeps the outputs of a process that has ended; None where
             nobody can tell, and then nothing is said.
     """
@@ -45,13 +48,33 @@ def describe(
     )
 
     def is_busy(number: int) -> bool:
-        return number in busy()
+        return number in reservations.holders()
 
     for stack in rack.stacks:
         claimed.labels(rack.name, stack.name).set_function(partial(is_busy, stack.number))
+    registry.register(_Claims(rack, reservations.claims))
     if persists is not None:
         Gauge(
             "pirack_gpio_persists_outputs",
             "Whether the kernel keeps driving the pins of a program that has ended.",
             registry=registry,
         ).set(persists)
+
+
+class _Claims(Collector):
+    """Counts the claims, for an order may be over before anybody sees that the stack was busy."""
+
+    def __init__(self, rack: Rack, claims: Callable[[], Mapping[int, int]]) -> None:
+        self._rack = rack
+        self._claims = claims
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(
+            "pirack_stack_claims",
+            "How often an order or an install has taken the stack.",
+            labels=["rack", "stack"],
+        )
+        claims = self._claims()
+        for stack in self._rack.stacks:
+            family.add_metric([self._rack.name, stack.name], claims.get(stack.number, 0))
+        yield family

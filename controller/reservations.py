@@ -1,6 +1,7 @@
 """Reservations: who has a stack to itself, so that no two orders pull at one stack."""
 
 import threading
+from collections import Counter
 from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,7 @@ class Reservations:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._holders: dict[int, str] = {}
+        self._claims: Counter[int] = Counter()
 
     def claim(self, stacks: Collection[int], holder: str) -> "Claim":
         """Claim these stacks, all of them or none.
@@ -30,12 +32,18 @@ class Reservations:
                 if stack in self._holders:
                     raise StackBusy(stack, self._holders[stack])
             self._holders |= dict.fromkeys(stacks, holder)
+            self._claims.update(set(stacks))
         return Claim(self, frozenset(stacks))
 
     def holders(self) -> Mapping[int, str]:
         """Return who has each stack that is claimed, by its number."""
         with self._lock:
             return dict(self._holders)
+
+    def claims(self) -> Mapping[int, int]:
+        """Return how often each stack has been claimed, by its number; 0 is not told."""
+        with self._lock:
+            return dict(self._claims)
 
     def _release(self, stacks: Collection[int]) -> None:
         with self._lock:

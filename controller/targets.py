@@ -31,6 +31,7 @@ class Services:
     """
 
     controller: str
+    prometheus: str
     blackbox: str
     alertmanager: str
     ping: str = "icmp"
@@ -68,9 +69,14 @@ def render(
     return {
         "rasp.json": exporters,
         "ping.json": pings,
-        "controller.json": [{"targets": [services.controller], "labels": {"rack": rack.name}}],
-        "alertmanager.json": [{"targets": [services.alertmanager], "labels": {}}],
+        "controller.json": [_service(rack, services.controller)],
+        "prometheus.json": [_service(rack, services.prometheus)],
+        "alertmanager.json": [_service(rack, services.alertmanager)],
     }
+
+
+def _service(rack: Rack, address: str) -> TargetGroup:
+    return {"targets": [address], "labels": {"rack": rack.name}}
 
 
 class TargetFiles:

@@ -176,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
         "--port-base",
         type=_port_base,
         metavar="PORT",
-        help="the first of four ports to use, in place of 8080, 9090, 9115 and 3000",
+        help="the first of five ports to use, in place of 8080, 9090, 9115, 3000 and 9093",
     )
     return parser
 

@@ -27,12 +27,26 @@ class ProgramError(Exception):
 
 @dataclass(frozen=True)
 class Program:
-    """A program ready to run: `subprocess.Popen([program.path, …], env=program.env)`."""
+    """A program ready to run: `subprocess.Popen([*program.words, …], env=program.env)`."""
 
     name: str
     path: Path
     version_option: str = "--version"
     settings: Mapping[str, str] = field(default_factory=dict)
+    share: Path | None = None
+
+    @property
+    def words(self) -> list[str]:
+        """How its command line begins.
+
+        Where it looks for files in /usr/share that are under `share`, it is started in a mount
+        namespace of its own in which they are there. The machine's own /usr/share stays as it is.
+        """
+        if self.share is None:
+            return [str(self.path)]
+        kind = ["--mount"] if os.geteuid() == 0 else ["--map-root-user", "--mount"]
+        mount = 'mount --bind "$0" /usr/share && exec "$@"'
+        return ["unshare", *kind, "--", "sh", "-c", mount, str(self.share), str(self.path)]
 
     @property
     def env(self) -> dict[str, str]:
@@ -47,7 +61,7 @@ class Program:
         """
         try:
             said = subprocess.run(
-                [self.path, self.version_option],
+                [*self.words, self.version_option],
                 env=self.env,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -66,17 +80,22 @@ class Program:
 
 @dataclass(frozen=True)
 class _Packaged:
-    """A Debian package, and what a program is called on the PATH and in there."""
+    """A Debian package, and what a program is called on the PATH and in there.
+
+    `wants_share`: it wants files of its package in /usr/share, and no option names another place.
+    """
 
     package: str
     names: tuple[str, ...]
     besides: tuple[str, ...] = ()
     version_option: str = "--version"
+    wants_share: bool = False
 
 
 _PROGRAMS = {
+    # Its templates, which it reads even where nothing uses them.
     "alertmanager": _Packaged(
-        "prometheus-alertmanager", ("alertmanager", "prometheus-alertmanager")
+        "prometheus-alertmanager", ("alertmanager", "prometheus-alertmanager"), wants_share=True
     ),
     "amtool": _Packaged("prometheus-alertmanager", ("amtool",)),
     "blackbox_exporter": _Packaged(
@@ -129,7 +148,8 @@ def find(name: str, *, search_path: str | None = None, debian: Debian | None = N
         for own in packaged.names:
             inside = tree / folder / own
             if inside.is_file():
-                program = Program(name, inside, packaged.version_option, _settings(tree))
+                share = tree / "usr/share" if packaged.wants_share else None
+                program = Program(name, inside, packaged.version_option, _settings(tree), share)
                 program.version()
                 return program
     raise ProgramError(f"Debian's package {packaged.package} has no {name}: {_mend(name)}")

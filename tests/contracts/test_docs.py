@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,8 +19,10 @@ from controller import health, power
 from controller.access import Access
 from controller.app import create_app
 from controller.master import Master
+from controller.master_readings import Readings
 from controller.prometheus import Prometheus
 from controller.records import Records
+from controller.reservations import Reservations
 from controller.watch import Watch
 from exporter import aliases
 from rack.database import Database
@@ -62,11 +65,13 @@ def metrics_of_the_controller(folder: Path) -> set[str]:
     registry = CollectorRegistry()
     database = Database(folder / "pirack.db")
     inventory = Inventory(database)
-    health.describe(registry, inventory)
+    health.describe(registry, RACK, inventory)
     relays = Relays(RACK, database, factory=MockFactory)
-    power.describe(registry, RACK, relays, busy=dict, persists=True)
+    power.describe(registry, RACK, relays, reservations=Reservations(), persists=True)
     Watch(RACK, inventory, Prometheus("http://127.0.0.1:1"), registry)
     names = {sample.name for family in registry.collect() for sample in family.samples}
+    # Not every machine has all of the master's sensors.
+    names |= {f"pirack_master_{each.name}" for each in fields(Readings)}
     return {name for name in names if re.fullmatch(r"pirack_.*(?<!_created)", name)}
 
 

@@ -1,6 +1,7 @@
 """The files from which Prometheus learns whom to scrape."""
 
 import json
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -11,7 +12,12 @@ from rack.layout_file import load
 
 RACK = load(Path("rack.toml"))
 RASP = Rasp(3, 2, "b8:27:eb:00:00:0a", IPv4Address("10.23.3.2"))
-SERVICES = Services("127.0.0.1:8080", "127.0.0.1:9115", "127.0.0.1:9093")
+SERVICES = Services(
+    controller="127.0.0.1:8080",
+    prometheus="127.0.0.1:9090",
+    blackbox="127.0.0.1:9115",
+    alertmanager="127.0.0.1:9093",
+)
 
 
 def test_a_rasp_is_scraped_with_its_place_as_labels() -> None:
@@ -31,7 +37,7 @@ def test_a_rasp_is_pinged_through_blackbox_by_icmp_or_where_that_says_nothing_by
         return {key: value for key, value in group["labels"].items() if key.startswith("__")}
 
     assert probe(SERVICES) == {"__param_module": "icmp", "__param_target": "10.23.3.2"}
-    tcp = Services(*("127.0.0.1:8080", "127.0.0.1:9115", "127.0.0.1:9093"), ping="tcp:9848")
+    tcp = replace(SERVICES, ping="tcp:9848")
     assert probe(tcp) == {"__param_module": "tcp", "__param_target": "10.23.3.2:9848"}
 
 
@@ -57,4 +63,5 @@ def test_a_file_that_has_not_changed_is_not_written_again(tmp_path: Path) -> Non
     before = {path.name: path.stat().st_ino for path in (tmp_path / "targets").iterdir()}
     files.update()
     assert {p.name: p.stat().st_ino for p in (tmp_path / "targets").iterdir()} == before
-    assert sorted(before) == ["alertmanager.json", "controller.json", "ping.json", "rasp.json"]
+    names = ("alertmanager", "controller", "ping", "prometheus", "rasp")
+    assert sorted(before) == [f"{name}.json" for name in names]

@@ -97,6 +97,7 @@ def test_the_packaged_file_has_every_default_metric() -> None:
         "pirack_disk_readonly",
         "pirack_power_condition",
         "pirack_boot_time_seconds",
+        "pirack_uptime_seconds",
     }
 
 

@@ -47,7 +47,7 @@ def running(name: str, ready: str, folder: Path, *words: str) -> Iterator[None]:
     program = find(name)
     with (folder / f"{name}.log").open("w+") as log:
         process = subprocess.Popen(
-            [program.path, *words], env=program.env, stdout=log, stderr=subprocess.STDOUT
+            [*program.words, *words], env=program.env, stdout=log, stderr=subprocess.STDOUT
         )
         try:
             deadline = time.monotonic() + 30

@@ -100,7 +100,7 @@ def environment() -> dict[str, str]:
 @contextmanager
 def demo(folder: Path, *words: str) -> Iterator[Demo]:
     """Start a demo in a folder of its own, wait for its welcome, and end it with Ctrl-C."""
-    for program in ("prometheus", "blackbox_exporter"):
+    for program in ("prometheus", "blackbox_exporter", "alertmanager"):
         find(program)
     base = free_port_base()
     log = folder / "demo.log"
@@ -123,12 +123,12 @@ def demo(folder: Path, *words: str) -> Iterator[Demo]:
 
 
 def free_port_base() -> int:
-    """Return the first of four free ports, another one for each test process.
+    """Return the first of five free ports, another one for each test process.
 
     They are below 32768: the kernel gives those above to outgoing connections.
     """
     base = 20_000 + os.getpid() % 1200 * 10
-    while any(is_taken(base + i) for i in range(4)):
+    while any(is_taken(base + i) for i in range(5)):
         base += 10
     return base
 
@@ -160,6 +160,17 @@ def test_every_rasp_is_up_with_its_temperature(running: Demo) -> None:
     assert all(30 < rasp["temperature_celsius"] < 100 for rasp in rasps)
     assert running.count('up{job="rasp"} == 1') == 48
     assert re.fullmatch(r"\d\d °C (up|warm|hot)", cell(running.page(), "03-2"))
+
+
+def test_prometheus_tells_its_alerts_to_the_alertmanager_of_the_demo(running: Demo) -> None:
+    url = f"http://127.0.0.1:{running.port_base + 4}"
+    assert f"Alertmanager    {url}" in (running.folder / "demo.log").read_text()
+
+    def names() -> set[str]:
+        alerts = requests.get(f"{url}/api/v2/alerts", timeout=10).json()
+        return {alert["labels"]["alertname"] for alert in alerts}
+
+    until(lambda: "PiRackWatchdog" in names(), 60)
 
 
 def test_no_alias_of_any_rasp_fails(running: Demo) -> None:
@@ -271,7 +282,7 @@ def test_another_geometry_works_by_rack_toml_alone_and_ctrl_c_leaves_nothing_beh
     assert {"prometheus", "prometheus-blac"} & names
     assert small.process.returncode == 0
     assert [process for process in processes if process.is_running()] == []
-    assert not any(is_taken(small.port_base + i) for i in range(4))
+    assert not any(is_taken(small.port_base + i) for i in range(5))
     address, port = targets[0]["targets"][0].split(":")
     with socket.socket() as probe:
         assert probe.connect_ex((address, int(port))) != 0

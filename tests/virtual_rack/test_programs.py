@@ -143,6 +143,24 @@ def test_chromium_comes_with_what_playwright_needs_besides(
 
 
 @needs_apt
+def test_alertmanager_finds_its_templates_where_it_alone_sees_them(
+    repository: Repository, debian: Debian, bare_path: str
+) -> None:
+    template = "usr/share/prometheus/alertmanager/default.tmpl"
+    repository.add(
+        "prometheus-alertmanager",
+        files={
+            template: "hello",
+            "usr/bin/prometheus-alertmanager": f"#!/bin/sh\ncat /{template}\n",
+        },
+    )
+    before = sorted(Path("/usr/share").iterdir())
+    found = find("alertmanager", search_path=bare_path, debian=debian)
+    assert found.version() == "hello"
+    assert sorted(Path("/usr/share").iterdir()) == before
+
+
+@needs_apt
 def test_a_program_is_fetched_once(repository: Repository, debian: Debian, bare_path: str) -> None:
     repository.add("dhcpcd-base", files={"usr/sbin/dhcpcd": SAYS_ITS_VERSION})
     first = find("dhcpcd", search_path=bare_path, debian=debian)
