@@ -21,7 +21,6 @@ from waitress.server import create_server
 from controller import console, health, hosts, master_metrics, power
 from controller.access import Access
 from controller.app import create_app
-from controller.lock import sole_controller
 from controller.master import Master, metrics_service, prometheus_service, unit_service
 from controller.prometheus import Prometheus
 from controller.records import Records
@@ -34,6 +33,7 @@ from rack.inventory import Inventory
 from rack.kernel_gpio import persists_outputs
 from rack.layout import Anonymous, Rack
 from rack.layout_file import load
+from rack.lock import CONTROLLER, alone
 from rack.relays import Relays
 
 _UPDATE_SECONDS = 1.0
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
             console.run(options)
             return 0
         rack = load(options.rack)
-        with sole_controller(options.db):
+        with alone(options.db, CONTROLLER):
             return _serve(options, rack)
     except RackError as error:
         print(error, file=sys.stderr)

@@ -11,7 +11,6 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 
 from dhcp_installer.discovery import (
-    PI_PREFIXES,
     Discovery,
     Findings,
     PowerOff,
@@ -19,8 +18,8 @@ from dhcp_installer.discovery import (
     Steps,
     Strategy,
     Sync,
-    Timing,
 )
+from rack.layout import InstallRules
 
 _MOST_CUTS = 3  # of one stack: what is in doubt after these is told, not guessed
 
@@ -31,30 +30,43 @@ class Cut(Strategy):
     def __init__(
         self,
         slots: Mapping[int, int],
-        timing: Timing | None = None,
-        prefixes: Collection[str] = PI_PREFIXES,
+        rules: InstallRules | None = None,
     ) -> None:
-        super().__init__(slots, timing, prefixes)
+        super().__init__(slots, rules)
         self._cuts: Counter[int] = Counter()
         self._on_since: dict[int, float] = {}
         self._fell: defaultdict[str, Counter[int]] = defaultdict(Counter)  # in which stack's cuts
         self._not_in: defaultdict[str, set[int]] = defaultdict(set)
         self._given_up: set[int] = set()
+        self._boots_until = (
+            self._rules.cut_seconds + self._all_on_seconds + self._rules.timeout_seconds
+        )
 
     def run(self) -> Discovery:
         """Discover; see `Strategy.run`."""
         yield from self._all_off()
         yield from self._all_on()
         everybody = sum(self._slots.values())
-        yield from self._wait(
-            self._now + self._timing.timeout, lambda: len(self._answering) >= everybody
-        )
+        self._boots_until = self._now + self._rules.timeout_seconds
+        yield from self._wait(self._boots_until, lambda: len(self._answering) >= everybody)
+        self._boots_until = self._now
         yield from self._do(Sync(frozenset(self._answering)))
         for stack in self._slots:
             yield from self._cut(stack)
         while doubtful := self._doubtful():
             yield from self._clear_up(doubtful)
         return self.findings
+
+    @property
+    def stacks_done(self) -> int:
+        """How many stacks were cut."""
+        return len(self._cuts)
+
+    @property
+    def seconds_left(self) -> float:
+        """For how long it will go on if no stack has to be cut again."""
+        left = len(self._slots) - len(self._cuts)
+        return max(0.0, self._boots_until - self._now) + left * self._rules.cut_seconds
 
     @property
     def findings(self) -> Findings:
@@ -75,7 +87,7 @@ class Cut(Strategy):
     def _cut(self, stack: int) -> Steps:
         before = frozenset(self._answering)
         yield from self._do(PowerOff(stack))
-        yield from self._wait(self._now + self._timing.cut)
+        yield from self._wait(self._now + self._rules.cut_seconds)
         for mac in self._answering:
             self._not_in[mac].add(stack)
         for mac in before - self._answering:
@@ -86,7 +98,7 @@ class Cut(Strategy):
 
     def _clear_up(self, doubtful: Mapping[int, frozenset[str]]) -> Steps:
         """Cut the first of these stacks whose rasps in doubt all answer, or have had their time."""
-        overdue = {stack: self._on_since[stack] + self._timing.timeout for stack in doubtful}
+        overdue = {stack: self._on_since[stack] + self._rules.timeout_seconds for stack in doubtful}
 
         def ready() -> list[int]:
             return [

@@ -5,9 +5,10 @@ killed; and a server that does not come up with the new one gets the old one bac
 """
 
 import os
+import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -60,13 +61,7 @@ class SystemdDhcpd:
 
     def check(self, path: Path) -> None:
         """Ask `dhcpd -t`; see `DhcpServer`."""
-        done = _run([self._dhcpd, "-4", "-t", "-cf", str(path)], _CHECK_SECONDS, self._env)
-        if done.returncode != 0:
-            reasons = [line for line in done.stderr.splitlines() if line.startswith(str(path))]
-            raise ConfigurationError(
-                "dhcpd refuses the new configuration, and the old one stays: "
-                + "; ".join(reasons or done.stderr.splitlines()[-1:])
-            )
+        _ask_dhcpd(self._dhcpd, path, self._env)
 
     def restart(self) -> None:
         """Ask systemd; see `DhcpServer`."""
@@ -80,6 +75,27 @@ class SystemdDhcpd:
             )
 
 
+class WatchingServer:
+    """A server that reads its file anew by itself when that changes, as a virtual rack's does.
+
+    Args:
+        dhcpd: the program that checks, where this machine has it.
+        env: the environment for the program; this process's where None.
+    """
+
+    def __init__(self, dhcpd: str = "dhcpd", env: Mapping[str, str] | None = None) -> None:
+        self._dhcpd = shutil.which(dhcpd)
+        self._env = env
+
+    def check(self, path: Path) -> None:
+        """Ask `dhcpd -t`, if there is one; see `DhcpServer`."""
+        if self._dhcpd:
+            _ask_dhcpd(self._dhcpd, path, self._env)
+
+    def restart(self) -> None:
+        """Nothing is to be restarted."""
+
+
 def in_force(path: Path) -> str:
     """Return the text of the configuration in force; none where there is no file yet.
 
@@ -89,18 +105,31 @@ def in_force(path: Path) -> str:
     return read_file(path) if path.exists() else ""
 
 
-def put_in_force(path: Path, text: str, server: DhcpServer, *, now: datetime) -> Path | None:
+def check(path: Path, text: str, server: DhcpServer) -> None:
+    """Have the server read `text` as it would the file at `path`, and change nothing.
+
+    Raises:
+        ConfigurationError: the server refuses it, or it cannot be written there.
+        ServerError: the server cannot be asked.
+    """
+    with _fresh(path.resolve(), text, server):
+        return
+
+
+def put_in_force(
+    path: Path, text: str, server: DhcpServer, *, keep_as: datetime | None = None
+) -> Path | None:
     """Make `text` the server's configuration.
 
-    Checked by the server first; then the file in force is copied beside itself if the text is
-    another one, replaced, and the server restarted: also where nothing is new, for an earlier
-    install may have been killed just before.
+    Checked by the server first; then the file in force is replaced, and the server restarted: also
+    where nothing is new, for an earlier install may have been killed just before.
 
     Args:
         path: the configuration file; it need not be there yet.
         text: the new one.
         server: reads it.
-        now: names the backup.
+        keep_as: names a copy of the file in force, kept beside it where the text is another one;
+            without it there is none.
 
     Returns:
         The backup, if there was something to keep.
@@ -112,17 +141,29 @@ def put_in_force(path: Path, text: str, server: DhcpServer, *, now: datetime) ->
             whether the server is.
     """
     path = path.resolve()  # a link stays a link
-    try:
+    backup = None
+    with _fresh(path, text, server) as fresh:
         before = path.read_bytes() if path.exists() else None
-        fresh = path.with_name(f".{path.name}.pirack-new")
+        if keep_as and before is not None and before != text.encode():
+            backup = path.with_name(f"{path.name}.{keep_as:%Y%m%dT%H%M%S}")
+            _write(backup, before, like=path)
+        _rename(fresh, path)
+    try:
+        server.restart()
+    except ServerError as error:
+        raise ServerError(f"{error}; {_put_back(path, before, server)}") from error
+    return backup
+
+
+@contextmanager
+def _fresh(path: Path, text: str, server: DhcpServer) -> Iterator[Path]:
+    """Give a file beside `path` with this text, which the server takes; it goes with the block."""
+    fresh = path.with_name(f".{path.name}.pirack-new")
+    try:
         try:
             _write(fresh, text.encode(), like=path)
             server.check(fresh)
-            backup = None
-            if before is not None and before != text.encode():
-                backup = path.with_name(f"{path.name}.{now:%Y%m%dT%H%M%S}")
-                _write(backup, before, like=path)
-            _rename(fresh, path)
+            yield fresh
         finally:
             fresh.unlink(missing_ok=True)
     except OSError as error:
@@ -130,11 +171,6 @@ def put_in_force(path: Path, text: str, server: DhcpServer, *, now: datetime) ->
             f"{error.filename or path}: {error.strerror}: nothing was changed; PiRack's installer"
             " needs to write in this folder"
         ) from error
-    try:
-        server.restart()
-    except ServerError as error:
-        raise ServerError(f"{error}; {_put_back(path, before, server)}") from error
-    return backup
 
 
 def _put_back(path: Path, before: bytes | None, server: DhcpServer) -> str:
@@ -176,6 +212,16 @@ def _rename(fresh: Path, path: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _ask_dhcpd(dhcpd: str, path: Path, env: Mapping[str, str] | None) -> None:
+    done = _run([dhcpd, "-4", "-t", "-cf", str(path)], _CHECK_SECONDS, env)
+    if done.returncode != 0:
+        reasons = [line for line in done.stderr.splitlines() if line.startswith(str(path))]
+        raise ConfigurationError(
+            "dhcpd refuses the new configuration, and the old one stays: "
+            + "; ".join(reasons or done.stderr.splitlines()[-1:])
+        )
 
 
 def _run(

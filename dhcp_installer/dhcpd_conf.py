@@ -48,6 +48,13 @@ class Renderer(Protocol):
             ConfigurationError: it cannot be had; the text names each reason.
         """
 
+    def foreign(self, text: str) -> str:
+        """Return what of a configuration is not PiRack's own.
+
+        Raises:
+            ConfigurationError: nobody can tell.
+        """
+
 
 class DhcpdConf:
     """Renders ISC dhcpd's configuration.
@@ -81,6 +88,10 @@ class DhcpdConf:
         separator = "\n" if before and not before.endswith("\n") else ""
         digest = _digest(block)
         return f"{before}{separator}{_BEGIN.format(sum=digest)}\n{block}{_END}\n{after}"
+
+    def foreign(self, text: str) -> str:
+        """Return what stands outside of PiRack's block; see `Renderer`."""
+        return "".join(_outside(text, self._path))
 
     def _block(
         self, rasps: Iterable[Rasp], fixed: Collection[IPv4Address], lease_seconds: int

@@ -2,17 +2,15 @@
 
 A strategy is a generator: it yields commands, is sent the event that came next, and returns its
 findings. Whoever drives it owns the relays, the log, the pings and the clock, real ones or a
-simulation's: see `Strategy.run`. Times are seconds of the driver's clock, which never steps back.
+simulation's: see `Strategy.run`. Times are seconds of the driver's clock, which begins with 0 and
+never steps back.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 
-PI_PREFIXES = (
-    "b8:27:eb", "dc:a6:32", "e4:5f:01", "28:cd:c1", "d8:3a:dd", "2c:cf:67", "88:a2:9e",
-)  # fmt: skip
-"""What the MAC addresses of Raspberry Pis begin with, as registered with the IEEE."""
+from rack.layout import InstallRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +77,6 @@ Command = PowerOn | PowerOff | Sync | WaitUntil
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """How long what may take, in seconds.
-
-    `timeout` is what a rasp gets from power to its first word: a Pi 3B+ speaks until 33 s after
-    power, spanning-tree ports add 30 s (raspberrypi/firmware's issue 1081). `cut` is how long a
-    stack is without power, longer than pings need to be missed; `stagger` lies between two stacks
-    that get power.
-    """
-
-    timeout: float = 90.0
-    cut: float = 3.0
-    stagger: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
 class Findings:
     """What a strategy found.
 
@@ -118,19 +101,16 @@ class Strategy(ABC):
 
     Args:
         slots: how many slots each stack has, by its number.
-        timing: how long what may take.
-        prefixes: what a rasp's MAC begins with, lower-case with colons.
+        rules: how long what may take, and what a rasp's MAC begins with.
     """
 
     def __init__(
         self,
         slots: Mapping[int, int],
-        timing: Timing | None = None,
-        prefixes: Collection[str] = PI_PREFIXES,
+        rules: InstallRules | None = None,
     ) -> None:
         self._slots = slots
-        self._timing = timing or Timing()
-        self._prefixes = tuple(prefixes)
+        self._rules = rules or InstallRules()
         self._now = 0.0
         self._seen: set[str] = set()
         self._strangers: set[str] = set()
@@ -146,6 +126,16 @@ class Strategy(ABC):
 
     @property
     @abstractmethod
+    def stacks_done(self) -> int:
+        """How many stacks were looked at."""
+
+    @property
+    @abstractmethod
+    def seconds_left(self) -> float:
+        """For how long it will go on, as far as it can tell."""
+
+    @property
+    @abstractmethod
     def findings(self) -> Findings:
         """What is known so far."""
 
@@ -153,7 +143,7 @@ class Strategy(ABC):
         self._now = event.at
         if isinstance(event, Clock):
             return
-        if not event.mac.startswith(self._prefixes):
+        if not event.mac.startswith(self._rules.mac_prefixes):
             self._strangers.add(event.mac)
             return
         self._seen.add(event.mac)
@@ -169,16 +159,20 @@ class Strategy(ABC):
         while self._now < until and not is_enough():
             yield from self._do(WaitUntil(until))
 
+    @property
+    def _all_on_seconds(self) -> float:
+        return self._rules.stagger_seconds * (len(self._slots) - 1)
+
     def _all_off(self) -> Steps:
         for stack in self._slots:
             yield from self._do(PowerOff(stack))
-        yield from self._wait(self._now + self._timing.cut)
+        yield from self._wait(self._now + self._rules.cut_seconds)
 
     def _all_on(self) -> Steps:
         for stack in self._slots:
             yield from self._do(PowerOn(stack))
             if stack != max(self._slots):
-                yield from self._wait(self._now + self._timing.stagger)
+                yield from self._wait(self._now + self._rules.stagger_seconds)
 
     def _missing(self, stacks: Mapping[int, frozenset[str]]) -> dict[int, int]:
         found = {stack: len(macs) for stack, macs in stacks.items()}

@@ -4,6 +4,9 @@ InstallError
 ├── LogUnreadable       what the DHCP server logs cannot be followed
 ├── ConfigurationError  the DHCP configuration cannot be had as it is to be, and was not changed
 ├── ServerError         the DHCP server does not do what it is told
+├── PingError           nobody can be pinged
+├── NotFound            the board that was waited for did not come, or is not where it should be
+├── Stopped             somebody stopped the install
 └── AssignmentError     a rasp cannot be put into the slot that is wanted (also a ValueError)
 """
 
@@ -22,6 +25,18 @@ class ConfigurationError(InstallError):
 
 class ServerError(InstallError):
     """The DHCP server does not do what it is told."""
+
+
+class PingError(InstallError):
+    """Nobody can be pinged: why, the mend."""
+
+
+class NotFound(InstallError):
+    """The board that was waited for did not come, or is not where it should be."""
+
+
+class Stopped(InstallError):
+    """Somebody stopped the install."""
 
 
 class AssignmentError(InstallError, ValueError):

@@ -4,10 +4,9 @@ The way of the first PiRack, except that a stack is off again before the next on
 rasp is then missing, where it used to be taken for one of the next stack's. It needs no pings.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from dhcp_installer.discovery import (
-    PI_PREFIXES,
     Discovery,
     Event,
     Findings,
@@ -17,8 +16,8 @@ from dhcp_installer.discovery import (
     Steps,
     Strategy,
     Sync,
-    Timing,
 )
+from rack.layout import InstallRules
 
 
 class OneByOne(Strategy):
@@ -27,12 +26,12 @@ class OneByOne(Strategy):
     def __init__(
         self,
         slots: Mapping[int, int],
-        timing: Timing | None = None,
-        prefixes: Collection[str] = PI_PREFIXES,
+        rules: InstallRules | None = None,
     ) -> None:
-        super().__init__(slots, timing, prefixes)
+        super().__init__(slots, rules)
         self._seen_in: dict[int, set[str]] = {stack: set() for stack in slots}
         self._powered: int | None = None
+        self._looked_at: set[int] = set()
 
     def run(self) -> Discovery:
         """Discover; see `Strategy.run`."""
@@ -45,6 +44,18 @@ class OneByOne(Strategy):
             yield from self._look_at(stack)
         yield from self._all_on()
         return self.findings
+
+    @property
+    def stacks_done(self) -> int:
+        """How many stacks had power."""
+        return len(self._looked_at)
+
+    @property
+    def seconds_left(self) -> float:
+        """For how long it will go on if all boot as those until now, and none is seen twice."""
+        done = len(self._looked_at)
+        one = self._now / done if done else self._rules.timeout_seconds
+        return one * (len(self._slots) - done) + self._all_on_seconds
 
     @property
     def findings(self) -> Findings:
@@ -68,13 +79,14 @@ class OneByOne(Strategy):
         yield from self._do(PowerOn(stack))
         self._powered = stack
         yield from self._wait(
-            self._now + self._timing.timeout,
+            self._now + self._rules.timeout_seconds,
             lambda: len(here - elsewhere) >= self._slots[stack],
         )
         yield from self._do(Sync(frozenset(here)))
         yield from self._do(PowerOff(stack))
         self._powered = None  # a late line of the log is no sign of who has power now
-        yield from self._wait(self._now + self._timing.cut)
+        yield from self._wait(self._now + self._rules.cut_seconds)
+        self._looked_at.add(stack)
 
     def _hear(self, event: Event) -> None:
         super()._hear(event)

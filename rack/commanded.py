@@ -11,12 +11,15 @@ class CommandedPower:
     """The power that a stack was last commanded to have.
 
     `since` is when that was, in seconds since the epoch; `boot_id` names the boot of the master
-    in which its relay was last driven, as /proc/sys/kernel/random/boot_id does.
+    in which its relay was last driven, as /proc/sys/kernel/random/boot_id does. `before_install` is
+    what it was commanded before an install took it; None where no install has it. Whoever commands
+    the stack otherwise takes it from the install.
     """
 
     is_on: bool
     since: float
     boot_id: str
+    before_install: bool | None = None
 
 
 def read(database: Database) -> dict[int, CommandedPower]:
@@ -27,10 +30,13 @@ def read(database: Database) -> dict[int, CommandedPower]:
     """
     with database.connection() as connection:
         rows = connection.execute(
-            "SELECT stack, is_on, since, boot_id FROM commanded_power"
+            "SELECT stack, is_on, since, boot_id, before_install FROM commanded_power"
         ).fetchall()
     return {
-        stack: CommandedPower(bool(is_on), since, boot_id) for stack, is_on, since, boot_id in rows
+        stack: CommandedPower(
+            bool(is_on), since, boot_id, None if before_install is None else bool(before_install)
+        )
+        for stack, is_on, since, boot_id, before_install in rows
     }
 
 
@@ -42,12 +48,15 @@ def keep(database: Database, powers: Mapping[int, CommandedPower]) -> None:
     Raises:
         DatabaseError: the database cannot be written.
     """
-    rows = [(stack, power.is_on, power.since, power.boot_id) for stack, power in powers.items()]
+    rows = [
+        (stack, power.is_on, power.since, power.boot_id, power.before_install)
+        for stack, power in powers.items()
+    ]
     with database.connection() as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(
-            "INSERT OR REPLACE INTO commanded_power (stack, is_on, since, boot_id)"
-            " VALUES (?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO commanded_power"
+            " (stack, is_on, since, boot_id, before_install) VALUES (?, ?, ?, ?, ?)",
             rows,
         )
         connection.execute("COMMIT")

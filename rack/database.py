@@ -75,6 +75,27 @@ _MIGRATIONS = (
         ) STRICT
         """,
     ),
+    (
+        "ALTER TABLE commanded_power ADD COLUMN before_install INTEGER",
+        """
+        CREATE TABLE installs (
+          id          INTEGER PRIMARY KEY AUTOINCREMENT,
+          kind        TEXT NOT NULL,
+          strategy    TEXT NOT NULL,
+          who         TEXT NOT NULL,
+          state       TEXT NOT NULL,
+          began       REAL NOT NULL,
+          ended       REAL,
+          report      TEXT NOT NULL,
+          steps       TEXT NOT NULL,
+          trouble     TEXT NOT NULL,
+          conf        TEXT NOT NULL,
+          wrote       INTEGER NOT NULL CHECK (wrote IN (0, 1)),
+          conf_before TEXT,
+          decided     TEXT
+        ) STRICT
+        """,
+    ),
 )
 
 

@@ -4,7 +4,8 @@ RackError
 ├── LayoutError      rack.toml says something that cannot be (also a ValueError)
 ├── UnknownPlace     there is no such stack or slot in this rack (also a LookupError)
 ├── DatabaseError    pirack.db cannot be used as it is
-└── RelayError       a relay cannot be driven
+├── RelayError       a relay cannot be driven
+└── InUse            another program drives the relays (in rack.lock)
 """
 
 from pathlib import Path

@@ -117,9 +117,32 @@ class OrderRules:
     booting_at_once: int = 8
 
 
+PI_PREFIXES = (
+    "b8:27:eb", "dc:a6:32", "e4:5f:01", "28:cd:c1", "d8:3a:dd", "2c:cf:67", "88:a2:9e",
+)  # fmt: skip
+"""What the MAC addresses of Raspberry Pis begin with, as registered with the IEEE."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstallRules:
+    """What an install goes by; times in seconds.
+
+    `timeout_seconds` is what a rasp gets from power to its first word, `cut_seconds` how long a
+    stack is without power to see who falls silent, `stagger_seconds` lies between two stacks that
+    get power. Only a MAC that begins with one of `mac_prefixes` is a rasp's. A replacement waits
+    for the new board for `replace_seconds` at the longest.
+    """
+
+    timeout_seconds: float = 90.0
+    cut_seconds: float = 3.0
+    stagger_seconds: float = 1.0
+    replace_seconds: float = 900.0
+    mac_prefixes: tuple[str, ...] = PI_PREFIXES
+
+
 @dataclass(frozen=True)
 class Rack:
-    """A rack: its name, stacks, network and relay board, who may come in, how orders go."""
+    """A rack: name, stacks, network, relay board, who comes in, how orders and installs go."""
 
     name: str
     network: Network
@@ -127,6 +150,7 @@ class Rack:
     stacks: tuple[Stack, ...]
     access: AccessRules = AccessRules()
     orders: OrderRules = OrderRules()
+    install: InstallRules = InstallRules()
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:

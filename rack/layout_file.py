@@ -21,6 +21,7 @@ from rack.layout import (
     AfterBoot,
     Anonymous,
     Contact,
+    InstallRules,
     Network,
     OrderRules,
     Rack,
@@ -116,6 +117,25 @@ class _OrdersTable(_Table):
     )
 
 
+def _more_seconds(default: float, most: float) -> Any:
+    return Field(default=default, gt=0, le=most, description=f"give seconds, up to {most:g}")
+
+
+_INSTALL = InstallRules()
+
+
+class _InstallTable(_Table):
+    timeout_seconds: float = _more_seconds(_INSTALL.timeout_seconds, 3600)
+    cut_seconds: float = _more_seconds(_INSTALL.cut_seconds, 60)
+    stagger_seconds: float = _seconds(_INSTALL.stagger_seconds, 60)
+    replace_seconds: float = _more_seconds(_INSTALL.replace_seconds, 86400)
+    mac_prefixes: list[Annotated[str, Field(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){0,5}$")]] = Field(
+        default=list(_INSTALL.mac_prefixes),
+        min_length=1,
+        description='give what rasps\' MACs begin with, in lower case, such as ["b8:27:eb"]',
+    )
+
+
 class _RackFile(_Table):
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
@@ -126,6 +146,7 @@ class _RackFile(_Table):
     relays: _RelaysTable = Field(description="add the table [relays]")
     access: _AccessTable = _AccessTable()
     orders: _OrdersTable = _OrdersTable()
+    install: _InstallTable = _InstallTable()
     stacks: list[_StackTable] = Field(
         min_length=1, description="add a table [[stacks]] for each stack"
     )
@@ -199,6 +220,7 @@ def _fields_at(location: tuple[int | str, ...]) -> tuple[Mapping[str, Any], str]
         "relays": _RelaysTable,
         "access": _AccessTable,
         "orders": _OrdersTable,
+        "install": _InstallTable,
         "stacks": _StackTable,
     }
     words = [str(word) for word in location if isinstance(word, str)]
@@ -259,6 +281,9 @@ def _build(file: _RackFile, path: Path) -> Rack:
         stacks=tuple(stacks),
         access=AccessRules(file.access.anonymous, tuple(file.access.hosts)),
         orders=OrderRules(**dict(file.orders)),
+        install=InstallRules(
+            **dict(file.install) | {"mac_prefixes": tuple(file.install.mac_prefixes)}
+        ),
     )
     _check_addresses(rack, path)
     return rack

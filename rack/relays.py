@@ -67,7 +67,8 @@ def take_over(
     is_on = before.is_on
     if before.boot_id != boot_id and after_boot != "restore":
         is_on = after_boot == "on"
-    return CommandedPower(is_on, before.since if is_on == before.is_on else now, boot_id)
+    since = before.since if is_on == before.is_on else now
+    return replace(before, is_on=is_on, since=since, boot_id=boot_id)
 
 
 class Relays:
@@ -135,19 +136,39 @@ class Relays:
             for stack in self._rack.stacks
         }
 
-    def on(self, stack: int) -> None:
-        """Give a stack power.
+    def on(self, stack: int, *, installing: bool = False) -> None:
+        """Give a stack power; with `installing`, until `give_back`.
 
         Raises:
             UnknownPlace: there is no such stack.
             RelayError: its relay cannot be driven.
             DatabaseError: what is commanded cannot be kept; the relay was not touched.
         """
-        self._command(self._rack.stack(stack), is_on=True)
+        self._command(self._rack.stack(stack), is_on=True, installing=installing)
 
-    def off(self, stack: int) -> None:
+    def off(self, stack: int, *, installing: bool = False) -> None:
         """Cut a stack's power, at once, whatever runs on it. Raises what `on` raises."""
-        self._command(self._rack.stack(stack), is_on=False)
+        self._command(self._rack.stack(stack), is_on=False, installing=installing)
+
+    def give_back(self) -> tuple[int, ...]:
+        """Give each stack that an install still has the power that it had before; return these.
+
+        A stack that was commanded since in any other way is no longer the install's.
+
+        Raises:
+            RelayError: a relay cannot be driven.
+            DatabaseError: what is commanded cannot be kept; that relay was not touched.
+        """
+        self._check()
+        with self._lock:
+            taken = {
+                stack: power.before_install
+                for stack in self._rack.stacks
+                if (power := self._commanded[stack.number]).before_install is not None
+            }
+            for stack, is_on in taken.items():
+                self._move(stack, is_on=is_on, before_install=None)
+        return tuple(stack.number for stack in taken)
 
     def is_on(self, stack: int) -> bool:
         """Tell whether a stack was commanded to have power. Raises what `on` raises."""
@@ -168,19 +189,23 @@ class Relays:
         """Return what each stack was last commanded to have; nothing where nobody can tell."""
         return {} if self.trouble else dict(self._commanded)
 
-    def _command(self, stack: Stack, *, is_on: bool) -> None:
+    def _command(self, stack: Stack, *, is_on: bool, installing: bool) -> None:
         self._check()
         with self._lock:
             before = self._commanded[stack.number]
-            since = before.since if before.is_on == is_on else self._clock()
-            self._keep(stack, replace(before, is_on=is_on, since=since))
-            try:
-                self._relays[stack.number].value = self._rack.relays.energises(power=is_on)
-            except (GPIOZeroError, OSError) as error:
-                self._keep(stack, before)
-                raise RelayError(
-                    f"the relay of stack {stack.number} did not move: {error}"
-                ) from error
+            found = before.is_on if before.before_install is None else before.before_install
+            self._move(stack, is_on=is_on, before_install=found if installing else None)
+
+    def _move(self, stack: Stack, *, is_on: bool, before_install: bool | None) -> None:
+        before = self._commanded[stack.number]
+        since = before.since if before.is_on == is_on else self._clock()
+        after = replace(before, is_on=is_on, since=since, before_install=before_install)
+        self._keep(stack, after)
+        try:
+            self._relays[stack.number].value = self._rack.relays.energises(power=is_on)
+        except (GPIOZeroError, OSError) as error:
+            self._keep(stack, before)
+            raise RelayError(f"the relay of stack {stack.number} did not move: {error}") from error
 
     def _keep(self, stack: Stack, power: CommandedPower) -> None:
         commanded.keep(self._database, {stack.number: power})

@@ -4,7 +4,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -18,9 +18,10 @@ from rack.layout import Rack, Slot
 from virtual_rack import ssh_keys
 from virtual_rack.actions import Actions
 from virtual_rack.board import Board
+from virtual_rack.dhcpd_log import DhcpdLog
 from virtual_rack.faults import Fault
 from virtual_rack.rack import VirtualRack
-from virtual_rack.rasp import VirtualRasp
+from virtual_rack.rasp import VirtualRasp, mac_of
 from virtual_rack.sensors import SensorFiles
 from virtual_rack.ssh_servers import SshLoop, SshServer
 
@@ -54,13 +55,14 @@ def loopback_rack(
     """Make a virtual rack on loopback; what its sensors show is below the folder `state`.
 
     Beside `state`/pirack.db are the master's SSH key and the rasps' host keys, as a controller has
-    them that has set up its rasps.
+    them that has set up its rasps, and the folder `dhcpd` of a DHCP server that is a log alone.
 
     Raises:
         OSError: the folder cannot be written.
     """
     root = state.resolve() / "rasps"
     shutil.rmtree(root, ignore_errors=True)
+    log = DhcpdLog(state / "dhcpd", IPv4Address(f"{options.network}.0.1"))
     host_keys = ssh_keys.hosts(state, len(rack.slots))
     loop, master = SshLoop(), ssh_keys.masters(state)
 
@@ -69,12 +71,32 @@ def loopback_rack(
         return SshServer(loop, address, host_key=key, master=master, answer=actions.answer)
 
     rasps = [
-        _make_rasp(rack, slot, aliases, root / slot.name, options, ssh_server)
+        _make_rasp(rack, slot, aliases, root / slot.name, log, options, ssh_server)
         for slot in rack.slots
     ]
-    made = VirtualRack(rack, rasps, clock=clock)
+    made = LoopbackRack(rack, rasps, log, clock=clock)
     ssh_keys.pin(state, dict(zip(made.inventory(), host_keys, strict=True)))
     return made
+
+
+class LoopbackRack(VirtualRack):
+    """A virtual rack whose DHCP server is a log alone."""
+
+    def __init__(
+        self,
+        rack: Rack,
+        rasps: Iterable[VirtualRasp],
+        log: DhcpdLog,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(rack, rasps, clock=clock)
+        self._log = log
+
+    def advance(self) -> None:
+        """Let time pass; see `VirtualRack`."""
+        self._log.watch()
+        super().advance()
 
 
 class Service(Protocol):
@@ -92,6 +114,7 @@ class LoopbackHost:
 
     Args:
         address: the address.
+        ask: asks the DHCP server for it, at each boot.
         exporter: makes its exporter, anew at each boot.
         exporter_port: where that one listens, and where a hung one would.
         exporter_ends: is set to have the exporter end, and begin anew.
@@ -101,6 +124,7 @@ class LoopbackHost:
     def __init__(
         self,
         address: IPv4Address,
+        ask: Callable[[], None],
         exporter: Callable[[], Service],
         *,
         exporter_port: int,
@@ -108,6 +132,7 @@ class LoopbackHost:
         ssh: SshServer,
     ) -> None:
         self._address = address
+        self._ask = ask
         self._exporter_ends = exporter_ends
         self._ssh = ssh
         self._make_exporter = exporter
@@ -119,6 +144,7 @@ class LoopbackHost:
     def serve(self, faults: Collection[Fault]) -> None:
         """Answer; see `Host`."""
         if self._ping is None:
+            self._ask()
             self._ping = _listen(self._address, PING_PORT)
         _drain(self._ping)
         self._ssh.serve(faults)
@@ -174,6 +200,7 @@ def _make_rasp(
     slot: Slot,
     aliases: Aliases,
     root: Path,
+    log: DhcpdLog,
     options: Options,
     ssh_server: Callable[[Slot, IPv4Address, Actions], SshServer],
 ) -> VirtualRasp:
@@ -185,6 +212,7 @@ def _make_rasp(
     actions = Actions(aliases.actions, board, exporter_ends.set)
     host = LoopbackHost(
         address,
+        lambda: log.hand_out(address, mac_of(slot), slot.host_name),
         lambda: Exporter(aliases, str(address), port, root=root, statvfs=board.disk),
         exporter_port=port,
         exporter_ends=exporter_ends,

@@ -38,6 +38,11 @@ class Host(Protocol):
         """Be gone: nothing answers when this returns."""
 
 
+def mac_of(slot: Slot) -> str:
+    """Return the MAC address of the rasp in a slot: a Raspberry Pi's prefix, and its place."""
+    return f"b8:27:eb:23:{slot.stack:02x}:{slot.number:02x}"
+
+
 class VirtualRasp:
     """The Raspberry Pi in a slot.
 
@@ -75,8 +80,8 @@ class VirtualRasp:
 
     @property
     def mac(self) -> str:
-        """A MAC address with a Raspberry Pi's prefix, made from its place."""
-        return f"b8:27:eb:23:{self.slot.stack:02x}:{self.slot.number:02x}"
+        """Its MAC address."""
+        return mac_of(self.slot)
 
     @property
     def faults(self) -> frozenset[Fault]:

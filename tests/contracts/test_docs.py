@@ -29,6 +29,7 @@ from rack.database import Database
 from rack.inventory import Inventory
 from rack.layout_file import (
     _AccessTable,
+    _InstallTable,
     _NetworkTable,
     _OrdersTable,
     _RackFile,
@@ -93,6 +94,7 @@ def settings(table: type[BaseModel], prefix: str = "") -> Iterator[str]:
         "relays": _RelaysTable,
         "access": _AccessTable,
         "orders": _OrdersTable,
+        "install": _InstallTable,
         "stacks": _StackTable,
     }
     for name in table.model_fields:

@@ -18,6 +18,8 @@ MAY_IMPORT = {
     # Pins are drivers of gpiozero's, which loads them by name: nothing here imports these two.
     "rack.latching_pins": {"gpiozero", "lgpio"},
     "dhcp_installer": {"rack", "jinja2"},
+    "dhcp_installer.pings": {"icmplib"},  # echo requests, which the standard library cannot make
+    "dhcp_installer.terminal": {"rich"},  # the line that tells how far an install is
     "controller": {
         "exporter",  # the format of aliases files: what can be read and ordered
         "rack",

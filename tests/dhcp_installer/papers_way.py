@@ -15,11 +15,21 @@ class PapersWay(Strategy):
             before = frozenset(self._seen)
             yield from self._do(PowerOn(stack))
             yield from self._wait(
-                self._now + self._timing.timeout,
+                self._now + self._rules.timeout_seconds,
                 lambda enough=enough: len(self._seen) >= enough,  # type: ignore[misc]
             )
             self._found[stack] = frozenset(self._seen - before)
         return self.findings
+
+    @property
+    def stacks_done(self) -> int:
+        """How many stacks got power."""
+        return len(self._found)
+
+    @property
+    def seconds_left(self) -> float:
+        """As far as it could tell, at worst."""
+        return self._rules.timeout_seconds * (len(self._slots) - self.stacks_done)
 
     @property
     def findings(self) -> Findings:

@@ -62,7 +62,7 @@ def test_the_new_file_is_in_force_the_old_one_beside_it_and_the_server_restarted
     conf: Path, server: SystemdDhcpd, tmp_path: Path
 ) -> None:
     conf.chmod(0o640)
-    backup = put_in_force(conf, NEW, server, now=NOW)
+    backup = put_in_force(conf, NEW, server, keep_as=NOW)
     assert conf.read_text() == NEW
     assert stat.S_IMODE(conf.stat().st_mode) == 0o640
     assert backup == conf.with_name("dhcpd.conf.20261123T143340")
@@ -76,7 +76,7 @@ def test_a_file_that_dhcpd_refuses_changes_nothing(
     conf: Path, server: SystemdDhcpd, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigurationError, match=r"dhcpd refuses .* line 1: .*expecting"):
-        put_in_force(conf, "subnet 10.23.0.0 netmask {", server, now=NOW)
+        put_in_force(conf, "subnet 10.23.0.0 netmask {", server, keep_as=NOW)
     assert conf.read_text() == OLD
     assert names(conf) == ["dhcpd.conf"]
     assert said(tmp_path) == []
@@ -90,7 +90,7 @@ def test_a_server_that_does_not_come_up_gets_the_old_file_back(
         match=r"isc-dhcp-server does not run .*Job for isc-dhcp-server failed.*"
         r"the old configuration is back and in service",
     ):
-        put_in_force(conf, f"# boom\n{NEW}", server, now=NOW)
+        put_in_force(conf, f"# boom\n{NEW}", server, keep_as=NOW)
     assert conf.read_text() == OLD
     assert said(tmp_path)[-2:] == [
         "restart isc-dhcp-server",
@@ -103,14 +103,14 @@ def test_a_server_that_fails_with_the_old_file_too_is_told(
 ) -> None:
     conf.write_text(f"# boom\n{OLD}")
     with pytest.raises(ServerError, match="back, but with that, too: isc-dhcp-server does not"):
-        put_in_force(conf, f"# boom\n{NEW}", server, now=NOW)
+        put_in_force(conf, f"# boom\n{NEW}", server, keep_as=NOW)
     assert in_force(conf) == f"# boom\n{OLD}"
 
 
 def test_the_first_file_is_put_where_there_was_none(conf: Path, server: SystemdDhcpd) -> None:
     conf.unlink()
     assert in_force(conf) == ""
-    assert put_in_force(conf, NEW, server, now=NOW) is None
+    assert put_in_force(conf, NEW, server, keep_as=NOW) is None
     assert names(conf) == ["dhcpd.conf"]
 
 
@@ -118,7 +118,7 @@ def test_the_same_text_needs_no_backup_but_a_restart(
     conf: Path, server: SystemdDhcpd, tmp_path: Path
 ) -> None:
     """For an earlier install may have been killed between the two."""
-    assert put_in_force(conf, OLD, server, now=NOW) is None
+    assert put_in_force(conf, OLD, server, keep_as=NOW) is None
     assert names(conf) == ["dhcpd.conf"]
     assert said(tmp_path)[0] == "restart isc-dhcp-server"
 
@@ -126,7 +126,7 @@ def test_the_same_text_needs_no_backup_but_a_restart(
 def test_a_link_stays_a_link(conf: Path, server: SystemdDhcpd, tmp_path: Path) -> None:
     link = tmp_path / "link.conf"
     link.symlink_to(conf)
-    put_in_force(link, NEW, server, now=NOW)
+    put_in_force(link, NEW, server, keep_as=NOW)
     assert link.is_symlink()
     assert conf.read_text() == NEW
 
@@ -134,7 +134,7 @@ def test_a_link_stays_a_link(conf: Path, server: SystemdDhcpd, tmp_path: Path) -
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     nowhere = Path("/proc/self/dhcpd.conf")
     with pytest.raises(ConfigurationError, match=r"/proc/.*: nothing was changed"):
-        put_in_force(nowhere, NEW, SystemdDhcpd(), now=NOW)
+        put_in_force(nowhere, NEW, SystemdDhcpd(), keep_as=NOW)
 
 
 ON_A_FULL_DISK = """
@@ -147,7 +147,7 @@ from dhcp_installer.errors import ConfigurationError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that a write fails, as on a full disk
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
-    put_in_force(Path(sys.argv[1]), "#" * 5000, SystemdDhcpd(), now=datetime.now())
+    put_in_force(Path(sys.argv[1]), "#" * 5000, SystemdDhcpd(), keep_as=datetime.now())
 except ConfigurationError as error:
     print(error)
 """
@@ -165,7 +165,7 @@ def test_a_full_disk_changes_nothing(conf: Path, server: SystemdDhcpd) -> None:
 
 def test_no_dhcpd_is_told(conf: Path) -> None:
     with pytest.raises(ServerError, match=r"no-such-dhcpd: .*: install isc-dhcp-server"):
-        put_in_force(conf, NEW, SystemdDhcpd(dhcpd="no-such-dhcpd"), now=NOW)
+        put_in_force(conf, NEW, SystemdDhcpd(dhcpd="no-such-dhcpd"), keep_as=NOW)
     assert conf.read_text() == OLD
 
 
@@ -182,7 +182,7 @@ class Willing:
 print("ready", flush=True)
 while True:
     for letter in "ab":
-        put_in_force(Path(sys.argv[1]), letter * 200_000, Willing(), now=datetime.now())
+        put_in_force(Path(sys.argv[1]), letter * 200_000, Willing(), keep_as=datetime.now())
 """
 
 

@@ -262,3 +262,26 @@ def test_what_the_kernel_does_with_released_pins_is_not_guessed(tmp_path: Path) 
     assert persists_outputs(tmp_path) is None
     assert persists_outputs(a_pi(tmp_path / "4", PI_4)) is None
     assert persists_outputs(a_pi(tmp_path / "odd", PI_4, pinctrl_bcm2835="?")) is None
+
+
+def test_an_install_gives_each_stack_the_power_back_that_it_found(room: Room) -> None:
+    relays = room.relays()
+    relays.off(2)
+    for stack in (1, 2, 3):
+        relays.off(stack, installing=True)
+        relays.on(stack, installing=True)
+    relays.off(1, installing=True)
+    relays = room.relays()  # as after a kill: what was found is kept
+    assert relays.give_back() == (1, 2, 3)
+    assert room.power == [True, False, True]
+    assert relays.give_back() == ()
+
+
+def test_a_stack_that_was_ordered_otherwise_since_is_no_longer_the_installs(room: Room) -> None:
+    relays = room.relays()
+    for stack in (1, 2, 3):
+        relays.off(stack, installing=True)
+    relays.on(1)
+    relays.off(2)  # as it is already, but on purpose now
+    assert relays.give_back() == (3,)
+    assert room.power == [True, False, True]

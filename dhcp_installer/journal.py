@@ -1,0 +1,197 @@
+"""The journal of installs: what each was about to do, on the disk before it is done.
+
+It is in pirack.db, beside inventory and commanded power: one file, whose transactions SQLite
+brings to the disk whole, and which every PiRack has already. So whoever comes after a kill knows
+which dhcpd.conf was in force before, which one the install wrote, and whether it had decided who
+sits where: before that moment its traces are taken back, after it they are completed.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+from dhcp_installer.progress import Report, Stage, report_of
+from rack.database import Database
+from rack.inventory import Rasp
+
+_COLUMNS = (
+    "id, kind, strategy, who, state, began, ended, report, steps, trouble, conf, wrote,"
+    " conf_before, decided"
+)
+
+
+class State(StrEnum):
+    """How an install stands. `interrupted`: its process ended before it did."""
+
+    RUNNING = "running"
+    STOPPING = "stopping"
+    DONE = "done"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+
+
+class Kind(StrEnum):
+    """What was asked for."""
+
+    INSTALL = "install"
+    REPLACE = "replace"
+    SWAP = "swap"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What was done, and when, in seconds since the epoch."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An install as the journal has it.
+
+    `ended` is None until all is as it should be again: also for one that was interrupted, until
+    its traces are settled. `wrote` tells whether it has written to the file `conf`, or was about
+    to; `conf_before` what that said before, None where it was not there; `decided` the inventory
+    that it had decided on, None before that.
+    """
+
+    id: int
+    kind: Kind
+    strategy: str
+    who: str
+    state: State
+    began: float
+    ended: float | None
+    report: Report
+    steps: tuple[Step, ...]
+    trouble: str
+    conf: Path
+    wrote: bool
+    conf_before: str | None
+    decided: tuple[Rasp, ...] | None
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it neither finished nor was stopped cleanly."""
+        return self.state in {State.FAILED, State.INTERRUPTED}
+
+
+class Journal:
+    """The installs of a rack. Each word is a transaction of its own, on the disk when it returns.
+
+    All methods raise `DatabaseError` where pirack.db cannot be used.
+    """
+
+    def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+
+    def begin(self, kind: Kind, strategy: str, who: str, conf: Path) -> int:
+        """Begin an install; return its number."""
+        now = self._clock()
+        report = json.dumps(Report(now, Stage.CHECK).as_json())
+        return self._execute(
+            "INSERT INTO installs"
+            " (kind, strategy, who, state, began, report, steps, trouble, conf, wrote)"
+            " VALUES (?, ?, ?, ?, ?, ?, '[]', '', ?, 0)",
+            (kind, strategy, who, State.RUNNING, now, report, str(conf)),
+        )
+
+    def tell(self, number: int, report: Report) -> None:
+        """Keep the newest report, and what it says was done."""
+        self._execute(
+            "UPDATE installs SET report = ?,"
+            " steps = CASE WHEN ? = '' THEN steps ELSE json_insert(steps, '$[#]', json_array(?, ?))"
+            " END WHERE id = ?",
+            (json.dumps(report.as_json()), report.said, report.at, report.said, number),
+        )
+
+    def write(self, number: int, before: str | None) -> None:
+        """Say that dhcpd.conf is about to be written, and what it says before."""
+        self._execute(
+            "UPDATE installs SET wrote = 1, conf_before = ? WHERE id = ?", (before, number)
+        )
+
+    def decide(self, number: int, rasps: Iterable[Rasp] | None) -> None:
+        """Say which inventory was decided on; None takes it back."""
+        decided = None
+        if rasps is not None:
+            decided = json.dumps(
+                [[rasp.stack, rasp.slot, rasp.mac, str(rasp.address)] for rasp in rasps]
+            )
+        self._execute("UPDATE installs SET decided = ? WHERE id = ?", (decided, number))
+
+    def mark(self, number: int, state: State, trouble: str = "") -> None:
+        """Say that it is being stopped, or that its traces are still there, and why."""
+        self._execute(
+            "UPDATE installs SET state = ?, trouble = ? WHERE id = ?", (state, trouble, number)
+        )
+
+    def end(self, number: int, state: State, trouble: str = "") -> None:
+        """Say how it ended: nothing of it is left to be settled."""
+        self._execute(
+            "UPDATE installs SET state = ?, trouble = ?, ended = ?, conf_before = NULL"
+            " WHERE id = ?",
+            (state, trouble, self._clock(), number),
+        )
+
+    def interrupt(self) -> None:
+        """Mark what is said to run as interrupted: to be called where it certainly does not."""
+        self._execute("UPDATE installs SET state = ? WHERE ended IS NULL", (State.INTERRUPTED,))
+
+    def unsettled(self) -> list[Entry]:
+        """Return those that were interrupted and whose traces are still there, the newest first."""
+        return self._read("WHERE ended IS NULL AND state = ?", (State.INTERRUPTED,))
+
+    def get(self, number: int) -> Entry | None:
+        """Return an install by its number."""
+        entries = self._read("WHERE id = ?", (number,))
+        return entries[0] if entries else None
+
+    def newest(self, count: int) -> list[Entry]:
+        """Return the newest installs, the newest first."""
+        return self._read("", (), count)
+
+    def _execute(self, statement: str, values: tuple[Any, ...]) -> int:
+        with self._database.connection() as connection:
+            return connection.execute(statement, values).lastrowid or 0
+
+    def _read(self, where: str, values: tuple[Any, ...], count: int = -1) -> list[Entry]:
+        question = f"SELECT {_COLUMNS} FROM installs {where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - our own words
+        with self._database.connection() as connection:
+            return [_entry(row) for row in connection.execute(question, (*values, count))]
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    (
+        number, kind, strategy, who, state, began, ended, report, steps, trouble, conf,
+        wrote, conf_before, decided,
+    ) = row  # fmt: skip
+    return Entry(
+        number,
+        Kind(kind),
+        strategy,
+        who,
+        State(state),
+        began,
+        ended,
+        report_of(json.loads(report)),
+        tuple(Step(at, text) for at, text in json.loads(steps)),
+        trouble,
+        Path(conf),
+        bool(wrote),
+        conf_before,
+        None
+        if decided is None
+        else tuple(
+            Rasp(stack, slot, mac, IPv4Address(address))
+            for stack, slot, mac, address in json.loads(decided)
+        ),
+    )

@@ -1,0 +1,78 @@
+"""Pings, over real sockets."""
+
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing
+from ipaddress import IPv4Address
+
+from dhcp_installer.pings import Icmp, Tcp, pinger
+
+LOOPBACK = [IPv4Address(f"127.99.0.{last}") for last in range(1, 49)]
+NOBODY = IPv4Address("127.99.1.1")
+
+
+def test_a_port_that_opens_is_a_sign_of_life_and_one_that_does_not_is_none() -> None:
+    with socket.create_server((str(LOOPBACK[0]), 0), backlog=128) as server:
+        port = server.getsockname()[1]
+        assert Tcp(port).ping([LOOPBACK[0], NOBODY], 0.1) == {LOOPBACK[0]}
+
+
+def test_a_round_takes_its_time_also_where_all_answer_at_once_or_nobody_is_asked() -> None:
+    for addresses in ([], [NOBODY]):
+        began = time.monotonic()
+        assert Tcp(9).ping(addresses, 0.2) == set()
+        assert time.monotonic() - began >= 0.2
+
+
+def test_who_does_not_even_refuse_is_not_waited_for() -> None:
+    """A full backlog drops what comes, as a rasp does that is off."""
+    with socket.create_server((str(NOBODY), 0), backlog=0) as server:
+        address = server.getsockname()
+        taken = [socket.socket() for _ in range(4)]
+        for each in taken:
+            each.setblocking(False)
+            each.connect_ex(address)
+        began = time.monotonic()
+        assert Tcp(address[1]).ping([NOBODY], 0.2) == set()
+        assert time.monotonic() - began < 5
+        for each in taken:
+            each.close()
+
+
+def test_all_rasps_of_a_rack_are_asked_by_icmp_in_one_round() -> None:
+    with closing(pinger("icmp")) as icmp:
+        for _ in range(3):
+            assert icmp.ping(LOOPBACK, 0.5) == set(LOOPBACK)
+
+
+def test_an_address_without_a_route_answers_not() -> None:
+    with closing(Icmp()) as icmp:
+        assert icmp.ping([IPv4Address("240.0.0.1"), LOOPBACK[0]], 0.3) == {LOOPBACK[0]}
+
+
+def test_the_way_is_chosen_by_name() -> None:
+    assert isinstance(pinger("tcp:9848"), Tcp)
+
+
+AS_NOBODY = """
+import os
+from dhcp_installer.errors import PingError
+from dhcp_installer.pings import Icmp
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+try:
+    Icmp()
+except PingError as error:
+    print(error)
+else:
+    print("may ping")
+"""
+
+
+def test_who_may_not_ping_is_told_what_to_do() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY], capture_output=True, text=True, timeout=30, check=False
+    )
+    # Some systems let every user's group ping.
+    assert "CAP_NET_RAW" in done.stdout or done.stdout == "may ping\n", done.stderr
