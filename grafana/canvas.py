@@ -8,26 +8,30 @@ unknown. A rectangle has one text: a rasp's cell is three of them, one on anothe
 from collections.abc import Iterator
 
 from grafana import geometry, states
+from grafana.fields import Field, override_query
 from grafana.geometry import Box, StackBoxes
 from grafana.links import page
-from grafana.panels import Field, override_query
 from grafana.queries import DATASOURCE, IN_RACK, PLACE, STATE, Query, targets
 from grafana.readable import Json
 from rack.layout import Rack, Slot
 
-_WHITE = "#ffffff"
 _CLEAR = "transparent"
 _RASP_PIXELS = 66  # the height of a rasp's cell
 _UNIT_PIXELS, _AROUND_PIXELS = (
     38,
     64,
 )  # of Grafana's grid, and what a panel takes around its drawing
+_INSET = 0.06  # of a header's width, left and right of its texts
+_LETTERS, _SMALL_LETTERS = 12, 9
 _NARROW = 16  # columns, from which on the letters are smaller
 
+_STATES = f"max by ({PLACE}) ({STATE}{{{IN_RACK}}})"
 QUERIES = [
-    Query(f"max by ({PLACE}) ({STATE}{{{IN_RACK}}})", "{{rasp}}"),
+    Query(_STATES, "{{rasp}}"),
     Query(f"max by ({PLACE}) (pirack_cpu_temperature_celsius{{{IN_RACK}}})", "t {{rasp}}"),
     Query(f"max by (rack, stack) (pirack_stack_power_state{{{IN_RACK}}})", "power {{stack}}"),
+    # The states once more, for the colour of the text on their colours.
+    Query(_STATES, "ink {{rasp}}"),
 ]
 
 
@@ -38,7 +42,7 @@ def height(drawing: geometry.Drawing) -> int:
 
 def panel(rack: Rack, drawing: geometry.Drawing) -> Json:
     """Return the panel that shows a rack as it stands in the room."""
-    letters = 12 if drawing.columns <= _NARROW else 9
+    letters = _LETTERS if drawing.columns <= _NARROW else _SMALL_LETTERS
     return {
         "type": "canvas",
         "title": f"{rack.name} as it stands in the room",
@@ -52,6 +56,7 @@ def panel(rack: Rack, drawing: geometry.Drawing) -> Json:
             "overrides": [
                 override_query("B", unit="celsius", decimals=0, mappings=[]),
                 override_query("C", mappings=states.mapping(*states.STACK)),
+                override_query("D", mappings=states.inks(*states.RASP)),
             ],
         },
         "options": {
@@ -74,64 +79,81 @@ def panel(rack: Rack, drawing: geometry.Drawing) -> Json:
 
 
 def _stack(boxes: StackBoxes, letters: int) -> Iterator[Json]:
-    name = boxes.stack.name
+    name, header = boxes.stack.name, boxes.header
+    line: Json = {"color": {"fixed": "#8080804d"}, "width": 1, "radius": 6}
+    yield _rectangle(f"frame-{name}", boxes.frame, border=line)
+    power = f"power {name}"
+    yield _rectangle(f"header-{name}", header, colour=_of(power, states.UNKNOWN_COLOUR))
+    inset = header.narrowed(_INSET)
     yield _rectangle(
-        f"frame-{name}",
-        boxes.frame,
-        border={"color": {"fixed": "#8080804d"}, "width": 1, "radius": 6},
+        f"power-{name}", inset, text=_text(_words_of(power, "?"), letters, align="right")
     )
-    power: Json = {"mode": "field", "field": f"power {name}", "fixed": "?"}
-    yield _rectangle(
-        f"power-{name}",
-        boxes.header,
-        colour={"field": f"power {name}", "fixed": states.UNKNOWN_COLOUR},
-        text=power,
-        align="right",
-        valign="middle",
-        letters=letters,
+    yield _rectangle(f"name-{name}", inset, text=_text(_words(name), letters + 2, align="left"))
+    yield _clickable(
+        _rectangle(f"stack-{name}", header),
+        f"/stacks/{boxes.stack.number}",
+        f"Page of stack {name}",
     )
-    yield _rectangle(
-        f"stack-{name}",
-        boxes.header,
-        text={"mode": "fixed", "fixed": name},
-        align="left",
-        valign="middle",
-        letters=letters + 2,
-    ) | _click(f"/stacks/{boxes.stack.number}", f"Page of stack {name}")
     for slot, box in boxes.cells:
         yield from _rasp(slot, box, letters)
 
 
 def _rasp(slot: Slot, box: Box, letters: int) -> Iterator[Json]:
     """Draw a rasp: temperature on the state's colour, the state's word, and its name, clickable."""
+    ink = _of(f"ink {slot.name}", states.WHITE)
+    celsius = _words_of(f"t {slot.name}", "–")  # noqa: RUF001 - a dash
     yield _rectangle(
         f"cell-{slot.name}",
         box,
-        colour={"field": slot.name, "fixed": states.UNKNOWN_COLOUR},
-        border={"color": {"fixed": "#00000033"}, "width": 1, "radius": 4},
-        text={"mode": "field", "field": f"t {slot.name}", "fixed": "–"},  # noqa: RUF001 - a dash
-        valign="middle",
-        letters=letters + 5,
+        colour=_of(slot.name, states.UNKNOWN_COLOUR),
+        text=_text(celsius, letters + 5, ink),
     )
-    yield _rectangle(
-        f"state-{slot.name}",
-        box,
-        text={"mode": "field", "field": slot.name, "fixed": "UNKNOWN"},
-        valign="bottom",
-        letters=letters,
+    state = _words_of(slot.name, "UNKNOWN")
+    yield _rectangle(f"state-{slot.name}", box, text=_text(state, letters, ink, valign="bottom"))
+    yield _clickable(
+        _rectangle(
+            f"rasp-{slot.name}", box, text=_text(_words(slot.name), letters, ink, valign="top")
+        ),
+        f"/rasps/{slot.id}",
+        f"Page of {slot.name}",
     )
-    yield _rectangle(
-        f"rasp-{slot.name}",
-        box,
-        text={"mode": "fixed", "fixed": slot.name},
-        valign="top",
-        letters=letters,
-    ) | _click(f"/rasps/{slot.id}", f"Page of {slot.name}")
 
 
-def _click(path: str, title: str) -> Json:
+def _clickable(element: Json, path: str, title: str) -> Json:
     # Grafana 11.2 to 11.5 go by the element's mode, later ones by the link's own.
-    return {"oneClickMode": "link", "links": [page(path, title) | {"oneClick": True}]}
+    click = page(path, title) | {"oneClick": True}
+    return element | {"oneClickMode": "link", "links": [click]}
+
+
+def _of(series: str, fixed: str) -> Json:
+    """Return the colour of a series' value, or a fixed one where there is no such series."""
+    return {"field": series, "fixed": fixed}
+
+
+def _words_of(series: str, fixed: str) -> Json:
+    """Return what a series says, or fixed words where there is no such series."""
+    return {"mode": "field", "field": series, "fixed": fixed}
+
+
+def _words(fixed: str) -> Json:
+    return {"mode": "fixed", "fixed": fixed}
+
+
+def _text(
+    words: Json,
+    letters: int,
+    ink: Json | None = None,
+    *,
+    align: str = "center",
+    valign: str = "middle",
+) -> Json:
+    return {
+        "align": align,
+        "valign": valign,
+        "size": letters,
+        "color": ink or {"fixed": states.WHITE},
+        "text": words,
+    }
 
 
 def _rectangle(
@@ -141,9 +163,6 @@ def _rectangle(
     colour: Json | None = None,
     border: Json | None = None,
     text: Json | None = None,
-    align: str = "center",
-    valign: str = "middle",
-    letters: int = 12,
 ) -> Json:
     # With the constraint `scale` the sides' distances from the panel's are in percent.
     return {
@@ -157,12 +176,6 @@ def _rectangle(
             "bottom": round(100 - box.top - box.height, 3),
         },
         "background": {"color": colour or {"fixed": _CLEAR}},
-        "border": border or {"color": {"fixed": _CLEAR}, "width": 0},
-        "config": {
-            "align": align,
-            "valign": valign,
-            "size": letters,
-            "color": {"fixed": _WHITE},
-            "text": text or {"mode": "fixed", "fixed": ""},
-        },
+        "border": border or {"color": {"fixed": _CLEAR}, "width": 0, "radius": 4},
+        "config": text or _text(_words(""), _LETTERS),
     }

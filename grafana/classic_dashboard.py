@@ -2,9 +2,11 @@
 
 from grafana import annotations, links, states
 from grafana.envelope import Place, dashboard, variables
-from grafana.panels import COLUMNS, Field, in_rows, override, stat
+from grafana.fields import Field, override
+from grafana.grid import COLUMNS, in_rows
+from grafana.panels import stat
 from grafana.queries import IN_RACK, STATE, Query
-from grafana.rack_panels import alerts, courses, failing, numbers
+from grafana.rack_panels import below, numbers
 from grafana.readable import Json
 from rack.layout import Rack, Stack
 
@@ -20,8 +22,7 @@ def classic_dashboard(rack: Rack, place: Place) -> Json:
         panels=in_rows(
             (4, numbers()),
             *_stacks(rack),
-            (7, [(alerts(), 12), (failing(), 12)]),
-            *courses(),
+            *below(),
         ),
         variables=variables(place, "rack"),
         annotations=annotations.of_rack(),

@@ -25,6 +25,13 @@ class Box:
     width: float
     height: float
 
+    def narrowed(self, part: float) -> "Box":
+        """Return what is left without a part of the width on each side."""
+        side = round(self.width * part, 3)
+        return Box(
+            round(self.left + side, 3), self.top, round(self.width - 2 * side, 3), self.height
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class StackBoxes:

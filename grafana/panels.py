@@ -1,76 +1,31 @@
-"""Panels, as Grafana's dashboards carry them, and how they are laid out in rows.
+"""Panels, as Grafana's dashboards carry them.
 
 Each is made with a title, a description for whoever asks what it means, and a unit.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from grafana import states
+from grafana.fields import Field
 from grafana.queries import DATASOURCE, Query, targets
 from grafana.readable import Json
 
-COLUMNS = 24
-
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """How the values of a panel are shown.
+class Curves:
+    """How curves are drawn.
 
-    `unit` is one of Grafana's; `links` open from each value; `nothing` is said where there is none.
+    Attributes:
+        stacked: whether they add up.
+        limits: whether the thresholds are drawn, too.
+        table: whether the legend, at the right, tells the newest and the greatest value of each.
+        logarithmic: whether the axis is, so that great values do not hide small ones.
     """
 
-    unit: str
-    decimals: int | None = None
-    thresholds: Json | None = None
-    mappings: Sequence[Json] = ()
-    links: Sequence[Json] = ()
-    least: float | None = None
-    most: float | None = None
-    nothing: str = ""
-    colour: str = "thresholds"
-
-    def defaults(self, custom: Json | None = None) -> Json:
-        """Return the defaults of a panel's fields."""
-        chosen: Json = {
-            "unit": self.unit,
-            "color": {"mode": self.colour},
-            "thresholds": self.thresholds or states.steps(),
-            "mappings": list(self.mappings),
-        }
-        optional = {"decimals": self.decimals, "min": self.least, "max": self.most}
-        chosen |= {name: value for name, value in optional.items() if value is not None}
-        if self.nothing:
-            chosen["noValue"] = self.nothing
-        if self.links:
-            chosen["links"] = list(self.links)
-        if custom:
-            chosen["custom"] = custom
-        return chosen
-
-
-def override(field: str, **properties: object) -> Json:
-    """Return what differs for the field of one name; `__` in a property's name is a dot."""
-    return _override({"id": "byName", "options": field}, properties)
-
-
-def override_query(ref_id: str, **properties: object) -> Json:
-    """Return what differs for the series of one query."""
-    return _override({"id": "byFrameRefID", "options": ref_id}, properties)
-
-
-def _override(matcher: Json, properties: dict[str, object]) -> Json:
-    return {
-        "matcher": matcher,
-        "properties": [
-            {"id": name.replace("__", "."), "value": value} for name, value in properties.items()
-        ],
-    }
-
-
-def painted(name: str, colour: str) -> Json:
-    """Return the override that gives the series of one name a colour of its own."""
-    return override(name, color={"mode": "fixed", "fixedColor": colour})
+    stacked: bool = False
+    limits: bool = False
+    table: bool = False
+    logarithmic: bool = False
 
 
 def _panel(
@@ -133,31 +88,20 @@ def course(
     queries: list[Query],
     *,
     overrides: Iterable[Json] = (),
-    stacked: bool = False,
-    limits: bool = False,
-    table: bool = True,
+    curves: Curves = Curves(),
 ) -> Json:
-    """Return a panel of curves over time.
-
-    Args:
-        title: what stands above it.
-        description: what it means.
-        field: how its values are shown.
-        queries: the courses.
-        overrides: what differs for some series.
-        stacked: whether the curves add up.
-        limits: whether the thresholds are drawn, too.
-        table: whether the legend tells the newest and the greatest value of each series.
-    """
+    """Return a panel of curves over time."""
+    scale: Json = {"type": "log", "log": 10} if curves.logarithmic else {"type": "linear"}
     custom: Json = {
         "drawStyle": "line",
-        "lineInterpolation": "stepAfter" if stacked else "linear",
-        "lineWidth": 0 if stacked else 1,
-        "fillOpacity": 80 if stacked else 5,
+        "lineInterpolation": "stepAfter" if curves.stacked else "linear",
+        "lineWidth": 0 if curves.stacked else 1,
+        "fillOpacity": 80 if curves.stacked else 5,
         "showPoints": "never",
         "spanNulls": False,
-        "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
-        "thresholdsStyle": {"mode": "dashed" if limits else "off"},
+        "stacking": {"mode": "normal" if curves.stacked else "none", "group": "A"},
+        "thresholdsStyle": {"mode": "dashed" if curves.limits else "off"},
+        "scaleDistribution": scale,
     }
     return _panel(
         "timeseries",
@@ -168,11 +112,11 @@ def course(
         {
             "legend": {
                 "showLegend": True,
-                "displayMode": "table" if table else "list",
-                "placement": "right" if table else "bottom",
-                "calcs": ["lastNotNull", "max"] if table else [],
+                "displayMode": "table" if curves.table else "list",
+                "placement": "right" if curves.table else "bottom",
+                "calcs": ["lastNotNull", "max"] if curves.table else [],
             },
-            "tooltip": {"mode": "multi", "sort": "none" if stacked else "desc"},
+            "tooltip": {"mode": "multi", "sort": "none" if curves.stacked else "desc"},
         },
     )
 
@@ -268,21 +212,3 @@ def table(
         },
     ]
     return panel | {"transformations": [join, *show] if by else show}
-
-
-def in_rows(*rows: tuple[int, Sequence[tuple[Json, int]]]) -> list[Json]:
-    """Lay panels out: rows from the top, each a height and its panels with their widths."""
-    placed: list[Json] = []
-    top = 0
-    for height, panels in rows:
-        left = 0
-        for panel, width in panels:
-            placed.append(_placed(panel, len(placed) + 1, left, top, width, height))
-            left += width
-        top += height
-    return placed
-
-
-def _placed(panel: Json, number: int, left: int, top: int, width: int, height: int) -> Json:
-    where: Json = {"x": left, "y": top, "w": width, "h": height}
-    return {"id": number, "gridPos": where, **panel}

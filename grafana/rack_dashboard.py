@@ -2,8 +2,17 @@
 
 from grafana import annotations, canvas, geometry, links
 from grafana.envelope import Place, dashboard, variables
-from grafana.panels import COLUMNS, in_rows
-from grafana.rack_panels import alerts, courses, failing, numbers
+from grafana.grid import COLUMNS, in_rows
+from grafana.rack_panels import (
+    alerts,
+    below,
+    busiest_ten,
+    failing,
+    hottest_ten,
+    numbers,
+    states_over_time,
+    temperatures,
+)
 from grafana.readable import Json
 from rack.layout import Rack
 
@@ -18,8 +27,7 @@ def rack_dashboard(rack: Rack, place: Place) -> Json:
         panels = in_rows(
             (4, numbers()),
             (height, [(room, COLUMNS)]),
-            (7, [(alerts(), 12), (failing(), 12)]),
-            *courses(),
+            *below(),
         )
     else:
         panels = _beside(max(7, -(-height // 2)), room, [alerts(), failing()])
@@ -35,8 +43,14 @@ def rack_dashboard(rack: Rack, place: Place) -> Json:
 
 def _beside(half: int, room: Json, tables: list[Json]) -> list[Json]:
     """Lay out a drawing of few columns: it takes one half of the width, tables the other."""
-    placed = in_rows((4, numbers()), (2 * half, [(room, COLUMNS // 2)]), *courses())
+    wide = COLUMNS // 2
+    placed = in_rows(
+        (4, numbers()),
+        (2 * half, [(room, wide)]),
+        (8, [(states_over_time(), wide), (temperatures(), wide)]),
+        (9, [(hottest_ten(), wide), (busiest_ten(), wide)]),
+    )
     for index, each in enumerate(tables):
-        where: Json = {"x": COLUMNS // 2, "y": 4 + index * half, "w": COLUMNS // 2, "h": half}
+        where: Json = {"x": wide, "y": 4 + index * half, "w": wide, "h": half}
         placed.append({"id": len(placed) + 1, "gridPos": where, **each})
     return placed

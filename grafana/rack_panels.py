@@ -1,7 +1,8 @@
 """The panels that *Rack* has in both its shapes: numbers, what needs care, and what happened."""
 
 from grafana import links, states
-from grafana.panels import Field, bars, course, override, painted, stat, table
+from grafana.fields import Field, override, painted
+from grafana.panels import Curves, bars, course, stat, table
 from grafana.queries import ALERTS, IN_RACK, PLACE, STATE, Query, rows
 from grafana.queries import course as over_time
 from grafana.readable import Json
@@ -136,15 +137,16 @@ def _places() -> list[Json]:
     ]
 
 
-def courses() -> list[tuple[int, list[tuple[Json, int]]]]:
-    """Return the rows of panels at the bottom, which tell more of what happened and where."""
+def below() -> list[tuple[int, list[tuple[Json, int]]]]:
+    """Return the rows of panels below a drawing of the whole width: two rows of three."""
     return [
-        (8, [(_states_over_time(), 12), (_temperatures(), 12)]),
-        (9, [(_hottest_ten(), 12), (_busiest_ten(), 12)]),
+        (8, [(alerts(), 8), (failing(), 8), (hottest_ten(), 8)]),
+        (8, [(states_over_time(), 8), (temperatures(), 8), (busiest_ten(), 8)]),
     ]
 
 
-def _states_over_time() -> Json:
+def states_over_time() -> Json:
+    """Return how many rasps were in each state, over time."""
     shown = (states.UP, states.WARM, states.HOT, states.OFF, states.DOWN)
     return course(
         "Rasps by state over time",
@@ -155,11 +157,12 @@ def _states_over_time() -> Json:
             for each in shown
         ],
         overrides=[painted(each.word.capitalize(), each.colour) for each in shown],
-        stacked=True,
+        curves=Curves(stacked=True),
     )
 
 
-def _temperatures() -> Json:
+def temperatures() -> Json:
+    """Return the course of the rack's temperature."""
     curves = {"Hottest": "max", "Half of them are below": "quantile", "Coolest": "min"}
     colours = (states.ORANGE, states.TEAL, states.BLUE)
     return course(
@@ -173,18 +176,19 @@ def _temperatures() -> Json:
             for legend, function in curves.items()
         ],
         overrides=[painted(legend, colour) for legend, colour in zip(curves, colours, strict=True)],
-        limits=True,
+        curves=Curves(limits=True),
     )
 
 
-def _hottest_ten() -> Json:
+def hottest_ten() -> Json:
+    """Return the hottest rasps, a bar each."""
     return bars(
         "The ten hottest",
         "The rasps with the highest temperatures now.",
         Field(
             "celsius",
             decimals=0,
-            thresholds=states.temperature_steps(),
+            thresholds=states.temperature_steps(base=states.TEAL),
             links=links.of_labelled_rasps(),
             least=20,
             most=90,
@@ -193,14 +197,15 @@ def _hottest_ten() -> Json:
     )
 
 
-def _busiest_ten() -> Json:
+def busiest_ten() -> Json:
+    """Return the busiest rasps, a bar each."""
     return bars(
         "The ten busiest",
         "The rasps with the most busy cores now: 1 is one core at full load.",
         Field(
             "none",
             decimals=2,
-            thresholds=states.steps(base=states.STACK[1].colour),
+            thresholds=states.steps(base=states.BLUE),
             links=links.of_labelled_rasps(),
             least=0,
             most=4,

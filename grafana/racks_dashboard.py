@@ -2,7 +2,9 @@
 
 from grafana import links, states
 from grafana.envelope import Place, dashboard, variables
-from grafana.panels import COLUMNS, Field, course, in_rows, override, table
+from grafana.fields import Field, override
+from grafana.grid import COLUMNS, in_rows
+from grafana.panels import Curves, course, table
 from grafana.queries import STATE, rows
 from grafana.queries import course as over_time
 from grafana.readable import Json
@@ -18,7 +20,7 @@ def racks_dashboard(place: Place) -> Json:
         "Racks",
         "Which of the racks of a site needs somebody?",
         panels=in_rows(
-            (11, [(_matrix(), COLUMNS)]),
+            (9, [(_matrix(), COLUMNS)]),
             (9, [(_not_up(), 12), (_hottest(), 12)]),
         ),
         variables=variables(place),
@@ -71,6 +73,7 @@ def _not_up() -> Json:
         "How many rasps of each rack do not answer although their stacks are on.",
         Field("none", decimals=0, least=0, colour="palette-classic-by-name"),
         [over_time(f"sum by (rack) ({STATE} == bool {states.DOWN.value})", "{{rack}}")],
+        curves=Curves(table=True),
     )
 
 
@@ -85,5 +88,5 @@ def _hottest() -> Json:
             colour="palette-classic-by-name",
         ),
         [over_time(f"max by (rack) ({_TEMPERATURE})", "{{rack}}")],
-        limits=True,
+        curves=Curves(limits=True, table=True),
     )

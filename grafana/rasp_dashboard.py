@@ -2,7 +2,9 @@
 
 from grafana import annotations, links, states
 from grafana.envelope import Place, dashboard, variables
-from grafana.panels import COLUMNS, Field, course, in_rows, override, painted, stat, table, timeline
+from grafana.fields import Field, override, painted
+from grafana.grid import COLUMNS, in_rows
+from grafana.panels import Curves, course, stat, table, timeline
 from grafana.queries import OF_RASP, PLACE, STATE, Query, rows
 from grafana.queries import course as over_time
 from grafana.readable import Json
@@ -32,7 +34,7 @@ def rasp_dashboard(place: Place) -> Json:
             ),
             (8, [(_temperature(), 8), (_cpu(), 8), (_clock(), 8)]),
             (8, [(_memory(), 8), (_disk(), 8), (_conditions(), 8)]),
-            (12, [(_aliases(), COLUMNS)]),
+            (13, [(_aliases(), COLUMNS)]),
         ),
         variables=variables(place, "rack", "stack", "rasp"),
         annotations=annotations.of_rasp(),
@@ -124,8 +126,7 @@ def _temperature() -> Json:
             )
         ],
         overrides=[painted("temperature", states.ORANGE)],
-        limits=True,
-        table=False,
+        curves=Curves(limits=True),
     )
 
 
@@ -140,7 +141,6 @@ def _cpu() -> Json:
             over_time(f"max by ({PLACE}) (pirack_cpu_load1{{{OF_RASP}}})", "load"),
         ],
         overrides=[painted("busy cores", states.BLUE), painted("load", states.ORANGE)],
-        table=False,
     )
 
 
@@ -151,7 +151,6 @@ def _clock() -> Json:
         Field("hertz", decimals=1, least=0),
         [over_time(f"max by ({PLACE}) (pirack_cpu_frequency_hertz{{{OF_RASP}}})", "clock")],
         overrides=[painted("clock", states.BLUE)],
-        table=False,
     )
 
 
@@ -164,7 +163,6 @@ def _memory() -> Json:
         Field("bytes", decimals=1, least=0),
         [over_time(f"{total} - {available}", "in use"), over_time(total, "all")],
         overrides=[painted("in use", states.BLUE), painted("all", states.GREY)],
-        table=False,
     )
 
 
@@ -177,8 +175,7 @@ def _disk() -> Json:
         Field("percentunit", decimals=0, least=0, most=1, thresholds=_FULL),
         [over_time(f"1 - {available} / {size}", "full")],
         overrides=[painted("full", states.BLUE)],
-        limits=True,
-        table=False,
+        curves=Curves(limits=True),
     )
 
 
@@ -218,7 +215,7 @@ def _aliases() -> Json:
             "Value #C": "Duration",
         },
         overrides=[
-            override("Value", unit="short"),
+            override("Value", unit="none"),
             override(
                 "Success",
                 mappings=states.mapping(*worked),

@@ -2,7 +2,9 @@
 
 from grafana import annotations, links, states
 from grafana.envelope import Place, dashboard, variables
-from grafana.panels import Field, course, in_rows, painted, stat
+from grafana.fields import Field, painted
+from grafana.grid import in_rows
+from grafana.panels import Curves, course, stat
 from grafana.queries import IN_RACK, Query
 from grafana.queries import course as over_time
 from grafana.readable import Json
@@ -102,6 +104,7 @@ def _orders() -> Json:
         "How many orders ended, by action and result.",
         Field("none", decimals=0, least=0, colour="palette-classic-by-name"),
         [over_time(f"sum by (action, result) ({orders})", "{{action}}: {{result}}")],
+        curves=Curves(table=True),
     )
 
 
@@ -112,6 +115,7 @@ def _order_durations() -> Json:
         "Nine of ten orders of an action took this long or less.",
         Field("s", decimals=1, least=0, colour="palette-classic-by-name"),
         [over_time(f"histogram_quantile(0.9, sum by (action, le) ({buckets}))", "{{action}}")],
+        curves=Curves(table=True),
     )
 
 
@@ -119,7 +123,7 @@ def _scrapes() -> Json:
     return course(
         "How long scrapes take",
         "The longest scrape of each job, and the median one of the rasps' exporters.",
-        Field("s", decimals=1, least=0, colour="palette-classic-by-name"),
+        Field("s", decimals=1, colour="palette-classic-by-name"),
         [
             over_time(
                 f"max by (job) (scrape_duration_seconds{{{IN_RACK}}})", "{{job}}, the longest"
@@ -129,20 +133,22 @@ def _scrapes() -> Json:
                 "rasp, the median",
             ),
         ],
+        curves=Curves(table=True, logarithmic=True),
     )
 
 
 def _aliases() -> Json:
     return course(
         "What aliases cost",
-        "How long each alias takes in a scrape: the mean over all rasps, the five longest.",
+        "How long each alias takes in a scrape: the mean over all rasps.",
         Field("s", decimals=1, least=0, colour="palette-classic-by-name"),
         [
             over_time(
-                f"topk(5, avg by (alias) (pirack_alias_duration_seconds{{{IN_RACK}}}))",
+                f"avg by (alias) (pirack_alias_duration_seconds{{{IN_RACK}}})",
                 "{{alias}}",
             )
         ],
+        curves=Curves(table=True),
     )
 
 
@@ -158,7 +164,6 @@ def _cpu() -> Json:
             )
         ],
         overrides=[painted("controller", states.BLUE)],
-        table=False,
     )
 
 
@@ -169,7 +174,6 @@ def _memory() -> Json:
         Field("bytes", decimals=0, least=0),
         [over_time(f"sum(process_resident_memory_bytes{{{_OF_CONTROLLER}}})", "controller")],
         overrides=[painted("controller", states.BLUE)],
-        table=False,
     )
 
 
@@ -181,5 +185,4 @@ def _queries() -> Json:
         Field("reqps", decimals=2, least=0),
         [over_time(f"sum by (result) ({asked})", "{{result}}")],
         overrides=[painted("ok", states.BLUE), painted("failed", states.ORANGE)],
-        table=False,
     )

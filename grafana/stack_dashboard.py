@@ -2,12 +2,15 @@
 
 from grafana import annotations, links, states
 from grafana.envelope import Place, dashboard, variables
-from grafana.panels import COLUMNS, Field, course, in_rows, stat, timeline
+from grafana.fields import Field, override_matching
+from grafana.grid import COLUMNS, in_rows
+from grafana.panels import Curves, course, stat, timeline
 from grafana.queries import IN_STACK, PLACE, STATE, Query
 from grafana.queries import course as over_time
 from grafana.readable import Json
 
 _STATES = f"max by ({PLACE}) ({STATE}{{{IN_STACK}}})"
+_OTHERS = "palette-classic-by-name"  # slots beyond those that have a colour of their own
 _TEMPERATURES = f"max by ({PLACE}) (pirack_cpu_temperature_celsius{{{IN_STACK}}})"
 
 
@@ -96,10 +99,11 @@ def _temperature() -> Json:
             "celsius",
             decimals=0,
             thresholds=states.temperature_steps(),
-            colour="palette-classic-by-name",
+            colour=_OTHERS,
         ),
         [over_time(_TEMPERATURES, "{{rasp}}")],
-        limits=True,
+        overrides=_slots(),
+        curves=Curves(limits=True),
     )
 
 
@@ -108,8 +112,9 @@ def _cpu() -> Json:
     return course(
         "Busy cores",
         "How many cores of each rasp work: 1 is one core at full load.",
-        Field("none", decimals=2, least=0, colour="palette-classic-by-name"),
+        Field("none", decimals=2, least=0, colour=_OTHERS),
         [over_time(f"sum by ({PLACE}) ({busy})", "{{rasp}}")],
+        overrides=_slots(),
     )
 
 
@@ -119,6 +124,15 @@ def _memory() -> Json:
     return course(
         "Memory in use",
         "The part of each rasp's memory that programs can not get any more without swapping.",
-        Field("percentunit", decimals=0, least=0, most=1, colour="palette-classic-by-name"),
+        Field("percentunit", decimals=0, least=0, most=1, colour=_OTHERS),
         [over_time(f"1 - {available} / {total}", "{{rasp}}")],
+        overrides=_slots(),
     )
+
+
+def _slots() -> list[Json]:
+    """Return a colour for each slot, the same one in every stack."""
+    return [
+        override_matching(f"/-{number}$/", color={"mode": "fixed", "fixedColor": colour})
+        for number, colour in enumerate(states.SLOTS, start=1)
+    ]

@@ -9,7 +9,7 @@ Dashboard = Mapping[str, Any]
 
 # What Grafana puts in by itself. The rate interval is four scrapes, as for a dashboard of an hour.
 BUILT_IN = {"__rate_interval": "20s", "__interval": "15s"}
-_VARIABLE = re.compile(r"\$\{(\w+)\}|\$(\w+)")
+_VARIABLE = re.compile(r"\$\{([a-z_]\w*)\}|\$([a-z_]\w*)")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,11 @@ def fields(panel: Dashboard) -> set[str]:
     dimensions = [
         dimension
         for element in elements(panel)
-        for dimension in (element["background"]["color"], element["config"]["text"])
+        for dimension in (
+            element["background"]["color"],
+            element["config"]["color"],
+            element["config"]["text"],
+        )
     ]
     return {dimension["field"] for dimension in dimensions if "field" in dimension}
 

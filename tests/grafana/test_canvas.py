@@ -87,7 +87,7 @@ def test_stacks_stand_beside_and_above_each_other_as_in_the_room(rack: Rack) -> 
 def test_every_rasp_and_stack_has_its_state_its_words_and_its_page(rack: Rack) -> None:
     panel = canvas_of(rack)
     named = {element["name"]: element for element in elements(panel)}
-    assert len(named) == len(rack.stacks) * 3 + len(rack.slots) * 3
+    assert len(named) == len(rack.stacks) * 5 + len(rack.slots) * 3
     for slot in rack.slots:
         assert named[f"rasp-{slot.name}"]["config"]["text"]["fixed"] == slot.name
         [link] = named[f"rasp-{slot.name}"]["links"]
@@ -98,7 +98,7 @@ def test_every_rasp_and_stack_has_its_state_its_words_and_its_page(rack: Rack) -
         assert url == f"${{controller}}/stacks/{stack.number}"
     assert fields(panel) == {
         *(slot.name for slot in rack.slots),
-        *(f"t {slot.name}" for slot in rack.slots),
+        *(f"{of} {slot.name}" for slot in rack.slots for of in ("t", "ink")),
         *(f"power {stack.name}" for stack in rack.stacks),
     }
 
