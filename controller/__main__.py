@@ -21,6 +21,7 @@ from waitress.server import create_server
 from controller import console, health, hosts, master_metrics, power
 from controller.access import Access
 from controller.app import create_app
+from controller.grafana import Grafana, is_url
 from controller.master import Master, metrics_service, prometheus_service, unit_service
 from controller.prometheus import Prometheus
 from controller.records import Records
@@ -111,6 +112,7 @@ def _serve(options: argparse.Namespace, rack: Rack) -> int:
         access,
         Records(rack.name, prometheus),
         hosts.own_names().union(rack.access.hosts),
+        Grafana(options.grafana),
     )
     try:
         server = create_server(
@@ -173,6 +175,12 @@ def _ping(text: str) -> str:
     raise argparse.ArgumentTypeError(f"{text!r} is neither icmp nor tcp:PORT")
 
 
+def _grafana(text: str) -> str:
+    if not text or is_url(text):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is no URL such as http://master:3000")
+
+
 def _address(text: str) -> str:
     try:
         return str(ip_address(text))
@@ -196,6 +204,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--prometheus", default="http://127.0.0.1:9090", metavar="URL", help="%(default)s")
     add("--blackbox", default="127.0.0.1:9115", metavar="ADDRESS:PORT", help="%(default)s")
     add("--alertmanager", default="127.0.0.1:9093", metavar="ADDRESS:PORT", help="%(default)s")
+    add(
+        "--grafana",
+        default="",
+        type=_grafana,
+        metavar="URL",
+        help="where browsers reach Grafana, for the pages' links to it (default: no links)",
+    )
     add(
         "--ping",
         default="icmp",

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from controller import __version__, account, api, health, hosts, pages, problems, sign_in
 from controller.access import Access
+from controller.grafana import Grafana
 from controller.openapi import Document
 from controller.records import Records
 from controller.schemas import MasterAnswer
@@ -26,6 +27,7 @@ _POLICY = "; ".join(
 _STATE_FRESH_FOR = 0.25  # a page that asks twice a second shows what is new within a second
 _MASTER_FRESH_FOR = 2.0
 _LONGEST_BODY = 64 * 1024
+_NO_GRAFANA = Grafana()
 
 
 def create_app(
@@ -35,6 +37,7 @@ def create_app(
     access: Access,
     records: Records,
     names: Collection[str] = ("localhost",),
+    grafana: Grafana = _NO_GRAFANA,
 ) -> Flask:
     """Return the controller's application.
 
@@ -45,11 +48,13 @@ def create_app(
         access: knows who may do what.
         records: what Prometheus knows of one rasp or stack.
         names: the host names, in lower case, by which the application answers.
+        grafana: where the pages' links to dashboards lead.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = _LONGEST_BODY
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.globals["version"] = __version__
+    app.jinja_env.globals["grafana"] = grafana
     shared_state = Shared(state, fresh_for=_STATE_FRESH_FOR)
     shared_master = Shared(master, fresh_for=_MASTER_FRESH_FOR)
     app.register_blueprint(api.blueprint(Document(), shared_state.get, shared_master.get))

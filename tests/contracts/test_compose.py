@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from controller.__main__ import _parser as controller_parser
+from grafana.__main__ import _parser as grafana_parser
 from virtual_rack.__main__ import _parser as virtual_rack_parser
 from virtual_rack.programs import find
 
@@ -26,12 +27,19 @@ SETTING = re.compile(r"\$\{(?P<name>\w+):-(?P<default>[^}]*)\}")
 COMPOSE: dict[str, Any] = yaml.safe_load(SETTING.sub(r"\g<default>", COMPOSE_TEXT))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 
-OWN = {"controller": controller_parser, "virtual_rack": virtual_rack_parser}
+OWN = {
+    "controller": controller_parser,
+    "grafana": grafana_parser,
+    "virtual_rack": virtual_rack_parser,
+}
 FOREIGN = {
     "prometheus": "prometheus",
     "alertmanager": "alertmanager",
     "blackbox": "blackbox_exporter",
 }
+
+# What does its work and ends.
+ONCE = {"dashboards"}
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -121,7 +129,7 @@ def test_a_container_has_no_privilege_and_writes_nothing_but_its_volumes(name: s
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["read_only"] is True
     assert not {"cap_add", "privileged", "devices", "pid", "ipc"} & service.keys()
-    assert service["restart"] == "unless-stopped"
+    assert service["restart"] == ("on-failure" if name in ONCE else "unless-stopped")
 
 
 @each_service
@@ -134,11 +142,11 @@ def test_no_container_runs_as_root(name: str) -> None:
         assert int(service["user"].partition(":")[0]) > 0
 
 
-def test_every_service_but_the_idle_one_has_a_health_check() -> None:
+def test_every_service_that_serves_has_a_health_check() -> None:
     with_one = {
         name for name, service in SERVICES.items() if "test" in service.get("healthcheck", {})
     }
-    assert with_one | {"controller"} == set(SERVICES) - {"network"}
+    assert with_one | {"controller"} == set(SERVICES) - {"network"} - ONCE
     assert "HEALTHCHECK" in DOCKERFILE  # the controller's
 
 
@@ -167,12 +175,17 @@ def test_grafana_finds_its_files_where_they_are_mounted() -> None:
     folder = provider["options"]["path"].replace("$GF_PATHS_PROVISIONING", provisioning)
     mounted = mounts("grafana")
     assert mounted[provisioning] == "./grafana/provisioning"
-    assert mounted[str(Path(provisioning).parent / "dashboards")] == "./grafana/dashboards"
+    made = mounted[str(Path(provisioning).parent / "dashboards")]
+    assert mounts("dashboards")[flags("dashboards")["--output"]] == made
+    assert SERVICES["grafana"]["depends_on"] == {
+        "dashboards": {"condition": "service_completed_successfully"}
+    }
     assert folder == f"{provisioning}/../dashboards"
 
 
 @pytest.mark.parametrize(
-    ("name", "module"), [("virtual-rack", "virtual_rack"), ("controller", "controller")]
+    ("name", "module"),
+    [("virtual-rack", "virtual_rack"), ("controller", "controller"), ("dashboards", "grafana")],
 )
 def test_our_programs_know_their_command_line(name: str, module: str) -> None:
     assert words(name)[0] == module
@@ -229,6 +242,16 @@ def test_whoever_asks_a_program_asks_where_it_listens(name: str) -> None:
 def test_grafana_asks_prometheus_where_it_listens() -> None:
     asked = SERVICES["grafana"]["environment"]["PROMETHEUS_URL"]
     assert asked == f"http://127.0.0.1:{port('prometheus')}"
+
+
+def test_pages_and_dashboards_lead_to_each_other_by_the_ports_that_are_published() -> None:
+    published = [port.rsplit(":", 1)[0] for port in SERVICES["network"]["ports"]]
+    assert flags("controller")["--grafana"].removeprefix("http://") in published
+    assert flags("dashboards")["--controller"].removeprefix("http://") in published
+    assert (
+        mounts("dashboards")[flags("dashboards")["--rack"]]
+        == mounts("controller")[flags("controller")["--rack"]]
+    )
 
 
 def test_the_controller_reads_the_inventory_that_the_virtual_rack_writes() -> None:

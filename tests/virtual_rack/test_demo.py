@@ -332,8 +332,15 @@ def test_grafana_is_started_too_where_the_machine_has_it(
         port = small.port_base + 3
         assert f"Grafana         http://127.0.0.1:{port}" in (tmp_path / "demo.log").read_text()
         words, told = json.loads((tmp_path / "grafana.json").read_text())
+        controller = next(each for each in small.processes() if "controller" in each.cmdline())
+        assert controller.cmdline()[-2:] == ["--grafana", f"http://127.0.0.1:{port}"]
     assert words[0] == "server"
     assert told["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
     assert told["PROMETHEUS_URL"] == f"http://127.0.0.1:{small.port_base + 1}"
-    assert (Path(told["GF_PATHS_PROVISIONING"]) / "datasources" / "prometheus.yml").is_file()
+    provisioning = Path(told["GF_PATHS_PROVISIONING"])
+    assert (provisioning / "datasources" / "prometheus.yml").is_file()
+    dashboards = provisioning.parent / "dashboards"
+    drawn = (dashboards / "pirack-rack.json").read_text()
+    assert '"name": "rasp-03-6"' in drawn  # this rack's third stack has six rasps
+    assert f'"query": "http://127.0.0.1:{small.port_base}"' in drawn
     assert not is_taken(port)

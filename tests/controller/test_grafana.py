@@ -1,0 +1,60 @@
+"""The links from pages to dashboards, held against the dashboards that there are."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from controller.__main__ import _parser
+from controller.grafana import Grafana
+from grafana.dashboards import of_rack
+from tests.controller.world import RACK
+
+DASHBOARDS = of_rack(RACK)
+HERE = Grafana("http://master:3000/")
+
+LINKS = {
+    "rack": HERE.rack(RACK),
+    "stack": HERE.stack(RACK, RACK.stack(3)),
+    "rasp": HERE.rasp(RACK, RACK.slot(10)),
+    "itself": HERE.itself(RACK),
+}
+
+
+def test_a_rasp_has_its_dashboard() -> None:
+    assert LINKS["rasp"] == (
+        "http://master:3000/d/pirack-rasp?var-rack=pirack&var-stack=03&var-rasp=03-2"
+    )
+
+
+@pytest.mark.parametrize("link", LINKS.values(), ids=list(LINKS))
+def test_a_link_leads_to_a_dashboard_that_is_made_and_chooses_all_of_its_variables(
+    link: str,
+) -> None:
+    path, query = urlsplit(link).path, parse_qs(urlsplit(link).query)
+    dashboard = DASHBOARDS[path.removeprefix("/d/")]
+    templating = dashboard["templating"]
+    assert isinstance(templating, dict)
+    chosen = {each["name"] for each in templating["list"] if each["type"] == "query"}
+    assert {f"var-{name}" for name in chosen} == set(query)
+
+
+def test_where_there_is_no_grafana_there_are_no_links() -> None:
+    assert Grafana().rasp(RACK, RACK.slot(10)) == ""
+    assert Grafana().rack(RACK) == ""
+
+
+def test_a_grafana_below_a_path_keeps_it() -> None:
+    assert Grafana("https://example.org/grafana").rack(RACK) == (
+        "https://example.org/grafana/d/pirack-rack?var-rack=pirack"
+    )
+
+
+def test_the_option_takes_a_url_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _parser().parse_args([]).grafana == ""
+    assert _parser().parse_args(["--grafana", ""]).grafana == ""
+    url = "https://example.org/grafana"
+    assert _parser().parse_args(["--grafana", url]).grafana == url
+    for wrong in ("master:3000", "javascript:alert(1)", "/grafana"):
+        with pytest.raises(SystemExit):
+            _parser().parse_args(["--grafana", wrong])
+        assert "is no URL such as http://master:3000" in capsys.readouterr().err
