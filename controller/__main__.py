@@ -1,6 +1,6 @@
 """`python -m controller`: serve the rack's state until SIGTERM or Ctrl-C.
 
-With a command it looks after users and tokens, or shows the audit.
+With a command it looks after users, tokens and SSH keys, or shows the audit.
 """
 
 import argparse
@@ -47,9 +47,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Do as the command line asks for; return the exit status."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("asyncssh").setLevel(logging.WARNING)  # it tells of each connection
     try:
         if options.run:
-            console.run(options)
+            options.run(options)
             return 0
         rack = load(options.rack)
         with alone(options.db, CONTROLLER):
@@ -181,6 +182,12 @@ def _grafana(text: str) -> str:
     raise argparse.ArgumentTypeError(f"{text!r} is no URL such as http://master:3000")
 
 
+def _port(text: str) -> int:
+    if re.fullmatch(r"\d{1,5}", text) and 1 <= int(text) <= 65535:  # noqa: PLR2004
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no port from 1 to 65535")
+
+
 def _address(text: str) -> str:
     try:
         return str(ip_address(text))
@@ -217,6 +224,12 @@ def _parser() -> argparse.ArgumentParser:
         type=_ping,
         metavar="icmp|tcp:PORT",
         help="how blackbox_exporter sees that a rasp is there (%(default)s)",
+    )
+    add(
+        "--ssh-port",
+        type=_port,
+        metavar="PORT",
+        help="where the rasps' SSH servers listen (default: as the layout says)",
     )
     add(
         "--anonymous",

@@ -3,6 +3,8 @@
 Each event is a transaction of its own, on the disk when `record` returns.
 """
 
+import os
+import pwd
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -38,6 +40,12 @@ class Event:
     targets: str
     result: str
     detail: str = ""
+
+
+def at_console(what: str, targets: str, detail: str = "") -> Event:
+    """Return what the person who runs this process has done with success."""
+    who = f"console:{pwd.getpwuid(os.getuid()).pw_name}"
+    return Event(who, "", what, targets, "ok", detail)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,23 +2,25 @@
 
 import argparse
 import getpass
-import os
-import pwd
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from controller.audit import Audit, Event
+from controller import ssh_console
+from controller.audit import Audit, at_console
 from controller.credentials import random_password
 from controller.errors import AccessError
 from controller.roles import Role
 from controller.tokens import Tokens
 from controller.users import Users, checked_name
-from rack.database import Database
+from rack.database import Database, open_existing
 
 _FIRST_USER = "admin"
 _SECONDS_A_DAY = 86400.0
+
+_Command = Callable[["Console", argparse.Namespace], None]
 
 
 class Console:
@@ -124,32 +126,21 @@ class Console:
         )
 
     def _record(self, what: str, target: str, detail: str = "") -> None:
-        who = f"console:{pwd.getpwuid(os.getuid()).pw_name}"
-        self._audit.record(Event(who, "", what, target, "ok", detail))
+        self._audit.record(at_console(what, target, detail))
 
 
-def run(options: argparse.Namespace) -> None:
-    """Do what a command line says that names a command.
-
-    Raises:
-        AccessError: what it says cannot be done.
-        DatabaseError: the database cannot be read or written.
-    """
-    database: Path = options.db
-    if not database.exists():
-        raise AccessError(
-            f"{database}: there is no such file: name the controller's by --db,"
-            " or start the controller first"
-        )
-    command: Callable[[Console, argparse.Namespace], None] = options.run
-    command(Console(Database(database)), options)
+def _run(command: _Command, options: argparse.Namespace) -> None:
+    command(Console(open_existing(options.db)), options)
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
-    """Add the commands to the controller's command line."""
+    """Add the commands to the controller's command line.
+
+    Each sets `run`, which takes the options, and raises a RackError where it cannot be done.
+    """
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(
-        title="commands", metavar="user | token | audit", description="without one: serve"
+        title="commands", metavar="user | token | audit | ssh", description="without one: serve"
     )
     database = argparse.ArgumentParser(add_help=False)
     # Here and before the command: what is not said here must not hide what was said there.
@@ -185,20 +176,21 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     audit.add_argument(
         "--newest", type=_count, default=100, metavar="COUNT", help="so many (%(default)s)"
     )
-    audit.set_defaults(run=Console.list_audit)
+    audit.set_defaults(run=partial(_run, Console.list_audit))
+    ssh_console.add_commands(commands, database)
 
 
 def _add(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
     name: str,
-    command: Callable[[Console, argparse.Namespace], None],
+    command: _Command,
     parents: list[argparse.ArgumentParser],
 ) -> argparse.ArgumentParser:
     what = (command.__doc__ or "").rstrip(".")
     parser = commands.add_parser(
         name, help=what[0].lower() + what[1:], description=f"{what}.", parents=parents
     )
-    parser.set_defaults(run=command)
+    parser.set_defaults(run=partial(_run, command))
     return parser
 
 

@@ -103,8 +103,8 @@ class HostKeys:
             OSError: the file cannot be written; it is then as it was.
         """
         fresh = [
-            f"{self._token(rasp.address)},{self._token(f'rasp-{_name(rasp)}')}"
-            f" {_public(key)} {_name(rasp)}"
+            f"{self._token(rasp.address)},{self._token(f'rasp-{name(rasp)}')}"
+            f" {_public(key)} {name(rasp)}"
             for rasp, key in keys.items()
         ]
         self._rewrite({rasp.address for rasp in keys}, fresh)
@@ -166,6 +166,16 @@ async def fetch(address: IPv4Address, port: int, *, seconds: float) -> asyncssh.
         return None
 
 
+def mend(name: str) -> str:
+    """Return what to do about another host key of the rasp `name`, such as `03-2`."""
+    stack, dash, slot = name.partition("-")
+    place = f"{stack.lstrip('0')}/{slot}" if dash else "TARGET"
+    return (
+        f"if it was set up anew, run `python -m controller ssh forget {place}` and"
+        f" `ssh pin {place}`; else find out who answers there"
+    )
+
+
 def _outcome(shown: asyncssh.SSHKey | None, before: Collection[asyncssh.SSHKey]) -> Pinning:
     if shown is None:
         return Pinning.NO_ANSWER
@@ -186,5 +196,6 @@ def _public(key: asyncssh.SSHKey) -> str:
     return " ".join(key.export_public_key().decode().split()[:2])
 
 
-def _name(rasp: Rasp) -> str:
+def name(rasp: Rasp) -> str:
+    """Return the name of a rasp, such as `03-2`."""
     return f"{rasp.stack:02}-{rasp.slot}"

@@ -11,6 +11,8 @@ from pathlib import Path
 def write(path: Path, text: str) -> None:
     """Write a file: a reader sees the old one or the new one, whole, also after a power cut.
 
+    Root's files are given to the owner of their folder: the controller must be able to read them.
+
     Raises:
         OSError: it cannot be written; what was there is as it was.
     """
@@ -18,6 +20,7 @@ def write(path: Path, text: str) -> None:
     fresh = Path(name)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
+            _give(descriptor, path.parent)
             file.write(text)
             file.flush()
             os.fsync(descriptor)
@@ -33,10 +36,19 @@ def alone_in(folder: Path) -> Iterator[None]:
     Raises:
         OSError: it cannot be made or entered.
     """
+    is_new = not folder.exists()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_DIRECTORY)
     try:
+        if is_new:
+            _give(descriptor, folder.parent)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
+
+
+def _give(descriptor: int, folder: Path) -> None:
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)

@@ -6,7 +6,6 @@ gives the name that is asked for to `pirack-exporter action`, as its forced comm
 """
 
 import asyncio
-import logging
 import os
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import asyncssh
 
 from controller.errors import Lost, NotAllowed, Unreachable, WrongHostKey
-from controller.host_keys import HostKeys
+from controller.host_keys import HostKeys, mend
 from controller.master_key import MasterKey
 from controller.ssh_line import OUTPUT_BYTES, Line, Ran, Reply
 
@@ -40,8 +39,6 @@ class Ssh:
         self._port = port
         self._options: asyncssh.SSHClientConnectionOptions | None = None
         self._rasps: dict[IPv4Address, _Rasp] = {}
-        # Else each connection and each action has its lines in the controller's log.
-        logging.getLogger("asyncssh").setLevel(logging.WARNING)
 
     async def run(self, address: IPv4Address, action: str, *, timeout: float) -> Ran:
         """Run an action of a rasp's `[actions]`, and return how it ended.
@@ -116,11 +113,9 @@ class Ssh:
             )
         except asyncssh.HostKeyNotVerifiable as error:
             known = ", ".join(each.key.get_fingerprint() for each in pinned)
-            place = _place(pinned[0].name)
             raise WrongHostKey(
                 f"{self._name(address)} shows the host key {client.shown}, and {known} is pinned:"
-                f" if it was set up anew, run `python -m controller ssh forget {place}` and"
-                f" `ssh pin {place}`; else find out who answers there"
+                f" {mend(pinned[0].name)}"
             ) from error
 
     def _prepare(self) -> asyncssh.SSHClientConnectionOptions:
@@ -184,9 +179,3 @@ def _reason(error: Exception, seconds: float) -> str:
         return f"no answer came within {seconds:g} s"
     text = str(error)
     return text[:1].lower() + text[1:]
-
-
-def _place(name: str) -> str:
-    """Return how the command line names a rasp: `3/2` for `03-2`."""
-    stack, dash, slot = name.partition("-")
-    return f"{stack.lstrip('0')}/{slot}" if dash else "TARGET"

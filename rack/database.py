@@ -186,3 +186,17 @@ class Database:
                 f" this one knows {len(_MIGRATIONS)}): upgrade PiRack"
             )
         return version
+
+
+def open_existing(path: Path) -> Database:
+    """Open a database that must be there already.
+
+    Raises:
+        DatabaseError: it is not, or it cannot be used.
+    """
+    if not path.exists():
+        raise DatabaseError(
+            f"{path}: there is no such file: name the controller's by --db,"
+            " or start the controller first"
+        )
+    return Database(path)

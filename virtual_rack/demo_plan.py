@@ -12,6 +12,7 @@ from rack.layout_file import load
 from virtual_rack import programs
 from virtual_rack.loopback import PING_PORT
 from virtual_rack.services import Service
+from virtual_rack.ssh_servers import SSH_PORT
 from virtual_rack.time_lapse import faster
 
 _log = logging.getLogger(__name__)
@@ -141,7 +142,8 @@ def _controller(here: Plan) -> Service:
             *("--prometheus", f"http://127.0.0.1:{here.prometheus}"),
             *("--blackbox", f"127.0.0.1:{here.blackbox}"),
             *("--alertmanager", f"127.0.0.1:{here.alertmanager}"),
-            *("--ping", f"tcp:{PING_PORT}", "--anonymous", "viewer"),
+            *("--ping", f"tcp:{PING_PORT}", "--ssh-port", str(SSH_PORT)),
+            *("--anonymous", "viewer"),
             *(["--grafana", here.grafana_url] if _grafana_here() else []),
         ],
         here.log("controller"),

@@ -6,16 +6,21 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from ipaddress import IPv4Address
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from controller.access import Access
+from controller.host_keys import HostKeys
+from controller.master_key import MasterKey
 from controller.roles import Role
 from rack.database import Database
+from rack.inventory import Inventory, Rasp
 from tests.controller.room import Room
 from tests.controller.visitor import Visitor
-from tests.waiting import until
+from tests.waiting import free_port, until
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "a password of mine"
@@ -241,3 +246,48 @@ def test_the_first_start_makes_an_admin_and_shows_the_password_once(tmp_path: Pa
         assert visitor.is_logged_in, "a session survives a restart"
     finally:
         room.close()
+
+
+@pytest.fixture
+def silent_rasp(database: Path) -> Rasp:
+    """One rasp in the inventory, at whose address nobody answers."""
+    rasp = Rasp(3, 2, "b8:27:eb:00:03:02", IPv4Address("127.0.0.1"))
+    Inventory(Database(database)).replace([rasp])
+    return rasp
+
+
+def test_the_masters_key_is_made_once_and_shown_as_rasps_want_it(database: Path, run: Run) -> None:
+    first = run("ssh", "key")
+    assert first.returncode == 0
+    assert "id_ed25519 is made: the master's key" in first.stderr
+    assert first.stdout == MasterKey(database.parent / "ssh").authorized_line() + "\n"
+    assert done(run("ssh", "key")) == first.stdout
+
+
+def test_a_host_key_is_forgotten_by_its_place_and_that_is_audited(
+    database: Path, run: Run, silent_rasp: Rasp
+) -> None:
+    host_keys = HostKeys(database.parent / "ssh", 22)
+    host_keys.put({silent_rasp: asyncssh.generate_private_key("ssh-ed25519")})
+    assert done(run("ssh", "forget", "3/2")) == "forgotten: 03-2\n"
+    assert host_keys.of(silent_rasp.address) == []
+    assert re.search(r"console:\w+ +forget host key +03-2 +ok", done(run("audit")))
+
+
+def test_rasps_that_cannot_be_pinned_are_named(run: Run, silent_rasp: Rasp) -> None:
+    ended = run("--ssh-port", str(free_port()), "ssh", "pin")
+    assert (ended.returncode, ended.stdout) == (2, "1 no answer\n")
+    assert ended.stderr == "03-2 (127.0.0.1) gives no answer\n"
+    ended = run("ssh", "pin", "4")
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        "no rasp is known at 4: install the rack first\n",
+    )
+
+
+def test_without_a_database_no_command_makes_one(tmp_path: Path, run: Run) -> None:
+    for words in (["user", "list"], ["ssh", "pin"], ["ssh", "forget", "3/2"]):
+        ended = run(*words, "--db", str(tmp_path / "other.db"))
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr.startswith(f"{tmp_path}/other.db: there is no such file: name the")
+    assert not (tmp_path / "other.db").exists()

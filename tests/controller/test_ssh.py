@@ -15,11 +15,14 @@ import asyncssh
 import psutil
 import pytest
 
+from controller.__main__ import main as controller
+from controller.audit import Audit
 from controller.errors import Lost, NotAllowed, Unreachable, WrongHostKey
 from controller.host_keys import HostKeys, Pinning
 from controller.master_key import MasterKey
 from controller.ssh import OUTPUT_BYTES, Ran, Ssh
-from rack.inventory import Rasp
+from rack.database import Database
+from rack.inventory import Inventory, Rasp
 from tests.controller.openssh import host_key, network, sshds
 from tests.waiting import free_port, until
 from virtual_rack.programs import find
@@ -32,6 +35,21 @@ greet = echo hello; echo there >&2
 fail = exit 7
 long = head -c 1000000 /dev/zero | tr '\\0' x; exit 3
 nap = echo began >> {folder}/naps; sleep 4
+"""
+LAYOUT = """
+name = "small"
+slots = 6
+[network]
+subnet = "10.23.0.0/16"
+master = "10.23.0.1"
+address = "10.23.{stack}.{slot}"
+[relays]
+active_high = true
+contact = "normally_closed"
+[[stacks]]
+pin = 16
+x = 0
+y = 0
 """
 ROOT = Path(__file__).parents[2]
 
@@ -292,6 +310,36 @@ def test_a_master_whose_key_is_refused_or_missing_is_told_the_mend(
     MasterKey(tmp_path).make()
     with pytest.raises(NotAllowed, match=r"01-1 \(.*\) refuses the master's key: give it the"):
         stranger.order(rasp, "greet")
+
+
+def test_host_keys_are_pinned_at_the_console_and_changed_ones_refused(
+    rasps: Rasps, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known, changed, *fresh = rasps.rasps
+    database = tmp_path / "pirack.db"
+    Inventory(Database(database)).replace(rasps.rasps)
+    (shown,) = HostKeys(rasps.ssh_folder, rasps.port).of(known.address)
+    other = asyncssh.read_public_key(str(host_key(tmp_path).with_suffix(".pub")))
+    host_keys = HostKeys(tmp_path / "ssh", rasps.port)
+    host_keys.put({known: shown.key, changed: other})
+    (tmp_path / "rack.toml").write_text(LAYOUT)
+    words = ["--rack", f"{tmp_path}/rack.toml", "--db", str(database)]
+    words += ["--ssh-port", str(rasps.port), "ssh"]
+    assert controller([*words, "pin"]) == 2
+    said = capsys.readouterr()
+    assert said.out == "4 pinned, 1 as before, 1 changed\n"
+    assert said.err == (
+        f"01-2 ({changed.address}) shows another host key than the pinned one: if it was set up"
+        " anew, run `python -m controller ssh forget 1/2` and `ssh pin 1/2`; else find out who"
+        " answers there\n"
+    )
+    assert [each.key for each in host_keys.of(changed.address)] == [other]
+    assert controller([*words, "forget", "1/2"]) == 0
+    assert controller([*words, "pin", "1/2", "1/1"]) == 0
+    assert capsys.readouterr().out == "forgotten: 01-2\n1 pinned, 1 as before\n"
+    assert [each.key for each in host_keys.of(changed.address)] != [other]
+    audited = [entry.event.targets for entry in Audit(Database(database)).newest(10)]
+    assert audited == ["01-2", "01-2", " ".join(f"01-{rasp.slot}" for rasp in fresh)]
 
 
 def test_nobodys_configuration_and_agent_count(

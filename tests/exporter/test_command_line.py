@@ -125,7 +125,7 @@ def test_check_tells_value_and_time_of_each_alias(pi4: Path) -> None:
     assert "    pirack_cpu_temperature_celsius 48.312\n" in ended.stdout
     assert re.search(r"\[cpu\] load1, line \d+: 0\.\d{4} s\n", ended.stdout)
     assert "doubtful" not in ended.stdout
-    assert ended.stdout.endswith("12 aliases, 0 failed; 7 actions, not run\n")
+    assert ended.stdout.endswith("12 aliases, 0 failed; 8 actions, not run\n")
 
 
 def test_check_ends_with_1_if_an_alias_failed(file: Path) -> None:
