@@ -5,62 +5,72 @@ With a command it looks after users, tokens and SSH keys, or shows the audit.
 
 import argparse
 import logging
-import re
 import signal
 import sys
 import threading
-from ipaddress import ip_address
-from pathlib import Path
 from types import FrameType
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
 from waitress.server import create_server
 
-from controller import console, health, hosts, master_metrics, power
+from controller import command_line, console, health, hosts, master_metrics, power
 from controller.access import Access
 from controller.app import create_app
-from controller.grafana import Grafana, is_url
+from controller.grafana import Grafana
 from controller.master import Master, metrics_service, prometheus_service, unit_service
+from controller.orders.actions import Actions
+from controller.orders.book import OrderBook
+from controller.orders.metrics import OrderMetrics
+from controller.orders.orders import Orders
+from controller.orders.ping import Ping
+from controller.orders.reading import Exporters
+from controller.orders.site import Site
 from controller.prometheus import Prometheus
 from controller.records import Records
 from controller.reservations import Reservations
+from controller.shared import Shared
+from controller.ssh import Ssh
 from controller.targets import Services, TargetFiles
 from controller.watch import Watch
+from exporter.aliases import Aliases, AliasesError
+from exporter.aliases import load as load_aliases
 from rack.database import Database
 from rack.errors import RackError
 from rack.inventory import Inventory
 from rack.kernel_gpio import persists_outputs
-from rack.layout import Anonymous, Rack
+from rack.layout import Rack
 from rack.layout_file import load
 from rack.lock import CONTROLLER, alone
 from rack.relays import Relays
 
 _UPDATE_SECONDS = 1.0
-_THREADS = 8
+_THREADS = 16
+_STATE_FRESH_SECONDS = 1.0
+_MASTER_FRESH_SECONDS = 2.0
 
 _log = logging.getLogger("controller")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Do as the command line asks for; return the exit status."""
-    options = _parser().parse_args(arguments)
+    options = command_line.parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("asyncssh").setLevel(logging.WARNING)  # it tells of each connection
     try:
         if options.run:
             options.run(options)
             return 0
-        rack = load(options.rack)
+        rack, aliases = load(options.rack), load_aliases(options.aliases)
         with alone(options.db, CONTROLLER):
-            return _serve(options, rack)
-    except RackError as error:
+            return _serve(options, rack, aliases)
+    except (RackError, AliasesError) as error:
         print(error, file=sys.stderr)
         return 2
 
 
-def _serve(options: argparse.Namespace, rack: Rack) -> int:
+def _serve(options: argparse.Namespace, rack: Rack, aliases: Aliases) -> int:
     database = Database(options.db)
     inventory = Inventory(database)
     relays = Relays(rack, database)
@@ -106,11 +116,30 @@ def _serve(options: argparse.Namespace, rack: Rack) -> int:
         commanded=relays.all_commanded,
         busy=reservations.holders,
     )
+    state = Shared(watch.state, fresh_for=_STATE_FRESH_SECONDS)
+    actions = Actions(aliases)
+    orders = Orders(
+        Site(
+            rack,
+            inventory.rasps,
+            relays,
+            Ping(options.blackbox, options.ping),
+            Exporters(rack.network.exporter_port),
+            Ssh(options.db.parent / "ssh", options.ssh_port or rack.network.ssh_port),
+        ),
+        actions,
+        reservations,
+        OrderBook(database),
+        access.audit,
+        OrderMetrics(registry, (action.name for action in actions.of_stacks)),
+        state.get,
+    )
     app = create_app(
-        watch.state,
-        master.read,
+        state.get,
+        Shared(master.read, fresh_for=_MASTER_FRESH_SECONDS).get,
         registry,
         access,
+        orders,
         Records(rack.name, prometheus),
         hosts.own_names().union(rack.access.hosts),
         Grafana(options.grafana),
@@ -130,11 +159,13 @@ def _serve(options: argparse.Namespace, rack: Rack) -> int:
         raise SystemExit
 
     signal.signal(signal.SIGTERM, end)
+    orders.start()
     updater.start()
     _log.info("%s is at http://%s", rack.name, options.listen)
     try:
         server.run()
     finally:
+        orders.close()
         stop.set()
         updater.join()
     return 0
@@ -168,82 +199,6 @@ def _keep_updated(targets: TargetFiles, stop: threading.Event) -> None:
                 _log.error("the target files cannot be brought up to date: %s", trouble)
         if stop.wait(_UPDATE_SECONDS):
             return
-
-
-def _ping(text: str) -> str:
-    if re.fullmatch(r"icmp|tcp:\d{1,5}", text):
-        return text
-    raise argparse.ArgumentTypeError(f"{text!r} is neither icmp nor tcp:PORT")
-
-
-def _grafana(text: str) -> str:
-    if not text or is_url(text):
-        return text
-    raise argparse.ArgumentTypeError(f"{text!r} is no URL such as http://master:3000")
-
-
-def _port(text: str) -> int:
-    if re.fullmatch(r"\d{1,5}", text) and 1 <= int(text) <= 65535:  # noqa: PLR2004
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no port from 1 to 65535")
-
-
-def _address(text: str) -> str:
-    try:
-        return str(ip_address(text))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no IP address") from error
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m controller", description=__doc__)
-    add = parser.add_argument
-    add("--rack", type=Path, default=Path("rack.toml"), help="the layout (%(default)s)")
-    add("--db", type=Path, default=Path("pirack.db"), help="the inventory (%(default)s)")
-    add(
-        "--targets",
-        type=Path,
-        default=Path("prometheus/targets"),
-        metavar="FOLDER",
-        help="where Prometheus looks for its targets (%(default)s)",
-    )
-    add("--listen", default="127.0.0.1:8080", metavar="ADDRESS:PORT", help="%(default)s")
-    add("--prometheus", default="http://127.0.0.1:9090", metavar="URL", help="%(default)s")
-    add("--blackbox", default="127.0.0.1:9115", metavar="ADDRESS:PORT", help="%(default)s")
-    add("--alertmanager", default="127.0.0.1:9093", metavar="ADDRESS:PORT", help="%(default)s")
-    add(
-        "--grafana",
-        default="",
-        type=_grafana,
-        metavar="URL",
-        help="where browsers reach Grafana, for the pages' links to it (default: no links)",
-    )
-    add(
-        "--ping",
-        default="icmp",
-        type=_ping,
-        metavar="icmp|tcp:PORT",
-        help="how blackbox_exporter sees that a rasp is there (%(default)s)",
-    )
-    add(
-        "--ssh-port",
-        type=_port,
-        metavar="PORT",
-        help="where the rasps' SSH servers listen (default: as the layout says)",
-    )
-    add(
-        "--anonymous",
-        choices=get_args(Anonymous),
-        help="what those may do who have not logged in (default: as the layout says)",
-    )
-    add(
-        "--proxy",
-        type=_address,
-        metavar="ADDRESS",
-        help="believe this HTTPS proxy's X-Forwarded headers",
-    )
-    console.add_commands(parser)
-    return parser
 
 
 if __name__ == "__main__":

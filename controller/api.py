@@ -1,15 +1,21 @@
 """The API for programs: `/api/v1.0`."""
 
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Response
 from pydantic import TypeAdapter
 
+from controller.access import needs
+from controller.audit import Audit
 from controller.conditional import conditional
-from controller.openapi import VERSION, Document
+from controller.openapi import PREFIX, Document
+from controller.roles import Role
 from controller.schemas import (
+    AuditQuery,
     DocumentAnswer,
+    EventAnswer,
     MasterAnswer,
     RackAnswer,
     RaspAnswer,
@@ -24,13 +30,16 @@ _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 def blueprint(
-    document: Document, state: Callable[[], RackState], master: Callable[[], MasterAnswer]
+    document: Document,
+    state: Callable[[], RackState],
+    master: Callable[[], MasterAnswer],
+    audit: Audit,
 ) -> Blueprint:
-    """Return the API's routes; `state` and `master` are asked at each request.
+    """Return the API's routes that tell of the rack; `state` and `master` are asked each time.
 
     The routes are declared in `document`, which is one of them.
     """
-    api = Blueprint("api", __name__, url_prefix=f"/api/v{VERSION}")
+    api = Blueprint("api", __name__, url_prefix=PREFIX)
 
     @api.get("/rasps")
     @document.operation("rasps", list[RaspAnswer], takes=RaspsQuery)
@@ -42,7 +51,7 @@ def blueprint(
         now = state()
         if wanted.stack is not None:
             now.rack.stack(wanted.stack)
-        return _json([RaspAnswer.of(rasp) for rasp in select(now.rasps, wanted)])
+        return as_json([RaspAnswer.of(rasp) for rasp in select(now.rasps, wanted)])
 
     @api.get("/rasps/<int:number>")
     @document.operation("rasps", RaspAnswer, finds={"number": "The rasp's id."})
@@ -50,32 +59,42 @@ def blueprint(
         """Tell how one rasp is."""
         now = state()
         slot = now.rack.slot(number)
-        return _json(RaspAnswer.of(now.rasps[slot.id - 1]))
+        return as_json(RaspAnswer.of(now.rasps[slot.id - 1]))
 
     @api.get("/stacks")
     @document.operation("stacks", list[StackAnswer])
     def list_stacks() -> Response:
         """List the stacks, each with its rasps."""
-        return _json([StackAnswer.of(stack) for stack in state().stacks])
+        return as_json([StackAnswer.of(stack) for stack in state().stacks])
 
     @api.get("/stacks/<int:number>")
     @document.operation("stacks", StackAnswer, finds={"number": "The stack's number."})
     def get_stack(number: int) -> Response:
         """Tell how one stack and its rasps are."""
         now = state()
-        return _json(StackAnswer.of(now.stacks[now.rack.stack(number).number - 1]))
+        return as_json(StackAnswer.of(now.stacks[now.rack.stack(number).number - 1]))
 
     @api.get("/rack")
     @document.operation("rack", RackAnswer)
     def get_rack() -> Response:
         """Tell how the rack is as a whole, and what needs care."""
-        return _json(RackAnswer.of(state()))
+        return as_json(RackAnswer.of(state()))
 
     @api.get("/master")
     @document.operation("master", MasterAnswer)
     def get_master() -> Response:
         """Tell how the master and its services are."""
-        return _json(master())
+        return as_json(master())
+
+    @api.get("/audit")
+    @needs(Role.OPERATOR)
+    @document.operation(
+        "audit", list[EventAnswer], takes=AuditQuery, refuses=[HTTPStatus.FORBIDDEN]
+    )
+    def list_events(wanted: AuditQuery) -> Response:
+        """List the newest events of the audit: orders, log-ins, changes of users, refusals."""
+        found = audit.newest(wanted.limit, before=wanted.before, text=wanted.q or "")
+        return as_json([EventAnswer.of(entry) for entry in found])
 
     @api.get("/openapi.json")
     @document.operation("document", DocumentAnswer)
@@ -106,5 +125,6 @@ def _is_named(rasp: RaspState, part: str) -> bool:
     return any(part in name for name in names)
 
 
-def _json(answer: Any) -> Response:
+def as_json(answer: Any) -> Response:
+    """Return a model, or a list of models, as JSON; 304 where the client has just that."""
     return conditional(_ANY.dump_json(answer), JSON)

@@ -9,9 +9,10 @@ from controller import __version__, account, api, health, hosts, pages, problems
 from controller.access import Access
 from controller.grafana import Grafana
 from controller.openapi import Document
+from controller.orders import api as orders_api
+from controller.orders.orders import Orders
 from controller.records import Records
 from controller.schemas import MasterAnswer
-from controller.shared import Shared
 from controller.state import RackState
 
 _POLICY = "; ".join(
@@ -24,8 +25,6 @@ _POLICY = "; ".join(
         "frame-ancestors 'self'",
     ]
 )
-_STATE_FRESH_FOR = 0.25  # a page that asks twice a second shows what is new within a second
-_MASTER_FRESH_FOR = 2.0
 _LONGEST_BODY = 64 * 1024
 _NO_GRAFANA = Grafana()
 
@@ -35,6 +34,7 @@ def create_app(
     master: Callable[[], MasterAnswer],
     registry: CollectorRegistry,
     access: Access,
+    orders: Orders,
     records: Records,
     names: Collection[str] = ("localhost",),
     grafana: Grafana = _NO_GRAFANA,
@@ -42,10 +42,11 @@ def create_app(
     """Return the controller's application.
 
     Args:
-        state: asks for the rack's state; called four times a second at most.
-        master: asks how the master is; called once in two seconds at most.
+        state: returns the rack's state, whenever somebody wants it.
+        master: returns how the master is, likewise.
         registry: the metrics of the controller itself.
         access: knows who may do what.
+        orders: takes what is ordered.
         records: what Prometheus knows of one rasp or stack.
         names: the host names, in lower case, by which the application answers.
         grafana: where the pages' links to dashboards lead.
@@ -55,10 +56,10 @@ def create_app(
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.globals["version"] = __version__
     app.jinja_env.globals["grafana"] = grafana
-    shared_state = Shared(state, fresh_for=_STATE_FRESH_FOR)
-    shared_master = Shared(master, fresh_for=_MASTER_FRESH_FOR)
-    app.register_blueprint(api.blueprint(Document(), shared_state.get, shared_master.get))
-    pages.register(app, pages.Sources(shared_state.get, shared_master.get, records))
+    document = Document()
+    app.register_blueprint(api.blueprint(document, state, master, access.audit))
+    app.register_blueprint(orders_api.blueprint(document, orders, access))
+    pages.register(app, pages.Sources(state, master, records))
     app.register_blueprint(health.blueprint(registry))
     app.register_blueprint(sign_in.blueprint(access))
     app.register_blueprint(account.blueprint(access))

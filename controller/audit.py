@@ -95,12 +95,19 @@ class Audit:
             connection.execute("COMMIT")
         return number or 0
 
-    def newest(self, count: int) -> list[Entry]:
-        """Return the newest events, the newest first."""
+    def newest(self, count: int, *, before: int | None = None, text: str = "") -> list[Entry]:
+        """Return the newest events, the newest first.
+
+        Args:
+            count: so many at most.
+            before: an event's number: older ones alone.
+            text: a part of who, what, targets, result or detail of each, in any case of letters.
+        """
         with self._database.connection() as connection:
             rows = connection.execute(
                 "SELECT id, at, who, origin, what, targets, result, detail FROM audit"
-                " ORDER BY id DESC LIMIT ?",
-                (count,),
+                " WHERE id < ifnull(?, id + 1) AND instr(lower(who || ' ' || what || ' ' || targets"
+                " || ' ' || result || ' ' || detail), lower(?)) ORDER BY id DESC LIMIT ?",
+                (before, text, count),
             )
             return [Entry(number, at, Event(*event)) for number, at, *event in rows]

@@ -2,17 +2,17 @@
 
 RackError
 ├── AccessError          a user, a token, a role or a password is not as it must be
-├── OrderError           something that was ordered is not done
-│   ├── UnknownAction    there is no such action, or not for these targets (also a ValueError)
-│   ├── UnknownOrder     there is no such order (also a LookupError)
-│   ├── StackBusy        somebody else has the stack
-│   ├── NotCancellable   the order is over
-│   └── OrdersClosed     the controller takes no orders now
-└── SshError             an action by SSH has no result
-    ├── Unreachable      it surely did not run: the rasp gives no answer
-    ├── WrongHostKey     it surely did not run: who answers is not known to be the rasp
-    ├── NotAllowed       it surely did not run: the rasp does not let the master in
-    └── Lost             it was asked for, and nobody knows whether it ran
+├── SshError             an action by SSH has no result
+│   ├── Unreachable      it surely did not run: the rasp gives no answer
+│   ├── WrongHostKey     it surely did not run: who answers is not known to be the rasp
+│   ├── NotAllowed       it surely did not run: the rasp does not let the master in
+│   └── Lost             it was asked for, and nobody knows whether it ran
+└── OrderError           something that was ordered is not done
+    ├── UnknownAction    there is no such action, or not for these targets (also a ValueError)
+    ├── UnknownOrder     there is no such order (also a LookupError)
+    ├── StackBusy        somebody else has the stack
+    ├── NotCancellable   the order is over
+    └── OrdersClosed     the controller takes no orders now
 """
 
 from rack.errors import RackError
@@ -20,6 +20,26 @@ from rack.errors import RackError
 
 class AccessError(RackError, ValueError):
     """A user, a token, a role or a password is not as it must be; the text has the mend."""
+
+
+class SshError(RackError):
+    """An action by SSH has no result; the text names the rasp and says why."""
+
+
+class Unreachable(SshError):
+    """The action surely did not run: the rasp gives no answer, or not in time."""
+
+
+class WrongHostKey(SshError):
+    """The action surely did not run: the host key is not the pinned one, or none is pinned."""
+
+
+class NotAllowed(SshError):
+    """The action surely did not run: the master has no key, or the rasp refuses it."""
+
+
+class Lost(SshError):
+    """The action was asked for, and no answer came in time, or the connection broke."""
 
 
 class OrderError(RackError):
@@ -54,23 +74,3 @@ class NotCancellable(OrderError):
 
 class OrdersClosed(OrderError):
     """The controller takes no orders now."""
-
-
-class SshError(RackError):
-    """An action by SSH has no result; the text names the rasp and says why."""
-
-
-class Unreachable(SshError):
-    """The action surely did not run: the rasp gives no answer, or not in time."""
-
-
-class WrongHostKey(SshError):
-    """The action surely did not run: the host key is not the pinned one, or none is pinned."""
-
-
-class NotAllowed(SshError):
-    """The action surely did not run: the master has no key, or the rasp refuses it."""
-
-
-class Lost(SshError):
-    """The action was asked for, and no answer came in time, or the connection broke."""

@@ -6,7 +6,7 @@ that the document shows, and the tests hold it against the document.
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
@@ -17,12 +17,13 @@ from spectree import Response as Answers
 from spectree import SecurityScheme, SpecTree, Tag
 from spectree.models import InType, SecureType, SecuritySchemeData
 
-from controller.problems import query
+from controller.problems import body, query
 from controller.schemas import NoQuery, Problem
 
 View = Callable[..., Response]
 
 VERSION = "1.0"
+PREFIX = f"/api/v{VERSION}"
 
 _DESCRIPTION = """\
 How a rack of Raspberry Pis is: its rasps, stacks and master. A time is in seconds since the epoch,
@@ -35,6 +36,8 @@ _TAGS = {
         Tag(name="stacks", description="Rasps that share one relay."),
         Tag(name="rack", description="All of it at a glance."),
         Tag(name="master", description="The machine that the controller runs on."),
+        Tag(name="orders", description="What was ordered, and what came of it."),
+        Tag(name="audit", description="Who did what, when and from where."),
         Tag(name="document", description="This document."),
     )
 }
@@ -65,17 +68,33 @@ _EVERYWHERE = (
 )
 _MEANS: Mapping[HTTPStatus, str] = {
     HTTPStatus.OK: "The answer.",
+    HTTPStatus.ACCEPTED: "It has begun; `Location` tells where it can be watched.",
     HTTPStatus.NOT_MODIFIED: "What the client has, by its `If-None-Match`, is still the answer.",
     HTTPStatus.BAD_REQUEST: "The controller does not go by the name in `Host`.",
     HTTPStatus.UNAUTHORIZED: "There is neither a valid token nor a session.",
-    HTTPStatus.NOT_FOUND: "There is no such place in this rack.",
+    HTTPStatus.FORBIDDEN: "The role does not reach so far, or a session lacks its CSRF token.",
+    HTTPStatus.NOT_FOUND: "There is no such place in this rack, or no such order.",
     HTTPStatus.METHOD_NOT_ALLOWED: "The path takes other methods.",
+    HTTPStatus.CONFLICT: "A stack is busy with something else, or there is nothing to cancel.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is longer than 64 KiB.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body does not say that it is JSON.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "A field is unknown or wrong; `errors` names each.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "`pirack.db` cannot be read.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many refused attempts; `Retry-After` says when to come.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "`pirack.db` or the relays cannot be used.",
 }
+# What a request can be answered beside, that is to change something.
+_OF_CHANGES = (
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+)
+_OF_BODIES = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 _HEADERS: Mapping[HTTPStatus, tuple[str, str]] = {
     HTTPStatus.OK: ("ETag", "Names this answer; send it back as `If-None-Match`."),
+    HTTPStatus.ACCEPTED: ("Location", "The order's own path."),
     HTTPStatus.NOT_MODIFIED: ("ETag", "Names the answer that the client has."),
+    HTTPStatus.TOO_MANY_REQUESTS: ("Retry-After", "Seconds to wait."),
     HTTPStatus.METHOD_NOT_ALLOWED: ("Allow", "The methods that the path takes."),
 }
 
@@ -103,12 +122,15 @@ class Document:
     def operation(
         self,
         tag: str,
-        answer: Any,
+        answer: Any = None,
         *,
         takes: type[BaseModel] | None = None,
         finds: Mapping[str, str] | None = None,
+        refuses: Collection[HTTPStatus] = (),
     ) -> Callable[[View], View]:
-        """Return a decorator that declares an endpoint, under its view's name and docstring.
+        """Return a decorator that declares an endpoint that only tells something.
+
+        It goes under its view's name and docstring, as all do.
 
         Args:
             tag: the group of endpoints that it is shown in.
@@ -116,18 +138,11 @@ class Document:
             takes: the model of its URL's fields, passed to the view as its first argument;
                 without it, any field is refused.
             finds: what each variable of its path means; with any of them it may answer 404.
+            refuses: what else it may answer.
         """
-        statuses = [HTTPStatus.NOT_MODIFIED, *_EVERYWHERE]
+        statuses = {HTTPStatus.NOT_MODIFIED, *_EVERYWHERE, *refuses}
         if takes is not None or finds:
-            statuses.append(HTTPStatus.NOT_FOUND)
-        answers = _Answers(
-            HTTP_200=(answer, _MEANS[HTTPStatus.OK]),
-            **{
-                f"HTTP_{status}": (Problem if status >= HTTPStatus.BAD_REQUEST else None, text)
-                for status, text in _MEANS.items()
-                if status in statuses
-            },
-        )
+            statuses.add(HTTPStatus.NOT_FOUND)
 
         def declare(view: View) -> View:
             @wraps(view)
@@ -135,17 +150,64 @@ class Document:
                 fields = query(takes or NoQuery)
                 return view(fields, **places) if takes else view(**places)
 
-            declared: View = self._tree.validate(
-                query=takes,
-                resp=answers,
-                tags=[_TAGS[tag]],
-                path_parameter_descriptions=finds,
-                operation_id=view.__name__,
-                skip_validation=True,
-            )(checked)
-            return declared
+            return self._declare(checked, tag, {HTTPStatus.OK: answer}, statuses, finds, takes)
 
         return declare
+
+    def change(
+        self,
+        tag: str,
+        answers: Mapping[HTTPStatus, Any],
+        *,
+        sends: type[BaseModel] | None = None,
+        finds: Mapping[str, str] | None = None,
+    ) -> Callable[[View], View]:
+        """Return a decorator that declares an endpoint that changes something.
+
+        Args:
+            tag: the group of endpoints that it is shown in.
+            answers: the model that it answers with, by its status.
+            sends: the model of the body, passed to the view as its first argument.
+            finds: what each variable of its path means.
+        """
+        statuses = {*_EVERYWHERE, *_OF_CHANGES, *(_OF_BODIES if sends else ())}
+
+        def declare(view: View) -> View:
+            @wraps(view)
+            def checked(**places: Any) -> Response:
+                query(NoQuery)
+                return view(body(sends), **places) if sends else view(**places)
+
+            return self._declare(checked, tag, answers, statuses, finds, json=sends)
+
+        return declare
+
+    def _declare(
+        self,
+        view: View,
+        tag: str,
+        answers: Mapping[HTTPStatus, Any],
+        statuses: Collection[HTTPStatus],
+        finds: Mapping[str, str] | None,
+        takes: type[BaseModel] | None = None,
+        json: type[BaseModel] | None = None,
+    ) -> View:
+        told = {
+            f"HTTP_{status}": (Problem if status >= HTTPStatus.BAD_REQUEST else None, text)
+            for status, text in _MEANS.items()
+            if status in statuses
+        }
+        told |= {f"HTTP_{status}": (model, _MEANS[status]) for status, model in answers.items()}
+        declared: View = self._tree.validate(
+            query=takes,
+            json=json,
+            resp=_Answers(**told),
+            tags=[_TAGS[tag]],
+            path_parameter_descriptions=finds,
+            operation_id=view.__name__,
+            skip_validation=True,
+        )(view)
+        return declared
 
     def read(self) -> bytes:
         """Return the document as JSON; needs an application's context."""
@@ -163,7 +225,7 @@ class _Answers(Answers):
             if status >= HTTPStatus.BAD_REQUEST:
                 content = answer["content"]
                 content["application/problem+json"] = content.pop("application/json")
-            if status in _HEADERS:
+            if status in _HEADERS and (status != HTTPStatus.OK or "304" in spec):
                 name, text = _HEADERS[status]
                 answer["headers"] = {
                     name: {"description": text, "required": True, "schema": {"type": "string"}}

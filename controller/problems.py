@@ -1,22 +1,36 @@
 """Errors as RFC 9457 problems for programs, and as a page for people."""
 
+from collections.abc import Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import TypeVar
 
 from flask import Flask, Response, render_template, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import (
+    BadRequest,
     HTTPException,
     MethodNotAllowed,
     TooManyRequests,
     Unauthorized,
     UnprocessableEntity,
+    UnsupportedMediaType,
 )
 
+from controller.errors import NotCancellable, OrdersClosed, StackBusy, UnknownAction, UnknownOrder
 from controller.schemas import Problem, WrongField
-from rack.errors import DatabaseError, UnknownPlace
+from rack.errors import DatabaseError, RackError, UnknownPlace
 
 API_PREFIX = "/api/v"
+
+_STATUSES: Mapping[type[RackError], HTTPStatus] = {
+    UnknownPlace: HTTPStatus.NOT_FOUND,
+    UnknownOrder: HTTPStatus.NOT_FOUND,
+    StackBusy: HTTPStatus.CONFLICT,
+    NotCancellable: HTTPStatus.CONFLICT,
+    OrdersClosed: HTTPStatus.SERVICE_UNAVAILABLE,
+    DatabaseError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -47,15 +61,41 @@ def query(model: type[_Model]) -> _Model:
         raise WrongFields(error) from error
 
 
+def body(model: type[_Model]) -> _Model:
+    """Return the body of the request, a JSON object, as a model.
+
+    Raises:
+        UnsupportedMediaType: it does not say that it is JSON.
+        BadRequest: it is no JSON.
+        WrongFields: a field is missing, unknown or wrong.
+    """
+    if not request.is_json:
+        raise UnsupportedMediaType("send JSON, and say so: Content-Type: application/json")
+    try:
+        fields = request.get_json()
+    except RecursionError as error:
+        raise BadRequest("the body is no JSON that anybody would send") from error
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise WrongFields(error) from error
+
+
 def register(app: Flask) -> None:
     """Let every error of the app end in an answer of ours, none in a traceback."""
     app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(
-        UnknownPlace, lambda error: _answer(HTTPStatus.NOT_FOUND, str(error))
-    )
-    app.register_error_handler(
-        DatabaseError, lambda error: _answer(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
-    )
+    for kind, status in _STATUSES.items():
+        app.register_error_handler(kind, partial(_told, status))
+    app.register_error_handler(UnknownAction, _unknown_action)
+
+
+def _told(status: HTTPStatus, error: RackError) -> Response:
+    return _answer(status, str(error))
+
+
+def _unknown_action(error: UnknownAction) -> Response:
+    wrong = WrongField(field=error.field, what=str(error))
+    return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, f"{error.field}: {error}", [wrong])
 
 
 def _http(error: HTTPException) -> Response:

@@ -1,59 +1,56 @@
 """What the API says and takes, as models: the field's names and units are the contract."""
 
 from ipaddress import IPv4Address
-from typing import Any, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
+from pydantic import Field, JsonValue, RootModel
 
+from controller.audit import Entry
+from controller.models import Model, example, optional
 from controller.state import Doubt, Power, RackState, RaspState, StackState, State, Warmth
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _example(**fields: Any) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": [fields]})
-
-
-def _optional(**told: Any) -> Any:
-    """Return a field that is left out where it has no value, and told so in the document."""
-    return Field(default=None, json_schema_extra=_never_null, **told)
-
-
-def _never_null(schema: dict[str, Any]) -> None:
-    del schema["default"]
-    [value] = (kind for kind in schema.pop("anyOf") if kind != {"type": "null"})
-    schema.update(value)
-
-
-class NoQuery(_Model):
+class NoQuery(Model):
     """The fields of an endpoint that takes none."""
 
 
-class RaspsQuery(_Model):
+class RaspsQuery(Model):
     """The filters of `GET rasps`; all that are given must hold."""
 
-    stack: int | None = _optional(ge=1, description="A stack's number.", examples=[3])
-    state: State | None = _optional(description="The state to be in.", examples=["down"])
-    q: str | None = _optional(
+    stack: int | None = optional(ge=1, description="A stack's number.", examples=[3])
+    state: State | None = optional(description="The state to be in.", examples=["down"])
+    q: str | None = optional(
         max_length=100,
         description="An id, or a part of a name, host name, MAC or IP.",
         examples=["3/2"],
     )
 
 
-class WrongField(_Model):
+class AuditQuery(Model):
+    """Which events to list; all that are given must hold."""
+
+    limit: int = Field(default=50, ge=1, le=500, description="How many, at most.")
+    before: int | None = optional(
+        ge=1, le=2**62, description="An event's id: older ones alone.", examples=[120]
+    )
+    q: str | None = optional(
+        max_length=100,
+        description="A part of who did it, of what it was, its targets, or its result.",
+        examples=["log in"],
+    )
+
+
+class WrongField(Model):
     """A field of a request that is unknown or wrong."""
 
     field: str
     what: str = Field(description="what is wrong with it")
 
 
-class Problem(_Model):
+class Problem(Model):
     """Why there is no answer, after RFC 9457."""
 
-    model_config = _example(
+    model_config = example(
         type="about:blank",
         title="Not Found",
         status=404,
@@ -64,15 +61,15 @@ class Problem(_Model):
     title: str = Field(description="the status in words")
     status: int
     detail: str = Field(description="what is wrong, and the mend, for people")
-    errors: list[WrongField] | None = _optional(
+    errors: list[WrongField] | None = optional(
         description="at 422: each field that is unknown or wrong"
     )
 
 
-class RaspAnswer(_Model):
+class RaspAnswer(Model):
     """A rasp. What nobody has read, or found, is null."""
 
-    model_config = _example(
+    model_config = example(
         id=10,
         name="03-2",
         host_name="rasp-03-2",
@@ -151,7 +148,7 @@ def _listed(words: frozenset[str] | None) -> list[str] | None:
     return None if words is None else sorted(words)
 
 
-class StackAnswer(_Model):
+class StackAnswer(Model):
     """A stack, where it stands (`x`, `y`: column and row from the top left) and its rasps."""
 
     number: int
@@ -180,20 +177,20 @@ class StackAnswer(_Model):
         )
 
 
-class HottestAnswer(_Model):
+class HottestAnswer(Model):
     """The rasp with the highest temperature."""
 
-    model_config = _example(id=10, name="03-2", temperature_celsius=48.3)
+    model_config = example(id=10, name="03-2", temperature_celsius=48.3)
 
     id: int
     name: str
     temperature_celsius: float
 
 
-class CareAnswer(_Model):
+class CareAnswer(Model):
     """Rasps that somebody should look at, for one reason."""
 
-    model_config = _example(
+    model_config = example(
         wrong="down", why="neither it nor its exporter answers", rasps=["03-2", "07-1"]
     )
 
@@ -204,7 +201,7 @@ class CareAnswer(_Model):
     rasps: list[str] = Field(description="their names")
 
 
-class RackAnswer(_Model):
+class RackAnswer(Model):
     """The rack as a whole."""
 
     name: str
@@ -241,7 +238,7 @@ class RackAnswer(_Model):
         )
 
 
-class InterfaceAnswer(_Model):
+class InterfaceAnswer(Model):
     """A network interface of the master."""
 
     name: str
@@ -249,7 +246,7 @@ class InterfaceAnswer(_Model):
     ip: IPv4Address
 
 
-class ServiceAnswer(_Model):
+class ServiceAnswer(Model):
     """A service on the master; `why` says why it is not up."""
 
     name: str
@@ -259,7 +256,7 @@ class ServiceAnswer(_Model):
     why: str
 
 
-class MasterAnswer(_Model):
+class MasterAnswer(Model):
     """The master. What nobody could read is null."""
 
     host_name: str
@@ -283,6 +280,34 @@ class MasterAnswer(_Model):
     )
     interfaces: list[InterfaceAnswer]
     services: list[ServiceAnswer]
+
+
+class EventAnswer(Model):
+    """An event of the audit."""
+
+    id: int
+    at: float
+    who: str = Field(description="a user, `token:NAME`, `console:NAME` or `anonymous`")
+    origin: str = Field(description="the address that it came from")
+    what: str
+    targets: str
+    result: str = Field(description="`ok`, `failed`, `unknown` or `refused`")
+    detail: str
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        """Return what the API says of an event."""
+        event = entry.event
+        return cls(
+            id=entry.id,
+            at=entry.at,
+            who=event.who,
+            origin=event.origin,
+            what=event.what,
+            targets=event.targets,
+            result=event.result,
+            detail=event.detail,
+        )
 
 
 class DocumentAnswer(RootModel[dict[str, JsonValue]]):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
+from controller.orders.ping import probe
 from rack.inventory import Inventory, Rasp
 from rack.layout import Rack
 
@@ -46,7 +47,6 @@ def render(
     """
     exporters: list[TargetGroup] = []
     pings: list[TargetGroup] = []
-    module, _, ping_port = services.ping.partition(":")
     for slot in rack.slots:
         rasp = rasps.get((slot.stack, slot.number))
         if rasp is None:
@@ -60,12 +60,13 @@ def render(
         exporters.append(
             {"targets": [f"{rasp.address}:{rack.network.exporter_port}"], "labels": place}
         )
-        probe = {
+        module, target = probe(services.ping, rasp.address)
+        asked = {
             "__param_module": module,
-            "__param_target": f"{rasp.address}:{ping_port}" if ping_port else str(rasp.address),
+            "__param_target": target,
             "instance": str(rasp.address),
         }
-        pings.append({"targets": [services.blackbox], "labels": probe | place})
+        pings.append({"targets": [services.blackbox], "labels": asked | place})
     return {
         "rasp.json": exporters,
         "ping.json": pings,

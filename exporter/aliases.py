@@ -113,6 +113,15 @@ def load(path: Path) -> Aliases:
     return parse(text, path)
 
 
+def ends_system(command: str) -> str | None:
+    """Return the word by which a command ends the system (`reboot`, `poweroff`, …); None without.
+
+    A word counts wherever it stands alone in the command, also by path or as a systemd unit.
+    """
+    found = _DANGEROUS.search(command)
+    return found[1] if found else None
+
+
 def _read(path: Path) -> bytes:
     # The packaged file may be inside of a zip archive.
     packaged = pkgutil.get_data("exporter", path.name) if path == DEFAULT_PATH else None
@@ -167,6 +176,8 @@ class _Lines:
             yield self._give(number, f"[{header[1]}]")
             if header[2]:
                 yield self._give(number, header[2])
+            else:
+                self._comment.clear()  # it is about the section
 
     def _give(self, number: int, line: str) -> str:
         self._given.append(number)
@@ -267,11 +278,11 @@ class _Check:
         return Alias(section.lower(), name, command, timeout, line, help_)
 
     def _refuse_danger(self, section: str, name: str, command: str) -> None:
-        if danger := _DANGEROUS.search(command):
+        if danger := ends_system(command):
             raise self._error(
                 section,
                 name,
-                f"{name} would run {danger[1]} at each scrape: move it to [{ACTIONS}]",
+                f"{name} would run {danger} at each scrape: move it to [{ACTIONS}]",
             )
 
     def _timeout(self, section: str, name: str, text: str | None) -> float | None:

@@ -96,6 +96,25 @@ _MIGRATIONS = (
         ) STRICT
         """,
     ),
+    (
+        """
+        CREATE TABLE orders (
+          id       INTEGER NOT NULL PRIMARY KEY,
+          action   TEXT    NOT NULL,
+          alias    TEXT,
+          scope    TEXT    NOT NULL CHECK (scope IN ('rasps', 'stacks', 'rack')),
+          ids      TEXT    NOT NULL,
+          force    INTEGER NOT NULL CHECK (force IN (0, 1)),
+          targets  TEXT    NOT NULL,
+          who      TEXT    NOT NULL,
+          origin   TEXT    NOT NULL,
+          state    TEXT    NOT NULL,
+          began    REAL    NOT NULL,
+          ended    REAL,
+          outcomes TEXT    NOT NULL
+        ) STRICT
+        """,
+    ),
 )
 
 

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 import yaml
 
-from controller.__main__ import _parser as controller_parser
+from controller.command_line import parser as controller_parser
 from grafana.__main__ import _parser as grafana_parser
 from virtual_rack.__main__ import _parser as virtual_rack_parser
 from virtual_rack.programs import find

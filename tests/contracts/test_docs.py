@@ -1,5 +1,6 @@
 """The documentation says what there is, all of it, and nothing that there is not."""
 
+import argparse
 import json
 import re
 import shlex
@@ -20,9 +21,12 @@ from controller.access import Access
 from controller.app import create_app
 from controller.master import Master
 from controller.master_readings import Readings
+from controller.orders.metrics import OrderMetrics
+from controller.orders.orders import Orders
 from controller.prometheus import Prometheus
 from controller.records import Records
 from controller.reservations import Reservations
+from controller.roles import Role
 from controller.watch import Watch
 from exporter import aliases
 from rack.database import Database
@@ -37,7 +41,7 @@ from rack.layout_file import (
     _StackTable,
 )
 from rack.relays import Relays
-from tests.controller.world import RACK, World
+from tests.controller.world import RACK, World, orders_of
 from virtual_rack.faults import Fault
 
 PAGES = [*Path("docs").glob("**/*.md"), *map(Path, ("README.md", "CONTRIBUTING.md"))]
@@ -54,12 +58,29 @@ def first_cells(markdown: str) -> set[str]:
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Flask:
+def world() -> World:
     world = World()
     world.temperatures = {"03-2": 48.3}
-    access = Access(Database(tmp_path / "pirack.db"), anonymous="viewer")
+    return world
+
+
+@pytest.fixture
+def access(tmp_path: Path) -> Access:
+    return Access(Database(tmp_path / "pirack.db"), anonymous="viewer")
+
+
+@pytest.fixture
+def orders(world: World, access: Access, tmp_path: Path) -> Orders:
+    """Orders that are still to be started."""
+    return orders_of(access, world, tmp_path, CollectorRegistry())
+
+
+@pytest.fixture
+def app(tmp_path: Path, world: World, access: Access, orders: Orders) -> Flask:
     records = Records(RACK.name, Prometheus("http://127.0.0.1:1"))
-    return create_app(world.state, Master(tmp_path, []).read, CollectorRegistry(), access, records)
+    return create_app(
+        world.state, Master(tmp_path, []).read, CollectorRegistry(), access, orders, records
+    )
 
 
 def metrics_of_the_controller(folder: Path) -> set[str]:
@@ -69,6 +90,7 @@ def metrics_of_the_controller(folder: Path) -> set[str]:
     health.describe(registry, RACK, inventory)
     relays = Relays(RACK, database, factory=MockFactory)
     power.describe(registry, RACK, relays, reservations=Reservations(), persists=True)
+    OrderMetrics(registry, ["ping"])
     Watch(RACK, inventory, Prometheus("http://127.0.0.1:1"), registry)
     names = {sample.name for family in registry.collect() for sample in family.samples}
     # Not every machine has all of the master's sensors.
@@ -130,25 +152,59 @@ def test_every_status_of_the_openapi_document_is_documented(app: Flask) -> None:
     }
     errors = {status for status in statuses if status >= "400"}
     assert errors <= set(re.findall(r"^\| (\d{3}) \|", text("api.md"), re.MULTILINE))
-    assert statuses - errors == {"200", "304"}
+    assert statuses - errors == {"200", "202", "304"}
     assert " 304." in text("api.md")
+    assert " 202," in text("api.md")
+
+
+CURL = argparse.ArgumentParser()
+CURL.add_argument("-s", action="store_true")
+CURL.add_argument("-X", dest="method")
+CURL.add_argument("--json", type=json.loads)
+CURL.add_argument("url")
 
 
 def examples() -> Iterator[Any]:
     for request, answer in re.findall(
-        r"^\$ curl -s (.+)\n((?:.|\n)*?)```", text("api.md"), re.MULTILINE
+        r"^\$ curl (.+)\n((?:.|\n)*?)```", text("api.md"), re.MULTILINE
     ):
-        (url,) = shlex.split(request)
-        yield pytest.param(url, answer, id=urlsplit(url).path)
+        options = CURL.parse_args(shlex.split(request))
+        yield pytest.param(options, json.loads(answer), id=urlsplit(options.url).path)
 
 
-@pytest.mark.parametrize(("url", "answer"), list(examples()))
+def fits(said: Any, got: Any) -> bool:
+    """Whether an answer is as an example says, in which "…" stands for anything."""
+    match said:
+        case "…":
+            return True
+        case dict():
+            names = said.keys() - {"…"}
+            return (names == got.keys() or (names < got.keys() and "…" in said)) and all(
+                fits(said[name], got[name]) for name in names
+            )
+        case [*all_but_last, "…"]:
+            return len(got) >= len(all_but_last) and all(map(fits, all_but_last, got))
+        case [*elements]:
+            return len(got) == len(elements) and all(map(fits, elements, got))
+        case _:
+            return bool(said == got)
+
+
+@pytest.mark.parametrize(("request_", "answer"), list(examples()))
 def test_an_example_of_the_api_gets_the_answer_that_is_printed(
-    app: Flask, url: str, answer: str
+    app: Flask, orders: Orders, access: Access, request_: argparse.Namespace, answer: Any
 ) -> None:
-    asked = urlsplit(url)
-    got = app.test_client().get(f"{asked.path}?{asked.query}")
-    assert got.json == json.loads(answer)
+    orders.start()
+    asked = urlsplit(request_.url)
+    method = request_.method or ("POST" if request_.json else "GET")
+    got = app.test_client().open(
+        f"{asked.path}?{asked.query}",
+        method=method,
+        json=request_.json,
+        headers={"Authorization": f"Bearer {access.tokens.add('demo', Role.OPERATOR)}"},
+    )
+    orders.close()
+    assert fits(answer, got.json), got.json
 
 
 def test_what_the_master_tells_is_documented(app: Flask) -> None:

@@ -14,11 +14,12 @@ from werkzeug.serving import make_server
 from controller.access import Access
 from controller.app import create_app
 from controller.master import Master
+from controller.orders.orders import Orders
 from controller.prometheus import Prometheus
 from controller.records import Records
 from rack.database import Database
 from rack.layout import Anonymous
-from tests.controller.world import RACK, World
+from tests.controller.world import RACK, World, orders_of
 
 Open = Callable[..., Page]
 
@@ -40,9 +41,19 @@ def access(tmp_path: Path, anonymous: Anonymous) -> Access:
 
 
 @pytest.fixture
-def app(world: World, tmp_path: Path, access: Access) -> Flask:
+def orders(world: World, tmp_path: Path, access: Access) -> Iterator[Orders]:
+    orders = orders_of(access, world, tmp_path, CollectorRegistry())
+    orders.start()
+    yield orders
+    orders.close()
+
+
+@pytest.fixture
+def app(world: World, tmp_path: Path, access: Access, orders: Orders) -> Flask:
     records = Records(RACK.name, Prometheus("http://127.0.0.1:1"))
-    return create_app(world.state, Master(tmp_path, []).read, CollectorRegistry(), access, records)
+    return create_app(
+        world.state, Master(tmp_path, []).read, CollectorRegistry(), access, orders, records
+    )
 
 
 @pytest.fixture

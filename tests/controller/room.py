@@ -138,6 +138,7 @@ class Room:
             *("--rack", str(self.layout), "--db", str(self.state / "pirack.db")),
             *("--targets", str(self.targets), "--listen", f"127.0.0.1:{port}"),
             *("--prometheus", f"http://127.0.0.1:{self.prometheus}", "--ping", "tcp:9848"),
+            *("--ssh-port", "9822"),
             *("--anonymous", "viewer"),
         ]
 

@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from controller.__main__ import _parser
+from controller.command_line import parser
 from controller.grafana import Grafana
 from grafana.dashboards import of_rack
 from tests.controller.world import RACK
@@ -50,11 +50,11 @@ def test_a_grafana_below_a_path_keeps_it() -> None:
 
 
 def test_the_option_takes_a_url_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _parser().parse_args([]).grafana == ""
-    assert _parser().parse_args(["--grafana", ""]).grafana == ""
+    assert parser().parse_args([]).grafana == ""
+    assert parser().parse_args(["--grafana", ""]).grafana == ""
     url = "https://example.org/grafana"
-    assert _parser().parse_args(["--grafana", url]).grafana == url
+    assert parser().parse_args(["--grafana", url]).grafana == url
     for wrong in ("master:3000", "javascript:alert(1)", "/grafana"):
         with pytest.raises(SystemExit):
-            _parser().parse_args(["--grafana", wrong])
+            parser().parse_args(["--grafana", wrong])
         assert "is no URL such as http://master:3000" in capsys.readouterr().err

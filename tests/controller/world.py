@@ -1,14 +1,34 @@
 """A rack that is as a test says."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from gpiozero.pins.mock import MockFactory
+from prometheus_client import CollectorRegistry
+
+from controller.access import Access
 from controller.decide import STATE_SERIES, decide
+from controller.orders.actions import Actions
+from controller.orders.book import OrderBook
+from controller.orders.metrics import OrderMetrics
+from controller.orders.orders import Orders
+from controller.orders.ping import Ping
+from controller.orders.reading import Exporters
+from controller.orders.site import Site
 from controller.prometheus import Sample
+from controller.reservations import Reservations
+from controller.ssh import Ssh
 from controller.state import RackState
+from exporter.aliases import DEFAULT_PATH
+from exporter.aliases import load as load_aliases
+from rack.database import Database
 from rack.errors import DatabaseError
 from rack.inventory import Rasp
+from rack.layout import OrderRules
 from rack.layout_file import load
+from rack.relays import Relays
+from tests.waiting import free_port
 
 RACK = load(Path("rack.toml"))
 INSTALLED = {
@@ -53,3 +73,33 @@ class World:
             if slot.name in self.conditions:
                 condition = {"condition": self.conditions[slot.name], "since": "now"}
                 yield Sample({"__name__": "pirack_power_condition", **place, **condition}, 1.0)
+
+
+def orders_of(access: Access, world: World, folder: Path, registry: CollectorRegistry) -> Orders:
+    """Return orders for a rack that nobody answers in: no ping, no exporter, no SSH server.
+
+    Its relays are real, on gpiozero's mock pins. The orders are still to be started.
+    """
+    database = Database(folder / "pirack.db")
+    rules = OrderRules(0.1, 0.1, 0.0, 0.0, booting_at_once=48)
+    rack = replace(RACK, orders=rules)
+    actions = Actions(load_aliases(DEFAULT_PATH))
+    nobody = f"127.0.0.1:{free_port()}"
+    site = Site(
+        rack,
+        lambda: INSTALLED,
+        Relays(rack, database, factory=MockFactory),
+        Ping(nobody, "icmp"),
+        Exporters(free_port()),
+        Ssh(folder / "ssh"),
+        poll_seconds=0.05,
+    )
+    return Orders(
+        site,
+        actions,
+        Reservations(),
+        OrderBook(database),
+        access.audit,
+        OrderMetrics(registry, (action.name for action in actions.of_stacks)),
+        world.state,
+    )

@@ -69,6 +69,11 @@ def test_a_comment_right_above_an_alias_is_its_help_else_its_command_is() -> Non
     assert [alias.help for alias in parse(text, FILE).metrics] == ["Two lines", "echo 2", "echo 3"]
 
 
+def test_a_comment_above_a_section_is_about_the_section() -> None:
+    text = "# All of them.\n[a]\nx = echo 1\n# This one.\n[Stack] CPU = echo 2\n"
+    assert [alias.help for alias in parse(text, FILE).metrics] == ["echo 1", "This one."]
+
+
 def test_a_time_out_stands_beside_its_alias() -> None:
     timeouts = [a.timeout for a in parse("[a]\nb = x\nb.timeout = 2.5\nc = y\n", FILE).metrics]
     assert timeouts == [2.5, None]

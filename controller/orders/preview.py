@@ -1,0 +1,36 @@
+"""What an order would take down, said before it is given. Decides only."""
+
+from collections.abc import Sequence
+
+from controller.orders.actions import Action
+from controller.orders.order import Preview, Wanted
+from controller.state import RackState, State
+from rack.layout import Slot
+
+
+def preview(state: RackState, action: Action, slots: Sequence[Slot], wanted: Wanted) -> Preview:
+    """Return what an action on these slots, or on their stacks, would do as the rack is now."""
+    rasps = [state.rasps[slot.id - 1] for slot in slots]
+    stacks = sorted({slot.stack for slot in slots}) if action.is_power else []
+    if not action.takes_down:
+        return Preview((), (), (), ())
+    down = [rasp for rasp in rasps if rasp.state in {State.DOWN, State.OFF}]
+    running = [rasp for rasp in rasps if rasp not in down and rasp.rasp is not None]
+    doubtful = [rasp.slot.name for rasp in running if rasp.state is State.UNKNOWN]
+    alive = [rasp.slot.name for rasp in down if rasp.answers_ping]
+    warnings = []
+    if wanted.force and running:
+        warnings.append("power is cut under running systems: their SD cards may be damaged")
+    if doubtful:
+        warnings.append(f"nobody can tell how {', '.join(doubtful)} are: they may be running")
+    if alive and action.is_power:
+        warnings.append(
+            f"{', '.join(alive)} answer ping and nothing else: they may not shut down, and lose"
+            " power all the same"
+        )
+    return Preview(
+        takes_down=tuple(rasp.slot.name for rasp in running),
+        already_down=tuple(rasp.slot.name for rasp in down),
+        stacks=tuple(stacks),
+        warnings=tuple(warnings),
+    )
