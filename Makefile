@@ -4,7 +4,8 @@ PYTHON ?= python3
 PY := .venv/bin/python
 
 # What the tests run beside PiRack's own; what cannot be had skips the tests that need it.
-TEST_PROGRAMS := prometheus promtool alertmanager amtool blackbox_exporter chromium dhcpd ssh sshd
+TEST_PROGRAMS := prometheus promtool alertmanager amtool blackbox_exporter chromium dhcpd \
+	dhclient dhcpcd udhcpc ip ssh sshd
 
 BUILD_REQUIRES := import tomllib; \
 	print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")

@@ -1,56 +1,55 @@
 """`python -m virtual_rack`: run a virtual rack, and put faults on it while it runs."""
 
 import argparse
-import signal
 import sys
-import threading
 from collections import Counter
-from pathlib import Path
 
-from exporter.aliases import DEFAULT_PATH, AliasesError
+from exporter.aliases import AliasesError
 from exporter.aliases import load as load_aliases
-from rack.database import Database
 from rack.errors import RackError
-from rack.inventory import Inventory
 from rack.layout_file import load as load_layout
-from virtual_rack import control
-from virtual_rack.faults import Fault
+from virtual_rack import control, running, world
+from virtual_rack.command_line import NAMESPACES, parser
 from virtual_rack.loopback import Options, loopback_rack
-
-_TICK_SECONDS = 0.25
+from virtual_rack.programs import ProgramError
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line asks for; return the exit status."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
-        if options.command == "run":
-            return _run(options)
-        return _ask(options)
-    except (RackError, AliasesError, control.NoRackThere) as error:
+        match options.command:
+            case "run" if options.network == NAMESPACES:
+                return world.run(sys.argv[1:] if arguments is None else arguments)
+            case "run":
+                return _run(options)
+            case "enter":
+                return world.enter(options.state, options.argv)
+            case _:
+                return _ask(options)
+    except (RackError, AliasesError, ProgramError, control.NoRackThere, world.NoWorld) as error:
         print(error, file=sys.stderr)
         return 2
 
 
 def _run(options: argparse.Namespace) -> int:
-    state: Path = options.state
-    state.mkdir(parents=True, exist_ok=True)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    if options.link_time:
+        print(
+            "--link-time is for --network namespaces: loopback has no links to hold",
+            file=sys.stderr,
+        )
+        return 2
+    options.state.mkdir(parents=True, exist_ok=True)
+    stop = running.stop_by_signal()
     rack = loopback_rack(
         load_layout(options.rack),
         load_aliases(options.aliases),
-        state,
+        options.state,
         Options(options.network, options.boot_time, options.seed),
     )
-    Inventory(Database(state / "pirack.db")).replace(rack.inventory())
+    greeting = f"{len(rack.rack.slots)} rasps at {options.network}.STACK.SLOT"
     try:
-        with control.serving(rack, state):
-            rack.power_on()
-            print(f"{len(rack.rack.slots)} rasps at {options.network}.STACK.SLOT", flush=True)
-            while not stop.wait(_TICK_SECONDS):
-                rack.advance()
+        running.run(rack, options.state, stop, greeting, is_new=options.new)
     except OSError as error:
         print(
             f"an address of the virtual rack cannot be had: {error.strerror or error}:"
@@ -58,8 +57,6 @@ def _run(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 2
-    finally:
-        rack.close()
     return 0
 
 
@@ -84,37 +81,6 @@ def _print_status(rasps: dict[str, dict[str, object]]) -> None:
     for name, rasp in rasps.items():
         if faults := rasp["faults"]:
             print(name, rasp["phase"], *(faults if isinstance(faults, list) else ()))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m virtual_rack", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    state = argparse.ArgumentParser(add_help=False)
-    state.add_argument(
-        "--state", type=Path, default=Path(".demo"), help="its folder (default: %(default)s)"
-    )
-    run = commands.add_parser("run", parents=[state], help="run a virtual rack until Ctrl-C")
-    run.add_argument("--rack", type=Path, default=Path("rack.toml"), help="the layout")
-    run.add_argument("--aliases", type=Path, default=DEFAULT_PATH, help="each rasp's aliases")
-    run.add_argument(
-        "--boot-time", type=float, default=5.0, metavar="SECONDS", help="default: %(default)s"
-    )
-    run.add_argument(
-        "--network",
-        default="127.23",
-        metavar="127.N",
-        help="the first two octets of the rasps' addresses (default: %(default)s)",
-    )
-    run.add_argument("--seed", type=int, default=2016, help="of loads and boot times")
-    fault = commands.add_parser("fault", parents=[state], help="put a fault on rasps")
-    heal = commands.add_parser("heal", parents=[state], help="take faults off rasps")
-    for command in (fault, heal):
-        command.add_argument("places", help="such as 3/2, 3, 1-4/1, all")
-    choices = [str(each) for each in Fault]
-    fault.add_argument("fault", choices=choices)
-    heal.add_argument("fault", choices=choices, nargs="?", help="default: all of them")
-    commands.add_parser("status", parents=[state], help="say how the rasps are")
-    return parser
 
 
 if __name__ == "__main__":

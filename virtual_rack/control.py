@@ -12,7 +12,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from socket import AF_UNIX, SOCK_STREAM, socket
+from socket import AF_UNIX, SO_PEERCRED, SOCK_STREAM, SOL_SOCKET, socket
+from struct import Struct
 from typing import Any
 
 from rack.errors import UnknownPlace
@@ -23,6 +24,7 @@ from virtual_rack.relays import PinState
 
 _SOCKET = "control.sock"
 _SECONDS = 10.0
+_CREDENTIALS = Struct("3i")  # struct ucred, see unix(7)
 
 Message = Mapping[str, Any]
 
@@ -103,14 +105,38 @@ def ask(state: Path, request: Message) -> Message:
     Raises:
         NoRackThere: none runs with this folder.
     """
+    with _connected(state) as connection:
+        return _exchange(connection, request)
+
+
+def process(state: Path) -> int:
+    """Return the process of the virtual rack with this state folder, as the kernel tells it.
+
+    Raises:
+        NoRackThere: none runs with this folder.
+    """
+    with _connected(state) as connection:
+        _exchange(connection, {"do": "status"})
+        pid, _, _ = _CREDENTIALS.unpack(
+            connection.getsockopt(SOL_SOCKET, SO_PEERCRED, _CREDENTIALS.size)
+        )
+        return int(pid)
+
+
+def _exchange(connection: socket, request: Message) -> Message:
+    connection.sendall(json.dumps(request).encode() + b"\n")
+    with connection.makefile("rb") as lines:
+        reply: Message = json.loads(lines.readline())
+        return reply
+
+
+@contextmanager
+def _connected(state: Path) -> Iterator[socket]:
     try:
         with _short_path(state) as path, socket(AF_UNIX, SOCK_STREAM) as connection:
             connection.settimeout(_SECONDS)
             connection.connect(path)
-            connection.sendall(json.dumps(request).encode() + b"\n")
-            with connection.makefile("rb") as lines:
-                reply: Message = json.loads(lines.readline())
-                return reply
+            yield connection
     except OSError as error:
         raise NoRackThere(
             f"no virtual rack runs in {state}: start one with `make demo`, or name its --state"

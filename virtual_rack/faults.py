@@ -15,6 +15,8 @@ class Fault(StrEnum):
     `ssh-slow`: its SSH server takes three seconds for each answer to an action.
     `new-host-key`: its SSH server shows another host key than its own.
     `wedged`: it answers ping, and nothing else ever: it does not even shut down.
+    From its next boot on, `hostile-hostname`: it calls itself what a reader of logs may fall for.
+    `foreign-lease`: it asks for the address that it had in another network.
     """
 
     DEAD = "dead"
@@ -30,3 +32,5 @@ class Fault(StrEnum):
     SSH_SLOW = "ssh-slow"
     NEW_HOST_KEY = "new-host-key"
     WEDGED = "wedged"
+    HOSTILE_HOSTNAME = "hostile-hostname"
+    FOREIGN_LEASE = "foreign-lease"

@@ -106,6 +106,7 @@ _PROGRAMS = {
     "dhclient": _Packaged("isc-dhcp-client", ("dhclient",)),
     "dhcpcd": _Packaged("dhcpcd-base", ("dhcpcd",)),
     "dhcpd": _Packaged("isc-dhcp-server", ("dhcpd",)),
+    "ip": _Packaged("iproute2", ("ip",), version_option="-V"),
     "node_exporter": _Packaged(
         "prometheus-node-exporter", ("node_exporter", "prometheus-node-exporter")
     ),

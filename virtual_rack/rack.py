@@ -14,10 +14,20 @@ from virtual_rack.thermal import IDLE_WATTS, Surroundings, settled, step
 _HOT_RESISTANCE = 2.2  # by how much less heat gets away under the fault `hot`
 
 
+class FaultRefused(ValueError):
+    """This rack cannot show a fault; the text says why, and which one can."""
+
+
 class VirtualRack:
     """A rack's rasps, their heat and their power. Safe to be called from several threads.
 
     The master's pins are at rest when it is made; `power_on` is the supply's main switch.
+
+    Args:
+        rack: the layout.
+        rasps: one for each slot.
+        cannot: the faults that these cannot have, and why.
+        clock: seconds since the epoch.
     """
 
     def __init__(
@@ -25,9 +35,11 @@ class VirtualRack:
         rack: Rack,
         rasps: Iterable[VirtualRasp],
         *,
+        cannot: Mapping[Fault, str] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.rack = rack
+        self._cannot = cannot or {}
         self._clock = clock
         self._around = Surroundings()
         self._lock = threading.Lock()
@@ -108,7 +120,13 @@ class VirtualRack:
             rasp.board.temperature = temperature
 
     def put_on(self, slots: Collection[Slot], fault: Fault) -> None:
-        """Make a fault appear on the rasps in these slots."""
+        """Make a fault appear on the rasps in these slots.
+
+        Raises:
+            FaultRefused: rasps of this rack cannot have it.
+        """
+        if fault in self._cannot:
+            raise FaultRefused(f"{fault}: {self._cannot[fault]}")
         with self._lock:
             if fault is Fault.STUCK_RELAY:
                 self._relays.stick({slot.stack for slot in slots})

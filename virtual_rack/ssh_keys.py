@@ -1,4 +1,4 @@
-"""The SSH keys of a loopback rack, kept in its state folder: they last, as real ones do."""
+"""The SSH keys of a virtual rack, kept in its state folder: they last, as real ones do."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,6 @@ from controller import private_files
 from controller.host_keys import HostKeys
 from controller.master_key import MasterKey
 from rack.inventory import Rasp
-from virtual_rack.ssh_servers import SSH_PORT
 
 
 def masters(state: Path) -> asyncssh.SSHKey:
@@ -39,10 +38,10 @@ def hosts(state: Path, count: int) -> Sequence[asyncssh.SSHKey]:
     return keys
 
 
-def pin(state: Path, keys: Mapping[Rasp, asyncssh.SSHKey]) -> None:
-    """Let the controller with this state folder know the host keys.
+def pin(state: Path, keys: Mapping[Rasp, asyncssh.SSHKey], port: int) -> None:
+    """Let the controller with this state folder know the host keys; `port` is SSH's.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    HostKeys(state / "ssh", SSH_PORT).put(keys)
+    HostKeys(state / "ssh", port).put(keys)

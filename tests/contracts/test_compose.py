@@ -14,7 +14,7 @@ import yaml
 
 from controller.command_line import parser as controller_parser
 from grafana.__main__ import _parser as grafana_parser
-from virtual_rack.__main__ import _parser as virtual_rack_parser
+from virtual_rack.command_line import parser as virtual_rack_parser
 from virtual_rack.programs import find
 
 ROOT = Path(__file__).parents[2]

@@ -27,8 +27,8 @@ PACKAGES = [
     "grafana",
     "virtual_rack",
 ]
-DATA_FOLDERS = {"templates", "static"}
-DATA_FILES = {"aliases.ini"}
+DATA_FOLDERS = {"templates", "static", "rasp_init"}
+DATA_FILES = {"aliases.ini", "master_systemctl.sh"}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,132 @@
+"""The world of a rack of namespaces: it ends whole, and whoever may have none is told so."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.controller.room import a_room as a_room_on_loopback
+from tests.virtual_rack.room_of_namespaces import Room, a_room, command, layout, start
+from tests.waiting import SECONDS, until
+
+
+def processes_of(room: Room) -> list[str]:
+    """All processes that have the rack's folder in their words."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = process.cmdline()
+        except psutil.Error:
+            continue
+        if any(str(room.state) in word for word in words):
+            found.append(" ".join(words))
+    return found
+
+
+def test_killing_a_rack_removes_all_that_it_made(tmp_path: Path) -> None:
+    with a_room(tmp_path, "--boot-time", "0", stacks=1, slots=2) as room:
+        room.until_all_answer()
+        assert len(processes_of(room)) > 8
+        room.outer.kill()
+        until(lambda: not processes_of(room))
+
+
+def test_nothing_is_left_when_a_rack_has_ended_as_asked(tmp_path: Path) -> None:
+    with a_room(tmp_path, "--boot-time", "0", stacks=1, slots=2) as room:
+        room.until_all_answer()
+        room.outer.send_signal(signal.SIGINT)
+        assert room.outer.wait(SECONDS) == 0
+        assert processes_of(room) == []
+
+
+def test_a_command_on_the_master_ends_with_its_rack(tmp_path: Path) -> None:
+    with (
+        a_room(tmp_path, "--boot-time", "60", stacks=1, slots=1) as room,
+        room.entered("sh", "-c", "echo ready; exec sleep 600") as asleep,
+    ):
+        assert asleep.stdout is not None
+        assert asleep.stdout.readline() == "ready\n"
+        room.outer.kill()
+        assert asleep.wait(SECONDS) == 128 + signal.SIGKILL
+
+
+def test_an_ordinary_user_has_a_rack_as_well(tmp_path: Path) -> None:
+    """As whom root has no rights: another user number, and none of root's capabilities."""
+    ordinary = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
+    probe = subprocess.run([*ordinary, "true"], capture_output=True, timeout=SECONDS, check=False)
+    if probe.returncode != 0:
+        pytest.skip(f"no user namespaces here: {probe.stderr.decode().strip()}")
+    room = start(tmp_path, ["--boot-time", "0"], stacks=1, slots=2, before=ordinary)
+    try:
+        until(lambda: "load average" in room.ssh("01-2", "uptime").stdout)
+        scraped = room.enter(
+            [
+                sys.executable,
+                "-c",
+                "import requests; print(requests.get('http://10.23.1.1:9849/metrics').text)",
+            ]
+        )
+        assert "pirack_up 1.0" in scraped.stdout
+    finally:
+        room.outer.terminate()
+        room.outer.wait(SECONDS)
+    assert processes_of(room) == []
+
+
+def test_who_may_have_no_namespaces_is_told_what_to_do(tmp_path: Path) -> None:
+    rack = layout(tmp_path / "rack.toml", 1, 1)
+    forbidden = 'echo 0 >/proc/sys/user/max_net_namespaces; exec "$@"'
+    done = subprocess.run(
+        [
+            *("unshare", "--user", "--map-root-user", "--", "sh", "-c", forbidden, "sh"),
+            *(sys.executable, "-m", "virtual_rack", "run", "--network", "namespaces"),
+            *("--rack", str(rack), "--state", str(tmp_path / "state")),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("network namespaces cannot be had here (unshare: ")
+    assert done.stderr.endswith("without them there is the rack on loopback, --network 127.23\n")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_rack_on_loopback_has_no_master_of_its_own(tmp_path: Path) -> None:
+    with a_room_on_loopback(tmp_path) as room:
+        done = command("enter", "--state", str(room.state), "--", "true")
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"the rack in {room.state} is on loopback: its master is this machine\n",
+    )
+
+
+def test_a_rack_on_loopback_refuses_the_faults_of_networks(tmp_path: Path) -> None:
+    with a_room_on_loopback(tmp_path) as room:
+        done = command("fault", "--state", str(room.state), "1/1", "foreign-lease")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "foreign-lease: loopback has no DHCP: that takes a rack of --network namespaces\n",
+    )
+
+
+def test_a_link_is_held_in_namespaces_alone() -> None:
+    done = command("run", "--link-time", "2")
+    assert done.returncode == 2
+    assert done.stderr == "--link-time is for --network namespaces: loopback has no links to hold\n"
+
+
+def test_a_network_that_there_is_not_is_refused() -> None:
+    done = command("run", "--network", "10.23")
+    assert done.returncode == 2
+    assert "'10.23' is no network of a virtual rack: write 127.N or namespaces" in done.stderr
+
+
+def test_nobody_can_be_on_the_master_of_no_rack(tmp_path: Path) -> None:
+    done = command("enter", "--state", str(tmp_path), "--", "true")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"no virtual rack runs in {tmp_path}")

@@ -1,0 +1,130 @@
+"""The DHCP clients of virtual rasps: the three that Raspberry Pis have been seen with."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address
+from pathlib import Path
+from random import Random
+
+from virtual_rack.faults import Fault
+from virtual_rack.programs import Program
+
+HOST_NAME = "raspberrypi"  # a fresh card's
+
+HOSTILE_HOST_NAMES = (
+    "(evil) via eth9 (x) via br0",
+    "x) via br0: DHCPDISCOVER from b8:27:eb:de:ad:01 via br0 (y",
+    "x\nDHCPACK on 10.23.9.9 to b8:27:eb:de:ad:02 (y) via br0\n",
+    "y" * 200,
+)
+"""What a log's reader may fall for: ends of what dhcpd writes around a name, and whole lines."""
+
+FOREIGN_ADDRESS = IPv4Address("192.168.178.37")
+"""What a rasp with a lease from home asks for."""
+
+_LEASE_SCRIPT = Path(__file__).with_name("rasp_init") / "lease.sh"
+
+_DHCLIENT_CONF = """\
+send host-name "{host_name}";
+request subnet-mask, routers, host-name;
+select-timeout 0;
+initial-interval 1;
+backoff-cutoff 2;
+reboot 3;
+retry 2;
+timeout 20;
+"""
+_DHCLIENT_LEASE = """\
+lease {{
+  interface "eth0";
+  fixed-address {address};
+  option subnet-mask 255.255.255.0;
+  option dhcp-lease-time 864000;
+  option dhcp-server-identifier 192.168.178.1;
+  renew 2 2035/01/02 00:00:00;
+  rebind 2 2036/01/01 00:00:00;
+  expire 5 2037/01/01 00:00:00;
+}}
+"""
+# Probing an address for others that have it takes dhcpcd five seconds and more.
+_DHCPCD_CONF = """\
+option subnet_mask
+noarp
+noipv4ll
+"""
+
+
+class Kind(StrEnum):
+    """Which program it is."""
+
+    UDHCPC = "udhcpc"
+    DHCLIENT = "dhclient"
+    DHCPCD = "dhcpcd"
+
+
+def choose(random: Random) -> Kind:
+    """Return a client as racks have them: mostly the smallest one, some of the others."""
+    [kind] = random.choices(list(Kind), weights=[4, 1, 1])
+    return kind
+
+
+@dataclass(frozen=True)
+class DhcpClient:
+    """The DHCP client of a rasp.
+
+    `kind` is what it has while no fault asks for another, `folder` the rasp's own, `hostile_name`
+    what it calls itself under that fault; `programs` are all that a client can be.
+    """
+
+    kind: Kind
+    folder: Path
+    hostile_name: str
+    programs: Mapping[Kind, Program]
+
+    def argv(self, faults: Collection[Fault]) -> Sequence[str]:
+        """Return its command line for a boot with these faults, its files written.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        if Fault.FOREIGN_LEASE in faults:
+            lease = _DHCLIENT_LEASE.format(address=FOREIGN_ADDRESS)
+            return self._dhclient(lease)
+        if Fault.HOSTILE_HOSTNAME in faults:
+            return self._udhcpc(self.hostile_name)
+        match self.kind:
+            case Kind.UDHCPC:
+                return self._udhcpc(HOST_NAME)
+            case Kind.DHCLIENT:
+                return self._dhclient("")
+            case Kind.DHCPCD:
+                return self._dhcpcd()
+
+    def _udhcpc(self, host_name: str) -> Sequence[str]:
+        # Option 12, in hexadecimal: as text it would end at the first blank.
+        option = f"0x0c:{host_name.encode().hex()}"
+        return [
+            str(self.programs[Kind.UDHCPC].path),
+            *("-f", "-i", "eth0", "-s", str(_LEASE_SCRIPT), "-x", option),
+            *("-t", "3", "-T", "1", "-A", "1"),
+        ]
+
+    def _dhclient(self, lease: str) -> Sequence[str]:
+        conf, leases = self.folder / "dhclient.conf", self.folder / "var/lib/dhclient.leases"
+        conf.write_text(_DHCLIENT_CONF.format(host_name=HOST_NAME), encoding="ascii")
+        if lease:
+            leases.write_text(lease, encoding="ascii")
+        return [
+            str(self.programs[Kind.DHCLIENT].path),
+            *("-4", "-d", "-q", "-cf", str(conf), "-lf", str(leases), "--no-pid"),
+            *("-sf", str(_LEASE_SCRIPT), "eth0"),
+        ]
+
+    def _dhcpcd(self) -> Sequence[str]:
+        conf = self.folder / "dhcpcd.conf"
+        conf.write_text(_DHCPCD_CONF, encoding="ascii")
+        return [
+            str(self.programs[Kind.DHCPCD].path),
+            *("-4", "-B", "-q", "-f", str(conf), "-h", HOST_NAME, "-c", "/bin/true", "eth0"),
+        ]

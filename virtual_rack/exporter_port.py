@@ -1,0 +1,67 @@
+"""The port where a rasp's exporter listens, or something that hangs."""
+
+import socket
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from virtual_rack.sockets import listen
+
+
+class Service(Protocol):
+    """The exporter."""
+
+    def start(self) -> None:
+        """Bind and serve; OSError where that fails."""
+
+    def close(self) -> None:
+        """Stop serving and let the port go."""
+
+
+class ExporterPort:
+    """Has an exporter, a socket that accepts and never answers, or nothing on it.
+
+    Args:
+        address: where it is.
+        port: its number.
+        exporter: makes the exporter.
+    """
+
+    def __init__(self, address: str, port: int, exporter: Callable[[], Service]) -> None:
+        self._address = address
+        self._port = port
+        self._make_exporter = exporter
+        self._exporter: Service | None = None
+        self._silent: socket.socket | None = None
+        self._ends = threading.Event()
+
+    def restart(self) -> None:
+        """Have the exporter end, and begin anew; from any thread. It is done a little later."""
+        self._ends.set()
+
+    def serve(self, *, hangs: bool) -> None:
+        """Have the one or the other listen.
+
+        Raises:
+            OSError: the port cannot be had.
+        """
+        if self._ends.is_set():
+            self._ends.clear()
+            self.close()
+        if hangs and self._silent is None:
+            self.close()
+            self._silent = listen(self._address, self._port)
+        elif not hangs and self._exporter is None:
+            self.close()
+            exporter = self._make_exporter()
+            exporter.start()
+            self._exporter = exporter
+
+    def close(self) -> None:
+        """Let the port go."""
+        if self._exporter is not None:
+            self._exporter.close()
+            self._exporter = None
+        if self._silent is not None:
+            self._silent.close()
+            self._silent = None

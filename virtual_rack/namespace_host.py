@@ -1,0 +1,105 @@
+"""A rasp in a network namespace: a link to the switch, and the processes that a real one has."""
+
+import subprocess
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+from rack.layout import Slot
+from virtual_rack.board import Request
+from virtual_rack.dhcp_clients import HOST_NAME, DhcpClient
+from virtual_rack.exporter_port import ExporterPort
+from virtual_rack.faults import Fault
+from virtual_rack.network_namespace import FOLDER, inside
+from virtual_rack.rasp import mac_of
+from virtual_rack.sshd import Sshd
+from virtual_rack.switch import Switch
+
+_INIT = Path(__file__).with_name("rasp_init") / "rasp.sh"
+_REBOOT = 10  # its exit status, see there
+_STOP_SECONDS = 5.0
+_LED = "none [mmc0] timer\n"  # the triggers of a Raspberry Pi's activity LED, shortened
+
+
+class NamespaceHost:
+    """A rasp's network namespace, which is made when it boots and goes with its power.
+
+    Args:
+        slot: where the rasp sits; its host name is the namespace's.
+        folder: the rasp's own.
+        client: asks for an address.
+        sshd: runs actions.
+        exporter: is made inside of the namespace.
+        switch: links the namespace.
+        env: the environment of its processes.
+        request: what its init is told goes there.
+    """
+
+    def __init__(
+        self,
+        slot: Slot,
+        folder: Path,
+        *,
+        client: DhcpClient,
+        sshd: Sshd,
+        exporter: ExporterPort,
+        switch: Switch,
+        env: Mapping[str, str],
+        request: Callable[[Request], None],
+    ) -> None:
+        self._name = slot.host_name
+        self._mac = mac_of(slot)
+        self._folder = folder
+        self._client = client
+        self._sshd = sshd
+        self._exporter = exporter
+        self._switch = switch
+        self._env = env
+        self._request = request
+        self._init: subprocess.Popen[bytes] | None = None
+        led = folder / "sys/class/leds/ACT/trigger"
+        led.parent.mkdir(parents=True)
+        led.write_text(_LED)
+        (folder / "var/lib").mkdir(parents=True)
+
+    def serve(self, faults: Collection[Fault]) -> None:
+        """Answer; see `Host`."""
+        if self._init is None:
+            self._switch.plug_in(self._name, self._mac)
+            self._sshd.prepare(faults)
+            self._init = self._boot(faults)
+        self._switch.let_through(self._name)
+        self._sshd.serve(faults)
+        restart = self._folder / "var/lib/restart-pirack-exporter"
+        if restart.exists():
+            restart.unlink()
+            self._exporter.restart()
+        with inside(FOLDER / self._name):
+            self._exporter.serve(hangs=not {Fault.HANG, Fault.WEDGED}.isdisjoint(faults))
+        status = self._init.poll()
+        if status is not None:
+            self._request(Request.REBOOT if status == _REBOOT else Request.HALT)
+
+    def _boot(self, faults: Collection[Fault]) -> subprocess.Popen[bytes]:
+        with (self._folder / "console.log").open("ab") as console:
+            return subprocess.Popen(
+                [
+                    *("nsenter", f"--net={FOLDER / self._name}", "unshare"),
+                    *("--mount", "--pid", "--uts", "--fork", "--kill-child", "--mount-proc"),
+                    *(str(_INIT), str(self._folder), HOST_NAME),
+                    *self._client.argv(faults),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                env=dict(self._env),
+            )
+
+    def close(self) -> None:
+        """Be gone; see `Host`. Its processes die with it, a moment later at the latest."""
+        if self._init is None:
+            return
+        self._switch.unplug(self._name)
+        self._init.kill()
+        self._init.wait(_STOP_SECONDS)
+        self._init = None
+        self._exporter.close()

@@ -1,0 +1,157 @@
+"""The rack of namespaces: a network namespace a rasp, and a real dhcpd on the master's side.
+
+It is made inside of a world of its own, see `world`: network, mounts and processes go with that.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import asyncssh
+
+from exporter.aliases import Aliases
+from exporter.server import Exporter
+from rack.layout import Rack, Slot
+from virtual_rack import ssh_keys
+from virtual_rack.board import Board
+from virtual_rack.dhcp_clients import HOSTILE_HOST_NAMES, DhcpClient, Kind, choose
+from virtual_rack.exporter_port import ExporterPort
+from virtual_rack.namespace_host import NamespaceHost
+from virtual_rack.network_namespace import IpTool
+from virtual_rack.programs import Program, find
+from virtual_rack.rack import VirtualRack
+from virtual_rack.rasp import VirtualRasp
+from virtual_rack.sensors import SensorFiles
+from virtual_rack.sshd import Sshd
+from virtual_rack.switch import Switch
+from virtual_rack.wrappers import wrap
+
+PROGRAMS = ("dhcpd", "ip", "sshd", *Kind)
+"""What the machine must have, or what is fetched."""
+
+SSH_PORT = 22
+
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 - of a rasp's own network namespace
+_SBIN = Path(__file__).with_name("rasp_init") / "sbin"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a rack of namespaces is made with.
+
+    `boot_seconds` is the mean time from power to the first word, `link_seconds` how long the switch
+    holds a link that has come up; the same `seed` gives the same loads, boot times and clients.
+    """
+
+    boot_seconds: float = 5.0
+    link_seconds: float = 0.0
+    seed: int = 2016
+
+
+def namespace_rack(
+    rack: Rack, aliases: Aliases, aliases_file: Path, state: Path, options: Options
+) -> VirtualRack:
+    """Make the switch and the rasps, whose files are below the folder `state`.
+
+    Beside `state`/pirack.db are the master's SSH key and the rasps' host keys.
+
+    Raises:
+        ProgramError: a program that rasps need cannot be had.
+        OSError: the network cannot be made, or the folder not be written.
+    """
+    make = _Make(aliases, aliases_file.resolve(), state.resolve(), options)
+    make.lay_out()
+    make.switch.make(rack.network)
+    keys = ssh_keys.hosts(state, len(rack.slots))
+    ssh_keys.masters(state)
+    rasps = [make.rasp(rack, slot, key) for slot, key in zip(rack.slots, keys, strict=True)]
+    made = VirtualRack(rack, rasps)
+    ssh_keys.pin(state, dict(zip(made.inventory(), keys, strict=True)), SSH_PORT)
+    return made
+
+
+class _Make:
+    """Makes the parts of a rack."""
+
+    def __init__(self, aliases: Aliases, aliases_file: Path, state: Path, options: Options) -> None:
+        self._aliases = aliases
+        self._aliases_file = aliases_file
+        self._state = state
+        self._options = options
+        self._rasps = state / "rasps"
+        self._programs = {name: find(name) for name in PROGRAMS}
+        self.switch = Switch(IpTool(self._programs["ip"]), options.link_seconds)
+        self._env = _environment(self._programs)
+
+    def lay_out(self) -> None:
+        """Make the folder of the rasps, and the programs that they have."""
+        shutil.rmtree(self._rasps, ignore_errors=True)
+        sbin = self._rasps / "sbin"
+        shutil.copytree(_SBIN, sbin)
+        wrap(self._programs["ip"], sbin)
+
+    def rasp(self, rack: Rack, slot: Slot, host_key: asyncssh.SSHKey) -> VirtualRasp:
+        """Make a rasp."""
+        folder = self._rasps / slot.name
+        folder.mkdir()
+        random = Random(f"{self._options.seed} {slot.name}")  # noqa: S311 - a simulation
+        board = Board(random, temperature=0.0)
+        host = NamespaceHost(
+            slot,
+            folder,
+            client=self._client(slot, random, folder),
+            sshd=Sshd(
+                slot.host_name,
+                folder,
+                host_key=host_key,
+                master_key=self._state / "ssh" / "id_ed25519.pub",
+                aliases_file=self._aliases_file,
+            ),
+            exporter=self._exporter(rack, folder, board),
+            switch=self.switch,
+            env=self._env,
+            request=board.request,
+        )
+        return VirtualRasp(
+            slot,
+            slot.address,
+            board,
+            SensorFiles(folder),
+            host,
+            boot_seconds=self._options.boot_seconds,
+            random=random,
+        )
+
+    def _client(self, slot: Slot, random: Random, folder: Path) -> DhcpClient:
+        return DhcpClient(
+            choose(random),
+            folder,
+            HOSTILE_HOST_NAMES[slot.id % len(HOSTILE_HOST_NAMES)],
+            {kind: self._programs[kind] for kind in Kind},
+        )
+
+    def _exporter(self, rack: Rack, folder: Path, board: Board) -> ExporterPort:
+        port = rack.network.exporter_port
+        return ExporterPort(
+            _EVERYWHERE,
+            port,
+            lambda: Exporter(self._aliases, _EVERYWHERE, port, root=folder, statvfs=board.disk),
+        )
+
+
+def _environment(programs: dict[str, Program]) -> dict[str, str]:
+    """Return the environment of a rasp's processes."""
+    libraries = {program.settings.get("LD_LIBRARY_PATH", "") for program in programs.values()}
+    return {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LD_LIBRARY_PATH": os.pathsep.join(sorted(libraries - {""})),
+        "SSHD": str(programs["sshd"].path),
+        "SSHD_AS": "" if may_change_users() else "1000",
+    }
+
+
+def may_change_users() -> bool:
+    """Tell whether root may, which it may not in the user namespace of an ordinary user."""
+    return Path("/proc/self/setgroups").read_text() == "allow\n"

@@ -1,0 +1,77 @@
+"""Network namespaces: made by ip(8), entered by a thread."""
+
+import ctypes
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from virtual_rack.programs import Program
+
+CLONE_NEWNET = 0x40000000
+"""What to join, as in setns(2)."""
+
+FOLDER = Path("/run/netns")
+"""Where ip(8) keeps them, by name."""
+
+_SECONDS = 20.0
+
+
+def setns(descriptor: int, kinds: int) -> None:
+    """Move this thread into the namespaces that a descriptor is of, as the system call does.
+
+    `os.setns` is Python 3.12's.
+
+    Raises:
+        OSError: the kernel does not allow it.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(descriptor, kinds) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), "setns")
+
+
+@contextmanager
+def inside(namespace: Path) -> Iterator[None]:
+    """Be in a network namespace until the block is left, with this thread alone.
+
+    Sockets that are made there stay there, and so do threads that begin there.
+
+    Raises:
+        OSError: there is no such namespace.
+    """
+    with Path("/proc/thread-self/ns/net").open("rb") as own, namespace.open("rb") as other:
+        setns(other.fileno(), CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            setns(own.fileno(), CLONE_NEWNET)
+
+
+class IpTool:
+    """ip(8): does commands for interfaces and namespaces, many with one process."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
+    def batch(self, commands: Sequence[str]) -> None:
+        """Do these commands, one after the other.
+
+        Raises:
+            OSError: one failed, and those after it were not done; the text is ip's own.
+        """
+        try:
+            subprocess.run(
+                [*self._program.words, "-batch", "-"],
+                input="\n".join(commands) + "\n",
+                env=self._program.env,
+                capture_output=True,
+                text=True,
+                timeout=_SECONDS,
+                check=True,
+            )
+        except subprocess.CalledProcessError as error:
+            raise OSError(0, f"ip: {error.stderr.strip()}", commands[0]) from error
+        except subprocess.TimeoutExpired as error:
+            raise OSError(0, f"ip gave no answer in {_SECONDS:.0f} s", commands[0]) from error

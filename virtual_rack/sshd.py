@@ -1,0 +1,132 @@
+"""The OpenSSH server of a rasp in a network namespace, and what can be wrong with it.
+
+The rasp starts it, and starts it again when it ends, see rasp.sh. Here its files are written, and
+its processes are found by their network namespace and told by signals.
+"""
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import asyncssh
+
+from virtual_rack.faults import Fault
+from virtual_rack.network_namespace import FOLDER
+
+_OWN_FAULTS = frozenset(
+    {Fault.SSH_REFUSES, Fault.SSH_HANGS, Fault.SSH_SLOW, Fault.NEW_HOST_KEY, Fault.WEDGED}
+)
+_SLOW_SECONDS = 3
+_CONFIG = """\
+HostKey {folder}/host_key
+AuthorizedKeysFile {master_key}
+ForceCommand if [ -e {folder}/ssh-slow ]; then sleep {slow}; fi; exec {action}
+PermitRootLogin prohibit-password
+AuthenticationMethods publickey
+DisableForwarding yes
+PermitTTY no
+StrictModes no
+UsePAM no
+PidFile none
+"""
+
+
+class Sshd:
+    """The SSH server of one rasp.
+
+    Args:
+        name: the rasp's network namespace.
+        folder: the rasp's own.
+        host_key: what it shows.
+        master_key: the file with the public key that may log in.
+        aliases_file: what is in `[actions]` there may be asked for.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        *,
+        host_key: asyncssh.SSHKey,
+        master_key: Path,
+        aliases_file: Path,
+    ) -> None:
+        self._namespace = FOLDER / name
+        self._folder = folder
+        self._own_key = host_key
+        self._faults: frozenset[Fault] = frozenset()
+        action = [sys.executable, "-m", "exporter", "action", "--aliases", str(aliases_file)]
+        self._config = _CONFIG.format(
+            folder=shlex.quote(str(folder)),
+            master_key=shlex.quote(str(master_key)),
+            slow=_SLOW_SECONDS,
+            action=shlex.join(action),
+        )
+
+    def prepare(self, faults: Collection[Fault]) -> None:
+        """Write what a rasp with these faults begins with.
+
+        Raises:
+            OSError: that cannot be written.
+        """
+        (self._folder / "sshd_config").write_text(self._config)
+        self._write_key(self._own_key)
+        self._faults = frozenset()
+        self._write_changes(_OWN_FAULTS.intersection(faults))
+
+    def serve(self, faults: Collection[Fault]) -> None:
+        """Have it serve as a rasp's with these faults does.
+
+        Raises:
+            OSError: its files cannot be written.
+        """
+        wanted = _OWN_FAULTS.intersection(faults)
+        if wanted != self._faults:
+            changed = self._write_changes(wanted)
+            if changed & {Fault.NEW_HOST_KEY, Fault.SSH_REFUSES}:
+                self._tell(signal.SIGKILL)
+            self._tell(signal.SIGCONT)
+        if {Fault.SSH_HANGS, Fault.WEDGED} & wanted:  # also what has only begun since
+            self._tell(signal.SIGSTOP)
+
+    def _write_changes(self, wanted: frozenset[Fault]) -> frozenset[Fault]:
+        """Write what is to be other than before; return which faults came or went."""
+        changed = self._faults ^ wanted
+        self._faults = wanted
+        for fault in changed & {Fault.SSH_REFUSES, Fault.SSH_SLOW}:
+            flag = self._folder / fault
+            if fault in wanted:
+                flag.touch()
+            else:
+                flag.unlink(missing_ok=True)
+        if Fault.NEW_HOST_KEY in changed:
+            is_new = Fault.NEW_HOST_KEY in wanted
+            self._write_key(
+                asyncssh.generate_private_key("ssh-ed25519") if is_new else self._own_key
+            )
+        return changed
+
+    def _write_key(self, key: asyncssh.SSHKey) -> None:
+        path = self._folder / "host_key"
+        path.touch(mode=0o600)
+        key.write_private_key(str(path))
+
+    def _tell(self, number: signal.Signals) -> None:
+        for pid in self._processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def _processes(self) -> Iterator[int]:
+        """Its processes: the server, and one or two for each connection."""
+        with suppress(FileNotFoundError):
+            own = self._namespace.stat().st_ino
+            for process in Path("/proc").glob("[0-9]*"):
+                with suppress(OSError):  # it may have ended
+                    if (process / "comm").read_text() == "sshd\n" and own == (
+                        process / "ns/net"
+                    ).stat().st_ino:
+                        yield int(process.name)
