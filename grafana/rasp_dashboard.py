@@ -10,7 +10,6 @@ from grafana.queries import course as over_time
 from grafana.readable import Json
 
 _CALM = states.STACK[1].colour
-_FULL = states.steps((0.8, states.WARM.colour), (0.9, states.HOT.colour))
 
 
 def rasp_dashboard(place: Place) -> Json:
@@ -65,9 +64,9 @@ def _ping() -> Json:
 def _uptime() -> Json:
     return stat(
         "Up for",
-        "How long its kernel runs, by its own clock.",
+        "How long its kernel has been running.",
         Field("dtdhms", thresholds=states.steps(base=_CALM), nothing="unknown"),
-        [Query(f"time() - max by ({PLACE}) (pirack_boot_time_seconds{{{OF_RASP}}})", "{{rasp}}")],
+        [Query(f"max by ({PLACE}) (pirack_uptime_seconds{{{OF_RASP}}})", "{{rasp}}")],
     )
 
 
@@ -172,7 +171,7 @@ def _disk() -> Json:
     return course(
         "Root file system in use",
         "The part of the root file system that is full.",
-        Field("percentunit", decimals=0, least=0, most=1, thresholds=_FULL),
+        Field("percentunit", decimals=0, least=0, most=1, thresholds=states.fullness_steps()),
         [over_time(f"1 - {available} / {size}", "full")],
         overrides=[painted("full", states.BLUE)],
         curves=Curves(limits=True),

@@ -9,7 +9,12 @@ from grafana.queries import IN_RACK, Query
 from grafana.queries import course as over_time
 from grafana.readable import Json
 
-_OF_CONTROLLER = f'job="controller",{IN_RACK}'
+_OF_SERVICES = f'job=~"controller|prometheus|alertmanager",{IN_RACK}'
+_JOBS = [
+    painted("controller", states.BLUE),
+    painted("prometheus", states.ORANGE),
+    painted("alertmanager", states.TEAL),
+]
 
 
 def self_dashboard(place: Place) -> Json:
@@ -21,17 +26,12 @@ def self_dashboard(place: Place) -> Json:
         panels=in_rows(
             (
                 4,
-                [
-                    (_controller(), 5),
-                    (_running(), 5),
-                    (_install(), 5),
-                    (_unasked(), 5),
-                    (_late(), 4),
-                ],
+                [(_services(), 8), (_running(), 4), (_install(), 4), (_unasked(), 4), (_late(), 4)],
             ),
             (8, [(_orders(), 12), (_order_durations(), 12)]),
             (8, [(_scrapes(), 12), (_aliases(), 12)]),
-            (8, [(_cpu(), 8), (_memory(), 8), (_queries(), 8)]),
+            (8, [(_cpu(), 6), (_memory(), 6), (_queries(), 6), (_samples(), 6)]),
+            (8, [(_temperature(), 6), (_load(), 6), (_master_memory(), 6), (_disk(), 6)]),
         ),
         variables=variables(place, "rack"),
         annotations=annotations.of_rack(),
@@ -39,14 +39,15 @@ def self_dashboard(place: Place) -> Json:
     )
 
 
-def _controller() -> Json:
+def _services() -> Json:
     away = states.Shown(0, "AWAY", states.DOWN.colour)
     answers = states.Shown(1, "answers", states.UP.colour)
     return stat(
-        "Controller",
-        "Whether the controller answered its newest scrape.",
+        "Services on the master",
+        "Whether each answered the newest scrape.",
         Field("none", mappings=states.mapping(away, answers), nothing="unknown"),
-        [Query(f"min(up{{{_OF_CONTROLLER}}})", "controller")],
+        [Query(f"min by (job) (up{{{_OF_SERVICES}}})", "{{job}}")],
+        text="value_and_name",
     )
 
 
@@ -153,27 +154,23 @@ def _aliases() -> Json:
 
 
 def _cpu() -> Json:
+    busy = f"rate(process_cpu_seconds_total{{{_OF_SERVICES}}}[$__rate_interval])"
     return course(
-        "Processor time of the controller",
-        "1 is one core at full load.",
+        "Processor time",
+        "Of each service on the master: 1 is one core at full load.",
         Field("none", decimals=3, least=0),
-        [
-            over_time(
-                f"sum(rate(process_cpu_seconds_total{{{_OF_CONTROLLER}}}[$__rate_interval]))",
-                "controller",
-            )
-        ],
-        overrides=[painted("controller", states.BLUE)],
+        [over_time(f"sum by (job) ({busy})", "{{job}}")],
+        overrides=_JOBS,
     )
 
 
 def _memory() -> Json:
     return course(
-        "Memory of the controller",
-        "What it holds in the master's memory.",
+        "Memory",
+        "What each service holds in the master's memory.",
         Field("bytes", decimals=0, least=0),
-        [over_time(f"sum(process_resident_memory_bytes{{{_OF_CONTROLLER}}})", "controller")],
-        overrides=[painted("controller", states.BLUE)],
+        [over_time(f"sum by (job) (process_resident_memory_bytes{{{_OF_SERVICES}}})", "{{job}}")],
+        overrides=_JOBS,
     )
 
 
@@ -185,4 +182,72 @@ def _queries() -> Json:
         Field("reqps", decimals=2, least=0),
         [over_time(f"sum by (result) ({asked})", "{{result}}")],
         overrides=[painted("ok", states.BLUE), painted("failed", states.ORANGE)],
+    )
+
+
+def _samples() -> Json:
+    kept = f"rate(prometheus_tsdb_head_samples_appended_total{{{IN_RACK}}}[$__rate_interval])"
+    return course(
+        "Readings kept",
+        "How many readings a second Prometheus keeps.",
+        Field("cps", decimals=0, least=0),
+        [over_time(f"sum({kept})", "readings")],
+        overrides=[painted("readings", states.BLUE)],
+    )
+
+
+def _temperature() -> Json:
+    return course(
+        "Temperature of the master",
+        "Of its system on chip; missing where it has no sensor.",
+        Field(
+            "celsius",
+            decimals=0,
+            thresholds=states.temperature_steps(),
+            nothing="The master has no sensor.",
+        ),
+        [over_time(f"max(pirack_master_temperature_celsius{{{IN_RACK}}})", "temperature")],
+        overrides=[painted("temperature", states.ORANGE)],
+        curves=Curves(limits=True),
+    )
+
+
+def _load() -> Json:
+    return course(
+        "Load of the master",
+        "Processes that run or wait on the master, mean of a minute.",
+        Field("none", decimals=2, least=0),
+        [over_time(f"max(pirack_master_load1{{{IN_RACK}}})", "load")],
+        overrides=[painted("load", states.BLUE)],
+    )
+
+
+def _used(title: str, description: str, kind: str, all_of_it: str) -> Json:
+    available = f"max(pirack_master_{kind}_available_bytes{{{IN_RACK}}})"
+    everything = f"max(pirack_master_{kind}_{all_of_it}_bytes{{{IN_RACK}}})"
+    return course(
+        title,
+        description,
+        Field("percentunit", decimals=0, least=0, most=1, thresholds=states.fullness_steps()),
+        [over_time(f"1 - {available} / {everything}", "in use")],
+        overrides=[painted("in use", states.BLUE)],
+        curves=Curves(limits=True),
+    )
+
+
+def _master_memory() -> Json:
+    return _used(
+        "Memory of the master in use",
+        "The part that programs can not get any more without swapping.",
+        "memory",
+        "total",
+    )
+
+
+def _disk() -> Json:
+    return _used(
+        "Disk of the master in use",
+        "Of the file system that holds pirack.db.",
+        "disk",
+        "size",
     )

@@ -68,6 +68,11 @@ def steps(*above: tuple[float, str], base: str = UP.colour) -> Json:
     }
 
 
+def fullness_steps() -> Json:
+    """Return the thresholds of what must not get full, as a part of 1."""
+    return steps((0.9, WARM.colour), (0.95, HOT.colour))
+
+
 def temperature_steps(*, base: str = UP.colour) -> Json:
     """Return the thresholds of temperatures: those of the state rule."""
     return steps((WARM_CELSIUS, WARM.colour), (HOT_CELSIUS, HOT.colour), base=base)

@@ -110,9 +110,10 @@ class Room:
         """The environment in which a program finds the pins of this rack's master."""
         return {"GPIOZERO_PIN_FACTORY": "virtual_rack", "PIRACK_VIRTUAL_RACK": str(self.state)}
 
-    def start_rack(self) -> None:
+    def start_rack(self, *more: str) -> None:
+        """Start the virtual rack; `more` are options of its beside those that each one has."""
         words = ["--rack", str(self.layout), "--state", str(self.state)]
-        words += ["--network", self.network, "--boot-time", "0.1"]
+        words += ["--network", self.network, "--boot-time", "0.1", *more]
         process = self._start("virtual_rack", ["run", *words])
         until(lambda: process.poll() is not None or self._does_answer())
         assert process.poll() is None, (self.folder / "virtual_rack.log").read_text()

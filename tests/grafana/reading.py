@@ -9,7 +9,7 @@ Dashboard = Mapping[str, Any]
 
 # What Grafana puts in by itself. The rate interval is four scrapes, as for a dashboard of an hour.
 BUILT_IN = {"__rate_interval": "20s", "__interval": "15s"}
-_VARIABLE = re.compile(r"\$\{([a-z_]\w*)\}|\$([a-z_]\w*)")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][\w.]*)\}|\$([A-Za-z_]\w*)")
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ def substitute(text: str, values: Mapping[str, str]) -> str:
     """Put in the variables' values; one that is not known is an error."""
     known = {**BUILT_IN, **values}
     return _VARIABLE.sub(lambda match: known[match[1] or match[2]], text)
+
+
+def legend(asked: Asked, labels: Mapping[str, str]) -> str:
+    """Return the name that a series has by its legend."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: labels[match[1]], asked.legend)
 
 
 def panels(dashboard: Dashboard) -> Iterator[Dashboard]:

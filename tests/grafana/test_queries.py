@@ -1,0 +1,197 @@
+"""Every dashboard, against a real Prometheus and controller of a rack in which much is wrong."""
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import pytest
+import requests
+
+from grafana.dashboards import of_rack
+from rack.layout_file import load
+from tests.controller.room import Controller
+from tests.grafana.reading import (
+    Asked,
+    Dashboard,
+    fields,
+    legend,
+    of_annotations,
+    of_panels,
+    of_variables,
+    panels,
+    substitute,
+    urls,
+)
+from tests.grafana.watched_room import WatchedRoom, a_watched_room
+from tests.waiting import until
+
+SECONDS = 90
+UIDS = (
+    *("pirack-rack", "pirack-rack-classic", "pirack-stack", "pirack-rasp"),
+    *("pirack-racks", "pirack-self"),
+)
+# Two of the places that can be chosen at the top: one that is on, one that is switched off.
+PLACES = [
+    {"rack": "small", "stack": "02", "rasp": "02-1"},
+    {"rack": "small", "stack": "03", "rasp": "03-1"},
+]
+# What the controller does not say yet.
+TO_COME = ("pirack_orders_", "pirack_order_", "pirack_install_")
+
+each_dashboard = pytest.mark.parametrize("uid", UIDS)
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WatchedRoom, Controller]]:
+    with a_watched_room(tmp_path_factory.mktemp("watched")) as watched:
+        yield watched
+
+
+@pytest.fixture(scope="module")
+def room(watched: tuple[WatchedRoom, Controller]) -> WatchedRoom:
+    return watched[0]
+
+
+@pytest.fixture(scope="module")
+def controller(watched: tuple[WatchedRoom, Controller]) -> Controller:
+    return watched[1]
+
+
+@pytest.fixture(scope="module")
+def dashboards(room: WatchedRoom, controller: Controller) -> Mapping[str, Dashboard]:
+    return of_rack(load(room.layout), controller.url)
+
+
+def series(room: WatchedRoom, asked: Asked, place: Mapping[str, str]) -> list[Mapping[str, str]]:
+    """Return the labels of what a query finds, now or in the last five minutes."""
+    expression = substitute(asked.expression, place)
+    now = time.time()
+    found: dict[str, Any] = (
+        room.ask("query_range", query=expression, start=now - 300, end=now, step=5)
+        if asked.over_time
+        else room.ask("query", query=expression)
+    )
+    return [each["metric"] for each in found["result"]]
+
+
+def is_here(room: WatchedRoom, asked: Asked) -> bool:
+    """Tell whether this machine and this version have what is asked for."""
+    if "pirack_master_temperature_celsius" in asked.expression:
+        return bool(room.ask("query", query="pirack_master_temperature_celsius")["result"])
+    return not any(name in asked.expression for name in TO_COME)
+
+
+@each_dashboard
+def test_every_query_of_every_panel_and_annotation_finds_something(
+    room: WatchedRoom, dashboards: Mapping[str, Dashboard], uid: str
+) -> None:
+    dashboard = dashboards[uid]
+    waiting = list(chain(of_panels(dashboard), of_annotations(dashboard)))
+    assert waiting
+
+    def are_all_found() -> bool:
+        waiting[:] = [
+            asked for asked in waiting if not any(series(room, asked, each) for each in PLACES)
+        ]
+        return not any(is_here(room, asked) for asked in waiting)
+
+    try:
+        until(are_all_found, SECONDS)
+    except AssertionError:
+        pytest.fail("\n".join(str(asked) for asked in waiting))
+
+
+@each_dashboard
+def test_every_variable_has_something_to_choose_and_is_first_set_to_one_of_it(
+    room: WatchedRoom, dashboards: Mapping[str, Dashboard], uid: str
+) -> None:
+    dashboard = dashboards[uid]
+    first = {
+        each["name"]: each["current"]["value"]
+        for each in dashboard["templating"]["list"]
+        if each["type"] == "query"
+    }
+
+    def chosen_from(asked: str, label: str) -> set[str]:
+        matching = {"match[]": substitute(asked, first)}
+        return {each[label] for each in room.ask("series", **matching)}
+
+    for name, asked, label in of_variables(dashboard):
+        until(partial(chosen_from, asked, label))
+        assert first[name] in chosen_from(asked, label)
+
+
+def test_everything_on_the_canvas_is_the_name_of_a_series(
+    room: WatchedRoom, dashboards: Mapping[str, Dashboard]
+) -> None:
+    [canvas] = [each for each in panels(dashboards["pirack-rack"]) if each["type"] == "canvas"]
+    queries = list(of_panels({**dashboards["pirack-rack"], "panels": [canvas]}))
+    # The dead one has no temperature, nor have those that are off.
+    missing = {"t 01-1", "t 03-1", "t 03-2"}
+
+    def are_as_named() -> bool:
+        named = {
+            legend(asked, labels) for asked in queries for labels in series(room, asked, PLACES[0])
+        }
+        return named == fields(canvas) - missing
+
+    until(are_as_named, SECONDS)
+
+
+def test_a_stack_that_is_off_and_a_rasp_that_is_dead_are_told_apart(
+    room: WatchedRoom, dashboards: Mapping[str, Dashboard]
+) -> None:
+    """By the words on the canvas, through its own query and mapping."""
+    [canvas] = [each for each in panels(dashboards["pirack-rack"]) if each["type"] == "canvas"]
+    words = canvas["fieldConfig"]["defaults"]["mappings"][0]["options"]
+    expression = substitute(canvas["targets"][0]["expr"], PLACES[0])
+
+    def states() -> dict[str, str]:
+        found = room.ask("query", query=expression)["result"]
+        return {each["metric"]["rasp"]: words[each["value"][1]]["text"] for each in found}
+
+    until(lambda: states().get("01-1") == "DOWN", SECONDS)
+    until(lambda: states().get("03-2") == "OFF", SECONDS)
+
+
+def choices(url: str) -> dict[str, str]:
+    """Return what Grafana knows where a value is clicked, by the kind of thing it is about."""
+    clicked = "02" if "/stacks/" in url else "small" if "/d/pirack-rack?" in url else "02-1"
+    return {
+        "controller": "",
+        "__url_time_range": "from=now-1h&to=now",
+        "__field.labels.stack": "02",
+        "__field.labels.rasp": "02-1",
+        "__data.fields.Stack": "02",
+        "__value.raw": clicked,
+        **PLACES[0],
+    }
+
+
+@each_dashboard
+def test_every_link_leads_to_a_page_that_is_there_or_to_a_dashboard_and_its_variables(
+    controller: Controller, dashboards: Mapping[str, Dashboard], uid: str
+) -> None:
+    found = set(urls(dashboards[uid]))
+    assert found
+    pages = {substitute(url, choices(url)) for url in found if url.startswith("${controller}/")}
+    others = {substitute(url, choices(url)) for url in found if not url.startswith("$")}
+    assert len(pages) + len(others) >= 1
+    for path in pages:
+        answer = requests.get(controller.url + path, timeout=10)
+        assert answer.status_code == 200, path
+    for url in others:
+        match = re.fullmatch(r"/d/([\w-]+)\?(.*)", url)
+        assert match is not None, url
+        variables = {each["name"] for each in dashboards[match[1]]["templating"]["list"]}
+        assert set(re.findall(r"var-(\w+)=", match[2])) <= variables, url
+
+
+def test_a_rasp_is_led_to_by_its_id_or_by_its_name(controller: Controller) -> None:
+    by_name = requests.get(f"{controller.url}/rasps/02-1", timeout=10)
+    by_id = requests.get(f"{controller.url}/rasps/3", timeout=10)
+    assert by_name.url == by_id.url
+    assert "02-1" in by_id.text
