@@ -42,8 +42,9 @@ format: .venv-dev ## mend with ruff what it can mend
 types: .venv-dev ## mypy, strict
 	$(call check,mypy)
 
-bench: .venv-dev ## what scrapes cost, beside their peers, and how long an install looks for its rasps (10 minutes)
+bench: .venv-dev ## what scrapes and actions cost, beside their peers, and how long an install looks for its rasps (11 minutes)
 	@$(PY) -m bench.installer
+	@$(PY) -m bench.actions
 	@$(PY) -m bench.exporter
 	@$(PY) -m bench.soak
 

@@ -55,9 +55,11 @@ MAY_IMPORT = {
     },
     "virtual_rack.pins": {"gpiozero"},
     "bench": {
+        "controller",
         "deploy",
         "dhcp_installer",
         "exporter",
+        "rack",
         "tests",
         "virtual_rack",
         "prometheus_client",
