@@ -41,7 +41,6 @@ def _choice(name: str, label: str, query: str, current: str) -> Json:
         "label": label,
         "datasource": DATASOURCE,
         "query": {"qryType": 1, "query": query, "refId": f"Variable-{name}"},
-        "definition": query,
         "refresh": _EVERY_LOAD,
         "sort": _ALPHABETICAL,
         "current": {"text": current, "value": current},
