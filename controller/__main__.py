@@ -47,7 +47,7 @@ from rack.relays import Relays
 
 _UPDATE_SECONDS = 1.0
 _THREADS = 16
-_STATE_FRESH_SECONDS = 1.0
+_STATE_FRESH_SECONDS = 0.25  # a page that asks twice a second shows within one what is new
 _MASTER_FRESH_SECONDS = 2.0
 
 _log = logging.getLogger("controller")

@@ -59,7 +59,7 @@ def create_app(
     document = Document()
     app.register_blueprint(api.blueprint(document, state, master, access.audit))
     app.register_blueprint(orders_api.blueprint(document, orders, access))
-    pages.register(app, pages.Sources(state, master, records))
+    pages.register(app, pages.Sources(state, master, records, orders, access))
     app.register_blueprint(health.blueprint(registry))
     app.register_blueprint(sign_in.blueprint(access))
     app.register_blueprint(account.blueprint(access))

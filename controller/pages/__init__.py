@@ -1,15 +1,19 @@
 """The pages for people: one module a subject, with its template of the same name.
 
-All of them can be read without a script. They only look: what changes something is a form.
+All of them can be read without a script, and what changes something is a form.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Flask
 
-from controller.pages import about, manage, master, rack, rasp, stack, words
+from controller.access import Access, actor
+from controller.orders.orders import Orders
+from controller.pages import about, manage, master, orders, rack, rasp, stack, words
 from controller.records import Records
+from controller.roles import Role
 from controller.schemas import MasterAnswer
 from controller.state import RackState
 
@@ -22,11 +26,15 @@ class Sources:
         state: the rack's state.
         master: how the master is.
         records: what Prometheus knows of one rasp or stack.
+        orders: what was ordered, and who takes new orders.
+        access: knows who may do what, and what was done.
     """
 
     state: Callable[[], RackState]
     master: Callable[[], MasterAnswer]
     records: Records
+    orders: Orders
+    access: Access
 
 
 def register(app: Flask, sources: Sources) -> None:
@@ -34,7 +42,15 @@ def register(app: Flask, sources: Sources) -> None:
     words.register(app)
     app.register_blueprint(rack.blueprint(sources.state))
     app.register_blueprint(manage.blueprint(sources.state))
-    app.register_blueprint(rasp.blueprint(sources.state, sources.records))
-    app.register_blueprint(stack.blueprint(sources.state, sources.records))
+    app.register_blueprint(rasp.blueprint(sources.state, sources.records, sources.orders))
+    app.register_blueprint(stack.blueprint(sources.state, sources.records, sources.orders))
     app.register_blueprint(master.blueprint(sources.master))
+    app.register_blueprint(orders.blueprint(sources.state, sources.orders, sources.access))
     app.register_blueprint(about.blueprint())
+
+    @app.context_processor
+    def for_operators() -> dict[str, Any]:
+        # What somebody may not do is not offered. (And it is refused: see `controller.access`.)
+        who = actor()
+        is_operator = bool(who.session) and who.role is not None and who.role.covers(Role.OPERATOR)
+        return {"is_operator": is_operator, "actions": sources.orders.actions}

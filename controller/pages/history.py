@@ -19,6 +19,9 @@ _SCALES: Mapping[str, tuple[str, str, float, float, float, float]] = {
 
 _DAY = 86400.0
 
+LATEST_ORDERS = 5
+"""So many orders are shown beside a history; the others are a search away."""
+
 
 @dataclass(frozen=True, slots=True)
 class Panel:

@@ -48,6 +48,7 @@ def blueprint(state: Callable[[], RackState]) -> Blueprint:
             is_descending=is_descending,
             groups=_groups(now, rasps, sort, is_descending=is_descending),
             found=len(rasps),
+            is_filtered=len(rasps) < len(now.rasps),
         )
 
     return pages

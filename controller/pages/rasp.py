@@ -7,13 +7,15 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from controller.conditional import page
-from controller.pages.history import charts, wanted_span
+from controller.orders.book import Search
+from controller.orders.orders import Orders
+from controller.pages.history import LATEST_ORDERS, charts, wanted_span
 from controller.prometheus import PrometheusUnavailable
 from controller.records import SPANS, AliasReadings, Records
 from controller.state import RackState
 
 
-def blueprint(state: Callable[[], RackState], records: Records) -> Blueprint:
+def blueprint(state: Callable[[], RackState], records: Records, orders: Orders) -> Blueprint:
     """Return `/rasps/ID`; `state` and `records` are asked at each request."""
     pages = Blueprint("rasp", __name__)
 
@@ -36,6 +38,7 @@ def blueprint(state: Callable[[], RackState], records: Records) -> Blueprint:
             rasp=now.rasps[slot.id - 1],
             stack=now.stacks[slot.stack - 1],
             aliases=aliases,
+            orders=orders.newest(LATEST_ORDERS, Search(target=slot.name)),
             history=history,
             trouble=trouble,
             spans=SPANS,

@@ -5,13 +5,15 @@ from collections.abc import Callable
 from flask import Blueprint, Response
 
 from controller.conditional import page
-from controller.pages.history import charts, wanted_span
+from controller.orders.book import Search
+from controller.orders.orders import Orders
+from controller.pages.history import LATEST_ORDERS, charts, wanted_span
 from controller.prometheus import PrometheusUnavailable
 from controller.records import SPANS, Records
 from controller.state import RackState
 
 
-def blueprint(state: Callable[[], RackState], records: Records) -> Blueprint:
+def blueprint(state: Callable[[], RackState], records: Records, orders: Orders) -> Blueprint:
     """Return `/stacks/N`; `state` and `records` are asked at each request."""
     pages = Blueprint("stack", __name__)
 
@@ -31,6 +33,7 @@ def blueprint(state: Callable[[], RackState], records: Records) -> Blueprint:
             "stack.html",
             now=now,
             stack=now.stacks[stack.number - 1],
+            orders=orders.newest(LATEST_ORDERS, Search(target=stack.name)),
             history=history,
             trouble=trouble,
             spans=SPANS,

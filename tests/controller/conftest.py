@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page
 from prometheus_client import CollectorRegistry
 from werkzeug.serving import make_server
 
-from controller.access import Access
+from controller.access import COOKIE, Access
 from controller.app import create_app
 from controller.master import Master
 from controller.orders.orders import Orders
@@ -19,6 +19,7 @@ from controller.prometheus import Prometheus
 from controller.records import Records
 from rack.database import Database
 from rack.layout import Anonymous
+from tests.controller.visitor import session_of
 from tests.controller.world import RACK, World, orders_of
 
 Open = Callable[..., Page]
@@ -74,8 +75,11 @@ def url(app: Flask) -> Iterator[str]:
 
 
 @pytest.fixture
-def opened(browser: Browser, url: str) -> Iterator[Open]:
-    """Open a page; what it asked of other hosts, and its errors, fail the test at its end."""
+def opened(browser: Browser, url: str, access: Access) -> Iterator[Open]:
+    """Open a page, as one of the users if need be.
+
+    What it asked of other hosts, and its errors, fail the test at its end.
+    """
     strangers: list[str] = []
     errors: list[str] = []
 
@@ -86,11 +90,17 @@ def opened(browser: Browser, url: str) -> Iterator[Open]:
 
     pages = []
 
-    def open_page(path: str = "/", *, width: int = 1280, scheme: str = "light") -> Page:
+    def open_page(
+        path: str = "/", *, width: int = 1280, scheme: str = "light", who: str = ""
+    ) -> Page:
         page = browser.new_page(
             viewport={"width": width, "height": 800},
             color_scheme="dark" if scheme == "dark" else "light",
         )
+        if who:
+            page.context.add_cookies(
+                [{"name": COOKIE, "value": session_of(access, who), "url": url}]
+            )
         page.on("console", listen)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on(

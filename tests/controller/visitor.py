@@ -29,6 +29,13 @@ def add_users(access: Access) -> None:
             )
 
 
+def session_of(access: Access, name: str) -> str:
+    """Return the secret of a session of one of them."""
+    proof = access.users.proof(name, PASSWORDS[name])
+    assert proof
+    return access.sessions.begin(name, proof)
+
+
 class Visitor:
     """A browser without scripts: it keeps cookies, and sends forms with what they hold."""
 
