@@ -42,7 +42,8 @@ format: .venv-dev ## mend with ruff what it can mend
 types: .venv-dev ## mypy, strict
 	$(call check,mypy)
 
-bench: .venv-dev ## what scrapes and actions cost, beside their peers, and how long an install looks for its rasps (11 minutes)
+bench: .venv-dev ## what scrapes, pages and actions cost, and how long an install looks for its rasps (12 minutes)
+	@$(PY) -m bench.pages
 	@$(PY) -m bench.installer
 	@$(PY) -m bench.actions
 	@$(PY) -m bench.exporter

@@ -73,7 +73,7 @@ class Records:
     def __init__(
         self, rack: str, prometheus: Prometheus, *, clock: Callable[[], float] = time.time
     ) -> None:
-        self._rack = rack
+        self.rack = rack
         self._prometheus = prometheus
         self._clock = clock
 
@@ -83,7 +83,7 @@ class Records:
         Raises:
             PrometheusUnavailable: Prometheus gives no answer.
         """
-        place = f'job="rasp", rack="{self._rack}", stack="{slot.stack:02}", slot="{slot.number}"'
+        place = f'job="rasp", rack="{self.rack}", stack="{slot.stack:02}", slot="{slot.number}"'
         samples = self._prometheus.query(
             f'last_over_time({{__name__=~"{PREFIX}.+", {place}}}[{NOT_OLDER_THAN_SECONDS}s])'
             f' or label_replace(timestamp(up{{{place}}}), "{_QUANTITY}", "scraped", "", "")'
@@ -100,7 +100,7 @@ class Records:
         end = self._clock() // step * step  # so that all who ask meanwhile get the same
         start = end - SPANS[span]
         numbers = "|".join(str(slot.number) for slot in slots)
-        place = f'rack="{self._rack}", stack="{stack.name}", slot=~"{numbers}"'
+        place = f'rack="{self.rack}", stack="{stack.name}", slot=~"{numbers}"'
         window = f"{max(30, 2 * step)}s"
         quantities = {
             "temperature": f"{PREFIX}cpu_temperature_celsius{{{place}}}",

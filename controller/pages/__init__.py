@@ -40,6 +40,7 @@ class Sources:
 def register(app: Flask, sources: Sources) -> None:
     """Add the pages to an app."""
     words.register(app)
+    app.jinja_env.globals["rack_name"] = sources.records.rack
     app.register_blueprint(rack.blueprint(sources.state))
     app.register_blueprint(manage.blueprint(sources.state))
     app.register_blueprint(rasp.blueprint(sources.state, sources.records, sources.orders))

@@ -63,6 +63,8 @@ MAY_IMPORT = {
         "tests",
         "virtual_rack",
         "prometheus_client",
+        "waitress",
+        *FLASK,
     },
 }
 PACKAGES = [name for name in MAY_IMPORT if "." not in name]

@@ -280,6 +280,25 @@ def kept(orders: Orders, number: int = 1, **changes: object) -> Order:
     return order_
 
 
+def failed_order(orders: Orders, number: int) -> None:
+    """Keep an order that has failed half-way, with all that an order can tell."""
+    kept(
+        orders,
+        number,
+        outcomes=(
+            Outcome("rasp", "03-1", 9, Result.OK, output="all is well\n"),
+            Outcome("rasp", "03-2", 10, Result.FAILED, detail="no answer in 10 s"),
+            Outcome("rasp", "03-3", 11, Result.UNKNOWN, readings=(Reading({"core": "0"}, 1.5),)),
+        ),
+    )
+
+
+def running_order(orders: Orders, number: int) -> None:
+    """Keep an order that looks as if it ran."""
+    outcomes = (Outcome("rasp", "03-2", 10, stage="shutting down"), Outcome("rasp", "03-3", 11))
+    kept(orders, number, state=OrderState.RUNNING, ended=None, outcomes=outcomes)
+
+
 class TestWhatWasOrdered:
     def test_whatever_an_action_prints_is_shown_as_it_is(
         self, opened: Open, orders: Orders
