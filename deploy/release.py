@@ -1,0 +1,94 @@
+"""A release of PiRack on a master: a folder of its own, with its own Python environment."""
+
+import hashlib
+import logging
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from deploy.machine import run
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+RELEASES = Path("/opt/pirack/releases")
+
+# What of the checkout a master runs with.
+PARTS = (
+    "cli",
+    "controller",
+    "deploy",
+    "dhcp_installer",
+    "docs",
+    "exporter",
+    "grafana",
+    "prometheus",
+    "rack",
+    "requirements",
+    "virtual_rack",
+    "LICENSE",
+    "README.md",
+    "pyproject.toml",
+    "rack.toml",
+)
+IGNORED = ("__pycache__", "node_modules", "targets")
+NEW_WHEELS = (3, 13)  # lgpio has no wheel from here on: Debian's is taken
+
+_log = logging.getLogger("install_master")
+
+
+def make() -> Path:
+    """Return the folder of this checkout's release, made whole.
+
+    Raises:
+        InstallError: it cannot be made; what was begun is not used, and made anew next time.
+    """
+    release = RELEASES / f"{_version()}-{_digest()[:12]}"
+    finished = release / ".finished"
+    if finished.exists():
+        return release
+    _log.info("Making %s", release)
+    shutil.rmtree(release, ignore_errors=True)
+    release.mkdir(parents=True)
+    for name in PARTS:
+        source = CHECKOUT / name
+        if source.is_dir():
+            shutil.copytree(source, release / name, ignore=shutil.ignore_patterns(*IGNORED))
+        else:
+            shutil.copy(source, release / name)
+    run(sys.executable, "-m", "deploy.make_venv", "master", cwd=release)
+    if sys.version_info >= NEW_WHEELS:
+        settings = release / ".venv" / "pyvenv.cfg"
+        text = settings.read_text(encoding="utf-8")
+        no = "include-system-site-packages = false"
+        settings.write_text(text.replace(no, no.replace("false", "true")), encoding="utf-8")
+    python(release, "-m", "deploy.make_pyz")
+    python(release, "-m", "compileall", "-q", *(name for name in PARTS if "." not in name))
+    finished.touch()
+    return release
+
+
+def python(release: Path, *words: str) -> None:
+    """Run a release's Python. Raises `InstallError` where that fails."""
+    run(str(release / ".venv" / "bin" / "python"), *words, cwd=release)
+
+
+def _version() -> str:
+    text = (CHECKOUT / "exporter" / "__init__.py").read_text(encoding="utf-8")
+    return text.split('__version__ = "')[1].split('"')[0]
+
+
+def _digest() -> str:
+    """Return what tells this checkout, and this Python, from all others."""
+    digest = hashlib.sha256(sys.version.encode())
+    for file in _files():
+        digest.update(str(file.relative_to(CHECKOUT)).encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _files() -> Iterator[Path]:
+    for name in PARTS:
+        part = CHECKOUT / name
+        found = sorted(part.rglob("*")) if part.is_dir() else [part]
+        for file in found:
+            if file.is_file() and not set(file.relative_to(CHECKOUT).parts) & set(IGNORED):
+                yield file
