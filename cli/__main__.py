@@ -5,7 +5,7 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
-from cli import deploy, reading, token
+from cli import deploy, ordering, orders, reading, token
 from cli.controller import DEFAULT_URL, URL_VARIABLE, Controller
 
 _INTERRUPTED = 130
@@ -14,9 +14,10 @@ _PROGRAM = "pirack"
 _EXIT_STATUSES = """\b
 Exit statuses:
   0  fine
-  1  `status`: something needs care; `deploy`: a rasp failed, or nobody knows
+  1  `status`: something needs care; orders, `deploy`: a target failed, or nobody knows
   2  the command line is wrong, or names what is not there
   3  the controller cannot be reached, or refuses
+  130  Ctrl-C, or a no; an order that was given goes on
 """
 
 
@@ -67,6 +68,16 @@ for _command in (
     reading.show,
     reading.stacks,
     reading.master,
+    ordering.ping,
+    ordering.run,
+    ordering.reboot,
+    ordering.shutdown,
+    ordering.identify,
+    ordering.power,
+    orders.orders,
+    orders.order,
+    orders.cancel,
+    orders.audit,
     deploy.deploy,
 ):
     pirack.add_command(_command)

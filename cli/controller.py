@@ -17,6 +17,7 @@ URL_VARIABLE = "PIRACK_URL"
 
 _PREFIX = "/api/v1.0/"
 _ANSWER_SECONDS = 10.0
+_DOING_SECONDS = 60.0  # to ping or read a whole rack, some of it silent
 _LONGEST_ANSWER = 16 * 2**20
 _NAME_ANOTHER = f"name another by --url or {URL_VARIABLE}"
 
@@ -24,13 +25,14 @@ _Answer = TypeVar("_Answer", dict[str, Any], list[Any])
 
 
 class Controller:
-    """A controller at a URL; `token` says who asks."""
+    """A controller at a URL; `token` says who asks, `seconds` how long it may take to answer."""
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(self, url: str, token: str | None, *, seconds: float = _ANSWER_SECONDS) -> None:
         if not _is_url(url):
             raise UsageError(f"{url!r} is no URL: write http://HOST:PORT")
         self._url = url.rstrip("/")
         self._token = token
+        self._seconds = seconds
         self._session = requests.Session()
         # Said here, so that no ~/.netrc says something else.
         self._session.auth = self._authorize
@@ -43,14 +45,32 @@ class Controller:
             UsageError: the API says that there is no such place.
             ControllerError: there is no answer, or it is not one of a controller.
         """
-        status, content_type, body = self._ask(path, query)
+        return self._answer("GET", path, kind, params=query)
+
+    def post(self, path: str, **fields: Any) -> dict[str, Any]:
+        """Have something done, and return the answer: what came of it, or how it goes on.
+
+        Raises:
+            UsageError: the API says that there is no such place, or that a field is wrong.
+            ControllerError: the controller refuses, or there is no answer: nobody knows whether it
+                was done.
+        """
+        return self._answer("POST", path, dict, json=fields)
+
+    def delete(self, path: str) -> dict[str, Any]:
+        """Have something ended, and return the answer. Raises as `post` does."""
+        return self._answer("DELETE", path, dict)
+
+    def _answer(self, method: str, path: str, kind: type[_Answer], **told: Any) -> _Answer:
+        seconds = self._seconds if method == "GET" else max(self._seconds, _DOING_SECONDS)
+        status, content_type, body = self._ask(method, path, seconds, told)
         if "json" not in content_type:
             raise self._stranger(f"it sends {content_type or 'nothing'}, HTTP {status}")
         try:
             answer = json.loads(body)
         except (ValueError, RecursionError) as error:
             raise self._stranger("what it sends is no JSON") from error
-        if status != HTTPStatus.OK:
+        if status not in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
             raise self._refusal(status, answer)
         if not isinstance(answer, kind):
             raise self._stranger("its answer is of another kind")
@@ -65,16 +85,19 @@ class Controller:
             request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
-    def _ask(self, path: str, query: dict[str, Any]) -> tuple[int, str, bytes]:
+    def _ask(
+        self, method: str, path: str, seconds: float, told: dict[str, Any]
+    ) -> tuple[int, str, bytes]:
         try:
             with (
-                _deadline(_ANSWER_SECONDS, self._silence()),
-                self._session.get(
+                _deadline(seconds, self._silence(seconds)),
+                self._session.request(
+                    method,
                     self._url + _PREFIX + path,
-                    params=query,
-                    timeout=_ANSWER_SECONDS,
+                    timeout=seconds,
                     allow_redirects=False,  # the token goes nowhere else
                     stream=True,
+                    **told,
                 ) as response,
             ):
                 body = b""
@@ -84,7 +107,7 @@ class Controller:
                         raise self._stranger("its answer does not end")
                 return response.status_code, response.headers.get("Content-Type", ""), body
         except requests.Timeout as error:
-            raise self._silence() from error
+            raise self._silence(seconds) from error
         except requests.ConnectionError as error:
             raise ControllerError(
                 f"no controller answers at {self._url}: start it, or {_NAME_ANOTHER}"
@@ -92,9 +115,9 @@ class Controller:
         except (requests.RequestException, ValueError) as error:
             raise self._stranger(f"asking it ends in {type(error).__name__}") from error
 
-    def _silence(self) -> ControllerError:
+    def _silence(self, seconds: float) -> ControllerError:
         return ControllerError(
-            f"the controller at {self._url} gave no whole answer in {_ANSWER_SECONDS:.0f} s:"
+            f"the controller at {self._url} gave no whole answer in {seconds:.0f} s:"
             f" try again, see how it is, or {_NAME_ANOTHER}"
         )
 

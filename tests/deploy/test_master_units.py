@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from controller.__main__ import _parser as controller_parser
+from controller.command_line import parser as controller_parser
 from deploy import install_master
 from tests.deploy.units import exec_start
 from virtual_rack.programs import find
@@ -63,7 +63,7 @@ def test_the_controller_knows_its_command_line() -> None:
     options = controller_parser().parse_args(words[4:-2])
     assert options.db == install_master.STATE / "pirack.db"
     assert options.targets == install_master.STATE / "targets"
-    assert options.rack.parent == install_master.SETTINGS
+    assert options.rack.parent == options.aliases.parent == install_master.SETTINGS
 
 
 def test_nothing_is_given_to_the_controller_beyond_its_user() -> None:

@@ -1,0 +1,346 @@
+"""Orders from a terminal and from scripts, by the real controller on a virtual rack."""
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.roles import Role
+from controller.tokens import Tokens
+from rack.database import Database
+from tests.cli.conftest import PIRACK
+from tests.cli.terminal import Terminal
+from tests.controller.operator import Operator
+from tests.controller.room import Controller, Room, a_room
+from tests.waiting import free_port, until
+
+ORDERS = """
+boot_seconds = 8
+shutdown_seconds = 4
+settle_seconds = 0
+off_seconds = 0.5
+"""
+
+PAGE = (
+    Path("docs/cli.md")
+    .read_text(encoding="utf-8")
+    .partition("\n## Orders\n")[2]
+    .partition("\n## ")[0]
+)
+EXAMPLES = re.findall(r"^\$ (.+)\n((?:.|\n)*?)```", PAGE, re.MULTILINE)
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    with a_room(tmp_path_factory.mktemp("room"), orders=ORDERS, boot_seconds=1.0) as room:
+        room.start_blackbox()
+        until(lambda: set(room.phases.values()) == {"up"})
+        yield room
+
+
+@pytest.fixture(scope="module")
+def controller(room: Room) -> Controller:
+    return room.start_controller()
+
+
+@pytest.fixture(scope="module")
+def operator(room: Room, controller: Controller) -> Operator:
+    return Operator(room, controller)
+
+
+@pytest.fixture(scope="module")
+def secrets(room: Room) -> dict[Role, str]:
+    """A token for each role."""
+    tokens = Tokens(Database(room.state / "pirack.db"))
+    return {role: tokens.add(f"cli-{role}", role) for role in Role}
+
+
+@pytest.fixture
+def environment(controller: Controller, secrets: dict[Role, str], tmp_path: Path) -> dict[str, str]:
+    return {
+        "HOME": str(tmp_path),
+        "PATH": "/usr/bin:/bin",
+        "LC_ALL": "C.UTF-8",
+        "PIRACK_URL": controller.url,
+        "PIRACK_TOKEN": secrets[Role.OPERATOR],
+    }
+
+
+@pytest.fixture
+def run(environment: dict[str, str]) -> Run:
+    def run_pirack(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [PIRACK, *words],
+            env=environment | more,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run_pirack
+
+
+@pytest.fixture
+def on_terminal(environment: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
+    terminals: list[Terminal] = []
+    told = {**environment, "TERM": "xterm-256color", "COLUMNS": "100", "NO_COLOR": "1"}
+
+    def start(*words: str) -> Terminal:
+        terminals.append(Terminal(words, told))
+        return terminals[-1]
+
+    yield start
+    for terminal in terminals:
+        terminal.close()
+
+
+@pytest.fixture(autouse=True)
+def healthy(room: Room, operator: Operator) -> Iterator[None]:
+    """Whatever a test did to the rack, the next one finds all rasps up."""
+    yield
+    room.take_off("all")
+    if set(room.phases.values()) & {"halted", "off"}:
+        operator.order("rack", action="power_cycle", force=True)
+    until(lambda: set(room.phases.values()) == {"up"})
+
+
+def well(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """What a command prints that goes well, line by line."""
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    return [line.rstrip() for line in done.stdout.splitlines()]
+
+
+def answer(done: subprocess.CompletedProcess[str]) -> Any:
+    return json.loads(done.stdout)
+
+
+def rows(lines: list[str]) -> dict[str, str]:
+    """What a table of targets says of each."""
+    return {line.split()[0]: " ".join(line.split()[1:]) for line in lines if line[:1].isdigit()}
+
+
+def test_a_ping_tells_who_answers_and_the_status_is_1_where_one_does_not(
+    room: Room, run: Run
+) -> None:
+    assert rows(well(run("ping", "all"))) == dict.fromkeys(room.phases, "ok answers")
+    room.put_on("2/1", "dead")
+    until(lambda: room.answers(2) == [False, True])
+    done = run("ping", "2", "3/1")
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"order \d+: ping of 02-1 02-2 03-1: 2 ok, 1 failed", done.stdout.splitlines()[0]
+    )
+    assert rows(done.stdout.splitlines()) == {
+        "02-1": "failed no answer",
+        "02-2": "ok answers",
+        "03-1": "ok answers",
+    }
+
+
+def test_an_alias_is_read_by_a_part_of_its_name(run: Run) -> None:
+    told = rows(well(run("run", "temperature", "1/1-2")))
+    assert all(re.fullmatch(r"ok \d\d(\.\d+)?", value) for value in told.values())
+    assert list(told) == ["01-1", "01-2"]
+
+
+def test_an_alias_with_labels_prints_a_line_for_each(run: Run) -> None:
+    lines = well(run("run", "power_condition", "1/1"))
+    assert any('{condition="under_voltage",since="now"} 0' in line for line in lines)
+
+
+def test_an_action_prints_what_the_rasp_said(run: Run) -> None:
+    assert "load average" in rows(well(run("run", "uptime", "3/2")))["03-2"]
+
+
+def test_a_name_that_several_have_is_refused_with_the_candidates(run: Run) -> None:
+    done = run("run", "memory", "all")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "pirack: 'memory' may be any of memory_available_bytes, memory_total_bytes:"
+        " write more of it\n"
+    )
+
+
+def test_a_name_that_nobody_has_is_refused_with_all_there_are(run: Run) -> None:
+    done = run("run", "dance", "all")
+    assert done.returncode == 2
+    assert "there is no action or alias 'dance': write one of " in done.stderr
+    for name in ("ping", "reboot", "cpu_temperature_celsius"):
+        assert f" {name}" in done.stderr
+
+
+def test_a_script_says_yes_before_it_takes_rasps_down(run: Run, room: Room) -> None:
+    for words in (["reboot", "3/2"], ["run", "shutdown", "3/2"], ["power", "off", "3", "--force"]):
+        done = run(*words)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert re.fullmatch(
+            r"pirack: it would take down \d rasps: [\d -]+: add --yes if it may\n", done.stderr
+        )
+    assert set(room.phases.values()) == {"up"}
+
+
+def test_a_reboot_is_followed_until_the_rasp_is_back(run: Run, room: Room) -> None:
+    told = rows(well(run("reboot", "3/2", "--yes")))
+    assert told["03-2"].startswith("ok back after ")
+    assert room.phases["03-2"] == "up"
+
+
+def test_a_shutdown_halts_and_a_power_cycle_brings_back(run: Run, room: Room) -> None:
+    well(run("shutdown", "2/1", "--yes"))
+    assert room.phases["02-1"] == "halted"
+    well(run("power", "cycle", "2", "--force", "--yes"))
+    assert room.phases["02-1"] == "up"
+
+
+def test_power_goes_off_and_on_again_stack_by_stack(run: Run, room: Room) -> None:
+    told = rows(well(run("power", "off", "1", "3", "--yes")))
+    assert told["01"].startswith("ok")
+    assert room.power == ["off", "on", "off"]
+    well(run("power", "on", "1-3"))
+    assert room.power == ["on", "on", "on"]
+
+
+def test_a_dry_run_tells_what_would_go_down_and_does_nothing(run: Run, room: Room) -> None:
+    moves = room.moves
+    lines = well(run("power", "off", "3", "--dry-run", "--force"))
+    assert lines[:2] == ["It takes down 2 rasps: 03-1 03-2", "Stacks: 3"]
+    assert "power is cut under running systems" in lines[2]
+    assert answer(run("power", "off", "3", "--dry-run", "--json"))["takes_down"] == ["03-1", "03-2"]
+    assert room.moves == moves
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["power", "off", "3/2", "--yes"], "3/2: power is a whole stack's: write 3"),
+        (["power", "on", "4"], "no stack 4: this rack has stacks 1 to 3"),
+        (["ping", "1/9"], "no slot 1/9: stack 1 has slots 1 to 2"),
+        (["order", "999999"], "no order 999999"),
+    ],
+)
+def test_what_is_not_there_is_named_with_status_2(run: Run, words: list[str], told: str) -> None:
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"pirack: {told}")
+
+
+def test_a_viewer_is_refused_with_status_3(run: Run, secrets: dict[Role, str]) -> None:
+    done = run("reboot", "3/2", "--yes", PIRACK_TOKEN=secrets[Role.VIEWER])
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "refuses: " in done.stderr
+
+
+def test_a_stack_that_is_busy_is_refused_and_the_order_in_the_way_named(run: Run) -> None:
+    begun = run("reboot", "3/2", "--yes", "--no-wait")
+    [told] = well(begun)
+    number = re.match(r"Order (\d+) runs: `pirack order \1 --watch` follows it", told)
+    assert number is not None
+    done = run("power", "off", "3", "--yes", "--force")
+    assert done.returncode == 3
+    assert f"order {number[1]}" in done.stderr
+    assert rows(well(run("order", number[1], "--watch")))["03-2"].startswith("ok back after ")
+
+
+def test_json_is_the_apis_own_answer(run: Run) -> None:
+    order = answer(run("ping", "1", "--json"))
+    assert order["counts"] == {"ok": 2, "failed": 0, "unknown": 0, "waiting": 0}
+    assert answer(run("order", str(order["id"]), "--json")) == order
+    assert answer(run("orders", "--newest", "1", "--json")) == [order]
+    begun = answer(run("reboot", "1/1", "--yes", "--no-wait", "--json"))
+    assert begun["state"] == "running"
+    assert answer(run("order", str(begun["id"]), "--watch", "--json"))["result"] == "ok"
+
+
+def test_an_order_can_be_cancelled_once(run: Run) -> None:
+    begun = answer(run("power", "cycle", "all", "--yes", "--no-wait", "--json"))
+    number = str(begun["id"])
+    well(run("cancel", number))
+    over = answer(run("order", number, "--watch", "--json"))
+    assert over["state"] == "cancelled"
+    done = run("cancel", number)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f"order {number}" in done.stderr
+
+
+def test_orders_and_audit_tell_who_did_what(run: Run) -> None:
+    well(run("ping", "all"))
+    newest = well(run("orders", "--newest", "1"))
+    assert newest[0].split() == ["ORDER", "BEGAN", "WHO", "ACTION", "TARGETS", "STATE", "RESULT"]
+    assert "token:cli-operator" in newest[1]
+    assert newest[1].endswith("01-1 01-2 02-1 02-2 and 2 more  done   ok")
+    audit = well(run("audit", "-q", "ping", "--newest", "1"))
+    assert "token:cli-operator" in audit[1]
+
+
+def test_on_a_terminal_people_are_asked_with_the_names_of_what_it_hits(
+    on_terminal: Callable[..., Terminal], room: Room
+) -> None:
+    terminal = on_terminal("power", "cycle", "2")
+    terminal.read_until("Go on? [y/N]: ")
+    assert "It takes down 2 rasps: 02-1 02-2" in terminal.shown
+    terminal.type("n\n")
+    assert "nothing was done" in terminal.read_all()
+    assert terminal.process.returncode == 130
+    assert set(room.phases.values()) == {"up"}
+
+
+def test_on_a_terminal_the_progress_is_shown_and_then_the_result(
+    on_terminal: Callable[..., Terminal],
+) -> None:
+    terminal = on_terminal("reboot", "3/2")
+    terminal.read_until("Go on? [y/N]: ")
+    terminal.type("y\n")
+    terminal.read_until("1 to go")
+    shown = terminal.read_all()
+    assert terminal.process.returncode == 0
+    assert "back after" in shown
+
+
+def test_ctrl_c_leaves_the_order_running_and_tells_its_number(
+    on_terminal: Callable[..., Terminal], room: Room, run: Run
+) -> None:
+    terminal = on_terminal("reboot", "3/2", "--yes")
+    terminal.read_until("1 to go")
+    terminal.process.send_signal(signal.SIGINT)
+    shown = terminal.read_all()
+    assert terminal.process.returncode == 130
+    told = re.search(r"order (\d+) goes on: `pirack order \1 --watch`", " ".join(shown.split()))
+    assert told is not None
+    assert rows(well(run("order", told[1], "--watch")))["03-2"].startswith("ok back after ")
+
+
+def test_bash_completes_actions_and_aliases_where_a_controller_answers(run: Run) -> None:
+    words = {"_PIRACK_COMPLETE": "bash_complete", "COMP_CWORD": "2", "COMP_WORDS": "pirack run re"}
+    found = {line.removeprefix("plain,") for line in run(**words).stdout.split()}
+    assert {"reboot", "restart_exporter", "cpu_temperature_celsius"} <= found
+    assert "uptime" not in found
+
+
+def test_completion_is_silent_where_no_controller_answers(run: Run) -> None:
+    words = {"_PIRACK_COMPLETE": "bash_complete", "COMP_CWORD": "2", "COMP_WORDS": "pirack run re"}
+    done = run(**words, PIRACK_URL=f"http://127.0.0.1:{free_port()}")
+    assert (done.stdout.strip(), done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize(("line", "printed"), EXAMPLES, ids=[line for line, _ in EXAMPLES])
+def test_an_example_of_the_page_prints_what_it_shows(run: Run, line: str, printed: str) -> None:
+    lines = well(run(*shlex.split(line)[1:]))
+    # There is no Prometheus here that would know how rasps are.
+    shown = "\n".join(each for each in lines if not each.startswith("nobody can tell"))
+    assert without_numbers(shown) == without_numbers(printed)
+
+
+def without_numbers(text: str) -> list[str]:
+    """Text with its temperatures, times and order numbers left out."""
+    lines = (re.sub(r"(?<![\d-])\d+(\.\d+)?(?![\d-])", "N", line) for line in text.splitlines())
+    return [" ".join(line.split()) for line in lines]
