@@ -110,6 +110,7 @@ class VirtualRasp:
                 self._begin_boot(now)
             return
         self.board.faults.add(fault)
+        self.advance(now, 0.0)
 
     def take_off(self, fault: Fault, now: float) -> None:
         """Make a fault disappear; what was dead boots."""
@@ -117,6 +118,7 @@ class VirtualRasp:
             self.board.faults.remove(fault)
             if fault is Fault.DEAD:
                 self._begin_boot(now)
+            self.advance(now, 0.0)
 
     def _begin_boot(self, now: float) -> None:
         self._host.close()

@@ -16,6 +16,7 @@ from rack.layout_file import load
 from rack.relays import Relays
 from tests.waiting import SECONDS, free_port, until
 from virtual_rack import control
+from virtual_rack.programs import find
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,6 +30,8 @@ address = "10.23.{{stack}}.{{slot}}"
 [relays]
 active_high = {active_high}
 contact = "{contact}"
+[orders]
+{orders}
 [[stacks]]
 pin = 16
 x = 0
@@ -89,14 +92,24 @@ class Controller:
 class Room:
     """A virtual rack that runs, in an /16 of loopback of its own, and what goes on around it."""
 
-    def __init__(self, folder: Path, *, active_high: bool = True, contact: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        active_high: bool = True,
+        contact: str,
+        boot_seconds: float = 0.1,
+        orders: str = "",
+    ) -> None:
         self.folder = folder
+        self._boot_seconds = boot_seconds
         self.state = folder / "state"
         self.network = f"127.{124 + os.getpid() % 100}"
         self.prometheus = free_port()
+        self.blackbox = free_port()
         self.layout = folder / "rack.toml"
         self.layout.write_text(
-            RACK_OF_3.format(active_high=str(active_high).lower(), contact=contact)
+            RACK_OF_3.format(active_high=str(active_high).lower(), contact=contact, orders=orders)
         )
         self.targets.mkdir(parents=True)
         self._processes: list[subprocess.Popen[str]] = []
@@ -113,7 +126,7 @@ class Room:
     def start_rack(self, *more: str) -> None:
         """Start the virtual rack; `more` are options of its beside those that each one has."""
         words = ["--rack", str(self.layout), "--state", str(self.state)]
-        words += ["--network", self.network, "--boot-time", "0.1", *more]
+        words += ["--network", self.network, "--boot-time", str(self._boot_seconds), *more]
         process = self._start("virtual_rack", ["run", *words])
         until(lambda: process.poll() is not None or self._does_answer())
         assert process.poll() is None, (self.folder / "virtual_rack.log").read_text()
@@ -139,7 +152,7 @@ class Room:
             *("--rack", str(self.layout), "--db", str(self.state / "pirack.db")),
             *("--targets", str(self.targets), "--listen", f"127.0.0.1:{port}"),
             *("--prometheus", f"http://127.0.0.1:{self.prometheus}", "--ping", "tcp:9848"),
-            *("--ssh-port", "9822"),
+            *("--ssh-port", "9822", "--blackbox", f"127.0.0.1:{self.blackbox}"),
             *("--anonymous", "viewer"),
         ]
 
@@ -157,6 +170,30 @@ class Room:
             )
         self._processes.append(process)
         return process
+
+    def start_blackbox(self) -> None:
+        """Start the blackbox_exporter that the controller asks whether a rasp answers."""
+        blackbox = find("blackbox_exporter")
+        with (self.folder / "blackbox.log").open("a") as log:
+            process = subprocess.Popen(
+                [
+                    *blackbox.words,
+                    f"--config.file={ROOT / 'prometheus' / 'blackbox.yml'}",
+                    f"--web.listen-address=127.0.0.1:{self.blackbox}",
+                ],
+                env=blackbox.env,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        self._processes.append(process)
+        until(lambda: does_answer(f"http://127.0.0.1:{self.blackbox}/-/healthy"))
+
+    def stop_blackbox(self) -> None:
+        """End the program that was started last: the blackbox_exporter."""
+        process = self._processes.pop()
+        process.terminate()
+        process.wait(SECONDS)
 
     def run_controller(self, port: int) -> subprocess.CompletedProcess[str]:
         """Start a controller that is to end by itself."""
@@ -211,15 +248,37 @@ class Room:
 
     @staticmethod
     def _answers(address: str) -> bool:
-        try:
-            return requests.get(f"http://{address}:9849/metrics", timeout=5).ok
-        except requests.ConnectionError:
-            return False
+        return does_answer(f"http://{address}:9849/metrics")
+
+    def put_on(self, places: str, fault: str) -> None:
+        """Put a fault on rasps of the rack."""
+        self._ask({"do": "fault", "places": [places], "fault": fault})
+
+    def take_off(self, places: str) -> None:
+        """Take all faults off rasps of the rack."""
+        self._ask({"do": "heal", "places": [places], "fault": None})
+
+    def _ask(self, request: Mapping[str, Any]) -> None:
+        reply = control.ask(self.state, request)
+        assert "error" not in reply, reply
+
+    @property
+    def phases(self) -> Mapping[str, str]:
+        """How far each rasp is: off, booting, up, halted."""
+        rasps = control.ask(self.state, {"do": "status"})["rasps"]
+        return {name: rasp["phase"] for name, rasp in rasps.items()}
 
     def close(self) -> None:
         for process in reversed(self._processes):
             process.terminate()
             process.wait(SECONDS)
+
+
+def does_answer(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.ConnectionError:
+        return False
 
 
 def clean_environment() -> dict[str, str]:
@@ -235,10 +294,24 @@ def switch(layout: Path, database: Path, stack: int, power: str) -> None:
 
 @contextmanager
 def a_room(
-    folder: Path, *, active_high: bool = True, contact: str = "normally_closed"
+    folder: Path,
+    *,
+    active_high: bool = True,
+    contact: str = "normally_closed",
+    boot_seconds: float = 0.1,
+    orders: str = "",
 ) -> Iterator[Room]:
-    """Give a room whose rack has begun to run; all that was started ends with the block."""
-    room = Room(folder, active_high=active_high, contact=contact)
+    """Give a room whose rack has begun to run; all that was started ends with the block.
+
+    `boot_seconds` is the mean time in which its rasps boot, `orders` what rack.toml's [orders] say.
+    """
+    room = Room(
+        folder,
+        active_high=active_high,
+        contact=contact,
+        boot_seconds=boot_seconds,
+        orders=orders,
+    )
     try:
         room.start_rack()
         yield room
