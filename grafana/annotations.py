@@ -37,12 +37,8 @@ def _installs() -> Json:
 
 
 def _orders() -> Json:
-    orders = f"pirack_orders_total{{{IN_RACK}}}"
-    # The first order of its kind makes the series, and increases nothing.
-    expression = (
-        f"sum by (action, result) (increase({orders}[$__rate_interval])) > 0"
-        f" or sum by (action, result) ({orders} unless {orders} offset 1m)"
-    )
+    ended = f"increase(pirack_orders_total{{{IN_RACK}}}[$__rate_interval])"
+    expression = f"sum by (action, result) ({ended}) > 0"
     return _annotation("Orders", _BLUE, expression, "Order {{action}}: {{result}}")
 
 

@@ -20,12 +20,14 @@ class Curves:
         limits: whether the thresholds are drawn, too.
         table: whether the legend, at the right, tells the newest and the greatest value of each.
         logarithmic: whether the axis is, so that great values do not hide small ones.
+        bars: whether each value is a bar, as where most of the time there is none.
     """
 
     stacked: bool = False
     limits: bool = False
     table: bool = False
     logarithmic: bool = False
+    bars: bool = False
 
 
 def _panel(
@@ -93,10 +95,10 @@ def course(
     """Return a panel of curves over time."""
     scale: Json = {"type": "log", "log": 10} if curves.logarithmic else {"type": "linear"}
     custom: Json = {
-        "drawStyle": "line",
+        "drawStyle": "bars" if curves.bars else "line",
         "lineInterpolation": "stepAfter" if curves.stacked else "linear",
-        "lineWidth": 0 if curves.stacked else 1,
-        "fillOpacity": 80 if curves.stacked else 5,
+        "lineWidth": 0 if curves.stacked or curves.bars else 1,
+        "fillOpacity": 80 if curves.stacked or curves.bars else 5,
         "showPoints": "never",
         "spanNulls": False,
         "stacking": {"mode": "normal" if curves.stacked else "none", "group": "A"},

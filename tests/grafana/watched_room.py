@@ -12,7 +12,10 @@ from typing import Any
 
 import requests
 
+from controller.roles import Role
+from controller.tokens import Tokens
 from exporter.aliases import DEFAULT_PATH
+from rack.database import Database
 from tests.controller.room import ROOT, Controller, Room
 from tests.waiting import free_port, until
 from virtual_rack import control
@@ -32,6 +35,7 @@ class WatchedRoom(Room):
         super().__init__(folder, contact="normally_closed")
         self.blackbox = free_port()
         self._watchers: list[Running] = []
+        self._token = ""
 
     def words(self, port: int) -> list[str]:
         return [*super().words(port), "--blackbox", f"127.0.0.1:{self.blackbox}"]
@@ -40,6 +44,19 @@ class WatchedRoom(Room):
         file = self.folder / "aliases.ini"
         file.write_text(DEFAULT_PATH.read_text(encoding="utf-8") + _FAILING)
         return file
+
+    def order(self, controller: Controller, path: str, **wanted: object) -> None:
+        """Order something of the controller, as a program does."""
+        if not self._token:
+            database = Database(self.state / "pirack.db")
+            self._token = Tokens(database).add("dashboards", Role.OPERATOR)
+        answer = requests.post(
+            f"{controller.url}/api/v1.0/{path}/execute",
+            json=wanted,
+            headers={"Authorization": f"Bearer {self._token}"},
+            timeout=10,
+        )
+        assert answer.ok, answer.text
 
     def break_things(self) -> None:
         for places, fault in _FAULTS.items():
@@ -100,9 +117,9 @@ def a_watched_room(folder: Path) -> Iterator[tuple[WatchedRoom, Controller]]:
     room = WatchedRoom(folder)
     try:
         room.start_rack("--aliases", str(room.write_aliases()))
-        room.switch(3, "off")
         controller = room.start_controller()
         room.start_watchers()
+        room.order(controller, "stacks", id=3, action="power_off", force=True)
         room.break_things()
         yield room, controller
     finally:
