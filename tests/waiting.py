@@ -1,10 +1,16 @@
 """Waiting for what is to come, with a bound; and where a server of a test can listen."""
 
+import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
+
+from virtual_rack.loopback import PING_PORT
 
 SECONDS = 30.0
+
+_NETWORKS = 100
 
 
 def until(condition: Callable[[], object], seconds: float = SECONDS) -> None:
@@ -20,3 +26,15 @@ def free_port(address: str = "127.0.0.1") -> int:
     with socket.create_server((address, 0)) as server:
         port: int = server.getsockname()[1]
         return port
+
+
+def free_network() -> str:
+    """Return the first two octets of a network of loopback in which no virtual rack runs.
+
+    Where tests run side by side, each begins to look at another one.
+    """
+    for i in range(_NETWORKS):
+        network = f"127.{124 + (os.getpid() + i) % _NETWORKS}"
+        with suppress(OSError), socket.create_server((f"{network}.1.1", PING_PORT)):
+            return network
+    raise AssertionError("virtual racks run in all networks")

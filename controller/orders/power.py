@@ -185,6 +185,8 @@ async def _see_dark(
     for (slot, _), is_there in zip(installed, seen, strict=True):
         if is_there:
             verdicts[slot] = failed("still answers after the cut")
+        elif is_there is None:
+            verdicts[slot] = before[slot].then(unknown(_NOBODY_TELLS))
         elif before[slot].result is Result.OK:
             verdicts[slot] = before[slot]
         else:

@@ -14,7 +14,7 @@ import requests
 from rack.database import Database
 from rack.layout_file import load
 from rack.relays import Relays
-from tests.waiting import SECONDS, free_port, until
+from tests.waiting import SECONDS, free_network, free_port, until
 from virtual_rack import control
 from virtual_rack.programs import find
 
@@ -104,7 +104,7 @@ class Room:
         self.folder = folder
         self._boot_seconds = boot_seconds
         self.state = folder / "state"
-        self.network = f"127.{124 + os.getpid() % 100}"
+        self.network = free_network()
         self.prometheus = free_port()
         self.blackbox = free_port()
         self.layout = folder / "rack.toml"
@@ -187,13 +187,13 @@ class Room:
                 text=True,
             )
         self._processes.append(process)
+        self._blackbox = process
         until(lambda: does_answer(f"http://127.0.0.1:{self.blackbox}/-/healthy"))
 
     def stop_blackbox(self) -> None:
-        """End the program that was started last: the blackbox_exporter."""
-        process = self._processes.pop()
-        process.terminate()
-        process.wait(SECONDS)
+        """End the blackbox_exporter: nobody can tell then whether a rasp answers."""
+        self._blackbox.terminate()
+        self._blackbox.wait(SECONDS)
 
     def run_controller(self, port: int) -> subprocess.CompletedProcess[str]:
         """Start a controller that is to end by itself."""

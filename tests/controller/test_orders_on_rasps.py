@@ -34,8 +34,9 @@ def healthy(room: Room, operator: Operator) -> Iterator[None]:
     """Whatever a test did to the rack, the next one finds all rasps up."""
     yield
     room.take_off("all")
-    if "halted" in room.phases.values():
-        operator.order("rack", action="power_cycle", force=True)
+    halted = {int(name[:2]) for name, phase in room.phases.items() if phase == "halted"}
+    if halted:
+        operator.order("stacks", ids=sorted(halted), action="power_cycle", force=True)
     until(lambda: set(room.phases.values()) == {"up"})
 
 
