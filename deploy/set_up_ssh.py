@@ -1,0 +1,178 @@
+"""Let the master run actions on the rasps, by the SSH access that somebody has already.
+
+`python -m deploy.set_up_ssh [TARGET …]`, on the master: makes the master's key, gives it to each
+rasp, side by side, pins the host key that the rasp itself names, and tries it. It can be run again.
+"""
+
+import argparse
+import asyncio
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncssh
+
+from controller.errors import SshError
+from controller.host_keys import HostKeys, mend, name
+from controller.master_key import MasterKey
+from controller.ssh import Ssh
+from exporter.actions import REFUSED
+from rack.database import open_existing
+from rack.errors import RackError, UnknownPlace
+from rack.inventory import Inventory, Rasp
+from rack.layout_file import load
+from rack.places import select
+
+_SCRIPT = Path(__file__).with_name("let_master_in.sh")
+_AT_ONCE = 16
+_CONNECT_SECONDS = 10
+_SECONDS = 60.0
+
+# As root, or, where people log in as somebody else, by sudo without a password.
+_COMMAND = """\
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+[ "$(id -u)" = 0 ] && exec sh -s -- {line}
+exec sudo -n sh -s -- {line}
+"""
+
+
+class NotSetUp(Exception):
+    """A rasp is not set up; the text says why."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """The SSH access that is there already: whose it is, and who they are on a rasp.
+
+    `owner` is whose `~/.ssh` counts, if it is not that of whoever runs this process.
+    """
+
+    port: int
+    login: str | None = None
+    owner: str | None = None
+
+    def command(self, rasp: Rasp, remote: str) -> list[str]:
+        """Return the command line that runs `remote` on a rasp."""
+        target = f"{self.login}@{rasp.address}" if self.login else str(rasp.address)
+        return [
+            *(("runuser", "-u", self.owner, "--") if self.owner else ()),
+            *("ssh", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_SECONDS}"),
+            *("-p", str(self.port), target, remote),
+        ]
+
+
+async def set_up(rasps: Sequence[Rasp], folder: Path, access: Access) -> dict[Rasp, str | None]:
+    """Set up rasps side by side; return for each why it is not, or None.
+
+    Args:
+        rasps: which.
+        folder: where the master's key and the pinned host keys are; the key must be there.
+        access: the way in.
+    """
+    limit = asyncio.Semaphore(_AT_ONCE)
+    host_keys = HostKeys(folder, access.port)
+    line = MasterKey(folder).authorized_line()
+    ssh = Ssh(folder, access.port)
+
+    async def one(rasp: Rasp) -> str | None:
+        async with limit:
+            try:
+                _pin(host_keys, rasp, await _give(rasp, line, access))
+                await _try(ssh, rasp)
+            except (NotSetUp, SshError) as error:
+                return str(error)
+            return None
+
+    try:
+        return dict(zip(rasps, await asyncio.gather(*map(one, rasps)), strict=True))
+    finally:
+        await ssh.close()
+
+
+async def _give(rasp: Rasp, line: str, access: Access) -> asyncssh.SSHKey:
+    """Give a rasp the master's key; return the host key that it names."""
+    remote = _COMMAND.format(line=shlex.quote(line))
+    process = await asyncio.create_subprocess_exec(
+        *access.command(rasp, remote),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(_SECONDS):
+            said, complaints = await process.communicate(_SCRIPT.read_bytes())
+    except TimeoutError:
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+        raise NotSetUp(f"it was not done after {_SECONDS:.0f} s") from None
+    if process.returncode:
+        lines = complaints.decode(errors="replace").strip().splitlines()
+        raise NotSetUp(lines[-1] if lines else f"exit status {process.returncode}")
+    shown = None
+    for text in said.decode(errors="replace").splitlines():
+        what, _, rest = text.partition(" ")
+        if what == "host-key":
+            shown = asyncssh.import_public_key(rest)
+        elif what == "note":
+            print(f"{name(rasp)}: {rest}", file=sys.stderr)
+    if shown is None:
+        raise NotSetUp("it has no ssh-ed25519 host key: make one there by `ssh-keygen -A`")
+    return shown
+
+
+def _pin(host_keys: HostKeys, rasp: Rasp, shown: asyncssh.SSHKey) -> None:
+    pinned = [each.key for each in host_keys.of(rasp.address)]
+    if not pinned:
+        host_keys.put({rasp: shown})
+    elif shown not in pinned:
+        raise NotSetUp(f"its host key is not the pinned one: {mend(name(rasp))}")
+
+
+async def _try(ssh: Ssh, rasp: Rasp) -> None:
+    """Ask for no action: a rasp that is set up says in its own words that it needs one."""
+    ran = await ssh.run(rasp.address, "", timeout=_SECONDS)
+    if ran.exit_status != REFUSED or "name an action" not in ran.output:
+        words = ran.output.strip().splitlines() or [f"exit status {ran.exit_status}"]
+        raise NotSetUp(
+            f"the master gets in, but the exporter does not run ({words[-1]}): run `pirack deploy`"
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.set_up_ssh", description=(__doc__ or "").partition("\n")[0]
+    )
+    add = parser.add_argument
+    add("targets", nargs="*", default=["all"], metavar="TARGET", help="such as 3/2; default: all")
+    add("--rack", type=Path, default=Path("rack.toml"), help="the layout (%(default)s)")
+    add("--db", type=Path, default=Path("pirack.db"), help="the controller's (%(default)s)")
+    add("--login", metavar="USER", help="who you are on the rasps (default: as ~/.ssh/config says)")
+    options = parser.parse_args(arguments)
+    try:
+        rack = load(options.rack)
+        known = Inventory(open_existing(options.db)).rasps()
+        slots = [(slot.stack, slot.number) for slot in select(rack, options.targets)]
+        rasps = [known[slot] for slot in slots if slot in known]
+        if not rasps:
+            raise UnknownPlace(f"no rasp is known at {' '.join(options.targets)}: install first")
+        folder = options.db.parent / "ssh"
+        MasterKey(folder).make()
+        owner = os.environ.get("SUDO_USER") if os.geteuid() == 0 else None
+        access = Access(rack.network.ssh_port, options.login, owner)
+        outcomes = asyncio.run(set_up(rasps, folder, access))
+    except (RackError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    for rasp, trouble in outcomes.items():
+        print(f"{name(rasp)}  {f'failed  {trouble}' if trouble else 'ok'}")
+    return 1 if any(outcomes.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,247 @@
+"""Setting up a rasp's SSH, with a real OpenSSH server and client; systemctl is a stand-in."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from controller.host_keys import HostKeys
+from controller.master_key import MasterKey
+from exporter.aliases import DEFAULT_PATH
+from rack.database import Database
+from rack.inventory import Inventory, Rasp
+from tests.controller.openssh import host_key, network
+from tests.waiting import free_port, until
+from virtual_rack.programs import find
+
+ROOT = Path(__file__).parents[2]
+LAYOUT = """
+name = "small"
+slots = 2
+[network]
+subnet = "10.23.0.0/16"
+master = "10.23.0.1"
+address = "10.23.{{stack}}.{{slot}}"
+ssh_port = {port}
+[relays]
+active_high = true
+contact = "normally_closed"
+[[stacks]]
+pin = 16
+x = 0
+y = 0
+"""
+SSHD_CONFIG = """\
+Include /etc/ssh/sshd_config.d/*.conf
+ListenAddress {address}:{port}
+UsePAM no
+StrictModes no
+PermitRootLogin {permit}
+SetEnv PATH={folder}/bin:/usr/local/bin:/usr/bin:/bin {environment}
+PidFile {folder}/sshd.pid
+"""
+
+
+@dataclass
+class Site:
+    """A master, and a rasp that lets somebody's own key in."""
+
+    folder: Path
+    permit: str = "prohibit-password"
+    environment: str = ""
+    port: int = field(default_factory=free_port)
+
+    def __post_init__(self) -> None:
+        self.rasp = Rasp(1, 1, "b8:27:eb:00:01:01", IPv4Address(f"{network()}.9.1"))
+        self.root_home = self.folder / "root"
+        self.authorized_keys = self.root_home / ".ssh" / "authorized_keys"
+        self.drop_in = self.folder / "etc_ssh" / "sshd_config.d" / "pirack.conf"
+        self.exporter = self.folder / "usr_local_bin" / "pirack-exporter"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "sshd.log").read_text()
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        clean = {name: value for name, value in os.environ.items() if name != "SUDO_USER"}
+        return subprocess.run(
+            [
+                *(sys.executable, "-m", "deploy.set_up_ssh"),
+                *("--rack", f"{self.folder}/rack.toml", "--db", f"{self.folder}/pirack.db", *words),
+            ],
+            cwd=ROOT,
+            env=clean | {"PATH": f"{self.folder}/client:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+def write_program(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def lay_out(site: Site) -> None:
+    """The master's files, the rasp's files, and the key of somebody who may log in as root."""
+    ssh = find("ssh")
+    (site.folder / "rack.toml").write_text(LAYOUT.format(port=site.port))
+    Inventory(Database(site.folder / "pirack.db")).replace([site.rasp])
+    own_key = host_key(site.folder, "own_key")
+    key = host_key(site.folder, "ssh_host_ed25519_key")
+    (site.folder / "ssh_config").write_text(
+        f"User root\nIdentityFile {own_key}\nUserKnownHostsFile {site.folder}/own_known_hosts\n"
+    )
+    public = key.with_suffix(".pub").read_text()
+    (site.folder / "own_known_hosts").write_text(f"[{site.rasp.address}]:{site.port} {public}")
+    libraries = ssh.settings.get("LD_LIBRARY_PATH", "")
+    write_program(
+        site.folder / "client" / "ssh",
+        f'export LD_LIBRARY_PATH={libraries}\nexec {ssh.path} -F {site.folder}/ssh_config "$@"',
+    )
+    site.authorized_keys.parent.mkdir(parents=True)
+    site.authorized_keys.write_text(own_key.with_suffix(".pub").read_text())
+    etc = site.folder / "etc_ssh"
+    (etc / "sshd_config.d").mkdir(parents=True)
+    for file in (key, key.with_suffix(".pub")):
+        file.rename(etc / file.name)
+    (etc / "sshd_config").write_text(
+        SSHD_CONFIG.format(
+            address=site.rasp.address,
+            port=site.port,
+            permit=site.permit,
+            folder=site.folder,
+            environment=site.environment,
+        )
+    )
+
+
+def start(site: Site) -> subprocess.Popen[bytes]:
+    """The rasp: its own /etc/ssh, /etc/passwd, /run and /usr/local/bin, and its SSH server."""
+    sshd = find("sshd")
+    folder = site.folder
+    libraries = sshd.settings.get("LD_LIBRARY_PATH", "")
+    server = f"LD_LIBRARY_PATH={libraries} exec {sshd.path}"
+    write_program(folder / "bin" / "sshd", f'{server} "$@"')
+    write_program(
+        folder / "bin" / "systemctl",
+        f'[ "$*" = "reload ssh" ] && kill -HUP "$(cat {folder}/sshd.pid)"',
+    )
+    (folder / "passwd").write_text(
+        f"root:x:0:0::{site.root_home}:/bin/sh\nsshd:x:65533:65534::/run/sshd:/bin/false\n"
+    )
+    write_program(site.exporter, f'cd {ROOT} && exec {sys.executable} -m exporter "$@"')
+    (folder / "etc" / "ssh").mkdir(parents=True)
+    (folder / "etc" / "pirack").mkdir()
+    (folder / "etc" / "pirack" / "aliases.ini").write_bytes(DEFAULT_PATH.read_bytes())
+    script = f"""
+        set -e
+        mount -t overlay overlay -o lowerdir={folder}/etc:/etc /etc
+        mount --bind {shlex.quote(str(folder / "passwd"))} /etc/passwd
+        mount --bind {folder}/etc_ssh /etc/ssh
+        mount -t tmpfs tmpfs /run
+        mkdir -m 755 /run/sshd
+        mount --bind {site.exporter.parent} /usr/local/bin
+        {server} -D -E {folder}/sshd.log
+    """
+    process = subprocess.Popen(
+        [
+            "unshare",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "sh",
+            "-c",
+            script,
+        ],
+        stdin=subprocess.DEVNULL,
+    )
+    until(lambda: (folder / "sshd.log").exists() and "Server listening" in site.log)
+    return process
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    if os.geteuid() != 0:
+        pytest.skip("only root can run an OpenSSH server that lets root in")
+    site = Site(tmp_path, **getattr(request, "param", {}))
+    lay_out(site)
+    process = start(site)
+    yield site
+    process.kill()
+    process.wait()
+
+
+def lines(file: Path) -> list[str]:
+    return file.read_text().splitlines()
+
+
+def test_a_rasp_is_set_up_and_can_be_again(site: Site) -> None:
+    own = lines(site.authorized_keys)
+    for _ in range(2):
+        ran = site.run()
+        assert (ran.returncode, ran.stdout) == (0, "01-1  ok\n")
+        assert ran.stderr == "01-1: you are root here: PermitRootLogin stays without-password\n"
+        assert lines(site.authorized_keys) == [
+            *own,
+            MasterKey(site.folder / "ssh").authorized_line(),
+        ]
+    assert not site.drop_in.exists()
+    (pinned,) = HostKeys(site.folder / "ssh", site.port).of(site.rasp.address)
+    shown = site.folder / "etc_ssh" / "ssh_host_ed25519_key.pub"
+    assert pinned.key == asyncssh.read_public_key(str(shown))
+
+
+@pytest.mark.parametrize("site", [{"environment": "SUDO_USER=anna"}], indirect=True)
+def test_by_sudo_root_is_left_forced_commands_alone(site: Site) -> None:
+    ran = site.run()
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "01-1  ok\n", "")
+    assert lines(site.drop_in) == ["PermitRootLogin forced-commands-only"]
+    assert "Received SIGHUP" in site.log
+    ran = site.run()  # with root's own key, which counts no more
+    assert (ran.returncode, ran.stdout.partition("  ")[0]) == (1, "01-1")
+    until(lambda: "ROOT LOGIN REFUSED" in site.log)
+
+
+def test_the_key_of_an_earlier_master_goes_and_others_stay(site: Site) -> None:
+    own = lines(site.authorized_keys)
+    earlier = MasterKey(site.folder / "earlier")
+    earlier.make()
+    with site.authorized_keys.open("a") as file:
+        file.write(f"{earlier.authorized_line()}\n# a comment of ours\n")
+    assert site.run("1/1").returncode == 0
+    assert lines(site.authorized_keys) == [
+        *own,
+        "# a comment of ours",
+        MasterKey(site.folder / "ssh").authorized_line(),
+    ]
+
+
+def test_what_goes_wrong_is_told_rasp_by_rasp(site: Site) -> None:
+    silent = Rasp(1, 2, "b8:27:eb:00:01:02", IPv4Address(f"{network()}.9.2"))
+    Inventory(Database(site.folder / "pirack.db")).replace([site.rasp, silent])
+    site.exporter.rename(site.exporter.with_name("elsewhere"))
+    ran = site.run()
+    assert ran.returncode == 1
+    first, second = ran.stdout.splitlines()
+    assert first.startswith("01-1  failed  the master gets in, but the exporter does not run (")
+    assert first.endswith("not found): run `pirack deploy`")
+    assert re.fullmatch(r"01-2  failed  ssh: .* Connection refused", second)
+    site.exporter.with_name("elsewhere").rename(site.exporter)
+    other = asyncssh.read_public_key(str(host_key(site.folder, "other").with_suffix(".pub")))
+    HostKeys(site.folder / "ssh", site.port).put({site.rasp: other})
+    ran = site.run("1/1")
+    assert ran.stdout.startswith("01-1  failed  its host key is not the pinned one: if it was")
+    assert site.run("2").stderr == "no stack 2: this rack has stacks 1 to 1\n"
