@@ -19,8 +19,6 @@ from rack.errors import RackError
 from rack.inventory import Rasp
 from rack.layout import Stack
 
-_LINES_SECONDS = 15.0
-
 
 @dataclass(frozen=True)
 class Site:
@@ -67,10 +65,11 @@ def shorten_leases(site: Site) -> None:
     backup = configuration.put_in_force(text, keep=True)
     kept = f"; {backup} is as it was before" if backup else ""
     site.telling.say(f"leases of {INSTALLING_LEASE} s are in force{kept}")
-    site.driver.wait(_LINES_SECONDS, site.signs.has_lines)
+    seconds = site.world.log_seconds
+    site.driver.wait(seconds, site.signs.has_lines)
     if not site.signs.has_lines():
         raise LogUnreadable(
-            f"the DHCP server was started anew, and its log said nothing in {_LINES_SECONDS:.0f} s:"
+            f"the DHCP server was started anew, and its log said nothing in {seconds:g} s:"
             " name where it logs to, and see that this user may read that (for the journal: the"
             " group systemd-journal)"
         )

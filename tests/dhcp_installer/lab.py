@@ -31,7 +31,7 @@ from virtual_rack.loopback import PING_PORT, Options, loopback_rack
 from virtual_rack.pins import VirtualFactory
 
 ALIASES = load(DEFAULT_PATH)
-TICK_SECONDS = 0.01
+TICK_SECONDS = 0.03  # at each, every rasp writes what its sensors show
 RACK = """
 name = "lab"
 slots = 2
@@ -69,7 +69,7 @@ class Lab:
         self.layout.write_text(text)
         self.rack = parse(text)
         self.virtual = loopback_rack(
-            self.rack, ALIASES, self.state, Options(self.network, boot_seconds=0.1)
+            self.rack, ALIASES, self.state, Options(self.network, boot_seconds=0.05)
         )
         self.database = Database(self.state / "pirack.db")
         self.inventory = Inventory(self.database)

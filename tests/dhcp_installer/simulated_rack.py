@@ -56,6 +56,7 @@ class SimulatedRack:
     pis: list[Pi]
     random: Random
     stuck: frozenset[int] = frozenset()  # stacks whose relay never cuts
+    link_delay: float = 0.0  # seconds for which a switch holds back a port that has just come up
     now: float = 0.0
     moves: list[tuple[float, Command]] = field(default_factory=list)
     power: dict[int, bool] = field(default_factory=dict)
@@ -110,7 +111,8 @@ class SimulatedRack:
         if pi.is_dead:
             return
         is_slow = pi.is_slow or (pi.is_sometimes_slow and self.random.random() < SOMETIMES)
-        self._plan(self.random.uniform(*(SLOW_BOOT if is_slow else BOOT)), pi, "speak")
+        boot = self.random.uniform(*(SLOW_BOOT if is_slow else BOOT))
+        self._plan(boot + self.link_delay, pi, "speak")
 
     def _die(self, pi: Pi) -> None:
         pi.life += 1

@@ -168,6 +168,16 @@ def test_two_stacks_never_get_power_at_once(strategy: type[Strategy]) -> None:
 
 
 @BOTH
+def test_a_switch_that_delays_links_by_half_a_minute_misleads_nobody(
+    strategy: type[Strategy],
+) -> None:
+    rack = SimulatedRack(healthy(12), Random(2016), link_delay=30.0)
+    findings = rack.discover(strategy(slots(12)))
+    assert findings.missing == {}
+    assert wrong(findings, rack) == []
+
+
+@BOTH
 def test_findings_grow_while_it_runs(strategy: type[Strategy]) -> None:
     running = strategy(slots(3))
     assert running.findings.missing == {1: 4, 2: 4, 3: 4}
