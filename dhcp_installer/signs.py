@@ -56,7 +56,7 @@ class Signs:
         self._last = max(self._last, time.monotonic() - self._began)
         return self._last
 
-    def next(self, until: float, wake: float = 0.2) -> Sign | None:
+    def next(self, until: float, wake: float = 0.05) -> Sign | None:
         """Return the next event; None when it is `until`, or nothing came for `wake` seconds.
 
         Raises:
