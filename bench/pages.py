@@ -38,7 +38,7 @@ from rack.inventory import Inventory, Rasp
 from rack.layout import Rack
 from rack.layout_file import load
 from tests.controller.visitor import add_users, session_of
-from tests.controller.world import World, orders_of
+from tests.controller.world import World, installation_of, orders_of
 
 ROUNDS = {48: 300, 1000: 40}
 REFRESH_SECONDS, SCRAPE_SECONDS = 0.6, 5.0
@@ -192,6 +192,8 @@ class Asked:
 def controller_of(rack: Rack, folder: Path) -> Iterator[tuple[Asked, Readings]]:
     """Give a controller of a rack that an operator asks, and what it will be told."""
     database = Database(folder / "pirack.db")
+    access = Access(database)
+    installation = installation_of(access, folder)
     inventory = Inventory(database)
     inventory.replace(
         Rasp(
@@ -202,7 +204,6 @@ def controller_of(rack: Rack, folder: Path) -> Iterator[tuple[Asked, Readings]]:
         )
         for slot in rack.slots
     )
-    access = Access(database)
     add_users(access)
     readings, registry = Readings(rack), CollectorRegistry()
     with prometheus_of(readings) as url:
@@ -213,6 +214,7 @@ def controller_of(rack: Rack, folder: Path) -> Iterator[tuple[Asked, Readings]]:
             registry,
             access,
             orders_of(access, World(), folder, registry),
+            installation,
             Records(rack.name, prometheus),
         )
         with serving(app) as (port, watch):

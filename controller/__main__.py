@@ -8,6 +8,7 @@ import logging
 import signal
 import sys
 import threading
+from functools import partial
 from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,9 @@ from controller import command_line, console, health, hosts, master_metrics, pow
 from controller.access import Access
 from controller.app import create_app
 from controller.grafana import Grafana
+from controller.installation import metrics as installation_metrics
+from controller.installation.installation import Installation
+from controller.installation.ssh import RaspsBySsh
 from controller.master import Master, metrics_service, prometheus_service, unit_service
 from controller.orders.actions import Actions
 from controller.orders.book import OrderBook
@@ -34,6 +38,10 @@ from controller.shared import Shared
 from controller.ssh import Ssh
 from controller.targets import Services, TargetFiles
 from controller.watch import Watch
+from dhcp_installer import options as install_options
+from dhcp_installer.journal import Journal
+from dhcp_installer.pings import pinger
+from dhcp_installer.world import World
 from exporter.aliases import Aliases, AliasesError
 from exporter.aliases import load as load_aliases
 from rack.database import Database
@@ -118,6 +126,7 @@ def _serve(options: argparse.Namespace, rack: Rack, aliases: Aliases) -> int:
     )
     state = Shared(watch.state, fresh_for=_STATE_FRESH_SECONDS)
     actions = Actions(aliases)
+    ssh_folder, ssh_port = options.db.parent / "ssh", options.ssh_port or rack.network.ssh_port
     orders = Orders(
         Site(
             rack,
@@ -125,7 +134,7 @@ def _serve(options: argparse.Namespace, rack: Rack, aliases: Aliases) -> int:
             relays,
             Ping(options.blackbox, options.ping),
             Exporters(rack.network.exporter_port),
-            Ssh(options.db.parent / "ssh", options.ssh_port or rack.network.ssh_port),
+            Ssh(ssh_folder, ssh_port),
         ),
         actions,
         reservations,
@@ -134,15 +143,34 @@ def _serve(options: argparse.Namespace, rack: Rack, aliases: Aliases) -> int:
         OrderMetrics(registry, (action.name for action in actions.of_stacks)),
         state.get,
     )
+    by_ssh = RaspsBySsh(ssh_folder, ssh_port)
+    installation = Installation(
+        World(
+            rack,
+            relays,
+            inventory,
+            Journal(database),
+            install_options.configuration(options, rack),
+            install_options.log(options),
+            partial(pinger, options.ping),
+            sync=by_ssh.sync,
+            keep_targets=targets.keep,
+            pin_host_keys=by_ssh.pin_host_keys,
+        ),
+        reservations,
+        access.audit,
+    )
+    installation_metrics.describe(registry, installation)
     app = create_app(
         state.get,
         Shared(master.read, fresh_for=_MASTER_FRESH_SECONDS).get,
         registry,
         access,
         orders,
+        installation,
         Records(rack.name, prometheus),
-        hosts.own_names().union(rack.access.hosts),
-        Grafana(options.grafana),
+        names=hosts.own_names().union(rack.access.hosts),
+        grafana=Grafana(options.grafana),
     )
     try:
         server = create_server(
@@ -165,6 +193,7 @@ def _serve(options: argparse.Namespace, rack: Rack, aliases: Aliases) -> int:
     try:
         server.run()
     finally:
+        installation.close()
         orders.close()
         stop.set()
         updater.join()

@@ -8,6 +8,8 @@ from prometheus_client import CollectorRegistry
 from controller import __version__, account, api, health, hosts, pages, problems, sign_in
 from controller.access import Access
 from controller.grafana import Grafana
+from controller.installation import api as installation_api
+from controller.installation.installation import Installation
 from controller.openapi import Document
 from controller.orders import api as orders_api
 from controller.orders.orders import Orders
@@ -29,13 +31,15 @@ _LONGEST_BODY = 64 * 1024
 _NO_GRAFANA = Grafana()
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - it is where all parts meet
     state: Callable[[], RackState],
     master: Callable[[], MasterAnswer],
     registry: CollectorRegistry,
     access: Access,
     orders: Orders,
+    installation: Installation,
     records: Records,
+    *,
     names: Collection[str] = ("localhost",),
     grafana: Grafana = _NO_GRAFANA,
 ) -> Flask:
@@ -47,6 +51,7 @@ def create_app(
         registry: the metrics of the controller itself.
         access: knows who may do what.
         orders: takes what is ordered.
+        installation: installs the rack.
         records: what Prometheus knows of one rasp or stack.
         names: the host names, in lower case, by which the application answers.
         grafana: where the pages' links to dashboards lead.
@@ -59,6 +64,7 @@ def create_app(
     document = Document()
     app.register_blueprint(api.blueprint(document, state, master, access.audit))
     app.register_blueprint(orders_api.blueprint(document, orders, access))
+    app.register_blueprint(installation_api.blueprint(document, installation))
     pages.register(app, pages.Sources(state, master, records, orders, access))
     app.register_blueprint(health.blueprint(registry))
     app.register_blueprint(sign_in.blueprint(access))

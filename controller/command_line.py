@@ -8,18 +8,13 @@ from typing import get_args
 
 from controller import console
 from controller.grafana import is_url
+from dhcp_installer import options
 from exporter.aliases import DEFAULT_PATH
 from rack.layout import Anonymous
 
 _DESCRIPTION = """Serve the rack's state until SIGTERM or Ctrl-C.
 
 With a command it looks after users and tokens, or shows the audit."""
-
-
-def _ping(text: str) -> str:
-    if re.fullmatch(r"icmp|tcp:\d{1,5}", text):
-        return text
-    raise argparse.ArgumentTypeError(f"{text!r} is neither icmp nor tcp:PORT")
 
 
 def _grafana(text: str) -> str:
@@ -68,9 +63,9 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--ping",
         default="icmp",
-        type=_ping,
+        type=options.ping,
         metavar="icmp|tcp:PORT",
-        help="how blackbox_exporter sees that a rasp is there (%(default)s)",
+        help="how blackbox_exporter and installs see that a rasp is there (%(default)s)",
     )
     add(
         "--aliases",
@@ -96,5 +91,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="ADDRESS",
         help="believe this HTTPS proxy's X-Forwarded headers",
     )
+    options.add_options(made)
     console.add_commands(made)
     return made

@@ -12,6 +12,8 @@ RackError
     ├── UnknownOrder     there is no such order (also a LookupError)
     ├── StackBusy        somebody else has the stack
     ├── NotCancellable   the order is over
+    ├── InstallRuns      an install runs, and there is one at a time
+    ├── NothingToStop    no install runs
     └── OrdersClosed     the controller takes no orders now
 """
 
@@ -70,6 +72,14 @@ class StackBusy(OrderError):
 
 class NotCancellable(OrderError):
     """The order is over."""
+
+
+class InstallRuns(OrderError):
+    """An install, a replacement or a swap runs, and there is one at a time."""
+
+
+class NothingToStop(OrderError):
+    """No install runs, and none was interrupted."""
 
 
 class OrdersClosed(OrderError):

@@ -37,6 +37,7 @@ _TAGS = {
         Tag(name="rack", description="All of it at a glance."),
         Tag(name="master", description="The machine that the controller runs on."),
         Tag(name="orders", description="What was ordered, and what came of it."),
+        Tag(name="installation", description="Which rasp sits where, found out and written down."),
         Tag(name="audit", description="Who did what, when and from where."),
         Tag(name="document", description="This document."),
     )
@@ -75,7 +76,8 @@ _MEANS: Mapping[HTTPStatus, str] = {
     HTTPStatus.FORBIDDEN: "The role does not reach so far, or a session lacks its CSRF token.",
     HTTPStatus.NOT_FOUND: "There is no such place in this rack, or no such order.",
     HTTPStatus.METHOD_NOT_ALLOWED: "The path takes other methods.",
-    HTTPStatus.CONFLICT: "A stack is busy with something else, or there is nothing to cancel.",
+    HTTPStatus.CONFLICT: "Something else runs, nothing does that could be stopped, or an install is"
+    " refused.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is longer than 64 KiB.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body does not say that it is JSON.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "A field is unknown or wrong; `errors` names each.",
@@ -92,7 +94,7 @@ _OF_CHANGES = (
 _OF_BODIES = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 _HEADERS: Mapping[HTTPStatus, tuple[str, str]] = {
     HTTPStatus.OK: ("ETag", "Names this answer; send it back as `If-None-Match`."),
-    HTTPStatus.ACCEPTED: ("Location", "The order's own path."),
+    HTTPStatus.ACCEPTED: ("Location", "Where the order or the install can be watched."),
     HTTPStatus.NOT_MODIFIED: ("ETag", "Names the answer that the client has."),
     HTTPStatus.TOO_MANY_REQUESTS: ("Retry-After", "Seconds to wait."),
     HTTPStatus.METHOD_NOT_ALLOWED: ("Allow", "The methods that the path takes."),

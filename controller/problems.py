@@ -17,17 +17,30 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from controller.errors import NotCancellable, OrdersClosed, StackBusy, UnknownAction, UnknownOrder
+from controller.errors import (
+    InstallRuns,
+    NotCancellable,
+    NothingToStop,
+    OrdersClosed,
+    StackBusy,
+    UnknownAction,
+    UnknownOrder,
+)
 from controller.schemas import Problem, WrongField
+from dhcp_installer.errors import AssignmentError, InstallError
 from rack.errors import DatabaseError, RackError, UnknownPlace
 
 API_PREFIX = "/api/v"
 
-_STATUSES: Mapping[type[RackError], HTTPStatus] = {
+_STATUSES: Mapping[type[RackError | InstallError], HTTPStatus] = {
     UnknownPlace: HTTPStatus.NOT_FOUND,
     UnknownOrder: HTTPStatus.NOT_FOUND,
     StackBusy: HTTPStatus.CONFLICT,
     NotCancellable: HTTPStatus.CONFLICT,
+    InstallRuns: HTTPStatus.CONFLICT,
+    InstallError: HTTPStatus.CONFLICT,
+    AssignmentError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    NothingToStop: HTTPStatus.CONFLICT,
     OrdersClosed: HTTPStatus.SERVICE_UNAVAILABLE,
     DatabaseError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -89,7 +102,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(UnknownAction, _unknown_action)
 
 
-def _told(status: HTTPStatus, error: RackError) -> Response:
+def _told(status: HTTPStatus, error: RackError | InstallError) -> Response:
     return _answer(status, str(error))
 
 

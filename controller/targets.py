@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from controller.orders.ping import probe
+from rack.errors import RackError
 from rack.inventory import Inventory, Rasp
 from rack.layout import Rack
 
@@ -107,3 +108,11 @@ class TargetFiles:
             fresh.write_text(text, encoding="utf-8")
             fresh.replace(path)
             _log.info("%s: %d targets", path, len(groups))
+
+    def keep(self) -> list[str]:
+        """Write what has changed; return why that cannot be, nothing where it was done."""
+        try:
+            self.update()
+        except (OSError, RackError) as error:
+            return [f"Prometheus' target files are not up to date: {error}"]
+        return []

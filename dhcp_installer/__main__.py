@@ -15,7 +15,7 @@ from threading import Event
 from dhcp_installer import install, options
 from dhcp_installer.errors import InstallError
 from dhcp_installer.install import STRATEGIES, Task
-from dhcp_installer.journal import Entry, Journal, Kind, State
+from dhcp_installer.journal import Entry, InstallKind, InstallState, Journal
 from dhcp_installer.pings import pinger
 from dhcp_installer.progress import Report
 from dhcp_installer.terminal import Lines, live
@@ -68,7 +68,7 @@ def _install(chosen: argparse.Namespace, rack: Rack) -> int:
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, lambda *_: stop.set())
     world.journal.interrupt()
-    task = Task(Kind.INSTALL, f"console:{getpass.getuser()}", chosen.strategy)
+    task = Task(InstallKind.INSTALL, f"console:{getpass.getuser()}", chosen.strategy)
     number = install.begin(world, task)
     if chosen.json:
         entry = install.run(world, task, number, _print_json, stop)
@@ -99,7 +99,7 @@ def _summary(entry: Entry) -> str:
 
 def _status(entry: Entry) -> int:
     """Return 0 where all rasps found are at their addresses, 1 where not all is well."""
-    return 0 if entry.state is State.DONE and not entry.trouble else 1
+    return 0 if entry.state is InstallState.DONE and not entry.trouble else 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from dhcp_installer.cut import Cut
 from dhcp_installer.discovery import Strategy
 from dhcp_installer.driver import Driver
 from dhcp_installer.errors import InstallError, Stopped
-from dhcp_installer.journal import Entry, Kind, State
+from dhcp_installer.journal import Entry, InstallKind, InstallState
 from dhcp_installer.one_by_one import OneByOne
 from dhcp_installer.progress import Stage
 from dhcp_installer.replacement import find_new_board, wait_for_new_board
@@ -22,7 +22,7 @@ from dhcp_installer.signs import Signs
 from dhcp_installer.stages import Site
 from dhcp_installer.telling import Tell, Telling
 from dhcp_installer.world import World
-from rack.errors import DatabaseError, RackError
+from rack.errors import RackError
 from rack.layout import Slot
 
 STRATEGIES: dict[str, type[Strategy]] = {"cut": Cut, "one-by-one": OneByOne}
@@ -39,7 +39,7 @@ class Task:
     rasps are to be swapped.
     """
 
-    kind: Kind
+    kind: InstallKind
     who: str
     strategy: str = "cut"
     slot: Slot | None = None
@@ -94,16 +94,33 @@ def run(world: World, task: Task, number: int, tell: Tell, stop: Event) -> Entry
             if task.pair
             else _find(world, task, number, telling, stop)
         )
-        world.journal.end(number, State.DONE, trouble)
+        world.journal.end(number, InstallState.DONE, trouble)
         telling.reach(Stage.FINISH)
     except Stopped:
-        _undo(world, number, telling, State.STOPPED, "")
+        _undo(world, number, telling, InstallState.STOPPED, "")
     except (InstallError, RackError) as error:
-        _undo(world, number, telling, State.FAILED, str(error))
+        _undo(world, number, telling, InstallState.FAILED, str(error))
     except BaseException as error:
-        _undo(world, number, telling, State.FAILED, f"{type(error).__name__}: {error}")
+        _undo(world, number, telling, InstallState.FAILED, f"{type(error).__name__}: {error}")
         raise
-    return _entry(world, number)
+    return world.journal.get(number)
+
+
+def put_in_order(world: World, number: int, tell: Tell) -> None:
+    """Settle the traces of installs that were interrupted, instead of another one.
+
+    Args:
+        world: the rack and its surroundings.
+        number: of the one that tells it.
+        tell: gets each report.
+
+    Raises:
+        InstallError, RackError: they cannot be settled now.
+    """
+    before = world.journal.get(number).report
+    telling = Telling(world.journal, number, tell, report=before)
+    telling.reach(Stage.UNDO)
+    traces.settle(world, telling.say, InstallState.STOPPED)
 
 
 def _find(world: World, task: Task, number: int, telling: Telling, stop: Event) -> str:
@@ -149,12 +166,12 @@ def _swap(world: World, one: Slot, other: Slot, number: int, telling: Telling) -
     return ""
 
 
-def _undo(world: World, number: int, telling: Telling, state: State, why: str) -> None:
+def _undo(world: World, number: int, telling: Telling, state: InstallState, why: str) -> None:
     """Leave no trace of what cannot go on; what was decided stays."""
     telling.reach(Stage.UNDO)
     if why:
         telling.say(why)
-    entry = _entry(world, number)
+    entry = world.journal.get(number)
     if not entry.wrote:
         world.journal.end(number, state, why)
         return
@@ -164,13 +181,6 @@ def _undo(world: World, number: int, telling: Telling, state: State, why: str) -
         else:
             traces.give_back(world, telling.say)
     except (InstallError, RackError) as error:
-        world.journal.mark(number, State.INTERRUPTED, f"{why}; not undone yet: {error}")
+        world.journal.mark(number, InstallState.INTERRUPTED, f"{why}; not undone yet: {error}")
     else:
         world.journal.end(number, state, why)
-
-
-def _entry(world: World, number: int) -> Entry:
-    entry = world.journal.get(number)
-    if entry is None:
-        raise DatabaseError(f"install {number} is no longer in the journal: install anew")
-    return entry

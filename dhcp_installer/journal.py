@@ -17,15 +17,17 @@ from typing import Any
 
 from dhcp_installer.progress import Report, Stage, report_of
 from rack.database import Database
+from rack.errors import DatabaseError
 from rack.inventory import Rasp
 
+_GREATEST_ID = 2**63 - 1  # of SQLite
 _COLUMNS = (
     "id, kind, strategy, who, state, began, ended, report, steps, trouble, conf, wrote,"
     " conf_before, decided"
 )
 
 
-class State(StrEnum):
+class InstallState(StrEnum):
     """How an install stands. `interrupted`: its process ended before it did."""
 
     RUNNING = "running"
@@ -36,7 +38,7 @@ class State(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-class Kind(StrEnum):
+class InstallKind(StrEnum):
     """What was asked for."""
 
     INSTALL = "install"
@@ -63,10 +65,10 @@ class Entry:
     """
 
     id: int
-    kind: Kind
+    kind: InstallKind
     strategy: str
     who: str
-    state: State
+    state: InstallState
     began: float
     ended: float | None
     report: Report
@@ -80,7 +82,7 @@ class Entry:
     @property
     def is_unfinished(self) -> bool:
         """Whether it neither finished nor was stopped cleanly."""
-        return self.state in {State.FAILED, State.INTERRUPTED}
+        return self.state in {InstallState.FAILED, InstallState.INTERRUPTED}
 
 
 class Journal:
@@ -93,7 +95,7 @@ class Journal:
         self._database = database
         self._clock = clock
 
-    def begin(self, kind: Kind, strategy: str, who: str, conf: Path) -> int:
+    def begin(self, kind: InstallKind, strategy: str, who: str, conf: Path) -> int:
         """Begin an install; return its number."""
         now = self._clock()
         report = json.dumps(Report(now, Stage.CHECK).as_json())
@@ -101,7 +103,7 @@ class Journal:
             "INSERT INTO installs"
             " (kind, strategy, who, state, began, report, steps, trouble, conf, wrote)"
             " VALUES (?, ?, ?, ?, ?, ?, '[]', '', ?, 0)",
-            (kind, strategy, who, State.RUNNING, now, report, str(conf)),
+            (kind, strategy, who, InstallState.RUNNING, now, report, str(conf)),
         )
 
     def tell(self, number: int, report: Report) -> None:
@@ -128,13 +130,14 @@ class Journal:
             )
         self._execute("UPDATE installs SET decided = ? WHERE id = ?", (decided, number))
 
-    def mark(self, number: int, state: State, trouble: str = "") -> None:
+    def mark(self, number: int, state: InstallState, trouble: str = "") -> None:
         """Say that it is being stopped, or that its traces are still there, and why."""
         self._execute(
-            "UPDATE installs SET state = ?, trouble = ? WHERE id = ?", (state, trouble, number)
+            "UPDATE installs SET state = ?, trouble = ? WHERE id = ? AND ended IS NULL",
+            (state, trouble, number),
         )
 
-    def end(self, number: int, state: State, trouble: str = "") -> None:
+    def end(self, number: int, state: InstallState, trouble: str = "") -> None:
         """Say how it ended: nothing of it is left to be settled."""
         self._execute(
             "UPDATE installs SET state = ?, trouble = ?, ended = ?, conf_before = NULL"
@@ -142,22 +145,30 @@ class Journal:
             (state, trouble, self._clock(), number),
         )
 
-    def interrupt(self) -> None:
-        """Mark what is said to run as interrupted: to be called where it certainly does not."""
-        self._execute("UPDATE installs SET state = ? WHERE ended IS NULL", (State.INTERRUPTED,))
+    def interrupt(self) -> list[Entry]:
+        """Mark those that are said to run as interrupted, and return them.
+
+        To be called where none certainly runs.
+        """
+        running = self._read("WHERE state IN (?, ?)", (InstallState.RUNNING, InstallState.STOPPING))
+        for entry in running:
+            self.mark(entry.id, InstallState.INTERRUPTED, entry.trouble)
+        return running
 
     def unsettled(self) -> list[Entry]:
         """Return those that were interrupted and whose traces are still there, the newest first."""
-        return self._read("WHERE ended IS NULL AND state = ?", (State.INTERRUPTED,))
+        return self._read("WHERE ended IS NULL AND state = ?", (InstallState.INTERRUPTED,))
 
-    def get(self, number: int) -> Entry | None:
+    def get(self, number: int) -> Entry:
         """Return an install by its number."""
         entries = self._read("WHERE id = ?", (number,))
-        return entries[0] if entries else None
+        if not entries:
+            raise DatabaseError(f"install {number} is not in the journal: install anew")
+        return entries[0]
 
-    def newest(self, count: int) -> list[Entry]:
-        """Return the newest installs, the newest first."""
-        return self._read("", (), count)
+    def newest(self, count: int, before: int | None = None) -> list[Entry]:
+        """Return the newest installs, the newest first; those before one alone, if it is named."""
+        return self._read("WHERE id < ?", (before or _GREATEST_ID,), count)
 
     def _execute(self, statement: str, values: tuple[Any, ...]) -> int:
         with self._database.connection() as connection:
@@ -176,10 +187,10 @@ def _entry(row: tuple[Any, ...]) -> Entry:
     ) = row  # fmt: skip
     return Entry(
         number,
-        Kind(kind),
+        InstallKind(kind),
         strategy,
         who,
-        State(state),
+        InstallState(state),
         began,
         ended,
         report_of(json.loads(report)),

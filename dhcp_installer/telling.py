@@ -18,17 +18,24 @@ class Telling:
         journal: keeps what is said.
         number: the install's.
         tell: gets each report.
+        report: what was told before; nothing where None.
         clock: seconds since the epoch.
     """
 
     def __init__(
-        self, journal: Journal, number: int, tell: Tell, *, clock: Callable[[], float] = time.time
+        self,
+        journal: Journal,
+        number: int,
+        tell: Tell,
+        *,
+        report: Report | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._journal = journal
         self._number = number
         self._tell = tell
         self._clock = clock
-        self.report = Report(clock(), Stage.CHECK)
+        self.report = report or Report(clock(), Stage.CHECK)
 
     def say(self, text: str) -> None:
         """Tell what was just done."""

@@ -9,15 +9,15 @@ Doing it twice does no harm, so a kill while it is done does none.
 from collections.abc import Callable, Sequence
 
 from dhcp_installer.errors import InstallError
-from dhcp_installer.journal import Entry, State
+from dhcp_installer.journal import Entry, InstallState
 from dhcp_installer.world import World
 from rack.errors import RackError
 
 Say = Callable[[str], None]
 
 
-def settle(world: World, say: Say) -> None:
-    """Settle the traces of all installs that were interrupted.
+def settle(world: World, say: Say, state: InstallState = InstallState.INTERRUPTED) -> None:
+    """Settle the traces of all installs that were interrupted; that is their state then.
 
     Raises:
         InstallError, RackError: one cannot be; the text says which, why, and the mend.
@@ -30,10 +30,10 @@ def settle(world: World, say: Say) -> None:
             else:
                 take_back(world, entry, say)
         except (InstallError, RackError) as error:
-            raise InstallError(
-                f"what {entry.kind} {entry.id} has left cannot be put in order: {error}"
-            ) from error
-        world.journal.end(entry.id, State.INTERRUPTED, entry.trouble)
+            trouble = f"what {entry.kind} {entry.id} has left cannot be put in order: {error}"
+            world.journal.mark(entry.id, InstallState.INTERRUPTED, trouble)
+            raise InstallError(trouble) from error
+        world.journal.end(entry.id, state, entry.trouble)
 
 
 def take_back(world: World, entry: Entry, say: Say) -> None:

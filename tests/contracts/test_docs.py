@@ -19,6 +19,8 @@ from pydantic import BaseModel
 from controller import health, power
 from controller.access import Access
 from controller.app import create_app
+from controller.installation import metrics as installation_metrics
+from controller.installation.installation import Installation
 from controller.master import Master
 from controller.master_readings import Readings
 from controller.orders.metrics import OrderMetrics
@@ -41,7 +43,7 @@ from rack.layout_file import (
     _StackTable,
 )
 from rack.relays import Relays
-from tests.controller.world import RACK, World, orders_of
+from tests.controller.world import RACK, World, installation_of, orders_of
 from virtual_rack.faults import Fault
 
 PAGES = [*Path("docs").glob("**/*.md"), *map(Path, ("README.md", "CONTRIBUTING.md"))]
@@ -76,10 +78,24 @@ def orders(world: World, access: Access, tmp_path: Path) -> Orders:
 
 
 @pytest.fixture
-def app(tmp_path: Path, world: World, access: Access, orders: Orders) -> Flask:
-    records = Records(RACK.name, Prometheus("http://127.0.0.1:1"))
+def installation(access: Access, tmp_path: Path) -> Iterator[Installation]:
+    installation = installation_of(access, tmp_path)
+    yield installation
+    installation.close()
+
+
+@pytest.fixture
+def app(
+    tmp_path: Path, world: World, access: Access, orders: Orders, installation: Installation
+) -> Flask:
     return create_app(
-        world.state, Master(tmp_path, []).read, CollectorRegistry(), access, orders, records
+        world.state,
+        Master(tmp_path, []).read,
+        CollectorRegistry(),
+        access,
+        orders,
+        installation,
+        Records(RACK.name, Prometheus("http://127.0.0.1:1")),
     )
 
 
@@ -91,6 +107,8 @@ def metrics_of_the_controller(folder: Path) -> set[str]:
     relays = Relays(RACK, database, factory=MockFactory)
     power.describe(registry, RACK, relays, reservations=Reservations(), persists=True)
     OrderMetrics(registry, ["ping"])
+    access = Access(database)
+    installation_metrics.describe(registry, installation_of(access, folder))
     Watch(RACK, inventory, Prometheus("http://127.0.0.1:1"), registry)
     names = {sample.name for family in registry.collect() for sample in family.samples}
     # Not every machine has all of the master's sensors.

@@ -13,6 +13,7 @@ from werkzeug.serving import make_server
 
 from controller.access import COOKIE, Access
 from controller.app import create_app
+from controller.installation.installation import Installation
 from controller.master import Master
 from controller.orders.orders import Orders
 from controller.prometheus import Prometheus
@@ -20,7 +21,7 @@ from controller.records import Records
 from rack.database import Database
 from rack.layout import Anonymous
 from tests.controller.visitor import session_of
-from tests.controller.world import RACK, World, orders_of
+from tests.controller.world import RACK, World, installation_of, orders_of
 
 Open = Callable[..., Page]
 
@@ -50,10 +51,24 @@ def orders(world: World, tmp_path: Path, access: Access) -> Iterator[Orders]:
 
 
 @pytest.fixture
-def app(world: World, tmp_path: Path, access: Access, orders: Orders) -> Flask:
-    records = Records(RACK.name, Prometheus("http://127.0.0.1:1"))
+def installation(tmp_path: Path, access: Access) -> Iterator[Installation]:
+    installation = installation_of(access, tmp_path)
+    yield installation
+    installation.close()
+
+
+@pytest.fixture
+def app(
+    world: World, tmp_path: Path, access: Access, orders: Orders, installation: Installation
+) -> Flask:
     return create_app(
-        world.state, Master(tmp_path, []).read, CollectorRegistry(), access, orders, records
+        world.state,
+        Master(tmp_path, []).read,
+        CollectorRegistry(),
+        access,
+        orders,
+        installation,
+        Records(RACK.name, Prometheus("http://127.0.0.1:1")),
     )
 
 

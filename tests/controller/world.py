@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from gpiozero.pins.mock import MockFactory
@@ -9,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from controller.access import Access
 from controller.decide import STATE_SERIES, decide
+from controller.installation.installation import Installation
 from controller.orders.actions import Actions
 from controller.orders.book import OrderBook
 from controller.orders.metrics import OrderMetrics
@@ -20,11 +22,18 @@ from controller.prometheus import Sample
 from controller.reservations import Reservations
 from controller.ssh import Ssh
 from controller.state import RackState
+from dhcp_installer.configuration import Configuration
+from dhcp_installer.dhcp_server import WatchingServer
+from dhcp_installer.dhcpd_conf import DhcpdConf
+from dhcp_installer.journal import Journal
+from dhcp_installer.log_sources import LogFile
+from dhcp_installer.pings import Tcp
+from dhcp_installer.world import World as InstallWorld
 from exporter.aliases import DEFAULT_PATH
 from exporter.aliases import load as load_aliases
 from rack.database import Database
 from rack.errors import DatabaseError
-from rack.inventory import Rasp
+from rack.inventory import Inventory, Rasp
 from rack.layout import OrderRules
 from rack.layout_file import load
 from rack.relays import Relays
@@ -103,3 +112,25 @@ def orders_of(access: Access, world: World, folder: Path, registry: CollectorReg
         OrderMetrics(registry, (action.name for action in actions.of_stacks)),
         world.state,
     )
+
+
+def installation_of(access: Access, folder: Path) -> Installation:
+    """Return installs of a rack whose DHCP server says nothing: each fails before a relay moves."""
+    database = Database(folder / "pirack.db")
+    dhcp = folder / "dhcp"
+    dhcp.mkdir()
+    (dhcp / "dhcpd.conf").write_text("# ours\n")
+    (dhcp / "dhcpd.log").touch()
+    inventory = Inventory(database)
+    inventory.replace(INSTALLED.values())
+    world = InstallWorld(
+        RACK,
+        Relays(RACK, database, factory=MockFactory),
+        inventory,
+        Journal(database),
+        Configuration(dhcp / "dhcpd.conf", DhcpdConf(RACK, dhcp / "dhcpd.conf"), WatchingServer()),
+        partial(LogFile, dhcp / "dhcpd.log"),
+        partial(Tcp, free_port()),
+        log_seconds=0.1,
+    )
+    return Installation(world, Reservations(), access.audit)

@@ -15,7 +15,7 @@ from dhcp_installer.configuration import Configuration
 from dhcp_installer.dhcp_server import WatchingServer
 from dhcp_installer.dhcpd_conf import DhcpdConf
 from dhcp_installer.install import Task
-from dhcp_installer.journal import Entry, Journal, Kind
+from dhcp_installer.journal import Entry, InstallKind, Journal
 from dhcp_installer.log_sources import LogFile
 from dhcp_installer.pings import Tcp
 from dhcp_installer.progress import Report
@@ -127,7 +127,7 @@ class Lab:
     ) -> Entry:
         """Do a task; return what the journal has of it."""
         world = world or self.world()
-        task = task or Task(Kind.INSTALL, "tester")
+        task = task or Task(InstallKind.INSTALL, "tester")
 
         def tell(report: Report) -> None:
             self.reports.append(report)

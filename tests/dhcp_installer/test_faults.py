@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dhcp_installer.journal import Entry, State
+from dhcp_installer.journal import Entry, InstallState
 from dhcp_installer.log_sources import LogFile, ProgramLog
 from dhcp_installer.progress import Report, Stage
 from tests.dhcp_installer.lab import Lab, a_lab
@@ -42,7 +42,7 @@ def log(lab: Lab, *lines: str) -> None:
 
 
 def assert_all_was_found(lab: Lab, entry: Entry) -> None:
-    assert (entry.state, entry.trouble) == (State.DONE, "")
+    assert (entry.state, entry.trouble) == (InstallState.DONE, "")
     assert lab.known == lab.rasps
     assert (entry.report.missing, entry.report.unplaced) == ({}, ())
 
@@ -130,7 +130,7 @@ def test_a_log_that_cannot_be_read_is_named_and_no_relay_moves(lab: Lab) -> None
     moves = lab.virtual.power()
     nowhere = lab.folder / "no" / "dhcpd.log"
     entry = lab.run(lab.world(log=partial(LogFile, nowhere)))
-    assert entry.state is State.FAILED
+    assert entry.state is InstallState.FAILED
     assert f"{nowhere}: No such file" in entry.trouble
     assert lab.conf.read_text() == BY_HAND
     assert lab.virtual.power() == moves
@@ -142,7 +142,7 @@ def test_a_log_in_which_nothing_comes_is_told_and_no_relay_moves(lab: Lab) -> No
     silent = lab.folder / "silent.log"
     silent.touch()
     entry = lab.run(lab.world(log=partial(LogFile, silent), log_seconds=0.5))
-    assert entry.state is State.FAILED
+    assert entry.state is InstallState.FAILED
     assert "its log said nothing in 0.5 s" in entry.trouble
     assert "systemd-journal" in entry.trouble
     assert lab.conf.read_text() == BY_HAND
@@ -156,7 +156,7 @@ def test_a_log_that_ends_in_the_middle_ends_the_install_and_leaves_all_as_it_was
     lab.relays.off(2)
     argv = ["timeout", "0.6", "tail", "--lines=0", "-F", str(lab.log)]
     entry = lab.run(lab.world(log=partial(ProgramLog, argv)))
-    assert entry.state is State.FAILED
+    assert entry.state is InstallState.FAILED
     assert "timeout ended" in entry.trouble
     assert lab.conf.read_text() == BY_HAND
     assert lab.power == [True, False]

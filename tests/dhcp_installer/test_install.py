@@ -10,7 +10,7 @@ from dhcp_installer.configuration import Configuration
 from dhcp_installer.dhcpd_conf import DhcpdConf
 from dhcp_installer.errors import ConfigurationError, ServerError
 from dhcp_installer.install import Task, preview
-from dhcp_installer.journal import Kind, State
+from dhcp_installer.journal import InstallKind, InstallState
 from dhcp_installer.progress import Report, Stage
 from rack.inventory import Rasp
 from tests.dhcp_installer.lab import Lab, a_lab
@@ -28,8 +28,8 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 @pytest.mark.parametrize("strategy", ["cut", "one-by-one"])
 def test_every_rasp_is_found_written_and_seen_at_its_address(lab: Lab, strategy: str) -> None:
-    entry = lab.run(task=Task(Kind.INSTALL, "alice", strategy))
-    assert (entry.state, entry.trouble) == (State.DONE, ""), entry
+    entry = lab.run(task=Task(InstallKind.INSTALL, "alice", strategy))
+    assert (entry.state, entry.trouble) == (InstallState.DONE, ""), entry
     assert lab.known == lab.rasps
     assert lab.conf.read_text().startswith(BY_HAND)
     for rasp in lab.rasps:
@@ -75,7 +75,7 @@ def test_a_dead_rasp_is_missed_by_stack_and_keeps_its_slot(lab: Lab) -> None:
     lab.inventory.replace(lab.rasps)
     lab.put_on(2, 1, Fault.DEAD)
     entry = lab.run()
-    assert entry.state is State.DONE
+    assert entry.state is InstallState.DONE
     assert entry.report.missing == {2: 1}
     assert "stack 2: 1 of its rasps were not found" in lab.said
     assert lab.known == lab.rasps
@@ -86,7 +86,7 @@ def test_a_rack_that_says_nothing_is_left_as_it_was(lab: Lab) -> None:
         for slot in (1, 2):
             lab.put_on(stack, slot, Fault.DEAD)
     entry = lab.run()
-    assert entry.state is State.FAILED
+    assert entry.state is InstallState.FAILED
     assert "no rasp was found in any stack" in entry.trouble
     assert lab.conf.read_text() == BY_HAND
     assert lab.known == []
@@ -114,7 +114,7 @@ def test_a_stop_before_the_decision_gives_power_and_configuration_back(
             stop.set()
 
     entry = lab.run(watch=watch, stop=stop)
-    assert (entry.state, entry.trouble) == (State.STOPPED, "")
+    assert (entry.state, entry.trouble) == (InstallState.STOPPED, "")
     assert lab.power == [True, False]
     assert lab.conf.read_text() == BY_HAND
     assert lab.known == []
@@ -129,7 +129,7 @@ def test_a_stop_after_the_decision_keeps_it_and_gives_the_power_back(lab: Lab) -
         if report.stage is Stage.MOVE:
             stop.set()
 
-    assert lab.run(watch=watch, stop=stop).state is State.STOPPED
+    assert lab.run(watch=watch, stop=stop).state is InstallState.STOPPED
     assert lab.known == lab.rasps
     assert "rasp-02-2" in lab.conf.read_text()
     assert lab.power == [True, False]
@@ -162,7 +162,7 @@ def test_a_server_that_takes_not_what_was_found_leaves_all_as_it_was(
     server = Refusing(lab.conf, at_start=at_start)
     renderer = DhcpdConf(lab.rack, lab.conf)
     entry = lab.run(lab.world(configuration=Configuration(lab.conf, renderer, server)))
-    assert entry.state is State.FAILED
+    assert entry.state is InstallState.FAILED
     assert ("does not run" if at_start else "refuses") in entry.trouble
     assert lab.conf.read_text() == BY_HAND
     assert lab.known == []
@@ -177,7 +177,7 @@ def test_an_entry_by_hand_that_is_in_the_way_is_named_before_any_relay_moves(lab
     lab.conf.write_text(by_hand)
     moves = lab.virtual.power()
     entry = lab.run()
-    assert entry.state is State.FAILED
+    assert entry.state is InstallState.FAILED
     assert f"{lab.conf} line 1" in entry.trouble
     assert rasp.mac in entry.trouble
     assert lab.conf.read_text() == by_hand
@@ -188,7 +188,7 @@ def test_relays_that_cannot_be_driven_end_it_at_once(lab: Lab, tmp_path: Path) -
     relays = lab.relays
     relays.trouble = "the relays cannot be driven: no such chip"
     entry = lab.run(lab.world(relays=relays))
-    assert (entry.state, entry.trouble) == (State.FAILED, relays.trouble)
+    assert (entry.state, entry.trouble) == (InstallState.FAILED, relays.trouble)
     assert lab.conf.read_text() == BY_HAND
 
 

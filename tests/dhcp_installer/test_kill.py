@@ -22,7 +22,7 @@ import pytest
 
 from dhcp_installer import traces
 from dhcp_installer.dhcpd_conf import INSTALLING_LEASE, LEASE
-from dhcp_installer.journal import Entry, State
+from dhcp_installer.journal import Entry, InstallState
 from rack import commanded
 from tests.dhcp_installer.lab import Lab, a_lab
 from virtual_rack.loopback import PING_PORT
@@ -134,7 +134,7 @@ class Bench:
             assert f"install {left.id} was interrupted" in self.output
             settled = journal.get(left.id)
             assert settled is not None
-            assert settled.state is State.INTERRUPTED
+            assert settled.state is InstallState.INTERRUPTED
             assert settled.ended is not None
 
     def assert_is_settled(self, left: Entry | None) -> None:
