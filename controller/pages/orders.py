@@ -155,7 +155,7 @@ def _again(orders: Orders, order: Order) -> dict[str, list[str]]:
         for each in order.outcomes
         if each.kind == kind and each.result is Result.FAILED
     ]
-    return {**fields_of(order.wanted), kind: missed} if missed else {}
+    return {"do": fields_of(order.wanted)["do"], kind: missed} if missed else {}
 
 
 def _known(orders: Orders, order: Order) -> Action | None:

@@ -8,11 +8,13 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from controller.conditional import page
 from controller.orders.book import Search
+from controller.orders.order import Order
 from controller.orders.orders import Orders
 from controller.pages.history import LATEST_ORDERS, charts, wanted_span
 from controller.prometheus import PrometheusUnavailable
 from controller.records import SPANS, AliasReadings, Records
 from controller.state import RackState
+from rack.layout import Slot
 
 
 def blueprint(state: Callable[[], RackState], records: Records, orders: Orders) -> Blueprint:
@@ -38,7 +40,7 @@ def blueprint(state: Callable[[], RackState], records: Records, orders: Orders) 
             rasp=now.rasps[slot.id - 1],
             stack=now.stacks[slot.stack - 1],
             aliases=aliases,
-            orders=orders.newest(LATEST_ORDERS, Search(target=slot.name)),
+            orders=latest_orders(orders, slot),
             history=history,
             trouble=trouble,
             spans=SPANS,
@@ -54,3 +56,14 @@ def blueprint(state: Callable[[], RackState], records: Records, orders: Orders) 
         raise NotFound(f"no rasp {name[:20]!r}: names are such as 03-2")
 
     return pages
+
+
+def latest_orders(orders: Orders, slot: Slot) -> list[Order]:
+    """Return the newest orders for a rasp, and for its stack's power, the newest first."""
+    targets = (slot.name, f"{slot.stack:02}")
+    found = {
+        order.id: order
+        for target in targets
+        for order in orders.newest(LATEST_ORDERS, Search(target=target))
+    }
+    return [found[number] for number in sorted(found, reverse=True)[:LATEST_ORDERS]]

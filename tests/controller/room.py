@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -189,6 +190,31 @@ class Room:
         self._processes.append(process)
         self._blackbox = process
         until(lambda: does_answer(f"http://127.0.0.1:{self.blackbox}/-/healthy"))
+
+    def start_prometheus(self) -> None:
+        """Start a Prometheus with PiRack's own files, but that it scrapes each second."""
+        prometheus = find("prometheus")
+        folder = self.targets.parent
+        shutil.copytree(ROOT / "prometheus" / "rules", folder / "rules")
+        text = (ROOT / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
+        for slow, fast in (("interval: 5s", "interval: 1s"), ("timeout: 4s", "timeout: 1s")):
+            text = text.replace(slow, fast)
+        (folder / "prometheus.yml").write_text(text, encoding="utf-8")
+        with (self.folder / "prometheus.log").open("a") as log:
+            process = subprocess.Popen(
+                [
+                    *prometheus.words,
+                    f"--config.file={folder / 'prometheus.yml'}",
+                    f"--storage.tsdb.path={folder / 'data'}",
+                    f"--web.listen-address=127.0.0.1:{self.prometheus}",
+                ],
+                env=prometheus.env,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        self._processes.append(process)
+        until(lambda: does_answer(f"http://127.0.0.1:{self.prometheus}/-/ready"))
 
     def stop_blackbox(self) -> None:
         """End the blackbox_exporter: nobody can tell then whether a rasp answers."""
