@@ -6,7 +6,7 @@ from grafana.fields import Field, override
 from grafana.grid import COLUMNS, in_rows
 from grafana.panels import stat
 from grafana.queries import IN_RACK, STATE, Query
-from grafana.rack_panels import below, numbers
+from grafana.rack_panels import numbers, over_time, what_needs_care
 from grafana.readable import Json
 from rack.layout import Rack, Stack
 
@@ -22,7 +22,8 @@ def classic_dashboard(rack: Rack, place: Place) -> Json:
         panels=in_rows(
             (4, numbers()),
             *_stacks(rack),
-            *below(),
+            what_needs_care(),
+            over_time(),
         ),
         variables=variables(place, "rack"),
         annotations=annotations.of_rack(),

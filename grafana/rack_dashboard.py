@@ -3,16 +3,7 @@
 from grafana import annotations, canvas, geometry, links
 from grafana.envelope import Place, dashboard, variables
 from grafana.grid import COLUMNS, in_rows
-from grafana.rack_panels import (
-    alerts,
-    below,
-    busiest_ten,
-    failing,
-    hottest_ten,
-    numbers,
-    states_over_time,
-    temperatures,
-)
+from grafana.rack_panels import alerts, failing, hottest_ten, numbers, over_time, what_needs_care
 from grafana.readable import Json
 from rack.layout import Rack
 
@@ -27,10 +18,11 @@ def rack_dashboard(rack: Rack, place: Place) -> Json:
         panels = in_rows(
             (4, numbers()),
             (height, [(room, COLUMNS)]),
-            *below(),
+            what_needs_care(),
+            over_time(),
         )
     else:
-        panels = _beside(max(7, -(-height // 2)), room, [alerts(), failing()])
+        panels = _beside(room, max(5, -(-height // 3)))
     return dashboard(
         links.RACK,
         "Rack",
@@ -41,16 +33,11 @@ def rack_dashboard(rack: Rack, place: Place) -> Json:
     )
 
 
-def _beside(half: int, room: Json, tables: list[Json]) -> list[Json]:
-    """Lay out a drawing of few columns: it takes one half of the width, tables the other."""
-    wide = COLUMNS // 2
-    placed = in_rows(
-        (4, numbers()),
-        (2 * half, [(room, wide)]),
-        (8, [(states_over_time(), wide), (temperatures(), wide)]),
-        (9, [(hottest_ten(), wide), (busiest_ten(), wide)]),
-    )
-    for index, each in enumerate(tables):
-        where: Json = {"x": wide, "y": 4 + index * half, "w": wide, "h": half}
+def _beside(room: Json, third: int) -> list[Json]:
+    """Lay out a drawing of few columns: one half of the width, and three panels beside it."""
+    half = COLUMNS // 2
+    placed = in_rows((4, numbers()), (3 * third, [(room, half)]), over_time())
+    for index, each in enumerate([alerts(), failing(), hottest_ten()]):
+        where: Json = {"x": half, "y": 4 + index * third, "w": half, "h": third}
         placed.append({"id": len(placed) + 1, "gridPos": where, **each})
     return placed

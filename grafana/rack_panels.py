@@ -4,7 +4,7 @@ from grafana import links, states
 from grafana.fields import Field, override, painted
 from grafana.panels import Curves, bars, course, stat, table
 from grafana.queries import ALERTS, IN_RACK, PLACE, STATE, Query, rows
-from grafana.queries import course as over_time
+from grafana.queries import course as through_time
 from grafana.readable import Json
 
 _TEMPERATURE = f"max by ({PLACE}) (pirack_cpu_temperature_celsius{{{IN_RACK}}})"
@@ -103,7 +103,12 @@ def alerts() -> Json:
             "rasp": "Rasp",
         },
         overrides=[
-            override("Severity", custom__width=110),
+            override(
+                "Severity",
+                custom__width=90,
+                custom__cellOptions={"type": "color-background", "mode": "basic"},
+                mappings=states.severities(),
+            ),
             *_places(),
         ],
     )
@@ -137,23 +142,24 @@ def _places() -> list[Json]:
     ]
 
 
-def below() -> list[tuple[int, list[tuple[Json, int]]]]:
-    """Return the rows of panels below a drawing of the whole width: two rows of three."""
-    return [
-        (8, [(alerts(), 8), (failing(), 8), (hottest_ten(), 8)]),
-        (8, [(states_over_time(), 8), (temperatures(), 8), (busiest_ten(), 8)]),
-    ]
+def what_needs_care() -> tuple[int, list[tuple[Json, int]]]:
+    """Return the row of panels that tell what needs somebody."""
+    return 8, [(alerts(), 8), (failing(), 8), (hottest_ten(), 8)]
 
 
-def states_over_time() -> Json:
-    """Return how many rasps were in each state, over time."""
+def over_time() -> tuple[int, list[tuple[Json, int]]]:
+    """Return the row of panels that tell what happened."""
+    return 8, [(_states_over_time(), 8), (_temperatures(), 8), (_busiest_ten(), 8)]
+
+
+def _states_over_time() -> Json:
     shown = (states.UP, states.WARM, states.HOT, states.OFF, states.DOWN)
     return course(
         "Rasps by state over time",
         "How many rasps were in each state, with power cuts, boots, installs and orders.",
         Field("none", decimals=0, least=0),
         [
-            over_time(f"sum({STATE}{{{IN_RACK}}} == bool {each.value})", each.word.capitalize())
+            through_time(f"sum({STATE}{{{IN_RACK}}} == bool {each.value})", each.word.capitalize())
             for each in shown
         ],
         overrides=[painted(each.word.capitalize(), each.colour) for each in shown],
@@ -161,8 +167,7 @@ def states_over_time() -> Json:
     )
 
 
-def temperatures() -> Json:
-    """Return the course of the rack's temperature."""
+def _temperatures() -> Json:
     curves = {"Hottest": "max", "Half of them are below": "quantile", "Coolest": "min"}
     colours = (states.ORANGE, states.TEAL, states.BLUE)
     return course(
@@ -170,7 +175,7 @@ def temperatures() -> Json:
         "The hottest, the median and the coolest rasp. Lines mark where WARM and HOT begin.",
         Field("celsius", decimals=0, thresholds=states.temperature_steps()),
         [
-            over_time(
+            through_time(
                 f"{function}({'0.5, ' if function == 'quantile' else ''}{_TEMPERATURE})", legend
             )
             for legend, function in curves.items()
@@ -197,8 +202,7 @@ def hottest_ten() -> Json:
     )
 
 
-def busiest_ten() -> Json:
-    """Return the busiest rasps, a bar each."""
+def _busiest_ten() -> Json:
     return bars(
         "The ten busiest",
         "The rasps with the most busy cores now: 1 is one core at full load.",

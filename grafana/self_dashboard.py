@@ -4,6 +4,7 @@ from grafana import annotations, links, states
 from grafana.envelope import Place, dashboard, variables
 from grafana.fields import Field, painted
 from grafana.grid import in_rows
+from grafana.master_panels import disk, load, memory, temperature
 from grafana.panels import Curves, course, stat
 from grafana.queries import IN_RACK, Query
 from grafana.queries import course as over_time
@@ -31,7 +32,7 @@ def self_dashboard(place: Place) -> Json:
             (8, [(_orders(), 12), (_order_durations(), 12)]),
             (8, [(_scrapes(), 12), (_aliases(), 12)]),
             (8, [(_cpu(), 6), (_memory(), 6), (_queries(), 6), (_samples(), 6)]),
-            (8, [(_temperature(), 6), (_load(), 6), (_master_memory(), 6), (_disk(), 6)]),
+            (8, [(temperature(), 6), (load(), 6), (memory(), 6), (disk(), 6)]),
         ),
         variables=variables(place, "rack"),
         annotations=annotations.of_rack(),
@@ -195,61 +196,4 @@ def _samples() -> Json:
         Field("cps", decimals=0, least=0),
         [over_time(f"sum({kept})", "readings")],
         overrides=[painted("readings", states.BLUE)],
-    )
-
-
-def _temperature() -> Json:
-    return course(
-        "Temperature of the master",
-        "Of its system on chip; missing where it has no sensor.",
-        Field(
-            "celsius",
-            decimals=0,
-            thresholds=states.temperature_steps(),
-            nothing="The master has no sensor.",
-        ),
-        [over_time(f"max(pirack_master_temperature_celsius{{{IN_RACK}}})", "temperature")],
-        overrides=[painted("temperature", states.ORANGE)],
-        curves=Curves(limits=True),
-    )
-
-
-def _load() -> Json:
-    return course(
-        "Load of the master",
-        "Processes that run or wait on the master, mean of a minute.",
-        Field("none", decimals=2, least=0),
-        [over_time(f"max(pirack_master_load1{{{IN_RACK}}})", "load")],
-        overrides=[painted("load", states.BLUE)],
-    )
-
-
-def _used(title: str, description: str, kind: str, all_of_it: str) -> Json:
-    available = f"max(pirack_master_{kind}_available_bytes{{{IN_RACK}}})"
-    everything = f"max(pirack_master_{kind}_{all_of_it}_bytes{{{IN_RACK}}})"
-    return course(
-        title,
-        description,
-        Field("percentunit", decimals=0, least=0, most=1, thresholds=states.fullness_steps()),
-        [over_time(f"1 - {available} / {everything}", "in use")],
-        overrides=[painted("in use", states.BLUE)],
-        curves=Curves(limits=True),
-    )
-
-
-def _master_memory() -> Json:
-    return _used(
-        "Memory of the master in use",
-        "The part that programs can not get any more without swapping.",
-        "memory",
-        "total",
-    )
-
-
-def _disk() -> Json:
-    return _used(
-        "Disk of the master in use",
-        "Of the file system that holds pirack.db.",
-        "disk",
-        "size",
     )

@@ -57,6 +57,16 @@ def inks(*shown: Shown) -> list[Json]:
     return mapping(*(Shown(each.value, each.word, each.ink) for each in shown))
 
 
+def severities() -> list[Json]:
+    """Return the value mapping that gives the severities of alerts their colours."""
+    colours = {"critical": DOWN.colour, "warning": HOT.colour, "info": STACK[1].colour}
+    options = {
+        word: {"text": word, "color": colour, "index": index}
+        for index, (word, colour) in enumerate(colours.items())
+    }
+    return [{"type": "value", "options": options}]
+
+
 def steps(*above: tuple[float, str], base: str = UP.colour) -> Json:
     """Return thresholds: the colour `base`, and another one from each value on."""
     return {

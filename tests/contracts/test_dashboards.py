@@ -9,7 +9,13 @@ import pytest
 from grafana.dashboards import of_rack
 from grafana.readable import text
 from rack.layout_file import load
-from tests.grafana.reading import Dashboard, of_annotations, of_panels, panels
+from tests.grafana.reading import (
+    Dashboard,
+    assert_fills_the_grid,
+    of_annotations,
+    of_panels,
+    panels,
+)
 
 ROOT = Path(__file__).parents[2]
 COUNTED = "(?:total|bucket|sum|count)"
@@ -77,14 +83,7 @@ def test_panels_and_queries_have_names_of_their_own(dashboard: Dashboard) -> Non
 
 @each_dashboard
 def test_panels_fill_the_width_and_none_lies_on_another(dashboard: Dashboard) -> None:
-    taken: dict[tuple[int, int], int] = {}
-    for panel in panels(dashboard):
-        at = panel["gridPos"]
-        for x in range(at["x"], at["x"] + at["w"]):
-            for y in range(at["y"], at["y"] + at["h"]):
-                assert taken.setdefault((x, y), panel["id"]) == panel["id"]
-    lowest = max(y for _, y in taken)
-    assert set(taken) == {(x, y) for x in range(24) for y in range(lowest + 1)}
+    assert_fills_the_grid(dashboard)
 
 
 @each_dashboard

@@ -37,6 +37,18 @@ def panels(dashboard: Dashboard) -> Iterator[Dashboard]:
     yield from dashboard["panels"]
 
 
+def assert_fills_the_grid(dashboard: Dashboard) -> None:
+    """No panel lies on another, and between and beside them no place is left."""
+    taken: dict[tuple[int, int], int] = {}
+    for panel in panels(dashboard):
+        at = panel["gridPos"]
+        for x in range(at["x"], at["x"] + at["w"]):
+            for y in range(at["y"], at["y"] + at["h"]):
+                assert taken.setdefault((x, y), panel["id"]) == panel["id"]
+    lowest = max(y for _, y in taken)
+    assert taken.keys() == {(x, y) for x in range(24) for y in range(lowest + 1)}
+
+
 def of_panels(dashboard: Dashboard) -> Iterator[Asked]:
     for panel in panels(dashboard):
         for target in panel["targets"]:

@@ -10,7 +10,7 @@ from grafana.dashboards import of_rack
 from grafana.geometry import Box
 from rack.layout import Rack
 from tests.grafana.racks import rack_of, racks
-from tests.grafana.reading import Dashboard, elements, fields, panels, urls
+from tests.grafana.reading import Dashboard, assert_fills_the_grid, elements, fields, panels, urls
 
 HAIR = 0.01  # in percent: less than what rounding does
 
@@ -53,7 +53,7 @@ def drawn(rack: Rack) -> Iterator[Box]:
 
 
 @given(racks)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 def test_everything_is_inside_of_the_drawing_and_can_be_seen(rack: Rack) -> None:
     for element in elements(canvas_of(rack)):
         box = box_of(element)
@@ -64,7 +64,7 @@ def test_everything_is_inside_of_the_drawing_and_can_be_seen(rack: Rack) -> None
 
 
 @given(racks)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 def test_no_stack_lies_on_another_and_each_holds_its_rasps(rack: Rack) -> None:
     stacks = geometry.draw(rack).stacks
     assert not any(overlap(one.frame, other.frame) for one, other in combinations(stacks, 2))
@@ -75,7 +75,7 @@ def test_no_stack_lies_on_another_and_each_holds_its_rasps(rack: Rack) -> None:
 
 
 @given(racks)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 def test_stacks_stand_beside_and_above_each_other_as_in_the_room(rack: Rack) -> None:
     for one, other in combinations(geometry.draw(rack).stacks, 2):
         assert (one.stack.x < other.stack.x) == (one.frame.left < other.frame.left)
@@ -83,7 +83,7 @@ def test_stacks_stand_beside_and_above_each_other_as_in_the_room(rack: Rack) -> 
 
 
 @given(racks)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 def test_every_rasp_and_stack_has_its_state_its_words_and_its_page(rack: Rack) -> None:
     panel = canvas_of(rack)
     named = {element["name"]: element for element in elements(panel)}
@@ -104,12 +104,20 @@ def test_every_rasp_and_stack_has_its_state_its_words_and_its_page(rack: Rack) -
 
 
 @given(racks)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 def test_what_is_clicked_lies_uppermost(rack: Rack) -> None:
     boxes = [(box_of(element), "links" in element) for element in elements(canvas_of(rack))]
     for index, (box, is_clicked) in enumerate(boxes):
         if is_clicked:
             assert not any(overlap(box, above) for above, _ in boxes[index + 1 :])
+
+
+@given(racks)
+@settings(deadline=None, max_examples=30)
+def test_panels_fill_the_width_on_a_rack_of_any_geometry(rack: Rack) -> None:
+    dashboards = of_rack(rack)
+    assert_fills_the_grid(dashboards["pirack-rack"])
+    assert_fills_the_grid(dashboards["pirack-rack-classic"])
 
 
 def test_a_wide_gap_is_drawn_as_one_empty_place() -> None:
