@@ -49,7 +49,7 @@ def _run(options: argparse.Namespace) -> int:
     )
     greeting = f"{len(rack.rack.slots)} rasps at {options.network}.STACK.SLOT"
     try:
-        running.run(rack, options.state, stop, greeting, is_new=options.new)
+        running.run(rack, options.state, stop, greeting, is_new=options.new, faults=options.fault)
     except OSError as error:
         print(
             f"an address of the virtual rack cannot be had: {error.strerror or error}:"

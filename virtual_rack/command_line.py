@@ -63,6 +63,14 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         action="store_true",
         help="as before an install: nobody knows yet which rasp is where",
     )
+    run.add_argument(
+        "--fault",
+        type=_fault,
+        action="append",
+        default=[],
+        metavar="PLACES:FAULT",
+        help="begin with a fault, such as 3/2:dead; can be said again",
+    )
     run.add_argument("--seed", type=int, default=2016, help="of loads and boot times")
 
 
@@ -71,4 +79,13 @@ def _network(text: str) -> str:
         return text
     raise argparse.ArgumentTypeError(
         f"{text!r} is no network of a virtual rack: write 127.N or {NAMESPACES}"
+    )
+
+
+def _fault(text: str) -> tuple[str, Fault]:
+    places, _, fault = text.rpartition(":")
+    if places and fault in set(Fault):
+        return places, Fault(fault)
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is no fault at some place: write such as 3/2:dead; there are {', '.join(Fault)}"
     )

@@ -72,7 +72,7 @@ def _run(options: argparse.Namespace) -> int:
             f"{len(layout.slots)} rasps on {layout.network.subnet}; to be on their master:"
             f" python -m virtual_rack enter --state {options.state} -- COMMAND"
         )
-        running.run(rack, options.state, stop, greeting, is_new=options.new)
+        running.run(rack, options.state, stop, greeting, is_new=options.new, faults=options.fault)
     except (RackError, AliasesError, InstallError, ProgramError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

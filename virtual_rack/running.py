@@ -2,11 +2,14 @@
 
 import signal
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from rack.database import Database
 from rack.inventory import Inventory
+from rack.places import select
 from virtual_rack import control
+from virtual_rack.faults import Fault
 from virtual_rack.rack import VirtualRack
 
 _TICK_SECONDS = 0.25
@@ -21,7 +24,13 @@ def stop_by_signal() -> threading.Event:
 
 
 def run(
-    rack: VirtualRack, state: Path, stop: threading.Event, greeting: str, *, is_new: bool
+    rack: VirtualRack,
+    state: Path,
+    stop: threading.Event,
+    greeting: str,
+    *,
+    is_new: bool,
+    faults: Iterable[tuple[str, Fault]],
 ) -> None:
     """Give a rack power and let it run; nothing of it is left when this returns.
 
@@ -31,11 +40,14 @@ def run(
         stop: ends it.
         greeting: said when it has power.
         is_new: whether the inventory is to be empty, as before an install.
+        faults: which it begins with, and at which places.
 
     Raises:
-        RackError: pirack.db in its folder cannot be written.
+        RackError: there is no such place, or pirack.db in its folder cannot be written.
         OSError: an address of the rack cannot be had.
     """
+    for places, fault in faults:
+        rack.put_on(select(rack.rack, places.split()), fault)
     Inventory(Database(state / "pirack.db")).replace([] if is_new else rack.inventory())
     try:
         with control.serving(rack, state):

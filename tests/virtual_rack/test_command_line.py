@@ -1,0 +1,63 @@
+"""`python -m virtual_rack run`, as somebody types it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.controller.openssh import network
+from tests.virtual_rack.test_ssh import LAYOUT
+from tests.waiting import until
+from virtual_rack import control
+
+ROOT = Path(__file__).parents[2]
+
+
+def command(folder: Path, *words: str) -> list[str]:
+    (folder / "rack.toml").write_text(LAYOUT)
+    return [
+        *(sys.executable, "-m", "virtual_rack", "run", "--rack", f"{folder}/rack.toml"),
+        *("--state", str(folder), "--network", network(), "--boot-time", "0", *words),
+    ]
+
+
+def faults(folder: Path) -> dict[str, list[str]] | None:
+    try:
+        rasps = control.ask(folder, {"do": "status"})["rasps"]
+    except control.NoRackThere:
+        return None
+    return {name: rasp["faults"] for name, rasp in rasps.items()}
+
+
+def test_a_rack_can_begin_with_faults(tmp_path: Path) -> None:
+    words = ["--fault", "1/1:dead", "--fault", "1:ssh-slow"]
+    with subprocess.Popen(command(tmp_path, *words), cwd=ROOT) as process:
+        try:
+            until(lambda: faults(tmp_path) == {"01-1": ["dead", "ssh-slow"], "01-2": ["ssh-slow"]})
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("1/1:gone", "'1/1:gone' is no fault at some place: write such as 3/2:dead; there are "),
+        ("dead", "'dead' is no fault at some place: write such as 3/2:dead; there are dead, slow,"),
+        ("4:dead", "no stack 4: this rack has stacks 1 to 1"),
+    ],
+)
+def test_a_fault_that_cannot_be_is_told_with_its_mend(
+    tmp_path: Path, fault: str, told: str
+) -> None:
+    ended = subprocess.run(
+        command(tmp_path, "--fault", fault),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert told in ended.stderr
