@@ -22,6 +22,7 @@ FETCH_SECONDS = 10.0
 
 # What Debian's sshd has, the best first: it shows the first of these that it has a key for.
 _ALGORITHMS = ["ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256"]
+_COLONS = 5  # of a MAC address
 _LINE = re.compile(r"(?P<hosts>[^\s#@|]\S*)\s+(?P<key>\S+\s+\S+)[^\S\n]*(?P<comment>.*)")
 
 
@@ -36,10 +37,14 @@ class Pinning(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """A host key as it is pinned, and the name of its rasp, `03-2`."""
+    """A host key as it is pinned, and whose it is: the rasp's name, `03-2`, and its MAC address.
+
+    Both are empty in a line that somebody else has written.
+    """
 
     key: asyncssh.SSHKey
     name: str
+    mac: str
 
 
 class HostKeys:
@@ -83,8 +88,9 @@ class HostKeys:
             pinned: dict[str, list[Pinned]] = {}
             for line in self._lines():
                 if (match := _LINE.fullmatch(line)) and (key := _imported(match["key"])):
+                    entry = Pinned(key, *_whose(match["comment"]))
                     for host in match["hosts"].split(","):
-                        pinned.setdefault(host, []).append(Pinned(key, match["comment"].strip()))
+                        pinned.setdefault(host, []).append(entry)
             self._pinned, self._stamp = pinned, stamp
 
     def _lines(self) -> list[str]:
@@ -97,17 +103,17 @@ class HostKeys:
         return f"{host}" if self._port == asyncssh.DEFAULT_PORT else f"[{host}]:{self._port}"
 
     def put(self, keys: Mapping[Rasp, asyncssh.SSHKey]) -> None:
-        """Pin these keys, in the place of what was pinned for the same addresses.
+        """Pin these keys, in the place of what was pinned for the same addresses and rasps.
 
         Raises:
             OSError: the file cannot be written; it is then as it was.
         """
         fresh = [
             f"{self._token(rasp.address)},{self._token(f'rasp-{name(rasp)}')}"
-            f" {_public(key)} {name(rasp)}"
+            f" {_public(key)} {name(rasp)} {rasp.mac}"
             for rasp, key in keys.items()
         ]
-        self._rewrite({rasp.address for rasp in keys}, fresh)
+        self._rewrite({rasp.address for rasp in keys}, {rasp.mac for rasp in keys}, fresh)
 
     def forget(self, addresses: Iterable[IPv4Address]) -> None:
         """Pin nothing any more for these addresses: the next `pin` believes whoever answers.
@@ -115,36 +121,64 @@ class HostKeys:
         Raises:
             OSError: the file cannot be written; it is then as it was.
         """
-        self._rewrite(set(addresses), [])
+        self._rewrite(set(addresses), set(), [])
 
-    def _rewrite(self, without: Collection[IPv4Address], fresh: list[str]) -> None:
-        # Host names move with addresses, so the address alone tells whose line it is.
-        gone = {self._token(address) for address in without}
+    def _rewrite(
+        self, addresses: Collection[IPv4Address], macs: Collection[str], fresh: list[str]
+    ) -> None:
+        """Write `fresh` in the place of the lines of these addresses and MAC addresses."""
+        hosts = {self._token(address) for address in addresses}
+
+        def goes(line: str) -> bool:
+            match = _LINE.fullmatch(line)
+            return match is not None and (
+                not hosts.isdisjoint(match["hosts"].split(","))
+                or _whose(match["comment"])[1] in macs
+            )
+
         with private_files.alone_in(self._folder):
-            kept = [
-                line
-                for line in self._lines()
-                if not ((match := _LINE.fullmatch(line)) and gone & set(match["hosts"].split(",")))
-            ]
+            kept = [line for line in self._lines() if not goes(line)]
             private_files.write(self.path, "".join(f"{line}\n" for line in [*kept, *fresh]))
 
     def pin(
         self, rasps: Collection[Rasp], *, seconds: float = FETCH_SECONDS
     ) -> Mapping[Rasp, Pinning]:
-        """Ask rasps for their host keys, side by side, and pin those of which none was pinned.
+        """Ask rasps for their host keys, side by side, and learn them; see `learn`."""
+        return self.learn(asyncio.run(self._fetch_all(rasps, seconds)))
 
-        A key that differs from the pinned one is not believed: `CHANGED`.
+    def learn(self, shown: Mapping[Rasp, asyncssh.SSHKey | None]) -> Mapping[Rasp, Pinning]:
+        """Pin the keys that rasps have shown, of which none was pinned; None is no answer.
+
+        A key goes with its rasp, by MAC address: one that has got another address is known there,
+        and one that sits where another was before is a new one. A key that differs from the one
+        that is pinned for a rasp is not believed: `CHANGED`.
 
         Raises:
             OSError: the file cannot be written; it is then as it was.
             WrongHostKey: the file cannot be read.
         """
-        shown = asyncio.run(self._fetch_all(rasps, seconds))
-        before = {rasp: [each.key for each in self.of(rasp.address)] for rasp in rasps}
-        fresh = {rasp: key for rasp, key in shown.items() if key and not before[rasp]}
+        known = {rasp: self._known(rasp) for rasp in shown}
+        outcomes = {rasp: _outcome(key, known[rasp]) for rasp, key in shown.items()}
+        fresh = {
+            rasp: key
+            for rasp, key in shown.items()
+            if key is not None
+            and (
+                outcomes[rasp] is Pinning.PINNED
+                or (outcomes[rasp] is Pinning.AS_BEFORE and not self._is_here(rasp, key))
+            )
+        }
         if fresh:
             self.put(fresh)
-        return {rasp: _outcome(key, before[rasp]) for rasp, key in shown.items()}
+        return outcomes
+
+    def _known(self, rasp: Rasp) -> list[asyncssh.SSHKey]:
+        here = self.of(rasp.address)
+        own = [each for found in self._pinned.values() for each in found if each.mac == rasp.mac]
+        return [each.key for each in own or here if each.mac in {rasp.mac, ""}]
+
+    def _is_here(self, rasp: Rasp, key: asyncssh.SSHKey) -> bool:
+        return any(each.key == key for each in self.of(rasp.address))
 
     async def _fetch_all(
         self, rasps: Collection[Rasp], seconds: float
@@ -182,6 +216,14 @@ def _outcome(shown: asyncssh.SSHKey | None, before: Collection[asyncssh.SSHKey])
     if not before:
         return Pinning.PINNED
     return Pinning.AS_BEFORE if shown in before else Pinning.CHANGED
+
+
+def _whose(comment: str) -> tuple[str, str]:
+    """Return the name and the MAC address that a line of ours ends with, or nothing."""
+    match comment.split():
+        case [name, mac] if mac.count(":") == _COLONS:
+            return name, mac
+    return "", ""
 
 
 def _imported(text: str) -> asyncssh.SSHKey | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import asyncssh
 
 from controller.errors import SshError
-from controller.host_keys import HostKeys, mend, name
+from controller.host_keys import HostKeys, Pinning, mend, name
 from controller.master_key import MasterKey
 from controller.ssh import Ssh
 from exporter.actions import REFUSED
@@ -126,10 +126,7 @@ async def _give(rasp: Rasp, line: str, access: Access) -> asyncssh.SSHKey:
 
 
 def _pin(host_keys: HostKeys, rasp: Rasp, shown: asyncssh.SSHKey) -> None:
-    pinned = [each.key for each in host_keys.of(rasp.address)]
-    if not pinned:
-        host_keys.put({rasp: shown})
-    elif shown not in pinned:
+    if host_keys.learn({rasp: shown})[rasp] is Pinning.CHANGED:
         raise NotSetUp(f"its host key is not the pinned one: {mend(name(rasp))}")
 
 

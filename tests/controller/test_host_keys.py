@@ -100,6 +100,52 @@ def test_a_key_put_again_takes_the_old_ones_place(folder: Path) -> None:
     assert len((folder / "known_hosts").read_text().splitlines()) == len(RASPS)
 
 
+def moved(rasp: Rasp, to: Rasp) -> Rasp:
+    return Rasp(to.stack, to.slot, rasp.mac, to.address)
+
+
+def test_keys_go_with_rasps_that_have_changed_places(folder: Path) -> None:
+    host_keys = HostKeys(folder, 22)
+    one, two, three, _ = RASPS
+    keys = {rasp: a_key() for rasp in (one, two, three)}
+    host_keys.put(keys)
+    swapped = {moved(one, to=two): keys[one], moved(two, to=one): keys[two]}
+    assert set(host_keys.learn(swapped).values()) == {Pinning.AS_BEFORE}
+    assert [each.key for each in host_keys.of(two.address)] == [keys[one]]
+    assert [each.key for each in host_keys.of(one.address)] == [keys[two]]
+    assert [each.name for each in host_keys.of(one.address)] == ["03-1"]
+    assert len((folder / "known_hosts").read_text().splitlines()) == 3
+
+
+def test_another_rasp_in_a_place_is_a_new_one(folder: Path) -> None:
+    host_keys = HostKeys(folder, 22)
+    host_keys.put({RASPS[0]: a_key()})
+    fresh, key = Rasp(3, 1, "b8:27:eb:99:99:99", RASPS[0].address), a_key()
+    assert host_keys.learn({fresh: key}) == {fresh: Pinning.PINNED}
+    assert [each.key for each in host_keys.of(fresh.address)] == [key]
+
+
+def test_a_rasp_that_shows_another_key_is_not_believed_wherever_it_is(folder: Path) -> None:
+    host_keys = HostKeys(folder, 22)
+    key = a_key()
+    host_keys.put({RASPS[0]: key})
+    for rasp in (RASPS[0], moved(RASPS[0], to=RASPS[1])):
+        assert host_keys.learn({rasp: a_key()}) == {rasp: Pinning.CHANGED}
+    assert [each.key for each in host_keys.of(RASPS[0].address)] == [key]
+    assert host_keys.of(RASPS[1].address) == []
+
+
+def test_a_line_that_somebody_else_wrote_counts_for_its_address(folder: Path) -> None:
+    key = a_key()
+    folder.mkdir(parents=True)
+    line = f"10.23.3.1 {key.export_public_key().decode().strip()} by hand\n"
+    (folder / "known_hosts").write_text(line)
+    host_keys = HostKeys(folder, 22)
+    assert host_keys.learn({RASPS[0]: key}) == {RASPS[0]: Pinning.AS_BEFORE}
+    assert host_keys.learn({RASPS[0]: a_key()}) == {RASPS[0]: Pinning.CHANGED}
+    assert (folder / "known_hosts").read_text() == line
+
+
 def test_a_change_by_another_process_is_seen(folder: Path) -> None:
     host_keys = HostKeys(folder, 22)
     assert host_keys.of(RASPS[0].address) == []
