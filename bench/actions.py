@@ -1,74 +1,132 @@
-"""How long an action on 48 rasps takes, beside the parallel shells clush and pdsh.
+"""How long an order on 48 rasps takes, beside the parallel shells clush and pdsh.
 
-`python -m bench.actions` prints a table in Markdown, and ends with 1 if a bar is missed. Needs
-root: there is a real OpenSSH server at each of 48 addresses of loopback.
+From a request to the controller's API to all results, by SSH. `python -m bench.actions` prints a
+table in Markdown, and ends with 1 if a bar is missed. Needs root: there is a real OpenSSH server at
+each of 48 addresses of loopback.
 """
 
 import argparse
-import asyncio
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
+
+import requests
 
 from bench.exporter import machine
 from bench.shells import clush, pdsh, ssh_options
 from controller.host_keys import HostKeys
 from controller.master_key import MasterKey
-from controller.ssh import Ssh
-from rack.inventory import Rasp
+from controller.roles import Role
+from controller.tokens import Tokens
+from rack.database import Database
+from rack.inventory import Inventory, Rasp
 from tests.controller.openssh import host_key, network, sshds
-from tests.waiting import free_port
+from tests.waiting import free_port, until
 
-_COLD, _WARM = "PiRack, first action", "PiRack, the next one"
+_COLD, _WARM = "PiRack, the first order", "PiRack, the next one"
 _CLUSH, _PDSH = "clush", "pdsh"
 _SHARED = "clush, connections shared and open"
 _BARS = {_COLD: 0.5, _WARM: 0.15}
-_TIMEOUT = 60.0
+_ACTION = "sync"
+_LOOK_SECONDS = 0.01
+_ACCEPTED = 202
 
 # The cheapest that sshd can be asked for: what Python costs is paid by each rasp on its own,
 # and 48 times on this machine.
 _FORCED = 'restrict,command="echo $SSH_ORIGINAL_COMMAND" '
 
 
+class Controller:
+    """A real controller, and a program that gives it orders."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._api = f"{url}/api/v1.0"
+        self._session = requests.Session()
+        self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def answers(self) -> bool:
+        """Whether it serves already."""
+        with suppress(requests.ConnectionError):
+            return self._session.get(f"{self._api}/orders", timeout=10).ok
+        return False
+
+    def order(self) -> None:
+        """Order the action on all rasps, and wait for all results."""
+        asked = self._session.post(
+            f"{self._api}/rack/execute", json={"action": _ACTION}, timeout=60
+        )
+        if asked.status_code != _ACCEPTED:
+            raise ValueError(f"the order was not taken: {asked.status_code} {asked.text}")
+        order: dict[str, Any] = asked.json()
+        while order["state"] == "running":
+            time.sleep(_LOOK_SECONDS)
+            order = self._session.get(f"{self._api}/orders/{order['id']}", timeout=60).json()
+        if {each["output"] for each in order["results"]} != {f"{_ACTION}\n"}:
+            raise ValueError(f"a rasp did not answer as it must: {order}")
+
+
+@contextmanager
+def controller(folder: Path, ssh_port: int, token: str) -> Iterator[Controller]:
+    """A controller without pins and without Prometheus, until the block is left."""
+    listen = f"127.0.0.1:{free_port()}"
+    nobody = f"127.0.0.1:{free_port()}"
+    command = [
+        *(sys.executable, "-m", "controller", "--rack", "rack.toml"),
+        *("--db", str(folder / "pirack.db"), "--targets", str(folder / "targets")),
+        *("--listen", listen, "--ssh-port", str(ssh_port)),
+        *("--prometheus", f"http://{nobody}", "--blackbox", nobody),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            serving = Controller(f"http://{listen}", token)
+            until(serving.answers)
+            yield serving
+        finally:
+            process.terminate()
+
+
 def measure(rounds: int) -> Mapping[str, float]:
     """Return the seconds that each takes, medians of so many rounds."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        runner = stack.enter_context(asyncio.Runner())
         port = free_port()
         rasps = _rasps()
         addresses = [str(rasp.address) for rasp in rasps]
         key = MasterKey(folder / "ssh")
         key.make()
         keys = {address: host_key(folder, f"host_key_{address}_") for address in addresses}
+        database = Database(folder / "pirack.db")
+        Inventory(database).replace(rasps)
+        token = Tokens(database).add("bench", Role.OPERATOR)
         options = ssh_options(folder / "ssh", port)
         sharing = [f"ControlPath={folder}/%%h", "ControlMaster=auto", "ControlPersist=60"]
         sharing_options = ssh_options(folder / "ssh", port, *sharing)
         shells = [
-            clush(_CLUSH, addresses, options, "hello"),
-            pdsh(_PDSH, addresses, options, "hello"),
-            clush(_SHARED, addresses, sharing_options, "hello"),
+            clush(_CLUSH, addresses, options, _ACTION),
+            pdsh(_PDSH, addresses, options, _ACTION),
+            clush(_SHARED, addresses, sharing_options, _ACTION),
         ]
         stack.enter_context(sshds(folder, keys, port, [_FORCED + key.public_line()]))
         HostKeys(folder / "ssh", port).pin(rasps)
         shells[-1].run()
         seconds: dict[str, list[float]] = {}
 
-        def note(name: str, run: Callable[[], object]) -> None:
+        def note(name: str, run: Callable[[], None]) -> None:
             began = time.perf_counter()
             run()
             seconds.setdefault(name, []).append(time.perf_counter() - began)
 
         for _ in range(rounds):
-            ssh = Ssh(folder / "ssh", port)
-            for name in (_COLD, _WARM):
-                note(name, lambda ssh=ssh: runner.run(_order(ssh, rasps)))  # type: ignore[misc]
-            runner.run(ssh.close())
+            with controller(folder, port, token) as serving:
+                note(_COLD, serving.order)
+                note(_WARM, serving.order)
             for shell in shells:
                 note(shell.name, shell.run)
     return {name: statistics.median(each) for name, each in seconds.items()}
@@ -85,14 +143,6 @@ def _rasps() -> list[Rasp]:
         for stack in range(1, 13)
         for slot in range(1, 5)
     ]
-
-
-async def _order(ssh: Ssh, rasps: list[Rasp]) -> None:
-    answers = await asyncio.gather(
-        *(ssh.run(rasp.address, "hello", timeout=_TIMEOUT) for rasp in rasps)
-    )
-    if {answer.output for answer in answers} != {"hello\n"}:
-        raise ValueError("a rasp did not answer as it must")
 
 
 def main() -> int:

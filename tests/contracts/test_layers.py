@@ -65,6 +65,7 @@ MAY_IMPORT = {
         "prometheus_client",
         "waitress",
         *FLASK,
+        "requests",
     },
 }
 PACKAGES = [name for name in MAY_IMPORT if "." not in name]
