@@ -33,13 +33,27 @@ OWN = {
     "virtual_rack": virtual_rack_parser,
 }
 FOREIGN = {
-    "prometheus": "prometheus",
-    "alertmanager": "alertmanager",
-    "blackbox": "blackbox_exporter",
+    f"{way}{service}": program
+    for service, program in (
+        ("prometheus", "prometheus"),
+        ("alertmanager", "alertmanager"),
+        ("blackbox", "blackbox_exporter"),
+    )
+    for way in ("", "master-")
 }
 
 # What does its work and ends.
-ONCE = {"dashboards"}
+ONCE = {"dashboards", "master-dashboards"}
+
+# What does nothing itself.
+IDLE = {"network", "master"}
+
+# A real rack's, which only `docker compose up master` starts, and the virtual one's.
+MASTER = {name for name, service in SERVICES.items() if service.get("profiles") == ["master"]}
+VIRTUAL = SERVICES.keys() - MASTER
+
+# Of the machine itself.
+FOLDERS_OF_THE_MACHINE = {"/etc/dhcp/pirack", "/var/log/pirack-dhcpd"}
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -72,7 +86,7 @@ def test_every_file_and_folder_that_is_mounted_is_there() -> None:
     paths = {source for source in sources if source.startswith(".")}
     assert paths
     assert [path for path in paths if not (ROOT / path).exists()] == []
-    assert sources - paths == set(COMPOSE["volumes"])
+    assert sources - paths - FOLDERS_OF_THE_MACHINE == set(COMPOSE["volumes"])
 
 
 def test_nothing_of_the_repository_can_be_written() -> None:
@@ -82,12 +96,41 @@ def test_nothing_of_the_repository_can_be_written() -> None:
 
 
 def test_one_container_owns_the_network_and_publishes_on_loopback_alone() -> None:
-    for name, service in SERVICES.items():
+    for name in VIRTUAL:
+        service = SERVICES[name]
         if name == "network":
             assert [port for port in service["ports"] if not port.startswith("127.0.0.1:")] == []
         else:
             assert service["network_mode"] == "service:network"
             assert "ports" not in service
+
+
+def test_on_a_master_nothing_listens_beyond_loopback() -> None:
+    for name in MASTER:
+        assert SERVICES[name]["network_mode"] in {"host", "none"}
+        assert "ports" not in SERVICES[name]
+    own = controller_parser().parse_args(words("master-controller")[1:])
+    assert own.listen.startswith("127.0.0.1:")
+    for name in FOREIGN:
+        if name in MASTER:
+            assert flags(name)["--web.listen-address"].startswith("127.0.0.1:")
+    assert SERVICES["master-grafana"]["environment"]["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
+
+
+def test_one_word_starts_a_master_and_nothing_of_the_virtual_rack() -> None:
+    started: set[str] = set()
+    waiting = {"master"}
+    while waiting:
+        name = waiting.pop()
+        started.add(name)
+        waiting |= set(SERVICES[name].get("depends_on", ())) - started
+    assert started == MASTER
+    assert {need for name in VIRTUAL for need in SERVICES[name].get("depends_on", ())} <= VIRTUAL
+
+
+def test_both_ways_run_the_same_images() -> None:
+    for name in VIRTUAL & {name.removeprefix("master-") for name in MASTER}:
+        assert SERVICES[name]["image"] == SERVICES[f"master-{name}"]["image"]
 
 
 def test_every_published_port_is_one_that_something_listens_on() -> None:
@@ -116,8 +159,9 @@ def test_the_dockerfile_builds_on_an_exact_version() -> None:
 
 def test_our_image_is_built_once_and_never_fetched() -> None:
     ours = {name for name, service in SERVICES.items() if service["image"] == "pirack"}
-    assert {name for name in ours if "build" in SERVICES[name]} == {"network"}
-    assert {SERVICES[name]["pull_policy"] for name in ours - {"network"}} == {"never"}
+    builders = {"network", "master-controller"}  # one of either way
+    assert {name for name in ours if "build" in SERVICES[name]} == builders
+    assert {SERVICES[name]["pull_policy"] for name in ours - builders} == {"never"}
     build = SERVICES["network"]["build"]
     assert (ROOT / build["context"] / build["dockerfile"]).is_file()
 
@@ -128,7 +172,9 @@ def test_a_container_has_no_privilege_and_writes_nothing_but_its_volumes(name: s
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["read_only"] is True
-    assert not {"cap_add", "privileged", "devices", "pid", "ipc"} & service.keys()
+    assert not {"cap_add", "privileged", "pid", "ipc"} & service.keys()
+    has_pins = {"devices", "group_add"} <= service.keys()
+    assert has_pins == (name == "master-controller")
     assert service["restart"] == ("on-failure" if name in ONCE else "unless-stopped")
 
 
@@ -146,12 +192,13 @@ def test_every_service_that_serves_has_a_health_check() -> None:
     with_one = {
         name for name, service in SERVICES.items() if "test" in service.get("healthcheck", {})
     }
-    assert with_one | {"controller"} == set(SERVICES) - {"network"} - ONCE
+    assert with_one | {"controller", "master-controller"} == set(SERVICES) - IDLE - ONCE
     assert "HEALTHCHECK" in DOCKERFILE  # the controller's
 
 
 def test_grafana_has_no_password_and_lets_nobody_change_anything() -> None:
     environment = SERVICES["grafana"]["environment"]
+    assert environment.items() <= SERVICES["master-grafana"]["environment"].items()
     assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
     assert environment["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
     assert environment["GF_AUTH_DISABLE_LOGIN_FORM"] == "true"
@@ -175,17 +222,25 @@ def test_grafana_finds_its_files_where_they_are_mounted() -> None:
     folder = provider["options"]["path"].replace("$GF_PATHS_PROVISIONING", provisioning)
     mounted = mounts("grafana")
     assert mounted[provisioning] == "./grafana/provisioning"
-    made = mounted[str(Path(provisioning).parent / "dashboards")]
-    assert mounts("dashboards")[flags("dashboards")["--output"]] == made
-    assert SERVICES["grafana"]["depends_on"] == {
-        "dashboards": {"condition": "service_completed_successfully"}
-    }
+    for way in ("", "master-"):
+        made = mounts(f"{way}grafana")[str(Path(provisioning).parent / "dashboards")]
+        dashboards = f"{way}dashboards"
+        assert mounts(dashboards)[flags(dashboards)["--output"]] == made
+        assert SERVICES[f"{way}grafana"]["depends_on"] == {
+            dashboards: {"condition": "service_completed_successfully"}
+        }
     assert folder == f"{provisioning}/../dashboards"
 
 
 @pytest.mark.parametrize(
     ("name", "module"),
-    [("virtual-rack", "virtual_rack"), ("controller", "controller"), ("dashboards", "grafana")],
+    [
+        ("virtual-rack", "virtual_rack"),
+        ("controller", "controller"),
+        ("dashboards", "grafana"),
+        ("master-controller", "controller"),
+        ("master-dashboards", "grafana"),
+    ],
 )
 def test_our_programs_know_their_command_line(name: str, module: str) -> None:
     assert words(name)[0] == module
@@ -219,11 +274,13 @@ def test_a_configuration_file_is_where_its_program_looks(name: str) -> None:
     assert flags(name)["--config.file"] in mounts(name)
 
 
-def test_prometheus_finds_rules_and_targets_beside_its_configuration() -> None:
-    beside = Path(flags("prometheus")["--config.file"]).parent
-    assert mounts("prometheus")[str(beside / "rules")] == "./prometheus/rules"
-    targets = mounts("prometheus")[str(beside / "targets")]
-    assert mounts("controller")[flags("controller")["--targets"]] == targets
+@pytest.mark.parametrize("way", ["", "master-"])
+def test_prometheus_finds_rules_and_targets_beside_its_configuration(way: str) -> None:
+    prometheus, controller = f"{way}prometheus", f"{way}controller"
+    beside = Path(flags(prometheus)["--config.file"]).parent
+    assert mounts(prometheus)[str(beside / "rules")] == "./prometheus/rules"
+    targets = mounts(prometheus)[str(beside / "targets")]
+    assert mounts(controller)[flags(controller)["--targets"]] == targets
 
 
 def port(name: str) -> str:
@@ -233,10 +290,25 @@ def port(name: str) -> str:
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_whoever_asks_a_program_asks_where_it_listens(name: str) -> None:
-    asked = flags("controller")[f"--{name}"].removeprefix("http://")
-    assert asked == f"127.0.0.1:{port(name)}"
+    controller = "master-controller" if name in MASTER else "controller"
+    asked = vars(controller_parser().parse_args(words(controller)[1:]))
+    service = name.removeprefix("master-")
+    assert asked[service].removeprefix("http://") == f"127.0.0.1:{port(name)}"
     health = SERVICES[name]["healthcheck"]["test"][-1]
     assert health.startswith(f"http://127.0.0.1:{port(name)}/")
+
+
+def test_the_controller_of_a_master_writes_what_its_machines_dhcp_server_reads() -> None:
+    unit = (ROOT / "deploy" / "dhcpd" / "pirack-dhcpd.service").read_text()
+    path = (ROOT / "deploy" / "dhcpd" / "pirack-dhcpd-reload.path").read_text()
+    conf, log = flags("master-controller")["--dhcpd-conf"], flags("master-controller")["--dhcp-log"]
+    assert f"-cf {conf} " in unit
+    assert f"PathChanged={conf}\n" in path
+    assert f"StandardError=append:{log.removeprefix('file:')}\n" in unit
+    mounted = mounts("master-controller")
+    for file in (conf, log.removeprefix("file:")):
+        folder = str(Path(file).parent)
+        assert mounted[folder] == folder
 
 
 def test_grafana_asks_prometheus_where_it_listens() -> None:
