@@ -5,7 +5,7 @@ PY := .venv/bin/python
 
 # What the tests run beside PiRack's own; what cannot be had skips the tests that need it.
 TEST_PROGRAMS := prometheus promtool alertmanager amtool blackbox_exporter chromium dhcpd \
-	dhclient dhcpcd udhcpc ip ssh sshd
+	dhclient dhcpcd udhcpc ip ssh sshd sqlite3
 
 BUILD_REQUIRES := import tomllib; \
 	print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")

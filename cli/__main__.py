@@ -5,7 +5,7 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
-from cli import deploy, ordering, orders, reading, token
+from cli import deploy, installation, ordering, orders, reading, token
 from cli.controller import DEFAULT_URL, URL_VARIABLE, Controller
 
 _INTERRUPTED = 130
@@ -14,7 +14,7 @@ _PROGRAM = "pirack"
 _EXIT_STATUSES = """\b
 Exit statuses:
   0  fine
-  1  `status`: something needs care; orders, `deploy`: a target failed, or nobody knows
+  1  `status`: something needs care; else a target failed, or nobody knows
   2  the command line is wrong, or names what is not there
   3  the controller cannot be reached, or refuses
   130  Ctrl-C, or a no; an order that was given goes on
@@ -78,6 +78,9 @@ for _command in (
     orders.order,
     orders.cancel,
     orders.audit,
+    installation.install,
+    installation.replace,
+    installation.swap,
     deploy.deploy,
 ):
     pirack.add_command(_command)

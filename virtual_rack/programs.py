@@ -113,6 +113,7 @@ _PROGRAMS = {
     # Prometheus' pages need libjs-jquery, which a machine that has it would keep to itself.
     "prometheus": _Packaged("prometheus", ("prometheus",), besides=("libjs-jquery",)),
     "promtool": _Packaged("prometheus", ("promtool",), besides=("libjs-jquery",)),
+    "sqlite3": _Packaged("sqlite3", ("sqlite3",)),
     "ssh": _Packaged("openssh-client", ("ssh",), version_option="-V"),
     "sshd": _Packaged("openssh-server", ("sshd",), version_option="-V"),
     "udhcpc": _Packaged("udhcpc", ("udhcpc",), version_option="--help"),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.controller.conftest import access, anonymous, app, orders, url, world
+from tests.controller.conftest import access, anonymous, app, installation, orders, url, world
 
-__all__ = ["access", "anonymous", "app", "orders", "url", "world"]
+__all__ = ["access", "anonymous", "app", "installation", "orders", "url", "world"]
 
 PIRACK = Path(sysconfig.get_path("scripts")) / "pirack"
 

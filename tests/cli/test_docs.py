@@ -8,6 +8,7 @@ import click
 import pytest
 
 from cli.__main__ import pirack
+from controller.command_line import parser as controller_parser
 from tests.cli.conftest import Run
 from tests.controller.world import World
 
@@ -49,3 +50,31 @@ def test_every_option_is_documented() -> None:
 def test_the_exit_statuses_of_the_help_are_those_of_the_page(run: Run) -> None:
     told = set(re.findall(r"^ +(\d+)  ", run("--help").stdout, re.MULTILINE))
     assert told == set(re.findall(r"^\| `(\d+)`", PAGE, re.MULTILINE))
+
+
+def lines(name: str) -> list[tuple[str, list[str]]]:
+    """Each line of a page's blocks that calls a program: the page, and the words behind it."""
+    return [
+        (str(page), shlex.split(line, comments=True)[1:])
+        for page in [Path("README.md"), *Path("docs").rglob("*.md")]
+        for block in re.findall(r"^ *```\w*\n(.*?)```", page.read_text(), re.MULTILINE | re.DOTALL)
+        for line in re.findall(rf"^ *(?:\$ )?(?:sudo )?({name} .+)$", block, re.MULTILINE)
+    ]
+
+
+def test_every_command_on_any_page_is_one_that_there_is() -> None:
+    found = lines("pirack")
+    assert len(found) > 20
+    for page, words in found:
+        shell = {"|", "||", ">", "<", "&&"}
+        end = next((place for place, word in enumerate(words) if word[:1] in shell), len(words))
+        name, *rest = [word for word in words[:end] if not word.startswith(">")]
+        if not name.startswith("-"):
+            assert name in pirack.commands, (page, words)
+            if rest != ["--help"]:
+                pirack.commands[name].make_context(name, rest)
+
+
+def test_every_command_of_the_controllers_on_any_page_is_one_that_there_is() -> None:
+    for _, words in (*lines("pirack-controller"), *lines("python -m controller")):
+        controller_parser().parse_args(words[2:] if words[:1] == ["-m"] else words)
