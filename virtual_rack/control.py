@@ -82,12 +82,13 @@ def serving(rack: VirtualRack, state: Path) -> Iterator[None]:
             request = json.loads(self.rfile.readline())
             self.wfile.write(json.dumps(answer(rack, request)).encode() + b"\n")
 
+    class Server(socketserver.ThreadingUnixStreamServer):
+        # Where the queue is full, the kernel turns away who is in a hurry.
+        request_queue_size = 128
+
     state.chmod(0o700)
     (state / _SOCKET).unlink(missing_ok=True)
-    with (
-        _short_path(state) as path,
-        socketserver.ThreadingUnixStreamServer(path, Handler) as server,
-    ):
+    with _short_path(state) as path, Server(path, Handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, name="control")
         thread.start()

@@ -107,7 +107,8 @@ class DhcpClient:
         return [
             str(self.programs[Kind.UDHCPC].path),
             *("-f", "-i", "eth0", "-s", str(_LEASE_SCRIPT), "-x", option),
-            *("-t", "3", "-T", "1", "-A", "1"),
+            # It asks first whether somebody else has the address, and declines it then.
+            *("-t", "3", "-T", "1", "-A", "1", "-a200"),
         ]
 
     def _dhclient(self, lease: str) -> Sequence[str]:

@@ -9,7 +9,7 @@ from virtual_rack.board import Request
 from virtual_rack.dhcp_clients import HOST_NAME, DhcpClient
 from virtual_rack.exporter_port import ExporterPort
 from virtual_rack.faults import Fault
-from virtual_rack.network_namespace import FOLDER, inside
+from virtual_rack.network_namespace import FOLDER
 from virtual_rack.rasp import mac_of
 from virtual_rack.sshd import Sshd
 from virtual_rack.switch import Switch
@@ -73,8 +73,8 @@ class NamespaceHost:
         if restart.exists():
             restart.unlink()
             self._exporter.restart()
-        with inside(FOLDER / self._name):
-            self._exporter.serve(hangs=not {Fault.HANG, Fault.WEDGED}.isdisjoint(faults))
+        hangs = not {Fault.HANG, Fault.WEDGED}.isdisjoint(faults)
+        self._switch.visit(self._name, lambda: self._exporter.serve(hangs=hangs))
         status = self._init.poll()
         if status is not None:
             self._request(Request.REBOOT if status == _REBOOT else Request.HALT)

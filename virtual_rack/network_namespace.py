@@ -3,7 +3,8 @@
 import ctypes
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,6 +48,26 @@ def inside(namespace: Path) -> Iterator[None]:
             yield
         finally:
             setns(own.fileno(), CLONE_NEWNET)
+
+
+class Visitor:
+    """A thread that goes into network namespaces in this process's place.
+
+    Whoever enters the namespaces of a process gets those of its first thread, which therefore must
+    stay where it is.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "visitor")
+
+    def do(self, namespace: Path, what: Callable[[], None]) -> None:
+        """Do something inside of a network namespace; what that raises is raised here."""
+
+        def visit() -> None:
+            with inside(namespace):
+                what()
+
+        self._thread.submit(visit).result()
 
 
 class IpTool:

@@ -1,9 +1,10 @@
 """The switch of a rack of namespaces: a bridge that the master and the rasps are on."""
 
 import time
+from collections.abc import Callable
 
 from rack.layout import Network
-from virtual_rack.network_namespace import IpTool
+from virtual_rack.network_namespace import FOLDER, IpTool, Visitor
 
 BRIDGE = "br0"
 """The switch, and the master's own interface."""
@@ -21,6 +22,7 @@ class Switch:
         self._ip = ip
         self._hold_seconds = hold_seconds
         self._held: dict[str, float] = {}
+        self._visitor = Visitor()
 
     def make(self, network: Network) -> None:
         """Make the switch, and give the master its address.
@@ -59,6 +61,10 @@ class Switch:
         if name in self._held and time.monotonic() >= self._held[name]:
             self._ip.batch([f"link set {_port(name)} master {BRIDGE}"])
             del self._held[name]
+
+    def visit(self, name: str, do: Callable[[], None]) -> None:
+        """Do something inside of a rasp's network namespace; what that raises is raised here."""
+        self._visitor.do(FOLDER / name, do)
 
     def unplug(self, name: str) -> None:
         """Remove a link and its network namespace: nothing comes over it when this returns."""

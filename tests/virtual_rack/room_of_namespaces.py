@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,10 @@ y = 0
 """
 
 
-def layout(path: Path, stacks: int, slots: int) -> Path:
-    """Write a rack.toml."""
-    tables = [STACK.format(pin=16 + i, x=i) for i in range(stacks)]
-    path.write_text(LAYOUT.format(slots=slots) + "".join(tables))
+def layout(path: Path, stacks: int, slots: int, tables: str = "") -> Path:
+    """Write a rack.toml; `tables` are further ones."""
+    rows = [STACK.format(pin=16 + i, x=i) for i in range(stacks)]
+    path.write_text(LAYOUT.format(slots=slots) + tables + "".join(rows))
     return path
 
 
@@ -52,6 +53,7 @@ class Room:
     def __init__(self, folder: Path, outer: subprocess.Popen[str], rack: Path) -> None:
         self.state = folder / "state"
         self.outer = outer
+        self.rack_toml = rack
         self.layout = load(rack)
         self._log = folder / "virtual_rack.log"
         self._busybox = find("udhcpc").path.resolve()
@@ -92,8 +94,12 @@ class Room:
     @contextmanager
     def on_the_master(self) -> Iterator[None]:
         """Have this thread in the master's network until the block is left."""
-        with inside(Path(f"/proc/{control.process(self.state)}/ns/net")):
+        with inside(self._network):
             yield
+
+    @cached_property
+    def _network(self) -> Path:
+        return Path(f"/proc/{control.process(self.state)}/ns/net")
 
     def address(self, name: str) -> str:
         return next(str(slot.address) for slot in self.layout.slots if slot.name == name)
@@ -160,13 +166,20 @@ class Room:
         """Run a command on the master."""
         return command("enter", "--state", str(self.state), "--", *argv)
 
+    @property
+    def pins(self) -> dict[str, str]:
+        """The environment in which a program has the pins of this rack's master."""
+        pins = {"GPIOZERO_PIN_FACTORY": "virtual_rack", "PIRACK_VIRTUAL_RACK": str(self.state)}
+        return os.environ | pins
+
     @contextmanager
     def entered(self, *argv: str) -> Iterator[subprocess.Popen[str]]:
-        """Have a command run on the master until the block is left."""
+        """Have a command run on the master, which has its pins, until the block is left."""
         words = ["enter", "--state", str(self.state), "--", *argv]
         with subprocess.Popen(
             [sys.executable, "-m", "virtual_rack", *words],
             cwd=ROOT,
+            env=self.pins,
             stdout=subprocess.PIPE,
             text=True,
         ) as process:
@@ -189,10 +202,16 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def start(
-    folder: Path, words: Sequence[str], *, stacks: int, slots: int, before: Sequence[str] = ()
+    folder: Path,
+    words: Sequence[str],
+    *,
+    stacks: int,
+    slots: int,
+    tables: str = "",
+    before: Sequence[str] = (),
 ) -> Room:
     """Start a rack, by a command that stands `before` it, and wait until it runs."""
-    rack = layout(folder / "rack.toml", stacks, slots)
+    rack = layout(folder / "rack.toml", stacks, slots, tables)
     log = folder / "virtual_rack.log"
     with log.open("a") as output:
         outer = subprocess.Popen(
@@ -211,11 +230,11 @@ def start(
 
 
 @contextmanager
-def a_room(folder: Path, *words: str, stacks: int, slots: int) -> Iterator[Room]:
+def a_room(folder: Path, *words: str, stacks: int, slots: int, tables: str = "") -> Iterator[Room]:
     """Give a rack that runs until the block is left; needs root, who may enter it by a thread."""
     if os.geteuid() != 0:
         pytest.skip("only root can have a thread of its own in the master's network")
-    room = start(folder, words, stacks=stacks, slots=slots)
+    room = start(folder, words, stacks=stacks, slots=slots, tables=tables)
     try:
         yield room
     finally:
