@@ -1,12 +1,15 @@
 """What happened, drawn over all curves: power cuts, boots, installs and orders."""
 
-from grafana.queries import DATASOURCE, IN_RACK, IN_STACK, OF_RASP
+from grafana.queries import DATASOURCE, IN_RACK, IN_STACK, OF_RASP, PLACE
 from grafana.readable import Json
 
+_JUST_BOOTED_SECONDS = 60
 _BLUE, _PURPLE, _YELLOW, _GREY = "#5794f2", "#b877d9", "#e0b400", "#9fa7b3"
 
 
-def _annotation(name: str, colour: str, expression: str, title: str, **more: object) -> Json:
+def _annotation(name: str, colour: str, condition: str, title: str) -> Json:
+    # Grafana marks the times at which a series is 1, some versions also where it is more or less.
+    expression = f"({condition}) == 1"
     return {
         "name": name,
         "datasource": DATASOURCE,
@@ -16,30 +19,33 @@ def _annotation(name: str, colour: str, expression: str, title: str, **more: obj
         "target": {"refId": "Anno", "expr": expression, "range": True, "instant": False},
         "expr": expression,
         "titleFormat": title,
-        **more,
     }
 
 
+# Over a day and more a step is longer than what happened: so each looks back to the step before it.
+
+
 def _power_cuts(place: str) -> Json:
-    cuts = f"max by (rack, stack) (pirack_stack_power_state{{{place}}}) == 0"
-    return _annotation("Power cuts", _GREY, cuts, "Stack {{stack}} is switched off")
+    power = f"min_over_time(pirack_stack_power_state{{{place}}}[$__rate_interval])"
+    is_off = f"min by (rack, stack) ({power}) == bool 0"
+    return _annotation("Power cuts", _GREY, is_off, "Stack {{stack}} is switched off")
 
 
 def _boots(place: str) -> Json:
-    # The reading is itself the time: an event stands where the rasp's clock says that it booted.
-    boots = f"max by (rack, stack, slot, rasp) (pirack_boot_time_seconds{{{place}}}) * 1000"
-    return _annotation("Boots", _YELLOW, boots, "{{rasp}} booted", useValueForTime=True)
+    up_for = f"min_over_time(pirack_uptime_seconds{{{place}}}[$__rate_interval])"
+    has_booted = f"min by ({PLACE}) ({up_for}) < bool {_JUST_BOOTED_SECONDS}"
+    return _annotation("Boots", _YELLOW, has_booted, "{{rasp}} booted")
 
 
 def _installs() -> Json:
-    running = f"max by (rack) (pirack_install_running{{{IN_RACK}}}) == 1"
-    return _annotation("Installs", _PURPLE, running, "An install runs")
+    running = f"max_over_time(pirack_install_running{{{IN_RACK}}}[$__rate_interval])"
+    return _annotation("Installs", _PURPLE, f"max by (rack) ({running})", "An install runs")
 
 
 def _orders() -> Json:
     ended = f"increase(pirack_orders_total{{{IN_RACK}}}[$__rate_interval])"
-    expression = f"sum by (action, result) ({ended}) > 0"
-    return _annotation("Orders", _BLUE, expression, "Order {{action}}: {{result}}")
+    have_ended = f"sum by (action, result) ({ended}) > bool 0"
+    return _annotation("Orders", _BLUE, have_ended, "Order {{action}}: {{result}}")
 
 
 def of_rack() -> list[Json]:

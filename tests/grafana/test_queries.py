@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
-from itertools import chain
+from itertools import chain, product
 from typing import Any
 
 import pytest
@@ -103,6 +103,18 @@ def test_every_query_of_every_panel_and_annotation_finds_something(
         until(are_all_found, SECONDS)
     except AssertionError:
         pytest.fail("\n".join(str(asked) for asked in waiting))
+
+
+@each_dashboard
+def test_what_is_marked_as_an_event_is_1_which_every_grafana_shows(
+    room: WatchedRoom, dashboards: Mapping[str, Dashboard], uid: str
+) -> None:
+    now = time.time()
+    for asked, place in product(of_annotations(dashboards[uid]), PLACES):
+        expression = substitute(asked.expression, place)
+        found = room.ask("query_range", query=expression, start=now - 300, end=now, step=5)
+        values = {value for each in found["result"] for _, value in each["values"]}
+        assert values <= {"1"}, asked
 
 
 @each_dashboard

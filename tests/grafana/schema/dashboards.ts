@@ -95,7 +95,6 @@ type Annotation = Omit<Json<grafana.AnnotationQuery>, 'target'> & {
   // These are the data source's.
   expr: string;
   titleFormat: string;
-  useValueForTime?: boolean;
 };
 
 export type Envelope = Omit<Json<grafana.Dashboard>, 'panels' | 'annotations'> & {
