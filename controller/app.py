@@ -65,7 +65,7 @@ def create_app(  # noqa: PLR0913 - it is where all parts meet
     app.register_blueprint(api.blueprint(document, state, master, access.audit))
     app.register_blueprint(orders_api.blueprint(document, orders, access))
     app.register_blueprint(installation_api.blueprint(document, installation))
-    pages.register(app, pages.Sources(state, master, records, orders, access))
+    pages.register(app, pages.Sources(state, master, records, orders, installation, access))
     app.register_blueprint(health.blueprint(registry))
     app.register_blueprint(sign_in.blueprint(access))
     app.register_blueprint(account.blueprint(access))

@@ -10,8 +10,20 @@ from typing import Any
 from flask import Flask
 
 from controller.access import Access, actor
+from controller.installation.installation import Installation
 from controller.orders.orders import Orders
-from controller.pages import about, manage, master, orders, rack, rasp, stack, words
+from controller.pages import (
+    about,
+    install,
+    manage,
+    master,
+    orders,
+    rack,
+    rasp,
+    replace,
+    stack,
+    words,
+)
 from controller.records import Records
 from controller.roles import Role
 from controller.schemas import MasterAnswer
@@ -27,6 +39,7 @@ class Sources:
         master: how the master is.
         records: what Prometheus knows of one rasp or stack.
         orders: what was ordered, and who takes new orders.
+        installation: what was installed, and who begins to.
         access: knows who may do what, and what was done.
     """
 
@@ -34,6 +47,7 @@ class Sources:
     master: Callable[[], MasterAnswer]
     records: Records
     orders: Orders
+    installation: Installation
     access: Access
 
 
@@ -47,6 +61,8 @@ def register(app: Flask, sources: Sources) -> None:
     app.register_blueprint(stack.blueprint(sources.state, sources.records, sources.orders))
     app.register_blueprint(master.blueprint(sources.master))
     app.register_blueprint(orders.blueprint(sources.state, sources.orders, sources.access))
+    app.register_blueprint(install.blueprint(sources.state, sources.installation))
+    app.register_blueprint(replace.blueprint(sources.state, sources.installation))
     app.register_blueprint(about.blueprint())
 
     @app.context_processor

@@ -23,7 +23,18 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 def register(app: Flask) -> None:
     """Let an app's templates use these words."""
-    for filter_ in (band, busy_band, share_band, conditions, moment, clock, ago, size, number):
+    for filter_ in (
+        band,
+        busy_band,
+        share_band,
+        conditions,
+        moment,
+        clock,
+        ago,
+        lasting,
+        size,
+        number,
+    ):
         app.add_template_filter(filter_)
     app.add_template_global(time_zone)
 
@@ -92,6 +103,11 @@ def ago(seconds: float) -> str:
         if passed >= length:
             return f"{int(passed // length)} {word}"
     return "under a minute"
+
+
+def lasting(seconds: float) -> str:
+    """Return how long something lasts: `45 s`, `2 min`."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"  # noqa: PLR2004
 
 
 def size(number_of_bytes: float) -> str:

@@ -22,6 +22,8 @@ PAGES = [
     "/orders/1",
     "/orders/2",
     "/orders/new?do=power_off&stack=3",
+    "/install",
+    "/replace?rasp=10",
     "/master",
     "/about",
     "/account",
