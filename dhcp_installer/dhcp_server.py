@@ -84,7 +84,8 @@ class WatchingServer:
     """
 
     def __init__(self, dhcpd: str = "dhcpd", env: Mapping[str, str] | None = None) -> None:
-        self._dhcpd = shutil.which(dhcpd)
+        # Not on the path of every user.
+        self._dhcpd = shutil.which(dhcpd, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
         self._env = env
 
     def check(self, path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from grafana.dashboards import write as write_dashboards
 from rack.layout_file import load
 from virtual_rack import programs
+from virtual_rack.demo_rack import write_rack
 from virtual_rack.loopback import PING_PORT
 from virtual_rack.services import Service
 from virtual_rack.ssh_servers import SSH_PORT
@@ -25,10 +26,11 @@ _REPOSITORY = Path(__file__).resolve().parent.parent
 class Plan:
     """Where everything is. `network` is the first two octets of the rasps' addresses.
 
-    `state` is the folder of all that the demo writes; the ports are TCP's.
+    `given` is the layout that the demo was started with; `state` is the folder of all that it
+    writes; the ports are TCP's.
     """
 
-    rack: Path
+    given: Path
     state: Path
     network: str
     exporter: int
@@ -37,6 +39,16 @@ class Plan:
     blackbox: int
     grafana: int
     alertmanager: int
+
+    @property
+    def rack(self) -> Path:
+        """The layout on the demo's own network."""
+        return self.state / "rack.toml"
+
+    @property
+    def dhcp(self) -> Path:
+        """The folder of a DHCP server that is a log alone."""
+        return self.state / "dhcpd"
 
     @property
     def url(self) -> str:
@@ -86,15 +98,19 @@ def plan(rack: Path, port_base: int | None) -> Plan:
 
 
 def lay_out(here: Plan) -> None:
-    """Make the folders for Prometheus and Grafana: the project's own configuration, no readings.
+    """Write the demo's layout, and make the folders for Prometheus and Grafana.
 
-    Alerts come six times faster than on a real rack. Grafana's dashboards are those of this rack,
-    and their links lead to this controller.
+    In them is the project's own configuration, and no readings. Alerts come six times faster than
+    on a real rack. Grafana's dashboards are those of this rack, and their links lead to this
+    controller.
     """
     folder, grafana = here.state / "prometheus", here.state / "grafana"
     # An earlier demo's readings would mix with this one's, and its last words with its logs.
-    for old in (folder, grafana, here.log("any").parent):
+    # Its DHCP server knows rasps in slots that this one's people have not chosen.
+    for old in (folder, grafana, here.dhcp, here.log("any").parent):
         shutil.rmtree(old, ignore_errors=True)
+    here.state.mkdir(parents=True, exist_ok=True)
+    write_rack(here.given, here.rack, here.network)
     shutil.copytree(_REPOSITORY / "prometheus", folder)
     (folder / "targets").mkdir(exist_ok=True)
     for file in (folder / "alertmanager.yml", *folder.glob("rules/*.yml")):
@@ -144,6 +160,8 @@ def _controller(here: Plan) -> Service:
             *("--alertmanager", f"127.0.0.1:{here.alertmanager}"),
             *("--ping", f"tcp:{PING_PORT}", "--ssh-port", str(SSH_PORT)),
             *("--anonymous", "viewer"),
+            *("--dhcpd-conf", str(here.dhcp / "dhcpd.conf"), "--dhcp-server", "watching"),
+            *("--dhcp-log", f"file:{here.dhcp / 'dhcpd.log'}"),
             *(["--grafana", here.grafana_url] if _grafana_here() else []),
         ],
         here.log("controller"),

@@ -133,6 +133,7 @@ class Installation:
             entry = unsettled[0]
             claim = self._reservations.claim(self._all_stacks, f"stopping {entry.kind} {entry.id}")
             self._begin_thread(entry.id, claim, partial(self._settle, entry, asker))
+            self._stop.set()
             return self._seen(entry)
 
     def latest(self) -> Entry | None:

@@ -204,6 +204,27 @@ def test_everybody_may_look_and_an_operator_is_told_how_to_log_in(running: Demo)
     assert token not in controllers_log.read_text()
 
 
+def test_an_install_finds_every_rasp_where_it_is(running: Demo) -> None:
+    token = re.search(r"API token +(\S+)", (running.folder / "demo.log").read_text())
+    assert token is not None
+    before = [(rasp["mac"], rasp["ip"]) for rasp in running.get("rasps")]
+    begun = requests.post(
+        f"http://127.0.0.1:{running.port_base}/api/v1.0/installation",
+        json={"strategy": "cut"},
+        headers={"Authorization": f"Bearer {token[1]}"},
+        timeout=10,
+    )
+    assert begun.status_code == 202, begun.text
+    until(lambda: running.get("installation")["state"] != "running", 150)
+    done = running.get("installation")
+    assert (done["state"], done["trouble"]) == ("done", ""), done["steps"]
+    assert (done["stacks_done"], done["rasps_found"], done["missing"]) == (12, 48, {})
+    assert [(rasp["mac"], rasp["ip"]) for rasp in running.get("rasps")] == before
+    conf = running.folder / f".demo-{running.port_base}" / "dhcpd" / "dhcpd.conf"
+    assert conf.read_text().count("fixed-address") == 48
+    until(lambda: running.get("rack")["states"]["up"] == 48, THREE_INTERVALS + SLACK)
+
+
 def test_a_hung_exporter_is_told_from_a_dead_rasp(running: Demo) -> None:
     running.virtual_rack("fault", "5/1", "hang")
     until(lambda: running.get("rasps/17")["state"] == "down", THREE_INTERVALS + SLACK)
