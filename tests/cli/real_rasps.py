@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import asyncssh
@@ -19,7 +20,8 @@ import pytest
 import requests
 
 from tests.waiting import free_port, until
-from virtual_rack.programs import Program, find
+from virtual_rack.debian import Debian, PackageError
+from virtual_rack.programs import TOOLS, Program, find
 
 EXPORTER_PORT = 9849
 
@@ -28,16 +30,23 @@ BOOT = """
 set -e
 mount --make-rprivate /
 mount -t tmpfs tmpfs "$OWN"
-for folder in etc usr/local run; do
+for folder in etc usr run; do
     mkdir -p "$OWN/$folder/upper" "$OWN/$folder/work"
     mount -t overlay -o "lowerdir=/$folder,upperdir=$OWN/$folder/upper,workdir=$OWN/$folder/work" \
         overlay "/$folder"
 done
 mkdir -p /run/sshd /etc/pirack /etc/systemd/system /usr/local/bin
 grep -q ^sshd: /etc/passwd || echo sshd:x:499:65534::/run/sshd:/usr/sbin/nologin >> /etc/passwd
+if [ -n "$RULE" ]; then
+    cp -a "$SUDO/etc" "$SUDO/usr" /
+    echo "pi:x:1234:1234::/run:/bin/sh" >> /etc/passwd
+    echo "pi:*:19000::::::" >> /etc/shadow
+    echo "$RULE" > /etc/sudoers.d/pi
+fi
 [ -z "$DISK" ] || mount -t tmpfs -o "size=$DISK" tmpfs /etc/pirack
 install -m 755 "$STATE/systemctl" /usr/local/bin/
 [ -z "$PYTHON" ] || install -m 755 "$PYTHON" /usr/local/bin/python3
+install -m 644 "$KEYS" /run/keys
 exec "$@"
 """
 
@@ -78,6 +87,19 @@ esac
 """
 
 
+@dataclass(frozen=True)
+class Own:
+    """What is not as usual with a rasp.
+
+    `disk` is the size of the file system of /etc/pirack, `python` its python3. With a `rule` for
+    sudo, people log in as `pi` instead of as root.
+    """
+
+    disk: str = ""
+    python: str = ""
+    rule: str = ""
+
+
 class RealRasp:
     """A rasp that is logged into."""
 
@@ -92,22 +114,30 @@ class RealRasp:
         self.host_key.write_private_key(folder / "host_key")
         (folder / "host_key").chmod(0o600)
 
-    def start(self, sshd: Program, port: int, keys: Path, *, disk: str, python: str) -> None:
+    def start(self, sshd: Program, port: int, keys: Path, own: Own) -> None:
         options = {
             "ListenAddress": f"{self.address}:{port}",
             "HostKey": self._folder / "host_key",
-            "AuthorizedKeysFile": keys,
+            "AuthorizedKeysFile": "/run/keys",
             "PidFile": "none",
             "StrictModes": "no",
             "UsePAM": "no",
         }
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-        own = {"OWN": self._folder / "own", "STATE": self._folder, "DISK": disk, "PYTHON": python}
+        told = {
+            "OWN": self._folder / "own",
+            "STATE": self._folder,
+            "KEYS": keys,
+            "DISK": own.disk,
+            "PYTHON": own.python,
+            "SUDO": debians_sudo() if own.rule else "",
+            "RULE": own.rule,
+        }
         with (self._folder / "sshd.log").open("wb") as log:
             self._sshd = subprocess.Popen(
                 ["unshare", "--mount", "bash", "-c", BOOT, "boot",
                  sshd.path, "-D", "-e", "-f", "/dev/null", *words],
-                env=sshd.env | {name: str(value) for name, value in own.items()},
+                env=sshd.env | {name: str(value) for name, value in told.items()},
                 stdout=log,
                 stderr=log,
             )  # fmt: skip
@@ -181,7 +211,7 @@ class RealRasp:
 class Room:
     """Rasps, and somebody's home folder from which they can be reached."""
 
-    def __init__(self, folder: Path, addresses: list[str]) -> None:
+    def __init__(self, folder: Path, addresses: list[str], user: str) -> None:
         self.home = folder / "home"
         self.port = free_port(addresses[0])
         self.rasps = [RealRasp(folder / address, address) for address in addresses]
@@ -191,7 +221,9 @@ class Room:
         (self.home / ".ssh" / "id_ed25519").chmod(0o600)
         self.keys = folder / "authorized_keys"
         key.write_public_key(self.keys)
-        (self.home / ".ssh" / "config").write_text(f"Host 127.*\n  User root\n  Port {self.port}\n")
+        (self.home / ".ssh" / "config").write_text(
+            f"Host 127.*\n  User {user}\n  Port {self.port}\n"
+        )
         self.know({rasp.address: rasp.host_key for rasp in self.rasps})
 
     def know(self, keys: dict[str, asyncssh.SSHKey]) -> None:
@@ -203,21 +235,27 @@ class Room:
             )
         )
 
-    def start(self, *, disk: str = "", python: str = "") -> None:
+    def start(self, own: Own) -> None:
         for rasp in self.rasps:
-            rasp.start(find("sshd"), self.port, self.keys, disk=disk, python=python)
+            rasp.start(find("sshd"), self.port, self.keys, own)
+
+
+def debians_sudo() -> Path:
+    """The tree of sudo, which runs from its own place alone: it is root's, and trusts no other."""
+    try:
+        return Debian(TOOLS).unpack("sudo")
+    except PackageError as error:
+        pytest.skip(f"no sudo to be had: {error}")
 
 
 @contextmanager
-def a_room(
-    folder: Path, addresses: list[str], *, disk: str = "", python: str = ""
-) -> Iterator[Room]:
+def a_room(folder: Path, addresses: list[str], own: Own = Own()) -> Iterator[Room]:
     """Give rasps that run; all that was started ends with the block."""
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("mounts of its own for each rasp: needs root")
-    room = Room(folder, addresses)
+    room = Room(folder, addresses, "pi" if own.rule else "root")
     try:
-        room.start(disk=disk, python=python)
+        room.start(own)
         yield room
     finally:
         for rasp in room.rasps:

@@ -17,7 +17,7 @@ from rack.database import Database
 from rack.inventory import Inventory, Rasp
 from rack.layout_file import load
 from tests.cli.conftest import PIRACK
-from tests.cli.real_rasps import EXPORTER_PORT, RealRasp, Room, a_room
+from tests.cli.real_rasps import EXPORTER_PORT, Own, RealRasp, Room, a_room
 from tests.waiting import free_port, until
 
 NET = f"127.{24 + os.getpid() % 100}"
@@ -235,7 +235,7 @@ def test_an_exporter_that_does_not_answer_gives_way_to_the_old_one(
 def test_a_full_disk_is_named_and_leaves_the_rasp_as_it_was(
     controller: str, pyz: Path, tmp_path: Path
 ) -> None:
-    with a_room(tmp_path / "room", [f"{NET}.1.1"], disk="16k") as room:
+    with a_room(tmp_path / "room", [f"{NET}.1.1"], Own(disk="16k")) as room:
         me = Deployer(room, controller, pyz)
         assert me.deploy("1/1")[0] == 0
         before = room.rasps[0].files()
@@ -252,9 +252,21 @@ def test_a_rasp_whose_python_does_not_do_is_left_alone(
 ) -> None:
     broken = tmp_path / "python3"
     broken.write_text("#!/bin/sh\necho 'python3: cannot open shared object file' >&2\nexit 127\n")
-    with a_room(tmp_path / "room", [f"{NET}.1.1"], python=str(broken)) as room:
+    with a_room(tmp_path / "room", [f"{NET}.1.1"], Own(python=str(broken))) as room:
         told = Deployer(room, controller, pyz).deploy("1/1")
         assert told == (1, {"01-1": ("failed", "python3: cannot open shared object file")})
+        assert room.rasps[0].files() == {}
+
+
+def test_who_logs_in_as_somebody_else_gets_there_by_sudo_without_a_password(
+    controller: str, pyz: Path, tmp_path: Path
+) -> None:
+    with a_room(tmp_path / "may", [f"{NET}.1.1"], Own(rule="pi ALL=(ALL) NOPASSWD: ALL")) as room:
+        assert Deployer(room, controller, pyz).deploy("1/1") == (0, {"01-1": ("ok", "")})
+        assert set(room.rasps[0].files()) == PLACES
+    with a_room(tmp_path / "not", [f"{NET}.1.1"], Own(rule="pi ALL=(ALL) ALL")) as room:
+        told = Deployer(room, controller, pyz).deploy("1/1")
+        assert told == (1, {"01-1": ("failed", "sudo: a password is required")})
         assert room.rasps[0].files() == {}
 
 
@@ -277,7 +289,7 @@ def test_a_rasp_that_does_not_take_the_key_or_is_away_is_told_and_the_others_are
     status, told = me.deploy("1/1-2")
     assert (status, told["01-1"][0], told["01-2"]) == (1, "failed", ("ok", ""))
     assert told["01-1"][1].startswith("no SSH: ")
-    room.keys.write_text("")
+    room.rasps[1].path("/run/keys").write_text("")
     assert "it does not take your key" in me.deploy("1/2")[1]["01-2"][1]
 
 

@@ -344,3 +344,20 @@ def without_numbers(text: str) -> list[str]:
     """Text with its temperatures, times and order numbers left out."""
     lines = (re.sub(r"(?<![\d-])\d+(\.\d+)?(?![\d-])", "N", line) for line in text.splitlines())
     return [" ".join(line.split()) for line in lines]
+
+
+def test_an_order_is_followed_over_a_new_start_of_the_controller_which_interrupts_it(
+    room: Room, controller: Controller, operator: Operator, environment: dict[str, str]
+) -> None:
+    """Last of all: the controller of the other tests ends."""
+    words = ["power", "cycle", "all", "--yes", "--json"]
+    with subprocess.Popen(
+        [PIRACK, *words], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        until(lambda: operator.ask("GET", "orders?state=running").json())
+        controller.end(signal.SIGTERM)
+        room._start("controller", room.words(controller.port), room.pins)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (1, "")
+    assert json.loads(out)["state"] == "interrupted"

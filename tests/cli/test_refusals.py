@@ -190,3 +190,17 @@ def test_a_controller_that_hangs_or_never_ends_its_answer_is_given_up(
 @pytest.mark.parametrize("url", ["controller:8080", "ftp://controller", "http://", "http://[::1"])
 def test_what_is_no_url_is_refused_before_anybody_is_asked(run: Run, url: str) -> None:
     assert "write http://HOST:PORT" in refusal(run("--url", url, "status"), 2)
+
+
+def test_nobody_waits_at_a_tab_for_a_controller_that_hangs(environment: dict[str, str]) -> None:
+    asked = {"_PIRACK_COMPLETE": "bash_complete", "COMP_CWORD": "2", "COMP_WORDS": "pirack run re"}
+    with slow_server(drips=False) as url:
+        done = subprocess.run(
+            [PIRACK],
+            env={**environment, **asked, "PIRACK_URL": url},
+            capture_output=True,
+            text=True,
+            timeout=8,  # a command would wait for ten seconds
+            check=False,
+        )
+    assert (done.stdout.strip(), done.stderr) == ("", "")
