@@ -16,7 +16,7 @@ from controller.host_keys import HostKeys, Pinning
 from controller.master_key import MasterKey
 from controller.ssh import Ran, Ssh
 from exporter import actions, aliases
-from rack.layout_file import parse
+from rack.layout_file import load, parse
 from rack.places import select
 from tests.controller.openssh import network
 from virtual_rack.actions import Actions
@@ -226,6 +226,42 @@ def test_a_wedged_rasp_answers_ping_and_nothing_else_and_only_a_cut_helps(room: 
         room.order(1, "sync", within=1)
     room.power(on=False)
     assert not room.answers(1, PING_PORT)
+
+
+def test_all_48_are_asked_at_once_and_each_has_its_own_result(tmp_path: Path) -> None:
+    rack = loopback_rack(
+        load(Path("rack.toml")), ALIASES, tmp_path, Options(network(), boot_seconds=0)
+    )
+    wrong = {
+        "02-1": (Fault.DEAD, Unreachable),
+        "03-1": (Fault.SSH_REFUSES, Unreachable),
+        "04-1": (Fault.SSH_HANGS, Unreachable),
+        "05-1": (Fault.SSH_SLOW, Lost),
+        "06-1": (Fault.NEW_HOST_KEY, WrongHostKey),
+        "07-1": (Fault.WEDGED, Unreachable),
+    }
+    for name, (fault, _) in wrong.items():
+        rack.put_on(select(rack.rack, [f"{int(name[:2])}/1"]), fault)
+    rack.power_on()
+    rack.advance()
+    ssh = Ssh(tmp_path / "ssh", SSH_PORT)
+
+    async def ask_all() -> list[Ran | BaseException]:
+        orders = (
+            ssh.run(rasp.address, "sync", timeout=2.5 if name in wrong else 60)
+            for name, rasp in zip(rack.status(), rack.inventory(), strict=True)
+        )
+        return await asyncio.gather(*orders, return_exceptions=True)
+
+    with asyncio.Runner() as runner:
+        answers = dict(zip(rack.status(), runner.run(ask_all()), strict=True))
+        runner.run(ssh.close())
+    rack.close()
+    assert len(answers) == 48
+    assert {name: type(answers.pop(name)) for name in wrong} == {
+        name: error for name, (_, error) in wrong.items()
+    }
+    assert set(answers.values()) == {Ran(0, "")}
 
 
 def test_only_the_masters_key_and_only_root_may_log_in(room: Room, tmp_path: Path) -> None:
