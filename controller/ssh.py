@@ -107,6 +107,7 @@ class Ssh:
             return await asyncssh.connect(
                 str(address),
                 self._port,
+                config=None,  # else ~/.ssh/config is read here, whatever the options say
                 options=self._options,
                 known_hosts=([each.key for each in pinned], [], []),
                 client_factory=lambda: client,

@@ -117,6 +117,16 @@ def test_keys_go_with_rasps_that_have_changed_places(folder: Path) -> None:
     assert len((folder / "known_hosts").read_text().splitlines()) == 3
 
 
+def test_nothing_stays_pinned_where_a_rasp_has_gone_from(folder: Path) -> None:
+    host_keys = HostKeys(folder, 22)
+    one, *_, four = RASPS
+    key = a_key()
+    host_keys.put({one: key})
+    assert set(host_keys.learn({moved(one, to=four): key}).values()) == {Pinning.AS_BEFORE}
+    assert [each.key for each in host_keys.of(four.address)] == [key]
+    assert host_keys.of(one.address) == []
+
+
 def test_another_rasp_in_a_place_is_a_new_one(folder: Path) -> None:
     host_keys = HostKeys(folder, 22)
     host_keys.put({RASPS[0]: a_key()})

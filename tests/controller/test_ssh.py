@@ -255,10 +255,12 @@ def test_an_action_whose_connection_breaks_is_lost_and_not_ordered_again(
 ) -> None:
     naps = rasps.folder / "naps"
     naps.unlink(missing_ok=True)
-    master.order(rasps.rasps[4], "greet")
+    rasp = rasps.rasps[4]
+    master.order(rasp, "greet")
+    before = rasps.log_ins(rasp)
 
     async def break_in_the_middle() -> None:
-        order = asyncio.create_task(master.ssh.run(rasps.rasps[4].address, "nap", timeout=60))
+        order = asyncio.create_task(master.ssh.run(rasp.address, "nap", timeout=60))
         await asyncio.to_thread(until, naps.exists)
         for session in rasps.sessions:
             session.kill()
@@ -267,6 +269,7 @@ def test_an_action_whose_connection_breaks_is_lost_and_not_ordered_again(
     with pytest.raises(Lost, match=r"was asked for nap, and then connection lost"):
         master.runner.run(break_in_the_middle())
     assert naps.read_text() == "began\n"
+    assert rasps.log_ins(rasp) == before
 
 
 def test_another_host_key_is_refused_and_named(
@@ -346,7 +349,7 @@ def test_nobodys_configuration_and_agent_count(
     master: Master, rasps: Rasps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".ssh").mkdir()
-    (tmp_path / ".ssh" / "config").write_text("Host *\nPort 1\nUser nobody\n")
+    (tmp_path / ".ssh" / "config").write_text("Host *\nProxyCommand exit 1\n")
     with socket.socket(socket.AF_UNIX) as agent:
         agent.bind(str(tmp_path / "agent"))
         agent.listen()
