@@ -4,6 +4,7 @@
 stack 3 is switched off; one alias fails on every rasp. Alerts come at once.
 """
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -38,21 +39,38 @@ class WatchedRoom(Room):
         self._token = ""
 
     def words(self, port: int) -> list[str]:
-        return [*super().words(port), "--blackbox", f"127.0.0.1:{self.blackbox}"]
+        conf, log = self.folder / "dhcpd.conf", self.folder / "dhcpd.log"
+        conf.touch()
+        log.touch()
+        return [
+            *super().words(port),
+            *("--blackbox", f"127.0.0.1:{self.blackbox}", "--dhcpd-conf", str(conf)),
+            *("--dhcp-server", "watching", "--dhcp-log", f"file:{log}"),
+        ]
+
+    @property
+    def pins(self) -> Mapping[str, str]:
+        """As of any room, and the DHCP server by which an install checks what it writes."""
+        dhcpd = find("dhcpd")
+        path = os.pathsep.join((str(dhcpd.path.parent), os.environ["PATH"]))
+        return {**super().pins, **dhcpd.settings, "PATH": path}
 
     def write_aliases(self) -> Path:
         file = self.folder / "aliases.ini"
         file.write_text(DEFAULT_PATH.read_text(encoding="utf-8") + _FAILING)
         return file
 
-    def order(self, controller: Controller, path: str, **wanted: object) -> None:
-        """Order something of the controller, as a program does."""
+    def demand(
+        self, controller: Controller, path: str, method: str = "POST", **wanted: object
+    ) -> None:
+        """Demand something of the controller, as a program does."""
         if not self._token:
             database = Database(self.state / "pirack.db")
             self._token = Tokens(database).add("dashboards", Role.OPERATOR)
-        answer = requests.post(
-            f"{controller.url}/api/v1.0/{path}/execute",
-            json=wanted,
+        answer = requests.request(
+            method,
+            f"{controller.url}/api/v1.0/{path}",
+            json=wanted if method == "POST" else None,
             headers={"Authorization": f"Bearer {self._token}"},
             timeout=10,
         )
@@ -119,7 +137,7 @@ def a_watched_room(folder: Path) -> Iterator[tuple[WatchedRoom, Controller]]:
         room.start_rack("--aliases", str(room.write_aliases()))
         controller = room.start_controller()
         room.start_watchers()
-        room.order(controller, "stacks", id=3, action="power_off", force=True)
+        room.demand(controller, "stacks/execute", id=3, action="power_off", force=True)
         room.break_things()
         yield room, controller
     finally:
