@@ -27,7 +27,7 @@ def show(
     if as_json:
         click.echo(json.dumps(answer, indent=2))
     else:
-        tables.console().print(made(controller, table))
+        tables.show(made(controller, table))
 
 
 def made(controller: Controller, make: Callable[[], _Made]) -> _Made:

@@ -164,4 +164,4 @@ def _print(outcomes: list["Outcome"], *, as_json: bool) -> None:
         table.add_row(
             tables.cell(outcome.rasp), tables.word(outcome.result), tables.cell(outcome.detail)
         )
-    tables.console().print(table)
+    tables.show(table)

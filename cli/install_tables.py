@@ -28,8 +28,12 @@ def progress(answer: Answer) -> RenderableType:
 
 
 def result(answer: Answer) -> RenderableType:
-    """Return what an install has found, and what it has not."""
+    """Return what an install has found and what it has not or, while it runs, how far it is."""
     parts: list[RenderableType] = [_headline(answer)]
+    if answer["state"] in {"running", "stopping"}:
+        stacks = f"{answer['stacks_done']} of {answer['stacks_total']} stacks"
+        rasps = f"{answer['rasps_found']} of {answer['rasps_total']} rasps found"
+        return Group(*parts, cell(f"{stacks}, {rasps}"), *map(_step, answer["steps"]))
     if answer["found"]:
         table = tables.headed("STACK", "MACS")
         for stack, macs in sorted(answer["found"].items(), key=lambda pair: int(pair[0])):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import click
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -36,6 +37,18 @@ def console(*, stderr: bool = False) -> Console:
     if not plain.is_terminal:
         plain.width = _WITHOUT_WRAPPING
     return plain
+
+
+def show(table: RenderableType) -> None:
+    """Print a table; in a pipe, without the spaces that fill its last column up."""
+    printed = console()
+    if printed.is_terminal:
+        printed.print(table)
+        return
+    with printed.capture() as captured:
+        printed.print(table)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def status(rack: Answer) -> RenderableType:
@@ -92,7 +105,7 @@ def rasp(each: Answer, now: float) -> RenderableType:
 
 def stacks(answers: Iterable[Answer]) -> RenderableType:
     """Return a row for each stack."""
-    table = headed("STACK", "POWER", "PIN", "PLACE", "RASPS")
+    table = headed("STACK", "POWER", "PIN", "PLACE", "RASPS", "WHY")
     for each in answers:
         states = [_condition(rasp) for rasp in each["rasps"]]
         table.add_row(
@@ -101,6 +114,7 @@ def stacks(answers: Iterable[Answer]) -> RenderableType:
             cell(each["pin"]),
             cell(f"{each['x']},{each['y']}"),
             _counts({state: states.count(state) for state in sorted(set(states))}),
+            cell("; ".join(told for told in (each["disagreement"], each["busy"]) if told)),
         )
     return table
 

@@ -167,6 +167,9 @@ def test_an_install_tells_which_macs_each_stack_has(run: Run) -> None:
 def test_a_running_install_refuses_orders_and_can_be_stopped(run: Run, room: Room) -> None:
     begun = answer(run("install", "--yes", "--no-wait", "--json"))
     assert begun["state"] == "running"
+    told = run("install", "--status")
+    assert told.returncode == 0
+    assert "of 2 stacks, " in told.stdout.splitlines()[1]
     done = run("power", "off", "1", "--yes", "--force")
     assert (done.returncode, done.stdout) == (3, "")
     second = run("install", "--yes")
