@@ -42,9 +42,10 @@ format: .venv-dev ## mend with ruff what it can mend
 types: .venv-dev ## mypy, strict
 	$(call check,mypy)
 
-bench: .venv-dev ## what scrapes, pages and actions cost, and how long an install looks for its rasps (12 minutes)
+bench: .venv-dev ## what scrapes, pages and actions cost, and how long an install looks for its rasps (20 minutes; as root)
 	@$(PY) -m bench.pages
 	@$(PY) -m bench.installer
+	@$(PY) -m bench.namespaces
 	@$(PY) -m bench.actions
 	@$(PY) -m bench.exporter
 	@$(PY) -m bench.soak

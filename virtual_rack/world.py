@@ -116,7 +116,8 @@ def enter(state: Path, argv: Sequence[str]) -> int:
         NoWorld: it is no rack of namespaces, or somebody else's.
     """
     pid = control.process(state)
-    folder, path = Path.cwd(), f"{Master.bin_of(state)}{os.pathsep}{os.environ['PATH']}"
+    folder = Path.cwd()
+    path = os.pathsep.join([str(Master.bin_of(state)), os.environ.get("PATH", os.defpath)])
     kinds = CLONE_NEWNET | _CLONE_NEWNS | _CLONE_NEWPID
     try:
         if _is_other("user", pid):

@@ -157,7 +157,8 @@ class Room:
         """How people ask, by OpenSSH with what the rack has made for it."""
         folder = self.state / "ssh"
         return [
-            *("ssh", "-F", "none", "-i", str(folder / "id_ed25519"), "-o", "BatchMode=yes"),
+            *(*find("ssh").words, "-F", "none", "-o", "BatchMode=yes"),
+            *("-i", str(folder / "id_ed25519")),
             *("-o", f"UserKnownHostsFile={folder / 'known_hosts'}"),
             *(f"root@{self.address(name)}", asked),
         ]
