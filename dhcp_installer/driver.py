@@ -38,6 +38,7 @@ class Driver:
         signs: tells what happens.
         sync: asks the rasps at these addresses to write their disks; it does what it can.
         stop: is set by who wants the install to stop.
+        ignored: MACs of which a strategy hears nothing.
     """
 
     def __init__(
@@ -46,11 +47,14 @@ class Driver:
         signs: Signs,
         sync: Callable[[Collection[IPv4Address]], object],
         stop: Event,
+        *,
+        ignored: Collection[str] = (),
     ) -> None:
         self._power = power
         self._signs = signs
         self._sync = sync
         self._stop = stop
+        self._ignored = ignored
 
     def discover(self, strategy: Strategy, watch: Callable[[Command], None]) -> Findings:
         """Do what a strategy says until it has its findings.
@@ -110,7 +114,10 @@ class Driver:
 
     def _happening(self, until: float) -> Happening:
         self._refuse_to_go_on()
-        return self._signs.next(until) or Clock(self._signs.now())
+        sign = self._signs.next(until)
+        if sign is None or sign.mac in self._ignored:
+            return Clock(self._signs.now())
+        return sign
 
     def _refuse_to_go_on(self) -> None:
         if self._stop.is_set():

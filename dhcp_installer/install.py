@@ -134,13 +134,20 @@ def _find(world: World, task: Task, number: int, telling: Telling, stop: Event) 
         closing(world.pinger()) as pinger,
         Signs(log, pinger, silent_after) as signs,
     ):
-        driver = Driver(world.relays, signs, world.sync, stop)
+        numbers = {stack.number for stack in stacks}
+        # What rasps do whose stacks are not cut tells nothing.
+        elsewhere = {
+            rasp.mac for rasp in world.inventory.rasps().values() if rasp.stack not in numbers
+        }
+        driver = Driver(world.relays, signs, world.sync, stop, ignored=elsewhere)
         site = Site(world, number, stacks, telling, signs, driver)
         stages.shorten_leases(site)
         if task.slot:
             wait_for_new_board(site)
         findings = stages.discover(site, STRATEGIES[task.strategy](site.slots, rules))
-        wanted = {find_new_board(site, task.slot, findings): task.slot.number} if task.slot else {}
+        wanted = {}
+        if task.slot:
+            wanted[find_new_board(site, task.slot, findings)] = task.slot.number
         decided = stages.decide(site, findings, wanted)
         stages.configure(world, number, telling, decided.rasps, before)
         found = {mac for macs in findings.stacks.values() for mac in macs}

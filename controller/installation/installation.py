@@ -21,7 +21,7 @@ from dhcp_installer.world import World
 from rack.errors import DatabaseError, RackError
 from rack.layout import Rack, Slot
 
-_STOP_SECONDS = 60.0
+_STOP_SECONDS = 25.0  # systemd gives the controller 30
 
 _log = logging.getLogger(__name__)
 

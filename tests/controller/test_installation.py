@@ -1,6 +1,8 @@
 """Installs by the controller: begun, watched and stopped over the API, on a loopback rack."""
 
+import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,6 @@ from controller.records import Records
 from controller.reservations import Reservations
 from controller.roles import Role
 from dhcp_installer.journal import InstallKind, InstallState
-from rack.inventory import Rasp
 from rack.relays import Relays
 from tests.controller.world import RACK, World
 from tests.dhcp_installer.lab import Lab, a_lab
@@ -277,12 +278,7 @@ def test_a_new_board_gets_the_name_and_the_address_of_the_old_one(
 ) -> None:
     """The inventory has another MAC in slot 2/1 than the one that sits there now."""
     old = "b8:27:eb:ff:ff:01"
-    before = [
-        Rasp(rasp.stack, rasp.slot, old, rasp.address)
-        if (rasp.stack, rasp.slot) == (2, 1)
-        else rasp
-        for rasp in lab.rasps
-    ]
+    before = [replace(rasp, mac=old) if rasp == lab.rasps[2] else rasp for rasp in lab.rasps]
     lab.inventory.replace(before)
     if power == "off":
         relays.off(2)
@@ -297,6 +293,31 @@ def test_a_new_board_gets_the_name_and_the_address_of_the_old_one(
     assert lab.known == lab.rasps
     assert old not in lab.conf.read_text()
     assert lab.power == [True, True]
+
+
+@pytest.mark.parametrize("strategy", ["cut", "one-by-one"])
+def test_what_rasps_of_other_stacks_do_meanwhile_moves_none_of_them(
+    client: FlaskClient, operator: Caller, lab: Lab, relays: Relays, strategy: str
+) -> None:
+    outsider, old = lab.rasps[0], "b8:27:eb:ff:ff:01"
+    before = [replace(rasp, mac=old) if rasp == lab.rasps[2] else rasp for rasp in lab.rasps]
+    lab.inventory.replace(before)
+    relays.off(2)
+    is_over = threading.Event()
+
+    def renew() -> None:
+        while not is_over.wait(0.02):
+            with lab.log.open("a") as log:
+                log.write(f"DHCPREQUEST for {outsider.address} from {outsider.mac} via lo\n")
+
+    renewing = threading.Thread(target=renew)
+    renewing.start()
+    ask(client, "POST", "rasps/3/replace", operator, 202, {"strategy": strategy})
+    end = the_end(client)
+    is_over.set()
+    renewing.join()
+    assert (end["state"], end["trouble"]) == ("done", ""), end
+    assert lab.known == lab.rasps
 
 
 def test_a_new_board_that_does_not_come_changes_nothing(

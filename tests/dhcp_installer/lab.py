@@ -1,9 +1,10 @@
 """A loopback rack with fast boots, and an installer's world in it: all real but pins and DHCP."""
 
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -51,6 +52,15 @@ contact = "normally_closed"
 _racks = count()
 
 
+def free_network() -> str:
+    """Return the first two octets of an /16 of loopback that no other virtual rack is in."""
+    while True:
+        network = f"127.{128 + (os.getpid() * 7 + next(_racks)) % 96}"
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((f"{network}.1.1", PING_PORT))
+            return network
+
+
 class Lab:
     """A rack that runs, and what an installer needs of it."""
 
@@ -60,8 +70,7 @@ class Lab:
         self.folder = folder
         self.state = folder / "state"
         self.state.mkdir()
-        # /16s of loopback that no other test of another process is likely to use.
-        self.network = f"127.{128 + (os.getpid() * 7 + next(_racks)) % 96}"
+        self.network = free_network()
         self.layout = folder / "rack.toml"
         text = RACK.format(network=self.network, cut=cut, timeout=timeout)
         for number in range(stacks):
