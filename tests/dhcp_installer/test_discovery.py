@@ -11,7 +11,7 @@ from dhcp_installer.one_by_one import OneByOne
 from tests.dhcp_installer.papers_way import PapersWay
 from tests.dhcp_installer.simulated_rack import FAULTS, Pi, SimulatedRack, healthy, mix
 
-TRIALS = 300
+TRIALS = 100  # `make bench` has 300
 BOTH = pytest.mark.parametrize("strategy", [Cut, OneByOne])
 
 
