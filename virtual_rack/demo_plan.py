@@ -255,6 +255,9 @@ def _grafana(here: Plan) -> list[Service]:
                 "GF_AUTH_DISABLE_LOGIN_FORM": "true",
                 "GF_PATHS_DATA": str(here.state.resolve() / "grafana" / "data"),
                 "GF_PATHS_PROVISIONING": str(here.state.resolve() / "grafana" / "provisioning"),
+                "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(
+                    here.state.resolve() / "grafana" / "dashboards" / "pirack-rack.json"
+                ),
                 "GF_SERVER_HTTP_ADDR": "127.0.0.1",
                 "GF_SERVER_HTTP_PORT": str(here.grafana),
                 "PROMETHEUS_URL": f"http://127.0.0.1:{here.prometheus}",

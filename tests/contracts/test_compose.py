@@ -220,6 +220,9 @@ def test_grafana_finds_its_files_where_they_are_mounted() -> None:
         (ROOT / "grafana" / "provisioning" / "dashboards" / "pirack.yml").read_text()
     )["providers"]
     folder = provider["options"]["path"].replace("$GF_PATHS_PROVISIONING", provisioning)
+    home = Path(SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert home.parent == Path(provisioning).parent / "dashboards"
+    assert (ROOT / "grafana" / "dashboards" / home.name).is_file()
     mounted = mounts("grafana")
     assert mounted[provisioning] == "./grafana/provisioning"
     for way in ("", "master-"):

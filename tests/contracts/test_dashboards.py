@@ -111,3 +111,15 @@ def test_who_looks_can_go_on_to_the_controller_and_to_the_other_dashboards(
 def test_nothing_is_done_by_a_click_that_only_shows(dashboard: Dashboard) -> None:
     """Grafana's actions are requests from the browser that nobody has to log in for."""
     assert '"actions"' not in json.dumps(dashboard)
+
+
+def test_the_dashboard_of_a_site_asks_for_nothing_that_racks_keep_to_themselves() -> None:
+    """What a rack sends on is told in docs/many-racks.md."""
+    document = (ROOT / "docs" / "many-racks.md").read_text(encoding="utf-8")
+    kept = re.search(r'regex: "(rack_stack_slot(?:.|\n)*?)"', document)
+    assert kept is not None
+    sent = set(re.sub(r"[\\\s]", "", kept[1]).split("|"))
+    for asked in of_panels(KEPT["pirack-racks"]):
+        named = set(re.findall(r"\b(?:pirack_\w+|rack_stack_slot:[\w:]+|ALERTS)", asked.expression))
+        assert named
+        assert named <= sent, asked

@@ -361,7 +361,9 @@ def test_grafana_is_started_too_where_the_machine_has_it(
     provisioning = Path(told["GF_PATHS_PROVISIONING"])
     assert (provisioning / "datasources" / "prometheus.yml").is_file()
     dashboards = provisioning.parent / "dashboards"
-    drawn = (dashboards / "pirack-rack.json").read_text()
+    home = Path(told["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert home == dashboards / "pirack-rack.json"
+    drawn = home.read_text()
     assert '"name": "rasp-03-6"' in drawn  # this rack's third stack has six rasps
     assert f'"query": "http://127.0.0.1:{small.port_base}"' in drawn
     assert not is_taken(port)
