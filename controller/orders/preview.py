@@ -22,11 +22,11 @@ def preview(state: RackState, action: Action, slots: Sequence[Slot], wanted: Wan
     if wanted.force and running:
         warnings.append("power is cut under running systems: their SD cards may be damaged")
     if doubtful:
-        warnings.append(f"nobody can tell how {', '.join(doubtful)} are: they may be running")
+        warnings.append(f"nobody can tell whether these run: {', '.join(doubtful)}")
     if alive and action.is_power:
         warnings.append(
-            f"{', '.join(alive)} answer ping and nothing else: they may not shut down, and lose"
-            " power all the same"
+            "these answer ping and nothing else: they may not shut down, and lose power all the"
+            f" same: {', '.join(alive)}"
         )
     return Preview(
         takes_down=tuple(rasp.slot.name for rasp in running),
