@@ -55,7 +55,8 @@ from rack.relays import Relays
 
 _UPDATE_SECONDS = 1.0
 _THREADS = 16
-_STATE_FRESH_SECONDS = 0.25  # a page that asks twice a second shows within one what is new
+_STATE_FRESH_SECONDS = 1.0
+_PAGE_FRESH_SECONDS = 0.25  # a page that asks twice a second shows within one what is new
 _MASTER_FRESH_SECONDS = 2.0
 
 _log = logging.getLogger("controller")
@@ -171,6 +172,7 @@ def _serve(options: argparse.Namespace, rack: Rack, aliases: Aliases) -> int:
         Records(rack.name, prometheus),
         names=hosts.own_names().union(rack.access.hosts),
         grafana=Grafana(options.grafana),
+        fresh_state=partial(state.get, _PAGE_FRESH_SECONDS),
     )
     try:
         server = create_server(

@@ -42,6 +42,7 @@ def create_app(  # noqa: PLR0913 - it is where all parts meet
     *,
     names: Collection[str] = ("localhost",),
     grafana: Grafana = _NO_GRAFANA,
+    fresh_state: Callable[[], RackState] | None = None,
 ) -> Flask:
     """Return the controller's application.
 
@@ -55,6 +56,7 @@ def create_app(  # noqa: PLR0913 - it is where all parts meet
         records: what Prometheus knows of one rasp or stack.
         names: the host names, in lower case, by which the application answers.
         grafana: where the pages' links to dashboards lead.
+        fresh_state: as `state`, and fresher, for the pages, which show changes as they come.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = _LONGEST_BODY
@@ -65,7 +67,9 @@ def create_app(  # noqa: PLR0913 - it is where all parts meet
     app.register_blueprint(api.blueprint(document, state, master, access.audit))
     app.register_blueprint(orders_api.blueprint(document, orders, access))
     app.register_blueprint(installation_api.blueprint(document, installation))
-    pages.register(app, pages.Sources(state, master, records, orders, installation, access))
+    pages.register(
+        app, pages.Sources(fresh_state or state, master, records, orders, installation, access)
+    )
     app.register_blueprint(health.blueprint(registry))
     app.register_blueprint(sign_in.blueprint(access))
     app.register_blueprint(account.blueprint(access))

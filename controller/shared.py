@@ -13,7 +13,8 @@ class Shared(Generic[_Answer]):
 
     While one asks, the others get the last answer, so that a slow question holds up one thread and
     not all; where the last answer is older than `usable_for` seconds more, they wait for the new
-    one. An error is not shared: it is raised to the one who asked, and the next one asks again.
+    one. Who is in a hurry may want a fresher one than the others: see `get`. An error is not
+    shared: it is raised to the one who asked, and the next one asks again.
     """
 
     def __init__(
@@ -30,16 +31,20 @@ class Shared(Generic[_Answer]):
         self._clock = clock
         self._lock = threading.Lock()
         self._answer: _Answer
-        self._fresh_until = float("-inf")
+        self._asked_at = float("-inf")
 
-    def get(self) -> _Answer:
-        """Return the answer."""
-        is_usable = self._clock() < self._fresh_until + self._usable_for
-        if self._lock.acquire(blocking=not is_usable):
+    def get(self, fresh_for: float | None = None) -> _Answer:
+        """Return the answer, not older than `fresh_for` seconds where that is less than for others.
+
+        It may be older all the same while somebody else asks.
+        """
+        longest = self._fresh_for if fresh_for is None else min(fresh_for, self._fresh_for)
+        age = self._clock() - self._asked_at
+        if self._lock.acquire(blocking=age >= self._fresh_for + self._usable_for):
             try:
-                if self._clock() >= self._fresh_until:
+                if self._clock() - self._asked_at >= longest:
                     self._answer = self._ask()
-                    self._fresh_until = self._clock() + self._fresh_for
+                    self._asked_at = self._clock()
             finally:
                 self._lock.release()
         return self._answer

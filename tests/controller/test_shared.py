@@ -26,6 +26,16 @@ def test_an_answer_serves_all_while_it_is_fresh_and_not_longer() -> None:
     assert shared.get() == 1
 
 
+def test_who_is_in_a_hurry_gets_a_fresher_answer_and_the_others_get_that_too() -> None:
+    clock, asked = Clock(), iter(range(10))
+    shared = Shared(lambda: next(asked), fresh_for=1.0, clock=clock)
+    assert shared.get() == 0
+    clock.now = 0.3
+    assert shared.get(0.25) == 1
+    clock.now = 1.2
+    assert shared.get() == 1
+
+
 def test_who_comes_while_another_asks_gets_the_last_answer_at_once() -> None:
     clock, asking, go = Clock(), threading.Event(), threading.Event()
     asked = iter([0, 1])
