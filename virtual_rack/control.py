@@ -16,7 +16,7 @@ from socket import AF_UNIX, SO_PEERCRED, SOCK_STREAM, SOL_SOCKET, socket
 from struct import Struct
 from typing import Any
 
-from rack.errors import UnknownPlace
+from rack.errors import RackError
 from rack.places import select
 from virtual_rack.faults import Fault
 from virtual_rack.rack import VirtualRack
@@ -61,7 +61,7 @@ def answer(rack: VirtualRack, request: Message) -> Message:
                 return _pin(rack, number)
             case _:
                 return {"error": "no such request"}
-    except (UnknownPlace, ValueError) as error:
+    except (RackError, ValueError) as error:
         return {"error": str(error)}
     return {"rasps": [slot.name for slot in slots]}
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
+from rack.errors import RackError
 from rack.inventory import Rasp
 from rack.layout import Rack, Slot, Stack
 from virtual_rack.faults import Fault
@@ -14,7 +15,7 @@ from virtual_rack.thermal import IDLE_WATTS, Surroundings, settled, step
 _HOT_RESISTANCE = 2.2  # by how much less heat gets away under the fault `hot`
 
 
-class FaultRefused(ValueError):
+class FaultRefused(RackError):
     """This rack cannot show a fault; the text says why, and which one can."""
 
 

@@ -1,5 +1,6 @@
 """The controller on the master of a rack of namespaces: orders by real SSH, pings and relays."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -63,17 +64,37 @@ def orders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orders]:
         words = ("--boot-time", "0.5")
         room = stack.enter_context(a_room(folder, *words, stacks=3, slots=2, tables=SCALED))
         orders = Orders(room)
-        blackbox = find("blackbox_exporter")
+        targets = folder / "prometheus" / "targets"
+        shutil.copytree("prometheus", folder / "prometheus")
+        targets.mkdir(exist_ok=True)
+        blackbox, prometheus = find("blackbox_exporter"), find("prometheus")
         stack.enter_context(room.entered(*blackbox.words, "--config.file=prometheus/blackbox.yml"))
         stack.enter_context(
             room.entered(
+                *prometheus.words,
+                f"--config.file={folder / 'prometheus' / 'prometheus.yml'}",
+                f"--storage.tsdb.path={folder / 'data'}",
+            )
+        )
+        stack.enter_context(
+            room.entered(
                 *(sys.executable, "-m", "controller", "--rack", str(room.rack_toml)),
-                *("--db", str(room.state / "pirack.db"), "--targets", str(folder / "targets")),
+                *("--db", str(room.state / "pirack.db"), "--targets", str(targets)),
             )
         )
         until(orders.is_up)
         room.until_all_answer()
         yield orders
+
+
+def test_prometheus_sees_who_is_up_and_who_is_off_on_purpose(orders: Orders) -> None:
+    def states() -> list[str]:
+        return [rasp["state"] for rasp in orders.ask("rasps")]
+
+    until(lambda: states() == ["up"] * 6, seconds=60)
+    orders.do("stacks", "power_off", [2], force=True)
+    until(lambda: states() == ["up", "up", "off", "off", "up", "up"], seconds=60)
+    orders.do("stacks", "power_on", [2])
 
 
 def results(done: dict[str, Any]) -> dict[str, str]:

@@ -114,6 +114,14 @@ def test_a_rack_on_loopback_refuses_the_faults_of_networks(tmp_path: Path) -> No
     )
 
 
+def test_a_rack_on_loopback_does_not_begin_with_them_either(tmp_path: Path) -> None:
+    rack = layout(tmp_path / "rack.toml", 1, 1)
+    words = ["--rack", str(rack), "--state", str(tmp_path / "state"), "--network", "127.210"]
+    done = command("run", *words, "--fault", "1/1:hostile-hostname")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("hostile-hostname: loopback has no DHCP")
+
+
 def test_a_link_is_held_in_namespaces_alone() -> None:
     done = command("run", "--link-time", "2")
     assert done.returncode == 2
