@@ -236,6 +236,21 @@ def _alertmanager(here: Plan) -> list[Service]:
     ]
 
 
+# As in docker-compose.yml: no user and no password, and nothing is asked of the internet.
+_GRAFANA_FOR_WHOEVER_LOOKS = {
+    "GF_AUTH_ANONYMOUS_ENABLED": "true",
+    "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
+    "GF_AUTH_BASIC_ENABLED": "false",
+    "GF_AUTH_DISABLE_LOGIN_FORM": "true",
+    "GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION": "true",
+    "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
+    "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+    "GF_ANALYTICS_REPORTING_ENABLED": "false",
+    "GF_NEWS_NEWS_FEED_ENABLED": "false",
+    "GF_PLUGINS_PREINSTALL_DISABLED": "true",
+}
+
+
 def _grafana(here: Plan) -> list[Service]:
     """Return Grafana where the machine has it: it is not in Debian, so it is not fetched."""
     grafana, url = _grafana_here(), here.grafana_url
@@ -249,10 +264,7 @@ def _grafana(here: Plan) -> list[Service]:
             ready=f"{url}/api/health",
             page=url,
             env={
-                "GF_AUTH_ANONYMOUS_ENABLED": "true",
-                "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
-                "GF_ANALYTICS_REPORTING_ENABLED": "false",
-                "GF_AUTH_DISABLE_LOGIN_FORM": "true",
+                **_GRAFANA_FOR_WHOEVER_LOOKS,
                 "GF_PATHS_DATA": str(here.state.resolve() / "grafana" / "data"),
                 "GF_PATHS_PROVISIONING": str(here.state.resolve() / "grafana" / "provisioning"),
                 "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(

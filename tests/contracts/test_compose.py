@@ -14,6 +14,7 @@ import yaml
 
 from controller.command_line import parser as controller_parser
 from grafana.__main__ import _parser as grafana_parser
+from virtual_rack import demo_plan
 from virtual_rack.command_line import parser as virtual_rack_parser
 from virtual_rack.programs import find
 
@@ -204,6 +205,17 @@ def test_grafana_has_no_password_and_lets_nobody_change_anything() -> None:
     assert environment["GF_AUTH_DISABLE_LOGIN_FORM"] == "true"
     assert environment["GF_AUTH_BASIC_ENABLED"] == "false"
     assert "PASSWORD" not in COMPOSE_TEXT.upper().replace("NO PASSWORD", "")
+
+
+def test_grafana_is_as_closed_in_the_demo_and_on_a_master_without_containers() -> None:
+    conf = (ROOT / "deploy" / "master" / "grafana-server.conf").read_text()
+    in_containers = SERVICES["grafana"]["environment"]
+    of_whom = ("GF_AUTH_", "GF_SECURITY_", "GF_ANALYTICS_", "GF_NEWS_", "GF_PLUGINS_")
+    wanted = {name: value for name, value in in_containers.items() if name.startswith(of_whom)}
+    assert (
+        wanted.items() <= dict(re.findall(r"^Environment=(\w+)=(.*)$", conf, re.MULTILINE)).items()
+    )
+    assert wanted == demo_plan._GRAFANA_FOR_WHOEVER_LOOKS
 
 
 def test_grafana_is_told_every_variable_of_its_provisioning() -> None:
