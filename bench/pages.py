@@ -27,6 +27,7 @@ from prometheus_client import CollectorRegistry
 from waitress.server import create_server
 
 from controller.access import COOKIE, Access
+from controller.alerts.told import Told
 from controller.app import create_app
 from controller.decide import STATE_SERIES
 from controller.master import Master
@@ -38,7 +39,7 @@ from rack.inventory import Inventory, Rasp
 from rack.layout import Rack
 from rack.layout_file import load
 from tests.controller.visitor import add_users, session_of
-from tests.controller.world import World, installation_of, orders_of
+from tests.controller.world import World, desk_of, installation_of, orders_of
 
 ROUNDS = {48: 300, 1000: 40}
 REFRESH_SECONDS, SCRAPE_SECONDS = 0.6, 5.0
@@ -215,6 +216,7 @@ def controller_of(rack: Rack, folder: Path) -> Iterator[tuple[Asked, Readings]]:
             access,
             orders_of(access, World(), folder, registry),
             installation,
+            desk_of(Told()),
             Records(rack.name, prometheus),
         )
         with serving(app) as (port, watch):

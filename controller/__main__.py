@@ -18,6 +18,8 @@ from waitress.server import create_server
 
 from controller import command_line, console, health, hosts, master_metrics, power
 from controller.access import Access
+from controller.alerts import desk as alert_desk
+from controller.alerts.remedies import Remedies
 from controller.app import create_app
 from controller.grafana import Grafana
 from controller.installation import metrics as installation_metrics
@@ -162,6 +164,11 @@ def _serve(options: argparse.Namespace, rack: Rack, aliases: Aliases) -> int:
         access.audit,
     )
     installation_metrics.describe(registry, installation)
+    desk = alert_desk.make(
+        options.alertmanager,
+        options.alerts_secret or options.db.with_name("alerts.secret"),
+        Remedies(rack.remedies, orders, state.get),
+    )
     app = create_app(
         state.get,
         Shared(master.read, fresh_for=_MASTER_FRESH_SECONDS).get,
@@ -169,6 +176,7 @@ def _serve(options: argparse.Namespace, rack: Rack, aliases: Aliases) -> int:
         access,
         orders,
         installation,
+        desk,
         Records(rack.name, prometheus),
         names=hosts.own_names().union(rack.access.hosts),
         grafana=Grafana(options.grafana),
@@ -190,11 +198,13 @@ def _serve(options: argparse.Namespace, rack: Rack, aliases: Aliases) -> int:
 
     signal.signal(signal.SIGTERM, end)
     orders.start()
+    desk.webhook.start()
     updater.start()
     _log.info("%s is at http://%s", rack.name, options.listen)
     try:
         server.run()
     finally:
+        desk.webhook.close()
         installation.close()
         orders.close()
         stop.set()

@@ -31,7 +31,7 @@ COOKIE = "pirack_session"
 CSRF_FIELD, CSRF_HEADER = "csrf_token", "X-CSRF-Token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_ROLE, _ON_MASTER = "needed_role", "is_open_on_master"
+_ROLE, _ON_MASTER, _SECRET = "needed_role", "is_open_on_master", "opening_secret"
 _BEARER = "bearer"
 _ANONYMOUS, _TOKEN = "anonymous", "token:"  # no user has such a name
 
@@ -78,6 +78,19 @@ def open_to_all(view: _View) -> _View:
     """Let everybody come to a view."""
     setattr(view, _ROLE, None)
     return view
+
+
+def opened_by(secret: str) -> Callable[[_View], _View]:
+    """Let those alone come to a view who send this secret as a bearer token, and nobody else.
+
+    It is for a program on the master that is no user; neither users nor their tokens get in.
+    """
+
+    def mark(view: _View) -> _View:
+        setattr(view, _SECRET, secret)
+        return view
+
+    return mark
 
 
 def open_on_master(view: _View) -> _View:
@@ -149,6 +162,9 @@ class Access:
         if request.endpoint == "static":
             return None
         try:
+            if secret := self._opening_secret():
+                _check_secret(secret)
+                return None
             g.actor = self._identify()
             if request.url_rule is not None:  # else there is nothing to guard: 404 or 405
                 self._admit(g.actor)
@@ -192,6 +208,11 @@ class Access:
         needed: Role | None = getattr(view, _ROLE, Role.VIEWER if is_safe else Role.ADMIN)
         return needed
 
+    def _opening_secret(self) -> str:
+        view = current_app.view_functions.get(request.endpoint or "")
+        secret: str = getattr(view, _SECRET, "")
+        return secret
+
     def _is_on_master(self, address: str) -> bool:
         return address in self._own_addresses or _is_loopback(address)
 
@@ -218,6 +239,13 @@ def _is_loopback(address: str) -> bool:
     except ValueError:
         return False
     return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
+
+
+def _check_secret(secret: str) -> None:
+    credentials = request.authorization
+    told = (credentials and credentials.type == _BEARER and credentials.token) or ""
+    if not hmac.compare_digest(told.encode("utf-8", "surrogatepass"), secret.encode()):
+        raise _unauthorized("this is for a program that has another secret", "invalid_token")
 
 
 def _check_csrf() -> None:

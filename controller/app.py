@@ -7,6 +7,8 @@ from prometheus_client import CollectorRegistry
 
 from controller import __version__, account, api, health, hosts, pages, problems, sign_in
 from controller.access import Access
+from controller.alerts import api as alerts_api
+from controller.alerts.desk import AlertDesk
 from controller.grafana import Grafana
 from controller.installation import api as installation_api
 from controller.installation.installation import Installation
@@ -38,6 +40,7 @@ def create_app(  # noqa: PLR0913 - it is where all parts meet
     access: Access,
     orders: Orders,
     installation: Installation,
+    alerts: AlertDesk,
     records: Records,
     *,
     names: Collection[str] = ("localhost",),
@@ -53,6 +56,7 @@ def create_app(  # noqa: PLR0913 - it is where all parts meet
         access: knows who may do what.
         orders: takes what is ordered.
         installation: installs the rack.
+        alerts: knows what fires, and takes what Alertmanager tells.
         records: what Prometheus knows of one rasp or stack.
         names: the host names, in lower case, by which the application answers.
         grafana: where the pages' links to dashboards lead.
@@ -67,6 +71,7 @@ def create_app(  # noqa: PLR0913 - it is where all parts meet
     app.register_blueprint(api.blueprint(document, state, master, access.audit))
     app.register_blueprint(orders_api.blueprint(document, orders, access))
     app.register_blueprint(installation_api.blueprint(document, installation))
+    app.register_blueprint(alerts_api.blueprint(document, alerts))
     pages.register(
         app, pages.Sources(fresh_state or state, master, records, orders, installation, access)
     )

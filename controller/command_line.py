@@ -54,6 +54,13 @@ def parser() -> argparse.ArgumentParser:
     add("--blackbox", default="127.0.0.1:9115", metavar="ADDRESS:PORT", help="%(default)s")
     add("--alertmanager", default="127.0.0.1:9093", metavar="ADDRESS:PORT", help="%(default)s")
     add(
+        "--alerts-secret",
+        type=Path,
+        metavar="FILE",
+        help="what Alertmanager says to be let in; made if it is missing"
+        " (default: alerts.secret beside the inventory)",
+    )
+    add(
         "--grafana",
         default="",
         type=_grafana,

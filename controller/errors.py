@@ -1,4 +1,4 @@
-"""What can be wrong with who may do what, with what is ordered, and on the way to a rasp.
+"""What can be wrong with who may do what, with what is ordered or told, and on the way to a rasp.
 
 RackError
 ├── AccessError          a user, a token, a role or a password is not as it must be
@@ -7,6 +7,7 @@ RackError
 │   ├── WrongHostKey     it surely did not run: who answers is not known to be the rasp
 │   ├── NotAllowed       it surely did not run: the rasp does not let the master in
 │   └── Lost             it was asked for, and nobody knows whether it ran
+├── AlertsClosed         the controller takes no alerts now
 └── OrderError           something that was ordered is not done
     ├── UnknownAction    there is no such action, or not for these targets (also a ValueError)
     ├── UnknownOrder     there is no such order (also a LookupError)
@@ -84,3 +85,7 @@ class NothingToStop(OrderError):
 
 class OrdersClosed(OrderError):
     """The controller takes no orders now."""
+
+
+class AlertsClosed(RackError):
+    """The controller takes no alerts now: too many wait already."""

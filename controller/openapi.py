@@ -38,6 +38,7 @@ _TAGS = {
         Tag(name="master", description="The machine that the controller runs on."),
         Tag(name="orders", description="What was ordered, and what came of it."),
         Tag(name="installation", description="Which rasp sits where, found out and written down."),
+        Tag(name="alerts", description="What fires, and what Alertmanager tells."),
         Tag(name="audit", description="Who did what, when and from where."),
         Tag(name="document", description="This document."),
     )
@@ -82,7 +83,7 @@ _MEANS: Mapping[HTTPStatus, str] = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body does not say that it is JSON.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "A field is unknown or wrong; `errors` names each.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many refused attempts; `Retry-After` says when to come.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "`pirack.db` or the relays cannot be used.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "`pirack.db` or the relays cannot be used, or too much waits.",
 }
 # What a request can be answered beside, that is to change something.
 _OF_CHANGES = (

@@ -18,6 +18,7 @@ from werkzeug.exceptions import (
 )
 
 from controller.errors import (
+    AlertsClosed,
     InstallRuns,
     NotCancellable,
     NothingToStop,
@@ -42,6 +43,7 @@ _STATUSES: Mapping[type[RackError | InstallError], HTTPStatus] = {
     AssignmentError: HTTPStatus.UNPROCESSABLE_ENTITY,
     NothingToStop: HTTPStatus.CONFLICT,
     OrdersClosed: HTTPStatus.SERVICE_UNAVAILABLE,
+    AlertsClosed: HTTPStatus.SERVICE_UNAVAILABLE,
     DatabaseError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

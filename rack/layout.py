@@ -140,6 +140,18 @@ class InstallRules:
     mac_prefixes: tuple[str, ...] = PI_PREFIXES
 
 
+@dataclass(frozen=True, slots=True)
+class RemedyRules:
+    """What the controller may do about an alert by itself: see `controller.alerts.remedies`.
+
+    `at_most_an_hour` is for all of them together.
+    """
+
+    power_cycle_dead_stack: bool = False
+    reboot_wedged_rasp: bool = False
+    at_most_an_hour: int = 2
+
+
 @dataclass(frozen=True)
 class Rack:
     """A rack: name, stacks, network, relay board, who comes in, how orders and installs go."""
@@ -151,6 +163,7 @@ class Rack:
     access: AccessRules = AccessRules()
     orders: OrderRules = OrderRules()
     install: InstallRules = InstallRules()
+    remedies: RemedyRules = RemedyRules()
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:

@@ -26,6 +26,7 @@ from rack.layout import (
     OrderRules,
     Rack,
     RelayBoard,
+    RemedyRules,
     Slot,
     Stack,
 )
@@ -136,6 +137,24 @@ class _InstallTable(_Table):
     )
 
 
+_REMEDIES = RemedyRules()
+
+
+class _RemediesTable(_Table):
+    power_cycle_dead_stack: bool = Field(
+        default=False, description="give true to power-cycle a stack of which nothing answers"
+    )
+    reboot_wedged_rasp: bool = Field(
+        default=False, description="give true to reboot a rasp that answers ping alone"
+    )
+    at_most_an_hour: int = Field(
+        default=_REMEDIES.at_most_an_hour,
+        ge=1,
+        le=60,
+        description="give the number of remedies in an hour, 1 to 60",
+    )
+
+
 class _RackFile(_Table):
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
@@ -147,6 +166,7 @@ class _RackFile(_Table):
     access: _AccessTable = _AccessTable()
     orders: _OrdersTable = _OrdersTable()
     install: _InstallTable = _InstallTable()
+    remedies: _RemediesTable = _RemediesTable()
     stacks: list[_StackTable] = Field(
         min_length=1, description="add a table [[stacks]] for each stack"
     )
@@ -221,6 +241,7 @@ def _fields_at(location: tuple[int | str, ...]) -> tuple[Mapping[str, Any], str]
         "access": _AccessTable,
         "orders": _OrdersTable,
         "install": _InstallTable,
+        "remedies": _RemediesTable,
         "stacks": _StackTable,
     }
     words = [str(word) for word in location if isinstance(word, str)]
@@ -284,6 +305,7 @@ def _build(file: _RackFile, path: Path) -> Rack:
         install=InstallRules(
             **dict(file.install) | {"mac_prefixes": tuple(file.install.mac_prefixes)}
         ),
+        remedies=RemedyRules(**dict(file.remedies)),
     )
     _check_addresses(rack, path)
     return rack

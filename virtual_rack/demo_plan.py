@@ -114,7 +114,8 @@ def lay_out(here: Plan) -> None:
     shutil.copytree(_REPOSITORY / "prometheus", folder)
     (folder / "targets").mkdir(exist_ok=True)
     for file in (folder / "alertmanager.yml", *folder.glob("rules/*.yml")):
-        file.write_text(faster(file.read_text(encoding="utf-8"), _FASTER), encoding="utf-8")
+        text = file.read_text(encoding="utf-8").replace("http://127.0.0.1:8080/", f"{here.url}/")
+        file.write_text(faster(text, _FASTER), encoding="utf-8")
     shutil.copytree(_REPOSITORY / "grafana" / "provisioning", grafana / "provisioning")
     write_dashboards(load(here.rack), here.url, grafana / "dashboards")
 
@@ -154,6 +155,7 @@ def _controller(here: Plan) -> Service:
             *(sys.executable, "-m", "controller"),
             *("--rack", str(here.rack), "--db", str(here.database)),
             *("--targets", str(here.state / "prometheus" / "targets")),
+            *("--alerts-secret", str(here.state / "prometheus" / "secrets" / "alerts")),
             *("--listen", f"127.0.0.1:{here.controller}"),
             *("--prometheus", f"http://127.0.0.1:{here.prometheus}"),
             *("--blackbox", f"127.0.0.1:{here.blackbox}"),

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from controller import health, power
 from controller.access import Access
+from controller.alerts.told import Told
 from controller.app import create_app
 from controller.installation import metrics as installation_metrics
 from controller.installation.installation import Installation
@@ -40,10 +41,11 @@ from rack.layout_file import (
     _OrdersTable,
     _RackFile,
     _RelaysTable,
+    _RemediesTable,
     _StackTable,
 )
 from rack.relays import Relays
-from tests.controller.world import RACK, World, installation_of, orders_of
+from tests.controller.world import RACK, World, desk_of, installation_of, orders_of
 from virtual_rack.faults import Fault
 
 PAGES = [*Path("docs").glob("**/*.md"), *map(Path, ("README.md", "CONTRIBUTING.md"))]
@@ -95,6 +97,7 @@ def app(
         access,
         orders,
         installation,
+        desk_of(Told()),
         Records(RACK.name, Prometheus("http://127.0.0.1:1")),
     )
 
@@ -135,6 +138,7 @@ def settings(table: type[BaseModel], prefix: str = "") -> Iterator[str]:
         "access": _AccessTable,
         "orders": _OrdersTable,
         "install": _InstallTable,
+        "remedies": _RemediesTable,
         "stacks": _StackTable,
     }
     for name in table.model_fields:

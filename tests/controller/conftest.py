@@ -12,6 +12,8 @@ from prometheus_client import CollectorRegistry
 from werkzeug.serving import make_server
 
 from controller.access import COOKIE, Access
+from controller.alerts.desk import AlertDesk
+from controller.alerts.told import Told
 from controller.app import create_app
 from controller.installation.installation import Installation
 from controller.master import Master
@@ -21,7 +23,7 @@ from controller.records import Records
 from rack.database import Database
 from rack.layout import Anonymous
 from tests.controller.visitor import session_of
-from tests.controller.world import RACK, World, installation_of, orders_of
+from tests.controller.world import RACK, World, desk_of, installation_of, orders_of
 
 Open = Callable[..., Page]
 
@@ -58,8 +60,26 @@ def installation(tmp_path: Path, access: Access) -> Iterator[Installation]:
 
 
 @pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def desk(told: Told) -> Iterator[AlertDesk]:
+    desk = desk_of(told)
+    desk.webhook.start()
+    yield desk
+    desk.webhook.close()
+
+
+@pytest.fixture
 def app(
-    world: World, tmp_path: Path, access: Access, orders: Orders, installation: Installation
+    world: World,
+    tmp_path: Path,
+    access: Access,
+    orders: Orders,
+    installation: Installation,
+    desk: AlertDesk,
 ) -> Flask:
     return create_app(
         world.state,
@@ -68,6 +88,7 @@ def app(
         access,
         orders,
         installation,
+        desk,
         Records(RACK.name, Prometheus("http://127.0.0.1:1")),
     )
 

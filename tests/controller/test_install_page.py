@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from prometheus_client import CollectorRegistry
 
 from controller.access import Access
+from controller.alerts.told import Told
 from controller.app import create_app
 from controller.decide import decide
 from controller.installation.installation import Installation
@@ -20,6 +21,7 @@ from controller.records import Records
 from controller.reservations import Reservations
 from tests.controller.conftest import Open
 from tests.controller.visitor import Visitor, add_users
+from tests.controller.world import desk_of
 from tests.dhcp_installer.lab import Lab, a_lab
 from virtual_rack.faults import Fault
 
@@ -60,6 +62,7 @@ def app(
         access,
         orders,
         installation,
+        desk_of(Told()),
         Records(lab.rack.name, Prometheus("http://127.0.0.1:1")),
     )
 

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry, generate_latest
 
 from controller.access import Access
+from controller.alerts.told import Told
 from controller.app import create_app
 from controller.errors import StackBusy
 from controller.installation import metrics
@@ -24,7 +25,7 @@ from controller.reservations import Reservations
 from controller.roles import Role
 from dhcp_installer.journal import InstallKind, InstallState
 from rack.relays import Relays
-from tests.controller.world import RACK, World
+from tests.controller.world import RACK, World, desk_of
 from tests.dhcp_installer.lab import Lab, a_lab
 from tests.waiting import until
 from virtual_rack.faults import Fault
@@ -76,6 +77,7 @@ def app(
         access,
         orders,
         installation,
+        desk_of(Told()),
         Records(RACK.name, Prometheus("http://127.0.0.1:1")),
     )
 

@@ -9,6 +9,11 @@ from gpiozero.pins.mock import MockFactory
 from prometheus_client import CollectorRegistry
 
 from controller.access import Access
+from controller.alerts.alertmanager import Alertmanager
+from controller.alerts.alerts import Alerts
+from controller.alerts.desk import AlertDesk
+from controller.alerts.told import Told
+from controller.alerts.webhook import Webhook
 from controller.decide import STATE_SERIES, decide
 from controller.installation.installation import Installation
 from controller.orders.actions import Actions
@@ -134,3 +139,12 @@ def installation_of(access: Access, folder: Path) -> Installation:
         log_seconds=0.1,
     )
     return Installation(world, Reservations(), access.audit)
+
+
+ALERTS_SECRET = "the-secret-of-Alertmanager-and-the-tests"
+
+
+def desk_of(told: Told) -> AlertDesk:
+    """Return where alerts come in; there is no Alertmanager to be asked, and no remedy."""
+    alerts = Alerts(Alertmanager(f"127.0.0.1:{free_port()}"), told, lambda _: "")
+    return AlertDesk(alerts, Webhook(told, lambda _: None), ALERTS_SECRET)

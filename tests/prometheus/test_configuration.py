@@ -114,7 +114,13 @@ def test_amtool_accepts_alertmanagers_configuration() -> None:
 
 @pytest.mark.parametrize(
     ("severity", "receiver"),
-    [("critical", "people"), ("warning", "people"), ("info", "nobody"), ("none", "nobody")],
+    [
+        ("critical", "controller,people"),
+        ("warning", "controller,people"),
+        ("page", "people"),  # of a rule that is not PiRack's
+        ("info", "controller,nobody"),
+        ("none", "nobody"),
+    ],
 )
 def test_people_are_told_what_they_should_look_at_and_nothing_else(
     severity: str, receiver: str
@@ -126,9 +132,18 @@ def test_people_are_told_what_they_should_look_at_and_nothing_else(
     assert routed.stdout.splitlines()[-1] == receiver
 
 
-def test_nobody_outside_is_told_until_somebody_is_named() -> None:
+def test_the_controller_waits_for_the_watchdog_and_nobody_else_hears_of_it() -> None:
+    labels = ["alertname=PiRackWatchdog", "severity=none"]
+    file = FILES / "alertmanager.yml"
+    routed = run("amtool", "config", "routes", "test", "--config.file", file, *labels)
+    assert routed.stdout.splitlines()[-1] == "controller"
+
+
+def test_nobody_outside_of_the_master_is_told_until_somebody_is_named() -> None:
     receivers = yaml.safe_load((FILES / "alertmanager.yml").read_text())["receivers"]
-    assert {"name": "people"} in receivers
+    by_name = {each["name"]: each for each in receivers}
+    assert by_name.pop("controller")["webhook_configs"][0]["url"].startswith("http://127.0.0.1:")
+    assert list(by_name.values()) == [{"name": "nobody"}, {"name": "people"}]
 
 
 def test_what_explains_an_alert_has_time_to_arrive_before_it_is_told() -> None:
