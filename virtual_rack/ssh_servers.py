@@ -220,6 +220,9 @@ class _Session(asyncssh.SSHServerSession[str]):
     def shell_requested(self) -> bool:
         return self.exec_requested("")
 
+    def eof_received(self) -> bool:
+        return True  # the answer is still to come
+
     def connection_lost(self, _exc: Exception | None) -> None:
         if self._task is not None:
             self._task.cancel()

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from virtual_rack.actions import Actions
 from virtual_rack.board import Board
 from virtual_rack.faults import Fault
 from virtual_rack.loopback import PING_PORT, Options, loopback_rack
+from virtual_rack.programs import find
 from virtual_rack.relays import PinState
 from virtual_rack.ssh_servers import SSH_PORT
 
@@ -112,6 +114,24 @@ def test_every_packaged_action_is_simulated(room: Room) -> None:
     assert room.order(1, "warnings").output == "-- No entries --\n"
     room.put_on("1/1", Fault.UNDERVOLTAGE)
     assert "Undervoltage detected" in room.order(1, "warnings").output
+
+
+def test_openssh_gets_its_answer_also_where_it_comes_after_the_end_of_its_input(room: Room) -> None:
+    ssh = find("ssh")
+    ran = subprocess.run(
+        [
+            *(str(ssh.path), "-F", "none", "-i", str(room.state / "ssh" / "id_ed25519")),
+            *("-o", f"UserKnownHostsFile={room.state}/ssh/known_hosts", "-o", "BatchMode=yes"),
+            *("-p", str(SSH_PORT), f"root@{network()}.1.1", "identify"),
+        ],
+        env=ssh.env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("asked", ["", "no_such", "cpu_load1", "sync; reboot", "$(id)", "SYNC"])
