@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -31,7 +33,6 @@ SIDE_BY_SIDE = 8
 RANDOM_TRIALS = 50
 BY_HAND = '# ours\noption domain-name "lab";\n'
 BEFORE = [True, False]  # the stacks' power before an install
-STEPS = 10  # that an install of this rack tells
 
 
 class Forge:
@@ -153,12 +154,16 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def benches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Bench]]:
+def benches() -> Iterator[list[Bench]]:
+    # In memory, where there is such a file system: what a kill leaves is the same, and each of
+    # thousands of transactions does not wait for a disk.
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with ExitStack() as stack:
         forge = Forge()
         stack.callback(forge.close)
         labs = [
-            stack.enter_context(a_lab(tmp_path_factory.mktemp("lab"))) for _ in range(SIDE_BY_SIDE)
+            stack.enter_context(a_lab(Path(stack.enter_context(TemporaryDirectory(dir=memory)))))
+            for _ in range(SIDE_BY_SIDE)
         ]
         yield [Bench(lab, forge) for lab in labs]
 
@@ -172,27 +177,31 @@ def told(trial: object) -> Iterator[None]:
 
 
 @pytest.mark.timeout(300)
-def test_a_kill_at_each_step_leaves_what_the_next_install_puts_in_order(
+def test_a_kill_before_each_change_leaves_what_the_next_one_puts_in_order(
     benches: list[Bench],
 ) -> None:
+    benches[0].reset()
+    assert benches[0].wait(benches[0].begin()) == 0, benches[0].output
+    changes = int(benches[0].output.splitlines()[-1].split()[0])
+    assert changes > 40
+    settled = []
+
     def trials(bench: Bench, first: int) -> None:
-        for steps in range(first, STEPS, SIDE_BY_SIDE):
-            with told(f"killed after step {steps}"):
+        for number in range(first + 1, changes + 1, SIDE_BY_SIDE):
+            with told(f"killed before change {number} of {changes}"):
                 bench.reset()
-                assert bench.wait(bench.begin(die_after=steps)) == -signal.SIGKILL, bench.output
+                status = bench.wait(bench.begin(die_at=number))
+                assert status in {-signal.SIGKILL, 0}, bench.output  # 0: it had fewer to do
                 left = bench.assert_whole()
-                assert left is not None
-                bench.assert_next_one_installs(left)
+                if number % 4:
+                    bench.assert_is_settled(left)
+                else:
+                    bench.assert_next_one_installs(left)
+                settled.append(left and left.decided is not None)
 
     side_by_side(trials, benches)
-
-
-def test_an_install_that_nobody_kills_tells_as_many_steps(benches: list[Bench]) -> None:
-    bench = benches[0]
-    bench.reset()
-    assert bench.wait(bench.begin()) == 0, bench.output
-    said = [json.loads(line).get("said") for line in bench.output.splitlines()]
-    assert len(list(filter(None, said))) == STEPS
+    assert settled.count(False) > 20  # taken back
+    assert settled.count(True) > 5  # completed
 
 
 @pytest.mark.timeout(300)
