@@ -158,6 +158,7 @@ def _serve(options: argparse.Namespace, rack: Rack, aliases: Aliases) -> int:
             partial(pinger, options.ping),
             sync=by_ssh.sync,
             keep_targets=targets.keep,
+            move_host_keys=by_ssh.move_host_keys,
             pin_host_keys=by_ssh.pin_host_keys,
         ),
         reservations,

@@ -161,14 +161,16 @@ def _find(world: World, task: Task, number: int, telling: Telling, stop: Event) 
 
 def _swap(world: World, one: Slot, other: Slot, number: int, telling: Telling) -> str:
     before = world.configuration.in_force()
+    old = list(world.inventory.rasps().values())
     rasps = assignment.swap(
         world.rack,
-        world.inventory.rasps().values(),
+        old,
         (one.stack, one.number),
         (other.stack, other.number),
     )
     world.journal.write(number, before)
     stages.configure(world, number, telling, rasps, before or "")
+    telling.say_all(world.move_host_keys(old, rasps))
     telling.say("the two take their addresses when they boot, or within half a lease")
     return ""
 

@@ -67,6 +67,7 @@ def take_over(
     is_on = before.is_on
     if before.boot_id != boot_id and after_boot != "restore":
         is_on = after_boot == "on"
+        before = replace(before, before_install=None)  # no install has what rack.toml has set
     since = before.since if is_on == before.is_on else now
     return replace(before, is_on=is_on, since=since, boot_id=boot_id)
 

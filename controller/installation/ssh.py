@@ -41,6 +41,22 @@ class RaspsBySsh:
         await asyncio.gather(*map(one, addresses))
         await ssh.close()
 
+    def move_host_keys(self, before: Collection[Rasp], after: Collection[Rasp]) -> Sequence[str]:
+        """Have the pinned host keys go with their rasps; return why that cannot be."""
+        keys = HostKeys(self._folder, self._port)
+        try:
+            own = {rasp.mac: keys.of(rasp.address) for rasp in before}
+            moved = {
+                rasp: own[rasp.mac][0].key
+                for rasp in after
+                if rasp not in before and own.get(rasp.mac)
+            }
+            if moved:
+                keys.put(moved)
+        except (OSError, SshError) as error:
+            return [f"the SSH host keys do not go with their rasps: {error}"]
+        return []
+
     def pin_host_keys(self, rasps: Collection[Rasp]) -> Sequence[str]:
         """Pin the host keys of rasps of which none was pinned; return what people should know."""
         try:

@@ -285,3 +285,19 @@ def test_a_stack_that_was_ordered_otherwise_since_is_no_longer_the_installs(room
     relays.off(2)  # as it is already, but on purpose now
     assert relays.give_back() == (3,)
     assert room.power == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("after_boot", "given_back", "power"),
+    [("restore", (2,), [True, False, True]), ("on", (), [True] * 3), ("off", (), [False] * 3)],
+)
+def test_what_rack_toml_sets_after_a_boot_is_no_longer_the_installs(
+    tmp_path: Path, after_boot: AfterBoot, given_back: tuple[int, ...], power: list[bool]
+) -> None:
+    room = Room(tmp_path, RelayBoard(True, "normally_closed", after_boot))
+    relays = room.relays()
+    relays.off(2)
+    relays.on(2, installing=True)
+    room.reboot()
+    assert room.relays().give_back() == given_back
+    assert room.power == power
