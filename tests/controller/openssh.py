@@ -17,6 +17,9 @@ import pytest
 from tests.waiting import until
 from virtual_rack.programs import find
 
+WORLD = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+"""Runs a command with mounts and processes of its own, which end with it."""
+
 CONFIGURATION = """
 Port {port}
 HostKey {host_key}
@@ -46,13 +49,27 @@ def host_key(folder: Path, name: str = "host_key") -> Path:
     return path
 
 
+def skip_unless_sshd_can_run() -> None:
+    """Skip the test where nobody may be given mounts of their own, which an sshd wants here."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can run an OpenSSH server that lets root in")
+    probe = subprocess.run(
+        [*WORLD, "mount", "-t", "tmpfs", "tmpfs", "/run"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    if probe.returncode != 0:
+        pytest.skip(f"no mounts of its own for an OpenSSH server: {probe.stderr.strip()}")
+
+
 @contextmanager
 def sshds(
     folder: Path, host_keys: Mapping[str, Path], port: int, authorized_keys: Sequence[str]
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Serve at each address with its host key until the block is left; needs root."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can run an OpenSSH server that lets root in")
+    skip_unless_sshd_can_run()
     sshd = find("sshd")
     (folder / "authorized_keys").write_text("".join(f"{line}\n" for line in authorized_keys))
     others = [
@@ -79,10 +96,7 @@ def sshds(
         log = folder / f"sshd_{address}.log"
         script.append(f"{shlex.join([str(sshd.path), '-D', '-E', str(log), '-f', str(file)])} &")
     process = subprocess.Popen(
-        [
-            *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
-            *("sh", "-c", "\n".join([*script, "wait"])),
-        ],
+        [*WORLD, "sh", "-c", "\n".join([*script, "wait"])],
         env=sshd.env,
         stdin=subprocess.DEVNULL,
     )

@@ -18,7 +18,7 @@ from controller.master_key import MasterKey
 from exporter.aliases import DEFAULT_PATH
 from rack.database import Database
 from rack.inventory import Inventory, Rasp
-from tests.controller.openssh import host_key, network
+from tests.controller.openssh import WORLD, host_key, network, skip_unless_sshd_can_run
 from tests.waiting import free_port, until
 from virtual_rack.programs import find
 
@@ -154,28 +154,14 @@ def start(site: Site) -> subprocess.Popen[bytes]:
         mount --bind {site.exporter.parent} /usr/local/bin
         {server} -D -E {folder}/sshd.log
     """
-    process = subprocess.Popen(
-        [
-            "unshare",
-            "--mount",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-            "sh",
-            "-c",
-            script,
-        ],
-        stdin=subprocess.DEVNULL,
-    )
+    process = subprocess.Popen([*WORLD, "sh", "-c", script], stdin=subprocess.DEVNULL)
     until(lambda: (folder / "sshd.log").exists() and "Server listening" in site.log)
     return process
 
 
 @pytest.fixture
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    if os.geteuid() != 0:
-        pytest.skip("only root can run an OpenSSH server that lets root in")
+    skip_unless_sshd_can_run()
     site = Site(tmp_path, **getattr(request, "param", {}))
     lay_out(site)
     process = start(site)
