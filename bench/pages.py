@@ -6,6 +6,7 @@ other temperatures for as many rasps as are scraped between two refreshes. The s
 of its thread's CPU: what else runs on the machine counts in the latency alone.
 """
 
+import gc
 import http.client
 import itertools
 import json
@@ -155,7 +156,10 @@ def serving(app: Flask) -> Iterator[tuple[int, Stopwatch]]:
     watch = Stopwatch(app)
     server = create_server(watch, listen="127.0.0.1:0", threads=16)
     threading.Thread(target=server.run, daemon=True).start()
+    gc.collect()
+    gc.freeze()  # as the controller does
     yield int(server.effective_port), watch  # type: ignore[union-attr]
+    server.task_dispatcher.shutdown()
     server.close()
 
 

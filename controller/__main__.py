@@ -4,6 +4,7 @@ With a command it looks after users, tokens and SSH keys, or shows the audit.
 """
 
 import argparse
+import gc
 import logging
 import signal
 import sys
@@ -202,6 +203,8 @@ def _serve(options: argparse.Namespace, rack: Rack, aliases: Aliases) -> int:
     desk.webhook.start()
     updater.start()
     _log.info("%s is at http://%s", rack.name, options.listen)
+    gc.collect()
+    gc.freeze()  # what is there by now stays; to look through it each time would hold up pages
     try:
         server.run()
     finally:
