@@ -73,7 +73,16 @@ def create_app(  # noqa: PLR0913 - it is where all parts meet
     app.register_blueprint(installation_api.blueprint(document, installation))
     app.register_blueprint(alerts_api.blueprint(document, alerts))
     pages.register(
-        app, pages.Sources(fresh_state or state, master, records, orders, installation, access)
+        app,
+        pages.Sources(
+            fresh_state or state,
+            master,
+            records,
+            orders,
+            installation,
+            alerts.alerts.now,
+            access,
+        ),
     )
     app.register_blueprint(health.blueprint(registry))
     app.register_blueprint(sign_in.blueprint(access))

@@ -10,10 +10,12 @@ from typing import Any
 from flask import Flask
 
 from controller.access import Access, actor
+from controller.alerts.alerts import Firing
 from controller.installation.installation import Installation
 from controller.orders.orders import Orders
 from controller.pages import (
     about,
+    alerts,
     install,
     manage,
     master,
@@ -40,6 +42,7 @@ class Sources:
         records: what Prometheus knows of one rasp or stack.
         orders: what was ordered, and who takes new orders.
         installation: what was installed, and who begins to.
+        alerts: what fires.
         access: knows who may do what, and what was done.
     """
 
@@ -48,6 +51,7 @@ class Sources:
     records: Records
     orders: Orders
     installation: Installation
+    alerts: Callable[[], Firing]
     access: Access
 
 
@@ -63,6 +67,7 @@ def register(app: Flask, sources: Sources) -> None:
     app.register_blueprint(orders.blueprint(sources.state, sources.orders, sources.access))
     app.register_blueprint(install.blueprint(sources.state, sources.installation))
     app.register_blueprint(replace.blueprint(sources.state, sources.installation))
+    app.register_blueprint(alerts.blueprint(sources.alerts))
     app.register_blueprint(about.blueprint())
 
     @app.context_processor

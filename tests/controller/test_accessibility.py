@@ -22,6 +22,7 @@ PAGES = [
     "/orders/1",
     "/orders/2",
     "/orders/new?do=power_off&stack=3",
+    "/alerts",
     "/install",
     "/replace?rasp=10",
     "/master",

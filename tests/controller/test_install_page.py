@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from prometheus_client import CollectorRegistry
 
 from controller.access import Access
-from controller.alerts.told import Told
+from controller.alerts.desk import AlertDesk
 from controller.app import create_app
 from controller.decide import decide
 from controller.installation.installation import Installation
@@ -53,7 +53,12 @@ def installation(lab: Lab, access: Access) -> Iterator[Installation]:
 
 @pytest.fixture
 def app(
-    lab: Lab, tmp_path: Path, access: Access, orders: Orders, installation: Installation
+    lab: Lab,
+    tmp_path: Path,
+    access: Access,
+    orders: Orders,
+    installation: Installation,
+    desk: AlertDesk,
 ) -> Flask:
     return create_app(
         lambda: decide(lab.rack, lab.inventory.rasps(), []),
@@ -62,7 +67,7 @@ def app(
         access,
         orders,
         installation,
-        desk_of(Told()),
+        desk,
         Records(lab.rack.name, Prometheus("http://127.0.0.1:1")),
     )
 
