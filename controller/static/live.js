@@ -12,9 +12,10 @@ document.documentElement.classList.add("scripted");
 
 // What somebody has typed, ticked, chosen or opened is theirs.
 const OWN = new Set(["checked", "value", "selected", "open"]);
+const THEIRS = "input:not([type=hidden]), select, option, textarea, details";
 const keepWhatIsTheReaders = {
   callbacks: {
-    beforeAttributeUpdated: (name, element) => !OWN.has(name) || element.type === "hidden",
+    beforeAttributeUpdated: (name, element) => !(OWN.has(name) && element.matches(THEIRS)),
   },
 };
 

@@ -73,6 +73,12 @@ def desk(told: Told) -> Iterator[AlertDesk]:
 
 
 @pytest.fixture
+def prometheus() -> str:
+    """Where the pages look for aliases and histories: nobody is there, unless a test says so."""
+    return "http://127.0.0.1:1"
+
+
+@pytest.fixture
 def app(
     world: World,
     tmp_path: Path,
@@ -80,6 +86,7 @@ def app(
     orders: Orders,
     installation: Installation,
     desk: AlertDesk,
+    prometheus: str,
 ) -> Flask:
     return create_app(
         world.state,
@@ -89,7 +96,7 @@ def app(
         orders,
         installation,
         desk,
-        Records(RACK.name, Prometheus("http://127.0.0.1:1")),
+        Records(RACK.name, Prometheus(prometheus)),
     )
 
 

@@ -21,7 +21,6 @@ from controller.records import Records
 from controller.reservations import Reservations
 from tests.controller.conftest import Open
 from tests.controller.visitor import Visitor, add_users
-from tests.controller.world import desk_of
 from tests.dhcp_installer.lab import Lab, a_lab
 from virtual_rack.faults import Fault
 

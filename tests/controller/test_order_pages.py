@@ -5,6 +5,7 @@ rack that answers is shown by `test_whole_flows`.
 """
 
 import re
+from dataclasses import replace
 
 import pytest
 from flask import Flask
@@ -336,6 +337,18 @@ class TestWhatWasOrdered:
         kept(orders, state=state, outcomes=(Outcome("rasp", "03-2", 10, result),))
         page = opened("/orders/1", who="otto")
         expect(page.get_by_role("main")).to_contain_text(told)
+
+    def test_progress_moves_while_one_looks(self, opened: Open, orders: Orders) -> None:
+        running_order(orders, 1)
+        page = opened("/orders/1")
+        progress = page.get_by_role("progressbar")
+        expect(progress).to_have_js_property("value", 0)
+        done = Outcome("rasp", "03-3", 11, Result.OK)
+        open_ = Outcome("rasp", "03-2", 10, stage="shutting down")
+        kept(orders, state=OrderState.RUNNING, ended=None, outcomes=(open_, done))
+        expect(progress).to_have_js_property("value", 1, timeout=10_000)
+        kept(orders, outcomes=(replace(open_, result=Result.OK), done))
+        expect(progress).to_have_count(0, timeout=10_000)
 
     def test_orders_are_found_by_who_what_and_where(self, opened: Open, orders: Orders) -> None:
         for number, action in enumerate(["reboot", "warnings", "uptime"], start=1):

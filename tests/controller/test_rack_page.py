@@ -1,11 +1,14 @@
 """The rack page in a real browser, and those of rasps."""
 
+import json
 import re
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.controller.conftest import Open
+from tests.controller.test_prometheus import server_that_says
 from tests.controller.world import World
 
 
@@ -218,3 +221,37 @@ def test_each_place_is_reached_from_each_other_one(opened: Open, place: str) -> 
 def test_on_a_phone_no_page_is_wider_than_the_phone(opened: Open, path: str) -> None:
     page = opened(path, width=360)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_stack_whose_relay_is_stuck_is_marked_and_needs_care(opened: Open, world: World) -> None:
+    why = "it was switched off, and there are answers from 04-1: its relay is stuck"
+    world.disagreements = {4: why}
+    page = opened()
+    stack = page.locator(".stack-4")
+    expect(stack).to_contain_text("answers, though off")
+    expect(page.locator("#care + ul")).to_contain_text(why)
+    stack.get_by_role("link", name="04 stack").click()
+    expect(page.get_by_role("main")).to_contain_text(why)
+
+
+class TestWhatAnAliasPrints:
+    HOSTILE = "<script>window.isHacked = true</script>\"'>" + "x" * 10_000
+
+    @pytest.fixture
+    def prometheus(self) -> Iterator[str]:
+        place = {"job": "rasp", "rack": "pirack", "stack": "03", "slot": "2", "rasp": "03-2"}
+        said = [
+            ({"__name__": "pirack_alias_success", "alias": self.HOSTILE}, "0"),
+            ({"__name__": "pirack_alias_success", "alias": "mine"}, "1"),
+            ({"__name__": "pirack_mine", "text": self.HOSTILE}, "1.5"),
+        ]
+        result = [{"metric": place | labels, "value": [0, value]} for labels, value in said]
+        body = {"status": "success", "data": {"resultType": "vector", "result": result}}
+        with server_that_says(200, json.dumps(body).encode()) as url:
+            yield url
+
+    def test_is_shown_as_it_is(self, opened: Open) -> None:
+        page = opened("/rasps/10", width=360)
+        expect(page.get_by_role("row", name="mine")).to_contain_text(self.HOSTILE)
+        assert page.evaluate("window.isHacked") is None
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -26,7 +26,7 @@ from controller.orders.site import Site
 from controller.prometheus import Sample
 from controller.reservations import Reservations
 from controller.ssh import Ssh
-from controller.state import RackState
+from controller.state import Power, RackState
 from dhcp_installer.configuration import Configuration
 from dhcp_installer.dhcp_server import WatchingServer
 from dhcp_installer.dhcpd_conf import DhcpdConf
@@ -62,6 +62,7 @@ class World:
         self.cores: dict[str, float] = {}
         self.memory_available: dict[str, float] = {}
         self.conditions: dict[str, str] = {}
+        self.disagreements: dict[int, str] = {}
         self.trouble = ""
         self.is_database_broken = False
 
@@ -69,7 +70,14 @@ class World:
         if self.is_database_broken:
             raise DatabaseError("pirack.db: database disk image is malformed")
         samples = () if self.trouble else list(self._samples())
-        return decide(RACK, INSTALLED, samples, self.trouble)
+        now = decide(RACK, INSTALLED, samples, self.trouble)
+        stacks = [
+            replace(each, power=Power.OFF, disagreement=self.disagreements[each.stack.number])
+            if each.stack.number in self.disagreements
+            else each
+            for each in now.stacks
+        ]
+        return replace(now, stacks=tuple(stacks)) if self.disagreements else now
 
     def _samples(self) -> Iterator[Sample]:
         for slot in RACK.slots:
