@@ -131,6 +131,12 @@ def _write_settings(release: Path) -> None:
     secrets.mkdir(exist_ok=True)
     shutil.chown(secrets, "root", "prometheus")
     secrets.chmod(0o750)
+    # The controller makes what Alertmanager says to it; the folder's group is the file's, too.
+    shared = STATE / "alerts"
+    shared.mkdir(exist_ok=True)
+    shutil.chown(shared, USER, "prometheus")
+    shared.chmod(0o2750)
+    link(secrets / "alerts", shared / "secret")
 
 
 def _write_units(release: Path) -> None:

@@ -298,6 +298,17 @@ def test_prometheus_finds_rules_and_targets_beside_its_configuration(way: str) -
     assert mounts(controller)[flags(controller)["--targets"]] == targets
 
 
+@pytest.mark.parametrize("way", ["", "master-"])
+def test_alertmanager_reads_the_secret_that_the_controller_makes(way: str) -> None:
+    alertmanager, controller = f"{way}alertmanager", f"{way}controller"
+    secret = Path(flags(controller)["--alerts-secret"])
+    beside = Path(flags(alertmanager)["--config.file"]).parent / "secrets"
+    assert secret.name == "alerts"  # `secrets/alerts` in alertmanager.yml
+    assert mounts(controller)[str(secret.parent)] == mounts(alertmanager)[str(beside)]
+    assert SERVICES[alertmanager]["group_add"] == re.findall(r"--uid (\d+)", DOCKERFILE)
+    assert controller in SERVICES[alertmanager]["depends_on"]
+
+
 def port(name: str) -> str:
     """The port that one of the other programs listens on."""
     return flags(name)["--web.listen-address"].rsplit(":", 1)[1]

@@ -89,6 +89,9 @@ def test_the_controller_runs_as_its_user_and_people_give_it_commands(master: Mac
     master.said(
         "runuser", "-u", "prometheus", "--", "cat", "/etc/pirack/prometheus/targets/rasp.json"
     )
+    secret = "/etc/pirack/prometheus/secrets/alerts"
+    assert len(master.said("runuser", "-u", "prometheus", "--", "cat", secret)) > 20
+    assert master.run("runuser", "-u", "nobody", "--", "cat", secret).returncode != 0
     assert master.said("pirack", "--version").startswith("pirack ")
 
 

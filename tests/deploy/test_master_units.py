@@ -63,6 +63,7 @@ def test_the_controller_knows_its_command_line() -> None:
     options = controller_parser().parse_args(words[4:-2])
     assert options.db == install_master.STATE / "pirack.db"
     assert options.targets == install_master.STATE / "targets"
+    assert options.alerts_secret == install_master.STATE / "alerts" / "secret"
     assert options.rack.parent == options.aliases.parent == install_master.SETTINGS
 
 
