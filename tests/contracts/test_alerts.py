@@ -1,12 +1,17 @@
 """Every alert has its runbook, its tests and its words, and every runbook has its alert."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
+
+from cli.__main__ import pirack
+from exporter.aliases import DEFAULT_PATH, load
 
 RUNBOOKS = Path("docs/runbooks")
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
@@ -112,3 +117,17 @@ def test_every_threshold_is_used() -> None:
     used = "\n".join(str(rule["expr"]) for rule in rules())
     for name in THRESHOLDS:
         assert f"scalar({name})" in used
+
+
+def commands_of_runbooks() -> set[str]:
+    texts = (path.read_text(encoding="utf-8") for path in RUNBOOKS.iterdir())
+    return {words for text in texts for words in re.findall(r"`pirack ([^`]+)`", text)}
+
+
+@pytest.mark.parametrize("words", sorted(commands_of_runbooks()))
+def test_a_command_of_a_runbook_is_one_that_pirack_understands(words: str) -> None:
+    name, *arguments = shlex.split(words)
+    command = pirack.commands[name]
+    given = command.make_context(name, arguments, parent=click.Context(pirack)).params
+    if name == "run":
+        assert given["name"] in load(DEFAULT_PATH).actions
