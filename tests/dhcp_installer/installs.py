@@ -31,7 +31,7 @@ def an_install(room: Room, *words: str) -> Iterator["subprocess.Popen[str]"]:
         yield process
 
 
-def install(room: Room, *words: str, seconds: float = 110.0) -> Install:
+def install(room: Room, *words: str, seconds: float = 240.0) -> Install:
     """Install a rack."""
     with an_install(room, *words) as process:
         output, _ = process.communicate(timeout=seconds)

@@ -20,11 +20,13 @@ from virtual_rack.dhcp_clients import FOREIGN_ADDRESS
 from virtual_rack.programs import find
 from virtual_rack.rasp import mac_of
 
+# Boots take seconds, a cut as long as in a real rack, for pings take their time. Time-outs are for
+# machines that have much else to do: nothing waits for them but what a dead rasp keeps waiting.
 SCALED = """
 [install]
-timeout_seconds = 10
+timeout_seconds = {timeout}
 stagger_seconds = 0.1
-"""  # a cut's length is a real one's, for pings take their time
+"""
 GUEST = "3c:22:fb:00:00:01"
 
 
@@ -54,9 +56,11 @@ def astray(room: Room, slots: Iterable[Slot]) -> list[str]:
     return [slot.name for slot in slots if slot not in own]
 
 
+@pytest.mark.timeout(300)
 def test_a_whole_rack_is_installed(tmp_path: Path) -> None:
     words = ("--new", "--boot-time", "1")
-    with a_room(tmp_path, *words, stacks=12, slots=4, tables=SCALED) as room:
+    tables = SCALED.format(timeout=60)
+    with a_room(tmp_path, *words, stacks=12, slots=4, tables=tables) as room:
         done = install(room)
         assert done.end == {"state": "done", "trouble": ""}
         slots = room.layout.slots
@@ -68,7 +72,8 @@ def test_a_whole_rack_is_installed(tmp_path: Path) -> None:
 def odd_rack(tmp_path: Path) -> Iterator[Room]:
     """A rack that has not been installed, in which much is odd, and which has a guest."""
     words = ("--new", "--boot-time", "1.5", "--link-time", "1")
-    with a_room(tmp_path, *words, stacks=4, slots=4, tables=SCALED) as room:
+    tables = SCALED.format(timeout=16)
+    with a_room(tmp_path, *words, stacks=4, slots=4, tables=tables) as room:
         until(lambda: len(leases(room)) == 16)
         room.put_on("1/2", "dead")
         room.put_on("2/3", "slow")
@@ -94,6 +99,7 @@ def plug_in_a_guest(room: Room, occupied: list[str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.timeout(300)
 def test_what_is_odd_in_a_rack_is_named_and_moves_nobody_else(odd_rack: Room) -> None:
     room = odd_rack
     reports = []
