@@ -9,6 +9,7 @@ import selectors
 import socket
 import time
 from collections.abc import Collection
+from contextlib import ExitStack
 from ipaddress import IPv4Address
 from itertools import count
 from typing import Protocol
@@ -118,32 +119,23 @@ class Tcp:
         """Connect, and hang up at once; see `Pinger`."""
         deadline = time.monotonic() + seconds
         answered: set[IPv4Address] = set()
-        with selectors.DefaultSelector() as selector:
+        with ExitStack() as stack, selectors.DefaultSelector() as selector:
             for address in addresses:
-                connection = socket.socket()
+                connection = stack.enter_context(socket.socket())
                 connection.setblocking(False)
-                if self._connect(connection, address):
+                status = connection.connect_ex((str(address), self._port))
+                if status == 0:
                     answered.add(address)
-                    connection.close()
-                else:
-                    selector.register(connection, selectors.EVENT_WRITE, address)
+                elif status == errno.EINPROGRESS:
+                    selector.register(connection, selectors.EVENT_WRITE, (connection, address))
             while selector.get_map() and (left := deadline - time.monotonic()) > 0:
                 for key, _ in selector.select(left):
-                    connection = key.fileobj  # type: ignore[assignment]
+                    connection, address = key.data
                     if not connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                        answered.add(key.data)
+                        answered.add(address)
                     selector.unregister(connection)
-                    connection.close()
-            for key in list(selector.get_map().values()):
-                key.fileobj.close()  # type: ignore[union-attr]
         time.sleep(max(0.0, deadline - time.monotonic()))
         return answered
-
-    def _connect(self, connection: socket.socket, address: IPv4Address) -> bool:
-        return connection.connect_ex((str(address), self._port)) not in {
-            errno.EINPROGRESS,
-            errno.ECONNREFUSED,
-        }
 
     def close(self) -> None:
         """Nothing is held."""

@@ -104,6 +104,8 @@ class Signs:
                 step()
         except InstallError as error:
             self._events.put(error)
+        except OSError as error:  # such as too many open files
+            self._events.put(InstallError(f"log and pings cannot be followed: {error}"))
 
     def _read(self) -> None:
         for line in self._log.read(_LOG_SECONDS):

@@ -19,6 +19,11 @@ def test_a_port_that_opens_is_a_sign_of_life_and_one_that_does_not_is_none() -> 
         assert Tcp(port).ping([LOOPBACK[0], NOBODY], 0.1) == {LOOPBACK[0]}
 
 
+def test_an_address_that_cannot_be_reached_gives_no_sign_of_life() -> None:
+    """Neither a refusal nor any other error is an answer."""
+    assert Tcp(9848).ping([IPv4Address("255.255.255.255"), IPv4Address("224.0.0.1")], 0.1) == set()
+
+
 def test_a_round_takes_its_time_also_where_all_answer_at_once_or_nobody_is_asked() -> None:
     for addresses in ([], [NOBODY]):
         began = time.monotonic()
