@@ -35,6 +35,7 @@ PACKAGES = (
     "sqlite3",
 )
 DROP_INS = ("prometheus", "prometheus-alertmanager", "prometheus-blackbox-exporter")
+LGPIO = "python3-lgpio"
 CONTROLLER = "pirack-controller"
 THRESHOLDS = "thresholds.yml"
 
@@ -65,18 +66,34 @@ def install() -> None:
 
 
 def _install_packages() -> None:
-    wanted = list(PACKAGES)
-    if sys.version_info >= NEW_WHEELS:
-        wanted.append("python3-lgpio")
-    lacking = [name for name in wanted if not _is_installed(name)]
-    if not lacking:
-        return
-    _log.info("Installing %s", ", ".join(lacking))
     # An answer that is asked for at a terminal stops a script.
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    run("apt-get", "--quiet=2", "update", env=environment)
-    flags = ("--quiet=2", "--yes", "--no-install-recommends")
-    run("apt-get", *flags, "install", *lacking, env=environment)
+    needs_lgpio = sys.version_info >= NEW_WHEELS and not _is_installed(LGPIO)
+    lacking = [name for name in PACKAGES if not _is_installed(name)]
+    if lacking or needs_lgpio:
+        run("apt-get", "--quiet=2", "update", env=environment)
+    if needs_lgpio:
+        # Raspberry Pi OS has it; Debian itself may not.
+        if _does_answer("apt-cache", "show", LGPIO):
+            lacking.append(LGPIO)
+        else:
+            _log.warning("There is no %s here, without which no relay can be driven", LGPIO)
+    if lacking:
+        _log.info("Installing %s", ", ".join(lacking))
+        flags = ("--quiet=2", "--yes", "--no-install-recommends")
+        run("apt-get", *flags, "install", *lacking, env=environment)
+
+
+def _does_answer(*words: str) -> bool:
+    asked = subprocess.run(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        timeout=SECONDS,
+        check=False,
+    )
+    return asked.returncode == 0
 
 
 def _is_installed(package: str) -> bool:
