@@ -93,7 +93,8 @@ def alerts() -> Json:
     """Return the table of the alerts that fire."""
     return table(
         "Firing alerts",
-        "Each alert that fires now, and what it is about.",
+        "Each alert that fires now, and what it is about. A click on one opens the page of alerts,"
+        " which tells what to do.",
         Field("none", nothing="No alert fires."),
         [rows(ALERTS)],
         columns={
@@ -109,6 +110,7 @@ def alerts() -> Json:
                 custom__cellOptions={"type": "color-background", "mode": "basic"},
                 mappings=states.severities(),
             ),
+            override("Alert", links=[links.page("/alerts", "Page of alerts")]),
             *_places(),
         ],
     )
