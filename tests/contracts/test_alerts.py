@@ -119,6 +119,15 @@ def test_every_threshold_is_used() -> None:
         assert f"scalar({name})" in used
 
 
+def test_every_metric_that_a_rule_asks_for_is_one_that_there_is() -> None:
+    """docs/metrics.md has all of them: see test_docs.py."""
+    asked = {name for rule in rules() for name in re.findall(r"\bpirack_\w+", str(rule["expr"]))}
+    metrics = Path("docs/metrics.md").read_text(encoding="utf-8")
+    assert {
+        name for name in asked if f"`{name}`" not in metrics and f":{name}:" not in metrics
+    } == set()
+
+
 def commands_of_runbooks() -> set[str]:
     texts = (path.read_text(encoding="utf-8") for path in RUNBOOKS.iterdir())
     return {words for text in texts for words in re.findall(r"`pirack ([^`]+)`", text)}
