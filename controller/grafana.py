@@ -32,15 +32,15 @@ class Grafana:
         stack = rack.stack(slot.stack)
         return self._link("pirack-rasp", rack=rack.name, stack=stack.name, rasp=slot.name)
 
-    def itself(self, rack: Rack) -> str:
-        """Return the link to the dashboard *PiRack itself*."""
-        return self._link("pirack-self", rack=rack.name)
+    def itself(self) -> str:
+        """Return the link to the dashboard *PiRack itself*, of the rack that it is first set to."""
+        return self._link("pirack-self")
 
     def _link(self, uid: str, **variables: str) -> str:
         if not self.url:
             return ""
         chosen = urlencode({f"var-{name}": value for name, value in variables.items()})
-        return f"{self.url.rstrip('/')}/d/{uid}?{chosen}"
+        return f"{self.url.rstrip('/')}/d/{uid}" + (f"?{chosen}" if chosen else "")
 
 
 def is_url(text: str) -> bool:

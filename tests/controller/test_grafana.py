@@ -3,6 +3,9 @@
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from markupsafe import escape
 
 from controller.command_line import parser
 from controller.grafana import Grafana
@@ -16,7 +19,6 @@ LINKS = {
     "rack": HERE.rack(RACK),
     "stack": HERE.stack(RACK, RACK.stack(3)),
     "rasp": HERE.rasp(RACK, RACK.slot(10)),
-    "itself": HERE.itself(RACK),
 }
 
 
@@ -36,6 +38,16 @@ def test_a_link_leads_to_a_dashboard_that_is_made_and_chooses_all_of_its_variabl
     assert isinstance(templating, dict)
     chosen = {each["name"] for each in templating["list"] if each["type"] == "query"}
     assert {f"var-{name}" for name in chosen} == set(query)
+
+
+def test_the_pages_lead_to_the_dashboards_about_the_same(app: Flask, client: FlaskClient) -> None:
+    pages = {"/": LINKS["rack"], "/stacks/3": LINKS["stack"], "/rasps/10": LINKS["rasp"]}
+    for path in (*pages, "/master"):
+        assert "/d/pirack-" not in client.get(path).text
+    app.jinja_env.globals["grafana"] = HERE
+    for path, link in pages.items():
+        assert f'href="{escape(link)}"' in client.get(path).text
+    assert 'href="http://master:3000/d/pirack-self"' in client.get("/master").text
 
 
 def test_where_there_is_no_grafana_there_are_no_links() -> None:
