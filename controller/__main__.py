@@ -26,7 +26,13 @@ from controller.grafana import Grafana
 from controller.installation import metrics as installation_metrics
 from controller.installation.installation import Installation
 from controller.installation.ssh import RaspsBySsh
-from controller.master import Master, metrics_service, prometheus_service, unit_service
+from controller.master import (
+    Master,
+    grafana_service,
+    metrics_service,
+    prometheus_service,
+    unit_service,
+)
 from controller.orders.actions import Actions
 from controller.orders.book import OrderBook
 from controller.orders.metrics import OrderMetrics
@@ -113,6 +119,7 @@ def _serve(options: argparse.Namespace, rack: Rack, aliases: Aliases) -> int:
             prometheus_service(prometheus),
             metrics_service("alertmanager", options.alertmanager),
             metrics_service("blackbox", options.blackbox),
+            *([grafana_service(options.grafana)] if options.grafana else []),
         ],
     )
     access = Access(

@@ -14,6 +14,7 @@ from controller.master import (
 )
 from controller.state import State
 from controller.timekeeping import is_time_synchronized
+from tests.controller.test_prometheus import server_that_says
 from tests.waiting import free_port
 
 
@@ -49,6 +50,19 @@ def test_services_that_do_not_answer_are_down_and_say_so(tmp_path: Path) -> None
     assert [service.state for service in answer.services] == [State.DOWN, State.DOWN]
     assert answer.services[0].why == f"alertmanager at http://{away} cannot be reached"
     assert answer.services[1].why == f"grafana at http://{away} cannot be reached"
+
+
+def test_grafana_tells_its_version(tmp_path: Path) -> None:
+    with server_that_says(200, b'{"database": "ok", "version": "11.6.0"}') as url:
+        [answer] = Master(tmp_path, [grafana_service(url)]).read().services
+    assert (answer.name, answer.state, answer.version) == ("grafana", State.UP, "11.6.0")
+
+
+@pytest.mark.parametrize("body", [b"[]", b'{"version": 7}'])
+def test_a_grafana_that_tells_no_version_is_up_all_the_same(tmp_path: Path, body: bytes) -> None:
+    with server_that_says(200, body) as url:
+        [answer] = Master(tmp_path, [grafana_service(url)]).read().services
+    assert (answer.state, answer.version) == (State.UP, None)
 
 
 def test_a_unit_that_systemd_does_not_have_is_unknown_and_not_down(tmp_path: Path) -> None:
