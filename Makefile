@@ -42,7 +42,8 @@ format: .venv-dev ## mend with ruff what it can mend
 types: .venv-dev ## mypy, strict
 	$(call check,mypy)
 
-bench: .venv-dev ## what scrapes, pages and actions cost, and how long an install looks for its rasps (20 minutes; as root)
+bench: .venv-dev ## what scrapes, the API, pages and actions cost, and how long an install looks for its rasps (20 minutes; as root)
+	@$(PY) -m bench.api
 	@$(PY) -m bench.pages
 	@$(PY) -m bench.installer
 	@$(PY) -m bench.namespaces
