@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +60,22 @@ class Demo:
 
     def get(self, path: str) -> Any:
         return requests.get(f"http://127.0.0.1:{self.port_base}/api/v1.0/{path}", timeout=10).json()
+
+    def post(self, path: str, body: Mapping[str, Any]) -> requests.Response:
+        """Ask for something as an operator."""
+        return requests.post(
+            f"http://127.0.0.1:{self.port_base}/api/v1.0/{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=10,
+        )
+
+    @property
+    def token(self) -> str:
+        """The token that it told on its terminal."""
+        told = re.search(r"API token +(\S+)", (self.folder / "demo.log").read_text())
+        assert told is not None
+        return told[1]
 
     def page(self) -> str:
         return requests.get(f"http://127.0.0.1:{self.port_base}/", timeout=10).text
@@ -205,15 +221,8 @@ def test_everybody_may_look_and_an_operator_is_told_how_to_log_in(running: Demo)
 
 
 def test_an_install_finds_every_rasp_where_it_is(running: Demo) -> None:
-    token = re.search(r"API token +(\S+)", (running.folder / "demo.log").read_text())
-    assert token is not None
     before = [(rasp["mac"], rasp["ip"]) for rasp in running.get("rasps")]
-    begun = requests.post(
-        f"http://127.0.0.1:{running.port_base}/api/v1.0/installation",
-        json={"strategy": "cut"},
-        headers={"Authorization": f"Bearer {token[1]}"},
-        timeout=10,
-    )
+    begun = running.post("installation", {"strategy": "cut"})
     assert begun.status_code == 202, begun.text
     until(lambda: running.get("installation")["state"] != "running", 150)
     done = running.get("installation")
@@ -248,6 +257,27 @@ def test_a_rasp_that_reboots_is_down_and_then_up_with_a_new_boot_time(running: D
     running.virtual_rack("fault", "5/4", "reboot-once")
     until(lambda: (running.get("rasps/20")["boot_time_seconds"] or 0) > before, 60)
     assert running.get("rasps/20")["state"] == "up"
+
+
+def test_a_rasp_that_is_ordered_to_reboot_is_down_and_then_up(running: Demo) -> None:
+    running.virtual_rack("fault", "6/1", "slow")  # so that a scrape surely finds it down
+    order = running.post("rasps/execute", {"id": 21, "action": "reboot"}).json()
+    until(lambda: running.get("rasps/21")["state"] == "down", THREE_INTERVALS + SLACK)
+    until(lambda: running.get(f"orders/{order['id']}")["state"] == "done", 60)
+    assert running.get(f"orders/{order['id']}")["result"] == "ok"
+    until(lambda: running.get("rasps/21")["state"] == "up", THREE_INTERVALS + SLACK)
+    running.virtual_rack("heal", "6/1")
+
+
+def test_a_stack_that_is_ordered_off_is_off_and_needs_no_care(running: Demo) -> None:
+    order = running.post("stacks/execute", {"id": 9, "action": "power_off"}).json()
+    until(lambda: running.get(f"orders/{order['id']}")["state"] == "done", 60)
+    until(lambda: running.get("rack")["states"]["off"] == 4, THREE_INTERVALS + SLACK)
+    assert running.get("rack")["care"] == []
+    stack = running.get("stacks/9")
+    assert (stack["power"], stack["observed"], stack["disagreement"]) == ("off", "off", "")
+    running.post("stacks/execute", {"id": 9, "action": "power_on"})
+    until(lambda: running.get("rack")["states"]["up"] == 48, 60)
 
 
 def test_without_prometheus_the_rack_is_unknown_and_recovers_by_itself(running: Demo) -> None:
