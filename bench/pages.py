@@ -32,6 +32,7 @@ from controller.alerts.told import Told
 from controller.app import create_app
 from controller.decide import STATE_SERIES
 from controller.master import Master
+from controller.parts import Parts
 from controller.prometheus import Prometheus
 from controller.records import Records
 from controller.watch import Watch
@@ -214,14 +215,16 @@ def controller_of(rack: Rack, folder: Path) -> Iterator[tuple[Asked, Readings]]:
     with prometheus_of(readings) as url:
         prometheus = Prometheus(url)
         app = create_app(
-            Watch(rack, inventory, prometheus, CollectorRegistry()).state,
-            Master(folder, []).read,
-            registry,
-            access,
-            orders_of(access, World(), folder, registry),
-            installation,
-            desk_of(Told()),
-            Records(rack.name, prometheus),
+            Parts(
+                state=Watch(rack, inventory, prometheus, CollectorRegistry()).state,
+                master=Master(folder, []).read,
+                registry=registry,
+                access=access,
+                orders=orders_of(access, World(), folder, registry),
+                installation=installation,
+                alerts=desk_of(Told()),
+                records=Records(rack.name, prometheus),
+            )
         )
         with serving(app) as (port, watch):
             cookie = f"{COOKIE}={session_of(access, 'otto')}"

@@ -26,6 +26,7 @@ from controller.master import Master
 from controller.master_readings import Readings
 from controller.orders.metrics import OrderMetrics
 from controller.orders.orders import Orders
+from controller.parts import Parts
 from controller.prometheus import Prometheus
 from controller.records import Records
 from controller.reservations import Reservations
@@ -91,14 +92,16 @@ def app(
     tmp_path: Path, world: World, access: Access, orders: Orders, installation: Installation
 ) -> Flask:
     return create_app(
-        world.state,
-        Master(tmp_path, []).read,
-        CollectorRegistry(),
-        access,
-        orders,
-        installation,
-        desk_of(Told()),
-        Records(RACK.name, Prometheus("http://127.0.0.1:1")),
+        Parts(
+            state=world.state,
+            master=Master(tmp_path, []).read,
+            registry=CollectorRegistry(),
+            access=access,
+            orders=orders,
+            installation=installation,
+            alerts=desk_of(Told()),
+            records=Records(RACK.name, Prometheus("http://127.0.0.1:1")),
+        )
     )
 
 

@@ -18,6 +18,7 @@ from controller.app import create_app
 from controller.installation.installation import Installation
 from controller.master import Master
 from controller.orders.orders import Orders
+from controller.parts import Parts
 from controller.prometheus import Prometheus
 from controller.records import Records
 from rack.database import Database
@@ -89,14 +90,16 @@ def app(
     prometheus: str,
 ) -> Flask:
     return create_app(
-        world.state,
-        Master(tmp_path, []).read,
-        CollectorRegistry(),
-        access,
-        orders,
-        installation,
-        desk,
-        Records(RACK.name, Prometheus(prometheus)),
+        Parts(
+            state=world.state,
+            master=Master(tmp_path, []).read,
+            registry=CollectorRegistry(),
+            access=access,
+            orders=orders,
+            installation=installation,
+            alerts=desk,
+            records=Records(RACK.name, Prometheus(prometheus)),
+        )
     )
 
 

@@ -16,6 +16,7 @@ from controller.decide import decide
 from controller.installation.installation import Installation
 from controller.master import Master
 from controller.orders.orders import Orders
+from controller.parts import Parts
 from controller.prometheus import Prometheus
 from controller.records import Records
 from controller.reservations import Reservations
@@ -60,14 +61,16 @@ def app(
     desk: AlertDesk,
 ) -> Flask:
     return create_app(
-        lambda: decide(lab.rack, lab.inventory.rasps(), []),
-        Master(tmp_path, []).read,
-        CollectorRegistry(),
-        access,
-        orders,
-        installation,
-        desk,
-        Records(lab.rack.name, Prometheus("http://127.0.0.1:1")),
+        Parts(
+            state=lambda: decide(lab.rack, lab.inventory.rasps(), []),
+            master=Master(tmp_path, []).read,
+            registry=CollectorRegistry(),
+            access=access,
+            orders=orders,
+            installation=installation,
+            alerts=desk,
+            records=Records(lab.rack.name, Prometheus("http://127.0.0.1:1")),
+        )
     )
 
 
