@@ -7,26 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry, generate_latest
 
 from controller.access import Access
-from controller.alerts.told import Told
-from controller.app import create_app
 from controller.errors import StackBusy
 from controller.installation import metrics
 from controller.installation.installation import Asker, Installation
-from controller.master import Master
-from controller.orders.orders import Orders
-from controller.parts import Parts
-from controller.prometheus import Prometheus
-from controller.records import Records
 from controller.reservations import Reservations
 from controller.roles import Role
 from dhcp_installer.journal import InstallKind, InstallState
 from rack.relays import Relays
-from tests.controller.world import RACK, World, desk_of
 from tests.dhcp_installer.lab import Lab, a_lab
 from tests.waiting import until
 from virtual_rack.faults import Fault
@@ -65,24 +56,6 @@ def installation(
     installation = Installation(lab.world(relays=relays), reservations, access.audit)
     yield installation
     installation.close()
-
-
-@pytest.fixture
-def app(
-    world: World, tmp_path: Path, access: Access, orders: Orders, installation: Installation
-) -> Flask:
-    return create_app(
-        Parts(
-            state=world.state,
-            master=Master(tmp_path, []).read,
-            registry=CollectorRegistry(),
-            access=access,
-            orders=orders,
-            installation=installation,
-            alerts=desk_of(Told()),
-            records=Records(RACK.name, Prometheus("http://127.0.0.1:1")),
-        )
-    )
 
 
 @pytest.fixture
