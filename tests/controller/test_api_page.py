@@ -1,6 +1,9 @@
 """The page that shows the API's document, in a real browser."""
 
+from typing import Any
+
 import pytest
+from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
 from tests.controller.conftest import Open
@@ -10,10 +13,14 @@ def unfold(page: Page, summary: str) -> None:
     page.locator(".opblock-summary", has_text=summary).get_by_role("button").first.click()
 
 
-def test_every_page_leads_to_the_api_and_its_endpoints_are_shown(opened: Open) -> None:
+def test_every_page_leads_to_the_api_and_its_endpoints_are_shown(
+    opened: Open, client: FlaskClient
+) -> None:
+    document: Any = client.get("/api/v1.0/openapi.json").json
+    operations = sum(len(methods) for methods in document["paths"].values())
     page = opened("/rasps/10")
     page.get_by_role("contentinfo").get_by_role("link", name="API").click()
-    expect(page.locator(".opblock")).to_have_count(7)
+    expect(page.locator(".opblock")).to_have_count(operations)
     expect(page.locator(".opblock").first).to_contain_text("List the rasps in order of their ids.")
 
 
@@ -21,7 +28,7 @@ def test_an_endpoint_can_be_tried_on_the_page(opened: Open) -> None:
     page = opened("/api/docs")
     unfold(page, "how the rack is as a whole")
     page.get_by_role("button", name="Try it out").click()
-    page.get_by_role("button", name="Execute").click()
+    page.get_by_role("button", name="Execute", exact=True).click()
     expect(page.locator(".live-responses-table")).to_contain_text('"rasps": 48')
 
 
