@@ -37,7 +37,7 @@ def room(tmp_path: Path) -> Iterator[Room]:
 
 def backup(state: Path) -> None:
     """Run the page's line, on another folder than a master's."""
-    program, *words = command("sqlite3 /var")
+    program, *words = command("sqlite3 -cmd")
     assert program == "sqlite3"
     sqlite = find(program)
     here = [word.replace(KEPT, f"{state}/") for word in words]
@@ -97,5 +97,5 @@ def test_the_archive_has_all_that_cannot_be_made_anew_and_no_open_database() -> 
     archived = words[words.index("-C") + 2 :]
     assert "--exclude=var/lib/pirack/pirack.db*" in archived
     assert {"etc/pirack", "etc/dhcp/pirack", "var/lib/pirack"} <= set(archived)
-    target = command("sqlite3 /var")[-1].removeprefix(".backup ")
+    target = command("sqlite3 -cmd")[-1].removeprefix(".backup ")
     assert not re.match(r"/var/lib/pirack/pirack\.db", target)
