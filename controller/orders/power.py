@@ -8,14 +8,13 @@ from controller.orders.actions import POWER_CYCLE, POWER_ON, Action
 from controller.orders.order import Result, Verdict, failed, ok, unknown
 from controller.orders.rasps import shut_down, wait_up
 from controller.orders.run import Run
-from controller.orders.site import Site
+from controller.orders.site import NOBODY_TELLS, Site
 from rack.errors import RackError
 from rack.inventory import Rasp
 from rack.layout import Slot, Stack
 
 _SEEN_DARK_SECONDS = 6.0  # who still answers this long after a cut has power
 
-_NOBODY_TELLS = "blackbox_exporter cannot be asked"
 _NOBODY_THERE = "no rasp is known in it that could show it"
 
 _Installed = Sequence[tuple[Slot, Rasp]]
@@ -113,7 +112,7 @@ async def _see(site: Site, run: Run, stack: Stack, installed: _Installed, when: 
 
 
 def _silent(answers: bool | None, when: str) -> Verdict:
-    return unknown(_NOBODY_TELLS) if answers is None else failed(f"no answer {when}")
+    return unknown(NOBODY_TELLS) if answers is None else failed(f"no answer {when}")
 
 
 def _lit(stack: Stack, installed: _Installed, verdicts: Sequence[Verdict]) -> _Verdicts:
@@ -124,7 +123,7 @@ def _lit(stack: Stack, installed: _Installed, verdicts: Sequence[Verdict]) -> _V
     elif Result.OK in kinds:
         of_stack = ok("has power")
     elif Result.UNKNOWN in kinds:
-        of_stack = unknown(_NOBODY_TELLS)
+        of_stack = unknown(NOBODY_TELLS)
     else:
         of_stack = failed("none of its rasps answers: see its relay, supply and switch")
     lit: dict[Slot | Stack, Verdict] = {stack: of_stack}
@@ -177,7 +176,7 @@ async def _see_dark(
     seen = await asyncio.gather(*(answers(rasp) for _, rasp in installed))
     verdicts: dict[Slot | Stack, Verdict] = {stack: ok("is off")}
     if None in seen or not seen:
-        verdicts[stack] = unknown(_NOBODY_TELLS if seen else _NOBODY_THERE)
+        verdicts[stack] = unknown(NOBODY_TELLS if seen else _NOBODY_THERE)
     if any(seen):
         verdicts[stack] = failed(
             "rasps still answer after the cut: its relay is stuck, or there is another supply"
@@ -186,7 +185,7 @@ async def _see_dark(
         if is_there:
             verdicts[slot] = failed("still answers after the cut")
         elif is_there is None:
-            verdicts[slot] = before[slot].then(unknown(_NOBODY_TELLS))
+            verdicts[slot] = before[slot].then(unknown(NOBODY_TELLS))
         elif before[slot].result is Result.OK:
             verdicts[slot] = before[slot]
         else:

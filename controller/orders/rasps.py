@@ -9,7 +9,7 @@ from controller.orders.order import Verdict, failed, ok, unknown
 from controller.orders.ping import PingUnavailable
 from controller.orders.reading import NotRead
 from controller.orders.run import Run
-from controller.orders.site import Site
+from controller.orders.site import NOBODY_TELLS, Site
 from exporter.actions import DEFAULT_TIMEOUT
 from rack.inventory import Rasp
 from rack.layout import Slot
@@ -17,8 +17,6 @@ from rack.layout import Slot
 _SILENT_TWICE = 2  # a ping may be lost
 _SSH_SECONDS = 10.0  # beside the action's own time: connection, log-in and the way back
 _LONGEST_OUTPUT = 4096
-
-_NOBODY_TELLS = "blackbox_exporter cannot be asked"
 
 
 async def run(
@@ -65,7 +63,7 @@ async def shut_down(site: Site, run: Run, slot: Slot, rasp: Rasp) -> Verdict:
     if is_gone:
         return ok("was shut down")
     if is_gone is None and not trouble:
-        return unknown(f"nobody saw whether it was gone: {_NOBODY_TELLS}")
+        return unknown(f"nobody saw whether it was gone: {NOBODY_TELLS}")
     return failed(trouble or f"did not shut down in {rules.shutdown_seconds:g} s")
 
 
@@ -148,7 +146,7 @@ async def _see_gone(site: Site, run: Run, slot: Slot, rasp: Rasp) -> None:
     if is_gone:
         run.end(slot, ok(f"gone after {loop.time() - began:.0f} s"))
     elif is_gone is None:
-        run.end(slot, unknown(f"nobody saw whether it was gone: {_NOBODY_TELLS}"))
+        run.end(slot, unknown(f"nobody saw whether it was gone: {NOBODY_TELLS}"))
     else:
         run.end(slot, failed(f"it still answers after {seconds:g} s"))
 
@@ -161,7 +159,7 @@ async def _see_back(site: Site, run: Run, slot: Slot, rasp: Rasp, booted: float 
     run.stage(slot, "going down")
     is_gone = await _wait_gone(site, run, rasp, began + rules.shutdown_seconds, booted)
     if not is_gone:
-        told = f"nobody saw whether it went down: {_NOBODY_TELLS}"
+        told = f"nobody saw whether it went down: {NOBODY_TELLS}"
         if is_gone is False:
             told = f"it did not go down in {rules.shutdown_seconds:g} s"
         run.end(slot, unknown(told) if is_gone is None else failed(told))
@@ -171,7 +169,7 @@ async def _see_back(site: Site, run: Run, slot: Slot, rasp: Rasp, booted: float 
     if answers:
         run.end(slot, ok(f"back after {loop.time() - began:.0f} s"))
     elif answers is None:
-        run.end(slot, unknown(f"nobody saw whether it came back: {_NOBODY_TELLS}"))
+        run.end(slot, unknown(f"nobody saw whether it came back: {NOBODY_TELLS}"))
     else:
         run.end(slot, failed(f"no answer {rules.boot_seconds:g} s after it went down"))
 

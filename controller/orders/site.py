@@ -12,6 +12,9 @@ from rack.inventory import Rasp
 from rack.layout import Rack, Slot, Stack
 from rack.relays import Relays
 
+NOBODY_TELLS = "blackbox_exporter cannot be asked"
+"""Why nobody can tell whether a rasp answers: see `Site.does_answer`."""
+
 _THREADS = 64
 
 _Answer = TypeVar("_Answer")

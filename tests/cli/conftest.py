@@ -1,15 +1,13 @@
 """The real command, in a process of its own, against a real server of the controller."""
 
 import subprocess
-import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.cli.terminal import PIRACK, Terminal
 from tests.controller.conftest import *  # noqa: F403 - whatever its application is made of
-
-PIRACK = Path(sysconfig.get_path("scripts")) / "pirack"
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -35,3 +33,18 @@ def run(url: str, environment: dict[str, str]) -> Run:
         )
 
     return run_pirack
+
+
+@pytest.fixture
+def on_terminal(environment: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
+    """Starts `pirack` on a terminal of its own, in the environment that a test gives it."""
+    terminals: list[Terminal] = []
+    told = {**environment, "TERM": "xterm-256color", "COLUMNS": "100", "NO_COLOR": "1"}
+
+    def start(*words: str) -> Terminal:
+        terminals.append(Terminal(words, told))
+        return terminals[-1]
+
+    yield start
+    for terminal in terminals:
+        terminal.close()

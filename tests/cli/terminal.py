@@ -4,10 +4,11 @@ import os
 import pty
 import select
 import subprocess
+import sysconfig
 import time
+from pathlib import Path
 
-from tests.cli.conftest import PIRACK
-
+PIRACK = Path(sysconfig.get_path("scripts")) / "pirack"
 BOUND_SECONDS = 30.0
 
 

@@ -16,8 +16,8 @@ from deploy import make_pyz
 from rack.database import Database
 from rack.inventory import Inventory, Rasp
 from rack.layout_file import load
-from tests.cli.conftest import PIRACK
 from tests.cli.real_rasps import EXPORTER_PORT, Own, RealRasp, Room, a_room
+from tests.cli.terminal import PIRACK
 from tests.waiting import free_port, until
 
 NET = f"127.{24 + os.getpid() % 100}"

@@ -13,8 +13,7 @@ import pytest
 from controller.roles import Role
 from controller.tokens import Tokens
 from rack.database import Database
-from tests.cli.conftest import PIRACK
-from tests.cli.terminal import Terminal
+from tests.cli.terminal import PIRACK, Terminal
 from tests.controller.room import Controller, Room
 from tests.waiting import until
 
@@ -107,20 +106,6 @@ def run(environment: dict[str, str]) -> Run:
         )
 
     return run_pirack
-
-
-@pytest.fixture
-def on_terminal(environment: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
-    terminals: list[Terminal] = []
-    told = {**environment, "TERM": "xterm-256color", "COLUMNS": "100", "NO_COLOR": "1"}
-
-    def start(*words: str) -> Terminal:
-        terminals.append(Terminal(words, told))
-        return terminals[-1]
-
-    yield start
-    for terminal in terminals:
-        terminal.close()
 
 
 def answer(done: subprocess.CompletedProcess[str]) -> Any:

@@ -14,8 +14,7 @@ import pytest
 from controller.roles import Role
 from controller.tokens import Tokens
 from rack.database import Database
-from tests.cli.conftest import PIRACK
-from tests.cli.terminal import Terminal
+from tests.cli.terminal import PIRACK, Terminal
 from tests.controller.operator import Operator
 from tests.controller.room import Controller, Room, a_room
 from tests.waiting import free_port, until
@@ -88,20 +87,6 @@ def run(environment: dict[str, str]) -> Run:
         )
 
     return run_pirack
-
-
-@pytest.fixture
-def on_terminal(environment: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
-    terminals: list[Terminal] = []
-    told = {**environment, "TERM": "xterm-256color", "COLUMNS": "100", "NO_COLOR": "1"}
-
-    def start(*words: str) -> Terminal:
-        terminals.append(Terminal(words, told))
-        return terminals[-1]
-
-    yield start
-    for terminal in terminals:
-        terminal.close()
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.cli.conftest import PIRACK, Run
+from tests.cli.conftest import Run
+from tests.cli.terminal import PIRACK
 from tests.controller.world import World
 
 Serve = Callable[..., str]
