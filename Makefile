@@ -29,7 +29,7 @@ demo: .venv-master ## the rack on this machine: virtual Pis, Prometheus, pages (
 	@$(PY) -m virtual_rack.demo $(if $(RACK),--rack $(RACK)) $(if $(PORT_BASE),--port-base $(PORT_BASE))
 
 test: lint types ## all checks: ruff, mypy and the tests (PIRACK_FORBID_SKIPS=1 makes a skip a failure)
-	@$(PY) -m virtual_rack.programs $(TEST_PROGRAMS) >/dev/null || true
+	@$(PY) -m tools.programs $(TEST_PROGRAMS) >/dev/null || true
 	$(call check,pytest -n 3 --dist loadfile)
 
 lint: .venv-dev ## ruff: rules and format

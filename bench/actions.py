@@ -19,31 +19,31 @@ from typing import Any
 
 import requests
 
-from bench.exporter import machine
-from bench.shells import clush, pdsh, ssh_options
-from controller.host_keys import HostKeys
-from controller.master_key import MasterKey
-from controller.roles import Role
-from controller.tokens import Tokens
+from bench.exporter import describe_machine
+from bench.parallel_shells import clush, pdsh, ssh_options
+from controller.auth.roles import Role
+from controller.auth.tokens import Tokens
+from controller.ssh.host_keys import HostKeys
+from controller.ssh.master_key import MasterKey
 from rack.database import Database
 from rack.inventory import Inventory, Rasp
-from tests.controller.openssh import host_key, network, sshds
-from tests.waiting import free_port, until
+from tests.controller.openssh_servers import create_host_key, loopback_prefix, running_sshds
+from tests.helpers.waiting import free_port, wait_until
 
-_COLD, _WARM = "PiRack, the first order", "PiRack, the next one"
+_FIRST_ORDER, _NEXT_ORDER = "PiRack, the first order", "PiRack, the next one"
 _CLUSH, _PDSH = "clush", "pdsh"
-_SHARED = "clush, connections shared and open"
-_BARS = {_COLD: 0.5, _WARM: 0.15}
+_CLUSH_SHARED = "clush, connections shared and open"
+_TARGETS = {_FIRST_ORDER: 0.5, _NEXT_ORDER: 0.15}
 _ACTION = "sync"
-_LOOK_SECONDS = 0.01
+_POLL_SECONDS = 0.01
 _ACCEPTED = 202
 
 # The cheapest that sshd can be asked for: what Python costs is paid by each rasp on its own,
 # and 48 times on this machine.
-_FORCED = 'restrict,command="echo $SSH_ORIGINAL_COMMAND" '
+_FORCED_COMMAND = 'restrict,command="echo $SSH_ORIGINAL_COMMAND" '
 
 
-class Controller:
+class OrderBenchmarkClient:
     """A real controller, and a program that gives it orders."""
 
     def __init__(self, url: str, token: str) -> None:
@@ -51,13 +51,13 @@ class Controller:
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {token}"
 
-    def answers(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether it serves already."""
         with suppress(requests.ConnectionError):
             return self._session.get(f"{self._api}/orders", timeout=10).ok
         return False
 
-    def order(self) -> None:
+    def run_order(self) -> None:
         """Order the action on all rasps, and wait for all results."""
         asked = self._session.post(
             f"{self._api}/rack/execute", json={"action": _ACTION}, timeout=60
@@ -66,14 +66,14 @@ class Controller:
             raise ValueError(f"the order was not taken: {asked.status_code} {asked.text}")
         order: dict[str, Any] = asked.json()
         while order["state"] == "running":
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
             order = self._session.get(f"{self._api}/orders/{order['id']}", timeout=60).json()
         if {each["output"] for each in order["results"]} != {f"{_ACTION}\n"}:
             raise ValueError(f"a rasp did not answer as it must: {order}")
 
 
 @contextmanager
-def controller(folder: Path, ssh_port: int, token: str) -> Iterator[Controller]:
+def running_controller(folder: Path, ssh_port: int, token: str) -> Iterator[OrderBenchmarkClient]:
     """A controller without pins and without Prometheus, until the block is left."""
     listen = f"127.0.0.1:{free_port()}"
     nobody = f"127.0.0.1:{free_port()}"
@@ -85,8 +85,8 @@ def controller(folder: Path, ssh_port: int, token: str) -> Iterator[Controller]:
     ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            serving = Controller(f"http://{listen}", token)
-            until(serving.answers)
+            serving = OrderBenchmarkClient(f"http://{listen}", token)
+            wait_until(serving.is_ready)
             yield serving
         finally:
             process.terminate()
@@ -100,8 +100,8 @@ def measure(rounds: int) -> Mapping[str, float]:
         rasps = _rasps()
         addresses = [str(rasp.address) for rasp in rasps]
         key = MasterKey(folder / "ssh")
-        key.make()
-        keys = {address: host_key(folder, f"host_key_{address}_") for address in addresses}
+        key.create()
+        keys = {address: create_host_key(folder, f"host_key_{address}_") for address in addresses}
         database = Database(folder / "pirack.db")
         Inventory(database).replace(rasps)
         token = Tokens(database).add("bench", Role.OPERATOR)
@@ -111,10 +111,12 @@ def measure(rounds: int) -> Mapping[str, float]:
         shells = [
             clush(_CLUSH, addresses, options, _ACTION),
             pdsh(_PDSH, addresses, options, _ACTION),
-            clush(_SHARED, addresses, sharing_options, _ACTION),
+            clush(_CLUSH_SHARED, addresses, sharing_options, _ACTION),
         ]
-        stack.enter_context(sshds(folder, keys, port, [_FORCED + key.public_line()]))
-        HostKeys(folder / "ssh", port).pin(rasps)
+        stack.enter_context(
+            running_sshds(folder, keys, port, [_FORCED_COMMAND + key.public_key_line()])
+        )
+        HostKeys(folder / "ssh", port).fetch_and_pin(rasps)
         shells[-1].run()
         seconds: dict[str, list[float]] = {}
 
@@ -124,9 +126,9 @@ def measure(rounds: int) -> Mapping[str, float]:
             seconds.setdefault(name, []).append(time.perf_counter() - began)
 
         for _ in range(rounds):
-            with controller(folder, port, token) as serving:
-                note(_COLD, serving.order)
-                note(_WARM, serving.order)
+            with running_controller(folder, port, token) as serving:
+                note(_FIRST_ORDER, serving.run_order)
+                note(_NEXT_ORDER, serving.run_order)
             for shell in shells:
                 note(shell.name, shell.run)
     return {name: statistics.median(each) for name, each in seconds.items()}
@@ -138,7 +140,7 @@ def _rasps() -> list[Rasp]:
             stack,
             slot,
             f"b8:27:eb:00:{stack:02x}:{slot:02x}",
-            IPv4Address(f"{network()}.{stack}.{slot}"),
+            IPv4Address(f"{loopback_prefix()}.{stack}.{slot}"),
         )
         for stack in range(1, 13)
         for slot in range(1, 5)
@@ -151,11 +153,16 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=7, help="default: %(default)s")
     seconds = measure(parser.parse_args().rounds)
     fastest = min(seconds[_CLUSH], seconds[_PDSH])
-    lines = [machine(), "", "| | seconds | of the faster shell's | bar |", "|---|---:|---:|---:|"]
+    lines = [
+        describe_machine(),
+        "",
+        "| | seconds | of the faster shell's | bar |",
+        "|---|---:|---:|---:|",
+    ]
     missed = False
     for name, each in seconds.items():
         ratio = each / fastest
-        bar = _BARS.get(name)
+        bar = _TARGETS.get(name)
         is_missed = bar is not None and ratio > bar
         missed |= is_missed
         lines.append(

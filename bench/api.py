@@ -19,8 +19,8 @@ from contextlib import contextmanager
 
 import requests
 
-REQUESTS_A_SECOND, SECONDS, CLIENTS = 50, 20, 200
-P99_SECONDS, QUERIES_A_SECOND = 0.025, 1.0
+REQUESTS_PER_SECOND, SECONDS, CLIENTS = 50, 20, 200
+MAX_P99_SECONDS, MAX_QUERIES_PER_SECOND = 0.025, 1.0
 
 _START_SECONDS = 240
 _QUERIES = re.compile(
@@ -30,7 +30,7 @@ _MEMORY = re.compile(r"^process_resident_memory_bytes ([0-9.e+]+)$", re.MULTILIN
 
 
 @contextmanager
-def a_demo() -> Iterator[str]:
+def running_demo() -> Iterator[str]:
     """Give the URL of the controller of a demo in which all rasps are up."""
     base = 21_000 + os.getpid() % 400 * 10
     demo = subprocess.Popen(
@@ -53,23 +53,23 @@ def a_demo() -> Iterator[str]:
         demo.wait(60)
 
 
-def steadily(ask: Callable[[], None]) -> list[float]:
+def constant_rate(send_request: Callable[[], None]) -> list[float]:
     """Ask at a steady rate, whether or not earlier answers are there; return seconds for each."""
     seconds: list[float] = []
 
     def once(due: float) -> None:
         time.sleep(max(0.0, due - time.monotonic()))
-        ask()
+        send_request()
         seconds.append(time.monotonic() - due)  # a late start is a wait, too
 
     begin = time.monotonic() + 0.1
     with ThreadPoolExecutor(32) as threads:
-        for i in range(REQUESTS_A_SECOND * SECONDS):
-            threads.submit(once, begin + i / REQUESTS_A_SECOND)
+        for i in range(REQUESTS_PER_SECOND * SECONDS):
+            threads.submit(once, begin + i / REQUESTS_PER_SECOND)
     return seconds
 
 
-def at_once(url: str) -> tuple[int, float]:
+def concurrent_requests(url: str) -> tuple[int, float]:
     """Let many clients ask in one moment; return how many got the answer, and the seconds."""
     ready = threading.Barrier(CLIENTS + 1)
 
@@ -90,7 +90,7 @@ def at_once(url: str) -> tuple[int, float]:
 
 def main() -> int:
     """Measure, print the table, and return 1 if a bar is missed."""
-    with a_demo() as url, requests.Session() as session:
+    with running_demo() as url, requests.Session() as session:
         session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=32))
 
         def metric(pattern: re.Pattern[str]) -> float:
@@ -99,40 +99,40 @@ def main() -> int:
         def asking(path: str) -> Callable[[], None]:
             return lambda: session.get(url + path, timeout=9).raise_for_status()
 
-        health = steadily(asking("/healthz"))
+        health = constant_rate(asking("/healthz"))
         before, began = metric(_QUERIES), time.monotonic()
-        rasps = steadily(asking("/api/v1.0/rasps"))
+        rasps = constant_rate(asking("/api/v1.0/rasps"))
         queries = (metric(_QUERIES) - before) / (time.monotonic() - began)
         memory = metric(_MEMORY)
-        answered, seconds = at_once(f"{url}/api/v1.0/rasps")
+        answered, seconds = concurrent_requests(f"{url}/api/v1.0/rasps")
         grown = metric(_MEMORY) - memory
     p99 = statistics.quantiles(rasps, n=100)[98]
     p99_of_peer = statistics.quantiles(health, n=100)[98]
     table = [
-        f"| {REQUESTS_A_SECOND} requests a second, {SECONDS} s | median | p99 | bar |",
+        f"| {REQUESTS_PER_SECOND} requests a second, {SECONDS} s | median | p99 | bar |",
         "|---|---:|---:|---:|",
-        f"| `GET rasps`, 48 rasps | {_ms(statistics.median(rasps))} | {_ms(p99)}"
-        f" | {_ms(P99_SECONDS)} |",
-        f"| `GET /healthz` | {_ms(statistics.median(health))} | {_ms(p99_of_peer)} |  |",
+        f"| `GET rasps`, 48 rasps | {_milliseconds(statistics.median(rasps))} | {_milliseconds(p99)}"
+        f" | {_milliseconds(MAX_P99_SECONDS)} |",
+        f"| `GET /healthz` | {_milliseconds(statistics.median(health))} | {_milliseconds(p99_of_peer)} |  |",
         "",
         "| | reached | bar |",
         "|---|---:|---:|",
-        f"| queries to Prometheus a second | {queries:.2f} | {QUERIES_A_SECOND:g} |",
+        f"| queries to Prometheus a second | {queries:.2f} | {MAX_QUERIES_PER_SECOND:g} |",
         f"| of {CLIENTS} clients at once, answered | {answered} | {CLIENTS} |",
         f"| the last of them after | {seconds:.2f} s |  |",
         f"| memory that they cost | {grown / 1e6:.1f} MB |  |",
     ]
     sys.stdout.write("\n".join(table) + "\n")
     is_reached = (
-        len(rasps) == REQUESTS_A_SECOND * SECONDS
-        and p99 <= P99_SECONDS
-        and queries <= QUERIES_A_SECOND
+        len(rasps) == REQUESTS_PER_SECOND * SECONDS
+        and p99 <= MAX_P99_SECONDS
+        and queries <= MAX_QUERIES_PER_SECOND
         and answered == CLIENTS
     )
     return 0 if is_reached else 1
 
 
-def _ms(seconds: float) -> str:
+def _milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms"
 
 

@@ -16,21 +16,21 @@ from pathlib import Path
 
 from bench import peers
 from bench.peers import Peer
-from bench.process_tree import cpu, usage
+from bench.process_tree import cpu_seconds, measure_usage
 from tests.exporter.scraping import write_tree
 
 PEERS: tuple[Callable[[Path, Path], AbstractContextManager[Peer]], ...] = (
     peers.pirack,
-    peers.reading_alone,
+    peers.reading_in_process,
     peers.node_exporter,
     peers.zabbix_agentd,
-    peers.one_process_an_alias,
+    peers.process_per_alias,
 )
-_SECONDS_A_ROUND = 0.5
+_ROUND_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Cost:
+class ScrapeCost:
     """What a scrape of a peer costs, medians of all rounds; memory is that after the last."""
 
     name: str
@@ -40,7 +40,7 @@ class Cost:
     rss: int  # bytes
 
 
-def measure(rounds: int) -> list[Cost]:
+def measure(rounds: int) -> list[ScrapeCost]:
     """Scrape all peers in turn, `rounds` times, so that what disturbs one disturbs all."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -50,17 +50,17 @@ def measure(rounds: int) -> list[Cost]:
         latencies: dict[str, list[float]] = {peer.name: [] for peer in running}
         for _ in range(rounds):
             for peer in running:
-                before, scrapes = cpu(peer.pid), 0
-                end = time.monotonic() + _SECONDS_A_ROUND
+                before, scrapes = cpu_seconds(peer.pid), 0
+                end = time.monotonic() + _ROUND_SECONDS
                 while time.monotonic() < end:
                     started = time.perf_counter()
                     peer.scrape()
                     latencies[peer.name].append(time.perf_counter() - started)
                     scrapes += 1
-                cpus[peer.name].append((cpu(peer.pid) - before) / scrapes)
-        memory = {peer.name: usage(peer.pid) for peer in running}
+                cpus[peer.name].append((cpu_seconds(peer.pid) - before) / scrapes)
+        memory = {peer.name: measure_usage(peer.pid) for peer in running}
     return [
-        Cost(
+        ScrapeCost(
             name,
             statistics.median(cpus[name]),
             statistics.median(latencies[name]),
@@ -71,7 +71,7 @@ def measure(rounds: int) -> list[Cost]:
     ]
 
 
-def table(costs: list[Cost]) -> str:
+def markdown_table(costs: list[ScrapeCost]) -> str:
     """The costs as a table in Markdown."""
     lines = [
         "| | CPU a scrape | latency | memory (PSS) | memory (RSS) |",
@@ -85,7 +85,7 @@ def table(costs: list[Cost]) -> str:
     return "\n".join(lines)
 
 
-def verdicts(costs: list[Cost]) -> list[tuple[str, float, float]]:
+def ratios_and_targets(costs: list[ScrapeCost]) -> list[tuple[str, float, float]]:
     """What is asked of the exporter: a name, the ratio reached, and the bar."""
     ours, reading, node, zabbix, _ = costs
     return [
@@ -96,7 +96,7 @@ def verdicts(costs: list[Cost]) -> list[tuple[str, float, float]]:
     ]
 
 
-def machine() -> str:
+def describe_machine() -> str:
     """This machine in a line."""
     info = Path("/proc/cpuinfo").read_text()
     models = [line.split(": ")[1] for line in info.splitlines() if line.startswith("model name")]
@@ -111,9 +111,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.exporter", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="default: %(default)s")
     costs = measure(parser.parse_args().rounds)
-    lines = [machine(), "", table(costs), ""]
+    lines = [describe_machine(), "", markdown_table(costs), ""]
     missed = False
-    for name, ratio, bar in verdicts(costs):
+    for name, ratio, bar in ratios_and_targets(costs):
         missed |= ratio > bar
         lines.append(f"- {name}: {ratio:.3f} (bar {bar:g}){' MISSED' if ratio > bar else ''}")
     sys.stdout.write("\n".join(lines) + "\n")

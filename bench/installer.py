@@ -10,45 +10,45 @@ import sys
 from dataclasses import dataclass
 from random import Random
 
-from dhcp_installer.cut import Cut
-from dhcp_installer.discovery import Strategy
-from dhcp_installer.one_by_one import OneByOne
-from tests.dhcp_installer.papers_way import PapersWay
-from tests.dhcp_installer.simulated_rack import FAULTS, SimulatedRack, healthy
+from dhcp_installer.discovery.strategy import Strategy
+from dhcp_installer.discovery.switch_off_each import SwitchOffEach
+from dhcp_installer.discovery.switch_on_each import SwitchOnEach
+from tests.dhcp_installer.original_strategy import OriginalStrategy
+from tests.dhcp_installer.simulated_rack import FAULTS, SimulatedRack, healthy_pis
 
 STRATEGIES: dict[str, type[Strategy]] = {
-    "first PiRack's": PapersWay,
-    "`one-by-one`": OneByOne,
-    "`cut`": Cut,
+    "first PiRack's": OriginalStrategy,
+    "`one-by-one`": SwitchOnEach,
+    "`cut`": SwitchOffEach,
 }
 _SLOTS = 4
-_BAR = 0.35
-_BAR_STACKS = 12
+_TARGET_RATIO = 0.35
+_TARGET_STACKS = 12
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialResult:
     """Means over all trials; `seconds` are simulated ones, the others numbers of rasps."""
 
     seconds: float
-    wrong: float
-    lost: float  # alive, and not placed
+    misplaced: float
+    unplaced: float  # alive, and not placed
 
 
-def outcome(strategy: type[Strategy], fault: str, stacks: int, trials: int) -> Outcome:
+def run_trials(strategy: type[Strategy], fault: str, stacks: int, trials: int) -> TrialResult:
     """Let a strategy discover racks of so many stacks, one a seed."""
     seconds, wrong, lost = [], 0, 0
     for seed in range(trials):
         random = Random(seed)  # noqa: S311 - a simulation, not a secret
-        pis = healthy(stacks, _SLOTS)
+        pis = healthy_pis(stacks, _SLOTS)
         FAULTS[fault](pis, random)
         rack = SimulatedRack(pis, random)
         findings = rack.discover(strategy(dict.fromkeys(range(1, stacks + 1), _SLOTS)))
         seconds.append(rack.now)
         placed = {mac: stack for stack, macs in findings.stacks.items() for mac in macs}
-        wrong += sum(rack.truth[mac] != stack for mac, stack in placed.items())
+        wrong += sum(rack.actual_stacks[mac] != stack for mac, stack in placed.items())
         lost += sum(not pi.is_dead and pi.mac not in placed for pi in pis)
-    return Outcome(statistics.mean(seconds), wrong / trials, lost / trials)
+    return TrialResult(statistics.mean(seconds), wrong / trials, lost / trials)
 
 
 def main() -> int:
@@ -61,12 +61,13 @@ def main() -> int:
     missed = False
     for stacks in (12, 48):
         for fault in FAULTS:
-            outcomes = [outcome(each, fault, stacks, trials) for each in STRATEGIES.values()]
+            outcomes = [run_trials(each, fault, stacks, trials) for each in STRATEGIES.values()]
             first, _, cut = outcomes
             ratio = cut.seconds / first.seconds
-            missed |= cut.wrong > 0 or (stacks == _BAR_STACKS and ratio > _BAR)
+            missed |= cut.misplaced > 0 or (stacks == _TARGET_STACKS and ratio > _TARGET_RATIO)
             cells = "".join(
-                f" {each.seconds:.0f} s, {each.wrong:.2f}, {each.lost:.2f} |" for each in outcomes
+                f" {each.seconds:.0f} s, {each.misplaced:.2f}, {each.unplaced:.2f} |"
+                for each in outcomes
             )
             lines.append(f"| {stacks} | {fault} |{cells} {ratio:.2f} |")
     sys.stdout.write("\n".join(lines) + "\n")

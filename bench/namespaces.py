@@ -16,22 +16,22 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from bench.process_tree import usage
-from dhcp_installer.pings import pinger
+from bench.process_tree import measure_usage
+from dhcp_installer.discovery.pingers import make_pinger
 from rack.database import Database
 from rack.inventory import Inventory
-from tests.dhcp_installer.installs import install
-from tests.virtual_rack.room_of_namespaces import Room, a_room
+from tests.dhcp_installer.namespace_installs import run_install
+from tests.virtual_rack.namespace_rack_process import NamespaceRackProcess, running_namespace_rack
 from virtual_rack.rasp import mac_of
 
 _STACKS, _SLOTS = 12, 4
-_POWER_BAR = 5.0
-_INSTALL_BAR = 0.5
+_POWER_ON_TARGET = 5.0
+_INSTALL_RATIO_TARGET = 0.5
 _ROUNDS = 5
-_PATIENCE = 60.0
+_TIMEOUT_SECONDS = 60.0
 # A sixth of real times, but for the cut: pings take theirs.
 _BOOT_SECONDS = 6.0
-_SCALED = """
+_SCALED_INSTALL_TABLE = """
 [install]
 timeout_seconds = 15
 cut_seconds = 2
@@ -44,25 +44,25 @@ _FAULTS = {
 
 
 @dataclass(frozen=True)
-class Installed:
+class InstallMeasurement:
     """An install's time, and how many rasps it put into a wrong stack, or into none."""
 
     seconds: float
-    wrong: int
-    lost: int
+    misplaced: int
+    unplaced: int
 
 
-def until_all_answer(room: Room) -> float:
+def wait_until_all_answer(rack: NamespaceRackProcess) -> float:
     """Return the seconds until each rasp has answered a ping, by SSH and as an exporter."""
     began = time.monotonic()
-    addresses = [str(slot.address) for slot in room.layout.slots]
+    addresses = [str(slot.address) for slot in rack.layout.slots]
     ways: list[tuple[Callable[[str], object], set[str]]] = [
-        (room.speaks_ssh, set(addresses)),
-        (room.scrape, set(addresses)),
+        (rack.answers_ssh, set(addresses)),
+        (rack.scrape, set(addresses)),
     ]
     unpinged = {IPv4Address(each) for each in addresses}
-    with room.on_the_master():
-        icmp = pinger("icmp")
+    with rack.in_master_network():
+        icmp = make_pinger("icmp")
     with ThreadPoolExecutor(8) as pool:
         while unpinged or any(waiting for _, waiting in ways):
             unpinged -= icmp.ping(unpinged, 0.05)
@@ -70,55 +70,59 @@ def until_all_answer(room: Room) -> float:
                 asked = sorted(waiting)
                 answers = zip(asked, pool.map(way, asked), strict=True)
                 waiting -= {address for address, is_there in answers if is_there}
-            if time.monotonic() - began > _PATIENCE:
-                raise SystemExit(f"not all answer after {_PATIENCE:.0f} s")
+            if time.monotonic() - began > _TIMEOUT_SECONDS:
+                raise SystemExit(f"not all answer after {_TIMEOUT_SECONDS:.0f} s")
     icmp.close()
     return time.monotonic() - began
 
 
-def switch_all(room: Room, power: str) -> None:
+def switch_all_stacks(rack: NamespaceRackProcess, power: str) -> None:
     """Switch all stacks, one after the other."""
-    for stack in room.layout.stacks:
-        room.power(stack.number, power)
+    for stack in rack.layout.stacks:
+        rack.switch_stack(stack.number, power)
 
 
-def come_up() -> tuple[list[float], float]:
+def measure_power_on() -> tuple[list[float], float]:
     """Return the seconds from power to all answering, by round, and the memory taken."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        a_room(Path(folder), "--boot-time", "0", stacks=_STACKS, slots=_SLOTS) as room,
+        running_namespace_rack(
+            Path(folder), "--boot-time", "0", stacks=_STACKS, slots=_SLOTS
+        ) as room,
     ):
-        until_all_answer(room)
+        wait_until_all_answer(room)
         seconds = []
         for _ in range(_ROUNDS):
-            switch_all(room, "off")
+            switch_all_stacks(room, "off")
             began = time.monotonic()
-            switch_all(room, "on")
-            until_all_answer(room)
+            switch_all_stacks(room, "on")
+            wait_until_all_answer(room)
             seconds.append(time.monotonic() - began)
-        return seconds, usage(room.outer.pid).pss / 1e6
+        return seconds, measure_usage(room.outer_process.pid).pss / 1e6
 
 
-def installed(strategy: str, faults: Sequence[tuple[str, str]]) -> Installed:
+def measure_install(strategy: str, faults: Sequence[tuple[str, str]]) -> InstallMeasurement:
     """Install a new rack."""
     words = ("--new", "--boot-time", str(_BOOT_SECONDS))
     with (
         tempfile.TemporaryDirectory() as folder,
-        a_room(Path(folder), *words, stacks=_STACKS, slots=_SLOTS, tables=_SCALED) as room,
+        running_namespace_rack(
+            Path(folder), *words, stacks=_STACKS, slots=_SLOTS, extra_tables=_SCALED_INSTALL_TABLE
+        ) as room,
     ):
         for place, fault in faults:
-            room.put_on(place, fault)
+            room.inject_fault(place, fault)
         began = time.monotonic()
-        done = install(room, "--strategy", strategy, seconds=600)
+        done = run_install(room, "--strategy", strategy, timeout=600)
         seconds = time.monotonic() - began
-        if done.end["state"] != "done":
-            raise SystemExit(f"{strategy}: {done.end}")
-        rasps = Inventory(Database(room.state / "pirack.db")).rasps()
+        if done.result["state"] != "done":
+            raise SystemExit(f"{strategy}: {done.result}")
+        rasps = Inventory(Database(room.state_folder / "pirack.db")).rasps()
         truth = {mac_of(slot): slot.stack for slot in room.layout.slots}
         placed = {rasp.mac: rasp.stack for rasp in rasps.values()}
         wrong = sum(truth[mac] != stack for mac, stack in placed.items())
         dead = sum(fault == "dead" for _, fault in faults)
-        return Installed(seconds, wrong, len(truth) - dead - len(placed))
+        return InstallMeasurement(seconds, wrong, len(truth) - dead - len(placed))
 
 
 def main() -> int:
@@ -126,7 +130,7 @@ def main() -> int:
     if os.geteuid() != 0:
         sys.stdout.write("A rack of network namespaces is measured as root alone: left out.\n")
         return 0
-    seconds, taken = come_up()
+    seconds, taken = measure_power_on()
     median = statistics.median(seconds)
     lines = [
         f"| {_STACKS * _SLOTS} rasps | best | median | worst | memory (PSS) |",
@@ -137,13 +141,13 @@ def main() -> int:
         "| fault | `one-by-one` | `cut` | `cut`, of the other |",
         "|---|---:|---:|---:|",
     ]
-    missed = median > _POWER_BAR
+    missed = median > _POWER_ON_TARGET
     for name, faults in _FAULTS.items():
-        other, cut = installed("one-by-one", faults), installed("cut", faults)
+        other, cut = measure_install("one-by-one", faults), measure_install("cut", faults)
         ratio = cut.seconds / other.seconds
-        missed |= cut.wrong > 0 or ratio > _INSTALL_BAR
+        missed |= cut.misplaced > 0 or ratio > _INSTALL_RATIO_TARGET
         cells = "".join(
-            f" {each.seconds:.0f} s, {each.wrong}, {each.lost} |" for each in (other, cut)
+            f" {each.seconds:.0f} s, {each.misplaced}, {each.unplaced} |" for each in (other, cut)
         )
         lines.append(f"| {name} |{cells} {ratio:.2f} |")
     sys.stdout.write("\n".join(lines) + "\n")

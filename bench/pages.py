@@ -27,27 +27,32 @@ from flask import Flask
 from prometheus_client import CollectorRegistry
 from waitress.server import create_server
 
-from controller.access import COOKIE, Access
-from controller.alerts.told import Told
-from controller.app import create_app
-from controller.decide import STATE_SERIES
-from controller.master import Master
-from controller.parts import Parts
-from controller.prometheus import Prometheus
-from controller.records import Records
-from controller.watch import Watch
+from controller.alerts.received import ReceivedAlerts
+from controller.auth.access_control import SESSION_COOKIE, AccessControl
+from controller.dependencies import Dependencies
+from controller.master.info import MasterInfo
+from controller.state.build import STATE_SERIES
+from controller.state.history import RaspHistory
+from controller.state.prometheus import Prometheus
+from controller.state.reader import RackStateReader
+from controller.web.app import create_app
 from rack.database import Database
 from rack.inventory import Inventory, Rasp
 from rack.layout import Rack
 from rack.layout_file import load
-from tests.controller.visitor import add_users, session_of
-from tests.controller.world import World, desk_of, installation_of, orders_of
+from tests.controller.fakes import (
+    FakeRackState,
+    alert_service_for,
+    install_service_for,
+    order_service_for,
+)
+from tests.controller.http_client import add_users, create_session
 
 ROUNDS = {48: 300, 1000: 40}
 REFRESH_SECONDS, SCRAPE_SECONDS = 0.6, 5.0
-FIRST_LOAD_BYTES, REFRESH_BYTES, P99_SECONDS = 60_000, 5_000, 0.030
+MAX_FIRST_LOAD_BYTES, MAX_REFRESH_BYTES, MAX_P99_SECONDS = 60_000, 5_000, 0.030
 
-_LARGE = """
+_LARGE_RACK_TOML = """
 name = "large"
 slots = 40
 [network]
@@ -61,17 +66,17 @@ contact = "normally_closed"
 
 
 @dataclass
-class Readings:
+class FakePrometheusData:
     """What Prometheus is taken to know: each ask changes a part of it, if it shall."""
 
     rack: Rack
-    do_change: bool = False
+    is_changing: bool = False
     _turn: Iterator[int] = field(default_factory=itertools.count)
     _temperatures: dict[int, float] = field(default_factory=dict)
 
-    def answer(self) -> bytes:
+    def query_response(self) -> bytes:
         """Return the answer to the one query of a refresh."""
-        if self.do_change:
+        if self.is_changing:
             turn = next(self._turn)
             changed = math.ceil(len(self.rack.slots) * REFRESH_SECONDS / SCRAPE_SECONDS)
             for each in range(changed):
@@ -97,10 +102,10 @@ class Readings:
 
 
 @dataclass(frozen=True)
-class Cost:
+class PageCost:
     """What one way to ask costs: the bytes of the answer's body, and seconds for each ask."""
 
-    body: int
+    body_bytes: int
     cpu: Sequence[float]
     latency: Sequence[float]
 
@@ -131,12 +136,12 @@ class Stopwatch:
 
 
 @contextmanager
-def prometheus_of(readings: Readings) -> Iterator[str]:
+def fake_prometheus(data: FakePrometheusData) -> Iterator[str]:
     """Give the URL of what stands in for Prometheus."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = readings.answer()
+            body = data.query_response()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -152,7 +157,7 @@ def prometheus_of(readings: Readings) -> Iterator[str]:
 
 
 @contextmanager
-def serving(app: Flask) -> Iterator[tuple[int, Stopwatch]]:
+def served_app(app: Flask) -> Iterator[tuple[int, Stopwatch]]:
     """Serve an app as the controller does; give the port, and what notes the time."""
     watch = Stopwatch(app)
     server = create_server(watch, listen="127.0.0.1:0", threads=16)
@@ -164,22 +169,22 @@ def serving(app: Flask) -> Iterator[tuple[int, Stopwatch]]:
     server.close()
 
 
-class Asked:
+class PageClient:
     """A server that is asked over one connection, as a browser does."""
 
-    def __init__(self, port: int, watch: Stopwatch, rounds: int, cookie: str = "") -> None:
+    def __init__(self, port: int, stopwatch: Stopwatch, rounds: int, cookie: str = "") -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        self._watch = watch
+        self._stopwatch = stopwatch
         self._rounds = rounds
         self._cookie = cookie
 
-    def cost(self, path: str, *, again: bool = False) -> Cost:
-        """Ask for a page many times, each time as a refresh of what one has, if `again`."""
-        self._watch.seconds.clear()
+    def measure(self, path: str, *, revalidate: bool = False) -> PageCost:
+        """Ask for a page many times, each time as a refresh of what one has, if `revalidate`."""
+        self._stopwatch.seconds.clear()
         etag, latency, bodies = "", [], []
         for _ in range(self._rounds):
             headers = {"Accept-Encoding": "gzip", "Cookie": self._cookie}
-            if etag and again:
+            if etag and revalidate:
                 headers["If-None-Match"] = etag
             began = time.perf_counter()
             self._connection.request("GET", path, headers=headers)
@@ -191,15 +196,15 @@ class Asked:
             bodies.append(len(body))
             etag = response.headers.get("ETag", "")
         warm = self._rounds // 10
-        return Cost(max(bodies[warm:]), self._watch.seconds[warm:], latency[warm:])
+        return PageCost(max(bodies[warm:]), self._stopwatch.seconds[warm:], latency[warm:])
 
 
 @contextmanager
-def controller_of(rack: Rack, folder: Path) -> Iterator[tuple[Asked, Readings]]:
+def running_app(rack: Rack, folder: Path) -> Iterator[tuple[PageClient, FakePrometheusData]]:
     """Give a controller of a rack that an operator asks, and what it will be told."""
     database = Database(folder / "pirack.db")
-    access = Access(database)
-    installation = installation_of(access, folder)
+    access = AccessControl(database)
+    installation = install_service_for(access, folder)
     inventory = Inventory(database)
     inventory.replace(
         Rasp(
@@ -211,56 +216,56 @@ def controller_of(rack: Rack, folder: Path) -> Iterator[tuple[Asked, Readings]]:
         for slot in rack.slots
     )
     add_users(access)
-    readings, registry = Readings(rack), CollectorRegistry()
-    with prometheus_of(readings) as url:
+    readings, registry = FakePrometheusData(rack), CollectorRegistry()
+    with fake_prometheus(readings) as url:
         prometheus = Prometheus(url)
         app = create_app(
-            Parts(
-                state=Watch(rack, inventory, prometheus, CollectorRegistry()).state,
-                master=Master(folder, []).read,
+            Dependencies(
+                state=RackStateReader(rack, inventory, prometheus, CollectorRegistry()).read,
+                master=MasterInfo(folder, []).read,
                 registry=registry,
                 access=access,
-                orders=orders_of(access, World(), folder, registry),
+                orders=order_service_for(access, FakeRackState(), folder, registry),
                 installation=installation,
-                alerts=desk_of(Told()),
-                records=Records(rack.name, prometheus),
+                alerts=alert_service_for(ReceivedAlerts()),
+                history=RaspHistory(rack.name, prometheus),
             )
         )
-        with serving(app) as (port, watch):
-            cookie = f"{COOKIE}={session_of(access, 'otto')}"
-            yield Asked(port, watch, ROUNDS[len(rack.slots)], cookie), readings
+        with served_app(app) as (port, watch):
+            cookie = f"{SESSION_COOKIE}={create_session(access, 'otto')}"
+            yield PageClient(port, watch, ROUNDS[len(rack.slots)], cookie), readings
 
 
-def measure(rack: Rack) -> dict[str, Cost]:
+def measure(rack: Rack) -> dict[str, PageCost]:
     """Return what the pages of a rack cost, by what is asked for."""
     with (
         tempfile.TemporaryDirectory() as name,
-        controller_of(rack, Path(name)) as (asked, readings),
+        running_app(rack, Path(name)) as (asked, readings),
     ):
         costs = {
-            "rack page, first load": asked.cost("/"),
-            "rack page, nothing changed": asked.cost("/", again=True),
-            "Manage, first load": asked.cost("/manage"),
+            "rack page, first load": asked.measure("/"),
+            "rack page, nothing changed": asked.measure("/", revalidate=True),
+            "Manage, first load": asked.measure("/manage"),
         }
-        readings.do_change = True
-        costs["rack page, little changed"] = asked.cost("/", again=True)
-        costs["Manage, little changed"] = asked.cost("/manage", again=True)
+        readings.is_changing = True
+        costs["rack page, little changed"] = asked.measure("/", revalidate=True)
+        costs["Manage, little changed"] = asked.measure("/manage", revalidate=True)
     return costs
 
 
-def floor() -> Cost:
+def measure_baseline() -> PageCost:
     """Return what Flask and waitress cost for a page of two letters: nothing of ours is in it."""
     app = Flask("floor")
     app.add_url_rule("/", view_func=lambda: "ok")
-    with serving(app) as (port, watch):
-        return Asked(port, watch, ROUNDS[48]).cost("/")
+    with served_app(app) as (port, watch):
+        return PageClient(port, watch, ROUNDS[48]).measure("/")
 
 
 def large_rack(folder: Path) -> Rack:
     """Return a rack of 1,000 rasps."""
     stacks = (f"[[stacks]]\npin = {i + 2}\nx = {i % 5}\ny = {i // 5}\n" for i in range(25))
     path = folder / "rack.toml"
-    path.write_text(_LARGE + "".join(stacks), encoding="utf-8")
+    path.write_text(_LARGE_RACK_TOML + "".join(stacks), encoding="utf-8")
     return load(path)
 
 
@@ -269,7 +274,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         racks = {"48 rasps": load(Path("rack.toml")), "1,000 rasps": large_rack(Path(name))}
         measured = {title: measure(rack) for title, rack in racks.items()}
-    rows = [("Flask and waitress, two letters", "", floor())]
+    rows = [("Flask and waitress, two letters", "", measure_baseline())]
     rows += [
         (what, title, cost) for title, costs in measured.items() for what, cost in costs.items()
     ]
@@ -280,16 +285,19 @@ def main() -> int:
     for what, title, cost in rows:
         latency = statistics.median(cost.latency)
         times = " | ".join(f"{1000 * each:.1f} ms" for each in (cost.median, cost.p99, latency))
-        sys.stdout.write(f"| {what} | {title.removesuffix(' rasps')} | {cost.body:,} | {times} |\n")
+        sys.stdout.write(
+            f"| {what} | {title.removesuffix(' rasps')} | {cost.body_bytes:,} | {times} |\n"
+        )
     small = measured["48 rasps"]
     first, changed = small["rack page, first load"], small["rack page, little changed"]
     missed = [
         bar
         for bar, is_met in {
-            f"first load in {FIRST_LOAD_BYTES:,} bytes": first.body <= FIRST_LOAD_BYTES,
-            f"refresh in {REFRESH_BYTES:,} bytes": changed.body <= REFRESH_BYTES,
-            "nothing where nothing changed": small["rack page, nothing changed"].body == 0,
-            f"p99 in {1000 * P99_SECONDS:.0f} ms": first.p99 <= P99_SECONDS,
+            f"first load in {MAX_FIRST_LOAD_BYTES:,} bytes": first.body_bytes
+            <= MAX_FIRST_LOAD_BYTES,
+            f"refresh in {MAX_REFRESH_BYTES:,} bytes": changed.body_bytes <= MAX_REFRESH_BYTES,
+            "nothing where nothing changed": small["rack page, nothing changed"].body_bytes == 0,
+            f"p99 in {1000 * MAX_P99_SECONDS:.0f} ms": first.p99 <= MAX_P99_SECONDS,
         }.items()
         if not is_met
     ]

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy import make_pyz
-from exporter import aliases, kernel
+from exporter import aliases, native
 from exporter.aliases import Alias
-from virtual_rack import programs
+from tools import programs
 
 Scrape = Callable[[], bytes]
 
@@ -27,11 +27,11 @@ _HEADERS = {
     "User-Agent": "Prometheus/2.42.0",
     "X-Prometheus-Scrape-Timeout-Seconds": "10",
 }
-_START = 20.0
+_START_SECONDS = 20.0
 _OK = 200
 
 # What a shell must do where the exporter asks the kernel itself.
-_BY_SHELL = {
+_SHELL_COMMANDS = {
     "btime": 'while read -r key seconds _; do case $key in btime) echo "$seconds"; break;; esac; '
     'done < "$ROOT/proc/stat"',
     "statvfs / available": 'set -- $(stat -f -c "%a %S" /) && echo "$(($1 * $2))"',
@@ -48,14 +48,14 @@ class Peer:
     scrape: Scrape
 
 
-def packaged() -> Sequence[Alias]:
+def packaged_aliases() -> Sequence[Alias]:
     """The aliases that everybody is asked for."""
     return aliases.load(aliases.DEFAULT_PATH).metrics
 
 
-def by_shell(alias: Alias) -> str:
+def shell_command(alias: Alias) -> str:
     """The alias's command, as one for a shell."""
-    return _BY_SHELL[alias.command] if kernel.parse(alias.command) else alias.command
+    return _SHELL_COMMANDS[alias.command] if native.parse(alias.command) else alias.command
 
 
 @contextmanager
@@ -63,66 +63,68 @@ def pirack(root: Path, folder: Path, *options: str) -> Iterator[Peer]:
     """The exporter, as it runs on a rasp: the one-file archive, the packaged aliases."""
     archive = folder / "pirack-exporter.pyz"
     make_pyz.make(archive)
-    port = free_port()
+    port = free_zabbix_port()
     command = [sys.executable, "-I", str(archive), "--root", str(root), *options]
-    with _running([*command, "--listen", f"127.0.0.1:{port}"], os.environ) as pid:
-        yield _http("PiRack exporter", pid, port)
+    with _running_process([*command, "--listen", f"127.0.0.1:{port}"], os.environ) as pid:
+        yield _http_peer("PiRack exporter", pid, port)
 
 
 @contextmanager
 def node_exporter(root: Path, folder: Path) -> Iterator[Peer]:  # noqa: ARG001
     """node_exporter with its defaults; it reads this machine's own files."""
     program = programs.find("node_exporter")
-    port = free_port()
+    port = free_zabbix_port()
     command = [str(program.path), f"--web.listen-address=127.0.0.1:{port}"]
-    with _running(command, program.env) as pid:
-        yield _http("node_exporter, defaults", pid, port)
+    with _running_process(command, program.environment) as pid:
+        yield _http_peer("node_exporter, defaults", pid, port)
 
 
 @contextmanager
 def zabbix_agentd(root: Path, folder: Path) -> Iterator[Peer]:
     """zabbix_agentd with the same aliases as UserParameters, asked for each of them."""
     program = programs.find("zabbix_agentd")
-    port = free_port()
+    port = free_zabbix_port()
     lines = [
         "Server=127.0.0.1",
         f"ListenIP=127.0.0.1\nListenPort={port}",
         f"LogType=file\nLogFile={folder}/zabbix.log\nPidFile={folder}/zabbix.pid",
         "AllowRoot=1\nHostname=rasp",
     ]
-    for alias in packaged():
+    for alias in packaged_aliases():
         script = folder / f"{alias.label}.sh"
-        script.write_text(by_shell(alias) + "\n")
+        script.write_text(shell_command(alias) + "\n")
         lines.append(f"UserParameter={alias.label},. {script}")
     configuration = folder / "zabbix.conf"
     configuration.write_text("\n".join(lines) + "\n")
-    environment = {**program.env, "ROOT": str(root)}
-    labels = [alias.label for alias in packaged()]
-    with _running([str(program.path), "-f", "-c", str(configuration)], environment) as pid:
-        scrape = lambda: b"".join(_zabbix(port, label) for label in labels)  # noqa: E731
-        _await(scrape)
+    environment = {**program.environment, "ROOT": str(root)}
+    labels = [alias.label for alias in packaged_aliases()]
+    with _running_process([str(program.path), "-f", "-c", str(configuration)], environment) as pid:
+        scrape = lambda: b"".join(_query_zabbix(port, label) for label in labels)  # noqa: E731
+        _wait_until_ready(scrape)
         yield Peer("zabbix_agentd, UserParameters", pid, scrape)
 
 
 @contextmanager
-def one_process_an_alias(root: Path, folder: Path) -> Iterator[Peer]:  # noqa: ARG001
+def process_per_alias(root: Path, folder: Path) -> Iterator[Peer]:  # noqa: ARG001
     """What one would write first: prometheus_client, and `subprocess` for each alias."""
-    yield from _written("prometheus_client + subprocess", "subprocess_exporter", root)
+    yield from _python_peer("prometheus_client + subprocess", "subprocess_exporter", root)
 
 
 @contextmanager
-def reading_alone(root: Path, folder: Path) -> Iterator[Peer]:  # noqa: ARG001
+def reading_in_process(root: Path, folder: Path) -> Iterator[Peer]:  # noqa: ARG001
     """The floor for Python: prometheus_client, and the same files read in its process."""
-    yield from _written("prometheus_client + open()", "reading_exporter", root)
+    yield from _python_peer("prometheus_client + open()", "reading_exporter", root)
 
 
-def _written(name: str, module: str, root: Path) -> Iterator[Peer]:
-    port = free_port()
-    with _running([sys.executable, "-m", f"bench.{module}", str(root), str(port)], os.environ) as p:
-        yield _http(name, p, port)
+def _python_peer(name: str, module: str, root: Path) -> Iterator[Peer]:
+    port = free_zabbix_port()
+    with _running_process(
+        [sys.executable, "-m", f"bench.{module}", str(root), str(port)], os.environ
+    ) as p:
+        yield _http_peer(name, p, port)
 
 
-def free_port() -> int:
+def free_zabbix_port() -> int:
     """A port of 127.0.0.1 that was free a moment ago; zabbix_agentd takes none above 32767."""
     for port in range(20000, 32768):
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
@@ -131,7 +133,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def _running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[int]:
+def _running_process(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[int]:
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
@@ -141,7 +143,7 @@ def _running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator
             process.terminate()
 
 
-def _http(name: str, pid: int, port: int) -> Peer:
+def _http_peer(name: str, pid: int, port: int) -> Peer:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
 
     def scrape() -> bytes:
@@ -156,11 +158,11 @@ def _http(name: str, pid: int, port: int) -> Peer:
             raise OSError(f"{name}: {answer.status} {answer.reason}")
         return body
 
-    _await(scrape)
+    _wait_until_ready(scrape)
     return Peer(name, pid, scrape)
 
 
-def _zabbix(port: int, key: str) -> bytes:
+def _query_zabbix(port: int, key: str) -> bytes:
     # https://www.zabbix.com/documentation/6.0/en/manual/appendix/protocols/header_datalen
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(b"ZBXD\x01" + struct.pack("<Q", len(key)) + key.encode())
@@ -172,8 +174,8 @@ def _zabbix(port: int, key: str) -> bytes:
     return answer
 
 
-def _await(scrape: Scrape) -> None:
-    end = time.monotonic() + _START
+def _wait_until_ready(scrape: Scrape) -> None:
+    end = time.monotonic() + _START_SECONDS
     while True:
         try:
             scrape()

@@ -11,7 +11,7 @@ _PROC = Path("/proc")
 
 
 @dataclass(frozen=True)
-class Usage:
+class ProcessUsage:
     """What a process tree uses at a time."""
 
     cpu: float  # seconds since it began, ended children included
@@ -22,7 +22,7 @@ class Usage:
     descriptors: int
 
 
-def usage(root: int) -> Usage:
+def measure_usage(root: int) -> ProcessUsage:
     """Measure the process `root` and its descendants."""
     cpu = pss = rss = threads = descriptors = 0
     tree = list(_tree(root))
@@ -35,11 +35,11 @@ def usage(root: int) -> Usage:
                 pss += int(rest.split()[0]) * 1024 if name == "Pss" else 0
                 rss += int(rest.split()[0]) * 1024 if name == "Rss" else 0
             descriptors += len(list((_PROC / str(pid) / "fd").iterdir()))
-    return Usage(cpu / _TICK, pss, rss, len(tree), threads, descriptors)
+    return ProcessUsage(cpu / _TICK, pss, rss, len(tree), threads, descriptors)
 
 
-def cpu(root: int) -> float:
-    """CPU seconds of the tree alone: cheaper than `usage`."""
+def cpu_seconds(root: int) -> float:
+    """CPU seconds of the tree alone: cheaper than `measure_usage`."""
     return sum(int(ticks) for pid in _tree(root) for ticks in _stat(pid)[11:15]) / _TICK
 
 

@@ -10,26 +10,28 @@ import time
 from pathlib import Path
 
 from bench import peers
-from bench.process_tree import Usage, usage
+from bench.process_tree import ProcessUsage, measure_usage
 from exporter.aliases import DEFAULT_PATH
 from tests.exporter.scraping import write_tree
 
 _STEPS = 10
-_REST = 0.2  # seconds for the last scrape's thread to end
-_MEMORY = 1_000_000  # bytes by which memory may differ between the first step and the last
+_REST_SECONDS = 0.2  # seconds for the last scrape's thread to end
+_MAX_MEMORY_GROWTH = (
+    1_000_000  # bytes by which memory may differ between the first step and the last
+)
 
 # One in ten fails, in a process of its own; the packaged ones are the others.
-_FAILING = "\n[soak]\nfailing = echo not a number; exit 3\n"
+_FAILING_ALIAS = "\n[soak]\nfailing = echo not a number; exit 3\n"
 
 
-def soak(scrapes: int) -> list[tuple[int, Usage]]:
+def soak(scrapes: int) -> list[tuple[int, ProcessUsage]]:
     """Scrape so often; return what the exporter used after each tenth of it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         root = write_tree("pi4", folder / "root")
         packaged = DEFAULT_PATH.read_text()
         aliases = folder / "aliases.ini"
-        aliases.write_text(packaged.replace("size_bytes = statvfs / size\n", "") + _FAILING)
+        aliases.write_text(packaged.replace("size_bytes = statvfs / size\n", "") + _FAILING_ALIAS)
         with peers.pirack(root, folder, "--aliases", str(aliases)) as exporter:
             steps = []
             for step in range(1, _STEPS + 1):
@@ -37,16 +39,16 @@ def soak(scrapes: int) -> list[tuple[int, Usage]]:
                     body = exporter.scrape()
                 if b"pirack_cpu_temperature_celsius 48.312\n" not in body:
                     raise OSError("a scrape lacks a value that it should have")
-                time.sleep(_REST)
-                steps.append((step * (scrapes // _STEPS), usage(exporter.pid)))
+                time.sleep(_REST_SECONDS)
+                steps.append((step * (scrapes // _STEPS), measure_usage(exporter.pid)))
             return steps
 
 
-def grown(first: Usage, last: Usage) -> list[str]:
+def find_growth(first: ProcessUsage, last: ProcessUsage) -> list[str]:
     """What grew from `first` to `last`."""
     counts = ("processes", "threads", "descriptors")
     found = [name for name in counts if getattr(last, name) > getattr(first, name)]
-    return found + ["memory"] * (last.rss > first.rss + _MEMORY)
+    return found + ["memory"] * (last.rss > first.rss + _MAX_MEMORY_GROWTH)
 
 
 def main() -> int:
@@ -63,7 +65,7 @@ def main() -> int:
         f"| {used.descriptors} |"
         for scrapes, used in steps
     ]
-    found = grown(steps[0][1], steps[-1][1])
+    found = find_growth(steps[0][1], steps[-1][1])
     lines += ["", f"GREW: {', '.join(found)}" if found else "Nothing grew."]
     sys.stdout.write("\n".join(lines) + "\n")
     return 1 if found else 0

@@ -9,9 +9,9 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Metric, start_http_server
 from prometheus_client.registry import Collector
 
-from bench.peers import by_shell, packaged
+from bench.peers import packaged_aliases, shell_command
 from exporter import output
-from exporter.shell import environment
+from exporter.runner import environment
 
 
 class _Aliases(Collector):
@@ -19,10 +19,10 @@ class _Aliases(Collector):
         self._environment = environment(root)
 
     def collect(self) -> Iterator[Metric]:
-        for alias in packaged_:
+        for alias in ALIASES:
             family = Metric(alias.family, alias.help, "gauge")
             said = subprocess.run(  # noqa: S602 - this is what is measured
-                by_shell(alias),
+                shell_command(alias),
                 shell=True,
                 env=self._environment,
                 capture_output=True,
@@ -37,7 +37,7 @@ class _Aliases(Collector):
         return []
 
 
-packaged_ = packaged()
+ALIASES = packaged_aliases()
 
 if __name__ == "__main__":
     registry = CollectorRegistry()

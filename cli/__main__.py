@@ -5,10 +5,11 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
-from cli import deploy, installation, ordering, orders, reading, token
-from cli.controller import DEFAULT_URL, URL_VARIABLE, Controller
+from cli import history_commands, install_commands, order_commands, status_commands, token
+from cli.api_client import DEFAULT_URL, URL_VARIABLE, ApiClient
+from cli.deploy.command import deploy
 
-_INTERRUPTED = 130
+_EXIT_INTERRUPTED = 130
 _PROGRAM = "pirack"
 
 _EXIT_STATUSES = """\b
@@ -21,15 +22,15 @@ Exit statuses:
 """
 
 
-class _Commands(click.Group):
+class _CommandGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:  # click's own exit status, 1, is taken
-            ctx.exit(_INTERRUPTED)
+            ctx.exit(_EXIT_INTERRUPTED)
 
 
-@click.group(cls=_Commands, epilog=_EXIT_STATUSES)
+@click.group(cls=_CommandGroup, epilog=_EXIT_STATUSES)
 @click.option(
     "--url",
     envvar=URL_VARIABLE,
@@ -47,7 +48,7 @@ def pirack(context: click.Context, url: str) -> None:
     wants one, is taken from PIRACK_TOKEN or ~/.config/pirack/token.
     """
     # Made by the command: --help needs neither a right URL nor a right token.
-    context.obj = lambda: Controller(url, token.read())
+    context.obj = lambda: ApiClient(url, token.read())
 
 
 @pirack.command()
@@ -63,25 +64,25 @@ def completion(shell: str) -> None:
 
 
 for _command in (
-    reading.status,
-    reading.rasps,
-    reading.show,
-    reading.stacks,
-    reading.master,
-    ordering.ping,
-    ordering.run,
-    ordering.reboot,
-    ordering.shutdown,
-    ordering.identify,
-    ordering.power,
-    orders.orders,
-    orders.order,
-    orders.cancel,
-    orders.audit,
-    installation.install,
-    installation.replace,
-    installation.swap,
-    deploy.deploy,
+    status_commands.status,
+    status_commands.rasps,
+    status_commands.show,
+    status_commands.stacks,
+    status_commands.master,
+    order_commands.ping,
+    order_commands.run,
+    order_commands.reboot,
+    order_commands.shutdown,
+    order_commands.identify,
+    order_commands.power,
+    history_commands.orders,
+    history_commands.order,
+    history_commands.cancel,
+    history_commands.audit,
+    install_commands.install,
+    install_commands.replace,
+    install_commands.swap,
+    deploy,
 ):
     pirack.add_command(_command)
 

@@ -7,97 +7,97 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cli import tables
-from cli.tables import Answer, cell
+from cli.tables import JsonObject, cell
 
-_SHOWN_TARGETS = 4
-_BESIDE_THE_ROWS = 4  # lines: the summary, the head, what is left out, the cursor's
+_MAX_SHOWN_TARGETS = 4
+_NON_ROW_LINES = 4  # lines: the summary, the head, what is left out, the cursor's
 
 
-def order(answer: Answer) -> RenderableType:
+def order_details(order: JsonObject) -> RenderableType:
     """Return an order and what came of it for each target."""
-    parts: list[RenderableType] = [summary(answer)]
-    if answer["results"]:
-        table = tables.headed("TARGET", "RESULT", "WHY")
-        for each in answer["results"]:
-            first, *more = _told(each) or [""]
-            table.add_row(cell(each["target"]), _result(each), cell(first))
+    parts: list[RenderableType] = [order_summary(order)]
+    if order["results"]:
+        table = tables.make_table("TARGET", "RESULT", "WHY")
+        for each in order["results"]:
+            first, *more = _detail_lines(each) or [""]
+            table.add_row(cell(each["target"]), _result_cell(each), cell(first))
             for line in more:
                 table.add_row("", "", cell(line))
         parts.append(table)
     return Group(*parts)
 
 
-def progress(answer: Answer, height: int) -> RenderableType:
+def order_progress(order: JsonObject, height: int) -> RenderableType:
     """Return how far an order is, in no more lines than a terminal has: what is still open."""
-    open_ones = [each for each in answer["results"] if each["result"] is None]
-    shown = open_ones[: max(height - _BESIDE_THE_ROWS, 1)]
-    table = tables.headed()
+    open_ones = [each for each in order["results"] if each["result"] is None]
+    shown = open_ones[: max(height - _NON_ROW_LINES, 1)]
+    table = tables.make_table()
     for each in shown:
         table.add_row(cell(each["target"]), cell(each["stage"]))
-    parts: list[RenderableType] = [summary(answer), table]
+    parts: list[RenderableType] = [order_summary(order), table]
     if left := len(open_ones) - len(shown):
         parts.append(cell(f"and {left} more"))
     return Group(*parts)
 
 
-def orders(answers: Iterable[Answer]) -> RenderableType:
+def order_table(orders: Iterable[JsonObject]) -> RenderableType:
     """Return a row for each order."""
-    table = tables.headed("ORDER", "BEGAN", "WHO", "ACTION", "TARGETS", "STATE", "RESULT")
-    for each in answers:
+    table = tables.make_table("ORDER", "BEGAN", "WHO", "ACTION", "TARGETS", "STATE", "RESULT")
+    for each in orders:
         table.add_row(
             cell(each["id"]),
-            cell(moment(each["began"])),
+            cell(format_time(each["began"])),
             cell(each["who"]),
             cell(each["alias"] or each["action"]),
-            cell(_few(each["targets"])),
+            cell(_abbreviated(each["targets"])),
             cell(each["state"]),
-            tables.word(each["result"] or "-"),
+            tables.colored(each["result"] or "-"),
         )
     return table
 
 
-def audit(events: Iterable[Answer]) -> RenderableType:
+def audit_table(events: Iterable[JsonObject]) -> RenderableType:
     """Return a row for each event of the audit."""
-    table = tables.headed("AT", "WHO", "FROM", "WHAT", "TARGETS", "RESULT", "WHY")
+    table = tables.make_table("AT", "WHO", "FROM", "WHAT", "TARGETS", "RESULT", "WHY")
     for each in events:
         table.add_row(
-            cell(moment(each["at"])),
+            cell(format_time(each["at"])),
             cell(each["who"]),
             cell(each["origin"]),
             cell(each["what"]),
             cell(each["targets"]),
-            tables.word(each["result"]),
+            tables.colored(each["result"]),
             cell(each["detail"]),
         )
     return table
 
 
-def preview(answer: Answer) -> RenderableType:
+def order_preview(preview: JsonObject) -> RenderableType:
     """Return what an order would do, by name."""
-    names = " ".join(map(str, answer["takes_down"]))
-    hits = cell(f"It takes down {len(answer['takes_down'])} rasps: {names}", "bold")
-    return Group(hits if names else Text("It takes no rasp down."), *about(answer))
+    names = " ".join(map(str, preview["takes_down"]))
+    hits = cell(f"It takes down {len(preview['takes_down'])} rasps: {names}", "bold")
+    return Group(hits if names else Text("It takes no rasp down."), *preview_notes(preview))
 
 
-def about(answer: Answer) -> list[Text]:
+def preview_notes(preview: JsonObject) -> list[Text]:
     """Return what else there is to tell of what an order would do, a line each."""
     lines = []
-    if answer["already_down"]:
-        lines.append(cell(f"Down already: {' '.join(answer['already_down'])}"))
-    if answer["stacks"]:
-        lines.append(cell(f"Stacks: {' '.join(map(str, answer['stacks']))}"))
-    return lines + [cell(warning, "yellow") for warning in answer["warnings"]]
+    if preview["already_down"]:
+        lines.append(cell(f"Down already: {' '.join(preview['already_down'])}"))
+    if preview["stacks"]:
+        lines.append(cell(f"Stacks: {' '.join(map(str, preview['stacks']))}"))
+    return lines + [cell(warning, "yellow") for warning in preview["warnings"]]
 
 
-def summary(answer: Answer) -> Text:
+def order_summary(order: JsonObject) -> Text:
     """Return an order in one line."""
     line = Text.assemble(
-        (f"order {int(answer['id'])}", "bold"),
-        f": {cell(answer['alias'] or answer['action'])} of {cell(_few(answer['targets']))}: ",
+        (f"order {int(order['id'])}", "bold"),
+        f": {cell(order['alias'] or order['action'])} of {cell(_abbreviated(order['targets']))}: ",
     )
-    counts: Mapping[str, int] = answer["counts"]
+    counts: Mapping[str, int] = order["counts"]
     parts = [
-        tables.word(name, f"{int(counts[name])} {words}")
+        tables.colored(name, f"{int(counts[name])} {words}")
         for name, words in (
             ("ok", "ok"),
             ("failed", "failed"),
@@ -107,36 +107,36 @@ def summary(answer: Answer) -> Text:
         if counts[name]
     ]
     line.append(Text(", ").join(parts) if parts else Text("nothing to do"))
-    if answer["state"] not in {"running", "done"}:
-        line.append(f"; {cell(answer['state'])}")
+    if order["state"] not in {"running", "done"}:
+        line.append(f"; {cell(order['state'])}")
     return line
 
 
-def moment(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """Return a time as the people of this machine tell it."""
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _result(each: Answer) -> Text:
-    return tables.word(each["result"]) if each["result"] else cell(each["stage"])
+def _result_cell(result: JsonObject) -> Text:
+    return tables.colored(result["result"]) if result["result"] else cell(result["stage"])
 
 
-def _told(each: Answer) -> list[str]:
+def _detail_lines(result: JsonObject) -> list[str]:
     """Return what is to be told of a target, a line each: readings, why, output."""
     readings = [
-        f"{_braces(reading['labels'])}{float(reading['value']):.15g}"
-        for reading in each["readings"]
+        f"{_format_labels(reading['labels'])}{float(reading['value']):.15g}"
+        for reading in result["readings"]
     ]
-    why = [str(each["detail"])] if each["detail"] else []
-    return readings + why + str(each["output"]).splitlines()
+    why = [str(result["detail"])] if result["detail"] else []
+    return readings + why + str(result["output"]).splitlines()
 
 
-def _braces(labels: Mapping[str, str]) -> str:
+def _format_labels(labels: Mapping[str, str]) -> str:
     pairs = ",".join(f'{name}="{value}"' for name, value in labels.items())
     return f"{{{pairs}}} " if pairs else ""
 
 
-def _few(names: Sequence[str]) -> str:
-    shown = " ".join(map(str, names[:_SHOWN_TARGETS]))
-    left = len(names) - _SHOWN_TARGETS
+def _abbreviated(names: Sequence[str]) -> str:
+    shown = " ".join(map(str, names[:_MAX_SHOWN_TARGETS]))
+    left = len(names) - _MAX_SHOWN_TARGETS
     return f"{shown} and {left} more" if left > 0 else shown or "all"

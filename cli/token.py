@@ -23,22 +23,22 @@ def read(environment: Mapping[str, str] = os.environ) -> str | None:
         UsageError: others can read the file, it cannot be read, or there is no token in it.
     """
     if given := environment.get(VARIABLE):
-        return _checked(given, VARIABLE)
+        return _validate_token(given, VARIABLE)
     file = path(environment)
     try:
         with file.open(encoding="utf-8", errors="replace") as opened:
             mode = os.fstat(opened.fileno()).st_mode
             if mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise UsageError(f"{file} can be read by others: run chmod 600 {file}")
-            return _checked(opened.read(), str(file))
+            return _validate_token(opened.read(), str(file))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
 
 
-def _checked(text: str, where: str) -> str:
+def _validate_token(text: str, source: str) -> str:
     token = text.strip()
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise UsageError(f"{where} holds no token: put one there, in one line, or remove it")
+        raise UsageError(f"{source} holds no token: put one there, in one line, or remove it")
     return token

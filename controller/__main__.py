@@ -14,26 +14,26 @@ from typing import Any
 
 from waitress.server import create_server
 
-from controller import command_line, console
-from controller.app import create_app
-from controller.assembly import assemble
-from controller.targets import TargetFiles
+from controller.bootstrap import build_controller
+from controller.command_line import admin, arguments
+from controller.prometheus_targets import TargetFiles
+from controller.web.app import create_app
 from exporter.aliases import Aliases, AliasesError
 from exporter.aliases import load as load_aliases
 from rack.errors import RackError
 from rack.layout import Rack
 from rack.layout_file import load
-from rack.lock import CONTROLLER, alone
+from rack.lock import CONTROLLER, exclusive_access
 
-_UPDATE_SECONDS = 1.0
-_THREADS = 16
+_UPDATE_INTERVAL = 1.0
+_SERVER_THREADS = 16
 
 _log = logging.getLogger("controller")
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Do as the command line asks for; return the exit status."""
-    options = command_line.parser().parse_args(arguments)
+    options = arguments.build_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("asyncssh").setLevel(logging.WARNING)  # it tells of each connection
     try:
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.run(options)
             return 0
         rack, aliases = load(options.rack), load_aliases(options.aliases)
-        with alone(options.db, CONTROLLER):
+        with exclusive_access(options.db, CONTROLLER):
             return _serve(options, rack, aliases)
     except (RackError, AliasesError) as error:
         print(error, file=sys.stderr)
@@ -49,22 +49,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace, rack: Rack, aliases: Aliases) -> int:
-    controller = assemble(options, rack, aliases)
-    parts = controller.parts
+    controller = build_controller(options, rack, aliases)
+    parts = controller.dependencies
     try:
         server = create_server(
             create_app(parts),
             listen=options.listen,
-            threads=_THREADS,
+            threads=_SERVER_THREADS,
             **_proxy_settings(options.proxy),
         )
     except (OSError, ValueError) as error:
         print(f"--listen {options.listen}: {error}: choose another", file=sys.stderr)
         return 2
-    console.Console(controller.database).make_first_user()
+    admin.AdminCommands(controller.database).create_first_admin()
     stop = threading.Event()
     updater = threading.Thread(
-        target=_keep_updated, args=(controller.targets, stop), name="targets"
+        target=_update_periodically, args=(controller.target_files, stop), name="targets"
     )
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -99,17 +99,17 @@ def _proxy_settings(proxy: str | None) -> dict[str, Any]:
     }
 
 
-def _keep_updated(targets: TargetFiles, stop: threading.Event) -> None:
+def _update_periodically(target_files: TargetFiles, stop: threading.Event) -> None:
     trouble = ""
     while True:
         try:
-            targets.update()
+            target_files.update()
             trouble = ""
         except (OSError, RackError) as error:
             if str(error) != trouble:  # told once, not once a second
                 trouble = str(error)
                 _log.error("the target files cannot be brought up to date: %s", trouble)
-        if stop.wait(_UPDATE_SECONDS):
+        if stop.wait(_UPDATE_INTERVAL):
             return
 
 

@@ -29,19 +29,19 @@ class SshError(RackError):
     """An action by SSH has no result; the text names the rasp and says why."""
 
 
-class Unreachable(SshError):
+class UnreachableError(SshError):
     """The action surely did not run: the rasp gives no answer, or not in time."""
 
 
-class WrongHostKey(SshError):
+class HostKeyError(SshError):
     """The action surely did not run: the host key is not the pinned one, or none is pinned."""
 
 
-class NotAllowed(SshError):
+class KeyRejectedError(SshError):
     """The action surely did not run: the master has no key, or the rasp refuses it."""
 
 
-class Lost(SshError):
+class ConnectionLostError(SshError):
     """The action was asked for, and no answer came in time, or the connection broke."""
 
 
@@ -49,7 +49,7 @@ class OrderError(RackError):
     """Something that was ordered is not done, and nothing of it was begun."""
 
 
-class UnknownAction(OrderError, ValueError):
+class InvalidActionError(OrderError, ValueError):
     """There is no such action, or none for these targets; `field` is the wrong one of the order."""
 
     def __init__(self, field: str, text: str) -> None:
@@ -57,35 +57,35 @@ class UnknownAction(OrderError, ValueError):
         super().__init__(text)
 
 
-class UnknownOrder(OrderError, LookupError):
+class UnknownOrderError(OrderError, LookupError):
     """There is no such order, or it is so old that it is no longer kept."""
 
 
-class StackBusy(OrderError):
+class StackBusyError(OrderError):
     """Somebody else has the stack."""
 
-    def __init__(self, stack: int, holder: str) -> None:
-        self.stack, self.holder = stack, holder
+    def __init__(self, stack: int, reserved_by: str) -> None:
+        self.stack, self.reserved_by = stack, reserved_by
         super().__init__(
-            f"stack {stack} is busy with {holder}: wait until that is over, or cancel it"
+            f"stack {stack} is busy with {reserved_by}: wait until that is over, or cancel it"
         )
 
 
-class NotCancellable(OrderError):
+class NotCancellableError(OrderError):
     """The order is over."""
 
 
-class InstallRuns(OrderError):
+class InstallRunningError(OrderError):
     """An install, a replacement or a swap runs, and there is one at a time."""
 
 
-class NothingToStop(OrderError):
+class NoInstallRunningError(OrderError):
     """No install runs, and none was interrupted."""
 
 
-class OrdersClosed(OrderError):
+class OrdersUnavailableError(OrderError):
     """The controller takes no orders now."""
 
 
-class AlertsClosed(RackError):
+class AlertQueueFullError(RackError):
     """The controller takes no alerts now: too many wait already."""

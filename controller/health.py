@@ -5,12 +5,12 @@ from prometheus_client import CollectorRegistry, Gauge, Info, ProcessCollector, 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from controller import __version__
-from controller.access import open_on_master
+from controller.auth.access_control import allow_from_master
 from rack.inventory import Inventory
 from rack.layout import Rack
 
 
-def describe(registry: CollectorRegistry, rack: Rack, inventory: Inventory) -> None:
+def register_metrics(registry: CollectorRegistry, rack: Rack, inventory: Inventory) -> None:
     """Add what the controller is, what it costs and what it looks after to its metrics."""
     ProcessCollector(registry=registry)
     info = Info("pirack_controller", "The controller's version.", registry=registry)
@@ -26,12 +26,12 @@ def blueprint(registry: CollectorRegistry) -> Blueprint:
     health = Blueprint("health", __name__)
 
     @health.get("/healthz")
-    @open_on_master
+    @allow_from_master
     def healthz() -> Response:
         return Response("ok\n", content_type="text/plain; charset=utf-8")
 
     @health.get("/metrics")
-    @open_on_master
+    @allow_from_master
     def metrics() -> Response:
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import Self
 
-from controller.errors import StackBusy
+from controller.errors import StackBusyError
 
 
 class Reservations:
@@ -15,14 +15,14 @@ class Reservations:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._holders: dict[int, str] = {}
-        self._claims: Counter[int] = Counter()
+        self._claim_counts: Counter[int] = Counter()
 
-    def claim(self, stacks: Collection[int], holder: str) -> "Claim":
+    def claim(self, stacks: Collection[int], reserved_by: str) -> "Claim":
         """Claim these stacks, all of them or none.
 
         Args:
             stacks: their numbers.
-            holder: who has them then, in words for people, such as `order 12: power_off`.
+            reserved_by: who has them then, in words for people, such as `order 12: power_off`.
 
         Raises:
             StackBusy: somebody else has one of them.
@@ -30,9 +30,9 @@ class Reservations:
         with self._lock:
             for stack in sorted(stacks):
                 if stack in self._holders:
-                    raise StackBusy(stack, self._holders[stack])
-            self._holders |= dict.fromkeys(stacks, holder)
-            self._claims.update(set(stacks))
+                    raise StackBusyError(stack, self._holders[stack])
+            self._holders |= dict.fromkeys(stacks, reserved_by)
+            self._claim_counts.update(set(stacks))
         return Claim(self, frozenset(stacks))
 
     def holders(self) -> Mapping[int, str]:
@@ -40,10 +40,10 @@ class Reservations:
         with self._lock:
             return dict(self._holders)
 
-    def claims(self) -> Mapping[int, int]:
+    def claim_counts(self) -> Mapping[int, int]:
         """Return how often each stack has been claimed, by its number; 0 is not told."""
         with self._lock:
-            return dict(self._claims)
+            return dict(self._claim_counts)
 
     def _release(self, stacks: Collection[int]) -> None:
         with self._lock:

@@ -15,8 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.machine import SECONDS, InstallError, copy, link, offer, run
-from deploy.release import NEW_WHEELS, RELEASES, make, python
+from deploy.release import FIRST_PYTHON_WITHOUT_LGPIO_WHEEL, RELEASES, make_release, run_python
+from deploy.system import COMMAND_TIMEOUT, MasterSetupError, copy, install_conffile, link, run
 
 CURRENT = Path("/opt/pirack/current")
 SETTINGS = Path("/etc/pirack")
@@ -49,32 +49,32 @@ def install() -> None:
         InstallError: something lacks, or a step failed; running it again goes on from there.
     """
     if os.geteuid() != 0:
-        raise InstallError("only root can do this: `sudo python3 -m deploy.install_master`")
+        raise MasterSetupError("only root can do this: `sudo python3 -m deploy.install_master`")
     if shutil.which("apt-get") is None:
-        raise InstallError("this machine is no Debian: see docs/docker.md")
+        raise MasterSetupError("this machine is no Debian: see docs/docker.md")
     _install_packages()
     _make_user()
-    release = make()
+    release = make_release()
     _write_settings(release)
     _write_units(release)
-    _give_dhcpd_conf()
-    is_ready = _is_rack_described(release)
+    _make_dhcpd_conf_writable()
+    is_ready = _is_layout_configured(release)
     if is_ready:
         _make_dashboards(release)
-    _use(release)
-    _start(is_ready=is_ready)
+    _activate_release(release)
+    _start_services(is_configured=is_ready)
 
 
 def _install_packages() -> None:
     # An answer that is asked for at a terminal stops a script.
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    needs_lgpio = sys.version_info >= NEW_WHEELS and not _is_installed(LGPIO)
+    needs_lgpio = sys.version_info >= FIRST_PYTHON_WITHOUT_LGPIO_WHEEL and not _is_installed(LGPIO)
     lacking = [name for name in PACKAGES if not _is_installed(name)]
     if lacking or needs_lgpio:
         run("apt-get", "--quiet=2", "update", env=environment)
     if needs_lgpio:
         # Raspberry Pi OS has it; Debian itself may not.
-        if _does_answer("apt-cache", "show", LGPIO):
+        if _succeeds("apt-cache", "show", LGPIO):
             lacking.append(LGPIO)
         else:
             _log.warning("There is no %s here, without which no relay can be driven", LGPIO)
@@ -84,13 +84,13 @@ def _install_packages() -> None:
         run("apt-get", *flags, "install", *lacking, env=environment)
 
 
-def _does_answer(*words: str) -> bool:
+def _succeeds(*command: str) -> bool:
     asked = subprocess.run(
-        words,
+        command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        timeout=SECONDS,
+        timeout=COMMAND_TIMEOUT,
         check=False,
     )
     return asked.returncode == 0
@@ -101,7 +101,7 @@ def _is_installed(package: str) -> bool:
         ["dpkg-query", "--show", "--showformat=${db:Status-Status}", package],
         capture_output=True,
         text=True,
-        timeout=SECONDS,
+        timeout=COMMAND_TIMEOUT,
         check=False,
     )
     return asked.stdout == "installed"
@@ -131,7 +131,7 @@ def _write_settings(release: Path) -> None:
         ("prometheus/blackbox.yml", "prometheus/blackbox.yml"),
         (f"prometheus/rules/{THRESHOLDS}", f"prometheus/rules/{THRESHOLDS}"),
     ):
-        offer((release / source).read_bytes(), SETTINGS / target)
+        install_conffile((release / source).read_bytes(), SETTINGS / target)
     alertmanagers = SETTINGS / "prometheus" / "alertmanager.yml"
     shutil.chown(alertmanagers, "root", "prometheus")
     alertmanagers.chmod(0o640)  # it tells people's addresses, if not their passwords
@@ -166,7 +166,7 @@ def _write_units(release: Path) -> None:
     copy(files / "60-pirack.conf", Path("/etc/sysctl.d/60-pirack.conf"))
 
 
-def _give_dhcpd_conf() -> None:
+def _make_dhcpd_conf_writable() -> None:
     """Let the controller write dhcpd.conf, and nothing beside it: it gets a folder of its own."""
     own, linked = DHCP / "pirack", DHCP / "dhcpd.conf"
     own.mkdir(parents=True, exist_ok=True)
@@ -181,12 +181,12 @@ def _give_dhcpd_conf() -> None:
         shutil.chown(path, USER, USER)
 
 
-def _is_rack_described(release: Path) -> bool:
+def _is_layout_configured(release: Path) -> bool:
     """Tell whether people have said what their rack is: relays are not to be moved on a guess."""
     layout = SETTINGS / "rack.toml"
     if layout.read_bytes() == (release / "rack.toml").read_bytes():
         return False
-    python(
+    run_python(
         release,
         "-c",
         "import sys; from pathlib import Path; from rack.errors import RackError;"
@@ -200,10 +200,10 @@ def _is_rack_described(release: Path) -> bool:
 
 def _make_dashboards(release: Path) -> None:
     output = ("--output", str(release / "grafana" / "dashboards"))
-    python(release, "-m", "grafana", "--rack", str(SETTINGS / "rack.toml"), *output)
+    run_python(release, "-m", "grafana", "--rack", str(SETTINGS / "rack.toml"), *output)
 
 
-def _use(release: Path) -> None:
+def _activate_release(release: Path) -> None:
     if CURRENT.resolve() != release:
         _log.info("Using %s", release)
     before = CURRENT.resolve()
@@ -214,8 +214,8 @@ def _use(release: Path) -> None:
             shutil.rmtree(old)
 
 
-def _start(*, is_ready: bool) -> None:
-    units = [*DROP_INS, *([CONTROLLER] if is_ready else [])]
+def _start_services(*, is_configured: bool) -> None:
+    units = [*DROP_INS, *([CONTROLLER] if is_configured else [])]
     run("systemctl", "enable", *units)
     if Path("/run/systemd/system").is_dir():
         run("systemctl", "daemon-reload")
@@ -223,7 +223,7 @@ def _start(*, is_ready: bool) -> None:
         run("systemctl", "restart", *units)
     else:
         _log.info("systemd does not run here: all starts when it does")
-    if is_ready:
+    if is_configured:
         _log.info(
             "The controller's first start tells admin's password: journalctl -u %s", CONTROLLER
         )
@@ -241,7 +241,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         install()
-    except (InstallError, OSError) as error:
+    except (MasterSetupError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0

@@ -15,12 +15,12 @@ from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-DEFAULT = ROOT / "dist/pirack-exporter.pyz"
+DEFAULT_TARGET = ROOT / "dist/pirack-exporter.pyz"
 
 # -I: neither the user's nor the current folder's modules get in.
 _SHEBANG = b"#!/usr/bin/env -S python3 -I\n"
 _MAIN = "from exporter.__main__ import main\n\nraise SystemExit(main())\n"
-_LONG_AGO = (1980, 1, 1, 0, 0, 0)
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _LICENSES = {"LICENSE", "NOTICE", "COPYING"}
 
 
@@ -46,7 +46,7 @@ def make(target: Path) -> None:
             file.write(_SHEBANG)
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
                 for path in sorted(path for path in tree.rglob("*") if path.is_file()):
-                    entry = zipfile.ZipInfo(path.relative_to(tree).as_posix(), _LONG_AGO)
+                    entry = zipfile.ZipInfo(path.relative_to(tree).as_posix(), _ZIP_EPOCH)
                     archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
         fresh.chmod(0o755)
         fresh.replace(target)
@@ -65,7 +65,9 @@ def _copy_dependency(name: str, tree: Path) -> None:
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m deploy.make_pyz", description=make.__doc__)
-    parser.add_argument("file", nargs="?", type=Path, default=DEFAULT, help="default: %(default)s")
+    parser.add_argument(
+        "file", nargs="?", type=Path, default=DEFAULT_TARGET, help="default: %(default)s"
+    )
     make(parser.parse_args().file)
 
 

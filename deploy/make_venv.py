@@ -18,16 +18,16 @@ import venv
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from virtual_rack.debian import Debian, PackageError, alone
+from tools.debian_packages import DebianPackages, PackageError, exclusive
 
-logger = logging.getLogger("make_venv")
+_log = logging.getLogger("make_venv")
 
-PIP_SECONDS = 1800.0
+PIP_TIMEOUT = 1800.0
 PIP_FLAGS = ("-qq", "--no-input", "--disable-pip-version-check")
-NO_PIP = "install Debian's python3-venv, or a Python that has ensurepip"
+PIP_HINT = "install Debian's python3-venv, or a Python that has ensurepip"
 
 
-class MakeError(Exception):
+class VenvError(Exception):
     """`.venv` cannot be made; the text is one line with its mend."""
 
 
@@ -42,7 +42,7 @@ class Stamp:
     checkout: str
 
     @classmethod
-    def wanted(cls, checkout: Path, level: str) -> "Stamp":
+    def expected(cls, checkout: Path, level: str) -> "Stamp":
         """Return the stamp of a `.venv` made now."""
         return cls(
             level=level,
@@ -54,14 +54,14 @@ class Stamp:
         )
 
     @classmethod
-    def of(cls, environment: Path) -> "Stamp | None":
+    def load(cls, environment: Path) -> "Stamp | None":
         """Return the stamp in `environment`, or None if it is not there or not finished."""
         try:
             return cls(**json.loads(cls.path(environment).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
-    def differs_by_project_alone(self, other: "Stamp") -> bool:
+    def differs_only_in_project(self, other: "Stamp") -> bool:
         """Tell whether all but PiRack itself is as in `other`."""
         return replace(self, project=other.project) == other
 
@@ -78,49 +78,49 @@ def make(checkout: Path, level: str) -> None:
         MakeError, PackageError: there is no pip to be had, or pip failed.
     """
     environment = checkout / ".venv"
-    present = Stamp.of(environment)
+    present = Stamp.load(environment)
     # `dev` holds all of `master`: once there, `make demo` and `make test` share it.
     if present is not None and present.level == "dev":
         level = "dev"
-    wanted = Stamp.wanted(checkout, level)
+    wanted = Stamp.expected(checkout, level)
     if present == wanted:
         return
     Stamp.path(environment).unlink(missing_ok=True)
     python = environment / "bin" / "python"
-    if present is not None and present.differs_by_project_alone(
-        Stamp.wanted(checkout, present.level)
+    if present is not None and present.differs_only_in_project(
+        Stamp.expected(checkout, present.level)
     ):
         installed = present.level
     else:
-        _create(environment, python, checkout / ".tools")
+        _create_venv(environment, python, checkout / ".tools")
         installed = ""
     if installed != level:
         lock = checkout / "requirements" / f"{level}.lock"
-        logger.info("Installing %d packages of %s", _packages(lock), lock.relative_to(checkout))
+        _log.info("Installing %d packages of %s", _count_packages(lock), lock.relative_to(checkout))
         _pip(python, "--require-hashes", "--requirement", str(lock))
-    logger.info("Installing PiRack itself, as this checkout has it")
+    _log.info("Installing PiRack itself, as this checkout has it")
     _pip(python, "--no-deps", "--no-build-isolation", "--no-index", "--editable", str(checkout))
     Stamp.path(environment).write_text(json.dumps(asdict(wanted)), encoding="utf-8")
 
 
-def _create(environment: Path, python: Path, tools: Path) -> None:
-    logger.info("Making .venv with Python %s", sys.version.partition(" ")[0])
+def _create_venv(environment: Path, python: Path, tools: Path) -> None:
+    _log.info("Making .venv with Python %s", sys.version.partition(" ")[0])
     venv.create(environment, clear=True, symlinks=True, with_pip=False)
     if importlib.util.find_spec("ensurepip") is not None:
         _run([str(python), "-I", "-m", "ensurepip"])
         return
     try:
-        wheels = Debian(tools).unpack("python3-pip-whl") / "usr" / "share" / "python-wheels"
+        wheels = DebianPackages(tools).unpack("python3-pip-whl") / "usr" / "share" / "python-wheels"
     except PackageError as error:
-        raise MakeError(f"this Python has no pip, and {error}: {NO_PIP}") from error
+        raise VenvError(f"this Python has no pip, and {error}: {PIP_HINT}") from error
     wheel = max(wheels.glob("pip-*.whl"), default=None)
     if wheel is None:
-        raise MakeError(f"this Python has no pip, nor has Debian's python3-pip-whl: {NO_PIP}")
+        raise VenvError(f"this Python has no pip, nor has Debian's python3-pip-whl: {PIP_HINT}")
     _run([str(python), "-I", f"{wheel}/pip", "install", "--quiet", "--no-index", str(wheel)])
 
 
-def _pip(python: Path, *words: str) -> None:
-    _run([str(python), "-I", "-m", "pip", "install", *PIP_FLAGS, *words])
+def _pip(python: Path, *arguments: str) -> None:
+    _run([str(python), "-I", "-m", "pip", "install", *PIP_FLAGS, *arguments])
 
 
 def _run(command: list[str]) -> None:
@@ -131,21 +131,21 @@ def _run(command: list[str]) -> None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             env={**os.environ, "PIP_USER": "0"},
-            timeout=PIP_SECONDS,
+            timeout=PIP_TIMEOUT,
             check=True,
         )
     except subprocess.CalledProcessError as error:
-        raise MakeError(
+        raise VenvError(
             "pip failed, as it says above: see to it that this machine reaches its package index "
             "(`pip config list`, or PyPI), and try again"
         ) from error
     except subprocess.TimeoutExpired as error:
-        raise MakeError(
-            f"pip was not done after {PIP_SECONDS:.0f} s: try again, what it fetched is kept"
+        raise VenvError(
+            f"pip was not done after {PIP_TIMEOUT:.0f} s: try again, what it fetched is kept"
         ) from error
 
 
-def _packages(lock: Path) -> int:
+def _count_packages(lock: Path) -> int:
     return sum("==" in line for line in lock.read_text(encoding="utf-8").splitlines())
 
 
@@ -163,9 +163,9 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     checkout = Path.cwd()
     try:
-        with alone(checkout / ".tools" / "venv.lock"):
+        with exclusive(checkout / ".tools" / "venv.lock"):
             make(checkout, level)
-    except (MakeError, PackageError) as error:
+    except (VenvError, PackageError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0

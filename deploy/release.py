@@ -7,13 +7,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from deploy.machine import run
+from deploy.system import run
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 RELEASES = Path("/opt/pirack/releases")
 
 # What of the checkout a master runs with.
-PARTS = (
+RELEASE_CONTENTS = (
     "cli",
     "controller",
     "deploy",
@@ -24,19 +24,19 @@ PARTS = (
     "prometheus",
     "rack",
     "requirements",
-    "virtual_rack",
+    "tools",
     "LICENSE",
     "README.md",
     "pyproject.toml",
     "rack.toml",
 )
-IGNORED = ("__pycache__", "node_modules", "targets")
-NEW_WHEELS = (3, 13)  # lgpio has no wheel from here on: Debian's is taken
+IGNORED_NAMES = ("__pycache__", "node_modules", "targets")
+FIRST_PYTHON_WITHOUT_LGPIO_WHEEL = (3, 13)  # lgpio has no wheel from here on: Debian's is taken
 
 _log = logging.getLogger("install_master")
 
 
-def make() -> Path:
+def make_release() -> Path:
     """Return the folder of this checkout's release, made whole.
 
     Raises:
@@ -49,27 +49,29 @@ def make() -> Path:
     _log.info("Making %s", release)
     shutil.rmtree(release, ignore_errors=True)
     release.mkdir(parents=True)
-    for name in PARTS:
+    for name in RELEASE_CONTENTS:
         source = CHECKOUT / name
         if source.is_dir():
-            shutil.copytree(source, release / name, ignore=shutil.ignore_patterns(*IGNORED))
+            shutil.copytree(source, release / name, ignore=shutil.ignore_patterns(*IGNORED_NAMES))
         else:
             shutil.copy(source, release / name)
     run(sys.executable, "-m", "deploy.make_venv", "master", cwd=release)
-    if sys.version_info >= NEW_WHEELS:
+    if sys.version_info >= FIRST_PYTHON_WITHOUT_LGPIO_WHEEL:
         settings = release / ".venv" / "pyvenv.cfg"
         text = settings.read_text(encoding="utf-8")
         no = "include-system-site-packages = false"
         settings.write_text(text.replace(no, no.replace("false", "true")), encoding="utf-8")
-    python(release, "-m", "deploy.make_pyz")
-    python(release, "-m", "compileall", "-q", *(name for name in PARTS if "." not in name))
+    run_python(release, "-m", "deploy.make_pyz")
+    run_python(
+        release, "-m", "compileall", "-q", *(name for name in RELEASE_CONTENTS if "." not in name)
+    )
     finished.touch()
     return release
 
 
-def python(release: Path, *words: str) -> None:
+def run_python(release: Path, *arguments: str) -> None:
     """Run a release's Python. Raises `InstallError` where that fails."""
-    run(str(release / ".venv" / "bin" / "python"), *words, cwd=release)
+    run(str(release / ".venv" / "bin" / "python"), *arguments, cwd=release)
 
 
 def _version() -> str:
@@ -80,15 +82,15 @@ def _version() -> str:
 def _digest() -> str:
     """Return what tells this checkout, and this Python, from all others."""
     digest = hashlib.sha256(sys.version.encode())
-    for file in _files():
+    for file in _source_files():
         digest.update(str(file.relative_to(CHECKOUT)).encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
-def _files() -> Iterator[Path]:
-    for name in PARTS:
+def _source_files() -> Iterator[Path]:
+    for name in RELEASE_CONTENTS:
         part = CHECKOUT / name
         found = sorted(part.rglob("*")) if part.is_dir() else [part]
         for file in found:
-            if file.is_file() and not set(file.relative_to(CHECKOUT).parts) & set(IGNORED):
+            if file.is_file() and not set(file.relative_to(CHECKOUT).parts) & set(IGNORED_NAMES):
                 yield file

@@ -17,73 +17,75 @@ from pathlib import Path
 import asyncssh
 
 from controller.errors import SshError
-from controller.host_keys import HostKeys, Pinning, mend, name
-from controller.master_key import MasterKey
-from controller.ssh import Ssh
-from exporter.actions import REFUSED
+from controller.ssh.host_keys import HostKeys, PinResult, changed_key_hint, rasp_name
+from controller.ssh.master_key import MasterKey
+from controller.ssh.pool import SshPool
+from exporter.actions import EXIT_REFUSED
 from rack.database import open_existing
-from rack.errors import RackError, UnknownPlace
+from rack.errors import RackError, UnknownTargetError
 from rack.inventory import Inventory, Rasp
 from rack.layout_file import load
-from rack.places import select
+from rack.targets import resolve_slots
 
-_SCRIPT = Path(__file__).with_name("let_master_in.sh")
-_AT_ONCE = 16
-_CONNECT_SECONDS = 10
-_SECONDS = 60.0
+_SCRIPT = Path(__file__).with_name("authorize_master.sh")
+_MAX_CONCURRENT = 16
+_CONNECT_TIMEOUT = 10
+_TIMEOUT = 60.0
 
 # As root, or, where people log in as somebody else, by sudo without a password.
-_COMMAND = """\
+_REMOTE_COMMAND = """\
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 [ "$(id -u)" = 0 ] && exec sh -s -- {line}
 exec sudo -n sh -s -- {line}
 """
 
 
-class NotSetUp(Exception):
+class SetUpError(Exception):
     """A rasp is not set up; the text says why."""
 
 
 @dataclass(frozen=True)
-class Access:
+class SshLogin:
     """The SSH access that is there already: whose it is, and who they are on a rasp.
 
-    `owner` is whose `~/.ssh` counts, if it is not that of whoever runs this process.
+    `local_user` is whose `~/.ssh` counts, if it is not that of whoever runs this process.
     """
 
     port: int
-    login: str | None = None
-    owner: str | None = None
+    user: str | None = None
+    local_user: str | None = None
 
-    def command(self, rasp: Rasp, remote: str) -> list[str]:
-        """Return the command line that runs `remote` on a rasp."""
-        target = f"{self.login}@{rasp.address}" if self.login else str(rasp.address)
+    def command(self, rasp: Rasp, remote_command: str) -> list[str]:
+        """Return the command line that runs `remote_command` on a rasp."""
+        target = f"{self.user}@{rasp.address}" if self.user else str(rasp.address)
         return [
-            *(("runuser", "-u", self.owner, "--") if self.owner else ()),
-            *("ssh", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_SECONDS}"),
-            *("-p", str(self.port), target, remote),
+            *(("runuser", "-u", self.local_user, "--") if self.local_user else ()),
+            *("ssh", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_TIMEOUT}"),
+            *("-p", str(self.port), target, remote_command),
         ]
 
 
-async def set_up(rasps: Sequence[Rasp], folder: Path, access: Access) -> dict[Rasp, str | None]:
+async def set_up(
+    rasps: Sequence[Rasp], folder: Path, ssh_login: SshLogin
+) -> dict[Rasp, str | None]:
     """Set up rasps side by side; return for each why it is not, or None.
 
     Args:
         rasps: which.
         folder: where the master's key and the pinned host keys are; the key must be there.
-        access: the way in.
+        ssh_login: the way in.
     """
-    limit = asyncio.Semaphore(_AT_ONCE)
-    host_keys = HostKeys(folder, access.port)
-    line = MasterKey(folder).authorized_line()
-    ssh = Ssh(folder, access.port)
+    limit = asyncio.Semaphore(_MAX_CONCURRENT)
+    host_keys = HostKeys(folder, ssh_login.port)
+    line = MasterKey(folder).authorized_keys_line()
+    ssh = SshPool(folder, ssh_login.port)
 
     async def one(rasp: Rasp) -> str | None:
         async with limit:
             try:
-                _pin(host_keys, rasp, await _give(rasp, line, access))
-                await _try(ssh, rasp)
-            except (NotSetUp, SshError) as error:
+                _pin_host_key(host_keys, rasp, await _install_key(rasp, line, ssh_login))
+                await _test_login(ssh, rasp)
+            except (SetUpError, SshError) as error:
                 return str(error)
             return None
 
@@ -93,49 +95,49 @@ async def set_up(rasps: Sequence[Rasp], folder: Path, access: Access) -> dict[Ra
         await ssh.close()
 
 
-async def _give(rasp: Rasp, line: str, access: Access) -> asyncssh.SSHKey:
+async def _install_key(rasp: Rasp, line: str, ssh_login: SshLogin) -> asyncssh.SSHKey:
     """Give a rasp the master's key; return the host key that it names."""
-    remote = _COMMAND.format(line=shlex.quote(line))
+    remote = _REMOTE_COMMAND.format(line=shlex.quote(line))
     process = await asyncio.create_subprocess_exec(
-        *access.command(rasp, remote),
+        *ssh_login.command(rasp, remote),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
     try:
-        async with asyncio.timeout(_SECONDS):
+        async with asyncio.timeout(_TIMEOUT):
             said, complaints = await process.communicate(_SCRIPT.read_bytes())
     except TimeoutError:
         os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
-        raise NotSetUp(f"it was not done after {_SECONDS:.0f} s") from None
+        raise SetUpError(f"it was not done after {_TIMEOUT:.0f} s") from None
     if process.returncode:
         lines = complaints.decode(errors="replace").strip().splitlines()
-        raise NotSetUp(lines[-1] if lines else f"exit status {process.returncode}")
+        raise SetUpError(lines[-1] if lines else f"exit status {process.returncode}")
     shown = None
     for text in said.decode(errors="replace").splitlines():
         what, _, rest = text.partition(" ")
         if what == "host-key":
             shown = asyncssh.import_public_key(rest)
         elif what == "note":
-            print(f"{name(rasp)}: {rest}", file=sys.stderr)
+            print(f"{rasp_name(rasp)}: {rest}", file=sys.stderr)
     if shown is None:
-        raise NotSetUp("it has no ssh-ed25519 host key: make one there by `ssh-keygen -A`")
+        raise SetUpError("it has no ssh-ed25519 host key: make one there by `ssh-keygen -A`")
     return shown
 
 
-def _pin(host_keys: HostKeys, rasp: Rasp, shown: asyncssh.SSHKey) -> None:
-    if host_keys.learn({rasp: shown})[rasp] is Pinning.CHANGED:
-        raise NotSetUp(f"its host key is not the pinned one: {mend(name(rasp))}")
+def _pin_host_key(host_keys: HostKeys, rasp: Rasp, host_key: asyncssh.SSHKey) -> None:
+    if host_keys.pin_new({rasp: host_key})[rasp] is PinResult.CHANGED:
+        raise SetUpError(f"its host key is not the pinned one: {changed_key_hint(rasp_name(rasp))}")
 
 
-async def _try(ssh: Ssh, rasp: Rasp) -> None:
+async def _test_login(ssh: SshPool, rasp: Rasp) -> None:
     """Ask for no action: a rasp that is set up says in its own words that it needs one."""
-    ran = await ssh.run(rasp.address, "", timeout=_SECONDS)
-    if ran.exit_status != REFUSED or "name an action" not in ran.output:
+    ran = await ssh.run(rasp.address, "", timeout=_TIMEOUT)
+    if ran.exit_status != EXIT_REFUSED or "name an action" not in ran.output:
         words = ran.output.strip().splitlines() or [f"exit status {ran.exit_status}"]
-        raise NotSetUp(
+        raise SetUpError(
             f"the master gets in, but the exporter does not run ({words[-1]}): run `pirack deploy`"
         )
 
@@ -154,20 +156,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         rack = load(options.rack)
         known = Inventory(open_existing(options.db)).rasps()
-        slots = [(slot.stack, slot.number) for slot in select(rack, options.targets)]
+        slots = [(slot.stack, slot.number) for slot in resolve_slots(rack, options.targets)]
         rasps = [known[slot] for slot in slots if slot in known]
         if not rasps:
-            raise UnknownPlace(f"no rasp is known at {' '.join(options.targets)}: install first")
+            raise UnknownTargetError(
+                f"no rasp is known at {' '.join(options.targets)}: install first"
+            )
         folder = options.db.parent / "ssh"
-        MasterKey(folder).make()
+        MasterKey(folder).create()
         owner = os.environ.get("SUDO_USER") if os.geteuid() == 0 else None
-        access = Access(rack.network.ssh_port, options.login, owner)
+        access = SshLogin(rack.network.ssh_port, options.login, owner)
         outcomes = asyncio.run(set_up(rasps, folder, access))
     except (RackError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     for rasp, trouble in outcomes.items():
-        print(f"{name(rasp)}  {f'failed  {trouble}' if trouble else 'ok'}")
+        print(f"{rasp_name(rasp)}  {f'failed  {trouble}' if trouble else 'ok'}")
     return 1 if any(outcomes.values()) else 0
 
 

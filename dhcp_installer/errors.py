@@ -15,7 +15,7 @@ class InstallError(Exception):
     """The base of all errors of the package; its text is one line for people."""
 
 
-class LogUnreadable(InstallError):
+class LogSourceError(InstallError):
     """What the DHCP server logs cannot be followed, or no longer: what, why, the mend."""
 
 
@@ -23,7 +23,7 @@ class ConfigurationError(InstallError):
     """The DHCP configuration cannot be had as it is to be; the file in force was not changed."""
 
 
-class ServerError(InstallError):
+class DhcpServerError(InstallError):
     """The DHCP server does not do what it is told."""
 
 
@@ -31,11 +31,11 @@ class PingError(InstallError):
     """Nobody can be pinged: why, the mend."""
 
 
-class NotFound(InstallError):
+class BoardNotFoundError(InstallError):
     """The board that was waited for did not come, or is not where it should be."""
 
 
-class Stopped(InstallError):
+class InstallStoppedError(InstallError):
     """Somebody stopped the install."""
 
 

@@ -5,19 +5,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from dhcp_installer.journal import Journal
-from dhcp_installer.progress import Report, Stage
+from dhcp_installer.install.journal import Journal
+from dhcp_installer.install.progress import ProgressReport, Stage
 
-Tell = Callable[[Report], None]
+ProgressCallback = Callable[[ProgressReport], None]
 
 
-class Telling:
+class ProgressReporter:
     """Keeps the newest report of an install, and tells it on whenever there is news.
 
     Args:
         journal: keeps what is said.
-        number: the install's.
-        tell: gets each report.
+        install_id: the install's.
+        on_progress: gets each report.
         report: what was told before; nothing where None.
         clock: seconds since the epoch.
     """
@@ -25,36 +25,36 @@ class Telling:
     def __init__(
         self,
         journal: Journal,
-        number: int,
-        tell: Tell,
+        install_id: int,
+        on_progress: ProgressCallback,
         *,
-        report: Report | None = None,
+        report: ProgressReport | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._journal = journal
-        self._number = number
-        self._tell = tell
+        self._install_id = install_id
+        self._on_progress = on_progress
         self._clock = clock
-        self.report = report or Report(clock(), Stage.CHECK)
+        self.report = report or ProgressReport(clock(), Stage.CHECK)
 
-    def say(self, text: str) -> None:
+    def log_step(self, text: str) -> None:
         """Tell what was just done."""
-        self.report = replace(self.report, at=self._clock(), said=text)
-        self._journal.tell(self._number, self.report)
-        self._tell(self.report)
+        self.report = replace(self.report, time=self._clock(), message=text)
+        self._journal.save_progress(self._install_id, self.report)
+        self._on_progress(self.report)
 
-    def say_all(self, texts: Iterable[str]) -> None:
+    def log_steps(self, texts: Iterable[str]) -> None:
         """Tell several things."""
         for text in texts:
-            self.say(text)
+            self.log_step(text)
 
-    def know(self, **fields: Any) -> None:
+    def update(self, **fields: Any) -> None:
         """Tell that these fields of the report are other ones now, if they are."""
-        after = replace(self.report, said="", **fields)
-        if replace(self.report, said="") != after:
-            self.report = replace(after, at=self._clock())
-            self._tell(self.report)
+        after = replace(self.report, message="", **fields)
+        if replace(self.report, message="") != after:
+            self.report = replace(after, time=self._clock())
+            self._on_progress(self.report)
 
-    def reach(self, stage: Stage, **fields: Any) -> None:
+    def enter_stage(self, stage: Stage, **fields: Any) -> None:
         """Tell that a stage has come."""
-        self.know(**({"stage": stage, "seconds_left": None} | fields))
+        self.update(**({"stage": stage, "seconds_left": None} | fields))

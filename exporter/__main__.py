@@ -15,8 +15,8 @@ from exporter import actions, check
 from exporter.aliases import DEFAULT_PATH, AliasesError, load
 from exporter.server import Exporter, Tls
 
-_HIGHEST_PORT = 65535
-_LISTEN = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<v4>[^:\[\]]+)):(?P<port>\d{1,5})")
+_MAX_PORT = 65535
+_LISTEN_ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<v4>[^:\[\]]+)):(?P<port>\d{1,5})")
 
 
 def main() -> int:
@@ -33,7 +33,7 @@ def main() -> int:
             return 0 if is_well else 1
         return _serve(options)
     except AliasesError as error:
-        return _refuse(str(error))
+        return _fail(str(error))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--listen",
-        type=_address,
+        type=_parse_address,
         default="127.0.0.1:9849",
         metavar="ADDR:PORT",
         help="default: %(default)s",
@@ -84,9 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _address(text: str) -> tuple[str, int]:
-    match = _LISTEN.fullmatch(text)
-    if match is None or int(match["port"]) > _HIGHEST_PORT:
+def _parse_address(text: str) -> tuple[str, int]:
+    match = _LISTEN_ADDRESS.fullmatch(text)
+    if match is None or int(match["port"]) > _MAX_PORT:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no address to listen on: write ADDR:PORT, such as 127.0.0.1:9849"
         )
@@ -105,16 +105,16 @@ def _serve(options: argparse.Namespace) -> int:
             port,
             root=options.root.absolute(),
             tls=_tls(options),
-            adopts_orphans=True,
+            kill_orphans=True,
         )
         exporter.start()
     except OSError as error:
-        return _refuse(
+        return _fail(
             f"cannot listen on {address}:{port} ({error.strerror or error}): "
             "see --listen for the address and the port, --tls-... for the files"
         )
     except ValueError as error:
-        return _refuse(str(error))
+        return _fail(str(error))
     logging.info(
         "metrics at http%s://%s:%d/metrics", "s" * bool(options.tls_cert), address, exporter.port
     )
@@ -132,7 +132,7 @@ def _tls(options: argparse.Namespace) -> Tls | None:
     return None
 
 
-def _refuse(problem: str) -> int:
+def _fail(problem: str) -> int:
     print(f"pirack-exporter: {problem}", file=sys.stderr)
     return 2
 

@@ -15,38 +15,38 @@ import syslog
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from exporter.aliases import ACTIONS, DEFAULT_PATH, Alias, AliasesError, load
+from exporter.aliases import ACTIONS_SECTION, DEFAULT_PATH, Alias, AliasesError, load
 from exporter.processes import SHELL
-from exporter.shell import environment
+from exporter.runner import environment
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds that an action may take if it has no time-out of its own."""
 
-REFUSED = 126
+EXIT_REFUSED = 126
 """Exit status for what is no action here, as a shell's for what cannot be run."""
 
-TIMED_OUT = 124
+EXIT_TIMED_OUT = 124
 """Exit status for an action that took too long, as timeout(1) has it."""
 
-_SHOWN = 80
+_MAX_LOGGED_CHARS = 80
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,63}")
 
 
-class ActionError(ValueError):
+class UnknownActionError(ValueError):
     """What was asked for is no action; the text says what to ask for, and repeats none of it."""
 
 
-def choose(asked: str, actions: Mapping[str, Alias]) -> Alias:
-    """Return the action that `asked` names, to the letter. Raises ActionError."""
+def resolve_action(requested: str, actions: Mapping[str, Alias]) -> Alias:
+    """Return the action that `requested` names, to the letter. Raises ActionError."""
     known = ", ".join(sorted(actions)) or "none"
-    if not asked:
-        raise ActionError(f"name an action, one of: {known}")
-    if not _NAME.fullmatch(asked):
-        raise ActionError(f"not the name of an action; there are: {known}")
+    if not requested:
+        raise UnknownActionError(f"name an action, one of: {known}")
+    if not _NAME.fullmatch(requested):
+        raise UnknownActionError(f"not the name of an action; there are: {known}")
     try:
-        return actions[asked]
+        return actions[requested]
     except KeyError:
-        raise ActionError(f"no such action here; there are: {known}") from None
+        raise UnknownActionError(f"no such action here; there are: {known}") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,19 +61,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=Path,
         default=DEFAULT_PATH,
         metavar="FILE",
-        help=f"the file whose [{ACTIONS}] counts (default: the packaged one)",
+        help=f"the file whose [{ACTIONS_SECTION}] counts (default: the packaged one)",
     )
     options = parser.parse_args(arguments)
     client = os.environ.get("SSH_CONNECTION", "").partition(" ")[0] or "someone here"
     asked = os.environ.get("SSH_ORIGINAL_COMMAND", "")
     try:
-        action = choose(asked, load(options.aliases).actions)
-    except (AliasesError, ActionError) as error:
-        _log(f"{client} was refused {asked[:_SHOWN]!a}: {error}")
+        action = resolve_action(asked, load(options.aliases).actions)
+    except (AliasesError, UnknownActionError) as error:
+        _log_to_syslog(f"{client} was refused {asked[:_MAX_LOGGED_CHARS]!a}: {error}")
         sys.stderr.write(f"pirack-action: {error}\n")
-        return REFUSED
+        return EXIT_REFUSED
     status = _run(action)
-    _log(f"{client} ordered {action.name}: exit status {status}")
+    _log_to_syslog(f"{client} ordered {action.name}: exit status {status}")
     return status
 
 
@@ -92,11 +92,11 @@ def _run(action: Alias) -> int:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             sys.stderr.write(f"pirack-action: {action.name} took longer than {timeout:g} s\n")
-            return TIMED_OUT
+            return EXIT_TIMED_OUT
     return status if status >= 0 else 128 - status
 
 
-def _log(line: str) -> None:
+def _log_to_syslog(line: str) -> None:
     syslog.openlog("pirack-action", syslog.LOG_PID, syslog.LOG_AUTH)
     syslog.syslog(line)
 

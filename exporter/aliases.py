@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from exporter import kernel
+from exporter import native
 
 DEFAULT_PATH = Path(__file__).with_name("aliases.ini")
 
-ACTIONS = "actions"
+ACTIONS_SECTION = "actions"
 """The reserved section: what can be ordered, and is never run by a scrape."""
 
-PREFIX = "pirack_"
+METRIC_PREFIX = "pirack_"
 
-OWN_METRICS = {
+SELF_METRICS = {
     "pirack_up": "1 if every alias of this scrape worked.",
     "pirack_alias_success": "1 if the alias worked in this scrape, 0 if it did not.",
     "pirack_alias_duration_seconds": "How long the alias took in this scrape.",
@@ -33,10 +33,10 @@ OWN_METRICS = {
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER = re.compile(r"\[([^\]]*)\]\s*(.*)", re.DOTALL)
-_COMMENT = ("#", ";")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_COMMENT_PREFIXES = ("#", ";")
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 # As a word of its own, also by path or as a systemd unit; `reboot-required` is another word.
-_DANGEROUS = re.compile(
+_SHUTDOWN_KEYWORD = re.compile(
     r"(?<![\w.])(reboot|shutdown|poweroff|halt)(?![\w-])(?!\.(?!target\b|service\b)\w)"
 )
 
@@ -72,7 +72,7 @@ class Alias:
     @cached_property
     def metric(self) -> str:
         """The metric's full name."""
-        return PREFIX + self.label
+        return METRIC_PREFIX + self.label
 
     @cached_property
     def is_counter(self) -> bool:
@@ -113,12 +113,12 @@ def load(path: Path) -> Aliases:
     return parse(text, path)
 
 
-def ends_system(command: str) -> str | None:
+def shutdown_keyword(command: str) -> str | None:
     """Return the word by which a command ends the system (`reboot`, `poweroff`, …); None without.
 
     A word counts wherever it stands alone in the command, also by path or as a systemd unit.
     """
-    found = _DANGEROUS.search(command)
+    found = _SHUTDOWN_KEYWORD.search(command)
     return found[1] if found else None
 
 
@@ -130,23 +130,23 @@ def _read(path: Path) -> bytes:
 
 def parse(text: str, path: Path) -> Aliases:
     """Check the text of an aliases file; `path` is for its errors alone. Raises AliasesError."""
-    lines = _Lines(text)
+    lines = _LineTracker(text)
     parser = configparser.RawConfigParser(
         delimiters=("=",),
-        comment_prefixes=_COMMENT,
+        comment_prefixes=_COMMENT_PREFIXES,
         empty_lines_in_values=False,
         default_section="",
     )
-    parser.optionxform = lines.note_option  # type: ignore[assignment, method-assign]
+    parser.optionxform = lines.record_option  # type: ignore[assignment, method-assign]
     try:
         parser.read_file(lines, str(path))
     except configparser.Error as error:
-        raise AliasesError(path, *lines.explain(error)) from None
-    return _Check(path, lines, parser).aliases()
+        raise AliasesError(path, *lines.describe_error(error)) from None
+    return _AliasesBuilder(path, lines, parser).build()
 
 
 @dataclass(slots=True)
-class _Lines:
+class _LineTracker:
     """The file's lines as configparser wants them; knows afterwards what stood where.
 
     A header may be followed by an alias on its line, as in `[Stack] CPU = cat ...`.
@@ -156,88 +156,90 @@ class _Lines:
     headers: dict[str, int] = field(default_factory=dict)
     options: dict[tuple[str, str], int] = field(default_factory=dict)
     comments: dict[tuple[str, str], str] = field(default_factory=dict)
-    _given: list[int] = field(default_factory=list)
+    _emitted_lines: list[int] = field(default_factory=list)
     _section: str = ""
     _comment: list[str] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[str]:
         for number, line in enumerate(re.split(r"\r\n|\r|\n", self.text), start=1):
             stripped = line.strip()
-            if stripped.startswith(_COMMENT):
-                self._comment.append(stripped.lstrip("".join(_COMMENT)).strip())
+            if stripped.startswith(_COMMENT_PREFIXES):
+                self._comment.append(stripped.lstrip("".join(_COMMENT_PREFIXES)).strip())
             elif not stripped:
                 self._comment.clear()
             header = _HEADER.match(line)
             if header is None:
-                yield self._give(number, line)
+                yield self._emit(number, line)
                 continue
             self._section = header[1]
             self.headers.setdefault(self._section, number)
-            yield self._give(number, f"[{header[1]}]")
+            yield self._emit(number, f"[{header[1]}]")
             if header[2]:
-                yield self._give(number, header[2])
+                yield self._emit(number, header[2])
             else:
                 self._comment.clear()  # it is about the section
 
-    def _give(self, number: int, line: str) -> str:
-        self._given.append(number)
+    def _emit(self, number: int, line: str) -> str:
+        self._emitted_lines.append(number)
         return line
 
-    def note_option(self, option: str) -> str:
+    def record_option(self, option: str) -> str:
         name = option.lower()
-        self.options.setdefault((self._section, name), self._given[-1])
+        self.options.setdefault((self._section, name), self._emitted_lines[-1])
         self.comments.setdefault((self._section, name), " ".join(self._comment))
         self._comment.clear()
         return name
 
-    def explain(self, error: configparser.Error) -> tuple[int, str]:
+    def describe_error(self, error: configparser.Error) -> tuple[int, str]:
         """The line an error of configparser stands in, what is wrong, and the mend."""
         match error:
             case configparser.DuplicateOptionError(section=section, option=option):
-                return self._given[-1], (
+                return self._emitted_lines[-1], (
                     f"[{section}] has {option} already, in line "
                     f"{self.options[section, option]}: remove or rename one"
                 )
             case configparser.DuplicateSectionError(section=section):
-                return self._given[-1], (
+                return self._emitted_lines[-1], (
                     f"[{section}] is there already, in line {self.headers[section]}: "
                     "put its aliases together"
                 )
             case configparser.MissingSectionHeaderError(line=line) if line.startswith("["):
-                return self._given[-1], "a section's name without its end: put a ] behind it"
+                return self._emitted_lines[
+                    -1
+                ], "a section's name without its end: put a ] behind it"
             case configparser.MissingSectionHeaderError():
-                return self._given[-1], (
+                return self._emitted_lines[-1], (
                     "an alias before the first section: put a line such as [stack] above it"
                 )
             case configparser.ParsingError(errors=[(lineno, _), *_]):
-                return self._given[lineno - 1], (
+                return self._emitted_lines[lineno - 1], (
                     "neither [section] nor alias = command: write one of them, "
                     "and indent the further lines of a command"
                 )
-        return self._given[-1], " ".join(str(error).split())
+        return self._emitted_lines[-1], " ".join(str(error).split())
 
 
 @dataclass(slots=True)
-class _Check:
+class _AliasesBuilder:
     """What configparser has read, on its way to Aliases."""
 
     path: Path
-    lines: _Lines
+    lines: _LineTracker
     parser: configparser.RawConfigParser
 
-    def aliases(self) -> Aliases:
+    def build(self) -> Aliases:
         sections = self.parser.sections()
-        found = [alias for section in sections for alias in self._section(section)]
+        found = [alias for section in sections for alias in self._parse_section(section)]
         if not found:
             raise AliasesError(
                 self.path, None, "no alias in it: add one, such as [stack] and under it a = echo 1"
             )
-        metrics = tuple(alias for alias in found if alias.section != ACTIONS)
-        self._refuse_same_metric(metrics)
-        actions = {alias.name: alias for alias in found if alias.section == ACTIONS}
+        metrics = tuple(alias for alias in found if alias.section != ACTIONS_SECTION)
+        self._reject_duplicates(metrics)
+        actions = {alias.name: alias for alias in found if alias.section == ACTIONS_SECTION}
         return Aliases(self.path, metrics, actions)
 
-    def _section(self, section: str) -> Iterator[Alias]:
+    def _parse_section(self, section: str) -> Iterator[Alias]:
         if not _NAME.fullmatch(section):
             raise AliasesError(
                 self.path,
@@ -249,43 +251,43 @@ class _Check:
             command = value.strip()
             alias, dot, setting = name.partition(".")
             if not dot:
-                timeout = self._timeout(section, name, options.get(f"{name}.timeout"))
-                yield self._alias(section, name, command, timeout)
+                timeout = self._parse_timeout(section, name, options.get(f"{name}.timeout"))
+                yield self._parse_alias(section, name, command, timeout)
             elif setting != "timeout" or alias not in options:
                 raise self._error(
                     section, name, f"{name} belongs to no alias here: write ALIAS.timeout = SECONDS"
                 )
 
-    def _alias(self, section: str, name: str, command: str, timeout: float | None) -> Alias:
+    def _parse_alias(self, section: str, name: str, command: str, timeout: float | None) -> Alias:
         if not _NAME.fullmatch(name):
             raise self._error(
                 section, name, f"{name!r} cannot be an alias: use letters, digits and _"
             )
         if not command:
             raise self._error(section, name, f"{name} has no command: write one after the =")
-        if control := _CONTROL.search(command):
+        if control := _CONTROL_CHARACTER.search(command):
             raise self._error(
                 section, name, f"{name} has the control character {control[0]!r}: remove it"
             )
-        if section.lower() != ACTIONS:
-            self._refuse_danger(section, name, command)
+        if section.lower() != ACTIONS_SECTION:
+            self._reject_shutdown(section, name, command)
             try:
-                kernel.parse(command)
+                native.parse(command)
             except ValueError as error:
                 raise self._error(section, name, str(error)) from None
         line = self.lines.options[section, name]
         help_ = self.lines.comments[section, name] or " ".join(command.split())
         return Alias(section.lower(), name, command, timeout, line, help_)
 
-    def _refuse_danger(self, section: str, name: str, command: str) -> None:
-        if danger := ends_system(command):
+    def _reject_shutdown(self, section: str, name: str, command: str) -> None:
+        if danger := shutdown_keyword(command):
             raise self._error(
                 section,
                 name,
-                f"{name} would run {danger} at each scrape: move it to [{ACTIONS}]",
+                f"{name} would run {danger} at each scrape: move it to [{ACTIONS_SECTION}]",
             )
 
-    def _timeout(self, section: str, name: str, text: str | None) -> float | None:
+    def _parse_timeout(self, section: str, name: str, text: str | None) -> float | None:
         if text is None:
             return None
         try:
@@ -298,8 +300,8 @@ class _Check:
             )
         return seconds
 
-    def _refuse_same_metric(self, metrics: tuple[Alias, ...]) -> None:
-        own = {name.removesuffix("_total") for name in OWN_METRICS}
+    def _reject_duplicates(self, metrics: tuple[Alias, ...]) -> None:
+        own = {name.removesuffix("_total") for name in SELF_METRICS}
         seen: dict[str, Alias] = {}
         for alias in metrics:
             if alias.family in own:

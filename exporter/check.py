@@ -3,18 +3,18 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from exporter import kernel, output, plain
+from exporter import builtin_only, native, output
 from exporter.aliases import Alias, Aliases
 from exporter.output import Labels, OutputError, Samples
-from exporter.shell import DEFAULT_TIMEOUT, Shell
+from exporter.runner import DEFAULT_TIMEOUT, CommandRunner
 
 _UNITS = {"celsius", "hertz", "bytes", "seconds", "volts", "amperes", "watts", "joules", "ratio"}
 _UNITLESS = {"load1", "load5", "load15", "info"}
 _TIMEOUT = 60.0
-_CLOSE = 0.5
-_SLOWEST_CLOCK = 10e6  # hertz
-_HOTTEST = 150.0  # degrees Celsius
-_WHOLE = 1.0
+_TIMEOUT_WARNING_RATIO = 0.5
+_MIN_CLOCK_HERTZ = 10e6  # hertz
+_MAX_CELSIUS = 150.0  # degrees Celsius
+_MAX_RATIO = 1.0
 
 
 def report(aliases: Aliases, root: Path) -> tuple[list[str], bool]:
@@ -22,7 +22,7 @@ def report(aliases: Aliases, root: Path) -> tuple[list[str], bool]:
 
     What is only doubtful is told, and does not count as failed.
     """
-    shell = Shell(aliases.metrics, root=root, adopts=True)
+    shell = CommandRunner(aliases.metrics, root=root, kill_orphans=True)
     try:
         results = shell.run(_TIMEOUT)
     finally:
@@ -32,13 +32,17 @@ def report(aliases: Aliases, root: Path) -> tuple[list[str], bool]:
     for alias, result in results.items():
         lines.append(f"[{alias.section}] {alias.name}, line {alias.line}: {result.seconds:.4f} s")
         try:
-            samples = output.of(result)
+            samples = output.samples_from(result)
         except OutputError as error:
             failed += 1
             lines.append(f"    FAILED: {error}")
             continue
-        lines += [f"    {alias.metric}{_braces(labels)} {value:.15g}" for labels, value in samples]
-        lines += [f"    doubtful: {doubt}" for doubt in doubts(alias, result.seconds, samples)]
+        lines += [
+            f"    {alias.metric}{_format_labels(labels)} {value:.15g}" for labels, value in samples
+        ]
+        lines += [
+            f"    doubtful: {doubt}" for doubt in warnings_for(alias, result.seconds, samples)
+        ]
     lines.append(
         f"{aliases.path}: {len(results)} aliases, {failed} failed; "
         f"{len(aliases.actions)} actions, not run"
@@ -46,25 +50,28 @@ def report(aliases: Aliases, root: Path) -> tuple[list[str], bool]:
     return lines, not failed
 
 
-def doubts(alias: Alias, seconds: float, samples: Samples) -> Iterator[str]:
+def warnings_for(alias: Alias, seconds: float, samples: Samples) -> Iterator[str]:
     """Say what may be wrong with an alias that worked."""
     words = alias.family.split("_")
     values = [value for _, value in samples]
     if not set(words) & (_UNITS | _UNITLESS) and not set(values) <= {0, 1}:
         units = ", ".join(sorted(_UNITS))
         yield f"no unit in the name: fine for a count, else end it in one of {units}"
-    if "hertz" in words and 0 < max(values) < _SLOWEST_CLOCK:
+    if "hertz" in words and 0 < max(values) < _MIN_CLOCK_HERTZ:
         yield "slow for a clock: the kernel gives kHz, so print the value with e3 behind it"
-    if "celsius" in words and max(map(abs, values)) > _HOTTEST:
+    if "celsius" in words and max(map(abs, values)) > _MAX_CELSIUS:
         yield "hot for a Pi: the kernel gives millidegrees, so print the value with e-3 behind it"
-    if "ratio" in words and max(values) > _WHOLE:
+    if "ratio" in words and max(values) > _MAX_RATIO:
         yield "a ratio goes from 0 to 1: divide per cents by 100"
-    if kernel.parse(alias.command) is None and plain.variables(alias.command) is None:
+    if (
+        native.parse(alias.command) is None
+        and builtin_only.assigned_variables(alias.command) is None
+    ):
         yield "starts a process at each scrape: see docs/exporter.md for what needs none"
-    if seconds > _CLOSE * (alias.timeout or DEFAULT_TIMEOUT):
+    if seconds > _TIMEOUT_WARNING_RATIO * (alias.timeout or DEFAULT_TIMEOUT):
         yield f"close to its time-out of {alias.timeout or DEFAULT_TIMEOUT:g} s"
 
 
-def _braces(labels: Labels) -> str:
+def _format_labels(labels: Labels) -> str:
     pairs = ",".join(f'{name}="{value}"' for name, value in labels.items())
     return f"{{{pairs}}}" if pairs else ""

@@ -13,24 +13,24 @@ from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
-_ROUNDS = 20
+_MAX_PASSES = 20
 _PAUSE = 0.005  # seconds in which a killed process is usually gone
 
 
-def adopt() -> None:
+def become_subreaper() -> None:
     """Make this process the parent of every orphan among its descendants. Raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
-def sweep(own: Collection[int]) -> None:
-    """Kill and reap every child of this process but those in `own`, and their children after them.
+def kill_orphans(keep: Collection[int]) -> None:
+    """Kill and reap every child of this process but those in `keep`, and their children after them.
 
     A killed process hands its children on to this one, hence the rounds.
     """
-    for _ in range(_ROUNDS):
-        strays = [pid for pid in _children() if pid not in own]
+    for _ in range(_MAX_PASSES):
+        strays = [pid for pid in _children() if pid not in keep]
         if not strays:
             return
         for pid in strays:

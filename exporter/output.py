@@ -7,10 +7,10 @@ from functools import lru_cache
 
 from prometheus_client.parser import text_string_to_metric_families
 
-LIMIT = 64 * 1024
+MAX_OUTPUT_BYTES = 64 * 1024
 """Bytes that a command may print."""
 
-_SHOWN = 60
+_MAX_SHOWN_CHARS = 60
 
 Labels = dict[str, str]
 Samples = tuple[tuple[Labels, float], ...]
@@ -31,7 +31,7 @@ _LABELLED = re.compile(r"(?P<labels>\{.*\})[ \t]+(?P<value>\S+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CommandResult:
     """What a command has printed and the seconds it took.
 
     `error` is None if it worked; else it says in a line why not, and the output is not to be used.
@@ -46,7 +46,7 @@ class OutputError(ValueError):
     """Output that is no value; its text says why."""
 
 
-def of(result: Result) -> Samples:
+def samples_from(result: CommandResult) -> Samples:
     """Return the samples of a command that worked. Raises OutputError."""
     if result.error is not None:
         raise OutputError(result.error)
@@ -66,7 +66,7 @@ def parse(output: bytes) -> Samples:
     if "\0" in text:
         raise OutputError("output is binary")
     if text.lstrip().startswith("{"):
-        return _labelled(text)
+        return _parse_labelled_lines(text)
     return ((NO_LABELS, first_number(text)),)
 
 
@@ -75,49 +75,49 @@ def first_number(text: str) -> float:
     match = _NUMBER.search(text)
     if match is None:
         raise OutputError("no number in the output" if text.strip() else "no output")
-    return _value(match)
+    return _finite_value(match)
 
 
-def _value(match: re.Match[str]) -> float:
+def _finite_value(match: re.Match[str]) -> float:
     try:
         value = float(int(match[0], 16)) if match["hex"] else float(match[0])
     except OverflowError:
         value = math.inf
     if not math.isfinite(value):
-        raise OutputError(f"not a finite number: {_short(match[0])}")
+        raise OutputError(f"not a finite number: {_truncate(match[0])}")
     return value
 
 
-def _labelled(text: str) -> Samples:
+def _parse_labelled_lines(text: str) -> Samples:
     samples: dict[frozenset[tuple[str, str]], tuple[Labels, float]] = {}
     for line in filter(None, map(str.strip, text.split("\n"))):
         match = _LABELLED.fullmatch(line)
         if match is None:
-            raise OutputError(f'not {{label="value"}} number: {_short(line)}')
-        labels = _labels(match["labels"])
+            raise OutputError(f'not {{label="value"}} number: {_truncate(line)}')
+        labels = _parse_labels(match["labels"])
         number = _NUMBER.fullmatch(match["value"])
         if number is None:
-            raise OutputError(f"no number behind the labels: {_short(line)}")
+            raise OutputError(f"no number behind the labels: {_truncate(line)}")
         identity = frozenset(labels.items())
         if identity in samples:
-            raise OutputError(f"the same labels twice: {_short(line)}")
-        samples[identity] = (labels, _value(number))
+            raise OutputError(f"the same labels twice: {_truncate(line)}")
+        samples[identity] = (labels, _finite_value(number))
     return tuple(samples.values())
 
 
 @lru_cache(maxsize=1024)
-def _labels(text: str) -> Labels:
+def _parse_labels(text: str) -> Labels:
     # The library's parser reads whole samples, and a value that ends the line shows that the
     # braces close where they seem to.
     try:
         [family] = text_string_to_metric_families(f"x{text} 0")
         [sample] = family.samples
     except (ValueError, IndexError):
-        raise OutputError(f"bad labels: {_short(text)}") from None
+        raise OutputError(f"bad labels: {_truncate(text)}") from None
     if sample.timestamp is not None or not all(map(_LABEL_NAME.fullmatch, sample.labels)):
-        raise OutputError(f"bad labels: {_short(text)}")
+        raise OutputError(f"bad labels: {_truncate(text)}")
     return sample.labels
 
 
-def _short(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
+def _truncate(text: str) -> str:
+    return repr(text if len(text) <= _MAX_SHOWN_CHARS else text[: _MAX_SHOWN_CHARS - 1] + "…")

@@ -16,25 +16,25 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import IO
 
-from exporter.output import LIMIT, Result
+from exporter.output import MAX_OUTPUT_BYTES, CommandResult
 
 SHELL = "/bin/sh"
 
 _CHUNK = 16 * 1024
-_LAST_WORDS = 4096
-_DEATH = 100  # milliseconds in which a killed process is expected to be gone
+_STDERR_TAIL_BYTES = 4096
+_REAP_TIMEOUT_MS = 100  # milliseconds in which a killed process is expected to be gone
 # Where a shell's complaint comes from: `/bin/sh: 1: `, `/dev/fd/5: 12: `.
-_ORIGIN = re.compile(r"(?:/bin/sh|/dev/fd/\d+): \d+: ")
+_SHELL_LOCATION = re.compile(r"(?:/bin/sh|/dev/fd/\d+): \d+: ")
 
 
-def failure(status: int, last_words: bytes) -> str:
+def describe_exit(status: int, stderr_tail: bytes) -> str:
     """Say in a line what `status` means, a shell's or one of `subprocess.Popen.returncode`."""
     how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-    complaint = last_words.decode(errors="replace").strip().rpartition("\n")[2]
-    return f"{how}: {_ORIGIN.sub('', complaint)}" if complaint else how
+    complaint = stderr_tail.decode(errors="replace").strip().rpartition("\n")[2]
+    return f"{how}: {_SHELL_LOCATION.sub('', complaint)}" if complaint else how
 
 
-class Running:
+class RunningCommand:
     """A command under way in a shell of its own; `wait` ends it. Raises OSError.
 
     `environment` is all that it finds in its environment, `timeout` the seconds it may take.
@@ -54,120 +54,120 @@ class Running:
             env=environment,
             start_new_session=True,
         )
-        self._end = os.pidfd_open(self.process.pid)
-        self._has_ended = False
+        self._pidfd = os.pidfd_open(self.process.pid)
+        self._has_exited = False
         self._output = b""
-        self._last_words = b""
+        self._stderr_tail = b""
         for pipe in self._pipes():
             os.set_blocking(pipe.fileno(), False)
 
-    def watch(self, selector: selectors.BaseSelector) -> None:
+    def register(self, selector: selectors.BaseSelector) -> None:
         """Have `selector` call for `read` whenever there is something to read."""
-        selector.register(self._end, selectors.EVENT_READ, self)
+        selector.register(self._pidfd, selectors.EVENT_READ, self)
         for pipe in self._pipes():
             selector.register(pipe, selectors.EVENT_READ, self)
 
     def read(self, source: int | IO[bytes], selector: selectors.BaseSelector) -> None:
         """Take what `source` has for us: the shell's end, or a piece from one of its pipes."""
         if isinstance(source, int):
-            self._has_ended = True
-        elif self._take(source) == b"":
+            self._has_exited = True
+        elif self._read_pipe(source) == b"":
             selector.unregister(source)
             source.close()
 
-    def is_over(self, now: float) -> bool:
+    def is_done(self, now: float) -> bool:
         """Whether there is nothing more to wait for."""
-        return self._has_ended or now >= self.deadline or len(self._output) > LIMIT
+        return self._has_exited or now >= self.deadline or len(self._output) > MAX_OUTPUT_BYTES
 
     def kill(self) -> None:
         """Kill the process group. Its leader is not reaped yet, so its number is still its own."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
-    def finish(self, selector: selectors.BaseSelector) -> Result:
+    def finish(self, selector: selectors.BaseSelector) -> CommandResult:
         """Kill what is left of it, take what is still in its pipes, and tell how it went."""
         seconds = time.monotonic() - self._started
         self.kill()
-        selector.unregister(self._end)
+        selector.unregister(self._pidfd)
         for pipe in self._pipes():
-            while len(self._output) <= LIMIT and self._take(pipe):
+            while len(self._output) <= MAX_OUTPUT_BYTES and self._read_pipe(pipe):
                 pass
             selector.unregister(pipe)
             pipe.close()
         death = select.poll()
-        death.register(self._end, select.POLLIN)
-        death.poll(_DEATH)
-        os.close(self._end)
+        death.register(self._pidfd, select.POLLIN)
+        death.poll(_REAP_TIMEOUT_MS)
+        os.close(self._pidfd)
         self.process.poll()
-        return Result(self._output, self._error(), seconds)
+        return CommandResult(self._output, self._error(), seconds)
 
     def _pipes(self) -> list[IO[bytes]]:
         pipes = (self.process.stdout, self.process.stderr)
         return [pipe for pipe in pipes if pipe and not pipe.closed]
 
-    def _take(self, pipe: IO[bytes]) -> bytes | None:
+    def _read_pipe(self, pipe: IO[bytes]) -> bytes | None:
         piece: bytes | None = pipe.read(_CHUNK)
         if piece and pipe is self.process.stdout:
             self._output += piece
         elif piece:
-            self._last_words = (self._last_words + piece)[-_LAST_WORDS:]
+            self._stderr_tail = (self._stderr_tail + piece)[-_STDERR_TAIL_BYTES:]
         return piece
 
     def _error(self) -> str | None:
-        if len(self._output) > LIMIT:
-            return f"more than {LIMIT} bytes of output"
-        if not self._has_ended:
+        if len(self._output) > MAX_OUTPUT_BYTES:
+            return f"more than {MAX_OUTPUT_BYTES} bytes of output"
+        if not self._has_exited:
             return f"took longer than {self._timeout:g} s"
         if self.process.returncode == 0:
             return None
-        return failure(self.process.returncode or 0, self._last_words)
+        return describe_exit(self.process.returncode or 0, self._stderr_tail)
 
 
-class Processes:
+class ProcessRunner:
     """Starts commands, and sees that all of them end."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        self._running: set[Running] = set()
-        self._undead: list[subprocess.Popen[bytes]] = []
+        self._running: set[RunningCommand] = set()
+        self._unreaped: list[subprocess.Popen[bytes]] = []
         self._lock = threading.Lock()
         self._closed = False
 
-    def start(self, command: str, timeout: float) -> Running | Result:
+    def start(self, command: str, timeout: float) -> RunningCommand | CommandResult:
         """Start `command`; a Result tells at once that this cannot be."""
         with self._lock:
             if self._closed:
-                return Result(b"", "the exporter stops", 0)
+                return CommandResult(b"", "the exporter stops", 0)
             try:
-                running = Running(command, self._environment, timeout)
+                running = RunningCommand(command, self._environment, timeout)
             except OSError as error:
-                return Result(b"", f"cannot be started: {error.strerror}", 0)
+                return CommandResult(b"", f"cannot be started: {error.strerror}", 0)
             self._running.add(running)
             return running
 
-    def wait(self, commands: Sequence[Running | Result]) -> list[Result]:
+    def wait(self, commands: Sequence[RunningCommand | CommandResult]) -> list[CommandResult]:
         """Wait until each of `commands` is over, and return their results in the same order."""
-        unfinished = {each for each in commands if isinstance(each, Running)}
+        unfinished = {each for each in commands if isinstance(each, RunningCommand)}
         if not unfinished:
-            return [each for each in commands if isinstance(each, Result)]
-        results: dict[Running, Result] = {}
+            return [each for each in commands if isinstance(each, CommandResult)]
+        results: dict[RunningCommand, CommandResult] = {}
         with selectors.DefaultSelector() as selector:
             for running in unfinished:
-                running.watch(selector)
+                running.register(selector)
             while unfinished:
                 patience = min(running.deadline for running in unfinished) - time.monotonic()
                 for key, _ in selector.select(max(patience, 0)):
                     key.data.read(key.fileobj, selector)
                 now = time.monotonic()
-                for running in [each for each in unfinished if each.is_over(now)]:
+                for running in [each for each in unfinished if each.is_done(now)]:
                     unfinished.discard(running)
                     results[running] = self._finish(running, selector)
-        return [results[each] if isinstance(each, Running) else each for each in commands]
+        return [results[each] if isinstance(each, RunningCommand) else each for each in commands]
 
     def pids(self) -> set[int]:
         """The processes that run, and those that the kernel has not let go of yet."""
         with self._lock:
-            processes = [running.process for running in self._running] + self._undead
+            processes = [running.process for running in self._running] + self._unreaped
             return {process.pid for process in processes}
 
     def close(self) -> None:
@@ -177,11 +177,11 @@ class Processes:
             for running in self._running:
                 running.kill()
 
-    def _finish(self, running: Running, selector: selectors.BaseSelector) -> Result:
+    def _finish(self, running: RunningCommand, selector: selectors.BaseSelector) -> CommandResult:
         with self._lock:
             self._running.discard(running)
-            self._undead = [process for process in self._undead if process.poll() is None]
+            self._unreaped = [process for process in self._unreaped if process.poll() is None]
             result = running.finish(selector)
             if running.process.returncode is None:
-                self._undead.append(running.process)
+                self._unreaped.append(running.process)
             return result

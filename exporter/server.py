@@ -23,22 +23,22 @@ from prometheus_client import CollectorRegistry, Gauge, Info, make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
 from exporter import __version__
-from exporter.aliases import OWN_METRICS, Aliases, AliasesError, load
-from exporter.collector import Readings
-from exporter.kernel import Statvfs
-from exporter.shell import Shell
+from exporter.aliases import SELF_METRICS, Aliases, AliasesError, load
+from exporter.collector import AliasCollector
+from exporter.native import Statvfs
+from exporter.runner import CommandRunner
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 DEFAULT_SCRAPE_TIMEOUT = 10.0
 """Seconds for a scrape that names no time-out of its own."""
 
-_MARGIN = 0.5
+_TIMEOUT_MARGIN = 0.5
 _CLIENT_TIMEOUT = 10.0
-_CLIENTS = 64
+_MAX_CLIENTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Exporter:
     """Serves the metrics of `aliases` on `http://ADDRESS:PORT/metrics`.
 
     Commands find `sys` and `proc` below `$ROOT`, which is `root`; `statvfs` answers for file
-    systems. `adopts_orphans` is for a process that does nothing else: there, also what a command
+    systems. `kill_orphans` is for a process that does nothing else: there, also what a command
     started and cut loose ends with it. Nothing listens or runs before `start`.
     """
 
@@ -67,14 +67,16 @@ class Exporter:
         root: Path = Path("/"),
         statvfs: Statvfs = os.statvfs,
         tls: Tls | None = None,
-        adopts_orphans: bool = False,
+        kill_orphans: bool = False,
     ) -> None:
         self._address = address
         self._port = port
         self._tls = tls
-        self._make_shell = partial(Shell, root=root, statvfs=statvfs, adopts=adopts_orphans)
+        self._make_runner = partial(
+            CommandRunner, root=root, statvfs=statvfs, kill_orphans=kill_orphans
+        )
         self._server: _Server | None = None
-        self._use(aliases)
+        self._activate(aliases)
 
     @property
     def port(self) -> int:
@@ -83,10 +85,10 @@ class Exporter:
 
     def start(self) -> None:
         """Listen, and answer from a thread. Raises OSError if the address cannot be had."""
-        server = _Server(self._address, self._port, self._answer)
+        server = _Server(self._address, self._port, self._handle_request)
         if self._tls is not None:
             try:
-                server.speak_tls(self._tls)
+                server.enable_tls(self._tls)
             except OSError:
                 server.server_close()
                 raise
@@ -99,13 +101,13 @@ class Exporter:
         try:
             aliases = load(path)
         except AliasesError as error:
-            log.error("%s (the old aliases stay in force)", error)  # noqa: TRY400 - no traceback
+            _log.error("%s (the old aliases stay in force)", error)  # noqa: TRY400 - no traceback
             self._reloaded.set(0)
             return
-        old = self._shell
-        self._use(aliases)
-        old.retire()
-        log.info("%s: read again", path)
+        old = self._runner
+        self._activate(aliases)
+        old.drain()
+        _log.info("%s: read again", path)
 
     def close(self) -> None:
         """Stop listening and end every command. The port is free when this returns."""
@@ -113,39 +115,41 @@ class Exporter:
             self._server.stop()
             self._thread.join()
             self._server = None
-        self._shell.close()
+        self._runner.close()
 
-    def _use(self, aliases: Aliases) -> None:
-        self._shell = self._make_shell(aliases.metrics)
+    def _activate(self, aliases: Aliases) -> None:
+        self._runner = self._make_runner(aliases.metrics)
         registry = CollectorRegistry()
-        readings = Readings(aliases.metrics, self._shell)
+        readings = AliasCollector(aliases.metrics, self._runner)
         registry.register(readings)
-        info = Info("pirack_exporter", OWN_METRICS["pirack_exporter_info"], registry=registry)
+        info = Info("pirack_exporter", SELF_METRICS["pirack_exporter_info"], registry=registry)
         info.info({"version": __version__})
         reloaded = "pirack_config_last_reload_successful"
-        self._reloaded = Gauge(reloaded, OWN_METRICS[reloaded], registry=registry)
+        self._reloaded = Gauge(reloaded, SELF_METRICS[reloaded], registry=registry)
         self._reloaded.set(1)
         # Compressing costs more than all the rest, to save a few packets in a rack.
         self._current = (readings, make_wsgi_app(registry, disable_compression=True))
 
-    def _answer(
+    def _handle_request(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         if environ["PATH_INFO"] != "/metrics":
-            return _say(start_response, "404 Not Found", "metrics are at /metrics")
+            return _text_response(start_response, "404 Not Found", "metrics are at /metrics")
         readings, metrics = self._current
         if environ["REQUEST_METHOD"] == "GET":
             try:
-                readings.refresh(_timeout(environ))
+                readings.scrape(_scrape_timeout(environ))
             except TimeoutError:
-                return _say(start_response, "503 Service Unavailable", "still reading the aliases")
+                return _text_response(
+                    start_response, "503 Service Unavailable", "still reading the aliases"
+                )
         # The plain text format says the same as OpenMetrics, at half the work.
         environ.pop("HTTP_ACCEPT", None)
         answer: Iterable[bytes] = metrics(environ, start_response)
         return answer
 
 
-def _timeout(environ: "WSGIEnvironment") -> float:
+def _scrape_timeout(environ: "WSGIEnvironment") -> float:
     """The seconds this scrape may take: what Prometheus says, less what the way back needs."""
     try:
         asked = float(environ.get("HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS", ""))
@@ -153,10 +157,10 @@ def _timeout(environ: "WSGIEnvironment") -> float:
         asked = math.nan
     if not 0 < asked < DEFAULT_SCRAPE_TIMEOUT * 10:
         asked = DEFAULT_SCRAPE_TIMEOUT
-    return max(asked - _MARGIN, asked / 2)
+    return max(asked - _TIMEOUT_MARGIN, asked / 2)
 
 
-def _say(start_response: "StartResponse", status: str, text: str) -> Iterable[bytes]:
+def _text_response(start_response: "StartResponse", status: str, text: str) -> Iterable[bytes]:
     body = f"{text}\n".encode()
     start_response(
         status,
@@ -182,7 +186,7 @@ class _Server(ThreadingWSGIServer):
 
     def __init__(self, address: str, port: int, app: "WSGIApplication") -> None:
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._clients = threading.Semaphore(_CLIENTS)
+        self._client_slots = threading.Semaphore(_MAX_CLIENTS)
         super().__init__((address, port), _Handler)
         self.set_app(app)
 
@@ -193,20 +197,20 @@ class _Server(ThreadingWSGIServer):
         self.setup_environ()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        self._clients.acquire()
+        self._client_slots.acquire()
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._clients.release()
+            self._client_slots.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         """Say in a line what the library would print a traceback of."""
-        log.info("%s: %s", client_address[0], sys.exc_info()[1])
+        _log.info("%s: %s", client_address[0], sys.exc_info()[1])
 
-    def speak_tls(self, tls: Tls) -> None:
+    def enable_tls(self, tls: Tls) -> None:
         """Answer by TLS alone. Raises OSError, also if a file holds no certificate or key."""
         client_ca = None if tls.client_ca is None else str(tls.client_ca)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=client_ca)
@@ -222,6 +226,6 @@ class _Server(ThreadingWSGIServer):
         """End `serve_forever` at once, and free the port."""
         # The library looks only every half second whether it is to stop, unless its socket speaks.
         self.socket.shutdown(socket.SHUT_RDWR)
-        self._clients.release()
+        self._client_slots.release()
         self.shutdown()
         self.server_close()

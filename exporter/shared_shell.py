@@ -14,21 +14,21 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from exporter.output import LIMIT, Result
-from exporter.processes import SHELL, failure
+from exporter.output import MAX_OUTPUT_BYTES, CommandResult
+from exporter.processes import SHELL, describe_exit
 
 _CHUNK = 64 * 1024
-_LAST_WORDS = 4096
-_MEMORY = 64 * 1024  # KiB of address space, many times what a shell takes
+_STDERR_TAIL_BYTES = 4096
+_MEMORY_LIMIT_KIB = 64 * 1024  # KiB of address space, many times what a shell takes
 
 
 @dataclass(frozen=True, slots=True)
-class PlainCommand:
+class BuiltinOnlyCommand:
     """A plain command, the variables it sets, and the seconds it may keep the others waiting."""
 
     text: str
     variables: frozenset[str]
-    patience: float
+    timeout: float
 
 
 class SharedShell:
@@ -36,24 +36,24 @@ class SharedShell:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        self._process: _Process | None = None
-        self._commands: tuple[PlainCommand, ...] = ()
+        self._process: _ShellProcess | None = None
+        self._commands: tuple[BuiltinOnlyCommand, ...] = ()
         self._lock = threading.Lock()
         self._killed = False
 
-    def run(self, commands: tuple[PlainCommand, ...], deadline: float) -> list[Result]:
+    def run(self, commands: tuple[BuiltinOnlyCommand, ...], deadline: float) -> list[CommandResult]:
         """Run `commands`; return the results of those before the first that broke the shell.
 
         A command breaks it that ends it, takes longer than its patience, or prints too much.
         `deadline` is a time of `time.monotonic` that no patience outlasts.
         """
-        results: list[Result] = []
+        results: list[CommandResult] = []
         try:
-            process = self._go(commands)
+            process = self._trigger(commands)
             for command in commands:
-                patience = min(command.patience, deadline - time.monotonic())
-                results.append(process.result(patience))
-        except (_BrokenError, OSError):
+                patience = min(command.timeout, deadline - time.monotonic())
+                results.append(process.wait_result(patience))
+        except (_ShellBrokenError, OSError):
             self.end()
         return results
 
@@ -75,31 +75,33 @@ class SharedShell:
                 self._process.end()
                 self._process = None
 
-    def _go(self, commands: tuple[PlainCommand, ...]) -> "_Process":
+    def _trigger(self, commands: tuple[BuiltinOnlyCommand, ...]) -> "_ShellProcess":
         if self._process is not None and self._commands == commands:
-            self._process.go()
+            self._process.trigger()
             return self._process
         self.end()
         with self._lock:
             if self._killed:
-                raise _BrokenError
-            self._process = _Process(commands, self._environment)
+                raise _ShellBrokenError
+            self._process = _ShellProcess(commands, self._environment)
             self._commands = commands
             return self._process
 
 
-class _BrokenError(Exception):
+class _ShellBrokenError(Exception):
     """The shell is gone, hangs or babbles."""
 
 
-class _Process:
+class _ShellProcess:
     """The shell's process, and the pipes to it."""
 
-    def __init__(self, commands: Sequence[PlainCommand], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, commands: Sequence[BuiltinOnlyCommand], environment: Mapping[str, str]
+    ) -> None:
         mark = os.urandom(16).hex()
-        self._mark = f"\n{mark} ".encode()
+        self._delimiter = f"\n{mark} ".encode()
         self._output = b""
-        self._last_words = b""
+        self._stderr_tail = b""
         script = os.memfd_create("commands")
         control, self._control = os.pipe()
         self._out, out = os.pipe()
@@ -132,24 +134,24 @@ class _Process:
         """The shell's process id."""
         return self._process.pid
 
-    def go(self) -> None:
+    def trigger(self) -> None:
         """Have the shell run all commands once more."""
         os.write(self._control, b"\n")
 
-    def result(self, patience: float) -> Result:
+    def wait_result(self, timeout: float) -> CommandResult:
         """Wait for the next command's end. Raises _BrokenError."""
         started = time.monotonic()
         while True:
-            output, mark, rest = self._output.partition(self._mark)
-            if len(output) > LIMIT:
-                raise _BrokenError
+            output, mark, rest = self._output.partition(self._delimiter)
+            if len(output) > MAX_OUTPUT_BYTES:
+                raise _ShellBrokenError
             status, newline, further = rest.partition(b"\n")
             if mark and newline:
                 self._output = further
-                error = self._complaint(int(status)) if status != b"0" else None
-                self._last_words = b""
-                return Result(output, error, time.monotonic() - started)
-            self._read(started + patience - time.monotonic())
+                error = self._describe_failure(int(status)) if status != b"0" else None
+                self._stderr_tail = b""
+                return CommandResult(output, error, time.monotonic() - started)
+            self._read(started + timeout - time.monotonic())
 
     def kill(self) -> None:
         """Kill the shell. It is not reaped yet, so its number is still its own."""
@@ -162,33 +164,33 @@ class _Process:
         self._close()
         self._process.wait()
 
-    def _read(self, patience: float) -> None:
-        events = self._poll.poll(max(patience, 0) * 1000)
+    def _read(self, timeout: float) -> None:
+        events = self._poll.poll(max(timeout, 0) * 1000)
         if not events:
-            raise _BrokenError
+            raise _ShellBrokenError
         for descriptor, _ in events:
             piece = os.read(descriptor, _CHUNK)
             if not piece:
-                raise _BrokenError
+                raise _ShellBrokenError
             if descriptor == self._out:
                 self._output += piece
             else:
-                self._last_words = (self._last_words + piece)[-_LAST_WORDS:]
+                self._stderr_tail = (self._stderr_tail + piece)[-_STDERR_TAIL_BYTES:]
 
-    def _complaint(self, status: int) -> str:
+    def _describe_failure(self, status: int) -> str:
         # What a shell has to say comes before its mark, but on another pipe.
-        with suppress(_BrokenError):
+        with suppress(_ShellBrokenError):
             self._read(0)
-        return failure(status, self._last_words)
+        return describe_exit(status, self._stderr_tail)
 
     def _close(self) -> None:
         for descriptor in (self._control, self._out, self._err):
             os.close(descriptor)
 
 
-def _script(commands: Sequence[PlainCommand], mark: str) -> str:
+def _script(commands: Sequence[BuiltinOnlyCommand], delimiter: str) -> str:
     runs = [
-        f"c{number}; printf '\\n{mark} %d\\n' $?; unset -v _ {' '.join(sorted(command.variables))}"
+        f"c{number}; printf '\\n{delimiter} %d\\n' $?; unset -v _ {' '.join(sorted(command.variables))}"
         for number, command in enumerate(commands)
     ]
     # A command that the shell cannot even parse is found by the run that ends before its mark.
@@ -198,7 +200,7 @@ def _script(commands: Sequence[PlainCommand], mark: str) -> str:
     ]
     return "\n".join(
         (
-            f"ulimit -v {_MEMORY}",
+            f"ulimit -v {_MEMORY_LIMIT_KIB}",
             "exec 3<&0 </dev/null",
             *first,
             "while read -r _ <&3; do",

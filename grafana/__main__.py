@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from grafana.dashboards import CONTROLLER, write
+from grafana.generator import DEFAULT_CONTROLLER_URL, write_dashboards
 from rack.errors import RackError
 from rack.layout_file import load
 
@@ -14,7 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Do as the command line asks for; return the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        files = write(load(options.rack), options.controller, options.output)
+        files = write_dashboards(load(options.rack), options.controller, options.output)
     except RackError as error:
         print(error, file=sys.stderr)
         return 2
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _url(text: str) -> str:
+def _parse_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme in {"http", "https"} and parts.netloc:
         return text
@@ -42,8 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--rack", type=Path, default=Path("rack.toml"), help="the layout (%(default)s)")
     add(
         "--controller",
-        type=_url,
-        default=CONTROLLER,
+        type=_parse_url,
+        default=DEFAULT_CONTROLLER_URL,
         metavar="URL",
         help="where people's browsers reach the controller's pages (%(default)s)",
     )

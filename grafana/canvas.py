@@ -8,41 +8,41 @@ unknown. A rectangle has one text: a rasp's cell is three of them, one on anothe
 from collections.abc import Iterator
 
 from grafana import geometry, states
-from grafana.fields import Field, override_query
+from grafana.fields import FieldConfig, override_query
 from grafana.geometry import Box, StackBoxes
-from grafana.links import page
-from grafana.queries import DATASOURCE, IN_RACK, PLACE, STATE, Query, targets
-from grafana.readable import Json
+from grafana.json_format import Json
+from grafana.links import page_link
+from grafana.queries import DATASOURCE, IN_RACK, RASP_LABELS, STATE, Query, targets
 from rack.layout import Rack, Slot
 
-_CLEAR = "transparent"
+_TRANSPARENT = "transparent"
 _RASP_PIXELS = 66  # the height of a rasp's cell
-_UNIT_PIXELS, _AROUND_PIXELS = (
+_GRID_UNIT_PIXELS, _PANEL_FRAME_PIXELS = (
     38,
     64,
 )  # of Grafana's grid, and what a panel takes around its drawing
-_INSET = 0.06  # of a header's width, left and right of its texts
-_LETTERS, _SMALL_LETTERS = 12, 9
-_NARROW = 16  # columns, from which on the letters are smaller
+_HEADER_INSET_RATIO = 0.06  # of a header's width, left and right of its texts
+_FONT_SIZE, _SMALL_FONT_SIZE = 12, 9
+_LARGE_FONT_MAX_COLUMNS = 16  # columns, from which on the letters are smaller
 
-_STATES = f"max by ({PLACE}) ({STATE}{{{IN_RACK}}})"
+_STATES = f"max by ({RASP_LABELS}) ({STATE}{{{IN_RACK}}})"
 QUERIES = [
     Query(_STATES, "{{rasp}}"),
-    Query(f"max by ({PLACE}) (pirack_cpu_temperature_celsius{{{IN_RACK}}})", "t {{rasp}}"),
+    Query(f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{IN_RACK}}})", "t {{rasp}}"),
     Query(f"max by (rack, stack) (pirack_stack_power_state{{{IN_RACK}}})", "power {{stack}}"),
     # The states once more, for the colour of the text on their colours.
     Query(_STATES, "ink {{rasp}}"),
 ]
 
 
-def height(drawing: geometry.Drawing) -> int:
+def panel_height(drawing: geometry.Drawing) -> int:
     """Return the height of a drawing's panel, in units of Grafana's grid."""
-    return -int(-(drawing.height * _RASP_PIXELS + _AROUND_PIXELS) // _UNIT_PIXELS)
+    return -int(-(drawing.height * _RASP_PIXELS + _PANEL_FRAME_PIXELS) // _GRID_UNIT_PIXELS)
 
 
 def panel(rack: Rack, drawing: geometry.Drawing) -> Json:
     """Return the panel that shows a rack as it stands in the room."""
-    letters = _LETTERS if drawing.columns <= _NARROW else _SMALL_LETTERS
+    letters = _FONT_SIZE if drawing.columns <= _LARGE_FONT_MAX_COLUMNS else _SMALL_FONT_SIZE
     return {
         "type": "canvas",
         "title": f"{rack.name} as it stands in the room",
@@ -52,11 +52,13 @@ def panel(rack: Rack, drawing: geometry.Drawing) -> Json:
         "datasource": DATASOURCE,
         "targets": targets(QUERIES),
         "fieldConfig": {
-            "defaults": Field("none", mappings=states.mapping(*states.RASP)).defaults(),
+            "defaults": FieldConfig(
+                "none", mappings=states.value_mappings(*states.RASP_STATES)
+            ).defaults(),
             "overrides": [
                 override_query("B", unit="celsius", decimals=0, mappings=[]),
-                override_query("C", mappings=states.mapping(*states.STACK)),
-                override_query("D", mappings=states.inks(*states.RASP)),
+                override_query("C", mappings=states.value_mappings(*states.STACK_STATES)),
+                override_query("D", mappings=states.text_color_mappings(*states.RASP_STATES)),
             ],
         },
         "options": {
@@ -68,81 +70,93 @@ def panel(rack: Rack, drawing: geometry.Drawing) -> Json:
                 "name": "rack",
                 "constraint": {"horizontal": "left", "vertical": "top"},
                 "placement": {"top": 0, "left": 0, "width": 100, "height": 100},
-                "background": {"color": {"fixed": _CLEAR}},
-                "border": {"color": {"fixed": _CLEAR}, "width": 0},
+                "background": {"color": {"fixed": _TRANSPARENT}},
+                "border": {"color": {"fixed": _TRANSPARENT}, "width": 0},
                 "elements": [
-                    element for boxes in drawing.stacks for element in _stack(boxes, letters)
+                    element
+                    for boxes in drawing.stacks
+                    for element in _stack_elements(boxes, letters)
                 ],
             },
         },
     }
 
 
-def _stack(boxes: StackBoxes, letters: int) -> Iterator[Json]:
+def _stack_elements(boxes: StackBoxes, font_size: int) -> Iterator[Json]:
     name, header = boxes.stack.name, boxes.header
     line: Json = {"color": {"fixed": "#8080804d"}, "width": 1, "radius": 6}
     yield _rectangle(f"frame-{name}", boxes.frame, border=line)
     power = f"power {name}"
-    yield _rectangle(f"header-{name}", header, colour=_of(power, states.UNKNOWN_COLOUR))
-    inset = header.narrowed(_INSET)
     yield _rectangle(
-        f"power-{name}", inset, text=_text(_words_of(power, "?"), letters, align="right")
+        f"header-{name}", header, color=_color_from_series(power, states.UNKNOWN_COLOR)
     )
-    yield _rectangle(f"name-{name}", inset, text=_text(_words(name), letters + 2, align="left"))
-    yield _clickable(
+    inset = header.inset(_HEADER_INSET_RATIO)
+    yield _rectangle(
+        f"power-{name}",
+        inset,
+        text=_text_config(_text_from_series(power, "?"), font_size, align="right"),
+    )
+    yield _rectangle(
+        f"name-{name}", inset, text=_text_config(_fixed_text(name), font_size + 2, align="left")
+    )
+    yield _with_link(
         _rectangle(f"stack-{name}", header),
         f"/stacks/{boxes.stack.number}",
         f"Page of stack {name}",
     )
     for slot, box in boxes.cells:
-        yield from _rasp(slot, box, letters)
+        yield from _rasp_elements(slot, box, font_size)
 
 
-def _rasp(slot: Slot, box: Box, letters: int) -> Iterator[Json]:
+def _rasp_elements(slot: Slot, box: Box, font_size: int) -> Iterator[Json]:
     """Draw a rasp: temperature on the state's colour, the state's word, and its name, clickable."""
-    ink = _of(f"ink {slot.name}", states.WHITE)
-    celsius = _words_of(f"t {slot.name}", "–")  # noqa: RUF001 - a dash
+    ink = _color_from_series(f"ink {slot.name}", states.WHITE)
+    celsius = _text_from_series(f"t {slot.name}", "–")  # noqa: RUF001 - a dash
     yield _rectangle(
         f"cell-{slot.name}",
         box,
-        colour=_of(slot.name, states.UNKNOWN_COLOUR),
-        text=_text(celsius, letters + 5, ink),
+        color=_color_from_series(slot.name, states.UNKNOWN_COLOR),
+        text=_text_config(celsius, font_size + 5, ink),
     )
-    state = _words_of(slot.name, "UNKNOWN")
-    yield _rectangle(f"state-{slot.name}", box, text=_text(state, letters, ink, valign="bottom"))
-    yield _clickable(
+    state = _text_from_series(slot.name, "UNKNOWN")
+    yield _rectangle(
+        f"state-{slot.name}", box, text=_text_config(state, font_size, ink, valign="bottom")
+    )
+    yield _with_link(
         _rectangle(
-            f"rasp-{slot.name}", box, text=_text(_words(slot.name), letters, ink, valign="top")
+            f"rasp-{slot.name}",
+            box,
+            text=_text_config(_fixed_text(slot.name), font_size, ink, valign="top"),
         ),
         f"/rasps/{slot.id}",
         f"Page of {slot.name}",
     )
 
 
-def _clickable(element: Json, path: str, title: str) -> Json:
+def _with_link(element: Json, path: str, title: str) -> Json:
     # Grafana 11.2 to 11.5 go by the element's mode, later ones by the link's own.
-    click = page(path, title) | {"oneClick": True}
+    click = page_link(path, title) | {"oneClick": True}
     return element | {"oneClickMode": "link", "links": [click]}
 
 
-def _of(series: str, fixed: str) -> Json:
+def _color_from_series(series: str, fallback: str) -> Json:
     """Return the colour of a series' value, or a fixed one where there is no such series."""
-    return {"field": series, "fixed": fixed}
+    return {"field": series, "fixed": fallback}
 
 
-def _words_of(series: str, fixed: str) -> Json:
+def _text_from_series(series: str, fallback: str) -> Json:
     """Return what a series says, or fixed words where there is no such series."""
-    return {"mode": "field", "field": series, "fixed": fixed}
+    return {"mode": "field", "field": series, "fixed": fallback}
 
 
-def _words(fixed: str) -> Json:
-    return {"mode": "fixed", "fixed": fixed}
+def _fixed_text(text: str) -> Json:
+    return {"mode": "fixed", "fixed": text}
 
 
-def _text(
-    words: Json,
-    letters: int,
-    ink: Json | None = None,
+def _text_config(
+    text: Json,
+    font_size: int,
+    text_color: Json | None = None,
     *,
     align: str = "center",
     valign: str = "middle",
@@ -150,9 +164,9 @@ def _text(
     return {
         "align": align,
         "valign": valign,
-        "size": letters,
-        "color": ink or {"fixed": states.WHITE},
-        "text": words,
+        "size": font_size,
+        "color": text_color or {"fixed": states.WHITE},
+        "text": text,
     }
 
 
@@ -160,7 +174,7 @@ def _rectangle(
     name: str,
     box: Box,
     *,
-    colour: Json | None = None,
+    color: Json | None = None,
     border: Json | None = None,
     text: Json | None = None,
 ) -> Json:
@@ -175,7 +189,7 @@ def _rectangle(
             "top": box.top,
             "bottom": round(100 - box.top - box.height, 3),
         },
-        "background": {"color": colour or {"fixed": _CLEAR}},
-        "border": border or {"color": {"fixed": _CLEAR}, "width": 0, "radius": 4},
-        "config": text or _text(_words(""), _LETTERS),
+        "background": {"color": color or {"fixed": _TRANSPARENT}},
+        "border": border or {"color": {"fixed": _TRANSPARENT}, "width": 0, "radius": 4},
+        "config": text or _text_config(_fixed_text(""), _FONT_SIZE),
     }

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grafana import states
-from grafana.readable import Json
+from grafana.json_format import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FieldConfig:
     """How the values of a panel are shown.
 
-    `unit` is one of Grafana's; `links` open from each value; `nothing` is said where there is none.
+    `unit` is one of Grafana's; `links` open from each value; `no_value` is said where there is none.
     """
 
     unit: str
@@ -19,23 +19,23 @@ class Field:
     thresholds: Json | None = None
     mappings: Sequence[Json] = ()
     links: Sequence[Json] = ()
-    least: float | None = None
-    most: float | None = None
-    nothing: str = ""
-    colour: str = "thresholds"
+    min: float | None = None
+    max: float | None = None
+    no_value: str = ""
+    color_mode: str = "thresholds"
 
     def defaults(self, custom: Json | None = None) -> Json:
         """Return the defaults of a panel's fields."""
         chosen: Json = {
             "unit": self.unit,
-            "color": {"mode": self.colour},
-            "thresholds": self.thresholds or states.steps(),
+            "color": {"mode": self.color_mode},
+            "thresholds": self.thresholds or states.thresholds(),
             "mappings": list(self.mappings),
         }
-        optional = {"decimals": self.decimals, "min": self.least, "max": self.most}
+        optional = {"decimals": self.decimals, "min": self.min, "max": self.max}
         chosen |= {name: value for name, value in optional.items() if value is not None}
-        if self.nothing:
-            chosen["noValue"] = self.nothing
+        if self.no_value:
+            chosen["noValue"] = self.no_value
         if self.links:
             chosen["links"] = list(self.links)
         if custom:
@@ -67,6 +67,6 @@ def override_matching(pattern: str, **properties: object) -> Json:
     return _override({"id": "byRegexp", "options": pattern}, properties)
 
 
-def painted(name: str, colour: str) -> Json:
+def override_color(name: str, color: str) -> Json:
     """Return the override that gives the series of one name a colour of its own."""
-    return override(name, color={"mode": "fixed", "fixedColor": colour})
+    return override(name, color={"mode": "fixed", "fixedColor": color})

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from rack.layout import Rack, Slot, Stack
 
 _ROW_GAP = 0.25  # between rows of stacks, in heights of a rasp
-_HEADER = 0.55  # a stack's name, in heights of a rasp
-_PAD = 0.09  # around what is in a stack, in heights of a rasp
+_HEADER_HEIGHT = 0.55  # a stack's name, in heights of a rasp
+_PADDING = 0.09  # around what is in a stack, in heights of a rasp
 _COLUMN_GAP = 0.06  # between stacks, in widths of a column
-_SIDE = 0.035  # beside what is in a stack, in widths of a column
+_SIDE_PADDING = 0.035  # beside what is in a stack, in widths of a column
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class Box:
     width: float
     height: float
 
-    def narrowed(self, part: float) -> "Box":
+    def inset(self, ratio: float) -> "Box":
         """Return what is left without a part of the width on each side."""
-        side = round(self.width * part, 3)
+        side = round(self.width * ratio, 3)
         return Box(
             round(self.left + side, 3), self.top, round(self.width - 2 * side, 3), self.height
         )
@@ -52,7 +52,7 @@ class Drawing:
     stacks: tuple[StackBoxes, ...]
 
 
-def places(numbers: Iterable[int]) -> dict[int, int]:
+def compact_positions(numbers: Iterable[int]) -> dict[int, int]:
     """Return the place of each number on a line on which no gap is wider than one place."""
     found: dict[int, int] = {}
     place, before = 0, 0
@@ -64,16 +64,18 @@ def places(numbers: Iterable[int]) -> dict[int, int]:
 
 def draw(rack: Rack) -> Drawing:
     """Return where everything of a rack is drawn."""
-    columns = places(stack.x for stack in rack.stacks)
-    rows = places(stack.y for stack in rack.stacks)
-    tops, height = _tops(rack, rows)
+    columns = compact_positions(stack.x for stack in rack.stacks)
+    rows = compact_positions(stack.y for stack in rack.stacks)
+    tops, height = _row_tops(rack, rows)
     width = max(columns.values()) + 1
     scale = _Scale(100 / width, 100 / height)
-    stacks = [_boxes(stack, columns[stack.x], tops[rows[stack.y]], scale) for stack in rack.stacks]
+    stacks = [
+        _stack_boxes(stack, columns[stack.x], tops[rows[stack.y]], scale) for stack in rack.stacks
+    ]
     return Drawing(width, height, tuple(stacks))
 
 
-def _tops(rack: Rack, rows: dict[int, int]) -> tuple[dict[int, float], float]:
+def _row_tops(rack: Rack, rows: dict[int, int]) -> tuple[dict[int, float], float]:
     """Return the top of each row of stacks, and the height of all, in heights of a rasp."""
     most = dict.fromkeys(range(max(rows.values()) + 1), 0)
     for stack in rack.stacks:
@@ -82,7 +84,7 @@ def _tops(rack: Rack, rows: dict[int, int]) -> tuple[dict[int, float], float]:
     top = 0.0
     for row, slots in most.items():
         tops[row] = top
-        top += (_HEADER + slots + 3 * _PAD if slots else _HEADER) + _ROW_GAP
+        top += (_HEADER_HEIGHT + slots + 3 * _PADDING if slots else _HEADER_HEIGHT) + _ROW_GAP
     return tops, top - _ROW_GAP
 
 
@@ -107,16 +109,16 @@ class _Scale:
         )
 
 
-def _boxes(stack: Stack, column: int, top: float, scale: _Scale) -> StackBoxes:
+def _stack_boxes(stack: Stack, column: int, top: float, scale: _Scale) -> StackBoxes:
     left, width = column + _COLUMN_GAP / 2, 1 - _COLUMN_GAP
-    inner_left, inner_width = left + _SIDE, width - 2 * _SIDE
-    first = top + _HEADER + 2 * _PAD
+    inner_left, inner_width = left + _SIDE_PADDING, width - 2 * _SIDE_PADDING
+    first = top + _HEADER_HEIGHT + 2 * _PADDING
     return StackBoxes(
         stack,
-        scale.box(left, top, width, _HEADER + len(stack.slots) + 3 * _PAD),
-        scale.box(inner_left, top + _PAD, inner_width, _HEADER),
+        scale.box(left, top, width, _HEADER_HEIGHT + len(stack.slots) + 3 * _PADDING),
+        scale.box(inner_left, top + _PADDING, inner_width, _HEADER_HEIGHT),
         tuple(
-            (slot, scale.box(inner_left, first + i + _PAD / 2, inner_width, 1 - _PAD))
+            (slot, scale.box(inner_left, first + i + _PADDING / 2, inner_width, 1 - _PADDING))
             for i, slot in enumerate(stack.slots)
         ),
     )

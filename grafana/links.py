@@ -3,12 +3,17 @@
 `$controller` and the other variables are Grafana's, which puts their values in.
 """
 
-from grafana.readable import Json
+from grafana.json_format import Json
 
-RACK, CLASSIC = "pirack-rack", "pirack-rack-classic"
-STACK, RASP, RACKS, SELF = "pirack-stack", "pirack-rasp", "pirack-racks", "pirack-self"
+RACK_UID, CLASSIC_UID = "pirack-rack", "pirack-rack-classic"
+STACK_UID, RASP_UID, RACKS_UID, PIRACK_UID = (
+    "pirack-stack",
+    "pirack-rasp",
+    "pirack-racks",
+    "pirack-self",
+)
 
-_TIME = "${__url_time_range}"
+_TIME_RANGE = "${__url_time_range}"
 
 
 def data_link(title: str, url: str) -> Json:
@@ -16,31 +21,31 @@ def data_link(title: str, url: str) -> Json:
     return {"title": title, "url": url, "targetBlank": False}
 
 
-def page(path: str, title: str) -> Json:
+def page_link(path: str, title: str) -> Json:
     """Return a link to one of the controller's pages."""
     return data_link(title, f"${{controller}}{path}")
 
 
-def of_rasps(stack: str, rasp: str) -> list[Json]:
+def rasp_links(stack: str, rasp: str) -> list[Json]:
     """Return the links of a value that is about a rasp; the names are expressions of Grafana's."""
-    query = f"var-rack=${{rack}}&var-stack={stack}&var-rasp={rasp}&{_TIME}"
+    query = f"var-rack=${{rack}}&var-stack={stack}&var-rasp={rasp}&{_TIME_RANGE}"
     return [
-        data_link(f"Dashboard of {rasp}", f"/d/{RASP}?{query}"),
-        page(f"/rasps/{rasp}", f"Page of {rasp}"),
+        data_link(f"Dashboard of {rasp}", f"/d/{RASP_UID}?{query}"),
+        page_link(f"/rasps/{rasp}", f"Page of {rasp}"),
     ]
 
 
-def of_labelled_rasps() -> list[Json]:
+def rasp_links_from_labels() -> list[Json]:
     """Return the links of a value whose series has the labels `stack` and `rasp`."""
-    return of_rasps("${__field.labels.stack}", "${__field.labels.rasp}")
+    return rasp_links("${__field.labels.stack}", "${__field.labels.rasp}")
 
 
-def of_racks(rack: str) -> list[Json]:
+def rack_links(rack: str) -> list[Json]:
     """Return the links of a value that is about a rack."""
-    return [data_link(f"Dashboard of {rack}", f"/d/{RACK}?var-rack={rack}&{_TIME}")]
+    return [data_link(f"Dashboard of {rack}", f"/d/{RACK_UID}?var-rack={rack}&{_TIME_RANGE}")]
 
 
-def top(path: str, title: str, tooltip: str) -> list[Json]:
+def dashboard_links(path: str, title: str, tooltip: str) -> list[Json]:
     """Return a dashboard's own links: to a page of the controller, and to its sisters."""
     common: Json = {"icon": "external link", "targetBlank": False}
     to_page: Json = {

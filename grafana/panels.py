@@ -6,32 +6,32 @@ Each is made with a title, a description for whoever asks what it means, and a u
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from grafana.fields import Field
+from grafana.fields import FieldConfig
+from grafana.json_format import Json
 from grafana.queries import DATASOURCE, Query, targets
-from grafana.readable import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Curves:
+class LineOptions:
     """How curves are drawn.
 
     Attributes:
         stacked: whether they add up.
-        limits: whether the thresholds are drawn, too.
-        table: whether the legend, at the right, tells the newest and the greatest value of each.
+        thresholds: whether the thresholds are drawn, too.
+        legend_table: whether the legend, at the right, tells the newest and the greatest value of each.
         logarithmic: whether the axis is, so that great values do not hide small ones.
         bars: whether each value is a bar, as where most of the time there is none.
     """
 
     stacked: bool = False
-    limits: bool = False
-    table: bool = False
+    thresholds: bool = False
+    legend_table: bool = False
     logarithmic: bool = False
     bars: bool = False
 
 
 def _panel(
-    kind: str,
+    panel_type: str,
     title: str,
     description: str,
     queries: list[Query],
@@ -39,7 +39,7 @@ def _panel(
     options: Json,
 ) -> Json:
     return {
-        "type": kind,
+        "type": panel_type,
         "title": title,
         "description": description,
         "datasource": DATASOURCE,
@@ -49,21 +49,21 @@ def _panel(
     }
 
 
-def _newest_value() -> Json:
+def _reduce_to_last() -> Json:
     return {"values": False, "calcs": ["lastNotNull"], "fields": ""}
 
 
 def stat(
     title: str,
     description: str,
-    field: Field,
+    field: FieldConfig,
     queries: list[Query],
     *,
     overrides: Iterable[Json] = (),
-    text: str = "value",
+    text_mode: str = "value",
     vertical: bool = False,
 ) -> Json:
-    """Return a panel of big values on their colours; `text` is `value`, `name` or both."""
+    """Return a panel of big values on their colours; `text_mode` is `value`, `name` or both."""
     return _panel(
         "stat",
         title,
@@ -71,9 +71,9 @@ def stat(
         queries,
         {"defaults": field.defaults(), "overrides": list(overrides)},
         {
-            "reduceOptions": _newest_value(),
+            "reduceOptions": _reduce_to_last(),
             "orientation": "horizontal" if vertical else "vertical",
-            "textMode": text,
+            "textMode": text_mode,
             "colorMode": "background",
             "graphMode": "none",
             "justifyMode": "center",
@@ -83,26 +83,26 @@ def stat(
     )
 
 
-def course(
+def time_series(
     title: str,
     description: str,
-    field: Field,
+    field: FieldConfig,
     queries: list[Query],
     *,
     overrides: Iterable[Json] = (),
-    curves: Curves = Curves(),
+    line_options: LineOptions = LineOptions(),
 ) -> Json:
     """Return a panel of curves over time."""
-    scale: Json = {"type": "log", "log": 10} if curves.logarithmic else {"type": "linear"}
+    scale: Json = {"type": "log", "log": 10} if line_options.logarithmic else {"type": "linear"}
     custom: Json = {
-        "drawStyle": "bars" if curves.bars else "line",
-        "lineInterpolation": "stepAfter" if curves.stacked else "linear",
-        "lineWidth": 0 if curves.stacked or curves.bars else 1,
-        "fillOpacity": 80 if curves.stacked or curves.bars else 5,
+        "drawStyle": "bars" if line_options.bars else "line",
+        "lineInterpolation": "stepAfter" if line_options.stacked else "linear",
+        "lineWidth": 0 if line_options.stacked or line_options.bars else 1,
+        "fillOpacity": 80 if line_options.stacked or line_options.bars else 5,
         "showPoints": "never",
         "spanNulls": False,
-        "stacking": {"mode": "normal" if curves.stacked else "none", "group": "A"},
-        "thresholdsStyle": {"mode": "dashed" if curves.limits else "off"},
+        "stacking": {"mode": "normal" if line_options.stacked else "none", "group": "A"},
+        "thresholdsStyle": {"mode": "dashed" if line_options.thresholds else "off"},
         "scaleDistribution": scale,
     }
     return _panel(
@@ -114,17 +114,22 @@ def course(
         {
             "legend": {
                 "showLegend": True,
-                "displayMode": "table" if curves.table else "list",
-                "placement": "right" if curves.table else "bottom",
-                "calcs": ["lastNotNull", "max"] if curves.table else [],
+                "displayMode": "table" if line_options.legend_table else "list",
+                "placement": "right" if line_options.legend_table else "bottom",
+                "calcs": ["lastNotNull", "max"] if line_options.legend_table else [],
             },
-            "tooltip": {"mode": "multi", "sort": "none" if curves.stacked else "desc"},
+            "tooltip": {"mode": "multi", "sort": "none" if line_options.stacked else "desc"},
         },
     )
 
 
-def timeline(
-    title: str, description: str, field: Field, queries: list[Query], *, words: bool = True
+def state_timeline(
+    title: str,
+    description: str,
+    field: FieldConfig,
+    queries: list[Query],
+    *,
+    show_values: bool = True,
 ) -> Json:
     """Return a panel of states over time, a line a series."""
     return _panel(
@@ -135,7 +140,7 @@ def timeline(
         {"defaults": field.defaults({"lineWidth": 0, "fillOpacity": 90}), "overrides": []},
         {
             "mergeValues": True,
-            "showValue": "auto" if words else "never",
+            "showValue": "auto" if show_values else "never",
             "alignValue": "left",
             "rowHeight": 0.85,
             "legend": {
@@ -149,7 +154,7 @@ def timeline(
     )
 
 
-def bars(title: str, description: str, field: Field, queries: list[Query]) -> Json:
+def bar_gauge(title: str, description: str, field: FieldConfig, queries: list[Query]) -> Json:
     """Return a panel of bars side by side, a bar a series, each with its name and value."""
     return _panel(
         "bargauge",
@@ -158,7 +163,7 @@ def bars(title: str, description: str, field: Field, queries: list[Query]) -> Js
         queries,
         {"defaults": field.defaults(), "overrides": []},
         {
-            "reduceOptions": _newest_value(),
+            "reduceOptions": _reduce_to_last(),
             "orientation": "horizontal",
             "displayMode": "basic",
             "valueMode": "color",
@@ -171,12 +176,12 @@ def bars(title: str, description: str, field: Field, queries: list[Query]) -> Js
 def table(
     title: str,
     description: str,
-    field: Field,
+    field: FieldConfig,
     queries: list[Query],
     *,
     columns: dict[str, str],
     overrides: Iterable[Json] = (),
-    by: str = "",
+    join_by: str = "",
 ) -> Json:
     """Return a table.
 
@@ -188,7 +193,7 @@ def table(
         columns: the fields that are shown, in order, and what their columns are called. With
             several queries the values of the first are `Value #A`, of the second `Value #B`.
         overrides: what differs for some columns.
-        by: with several queries: the field by which their rows are joined.
+        join_by: with several queries: the field by which their rows are joined.
     """
     panel = _panel(
         "table",
@@ -201,7 +206,7 @@ def table(
         },
         {"showHeader": True, "cellHeight": "sm"},
     )
-    join: Json = {"id": "joinByField", "options": {"byField": by, "mode": "outer"}}
+    join: Json = {"id": "joinByField", "options": {"byField": join_by, "mode": "outer"}}
     show: list[Json] = [
         {"id": "filterFieldsByName", "options": {"include": {"names": list(columns)}}},
         {
@@ -213,4 +218,4 @@ def table(
             },
         },
     ]
-    return panel | {"transformations": [join, *show] if by else show}
+    return panel | {"transformations": [join, *show] if join_by else show}

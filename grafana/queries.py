@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from grafana.readable import Json
+from grafana.json_format import Json
 
 STATE = "rack_stack_slot:pirack_rasp_state:max"
-PLACE = "rack, stack, slot, rasp"
+RASP_LABELS = "rack, stack, slot, rasp"
 
 DATASOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
 
@@ -18,11 +18,11 @@ OF_RASP = 'rack="$rack",rasp="$rasp"'
 ALERTS = 'ALERTS{alertstate="firing",severity=~"critical|warning|info",rack=~"$rack|"}'
 
 
-class As(StrEnum):
+class QueryType(StrEnum):
     """What a query's answer is: one value a series, its course, or the rows of a table."""
 
-    NOW = "now"
-    COURSE = "course"
+    INSTANT = "now"
+    RANGE = "course"
     TABLE = "table"
 
 
@@ -32,17 +32,17 @@ class Query:
 
     expression: str
     legend: str = "__auto"
-    shape: As = As.NOW
+    query_type: QueryType = QueryType.INSTANT
 
 
-def course(expression: str, legend: str) -> Query:
+def range_query(expression: str, legend: str) -> Query:
     """Return a query for the course of an expression over the dashboard's time."""
-    return Query(expression, legend, As.COURSE)
+    return Query(expression, legend, QueryType.RANGE)
 
 
-def rows(expression: str) -> Query:
+def table_query(expression: str) -> Query:
     """Return a query for the rows of a table, as it is now."""
-    return Query(expression, shape=As.TABLE)
+    return Query(expression, query_type=QueryType.TABLE)
 
 
 def targets(queries: list[Query]) -> list[Json]:
@@ -54,9 +54,9 @@ def targets(queries: list[Query]) -> list[Json]:
             "editorMode": "code",
             "expr": query.expression,
             "legendFormat": query.legend,
-            "format": "table" if query.shape is As.TABLE else "time_series",
-            "instant": query.shape is not As.COURSE,
-            "range": query.shape is As.COURSE,
+            "format": "table" if query.query_type is QueryType.TABLE else "time_series",
+            "instant": query.query_type is not QueryType.RANGE,
+            "range": query.query_type is QueryType.RANGE,
         }
         for index, query in enumerate(queries)
     ]

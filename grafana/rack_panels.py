@@ -1,39 +1,47 @@
 """The panels that *Rack* has in both its shapes: numbers, what needs care, and what happened."""
 
 from grafana import links, states
-from grafana.fields import Field, override, painted
-from grafana.panels import Curves, bars, course, stat, table
-from grafana.queries import ALERTS, IN_RACK, PLACE, STATE, Query, rows
-from grafana.queries import course as through_time
-from grafana.readable import Json
+from grafana.fields import FieldConfig, override, override_color
+from grafana.json_format import Json
+from grafana.panels import LineOptions, bar_gauge, stat, table, time_series
+from grafana.queries import ALERTS, IN_RACK, RASP_LABELS, STATE, Query, table_query
+from grafana.queries import range_query as through_time
 
-_TEMPERATURE = f"max by ({PLACE}) (pirack_cpu_temperature_celsius{{{IN_RACK}}})"
-_BUSY = f"sum by ({PLACE}) (rate(pirack_cpu_busy_seconds_total{{{IN_RACK}}}[$__rate_interval]))"
+_TEMPERATURE = f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{IN_RACK}}})"
+_BUSY_CORES = (
+    f"sum by ({RASP_LABELS}) (rate(pirack_cpu_busy_seconds_total{{{IN_RACK}}}[$__rate_interval]))"
+)
 
 
-def numbers() -> list[tuple[Json, int]]:
+def summary_panels() -> list[tuple[Json, int]]:
     """Return the panels of the uppermost row, with their widths."""
-    return [(_by_state(), 10), (_hottest(), 4), (_weak(), 4), (_firing(), 3), (_failing_count(), 3)]
+    return [
+        (_rasps_by_state(), 10),
+        (_hottest(), 4),
+        (_throttled_count(), 4),
+        (_firing_alert_count(), 3),
+        (_failing_alias_count(), 3),
+    ]
 
 
-def _by_state() -> Json:
+def _rasps_by_state() -> Json:
     shown = (states.UP, states.WARM, states.HOT, states.DOWN, states.OFF)
     return stat(
         "Rasps by state",
         "How many rasps are in each state. The colours are those of the rack below.",
-        Field("none", decimals=0),
+        FieldConfig("none", decimals=0),
         [
-            Query(f"sum({STATE}{{{IN_RACK}}} == bool {each.value})", each.word.capitalize())
+            Query(f"sum({STATE}{{{IN_RACK}}} == bool {each.value})", each.text.capitalize())
             for each in shown
         ],
         overrides=[
             override(
-                each.word.capitalize(),
-                thresholds=states.steps((1, each.colour), base=states.NOTHING_COLOUR),
+                each.text.capitalize(),
+                thresholds=states.thresholds((1, each.color), base_color=states.NEUTRAL_COLOR),
             )
             for each in shown
         ],
-        text="value_and_name",
+        text_mode="value_and_name",
     )
 
 
@@ -41,62 +49,62 @@ def _hottest() -> Json:
     return stat(
         "Hottest",
         "The rasp with the highest temperature of its system on chip.",
-        Field(
+        FieldConfig(
             "celsius",
             decimals=0,
-            thresholds=states.temperature_steps(),
-            links=links.of_labelled_rasps(),
+            thresholds=states.temperature_thresholds(),
+            links=links.rasp_links_from_labels(),
         ),
         [Query(f"topk(1, {_TEMPERATURE})", "{{rasp}}")],
-        text="value_and_name",
+        text_mode="value_and_name",
     )
 
 
-def _needing_care(title: str, description: str, expression: str, colour: str) -> Json:
+def _issue_count(title: str, description: str, expression: str, color: str) -> Json:
     return stat(
         title,
         description,
-        Field("none", decimals=0, thresholds=states.steps((1, colour))),
+        FieldConfig("none", decimals=0, thresholds=states.thresholds((1, color))),
         [Query(expression, title)],
     )
 
 
-def _weak() -> Json:
-    conditions = f'max by ({PLACE}) (pirack_power_condition{{{IN_RACK},since="now"}})'
-    return _needing_care(
+def _throttled_count() -> Json:
+    conditions = f'max by ({RASP_LABELS}) (pirack_power_condition{{{IN_RACK},since="now"}})'
+    return _issue_count(
         "Throttled or under-voltage",
         "Rasps whose firmware says now that it slows them down, or that their supply is too weak.",
         f"sum({conditions})",
-        states.HOT.colour,
+        states.HOT.color,
     )
 
 
-def _firing() -> Json:
-    return _needing_care(
+def _firing_alert_count() -> Json:
+    return _issue_count(
         "Firing alerts",
         "Alerts that fire now, of whatever severity.",
         f"count({ALERTS}) or vector(0)",
-        states.DOWN.colour,
+        states.DOWN.color,
     )
 
 
-def _failing_count() -> Json:
-    return _needing_care(
+def _failing_alias_count() -> Json:
+    return _issue_count(
         "Failing aliases",
         "Aliases that failed in the newest scrape, over all rasps that answered it.",
         f"sum(pirack_alias_success{{{IN_RACK}}} == bool 0)",
-        states.WARM.colour,
+        states.WARM.color,
     )
 
 
-def alerts() -> Json:
+def alerts_table() -> Json:
     """Return the table of the alerts that fire."""
     return table(
         "Firing alerts",
         "Each alert that fires now, and what it is about. A click on one opens the page of alerts,"
         " which tells what to do.",
-        Field("none", nothing="No alert fires."),
-        [rows(ALERTS)],
+        FieldConfig("none", no_value="No alert fires."),
+        [table_query(ALERTS)],
         columns={
             "severity": "Severity",
             "alertname": "Alert",
@@ -108,113 +116,115 @@ def alerts() -> Json:
                 "Severity",
                 custom__width=90,
                 custom__cellOptions={"type": "color-background", "mode": "basic"},
-                mappings=states.severities(),
+                mappings=states.severity_mappings(),
             ),
-            override("Alert", links=[links.page("/alerts", "Page of alerts")]),
-            *_places(),
+            override("Alert", links=[links.page_link("/alerts", "Page of alerts")]),
+            *_link_overrides(),
         ],
     )
 
 
-def failing() -> Json:
+def failing_aliases() -> Json:
     """Return the table of the aliases that fail."""
     return table(
         "Failing aliases",
         "Each alias that failed in the newest scrape of a rasp: its reading is missing since.",
-        Field("none", nothing="No alias fails."),
-        [rows(f"pirack_alias_success{{{IN_RACK}}} == 0")],
+        FieldConfig("none", no_value="No alias fails."),
+        [table_query(f"pirack_alias_success{{{IN_RACK}}} == 0")],
         columns={"alias": "Alias", "stack": "Stack", "rasp": "Rasp"},
-        overrides=_places(),
+        overrides=_link_overrides(),
     )
 
 
-def _places() -> list[Json]:
+def _link_overrides() -> list[Json]:
     """Return what the columns of stacks and rasps lead to."""
     return [
         override(
             "Stack",
             custom__width=100,
-            links=[links.page("/stacks/${__value.raw}", "Page of stack ${__value.raw}")],
+            links=[links.page_link("/stacks/${__value.raw}", "Page of stack ${__value.raw}")],
         ),
         override(
             "Rasp",
             custom__width=110,
-            links=links.of_rasps("${__data.fields.Stack}", "${__value.raw}"),
+            links=links.rasp_links("${__data.fields.Stack}", "${__value.raw}"),
         ),
     ]
 
 
-def what_needs_care() -> tuple[int, list[tuple[Json, int]]]:
+def issues_row() -> tuple[int, list[tuple[Json, int]]]:
     """Return the row of panels that tell what needs somebody."""
-    return 8, [(alerts(), 8), (failing(), 8), (hottest_ten(), 8)]
+    return 8, [(alerts_table(), 8), (failing_aliases(), 8), (hottest_ten(), 8)]
 
 
-def over_time() -> tuple[int, list[tuple[Json, int]]]:
+def history_row() -> tuple[int, list[tuple[Json, int]]]:
     """Return the row of panels that tell what happened."""
     return 8, [(_states_over_time(), 8), (_temperatures(), 8), (_busiest_ten(), 8)]
 
 
 def _states_over_time() -> Json:
     shown = (states.UP, states.WARM, states.HOT, states.OFF, states.DOWN)
-    return course(
+    return time_series(
         "Rasps by state over time",
         "How many rasps were in each state, with power cuts, boots, installs and orders.",
-        Field("none", decimals=0, least=0),
+        FieldConfig("none", decimals=0, min=0),
         [
-            through_time(f"sum({STATE}{{{IN_RACK}}} == bool {each.value})", each.word.capitalize())
+            through_time(f"sum({STATE}{{{IN_RACK}}} == bool {each.value})", each.text.capitalize())
             for each in shown
         ],
-        overrides=[painted(each.word.capitalize(), each.colour) for each in shown],
-        curves=Curves(stacked=True),
+        overrides=[override_color(each.text.capitalize(), each.color) for each in shown],
+        line_options=LineOptions(stacked=True),
     )
 
 
 def _temperatures() -> Json:
     curves = {"Hottest": "max", "Half of them are below": "quantile", "Coolest": "min"}
     colours = (states.ORANGE, states.TEAL, states.BLUE)
-    return course(
+    return time_series(
         "Temperature of the rack",
         "The hottest, the median and the coolest rasp. Lines mark where WARM and HOT begin.",
-        Field("celsius", decimals=0, thresholds=states.temperature_steps()),
+        FieldConfig("celsius", decimals=0, thresholds=states.temperature_thresholds()),
         [
             through_time(
                 f"{function}({'0.5, ' if function == 'quantile' else ''}{_TEMPERATURE})", legend
             )
             for legend, function in curves.items()
         ],
-        overrides=[painted(legend, colour) for legend, colour in zip(curves, colours, strict=True)],
-        curves=Curves(limits=True),
+        overrides=[
+            override_color(legend, colour) for legend, colour in zip(curves, colours, strict=True)
+        ],
+        line_options=LineOptions(thresholds=True),
     )
 
 
 def hottest_ten() -> Json:
     """Return the hottest rasps, a bar each."""
-    return bars(
+    return bar_gauge(
         "The ten hottest",
         "The rasps with the highest temperatures now.",
-        Field(
+        FieldConfig(
             "celsius",
             decimals=0,
-            thresholds=states.temperature_steps(base=states.TEAL),
-            links=links.of_labelled_rasps(),
-            least=20,
-            most=90,
+            thresholds=states.temperature_thresholds(base_color=states.TEAL),
+            links=links.rasp_links_from_labels(),
+            min=20,
+            max=90,
         ),
         [Query(f"sort_desc(topk(10, {_TEMPERATURE}))", "{{rasp}}")],
     )
 
 
 def _busiest_ten() -> Json:
-    return bars(
+    return bar_gauge(
         "The ten busiest",
         "The rasps with the most busy cores now: 1 is one core at full load.",
-        Field(
+        FieldConfig(
             "none",
             decimals=2,
-            thresholds=states.steps(base=states.BLUE),
-            links=links.of_labelled_rasps(),
-            least=0,
-            most=4,
+            thresholds=states.thresholds(base_color=states.BLUE),
+            links=links.rasp_links_from_labels(),
+            min=0,
+            max=4,
         ),
-        [Query(f"sort_desc(topk(10, {_BUSY}))", "{{rasp}}")],
+        [Query(f"sort_desc(topk(10, {_BUSY_CORES}))", "{{rasp}}")],
     )

@@ -1,24 +1,24 @@
 """*Rasp*: how is this one, and what do its aliases say?"""
 
 from grafana import annotations, links, states
-from grafana.envelope import Place, dashboard, variables
-from grafana.fields import Field, override, painted
-from grafana.grid import COLUMNS, in_rows
-from grafana.panels import Curves, course, stat, table, timeline
-from grafana.queries import OF_RASP, PLACE, STATE, Query, rows
-from grafana.queries import course as over_time
-from grafana.readable import Json
+from grafana.dashboard import DashboardDefaults, make_dashboard, variables
+from grafana.fields import FieldConfig, override, override_color
+from grafana.grid import COLUMNS, layout_rows
+from grafana.json_format import Json
+from grafana.panels import LineOptions, stat, state_timeline, table, time_series
+from grafana.queries import OF_RASP, RASP_LABELS, STATE, Query, table_query
+from grafana.queries import range_query as over_time
 
-_CALM = states.STACK[1].colour
+_INFO_COLOR = states.STACK_STATES[1].color
 
 
-def rasp_dashboard(place: Place) -> Json:
+def rasp_dashboard(defaults: DashboardDefaults) -> Json:
     """Return *Rasp*."""
-    return dashboard(
-        links.RASP,
+    return make_dashboard(
+        links.RASP_UID,
         "Rasp",
         "How is this Raspberry Pi, and what do its aliases say?",
-        panels=in_rows(
+        panels=layout_rows(
             (
                 4,
                 [
@@ -26,17 +26,17 @@ def rasp_dashboard(place: Place) -> Json:
                     (_ping(), 3),
                     (_uptime(), 3),
                     (_temperature_now(), 3),
-                    (_firmware(), 4),
-                    (_root(), 4),
+                    (_power_condition(), 4),
+                    (_root_file_system(), 4),
                     (_address(), 4),
                 ],
             ),
-            (8, [(_temperature(), 8), (_cpu(), 8), (_clock(), 8)]),
-            (8, [(_memory(), 8), (_disk(), 8), (_conditions(), 8)]),
-            (13, [(_aliases(), COLUMNS)]),
+            (8, [(_temperature(), 8), (_cpu(), 8), (_cpu_frequency(), 8)]),
+            (8, [(_memory(), 8), (_disk(), 8), (_power_conditions_over_time(), 8)]),
+            (13, [(_aliases_table(), COLUMNS)]),
         ),
-        variables=variables(place, "rack", "stack", "rasp"),
-        annotations=annotations.of_rasp(),
+        variables=variables(defaults, "rack", "stack", "rasp"),
+        annotations=annotations.for_rasp(),
         page=("/rasps/${rasp}", "Page of the rasp"),
     )
 
@@ -45,19 +45,21 @@ def _state() -> Json:
     return stat(
         "State",
         "As the rule says: DOWN means that its exporter does not answer.",
-        Field("none", mappings=states.mapping(*states.RASP), nothing="UNKNOWN"),
-        [Query(f"max by ({PLACE}) ({STATE}{{{OF_RASP}}})", "{{rasp}}")],
+        FieldConfig(
+            "none", mappings=states.value_mappings(*states.RASP_STATES), no_value="UNKNOWN"
+        ),
+        [Query(f"max by ({RASP_LABELS}) ({STATE}{{{OF_RASP}}})", "{{rasp}}")],
     )
 
 
 def _ping() -> Json:
-    silent = states.Shown(0, "silent", states.DOWN.colour)
-    answers = states.Shown(1, "answers", states.UP.colour)
+    silent = states.ValueStyle(0, "silent", states.DOWN.color)
+    answers = states.ValueStyle(1, "answers", states.UP.color)
     return stat(
         "Ping",
         "Whether it answers a ping. If it does and is DOWN, its exporter is what has died.",
-        Field("none", mappings=states.mapping(silent, answers), nothing="unknown"),
-        [Query(f"max by ({PLACE}) (probe_success{{{OF_RASP}}})", "{{rasp}}")],
+        FieldConfig("none", mappings=states.value_mappings(silent, answers), no_value="unknown"),
+        [Query(f"max by ({RASP_LABELS}) (probe_success{{{OF_RASP}}})", "{{rasp}}")],
     )
 
 
@@ -65,8 +67,10 @@ def _uptime() -> Json:
     return stat(
         "Up for",
         "How long its kernel has been running.",
-        Field("dtdhms", thresholds=states.steps(base=_CALM), nothing="unknown"),
-        [Query(f"max by ({PLACE}) (pirack_uptime_seconds{{{OF_RASP}}})", "{{rasp}}")],
+        FieldConfig(
+            "dtdhms", thresholds=states.thresholds(base_color=_INFO_COLOR), no_value="unknown"
+        ),
+        [Query(f"max by ({RASP_LABELS}) (pirack_uptime_seconds{{{OF_RASP}}})", "{{rasp}}")],
     )
 
 
@@ -74,33 +78,44 @@ def _temperature_now() -> Json:
     return stat(
         "Temperature",
         "Of its system on chip.",
-        Field("celsius", decimals=1, thresholds=states.temperature_steps(), nothing="unknown"),
-        [Query(f"max by ({PLACE}) (pirack_cpu_temperature_celsius{{{OF_RASP}}})", "{{rasp}}")],
+        FieldConfig(
+            "celsius", decimals=1, thresholds=states.temperature_thresholds(), no_value="unknown"
+        ),
+        [
+            Query(
+                f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{OF_RASP}}})", "{{rasp}}"
+            )
+        ],
     )
 
 
-def _firmware() -> Json:
-    well = states.Shown(0, "all well", states.UP.colour)
-    before = states.Shown(1, "not always well", states.WARM.colour)
-    now = states.Shown(2, "not well now", states.HOT.colour)
+def _power_condition() -> Json:
+    well = states.ValueStyle(0, "all well", states.UP.color)
+    before = states.ValueStyle(1, "not always well", states.WARM.color)
+    now = states.ValueStyle(2, "not well now", states.HOT.color)
     condition = f"pirack_power_condition{{{OF_RASP},since="
     return stat(
         "Supply and throttling",
         "What the firmware says of under-voltage, a capped clock, throttling and the soft"
         " temperature limit: none, some since the boot, or some now.",
-        Field("none", mappings=states.mapping(well, before, now), nothing="unknown"),
-        [Query(f'max by ({PLACE}) (2 * {condition}"now"}} or {condition}"boot"}})', "{{rasp}}")],
+        FieldConfig("none", mappings=states.value_mappings(well, before, now), no_value="unknown"),
+        [
+            Query(
+                f'max by ({RASP_LABELS}) (2 * {condition}"now"}} or {condition}"boot"}})',
+                "{{rasp}}",
+            )
+        ],
     )
 
 
-def _root() -> Json:
-    writable = states.Shown(0, "writable", states.UP.colour)
-    readonly = states.Shown(1, "READ-ONLY", states.DOWN.colour)
+def _root_file_system() -> Json:
+    writable = states.ValueStyle(0, "writable", states.UP.color)
+    readonly = states.ValueStyle(1, "READ-ONLY", states.DOWN.color)
     return stat(
         "Root file system",
         "A root file system that can only be read is the usual end of an SD card.",
-        Field("none", mappings=states.mapping(writable, readonly), nothing="unknown"),
-        [Query(f"max by ({PLACE}) (pirack_disk_readonly{{{OF_RASP}}})", "{{rasp}}")],
+        FieldConfig("none", mappings=states.value_mappings(writable, readonly), no_value="unknown"),
+        [Query(f"max by ({RASP_LABELS}) (pirack_disk_readonly{{{OF_RASP}}})", "{{rasp}}")],
     )
 
 
@@ -108,91 +123,100 @@ def _address() -> Json:
     return stat(
         "Address",
         "The address at which Prometheus asks it. The MAC is on the rasp's page.",
-        Field("none", thresholds=states.steps(base=_CALM), nothing="unknown"),
+        FieldConfig(
+            "none", thresholds=states.thresholds(base_color=_INFO_COLOR), no_value="unknown"
+        ),
         [Query(f'max by (instance) (up{{job="ping",{OF_RASP}}})', "{{instance}}")],
-        text="name",
+        text_mode="name",
     )
 
 
 def _temperature() -> Json:
-    return course(
+    return time_series(
         "Temperature",
         "Of its system on chip. Lines mark where WARM and HOT begin.",
-        Field("celsius", decimals=1, thresholds=states.temperature_steps()),
+        FieldConfig("celsius", decimals=1, thresholds=states.temperature_thresholds()),
         [
             over_time(
-                f"max by ({PLACE}) (pirack_cpu_temperature_celsius{{{OF_RASP}}})", "temperature"
+                f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{OF_RASP}}})",
+                "temperature",
             )
         ],
-        overrides=[painted("temperature", states.ORANGE)],
-        curves=Curves(limits=True),
+        overrides=[override_color("temperature", states.ORANGE)],
+        line_options=LineOptions(thresholds=True),
     )
 
 
 def _cpu() -> Json:
     busy = f"rate(pirack_cpu_busy_seconds_total{{{OF_RASP}}}[$__rate_interval])"
-    return course(
+    return time_series(
         "Busy cores and load",
         "How many cores work, and how many processes run or wait (mean of a minute).",
-        Field("none", decimals=2, least=0),
+        FieldConfig("none", decimals=2, min=0),
         [
-            over_time(f"sum by ({PLACE}) ({busy})", "busy cores"),
-            over_time(f"max by ({PLACE}) (pirack_cpu_load1{{{OF_RASP}}})", "load"),
+            over_time(f"sum by ({RASP_LABELS}) ({busy})", "busy cores"),
+            over_time(f"max by ({RASP_LABELS}) (pirack_cpu_load1{{{OF_RASP}}})", "load"),
         ],
-        overrides=[painted("busy cores", states.BLUE), painted("load", states.ORANGE)],
+        overrides=[
+            override_color("busy cores", states.BLUE),
+            override_color("load", states.ORANGE),
+        ],
     )
 
 
-def _clock() -> Json:
-    return course(
+def _cpu_frequency() -> Json:
+    return time_series(
         "Clock",
         "Of the first core, as the kernel set it; the firmware may slow it down further.",
-        Field("hertz", decimals=1, least=0),
-        [over_time(f"max by ({PLACE}) (pirack_cpu_frequency_hertz{{{OF_RASP}}})", "clock")],
-        overrides=[painted("clock", states.BLUE)],
+        FieldConfig("hertz", decimals=1, min=0),
+        [over_time(f"max by ({RASP_LABELS}) (pirack_cpu_frequency_hertz{{{OF_RASP}}})", "clock")],
+        overrides=[override_color("clock", states.BLUE)],
     )
 
 
 def _memory() -> Json:
-    total = f"max by ({PLACE}) (pirack_memory_total_bytes{{{OF_RASP}}})"
-    available = f"max by ({PLACE}) (pirack_memory_available_bytes{{{OF_RASP}}})"
-    return course(
+    total = f"max by ({RASP_LABELS}) (pirack_memory_total_bytes{{{OF_RASP}}})"
+    available = f"max by ({RASP_LABELS}) (pirack_memory_available_bytes{{{OF_RASP}}})"
+    return time_series(
         "Memory",
         "What is in use, of all that the kernel manages.",
-        Field("bytes", decimals=1, least=0),
+        FieldConfig("bytes", decimals=1, min=0),
         [over_time(f"{total} - {available}", "in use"), over_time(total, "all")],
-        overrides=[painted("in use", states.BLUE), painted("all", states.GREY)],
+        overrides=[override_color("in use", states.BLUE), override_color("all", states.GREY)],
     )
 
 
 def _disk() -> Json:
-    size = f"max by ({PLACE}) (pirack_disk_size_bytes{{{OF_RASP}}})"
-    available = f"max by ({PLACE}) (pirack_disk_available_bytes{{{OF_RASP}}})"
-    return course(
+    size = f"max by ({RASP_LABELS}) (pirack_disk_size_bytes{{{OF_RASP}}})"
+    available = f"max by ({RASP_LABELS}) (pirack_disk_available_bytes{{{OF_RASP}}})"
+    return time_series(
         "Root file system in use",
         "The part of the root file system that is full.",
-        Field("percentunit", decimals=0, least=0, most=1, thresholds=states.fullness_steps()),
+        FieldConfig("percentunit", decimals=0, min=0, max=1, thresholds=states.usage_thresholds()),
         [over_time(f"1 - {available} / {size}", "full")],
-        overrides=[painted("full", states.BLUE)],
-        curves=Curves(limits=True),
+        overrides=[override_color("full", states.BLUE)],
+        line_options=LineOptions(thresholds=True),
     )
 
 
-def _conditions() -> Json:
-    no = states.Shown(0, "no", states.NOTHING_COLOUR)
-    yes = states.Shown(1, "yes", states.HOT.colour)
+def _power_conditions_over_time() -> Json:
+    no = states.ValueStyle(0, "no", states.NEUTRAL_COLOR)
+    yes = states.ValueStyle(1, "yes", states.HOT.color)
     conditions = f'pirack_power_condition{{{OF_RASP},since="now"}}'
-    return timeline(
+    return state_timeline(
         "What the firmware complains of",
         "When the supply was too weak, and when the firmware slowed the rasp down.",
-        Field("none", mappings=states.mapping(no, yes)),
+        FieldConfig("none", mappings=states.value_mappings(no, yes)),
         [over_time(f"max by (condition) ({conditions})", "{{condition}}")],
-        words=False,
+        show_values=False,
     )
 
 
-def _aliases() -> Json:
-    worked = [states.Shown(0, "failed", states.DOWN.colour), states.Shown(1, "worked", "text")]
+def _aliases_table() -> Json:
+    worked = [
+        states.ValueStyle(0, "failed", states.DOWN.color),
+        states.ValueStyle(1, "worked", "text"),
+    ]
     # An alias's metric is called after it; one that prints labels has a value for each.
     own = "pirack_(alias_.+|up|exporter_.+|config_.+)"
     value = f'{{__name__=~"pirack_.+",__name__!~"{own}",job="rasp",{OF_RASP}}}'
@@ -201,11 +225,11 @@ def _aliases() -> Json:
         "Aliases",
         "What each alias said in the newest scrape, whether it worked and how long it took. Of one"
         " that prints several values the greatest is shown.",
-        Field("none"),
+        FieldConfig("none"),
         [
-            rows(f"max by (alias) ({named})"),
-            rows(f"max by (alias) (pirack_alias_success{{{OF_RASP}}})"),
-            rows(f"max by (alias) (pirack_alias_duration_seconds{{{OF_RASP}}})"),
+            table_query(f"max by (alias) ({named})"),
+            table_query(f"max by (alias) (pirack_alias_success{{{OF_RASP}}})"),
+            table_query(f"max by (alias) (pirack_alias_duration_seconds{{{OF_RASP}}})"),
         ],
         columns={
             "alias": "Alias",
@@ -217,10 +241,10 @@ def _aliases() -> Json:
             override("Value", unit="none"),
             override(
                 "Success",
-                mappings=states.mapping(*worked),
+                mappings=states.value_mappings(*worked),
                 custom__cellOptions={"type": "color-text"},
             ),
             override("Duration", unit="s", decimals=1),
         ],
-        by="alias",
+        join_by="alias",
     )

@@ -135,11 +135,11 @@ class Database:
         self._timeout = timeout
         with suppress(OSError):  # it is there, or SQLite says what is wrong
             os.mknod(path, 0o600)  # it holds hashes of passwords
-        with self._alone(), self.connection() as connection:
+        with self._folder_lock(), self.connection() as connection:
             self._migrate(connection)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _folder_lock(self) -> Iterator[None]:
         """Keep other processes from making the same new file: SQLite would refuse one of them.
 
         The lock is on the folder: to open the file itself and close it again would give away the

@@ -18,12 +18,12 @@ class RackError(Exception):
 class LayoutError(RackError, ValueError):
     """rack.toml says something that cannot be: which file, which key, what is wrong, the mend."""
 
-    def __init__(self, path: Path, key: str, what: str, mend: str) -> None:
-        self.path, self.key, self.what, self.mend = path, key, what, mend
-        super().__init__(": ".join(part for part in (str(path), key, what, mend) if part))
+    def __init__(self, path: Path, key: str, problem: str, hint: str) -> None:
+        self.path, self.key, self.problem, self.hint = path, key, problem, hint
+        super().__init__(": ".join(part for part in (str(path), key, problem, hint) if part))
 
 
-class UnknownPlace(RackError, LookupError):
+class UnknownTargetError(RackError, LookupError):
     """There is no such stack or slot in this rack, or the words do not name any place."""
 
 

@@ -4,7 +4,7 @@ gpiozero's `LGPIOPin` claims a line as an input when it is made, as an output at
 that, and as an input again when it is closed: a relay would move each time (gpiozero's issues 707
 and 1058). A `LatchingPin` claims its line once, as an output at the wanted level, and never gives
 it back. What becomes of it when the process ends is the kernel's to say: see
-`rack.kernel_gpio.persists_outputs`.
+`rack.gpio_persistence.persists_outputs`.
 
 GPIOZERO_PIN_FACTORY=latching selects these pins, by an entry point of this distribution.
 """

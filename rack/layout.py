@@ -5,7 +5,7 @@ from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
-from rack.errors import UnknownPlace
+from rack.errors import UnknownTargetError
 
 Contact = Literal["normally_open", "normally_closed"]
 AfterBoot = Literal["restore", "on", "off"]
@@ -79,17 +79,17 @@ class RelayBoard:
     contact: Contact
     after_boot: AfterBoot = "restore"
 
-    def gives_power(self, *, energised: bool) -> bool:
+    def power_when(self, *, energised: bool) -> bool:
         """Tell whether a stack has power while its relay is energised, or is not."""
         return energised == (self.contact == "normally_open")
 
-    def energises(self, *, power: bool) -> bool:
+    def coil_state_for(self, *, power: bool) -> bool:
         """Tell whether a relay must be energised for its stack to have power, or to have none."""
         return power == (self.contact == "normally_open")
 
 
 @dataclass(frozen=True, slots=True)
-class AccessRules:
+class AccessSettings:
     """Who comes in how.
 
     `anonymous` is what those may do who have not said who they are; `hosts` are the names, beside
@@ -101,30 +101,30 @@ class AccessRules:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderRules:
+class OrderSettings:
     """How long what may take while an order runs, in seconds, and how many rasps boot at once.
 
     A rasp gets `boot_seconds` from power to an answer and `shutdown_seconds` to be gone; its disks
-    get `settle_seconds` between that and the cut; a power cycle leaves a stack off for
-    `off_seconds`. `booting_at_once` counts rasps: many supplies cannot bear more (of 22 Pi 3 that
+    get `disk_settle_seconds` between that and the cut; a power cycle leaves a stack off for
+    `off_seconds`. `max_booting` counts rasps: many supplies cannot bear more (of 22 Pi 3 that
     booted from the network at once, 1 to 5 came up: raspberrypi/firmware's issue 764).
     """
 
     boot_seconds: float = 120.0
     shutdown_seconds: float = 60.0
-    settle_seconds: float = 5.0
+    disk_settle_seconds: float = 5.0
     off_seconds: float = 5.0
-    booting_at_once: int = 8
+    max_booting: int = 8
 
 
-PI_PREFIXES = (
+RASPBERRY_PI_MAC_PREFIXES = (
     "b8:27:eb", "dc:a6:32", "e4:5f:01", "28:cd:c1", "d8:3a:dd", "2c:cf:67", "88:a2:9e",
 )  # fmt: skip
 """What the MAC addresses of Raspberry Pis begin with, as registered with the IEEE."""
 
 
 @dataclass(frozen=True, slots=True)
-class InstallRules:
+class InstallSettings:
     """What an install goes by; times in seconds.
 
     `timeout_seconds` is what a rasp gets from power to its first word, `cut_seconds` how long a
@@ -137,19 +137,19 @@ class InstallRules:
     cut_seconds: float = 3.0
     stagger_seconds: float = 1.0
     replace_seconds: float = 900.0
-    mac_prefixes: tuple[str, ...] = PI_PREFIXES
+    mac_prefixes: tuple[str, ...] = RASPBERRY_PI_MAC_PREFIXES
 
 
 @dataclass(frozen=True, slots=True)
-class RemedyRules:
-    """What the controller may do about an alert by itself: see `controller.alerts.remedies`.
+class RemediationSettings:
+    """What the controller may do about an alert by itself: see `controller.alerts.remediation`.
 
-    `at_most_an_hour` is for all of them together.
+    `max_per_hour` is for all of them together.
     """
 
     power_cycle_dead_stack: bool = False
     reboot_wedged_rasp: bool = False
-    at_most_an_hour: int = 2
+    max_per_hour: int = 2
 
 
 @dataclass(frozen=True)
@@ -160,10 +160,10 @@ class Rack:
     network: Network
     relays: RelayBoard
     stacks: tuple[Stack, ...]
-    access: AccessRules = AccessRules()
-    orders: OrderRules = OrderRules()
-    install: InstallRules = InstallRules()
-    remedies: RemedyRules = RemedyRules()
+    access: AccessSettings = AccessSettings()
+    orders: OrderSettings = OrderSettings()
+    install: InstallSettings = InstallSettings()
+    remediation: RemediationSettings = RemediationSettings()
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:
@@ -171,13 +171,13 @@ class Rack:
         return tuple(slot for stack in self.stacks for slot in stack.slots)
 
     def stack(self, number: int) -> Stack:
-        """Return the stack of this number, or raise `UnknownPlace`."""
+        """Return the stack of this number, or raise `UnknownTargetError`."""
         if 1 <= number <= len(self.stacks):
             return self.stacks[number - 1]
-        raise UnknownPlace(f"no stack {number}: this rack has stacks 1 to {len(self.stacks)}")
+        raise UnknownTargetError(f"no stack {number}: this rack has stacks 1 to {len(self.stacks)}")
 
     def slot(self, id: int) -> Slot:  # noqa: A002 - the word of the design and of the API
-        """Return the slot of this id, or raise `UnknownPlace`."""
+        """Return the slot of this id, or raise `UnknownTargetError`."""
         if 1 <= id <= len(self.slots):
             return self.slots[id - 1]
-        raise UnknownPlace(f"no rasp {id}: this rack has rasps 1 to {len(self.slots)}")
+        raise UnknownTargetError(f"no rasp {id}: this rack has rasps 1 to {len(self.slots)}")

@@ -17,21 +17,21 @@ from pydantic_core import ErrorDetails
 
 from rack.errors import LayoutError
 from rack.layout import (
-    AccessRules,
+    AccessSettings,
     AfterBoot,
     Anonymous,
     Contact,
-    InstallRules,
+    InstallSettings,
     Network,
-    OrderRules,
+    OrderSettings,
     Rack,
     RelayBoard,
-    RemedyRules,
+    RemediationSettings,
     Slot,
     Stack,
 )
 
-_FIELD_OF_PLAN = re.compile(r"\{(?:id|stack|slot)(?::0?\d)?\}")
+_ADDRESS_PLACEHOLDER = re.compile(r"\{(?:id|stack|slot)(?::0?\d)?\}")
 
 
 class _Table(BaseModel):
@@ -92,63 +92,63 @@ class _AccessTable(_Table):
     )
 
 
-def _seconds(default: float, most: float = 3600.0) -> Any:
+def _non_negative_seconds(default: float, maximum: float = 3600.0) -> Any:
     return Field(
         default=default,
         ge=0,
-        le=most,
+        le=maximum,
         allow_inf_nan=False,
-        description=f"give seconds, 0 to {most:g}",
+        description=f"give seconds, 0 to {maximum:g}",
     )
 
 
-_ORDERS = OrderRules()
+_ORDER_DEFAULTS = OrderSettings()
 
 
 class _OrdersTable(_Table):
-    boot_seconds: float = _seconds(_ORDERS.boot_seconds)
-    shutdown_seconds: float = _seconds(_ORDERS.shutdown_seconds)
-    settle_seconds: float = _seconds(_ORDERS.settle_seconds)
-    off_seconds: float = _seconds(_ORDERS.off_seconds)
-    booting_at_once: int = Field(
-        default=_ORDERS.booting_at_once,
+    boot_seconds: float = _non_negative_seconds(_ORDER_DEFAULTS.boot_seconds)
+    shutdown_seconds: float = _non_negative_seconds(_ORDER_DEFAULTS.shutdown_seconds)
+    disk_settle_seconds: float = _non_negative_seconds(_ORDER_DEFAULTS.disk_settle_seconds)
+    off_seconds: float = _non_negative_seconds(_ORDER_DEFAULTS.off_seconds)
+    max_booting: int = Field(
+        default=_ORDER_DEFAULTS.max_booting,
         ge=1,
         le=10_000,
         description="give the number of rasps that may boot at once, 1 or more",
     )
 
 
-def _more_seconds(default: float, most: float) -> Any:
-    return Field(default=default, gt=0, le=most, description=f"give seconds, up to {most:g}")
+def _positive_seconds(default: float, maximum: float) -> Any:
+    return Field(default=default, gt=0, le=maximum, description=f"give seconds, up to {maximum:g}")
 
 
-_INSTALL = InstallRules()
+_INSTALL_DEFAULTS = InstallSettings()
 
 
 class _InstallTable(_Table):
-    timeout_seconds: float = _more_seconds(_INSTALL.timeout_seconds, 3600)
-    cut_seconds: float = _more_seconds(_INSTALL.cut_seconds, 60)
-    stagger_seconds: float = _seconds(_INSTALL.stagger_seconds, 60)
-    replace_seconds: float = _more_seconds(_INSTALL.replace_seconds, 86400)
+    timeout_seconds: float = _positive_seconds(_INSTALL_DEFAULTS.timeout_seconds, 3600)
+    cut_seconds: float = _positive_seconds(_INSTALL_DEFAULTS.cut_seconds, 60)
+    stagger_seconds: float = _non_negative_seconds(_INSTALL_DEFAULTS.stagger_seconds, 60)
+    replace_seconds: float = _positive_seconds(_INSTALL_DEFAULTS.replace_seconds, 86400)
     mac_prefixes: list[Annotated[str, Field(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){0,5}$")]] = Field(
-        default=list(_INSTALL.mac_prefixes),
+        default=list(_INSTALL_DEFAULTS.mac_prefixes),
         min_length=1,
         description='give what rasps\' MACs begin with, in lower case, such as ["b8:27:eb"]',
     )
 
 
-_REMEDIES = RemedyRules()
+_REMEDIATION_DEFAULTS = RemediationSettings()
 
 
-class _RemediesTable(_Table):
+class _RemediationTable(_Table):
     power_cycle_dead_stack: bool = Field(
         default=False, description="give true to power-cycle a stack of which nothing answers"
     )
     reboot_wedged_rasp: bool = Field(
         default=False, description="give true to reboot a rasp that answers ping alone"
     )
-    at_most_an_hour: int = Field(
-        default=_REMEDIES.at_most_an_hour,
+    max_per_hour: int = Field(
+        default=_REMEDIATION_DEFAULTS.max_per_hour,
         ge=1,
         le=60,
         description="give the number of remedies in an hour, 1 to 60",
@@ -166,7 +166,7 @@ class _RackFile(_Table):
     access: _AccessTable = _AccessTable()
     orders: _OrdersTable = _OrdersTable()
     install: _InstallTable = _InstallTable()
-    remedies: _RemediesTable = _RemediesTable()
+    remediation: _RemediationTable = _RemediationTable()
     stacks: list[_StackTable] = Field(
         min_length=1, description="add a table [[stacks]] for each stack"
     )
@@ -210,11 +210,11 @@ def parse(text: str, path: Path = Path("rack.toml")) -> Rack:
 def _first_error(path: Path, error: ValidationError) -> LayoutError:
     # An unknown key is told first: it is often the misspelt twin of one that is missing.
     details = min(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
-    what, mend = _explain(details)
-    return LayoutError(path, _key(details["loc"]), what, mend)
+    what, mend = _problem_and_hint(details)
+    return LayoutError(path, _format_key(details["loc"]), what, mend)
 
 
-def _explain(details: ErrorDetails) -> tuple[str, str]:
+def _problem_and_hint(details: ErrorDetails) -> tuple[str, str]:
     fields, name = _fields_at(details["loc"])
     if details["type"] == "extra_forbidden":
         near = get_close_matches(name, fields, n=1)
@@ -224,11 +224,11 @@ def _explain(details: ErrorDetails) -> tuple[str, str]:
     mend = fields[name].description if name in fields else None
     what = "missing" if details["type"] == "missing" else f"{details['msg'].lower()}"
     if details["type"] != "missing":
-        what = f"{_shown(details['input'])} is wrong ({what})"
+        what = f"{_truncate(details['input'])} is wrong ({what})"
     return what, mend or "see the rack.toml that PiRack comes with"
 
 
-def _shown(value: object) -> str:
+def _truncate(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004
 
@@ -241,7 +241,7 @@ def _fields_at(location: tuple[int | str, ...]) -> tuple[Mapping[str, Any], str]
         "access": _AccessTable,
         "orders": _OrdersTable,
         "install": _InstallTable,
-        "remedies": _RemediesTable,
+        "remedies": _RemediationTable,
         "stacks": _StackTable,
     }
     words = [str(word) for word in location if isinstance(word, str)]
@@ -249,7 +249,7 @@ def _fields_at(location: tuple[int | str, ...]) -> tuple[Mapping[str, Any], str]
     return table.model_fields, words[min(1, len(words) - 1)] if table is not _RackFile else words[0]
 
 
-def _key(location: tuple[int | str, ...]) -> str:
+def _format_key(location: tuple[int | str, ...]) -> str:
     """Name a key as people count: `stacks[3].pin` is the pin of the third stack."""
     key = ""
     for word in location:
@@ -284,7 +284,10 @@ def _build(file: _RackFile, path: Path) -> Rack:
         count = table.slots or file.slots
         slots = tuple(
             Slot(
-                next_id + i, number, i + 1, _planned(file.network, path, next_id + i, number, i + 1)
+                next_id + i,
+                number,
+                i + 1,
+                _slot_address(file.network, path, next_id + i, number, i + 1),
             )
             for i in range(count)
         )
@@ -300,21 +303,23 @@ def _build(file: _RackFile, path: Path) -> Rack:
         ),
         relays=RelayBoard(file.relays.active_high, file.relays.contact, file.relays.after_boot),
         stacks=tuple(stacks),
-        access=AccessRules(file.access.anonymous, tuple(file.access.hosts)),
-        orders=OrderRules(**dict(file.orders)),
-        install=InstallRules(
+        access=AccessSettings(file.access.anonymous, tuple(file.access.hosts)),
+        orders=OrderSettings(**dict(file.orders)),
+        install=InstallSettings(
             **dict(file.install) | {"mac_prefixes": tuple(file.install.mac_prefixes)}
         ),
-        remedies=RemedyRules(**dict(file.remedies)),
+        remediation=RemediationSettings(**dict(file.remediation)),
     )
     _check_addresses(rack, path)
     return rack
 
 
-def _planned(network: _NetworkTable, path: Path, id: int, stack: int, slot: int) -> IPv4Address:  # noqa: A002
+def _slot_address(
+    network: _NetworkTable, path: Path, id: int, stack: int, slot: int
+) -> IPv4Address:  # noqa: A002
     mend = _NetworkTable.model_fields["address"].description or ""
     # The plan goes through str.format: let nothing but the three fields into it.
-    if re.search(r"[{}]", _FIELD_OF_PLAN.sub("", network.address)):
+    if re.search(r"[{}]", _ADDRESS_PLACEHOLDER.sub("", network.address)):
         raise LayoutError(path, "network.address", f"{network.address!r} has another field", mend)
     text = network.address.format(id=id, stack=stack, slot=slot)
     try:

@@ -12,7 +12,7 @@ CONTROLLER = "controller"
 """What the controller calls itself to those who find the lock held."""
 
 
-class InUse(RackError):
+class DatabaseInUseError(RackError):
     """Another program drives the relays of the same database; `holder` is what it calls itself."""
 
     def __init__(self, holder: str, process: str, database: Path) -> None:
@@ -24,7 +24,7 @@ class InUse(RackError):
 
 
 @contextmanager
-def alone(database: Path, holder: str) -> Iterator[None]:
+def exclusive_access(database: Path, holder: str) -> Iterator[None]:
     """Hold the lock beside a database; the kernel frees it however this process ends.
 
     Args:
@@ -48,7 +48,7 @@ def alone(database: Path, holder: str) -> Iterator[None]:
         except BlockingIOError as error:
             file.seek(0)
             other, _, process = file.read().strip().rpartition(" ")
-            raise InUse(other, process, database) from error
+            raise DatabaseInUseError(other, process, database) from error
         file.truncate(0)
         file.write(f"{holder} {os.getpid()}\n")
         file.flush()

@@ -17,8 +17,8 @@ from gpiozero.exc import BadPinFactory, GPIOZeroError
 from gpiozero.output_devices import OutputDevice
 from gpiozero.pins import Factory, Pin
 
-from rack import commanded
-from rack.commanded import CommandedPower
+from rack import commanded_power
+from rack.commanded_power import CommandedPower
 from rack.database import Database
 from rack.errors import RelayError
 from rack.layout import AfterBoot, Rack, RelayBoard, Stack
@@ -45,9 +45,9 @@ def pin_factory() -> Factory:
     raise BadPinFactory(f"there is no pin factory {name!r}: name latching, or install PiRack anew")
 
 
-def take_over(
-    before: CommandedPower | None,
-    found: bool,
+def initial_power(
+    previous: CommandedPower | None,
+    current: bool,
     after_boot: AfterBoot,
     boot_id: str,
     now: float,
@@ -55,27 +55,29 @@ def take_over(
     """Decide which power a stack is to have when the controller starts.
 
     Args:
-        before: what was last commanded; None where nothing ever was.
-        found: whether the stack has power as its relay stands: what is to stay where nothing was
+        previous: what was last commanded; None where nothing ever was.
+        current: whether the stack has power as its relay stands: what is to stay where nothing was
             commanded, for whoever wired it has it as they want it.
         after_boot: rack.toml's word for the case that the master has booted since.
         boot_id: this boot of the master.
         now: seconds since the epoch.
     """
-    if before is None:
-        return CommandedPower(found, now, boot_id)
-    is_on = before.is_on
-    if before.boot_id != boot_id and after_boot != "restore":
+    if previous is None:
+        return CommandedPower(current, now, boot_id)
+    is_on = previous.is_on
+    if previous.boot_id != boot_id and after_boot != "restore":
         is_on = after_boot == "on"
-        before = replace(before, before_install=None)  # no install has what rack.toml has set
-    since = before.since if is_on == before.is_on else now
-    return replace(before, is_on=is_on, since=since, boot_id=boot_id)
+        previous = replace(
+            previous, power_before_install=None
+        )  # no install has what rack.toml has set
+    since = previous.since if is_on == previous.is_on else now
+    return replace(previous, is_on=is_on, since=since, boot_id=boot_id)
 
 
 class Relays:
     """The relays of a rack. Safe to be called from several threads.
 
-    Making it takes over each relay as it is: see `take_over`. Nothing gives a relay back: it stays
+    Making it takes over each relay as it is: see `initial_power`. Nothing gives a relay back: it stays
     as it is when the process ends, in whatever way.
 
     Args:
@@ -89,7 +91,7 @@ class Relays:
         DatabaseError: the database cannot be used; no relay was touched.
     """
 
-    trouble: str = ""
+    error: str = ""
     """Why the relays cannot be driven on this machine; empty where they can."""
 
     def __init__(
@@ -108,16 +110,16 @@ class Relays:
         self._commanded: dict[int, CommandedPower] = {}
         self._relays: dict[int, OutputDevice] = {}
         try:
-            self._take_over_all(factory(), boot_id.read_text(encoding="ascii").strip())
+            self._claim_all(factory(), boot_id.read_text(encoding="ascii").strip())
         except (GPIOZeroError, ImportError, OSError) as error:
-            self.trouble = f"the relays cannot be driven: {error} (see docs/wiring.md)"
+            self.error = f"the relays cannot be driven: {error} (see docs/wiring.md)"
 
-    def _take_over_all(self, factory: Factory, boot_id: str) -> None:
+    def _claim_all(self, factory: Factory, boot_id: str) -> None:
         board = self._rack.relays
-        before = commanded.read(self._database)
+        before = commanded_power.load_all(self._database)
         now = self._clock()
         self._commanded = {
-            stack.number: take_over(
+            stack.number: initial_power(
                 before.get(stack.number),
                 _has_power(factory.pin(stack.pin), board),
                 board.after_boot,
@@ -126,12 +128,12 @@ class Relays:
             )
             for stack in self._rack.stacks
         }
-        commanded.keep(self._database, self._commanded)
+        commanded_power.save(self._database, self._commanded)
         self._relays = {
             stack.number: OutputDevice(
                 stack.pin,
                 active_high=board.active_high,
-                initial_value=board.energises(power=self._commanded[stack.number].is_on),
+                initial_value=board.coil_state_for(power=self._commanded[stack.number].is_on),
                 pin_factory=factory,
             )
             for stack in self._rack.stacks
@@ -151,7 +153,7 @@ class Relays:
         """Cut a stack's power, at once, whatever runs on it. Raises what `on` raises."""
         self._command(self._rack.stack(stack), is_on=False, installing=installing)
 
-    def give_back(self) -> tuple[int, ...]:
+    def restore_after_install(self) -> tuple[int, ...]:
         """Give each stack that an install still has the power that it had before; return these.
 
         A stack that was commanded since in any other way is no longer the install's.
@@ -160,15 +162,15 @@ class Relays:
             RelayError: a relay cannot be driven.
             DatabaseError: what is commanded cannot be kept; that relay was not touched.
         """
-        self._check()
+        self._require_working()
         with self._lock:
             taken = {
-                stack: power.before_install
+                stack: power.power_before_install
                 for stack in self._rack.stacks
-                if (power := self._commanded[stack.number]).before_install is not None
+                if (power := self._commanded[stack.number]).power_before_install is not None
             }
             for stack, is_on in taken.items():
-                self._move(stack, is_on=is_on, before_install=None)
+                self._switch(stack, is_on=is_on, before_install=None)
         return tuple(stack.number for stack in taken)
 
     def is_on(self, stack: int) -> bool:
@@ -183,46 +185,48 @@ class Relays:
             RelayError: the relays cannot be driven, so nobody can tell.
         """
         number = self._rack.stack(stack).number
-        self._check()
+        self._require_working()
         return self._commanded[number]
 
     def all_commanded(self) -> Mapping[int, CommandedPower]:
         """Return what each stack was last commanded to have; nothing where nobody can tell."""
-        return {} if self.trouble else dict(self._commanded)
+        return {} if self.error else dict(self._commanded)
 
     def _command(self, stack: Stack, *, is_on: bool, installing: bool) -> None:
-        self._check()
+        self._require_working()
         with self._lock:
             before = self._commanded[stack.number]
-            found = before.is_on if before.before_install is None else before.before_install
-            self._move(stack, is_on=is_on, before_install=found if installing else None)
+            found = (
+                before.is_on if before.power_before_install is None else before.power_before_install
+            )
+            self._switch(stack, is_on=is_on, before_install=found if installing else None)
 
-    def _move(self, stack: Stack, *, is_on: bool, before_install: bool | None) -> None:
+    def _switch(self, stack: Stack, *, is_on: bool, before_install: bool | None) -> None:
         before = self._commanded[stack.number]
         since = before.since if before.is_on == is_on else self._clock()
-        after = replace(before, is_on=is_on, since=since, before_install=before_install)
-        self._keep(stack, after)
+        after = replace(before, is_on=is_on, since=since, power_before_install=before_install)
+        self._save(stack, after)
         try:
-            self._relays[stack.number].value = self._rack.relays.energises(power=is_on)
+            self._relays[stack.number].value = self._rack.relays.coil_state_for(power=is_on)
         except (GPIOZeroError, OSError) as error:
-            self._keep(stack, before)
+            self._save(stack, before)
             raise RelayError(f"the relay of stack {stack.number} did not move: {error}") from error
 
-    def _keep(self, stack: Stack, power: CommandedPower) -> None:
-        commanded.keep(self._database, {stack.number: power})
+    def _save(self, stack: Stack, power: CommandedPower) -> None:
+        commanded_power.save(self._database, {stack.number: power})
         self._commanded[stack.number] = power
 
-    def _check(self) -> None:
-        if self.trouble:
-            raise RelayError(self.trouble)
+    def _require_working(self) -> None:
+        if self.error:
+            raise RelayError(self.error)
 
 
 def _has_power(pin: Pin, board: RelayBoard) -> bool:
     """Tell whether a stack has power as its relay stands, before the pin is claimed."""
     if pin.function == "input":
-        return board.gives_power(energised=False)
+        return board.power_when(energised=False)
     if pin.state is None:
         # Another program has driven it, and reading its level would let go of it. Should it be
         # off, power does less harm than a cut would, should it be on.
         return True
-    return board.gives_power(energised=bool(pin.state) == board.active_high)
+    return board.power_when(energised=bool(pin.state) == board.active_high)

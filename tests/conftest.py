@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from virtual_rack.programs import ProgramError, find
+from tools.programs import ProgramError, find
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",  # root, as in CI, has none
@@ -22,7 +22,7 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-FORBIDDEN = os.environ.get("PIRACK_FORBID_SKIPS") == "1"
+SKIPS_FORBIDDEN = os.environ.get("PIRACK_FORBID_SKIPS") == "1"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
     chromium = find("chromium")
     driver = subprocess.run(
         [sys.executable, "-m", "playwright", "--version"],
-        env=chromium.env,
+        env=chromium.environment,
         capture_output=True,
         text=True,
         timeout=30,
@@ -41,11 +41,11 @@ def browser() -> Iterator[Browser]:
         pytest.skip(f"Playwright's driver does not run here: {driver.stderr.strip()}")
     with pytest.MonkeyPatch.context() as environment:
         # The driver starts here, and may lack a library that came with Chromium.
-        for name, value in chromium.settings.items():
+        for name, value in chromium.extra_environment.items():
             environment.setenv(name, value)
         playwright = sync_playwright().start()
     browser = playwright.chromium.launch(
-        executable_path=str(chromium.path), env={**chromium.env}, args=CHROMIUM_FLAGS
+        executable_path=str(chromium.path), env={**chromium.environment}, args=CHROMIUM_FLAGS
     )
     yield browser
     browser.close()
@@ -62,7 +62,7 @@ def pytest_runtest_makereport(
         report.outcome = "skipped"
         report.longrepr = (file, (line or 0) + 1, f"Skipped: {call.excinfo.value}")
     if not hasattr(report, "wasxfail"):
-        _forbid_skip(report)
+        _fail_skipped(report)
     return report
 
 
@@ -71,12 +71,12 @@ def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     report = yield
-    _forbid_skip(report)
+    _fail_skipped(report)
     return report
 
 
-def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
-    if FORBIDDEN and report.outcome == "skipped":
+def _fail_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if SKIPS_FORBIDDEN and report.outcome == "skipped":
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"PIRACK_FORBID_SKIPS=1 allows no skip, and this was: {reason}"

@@ -8,26 +8,32 @@ from exporter.aliases import AliasesError
 from exporter.aliases import load as load_aliases
 from rack.errors import RackError
 from rack.layout_file import load as load_layout
-from virtual_rack import control, running, world
-from virtual_rack.command_line import NAMESPACES, parser
-from virtual_rack.loopback import Options, loopback_rack
-from virtual_rack.programs import ProgramError
+from tools.programs import ProgramError
+from virtual_rack import control, lifecycle, sandbox
+from virtual_rack.command_line import NAMESPACES, build_parser
+from virtual_rack.loopback import LoopbackOptions, loopback_rack
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line asks for; return the exit status."""
-    options = parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     try:
         match options.command:
             case "run" if options.network == NAMESPACES:
-                return world.run(sys.argv[1:] if arguments is None else arguments)
+                return sandbox.run(sys.argv[1:] if arguments is None else arguments)
             case "run":
                 return _run(options)
             case "enter":
-                return world.enter(options.state, options.argv)
+                return sandbox.enter(options.state, options.argv)
             case _:
-                return _ask(options)
-    except (RackError, AliasesError, ProgramError, control.NoRackThere, world.NoWorld) as error:
+                return _send_request(options)
+    except (
+        RackError,
+        AliasesError,
+        ProgramError,
+        control.RackNotRunningError,
+        sandbox.SandboxUnavailableError,
+    ) as error:
         print(error, file=sys.stderr)
         return 2
 
@@ -40,16 +46,16 @@ def _run(options: argparse.Namespace) -> int:
         )
         return 2
     options.state.mkdir(parents=True, exist_ok=True)
-    stop = running.stop_by_signal()
+    stop = lifecycle.stop_event_from_signals()
     rack = loopback_rack(
         load_layout(options.rack),
         load_aliases(options.aliases),
         options.state,
-        Options(options.network, options.boot_time, options.seed),
+        LoopbackOptions(options.network, options.boot_time, options.seed),
     )
     greeting = f"{len(rack.rack.slots)} rasps at {options.network}.STACK.SLOT"
     try:
-        running.run(rack, options.state, stop, greeting, is_new=options.new, faults=options.fault)
+        lifecycle.run(rack, options.state, stop, greeting, is_new=options.new, faults=options.fault)
     except OSError as error:
         print(
             f"an address of the virtual rack cannot be had: {error.strerror or error}:"
@@ -60,11 +66,11 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _ask(options: argparse.Namespace) -> int:
+def _send_request(options: argparse.Namespace) -> int:
     request: dict[str, object] = {"do": options.command}
     if options.command != "status":
         request |= {"places": options.places.split(), "fault": options.fault}
-    reply = control.ask(options.state, request)
+    reply = control.send(options.state, request)
     if "error" in reply:
         print(reply["error"], file=sys.stderr)
         return 2

@@ -7,30 +7,30 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from exporter.actions import REFUSED, ActionError, choose
+from exporter.actions import EXIT_REFUSED, UnknownActionError, resolve_action
 from exporter.aliases import Alias
-from virtual_rack.board import Board, Request
-from virtual_rack.sensors import UNDER_VOLTAGE, Readings
+from virtual_rack.board import Board, SystemRequest
+from virtual_rack.sensors import UNDER_VOLTAGE, SensorReadings
 
 _IDENTIFY_SECONDS = 1.0  # a real rasp blinks for ten
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What an action prints and how it ends, after some seconds; `then` comes after that."""
+class SimulatedResult:
+    """What an action prints and how it ends, after some seconds; `on_finished` comes after that."""
 
     output: str = ""
-    complaint: str = ""
+    error_output: str = ""
     exit_status: int = 0
     seconds: float = 0.0
-    then: Callable[[], None] = lambda: None
+    on_finished: Callable[[], None] = lambda: None
 
 
-class Actions:
+class SimulatedActions:
     """The actions of one virtual rasp.
 
     Args:
-        known: the `[actions]` of its aliases file.
+        configured: the `[actions]` of its aliases file.
         board: its inside.
         restart_exporter: makes its exporter start anew.
         clock: seconds since the epoch.
@@ -38,38 +38,44 @@ class Actions:
 
     def __init__(
         self,
-        known: Mapping[str, Alias],
+        configured: Mapping[str, Alias],
         board: Board,
         restart_exporter: Callable[[], None],
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._known = known
-        self._simulated: Mapping[str, Callable[[], Answer]] = {
-            "reboot": lambda: Answer(then=lambda: board.request(Request.REBOOT)),
-            "shutdown": lambda: Answer(then=lambda: board.request(Request.HALT)),
-            "restart_exporter": lambda: Answer(then=restart_exporter),
-            "identify": lambda: Answer(seconds=_IDENTIFY_SECONDS),
-            "sync": Answer,
-            "failed_units": Answer,
-            "uptime": lambda: Answer(_uptime(board.readings(), clock())),
-            "warnings": lambda: Answer(_warnings(board.readings())),
+        self._configured = configured
+        self._simulated: Mapping[str, Callable[[], SimulatedResult]] = {
+            "reboot": lambda: SimulatedResult(
+                on_finished=lambda: board.request(SystemRequest.REBOOT)
+            ),
+            "shutdown": lambda: SimulatedResult(
+                on_finished=lambda: board.request(SystemRequest.HALT)
+            ),
+            "restart_exporter": lambda: SimulatedResult(on_finished=restart_exporter),
+            "identify": lambda: SimulatedResult(seconds=_IDENTIFY_SECONDS),
+            "sync": SimulatedResult,
+            "failed_units": SimulatedResult,
+            "uptime": lambda: SimulatedResult(_uptime(board.readings(), clock())),
+            "warnings": lambda: SimulatedResult(_warnings(board.readings())),
         }
 
-    def answer(self, asked: str) -> Answer:
+    def run(self, requested: str) -> SimulatedResult:
         """Return what `pirack-exporter action` would make of what was asked for."""
         try:
-            action = choose(asked, self._known)
-        except ActionError as error:
-            return Answer(complaint=f"pirack-action: {error}\n", exit_status=REFUSED)
+            action = resolve_action(requested, self._configured)
+        except UnknownActionError as error:
+            return SimulatedResult(
+                error_output=f"pirack-action: {error}\n", exit_status=EXIT_REFUSED
+            )
         if action.name in self._simulated:
             return self._simulated[action.name]()
-        return Answer(
-            complaint=f"the virtual rack does not know what {action.name} does\n", exit_status=1
+        return SimulatedResult(
+            error_output=f"the virtual rack does not know what {action.name} does\n", exit_status=1
         )
 
 
-def _uptime(readings: Readings, now: float) -> str:
+def _uptime(readings: SensorReadings, now: float) -> str:
     """As uptime(1) has it."""
     minutes = int(readings.uptime // 60)
     days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
@@ -80,7 +86,7 @@ def _uptime(readings: Readings, now: float) -> str:
     return f" {moment} up {since},  0 users,  load average: {load}, {load}, {load}\n"
 
 
-def _warnings(readings: Readings) -> str:
+def _warnings(readings: SensorReadings) -> str:
     """As journalctl has it."""
     lines = []
     if readings.throttled & UNDER_VOLTAGE:

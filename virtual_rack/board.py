@@ -10,13 +10,13 @@ from virtual_rack.sensors import (
     CLOCK_TICKS,
     CORES,
     FREQUENCY_CAPPED,
-    SINCE_BOOT,
+    SINCE_BOOT_SHIFT,
     SOFT_LIMIT,
     THROTTLED,
     UNDER_VOLTAGE,
-    Readings,
+    SensorReadings,
 )
-from virtual_rack.thermal import power
+from virtual_rack.thermal import heat_output
 from virtual_rack.workload import Workload
 
 _IDLE_KHZ, _CAPPED_KHZ, _FULL_KHZ = 600_000, 1_000_000, 1_500_000
@@ -24,10 +24,10 @@ _MEMORY_KIB = 3_884_412
 _BLOCK_BYTES, _DISK_BLOCKS = 4096, 7_650_000
 _SOFT_LIMIT_CELSIUS = 80.0  # where a Pi 4's firmware begins to slow the clock
 _BUSY_LOAD = 0.3  # from here on the governor raises the clock
-_LOAD1_SECONDS = 60.0
+_LOAD1_TIME_CONSTANT = 60.0
 
 
-class Request(StrEnum):
+class SystemRequest(StrEnum):
     """What its operating system can be asked for."""
 
     REBOOT = "reboot"
@@ -46,28 +46,28 @@ class Board:
         self._up_seconds = 0.0
         self._load1 = 0.0
         self._boot_time = 0.0
-        self._request: Request | None = None
+        self._pending_request: SystemRequest | None = None
 
     def boot(self, now: float) -> None:
         """Start anew, as after power came or a reboot; `now` in seconds since the epoch."""
         self._boot_time = now
         self._since_boot = 0
         self._busy_seconds = self._up_seconds = self._load1 = 0.0
-        self._request = None
+        self._pending_request = None
 
-    def request(self, request: Request) -> None:
+    def request(self, request: SystemRequest) -> None:
         """Ask its operating system for something; from any thread. It is done a little later."""
-        self._request = request
+        self._pending_request = request
 
     @property
-    def requested(self) -> Request | None:
+    def pending_request(self) -> SystemRequest | None:
         """What was asked for since it booted."""
-        return self._request
+        return self._pending_request
 
     @property
     def watts(self) -> float:
         """The power that it turns into heat while it runs."""
-        return power(self._workload.load if self._is_cool else self._workload.load * 0.7)
+        return heat_output(self._workload.load if self._is_cool else self._workload.load * 0.7)
 
     @property
     def _is_cool(self) -> bool:
@@ -79,7 +79,7 @@ class Board:
         load = self._workload.load
         self._up_seconds += seconds
         self._busy_seconds += load * CORES * seconds
-        fading = exp(-seconds / _LOAD1_SECONDS)
+        fading = exp(-seconds / _LOAD1_TIME_CONSTANT)
         self._load1 = self._load1 * fading + load * CORES * (1 - fading)
         self._since_boot |= self._conditions()
 
@@ -91,7 +91,7 @@ class Board:
             conditions |= UNDER_VOLTAGE | FREQUENCY_CAPPED
         return conditions
 
-    def disk(self, _path: str) -> os.statvfs_result:
+    def statvfs(self, _path: str) -> os.statvfs_result:
         """Return what `os.statvfs` would of its SD card: 32 GB, one third in use."""
         used = _DISK_BLOCKS // 3
         free = _DISK_BLOCKS - used
@@ -100,16 +100,16 @@ class Board:
         sizes = (_BLOCK_BYTES, _BLOCK_BYTES, _DISK_BLOCKS, free, available)
         return os.statvfs_result((*sizes, 1_900_000, 1_800_000, 1_800_000, flags, 255))
 
-    def readings(self) -> Readings:
+    def readings(self) -> SensorReadings:
         """Return what its sensors show now."""
         conditions = self._conditions()
         load = self._workload.load
         frequency = _FULL_KHZ if load > _BUSY_LOAD else _IDLE_KHZ
         idle_seconds = self._up_seconds * CORES - self._busy_seconds
-        return Readings(
+        return SensorReadings(
             temperature=round(self.temperature * 1000),
             frequency=min(frequency, _CAPPED_KHZ) if conditions else frequency,
-            throttled=conditions | (self._since_boot | conditions) << SINCE_BOOT,
+            throttled=conditions | (self._since_boot | conditions) << SINCE_BOOT_SHIFT,
             busy_ticks=round(self._busy_seconds * CLOCK_TICKS),
             idle_ticks=round(idle_seconds * CLOCK_TICKS),
             load1=self._load1,

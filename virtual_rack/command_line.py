@@ -11,7 +11,7 @@ NAMESPACES = "namespaces"
 """The network that is made of network namespaces; any other is one of loopback."""
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """Return what reads the command line."""
     own = argparse.ArgumentParser(
         prog="python -m virtual_rack", description="Run a virtual rack, and put faults on it."
@@ -21,7 +21,9 @@ def parser() -> argparse.ArgumentParser:
     state.add_argument(
         "--state", type=Path, default=Path(".demo"), help="its folder (default: %(default)s)"
     )
-    _add_run(commands.add_parser("run", parents=[state], help="run a virtual rack until Ctrl-C"))
+    _add_run_options(
+        commands.add_parser("run", parents=[state], help="run a virtual rack until Ctrl-C")
+    )
     fault = commands.add_parser("fault", parents=[state], help="put a fault on rasps")
     heal = commands.add_parser("heal", parents=[state], help="take faults off rasps")
     for command in (fault, heal):
@@ -37,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     return own
 
 
-def _add_run(run: argparse.ArgumentParser) -> None:
+def _add_run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--rack", type=Path, default=Path("rack.toml"), help="the layout")
     run.add_argument("--aliases", type=Path, default=DEFAULT_PATH, help="each rasp's aliases")
     run.add_argument(
@@ -45,7 +47,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument(
         "--network",
-        type=_network,
+        type=_network_argument,
         default="127.23",
         metavar="127.N",
         help="the first two octets of the rasps' addresses (default: %(default)s), or `namespaces`:"
@@ -65,7 +67,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument(
         "--fault",
-        type=_fault,
+        type=_fault_argument,
         action="append",
         default=[],
         metavar="PLACES:FAULT",
@@ -74,7 +76,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--seed", type=int, default=2016, help="of loads and boot times")
 
 
-def _network(text: str) -> str:
+def _network_argument(text: str) -> str:
     if text == NAMESPACES or re.fullmatch(r"127\.\d{1,3}", text):
         return text
     raise argparse.ArgumentTypeError(
@@ -82,7 +84,7 @@ def _network(text: str) -> str:
     )
 
 
-def _fault(text: str) -> tuple[str, Fault]:
+def _fault_argument(text: str) -> tuple[str, Fault]:
     places, _, fault = text.rpartition(":")
     if places and fault in set(Fault):
         return places, Fault(fault)

@@ -17,32 +17,32 @@ from struct import Struct
 from typing import Any
 
 from rack.errors import RackError
-from rack.places import select
+from rack.targets import resolve_slots
 from virtual_rack.faults import Fault
 from virtual_rack.rack import VirtualRack
 from virtual_rack.relays import PinState
 
-_SOCKET = "control.sock"
-_SECONDS = 10.0
+_SOCKET_NAME = "control.sock"
+_TIMEOUT_SECONDS = 10.0
 _CREDENTIALS = Struct("3i")  # struct ucred, see unix(7)
 
 Message = Mapping[str, Any]
 
 
-class NoRackThere(Exception):
+class RackNotRunningError(Exception):
     """No virtual rack runs with this state folder."""
 
 
-def answer(rack: VirtualRack, request: Message) -> Message:
+def handle(rack: VirtualRack, request: Message) -> Message:
     """Do what a request asks for; return the reply, `{"error": …}` where it cannot be done."""
     try:
         match request:
             case {"do": "fault", "places": [*places], "fault": str(fault)}:
-                slots = select(rack.rack, places)
-                rack.put_on(slots, Fault(fault))
+                slots = resolve_slots(rack.rack, places)
+                rack.inject_fault(slots, Fault(fault))
             case {"do": "heal", "places": [*places], "fault": None | str() as fault}:
-                slots = select(rack.rack, places)
-                rack.take_off(slots, Fault(fault) if fault else None)
+                slots = resolve_slots(rack.rack, places)
+                rack.clear_fault(slots, Fault(fault) if fault else None)
             case {"do": "status"}:
                 return {
                     "rasps": {
@@ -51,7 +51,7 @@ def answer(rack: VirtualRack, request: Message) -> Message:
                     },
                     "stacks": {
                         name: {"power": "on" if has_power else "off", "relay_moves": moves}
-                        for name, (has_power, moves) in rack.power().items()
+                        for name, (has_power, moves) in rack.stack_power().items()
                     },
                 }
             case {"do": "pin", "pin": int(number)}:
@@ -76,18 +76,18 @@ def serving(rack: VirtualRack, state: Path) -> Iterator[None]:
     """Answer requests for a rack until the block is left."""
 
     class Handler(socketserver.StreamRequestHandler):
-        timeout = _SECONDS
+        timeout = _TIMEOUT_SECONDS
 
         def handle(self) -> None:
             request = json.loads(self.rfile.readline())
-            self.wfile.write(json.dumps(answer(rack, request)).encode() + b"\n")
+            self.wfile.write(json.dumps(handle(rack, request)).encode() + b"\n")
 
     class Server(socketserver.ThreadingUnixStreamServer):
         # Where the queue is full, the kernel turns away who is in a hurry.
         request_queue_size = 128
 
     state.chmod(0o700)
-    (state / _SOCKET).unlink(missing_ok=True)
+    (state / _SOCKET_NAME).unlink(missing_ok=True)
     with _short_path(state) as path, Server(path, Handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, name="control")
@@ -97,26 +97,26 @@ def serving(rack: VirtualRack, state: Path) -> Iterator[None]:
         finally:
             server.shutdown()
             thread.join()
-            (state / _SOCKET).unlink(missing_ok=True)
+            (state / _SOCKET_NAME).unlink(missing_ok=True)
 
 
-def ask(state: Path, request: Message) -> Message:
+def send(state: Path, request: Message) -> Message:
     """Send a request to the virtual rack with this state folder and return its reply.
 
     Raises:
         NoRackThere: none runs with this folder.
     """
-    with _connected(state) as connection:
+    with _connect(state) as connection:
         return _exchange(connection, request)
 
 
-def process(state: Path) -> int:
+def server_process_id(state: Path) -> int:
     """Return the process of the virtual rack with this state folder, as the kernel tells it.
 
     Raises:
         NoRackThere: none runs with this folder.
     """
-    with _connected(state) as connection:
+    with _connect(state) as connection:
         _exchange(connection, {"do": "status"})
         pid, _, _ = _CREDENTIALS.unpack(
             connection.getsockopt(SOL_SOCKET, SO_PEERCRED, _CREDENTIALS.size)
@@ -132,14 +132,14 @@ def _exchange(connection: socket, request: Message) -> Message:
 
 
 @contextmanager
-def _connected(state: Path) -> Iterator[socket]:
+def _connect(state: Path) -> Iterator[socket]:
     try:
         with _short_path(state) as path, socket(AF_UNIX, SOCK_STREAM) as connection:
-            connection.settimeout(_SECONDS)
+            connection.settimeout(_TIMEOUT_SECONDS)
             connection.connect(path)
             yield connection
     except OSError as error:
-        raise NoRackThere(
+        raise RackNotRunningError(
             f"no virtual rack runs in {state}: start one with `make demo`, or name its --state"
         ) from error
 
@@ -148,6 +148,6 @@ def _connected(state: Path) -> Iterator[socket]:
 def _short_path(state: Path) -> Iterator[str]:
     folder = os.open(state, os.O_DIRECTORY)
     try:
-        yield f"/proc/self/fd/{folder}/{_SOCKET}"
+        yield f"/proc/self/fd/{folder}/{_SOCKET_NAME}"
     finally:
         os.close(folder)

@@ -7,8 +7,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from random import Random
 
+from tools.programs import Program
 from virtual_rack.faults import Fault
-from virtual_rack.programs import Program
 
 HOST_NAME = "raspberrypi"  # a fresh card's
 
@@ -55,7 +55,7 @@ noipv4ll
 """
 
 
-class Kind(StrEnum):
+class ClientProgram(StrEnum):
     """Which program it is."""
 
     UDHCPC = "udhcpc"
@@ -63,9 +63,9 @@ class Kind(StrEnum):
     DHCPCD = "dhcpcd"
 
 
-def choose(random: Random) -> Kind:
+def choose_program(random: Random) -> ClientProgram:
     """Return a client as racks have them: mostly the smallest one, some of the others."""
-    [kind] = random.choices(list(Kind), weights=[4, 1, 1])
+    [kind] = random.choices(list(ClientProgram), weights=[4, 1, 1])
     return kind
 
 
@@ -73,14 +73,14 @@ def choose(random: Random) -> Kind:
 class DhcpClient:
     """The DHCP client of a rasp.
 
-    `kind` is what it has while no fault asks for another, `folder` the rasp's own, `hostile_name`
+    `program` is what it has while no fault asks for another, `folder` the rasp's own, `hostile_name`
     what it calls itself under that fault; `programs` are all that a client can be.
     """
 
-    kind: Kind
+    program: ClientProgram
     folder: Path
     hostile_name: str
-    programs: Mapping[Kind, Program]
+    programs: Mapping[ClientProgram, Program]
 
     def argv(self, faults: Collection[Fault]) -> Sequence[str]:
         """Return its command line for a boot with these faults, its files written.
@@ -93,19 +93,19 @@ class DhcpClient:
             return self._dhclient(lease)
         if Fault.HOSTILE_HOSTNAME in faults:
             return self._udhcpc(self.hostile_name)
-        match self.kind:
-            case Kind.UDHCPC:
+        match self.program:
+            case ClientProgram.UDHCPC:
                 return self._udhcpc(HOST_NAME)
-            case Kind.DHCLIENT:
+            case ClientProgram.DHCLIENT:
                 return self._dhclient("")
-            case Kind.DHCPCD:
+            case ClientProgram.DHCPCD:
                 return self._dhcpcd()
 
     def _udhcpc(self, host_name: str) -> Sequence[str]:
         # Option 12, in hexadecimal: as text it would end at the first blank.
         option = f"0x0c:{host_name.encode().hex()}"
         return [
-            str(self.programs[Kind.UDHCPC].path),
+            str(self.programs[ClientProgram.UDHCPC].path),
             *("-f", "-i", "eth0", "-s", str(_LEASE_SCRIPT), "-x", option),
             # It asks first whether somebody else has the address, and declines it then.
             *("-t", "3", "-T", "1", "-A", "1", "-a200"),
@@ -117,7 +117,7 @@ class DhcpClient:
         if lease:
             leases.write_text(lease, encoding="ascii")
         return [
-            str(self.programs[Kind.DHCLIENT].path),
+            str(self.programs[ClientProgram.DHCLIENT].path),
             *("-4", "-d", "-q", "-cf", str(conf), "-lf", str(leases), "--no-pid"),
             *("-sf", str(_LEASE_SCRIPT), "eth0"),
         ]
@@ -126,6 +126,6 @@ class DhcpClient:
         conf = self.folder / "dhcpcd.conf"
         conf.write_text(_DHCPCD_CONF, encoding="ascii")
         return [
-            str(self.programs[Kind.DHCPCD].path),
+            str(self.programs[ClientProgram.DHCPCD].path),
             *("-4", "-B", "-q", "-f", str(conf), "-h", HOST_NAME, "-c", "/bin/true", "eth0"),
         ]

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 _INTERFACE = "lo"
-_START = ("Internet Systems Consortium DHCP Server 4.4.3-P1", "Server starting service.")
+_START_LINES = ("Internet Systems Consortium DHCP Server 4.4.3-P1", "Server starting service.")
 
 
 class DhcpdLog:
@@ -20,32 +20,32 @@ class DhcpdLog:
         self._log = folder / "dhcpd.log"
         self._log.touch()
         self._server = server
-        self._stamp = self._look()
+        self._last_config_version = self._config_version()
 
-    def watch(self) -> None:
+    def log_restart_if_changed(self) -> None:
         """Say that the server has started if the configuration is another one."""
-        stamp = self._look()
-        if stamp != self._stamp:
-            self._stamp = stamp
-            self._say(*_START)
+        stamp = self._config_version()
+        if stamp != self._last_config_version:
+            self._last_config_version = stamp
+            self._append(*_START_LINES)
 
-    def hand_out(self, address: IPv4Address, mac: str, host_name: str) -> None:
+    def log_lease(self, address: IPv4Address, mac: str, host_name: str) -> None:
         """Say what is said when a rasp boots and gets its address."""
         to = f"{mac} ({host_name}) via {_INTERFACE}"
-        self._say(
+        self._append(
             f"DHCPDISCOVER from {mac} via {_INTERFACE}",
             f"DHCPOFFER on {address} to {to}",
             f"DHCPREQUEST for {address} ({self._server}) from {to}",
             f"DHCPACK on {address} to {to}",
         )
 
-    def _look(self) -> tuple[int, int] | None:
+    def _config_version(self) -> tuple[int, int] | None:
         try:
             here = self._conf.stat()
         except FileNotFoundError:
             return None
         return here.st_ino, here.st_mtime_ns
 
-    def _say(self, *lines: str) -> None:
+    def _append(self, *lines: str) -> None:
         with self._log.open("a", encoding="utf-8") as file:
             file.write("".join(f"{line}\n" for line in lines))

@@ -8,7 +8,7 @@ from typing import Protocol
 from virtual_rack.sockets import listen
 
 
-class Service(Protocol):
+class Startable(Protocol):
     """The exporter."""
 
     def start(self) -> None:
@@ -24,20 +24,20 @@ class ExporterPort:
     Args:
         address: where it is.
         port: its number.
-        exporter: makes the exporter.
+        make_exporter: makes the exporter.
     """
 
-    def __init__(self, address: str, port: int, exporter: Callable[[], Service]) -> None:
+    def __init__(self, address: str, port: int, make_exporter: Callable[[], Startable]) -> None:
         self._address = address
         self._port = port
-        self._make_exporter = exporter
-        self._exporter: Service | None = None
-        self._silent: socket.socket | None = None
-        self._ends = threading.Event()
+        self._make_exporter = make_exporter
+        self._exporter: Startable | None = None
+        self._hanging_socket: socket.socket | None = None
+        self._restart_requested = threading.Event()
 
     def restart(self) -> None:
         """Have the exporter end, and begin anew; from any thread. It is done a little later."""
-        self._ends.set()
+        self._restart_requested.set()
 
     def serve(self, *, hangs: bool) -> None:
         """Have the one or the other listen.
@@ -45,12 +45,12 @@ class ExporterPort:
         Raises:
             OSError: the port cannot be had.
         """
-        if self._ends.is_set():
-            self._ends.clear()
+        if self._restart_requested.is_set():
+            self._restart_requested.clear()
             self.close()
-        if hangs and self._silent is None:
+        if hangs and self._hanging_socket is None:
             self.close()
-            self._silent = listen(self._address, self._port)
+            self._hanging_socket = listen(self._address, self._port)
         elif not hangs and self._exporter is None:
             self.close()
             exporter = self._make_exporter()
@@ -62,6 +62,6 @@ class ExporterPort:
         if self._exporter is not None:
             self._exporter.close()
             self._exporter = None
-        if self._silent is not None:
-            self._silent.close()
-            self._silent = None
+        if self._hanging_socket is not None:
+            self._hanging_socket.close()
+            self._hanging_socket = None

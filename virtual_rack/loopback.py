@@ -13,7 +13,7 @@ from exporter.aliases import Aliases
 from exporter.server import Exporter
 from rack.layout import Rack, Slot
 from virtual_rack import ssh_keys
-from virtual_rack.actions import Actions
+from virtual_rack.actions import SimulatedActions
 from virtual_rack.board import Board
 from virtual_rack.dhcpd_log import DhcpdLog
 from virtual_rack.exporter_port import ExporterPort
@@ -27,11 +27,11 @@ from virtual_rack.ssh_servers import SSH_PORT, SshLoop, SshServer
 PING_PORT = 9848
 """Loopback answers ICMP for every address, so a rasp's sign of life is that this TCP port opens."""
 _NO_DHCP = "loopback has no DHCP: that takes a rack of --network namespaces"
-_CANNOT = {Fault.HOSTILE_HOSTNAME: _NO_DHCP, Fault.FOREIGN_LEASE: _NO_DHCP}
+_UNSUPPORTED_FAULTS = {Fault.HOSTILE_HOSTNAME: _NO_DHCP, Fault.FOREIGN_LEASE: _NO_DHCP}
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class LoopbackOptions:
     """What a virtual rack is made with.
 
     `network` is the first two octets of its addresses; `boot_seconds` the mean time from power to
@@ -47,7 +47,7 @@ def loopback_rack(
     rack: Rack,
     aliases: Aliases,
     state: Path,
-    options: Options,
+    options: LoopbackOptions,
     *,
     clock: Callable[[], float] = time.time,
 ) -> VirtualRack:
@@ -62,19 +62,19 @@ def loopback_rack(
     root = state.resolve() / "rasps"
     shutil.rmtree(root, ignore_errors=True)
     log = DhcpdLog(state / "dhcpd", IPv4Address(f"{options.network}.0.1"))
-    host_keys = ssh_keys.hosts(state, len(rack.slots))
-    loop, master = SshLoop(), ssh_keys.masters(state)
+    host_keys = ssh_keys.load_or_create_host_keys(state, len(rack.slots))
+    loop, master = SshLoop(), ssh_keys.load_or_create_master_key(state)
 
-    def ssh_server(slot: Slot, address: IPv4Address, actions: Actions) -> SshServer:
+    def ssh_server(slot: Slot, address: IPv4Address, actions: SimulatedActions) -> SshServer:
         key = host_keys[slot.id - 1]
-        return SshServer(loop, address, host_key=key, master=master, answer=actions.answer)
+        return SshServer(loop, address, host_key=key, master_key=master, run_action=actions.run)
 
     rasps = [
         _make_rasp(rack, slot, aliases, root / slot.name, log, options, ssh_server)
         for slot in rack.slots
     ]
     made = LoopbackRack(rack, rasps, log, clock=clock)
-    ssh_keys.pin(state, dict(zip(made.inventory(), host_keys, strict=True)), SSH_PORT)
+    ssh_keys.pin_host_keys(state, dict(zip(made.inventory(), host_keys, strict=True)), SSH_PORT)
     return made
 
 
@@ -89,12 +89,12 @@ class LoopbackRack(VirtualRack):
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(rack, rasps, cannot=_CANNOT, clock=clock)
+        super().__init__(rack, rasps, unsupported_faults=_UNSUPPORTED_FAULTS, clock=clock)
         self._log = log
 
     def advance(self) -> None:
         """Let time pass; see `VirtualRack`."""
-        self._log.watch()
+        self._log.log_restart_if_changed()
         super().advance()
 
 
@@ -103,7 +103,7 @@ class LoopbackHost:
 
     Args:
         address: the address.
-        ask: asks the DHCP server for it, at each boot.
+        request_lease: asks the DHCP server for it, at each boot.
         exporter: the exporter's port.
         ssh: its SSH server.
     """
@@ -111,12 +111,12 @@ class LoopbackHost:
     def __init__(
         self,
         address: IPv4Address,
-        ask: Callable[[], None],
+        request_lease: Callable[[], None],
         exporter: ExporterPort,
         ssh: SshServer,
     ) -> None:
         self._address = address
-        self._ask = ask
+        self._request_lease = request_lease
         self._exporter = exporter
         self._ssh = ssh
         self._ping: socket.socket | None = None
@@ -124,7 +124,7 @@ class LoopbackHost:
     def serve(self, faults: Collection[Fault]) -> None:
         """Answer; see `Host`."""
         if self._ping is None:
-            self._ask()
+            self._request_lease()
             self._ping = listen(str(self._address), PING_PORT)
         drain(self._ping)
         self._ssh.serve(faults)
@@ -145,8 +145,8 @@ def _make_rasp(
     aliases: Aliases,
     root: Path,
     log: DhcpdLog,
-    options: Options,
-    ssh_server: Callable[[Slot, IPv4Address, Actions], SshServer],
+    options: LoopbackOptions,
+    ssh_server: Callable[[Slot, IPv4Address, SimulatedActions], SshServer],
 ) -> VirtualRasp:
     address = IPv4Address(f"{options.network}.{slot.stack}.{slot.number}")
     random = Random(f"{options.seed} {slot.name}")  # noqa: S311 - a simulation, not a secret
@@ -155,13 +155,13 @@ def _make_rasp(
     exporter = ExporterPort(
         str(address),
         port,
-        lambda: Exporter(aliases, str(address), port, root=root, statvfs=board.disk),
+        lambda: Exporter(aliases, str(address), port, root=root, statvfs=board.statvfs),
     )
     host = LoopbackHost(
         address,
-        lambda: log.hand_out(address, mac_of(slot), slot.host_name),
+        lambda: log.log_lease(address, mac_of(slot), slot.host_name),
         exporter,
-        ssh_server(slot, address, Actions(aliases.actions, board, exporter.restart)),
+        ssh_server(slot, address, SimulatedActions(aliases.actions, board, exporter.restart)),
     )
     return VirtualRasp(
         slot,

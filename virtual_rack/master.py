@@ -10,29 +10,29 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from dhcp_installer.dhcpd_conf import INSTALLING_LEASE, LEASE, DhcpdConf
+from dhcp_installer.dhcpd.renderer import INSTALL_LEASE_SECONDS, LEASE_SECONDS, DhcpdRenderer
 from rack.inventory import Rasp
 from rack.layout import Rack
-from virtual_rack.programs import find
+from tools.programs import find
+from tools.wrappers import write_wrapper
 from virtual_rack.switch import BRIDGE
-from virtual_rack.wrappers import wrap
 
 _SYSTEMCTL = Path(__file__).with_name("master_systemctl.sh")
 _START_SECONDS = 20.0
 # A ping before each offer of an address would cost a second.
-_BY_HAND = "ping-check false;\n"
+_UNMANAGED_CONFIG = "ping-check false;\n"
 
 
-class Master:
+class VirtualMaster:
     """The DHCP server for a rack, below the folder `state`."""
 
     def __init__(self, rack: Rack, state: Path) -> None:
         self._rack = rack
         self._folder = state.resolve() / "dhcpd"
-        self._bin = self.bin_of(state)
+        self._bin = self.bin_folder(state)
 
     @staticmethod
-    def bin_of(state: Path) -> Path:
+    def bin_folder(state: Path) -> Path:
         """Return the folder that comes first on the PATH of the master's programs."""
         return state.resolve() / "dhcpd" / "bin"
 
@@ -48,14 +48,16 @@ class Master:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._bin.mkdir(parents=True)
         shutil.copy(_SYSTEMCTL, self._bin / "systemctl")
-        wrap(dhcpd, self._bin)
-        settings = {"DHCPD": str(dhcpd.path), "INTERFACE": BRIDGE, **dhcpd.settings}
+        write_wrapper(dhcpd, self._bin)
+        settings = {"DHCPD": str(dhcpd.path), "INTERFACE": BRIDGE, **dhcpd.extra_environment}
         (self._folder / "dhcpd.env").write_text(
             "".join(f"export {name}={shlex.quote(text)}\n" for name, text in settings.items())
         )
         conf = self._folder / "dhcpd.conf"
-        lease = LEASE if rasps else INSTALLING_LEASE
-        conf.write_text(DhcpdConf(self._rack, conf).render(rasps, _BY_HAND, lease_seconds=lease))
+        lease = LEASE_SECONDS if rasps else INSTALL_LEASE_SECONDS
+        conf.write_text(
+            DhcpdRenderer(self._rack, conf).render(rasps, _UNMANAGED_CONFIG, lease_seconds=lease)
+        )
         done = subprocess.run(
             [self._bin / "systemctl", "restart", "isc-dhcp-server"],
             stdin=subprocess.DEVNULL,

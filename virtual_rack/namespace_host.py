@@ -5,19 +5,19 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from rack.layout import Slot
-from virtual_rack.board import Request
+from virtual_rack.board import SystemRequest
 from virtual_rack.dhcp_clients import HOST_NAME, DhcpClient
 from virtual_rack.exporter_port import ExporterPort
 from virtual_rack.faults import Fault
-from virtual_rack.network_namespace import FOLDER
+from virtual_rack.network_namespace import NAMESPACES_FOLDER
 from virtual_rack.rasp import mac_of
 from virtual_rack.sshd import Sshd
 from virtual_rack.switch import Switch
 
-_INIT = Path(__file__).with_name("rasp_init") / "rasp.sh"
-_REBOOT = 10  # its exit status, see there
+_INIT_SCRIPT = Path(__file__).with_name("rasp_init") / "rasp.sh"
+_REBOOT_EXIT_STATUS = 10  # its exit status, see there
 _STOP_SECONDS = 5.0
-_LED = "none [mmc0] timer\n"  # the triggers of a Raspberry Pi's activity LED, shortened
+_LED_TRIGGERS = "none [mmc0] timer\n"  # the triggers of a Raspberry Pi's activity LED, shortened
 
 
 class NamespaceHost:
@@ -44,7 +44,7 @@ class NamespaceHost:
         exporter: ExporterPort,
         switch: Switch,
         env: Mapping[str, str],
-        request: Callable[[Request], None],
+        request: Callable[[SystemRequest], None],
     ) -> None:
         self._name = slot.host_name
         self._mac = mac_of(slot)
@@ -58,7 +58,7 @@ class NamespaceHost:
         self._init: subprocess.Popen[bytes] | None = None
         led = folder / "sys/class/leds/ACT/trigger"
         led.parent.mkdir(parents=True)
-        led.write_text(_LED)
+        led.write_text(_LED_TRIGGERS)
         (folder / "var/lib").mkdir(parents=True)
 
     def serve(self, faults: Collection[Fault]) -> None:
@@ -67,25 +67,27 @@ class NamespaceHost:
             self._switch.plug_in(self._name, self._mac)
             self._sshd.prepare(faults)
             self._init = self._boot(faults)
-        self._switch.let_through(self._name)
+        self._switch.release_held_link(self._name)
         self._sshd.serve(faults)
         restart = self._folder / "var/lib/restart-pirack-exporter"
         if restart.exists():
             restart.unlink()
             self._exporter.restart()
         hangs = not {Fault.HANG, Fault.WEDGED}.isdisjoint(faults)
-        self._switch.visit(self._name, lambda: self._exporter.serve(hangs=hangs))
+        self._switch.run_inside(self._name, lambda: self._exporter.serve(hangs=hangs))
         status = self._init.poll()
         if status is not None:
-            self._request(Request.REBOOT if status == _REBOOT else Request.HALT)
+            self._request(
+                SystemRequest.REBOOT if status == _REBOOT_EXIT_STATUS else SystemRequest.HALT
+            )
 
     def _boot(self, faults: Collection[Fault]) -> subprocess.Popen[bytes]:
         with (self._folder / "console.log").open("ab") as console:
             return subprocess.Popen(
                 [
-                    *("nsenter", f"--net={FOLDER / self._name}", "unshare"),
+                    *("nsenter", f"--net={NAMESPACES_FOLDER / self._name}", "unshare"),
                     *("--mount", "--pid", "--uts", "--fork", "--kill-child", "--mount-proc"),
-                    *(str(_INIT), str(self._folder), HOST_NAME),
+                    *(str(_INIT_SCRIPT), str(self._folder), HOST_NAME),
                     *self._client.argv(faults),
                 ],
                 stdin=subprocess.DEVNULL,

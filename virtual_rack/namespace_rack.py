@@ -14,31 +14,31 @@ import asyncssh
 from exporter.aliases import Aliases
 from exporter.server import Exporter
 from rack.layout import Rack, Slot
+from tools.programs import Program, find
+from tools.wrappers import write_wrapper
 from virtual_rack import ssh_keys
 from virtual_rack.board import Board
-from virtual_rack.dhcp_clients import HOSTILE_HOST_NAMES, DhcpClient, Kind, choose
+from virtual_rack.dhcp_clients import HOSTILE_HOST_NAMES, ClientProgram, DhcpClient, choose_program
 from virtual_rack.exporter_port import ExporterPort
 from virtual_rack.namespace_host import NamespaceHost
 from virtual_rack.network_namespace import IpTool
-from virtual_rack.programs import Program, find
 from virtual_rack.rack import VirtualRack
 from virtual_rack.rasp import VirtualRasp
 from virtual_rack.sensors import SensorFiles
 from virtual_rack.sshd import Sshd
 from virtual_rack.switch import Switch
-from virtual_rack.wrappers import wrap
 
-PROGRAMS = ("dhcpd", "ip", "sshd", *Kind)
+PROGRAMS = ("dhcpd", "ip", "sshd", *ClientProgram)
 """What the machine must have, or what is fetched."""
 
 SSH_PORT = 22
 
-_EVERYWHERE = "0.0.0.0"  # noqa: S104 - of a rasp's own network namespace
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - of a rasp's own network namespace
 _SBIN = Path(__file__).with_name("rasp_init") / "sbin"
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class NamespaceOptions:
     """What a rack of namespaces is made with.
 
     `boot_seconds` is the mean time from power to the first word, `link_seconds` how long the switch
@@ -51,7 +51,7 @@ class Options:
 
 
 def namespace_rack(
-    rack: Rack, aliases: Aliases, aliases_file: Path, state: Path, options: Options
+    rack: Rack, aliases: Aliases, aliases_file: Path, state: Path, options: NamespaceOptions
 ) -> VirtualRack:
     """Make the switch and the rasps, whose files are below the folder `state`.
 
@@ -61,21 +61,23 @@ def namespace_rack(
         ProgramError: a program that rasps need cannot be had.
         OSError: the network cannot be made, or the folder not be written.
     """
-    make = _Make(aliases, aliases_file.resolve(), state.resolve(), options)
-    make.lay_out()
-    make.switch.make(rack.network)
-    keys = ssh_keys.hosts(state, len(rack.slots))
-    ssh_keys.masters(state)
-    rasps = [make.rasp(rack, slot, key) for slot, key in zip(rack.slots, keys, strict=True)]
+    make = _RackBuilder(aliases, aliases_file.resolve(), state.resolve(), options)
+    make.write_files()
+    make.switch.create(rack.network)
+    keys = ssh_keys.load_or_create_host_keys(state, len(rack.slots))
+    ssh_keys.load_or_create_master_key(state)
+    rasps = [make.make_rasp(rack, slot, key) for slot, key in zip(rack.slots, keys, strict=True)]
     made = VirtualRack(rack, rasps)
-    ssh_keys.pin(state, dict(zip(made.inventory(), keys, strict=True)), SSH_PORT)
+    ssh_keys.pin_host_keys(state, dict(zip(made.inventory(), keys, strict=True)), SSH_PORT)
     return made
 
 
-class _Make:
+class _RackBuilder:
     """Makes the parts of a rack."""
 
-    def __init__(self, aliases: Aliases, aliases_file: Path, state: Path, options: Options) -> None:
+    def __init__(
+        self, aliases: Aliases, aliases_file: Path, state: Path, options: NamespaceOptions
+    ) -> None:
         self._aliases = aliases
         self._aliases_file = aliases_file
         self._state = state
@@ -85,14 +87,14 @@ class _Make:
         self.switch = Switch(IpTool(self._programs["ip"]), options.link_seconds)
         self._env = _environment(self._programs)
 
-    def lay_out(self) -> None:
+    def write_files(self) -> None:
         """Make the folder of the rasps, and the programs that they have."""
         shutil.rmtree(self._rasps, ignore_errors=True)
         sbin = self._rasps / "sbin"
         shutil.copytree(_SBIN, sbin)
-        wrap(self._programs["ip"], sbin)
+        write_wrapper(self._programs["ip"], sbin)
 
-    def rasp(self, rack: Rack, slot: Slot, host_key: asyncssh.SSHKey) -> VirtualRasp:
+    def make_rasp(self, rack: Rack, slot: Slot, host_key: asyncssh.SSHKey) -> VirtualRasp:
         """Make a rasp."""
         folder = self._rasps / slot.name
         folder.mkdir()
@@ -126,24 +128,26 @@ class _Make:
 
     def _client(self, slot: Slot, random: Random, folder: Path) -> DhcpClient:
         return DhcpClient(
-            choose(random),
+            choose_program(random),
             folder,
             HOSTILE_HOST_NAMES[slot.id % len(HOSTILE_HOST_NAMES)],
-            {kind: self._programs[kind] for kind in Kind},
+            {kind: self._programs[kind] for kind in ClientProgram},
         )
 
     def _exporter(self, rack: Rack, folder: Path, board: Board) -> ExporterPort:
         port = rack.network.exporter_port
         return ExporterPort(
-            _EVERYWHERE,
+            _ANY_ADDRESS,
             port,
-            lambda: Exporter(self._aliases, _EVERYWHERE, port, root=folder, statvfs=board.disk),
+            lambda: Exporter(self._aliases, _ANY_ADDRESS, port, root=folder, statvfs=board.statvfs),
         )
 
 
 def _environment(programs: dict[str, Program]) -> dict[str, str]:
     """Return the environment of a rasp's processes."""
-    libraries = {program.settings.get("LD_LIBRARY_PATH", "") for program in programs.values()}
+    libraries = {
+        program.extra_environment.get("LD_LIBRARY_PATH", "") for program in programs.values()
+    }
     return {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "LD_LIBRARY_PATH": os.pathsep.join(sorted(libraries - {""})),

@@ -8,15 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from virtual_rack.programs import Program
+from tools.programs import Program
 
 CLONE_NEWNET = 0x40000000
 """What to join, as in setns(2)."""
 
-FOLDER = Path("/run/netns")
+NAMESPACES_FOLDER = Path("/run/netns")
 """Where ip(8) keeps them, by name."""
 
-_SECONDS = 20.0
+_IP_TIMEOUT_SECONDS = 20.0
 
 
 def setns(descriptor: int, kinds: int) -> None:
@@ -50,7 +50,7 @@ def inside(namespace: Path) -> Iterator[None]:
             setns(own.fileno(), CLONE_NEWNET)
 
 
-class Visitor:
+class NamespaceThread:
     """A thread that goes into network namespaces in this process's place.
 
     Whoever enters the namespaces of a process gets those of its first thread, which therefore must
@@ -60,12 +60,12 @@ class Visitor:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "visitor")
 
-    def do(self, namespace: Path, what: Callable[[], None]) -> None:
+    def run_inside(self, namespace: Path, function: Callable[[], None]) -> None:
         """Do something inside of a network namespace; what that raises is raised here."""
 
         def visit() -> None:
             with inside(namespace):
-                what()
+                function()
 
         self._thread.submit(visit).result()
 
@@ -84,15 +84,17 @@ class IpTool:
         """
         try:
             subprocess.run(
-                [*self._program.words, "-batch", "-"],
+                [*self._program.command, "-batch", "-"],
                 input="\n".join(commands) + "\n",
-                env=self._program.env,
+                env=self._program.environment,
                 capture_output=True,
                 text=True,
-                timeout=_SECONDS,
+                timeout=_IP_TIMEOUT_SECONDS,
                 check=True,
             )
         except subprocess.CalledProcessError as error:
             raise OSError(0, f"ip: {error.stderr.strip()}", commands[0]) from error
         except subprocess.TimeoutExpired as error:
-            raise OSError(0, f"ip gave no answer in {_SECONDS:.0f} s", commands[0]) from error
+            raise OSError(
+                0, f"ip gave no answer in {_IP_TIMEOUT_SECONDS:.0f} s", commands[0]
+            ) from error

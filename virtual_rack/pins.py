@@ -19,13 +19,13 @@ from gpiozero.exc import BadPinFactory, PinError
 from gpiozero.pins.mock import MockFactory, MockPin
 
 from virtual_rack import control
-from virtual_rack.control import Message, NoRackThere
+from virtual_rack.control import Message, RackNotRunningError
 
-_VARIABLE = "PIRACK_VIRTUAL_RACK"
+_STATE_VARIABLE = "PIRACK_VIRTUAL_RACK"
 _START_SECONDS = 15.0
 _POLL_SECONDS = 0.1
 
-Ask = Callable[[Message], Message]
+SendRequest = Callable[[Message], Message]
 
 
 class VirtualFactory(MockFactory):
@@ -34,7 +34,7 @@ class VirtualFactory(MockFactory):
     It may be started together with its rack: it waits for it.
 
     Args:
-        ask: sends a request to the rack and returns the reply, where that is not to go over the
+        send: sends a request to the rack and returns the reply, where that is not to go over the
             rack's socket.
 
     Raises:
@@ -43,26 +43,26 @@ class VirtualFactory(MockFactory):
 
     is_latching = True
 
-    def __init__(self, ask: Ask | None = None) -> None:
+    def __init__(self, send: SendRequest | None = None) -> None:
         super().__init__(pin_class=VirtualPin)
-        self._ask = ask or _reach_rack()
+        self._send = send or _connect_to_rack()
 
     def close(self) -> None:
         """Leave every pin as it is."""
 
     def read(self, number: int) -> tuple[str, bool]:
         """Return a pin's function, `input` or `output`, and whether it is high."""
-        reply = self._do({"do": "pin", "pin": number})
+        reply = self._request({"do": "pin", "pin": number})
         return "output" if reply["output"] else "input", reply["high"]
 
-    def tell(self, number: int, function: str, *, high: bool) -> None:
+    def drive(self, number: int, function: str, *, high: bool) -> None:
         """Let the rack have a pin's new state."""
-        self._do({"do": "drive", "pin": number, "output": function == "output", "high": high})
+        self._request({"do": "drive", "pin": number, "output": function == "output", "high": high})
 
-    def _do(self, request: Message) -> Message:
+    def _request(self, request: Message) -> Message:
         try:
-            reply = self._ask(request)
-        except NoRackThere as error:
+            reply = self._send(request)
+        except RackNotRunningError as error:
             raise PinError(str(error)) from error
         if "error" in reply:
             raise PinError(reply["error"])
@@ -96,16 +96,18 @@ class VirtualPin(MockPin):
         super()._set_state(value)
 
 
-def _reach_rack() -> Ask:
-    folder = os.environ.get(_VARIABLE)
+def _connect_to_rack() -> SendRequest:
+    folder = os.environ.get(_STATE_VARIABLE)
     if not folder:
-        raise BadPinFactory(f"{_VARIABLE} is not set: name the virtual rack's state folder in it")
-    ask = partial(control.ask, Path(folder))
+        raise BadPinFactory(
+            f"{_STATE_VARIABLE} is not set: name the virtual rack's state folder in it"
+        )
+    ask = partial(control.send, Path(folder))
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
             ask({"do": "status"})
-        except NoRackThere as error:
+        except RackNotRunningError as error:
             if time.monotonic() > deadline:
                 raise BadPinFactory(str(error)) from error
             time.sleep(_POLL_SECONDS)

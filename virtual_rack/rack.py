@@ -10,12 +10,12 @@ from rack.layout import Rack, Slot, Stack
 from virtual_rack.faults import Fault
 from virtual_rack.rasp import Phase, VirtualRasp
 from virtual_rack.relays import PinState, VirtualRelays
-from virtual_rack.thermal import IDLE_WATTS, Surroundings, settled, step
+from virtual_rack.thermal import IDLE_WATTS, ThermalEnvironment, steady_state, step
 
-_HOT_RESISTANCE = 2.2  # by how much less heat gets away under the fault `hot`
+_HOT_RESISTANCE_FACTOR = 2.2  # by how much less heat gets away under the fault `hot`
 
 
-class FaultRefused(RackError):
+class UnsupportedFaultError(RackError):
     """This rack cannot show a fault; the text says why, and which one can."""
 
 
@@ -27,7 +27,7 @@ class VirtualRack:
     Args:
         rack: the layout.
         rasps: one for each slot.
-        cannot: the faults that these cannot have, and why.
+        unsupported_faults: the faults that these cannot have, and why.
         clock: seconds since the epoch.
     """
 
@@ -36,20 +36,20 @@ class VirtualRack:
         rack: Rack,
         rasps: Iterable[VirtualRasp],
         *,
-        cannot: Mapping[Fault, str] | None = None,
+        unsupported_faults: Mapping[Fault, str] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.rack = rack
-        self._cannot = cannot or {}
+        self._unsupported_faults = unsupported_faults or {}
         self._clock = clock
-        self._around = Surroundings()
+        self._environment = ThermalEnvironment()
         self._lock = threading.Lock()
-        self._last = clock()
+        self._advanced_at = clock()
         self._relays = VirtualRelays(rack)
-        self._has_supply = False
+        self._has_main_power = False
         self._rasps = {rasp.slot.id: rasp for rasp in rasps}
         for stack in rack.stacks:
-            idle = settled([IDLE_WATTS] * len(stack.slots), self._around)
+            idle = steady_state([IDLE_WATTS] * len(stack.slots), self._environment)
             for slot, temperature in zip(stack.slots, idle, strict=True):
                 self._rasps[slot.id].board.temperature = temperature
 
@@ -63,9 +63,9 @@ class VirtualRack:
     def power_on(self) -> None:
         """Give the rack its supply: each stack has power as its relay stands."""
         with self._lock:
-            self._has_supply = True
+            self._has_main_power = True
             for stack in self.rack.stacks:
-                self._supply(stack)
+                self._update_stack_power(stack)
 
     def pin(self, number: int) -> PinState:
         """Return how a pin of the master is.
@@ -83,10 +83,10 @@ class VirtualRack:
             UnknownPlace: no relay is on it.
         """
         with self._lock:
-            self._supply(self._relays.drive(number, state))
+            self._update_stack_power(self._relays.drive(number, state))
 
-    def _supply(self, stack: Stack) -> None:
-        has_power = self._has_supply and self._relays.gives_power(stack.number)
+    def _update_stack_power(self, stack: Stack) -> None:
+        has_power = self._has_main_power and self._relays.has_power(stack.number)
         for slot in stack.slots:
             rasp = self._rasps[slot.id]
             if has_power and not rasp.is_powered:
@@ -102,50 +102,52 @@ class VirtualRack:
         """
         with self._lock:
             now = self._clock()
-            seconds = max(0.0, now - self._last)
-            self._last = now
+            seconds = max(0.0, now - self._advanced_at)
+            self._advanced_at = now
             for stack in self.rack.stacks:
-                self._warm(stack, now, seconds)
+                self._update_temperatures(stack, now, seconds)
             for rasp in self._rasps.values():
                 rasp.advance(now, seconds)
 
-    def _warm(self, stack: Stack, now: float, seconds: float) -> None:
+    def _update_temperatures(self, stack: Stack, now: float, seconds: float) -> None:
         rasps = [self._rasps[slot.id] for slot in stack.slots]
         watts = [rasp.watts(now) for rasp in rasps]
-        targets = settled(watts, self._around)
+        targets = steady_state(watts, self._environment)
         for i, rasp in enumerate(rasps):
             if Fault.HOT in rasp.faults:
-                targets[i] += watts[i] * self._around.resistance * (_HOT_RESISTANCE - 1)
-        after = step([rasp.board.temperature for rasp in rasps], targets, seconds, self._around)
+                targets[i] += watts[i] * self._environment.resistance * (_HOT_RESISTANCE_FACTOR - 1)
+        after = step(
+            [rasp.board.temperature for rasp in rasps], targets, seconds, self._environment
+        )
         for rasp, temperature in zip(rasps, after, strict=True):
             rasp.board.temperature = temperature
 
-    def put_on(self, slots: Collection[Slot], fault: Fault) -> None:
+    def inject_fault(self, slots: Collection[Slot], fault: Fault) -> None:
         """Make a fault appear on the rasps in these slots.
 
         Raises:
             FaultRefused: rasps of this rack cannot have it.
         """
-        if fault in self._cannot:
-            raise FaultRefused(f"{fault}: {self._cannot[fault]}")
+        if fault in self._unsupported_faults:
+            raise UnsupportedFaultError(f"{fault}: {self._unsupported_faults[fault]}")
         with self._lock:
             if fault is Fault.STUCK_RELAY:
                 self._relays.stick({slot.stack for slot in slots})
                 return
             for slot in slots:
-                self._rasps[slot.id].put_on(fault, self._clock())
+                self._rasps[slot.id].inject_fault(fault, self._clock())
 
-    def take_off(self, slots: Collection[Slot], fault: Fault | None = None) -> None:
+    def clear_fault(self, slots: Collection[Slot], fault: Fault | None = None) -> None:
         """Make a fault, or all of them, disappear from the rasps in these slots."""
         with self._lock:
             if fault in {None, Fault.STUCK_RELAY}:
                 stacks = {slot.stack for slot in slots}
                 self._relays.release(stacks)
                 for stack in stacks:
-                    self._supply(self.rack.stack(stack))
+                    self._update_stack_power(self.rack.stack(stack))
             for slot in slots:
                 for each in [fault] if fault else list(Fault):
-                    self._rasps[slot.id].take_off(each, self._clock())
+                    self._rasps[slot.id].clear_fault(each, self._clock())
 
     def status(self) -> Mapping[str, tuple[Phase, frozenset[Fault]]]:
         """Return each rasp's phase and faults, by its name."""
@@ -153,20 +155,20 @@ class VirtualRack:
             return {
                 rasp.slot.name: (
                     rasp.phase(self._clock()),
-                    rasp.faults | self._faults_of_stack(rasp.slot.stack),
+                    rasp.faults | self._stack_faults(rasp.slot.stack),
                 )
                 for rasp in self._rasps.values()
             }
 
-    def _faults_of_stack(self, stack: int) -> frozenset[Fault]:
+    def _stack_faults(self, stack: int) -> frozenset[Fault]:
         return frozenset({Fault.STUCK_RELAY} if self._relays.is_stuck(stack) else ())
 
-    def power(self) -> Mapping[str, tuple[bool, int]]:
+    def stack_power(self) -> Mapping[str, tuple[bool, int]]:
         """Return whether each stack has power and how often its relay has moved, by its name."""
         with self._lock:
             return {
                 stack.name: (
-                    self._relays.gives_power(stack.number),
+                    self._relays.has_power(stack.number),
                     self._relays.moves(stack.number),
                 )
                 for stack in self.rack.stacks

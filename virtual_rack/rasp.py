@@ -7,7 +7,7 @@ from random import Random
 from typing import Protocol
 
 from rack.layout import Slot
-from virtual_rack.board import Board, Request
+from virtual_rack.board import Board, SystemRequest
 from virtual_rack.faults import Fault
 from virtual_rack.sensors import SensorFiles
 from virtual_rack.thermal import HALTED_WATTS
@@ -24,7 +24,7 @@ class Phase(StrEnum):
     HALTED = "halted"
 
 
-class Host(Protocol):
+class NetworkHost(Protocol):
     """What a rasp is to the network."""
 
     def serve(self, faults: Collection[Fault]) -> None:
@@ -61,7 +61,7 @@ class VirtualRasp:
         address: IPv4Address,
         board: Board,
         files: SensorFiles,
-        host: Host,
+        host: NetworkHost,
         *,
         boot_seconds: float,
         random: Random,
@@ -74,7 +74,7 @@ class VirtualRasp:
         self._boot_seconds = boot_seconds
         self._random = random
         self._is_powered = False
-        self._up_from = 0.0
+        self._up_at = 0.0
         self._was_up = False
         self._is_halted = False
 
@@ -96,35 +96,35 @@ class VirtualRasp:
     def power_on(self, now: float) -> None:
         """Give it power; it boots, and is up later."""
         self._is_powered = True
-        self._begin_boot(now)
+        self._start_boot(now)
 
     def power_off(self) -> None:
         """Cut its power: all that it serves is gone when this returns."""
         self._is_powered = False
         self._host.close()
 
-    def put_on(self, fault: Fault, now: float) -> None:
+    def inject_fault(self, fault: Fault, now: float) -> None:
         """Make a fault appear."""
         if fault is Fault.REBOOT_ONCE:
             if not self._is_halted:
-                self._begin_boot(now)
+                self._start_boot(now)
             return
         self.board.faults.add(fault)
         self.advance(now, 0.0)
 
-    def take_off(self, fault: Fault, now: float) -> None:
+    def clear_fault(self, fault: Fault, now: float) -> None:
         """Make a fault disappear; what was dead boots."""
         if fault in self.board.faults:
             self.board.faults.remove(fault)
             if fault is Fault.DEAD:
-                self._begin_boot(now)
+                self._start_boot(now)
             self.advance(now, 0.0)
 
-    def _begin_boot(self, now: float) -> None:
+    def _start_boot(self, now: float) -> None:
         self._host.close()
         self._was_up = self._is_halted = False
         seconds = self._boot_seconds * self._random.uniform(0.7, 1.3)
-        self._up_from = now + seconds * (_SLOW_FACTOR if Fault.SLOW in self.board.faults else 1)
+        self._up_at = now + seconds * (_SLOW_FACTOR if Fault.SLOW in self.board.faults else 1)
 
     def phase(self, now: float) -> Phase:
         """Return how far it is."""
@@ -132,7 +132,7 @@ class VirtualRasp:
             return Phase.OFF
         if self._is_halted:
             return Phase.HALTED
-        return Phase.UP if now >= self._up_from else Phase.BOOTING
+        return Phase.UP if now >= self._up_at else Phase.BOOTING
 
     def watts(self, now: float) -> float:
         """Return the power that it draws."""
@@ -151,17 +151,17 @@ class VirtualRasp:
         if not self._was_up:
             self._was_up = True
             self.board.boot(now)
-        if self.board.requested and Fault.WEDGED not in self.board.faults:
-            self._grant(self.board.requested, now)
+        if self.board.pending_request and Fault.WEDGED not in self.board.faults:
+            self._apply_request(self.board.pending_request, now)
             return
         self.board.advance(seconds)
         self._files.write(self.board.readings())
         self._host.serve(self.board.faults)
 
-    def _grant(self, request: Request, now: float) -> None:
+    def _apply_request(self, request: SystemRequest, now: float) -> None:
         match request:
-            case Request.REBOOT:
-                self._begin_boot(now)
-            case Request.HALT:
+            case SystemRequest.REBOOT:
+                self._start_boot(now)
+            case SystemRequest.HALT:
                 self._is_halted = True
                 self._host.close()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rack.errors import UnknownPlace
+from rack.errors import UnknownTargetError
 from rack.layout import Rack, Stack
 
 
@@ -37,7 +37,7 @@ class VirtualRelays:
         Raises:
             UnknownPlace: no relay is on it.
         """
-        return self._relays[self._on_pin(number).number].pin
+        return self._relays[self._stack_on_pin(number).number].pin
 
     def drive(self, number: int, state: PinState) -> Stack:
         """Set a pin; return the stack whose relay is on it.
@@ -45,9 +45,9 @@ class VirtualRelays:
         Raises:
             UnknownPlace: no relay is on it.
         """
-        stack = self._on_pin(number)
+        stack = self._stack_on_pin(number)
         self._relays[stack.number].pin = state
-        self._settle(stack.number)
+        self._update_relay(stack.number)
         return stack
 
     def stick(self, stacks: Iterable[int]) -> None:
@@ -59,27 +59,27 @@ class VirtualRelays:
         """Let the relays of these stacks follow their pins again."""
         for stack in stacks:
             self._relays[stack].is_stuck = False
-            self._settle(stack)
+            self._update_relay(stack)
 
     def is_stuck(self, stack: int) -> bool:
         """Tell whether a stack's relay is stuck."""
         return self._relays[stack].is_stuck
 
-    def gives_power(self, stack: int) -> bool:
+    def has_power(self, stack: int) -> bool:
         """Tell whether a stack has power."""
-        return self._board.gives_power(energised=self._relays[stack].is_energised)
+        return self._board.power_when(energised=self._relays[stack].is_energised)
 
     def moves(self, stack: int) -> int:
         """Return how often a stack's relay has moved."""
         return self._relays[stack].moves
 
-    def _on_pin(self, number: int) -> Stack:
+    def _stack_on_pin(self, number: int) -> Stack:
         for stack in self._stacks:
             if stack.pin == number:
                 return stack
-        raise UnknownPlace(f"no relay is on GPIO{number}")
+        raise UnknownTargetError(f"no relay is on GPIO{number}")
 
-    def _settle(self, stack: int) -> None:
+    def _update_relay(self, stack: int) -> None:
         relay = self._relays[stack]
         is_energised = relay.pin.is_output and relay.pin.is_high == self._board.active_high
         if not relay.is_stuck and is_energised != relay.is_energised:

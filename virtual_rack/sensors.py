@@ -13,11 +13,11 @@ CORES = 4
 CLOCK_TICKS = 100  # USER_HZ: the unit of /proc/stat
 
 UNDER_VOLTAGE, FREQUENCY_CAPPED, THROTTLED, SOFT_LIMIT = (1 << bit for bit in range(4))
-SINCE_BOOT = 16  # the shift from a condition's bit now to its bit since boot
+SINCE_BOOT_SHIFT = 16  # the shift from a condition's bit now to its bit since boot
 
 
 @dataclass(frozen=True, slots=True)
-class Readings:
+class SensorReadings:
     """What the sensors of one board say. Units are those of the kernel's files."""
 
     temperature: int  # millidegrees Celsius
@@ -33,7 +33,7 @@ class Readings:
     is_root_readonly: bool
 
 
-def files(readings: Readings) -> Iterator[tuple[str, str]]:
+def sensor_files(readings: SensorReadings) -> Iterator[tuple[str, str]]:
     """Give each file's path, relative to the root, and its text."""
     cpu0 = "sys/devices/system/cpu/cpu0/cpufreq"
     yield "sys/class/thermal/thermal_zone0/temp", f"{readings.temperature}\n"
@@ -67,9 +67,9 @@ class SensorFiles:
         self._root = root
         self._written: dict[str, str] = {}
 
-    def write(self, readings: Readings) -> None:
+    def write(self, readings: SensorReadings) -> None:
         """Bring the files up to date; a reader sees the old text or the new, never half of it."""
-        for name, text in files(readings):
+        for name, text in sensor_files(readings):
             if self._written.get(name) == text:
                 continue
             path = self._root / name

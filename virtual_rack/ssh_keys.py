@@ -5,13 +5,13 @@ from pathlib import Path
 
 import asyncssh
 
-from controller import private_files
-from controller.host_keys import HostKeys
-from controller.master_key import MasterKey
+from controller.ssh.host_keys import HostKeys
+from controller.ssh.master_key import MasterKey
+from rack import files
 from rack.inventory import Rasp
 
 
-def masters(state: Path) -> asyncssh.SSHKey:
+def load_or_create_master_key(state: Path) -> asyncssh.SSHKey:
     """Return the public key that may log in; the pair is made if it is not there.
 
     Raises:
@@ -20,11 +20,11 @@ def masters(state: Path) -> asyncssh.SSHKey:
     folder = state / "ssh"
     public = folder / "id_ed25519.pub"
     if not public.exists():
-        MasterKey(folder).make()
+        MasterKey(folder).create()
     return asyncssh.read_public_key(str(public))
 
 
-def hosts(state: Path, count: int) -> Sequence[asyncssh.SSHKey]:
+def load_or_create_host_keys(state: Path, count: int) -> Sequence[asyncssh.SSHKey]:
     """Return so many host keys, the same ones each time.
 
     Raises:
@@ -34,14 +34,14 @@ def hosts(state: Path, count: int) -> Sequence[asyncssh.SSHKey]:
     keys = asyncssh.read_private_key_list(str(path)) if path.exists() else []
     if len(keys) != count:
         keys = [asyncssh.generate_private_key("ssh-ed25519") for _ in range(count)]
-        private_files.write(path, "".join(key.export_private_key().decode() for key in keys))
+        files.write_private(path, "".join(key.export_private_key().decode() for key in keys))
     return keys
 
 
-def pin(state: Path, keys: Mapping[Rasp, asyncssh.SSHKey], port: int) -> None:
+def pin_host_keys(state: Path, keys: Mapping[Rasp, asyncssh.SSHKey], port: int) -> None:
     """Let the controller with this state folder know the host keys; `port` is SSH's.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    HostKeys(state / "ssh", port).put(keys)
+    HostKeys(state / "ssh", port).pin_keys(keys)

@@ -14,13 +14,13 @@ from ipaddress import IPv4Address
 
 import asyncssh
 
-from virtual_rack.actions import Answer
+from virtual_rack.actions import SimulatedResult
 from virtual_rack.faults import Fault
 
 SSH_PORT = 9822
 """Where a rasp's SSH server listens: port 22 is the machine's own, and root's alone."""
 
-_OWN_FAULTS = frozenset(
+_SSH_FAULTS = frozenset(
     {Fault.SSH_REFUSES, Fault.SSH_HANGS, Fault.SSH_SLOW, Fault.NEW_HOST_KEY, Fault.WEDGED}
 )
 _SLOW_SECONDS = 3.0
@@ -33,24 +33,26 @@ class SshLoop:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._holders = 0
+        self._users = 0
         self._thread: threading.Thread | None = None
         self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
         # Else each connection has its lines in the virtual rack's log.
         logging.getLogger("asyncssh").setLevel(logging.WARNING)
 
-    def hold(self) -> None:
+    def acquire(self) -> None:
         """Start it, if nobody holds it yet."""
         with self._lock:
-            self._holders += 1
+            self._users += 1
             if self._thread is None:
                 self._started = Future()
                 self._thread = threading.Thread(
-                    target=lambda: asyncio.run(self._stay()), name="ssh servers", daemon=True
+                    target=lambda: asyncio.run(self._run_until_released()),
+                    name="ssh servers",
+                    daemon=True,
                 )
                 self._thread.start()
 
-    async def _stay(self) -> None:
+    async def _run_until_released(self) -> None:
         end = asyncio.Event()
         self._started.set_result((asyncio.get_running_loop(), end))
         await end.wait()
@@ -58,14 +60,14 @@ class SshLoop:
     def release(self) -> None:
         """End it, if nobody else holds it."""
         with self._lock:
-            self._holders -= 1
-            if self._thread is not None and not self._holders:
+            self._users -= 1
+            if self._thread is not None and not self._users:
                 loop, end = self._started.result(_CALL_SECONDS)
                 loop.call_soon_threadsafe(end.set)
                 self._thread.join()
                 self._thread = None
 
-    def call(self, coroutine: Coroutine[object, object, None]) -> None:
+    def run(self, coroutine: Coroutine[object, object, None]) -> None:
         """Run a coroutine on it to its end; what that raises is raised here."""
         loop, _ = self._started.result(_CALL_SECONDS)
         asyncio.run_coroutine_threadsafe(coroutine, loop).result(_CALL_SECONDS)
@@ -78,8 +80,8 @@ class SshServer:
         loop: what it runs on.
         address: where it listens, at `SSH_PORT`.
         host_key: its own.
-        master: the public half of the key that may log in.
-        answer: what becomes of what is asked for.
+        master_key: the public half of the key that may log in.
+        run_action: what becomes of what is asked for.
     """
 
     def __init__(
@@ -88,14 +90,14 @@ class SshServer:
         address: IPv4Address,
         *,
         host_key: asyncssh.SSHKey,
-        master: asyncssh.SSHKey,
-        answer: Callable[[str], Answer],
+        master_key: asyncssh.SSHKey,
+        run_action: Callable[[str], SimulatedResult],
     ) -> None:
-        self.master = master
-        self.answer = answer
+        self.master_key = master_key
+        self.run_action = run_action
         self.connections: set[asyncssh.SSHServerConnection] = set()
-        self.may_answer = asyncio.Event()
-        self.pause = 0.0
+        self.is_responsive = asyncio.Event()
+        self.action_delay = 0.0
         self._loop = loop
         self._address = address
         self._own_key = host_key
@@ -110,39 +112,39 @@ class SshServer:
         Raises:
             OSError: its address and port cannot be had.
         """
-        wanted = _OWN_FAULTS.intersection(faults)
+        wanted = _SSH_FAULTS.intersection(faults)
         if wanted == self._faults:
             return
         if self._faults is None:
-            self._loop.hold()
+            self._loop.acquire()
         before, self._faults = self._faults or frozenset(), wanted
-        self._loop.call(self._change(before, wanted))
+        self._loop.run(self._apply_faults(before, wanted))
 
     def close(self) -> None:
         """Serve no more: the port is free and no connection is left when this returns."""
         if self._faults is None:
             return
         self._faults = None
-        self._loop.call(self._stop())
+        self._loop.run(self._stop())
         self._loop.release()
 
-    async def _change(self, before: Collection[Fault], wanted: Collection[Fault]) -> None:
-        if (Fault.NEW_HOST_KEY in before) != (Fault.NEW_HOST_KEY in wanted):
+    async def _apply_faults(self, previous: Collection[Fault], new: Collection[Fault]) -> None:
+        if (Fault.NEW_HOST_KEY in previous) != (Fault.NEW_HOST_KEY in new):
             await self._stop()
-            is_new = Fault.NEW_HOST_KEY in wanted
+            is_new = Fault.NEW_HOST_KEY in new
             self._key = asyncssh.generate_private_key("ssh-ed25519") if is_new else self._own_key
-        if Fault.SSH_REFUSES in wanted:
+        if Fault.SSH_REFUSES in new:
             await self._stop()
             return
-        self.pause = _SLOW_SECONDS if Fault.SSH_SLOW in wanted else 0.0
+        self.action_delay = _SLOW_SECONDS if Fault.SSH_SLOW in new else 0.0
         if self._socket is None:
             self._socket = socket.create_server((str(self._address), SSH_PORT), backlog=_BACKLOG)
-        if Fault.SSH_HANGS in wanted or Fault.WEDGED in wanted:
+        if Fault.SSH_HANGS in new or Fault.WEDGED in new:
             # The kernel goes on to complete connections.
-            self.may_answer.clear()
+            self.is_responsive.clear()
             self._stop_accepting()
         else:
-            self.may_answer.set()
+            self.is_responsive.set()
             await self._accept(self._socket)
 
     async def _accept(self, listening: socket.socket) -> None:
@@ -150,7 +152,7 @@ class SshServer:
             self._acceptor = await asyncssh.listen(
                 sock=listening.dup(),
                 config=None,
-                server_factory=lambda: _Server(self),
+                server_factory=lambda: _ServerConnection(self),
                 server_host_keys=[self._key],
                 password_auth=False,
                 kbdint_auth=False,
@@ -176,7 +178,7 @@ class SshServer:
                 await asyncio.wait_for(connection.wait_closed(), _CALL_SECONDS / 2)
 
 
-class _Server(asyncssh.SSHServer):
+class _ServerConnection(asyncssh.SSHServer):
     """One connection to a rasp."""
 
     def __init__(self, server: SshServer) -> None:
@@ -195,14 +197,14 @@ class _Server(asyncssh.SSHServer):
         return True
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        return username == "root" and key == self._server.master
+        return username == "root" and key == self._server.master_key
 
     async def session_requested(self) -> asyncssh.SSHServerSession[str]:
-        await self._server.may_answer.wait()
-        return _Session(self._server)
+        await self._server.is_responsive.wait()
+        return _ActionSession(self._server)
 
 
-class _Session(asyncssh.SSHServerSession[str]):
+class _ActionSession(asyncssh.SSHServerSession[str]):
     """One action on its way."""
 
     def __init__(self, server: SshServer) -> None:
@@ -214,7 +216,7 @@ class _Session(asyncssh.SSHServerSession[str]):
         self._channel = chan
 
     def exec_requested(self, command: str) -> bool:
-        self._task = asyncio.create_task(self._act(command))
+        self._task = asyncio.create_task(self._run_action(command))
         return True
 
     def shell_requested(self) -> bool:
@@ -227,13 +229,13 @@ class _Session(asyncssh.SSHServerSession[str]):
         if self._task is not None:
             self._task.cancel()
 
-    async def _act(self, asked: str) -> None:
-        await asyncio.sleep(self._server.pause)
-        await self._server.may_answer.wait()
-        answer = self._server.answer(asked)
+    async def _run_action(self, requested: str) -> None:
+        await asyncio.sleep(self._server.action_delay)
+        await self._server.is_responsive.wait()
+        answer = self._server.run_action(requested)
         await asyncio.sleep(answer.seconds)
         if self._channel is not None:
             self._channel.write(answer.output)
-            self._channel.write_stderr(answer.complaint)
+            self._channel.write_stderr(answer.error_output)
             self._channel.exit(answer.exit_status)
-        answer.then()
+        answer.on_finished()

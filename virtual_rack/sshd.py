@@ -15,13 +15,13 @@ from pathlib import Path
 import asyncssh
 
 from virtual_rack.faults import Fault
-from virtual_rack.network_namespace import FOLDER
+from virtual_rack.network_namespace import NAMESPACES_FOLDER
 
-_OWN_FAULTS = frozenset(
+_SSH_FAULTS = frozenset(
     {Fault.SSH_REFUSES, Fault.SSH_HANGS, Fault.SSH_SLOW, Fault.NEW_HOST_KEY, Fault.WEDGED}
 )
 _SLOW_SECONDS = 3
-_CONFIG = """\
+_CONFIG_TEMPLATE = """\
 HostKey {folder}/host_key
 AuthorizedKeysFile {master_key}
 ForceCommand if [ -e {folder}/ssh-slow ]; then sleep {slow}; fi; exec {action}
@@ -55,12 +55,12 @@ class Sshd:
         master_key: Path,
         aliases_file: Path,
     ) -> None:
-        self._namespace = FOLDER / name
+        self._namespace = NAMESPACES_FOLDER / name
         self._folder = folder
         self._own_key = host_key
         self._faults: frozenset[Fault] = frozenset()
         action = [sys.executable, "-m", "exporter", "action", "--aliases", str(aliases_file)]
-        self._config = _CONFIG.format(
+        self._config = _CONFIG_TEMPLATE.format(
             folder=shlex.quote(str(folder)),
             master_key=shlex.quote(str(master_key)),
             slow=_SLOW_SECONDS,
@@ -76,7 +76,7 @@ class Sshd:
         (self._folder / "sshd_config").write_text(self._config)
         self._write_key(self._own_key)
         self._faults = frozenset()
-        self._write_changes(_OWN_FAULTS.intersection(faults))
+        self._apply_faults(_SSH_FAULTS.intersection(faults))
 
     def serve(self, faults: Collection[Fault]) -> None:
         """Have it serve as a rasp's with these faults does.
@@ -84,27 +84,27 @@ class Sshd:
         Raises:
             OSError: its files cannot be written.
         """
-        wanted = _OWN_FAULTS.intersection(faults)
+        wanted = _SSH_FAULTS.intersection(faults)
         if wanted != self._faults:
-            changed = self._write_changes(wanted)
+            changed = self._apply_faults(wanted)
             if changed & {Fault.NEW_HOST_KEY, Fault.SSH_REFUSES}:
-                self._tell(signal.SIGKILL)
-            self._tell(signal.SIGCONT)
+                self._signal_processes(signal.SIGKILL)
+            self._signal_processes(signal.SIGCONT)
         if {Fault.SSH_HANGS, Fault.WEDGED} & wanted:  # also what has only begun since
-            self._tell(signal.SIGSTOP)
+            self._signal_processes(signal.SIGSTOP)
 
-    def _write_changes(self, wanted: frozenset[Fault]) -> frozenset[Fault]:
+    def _apply_faults(self, new: frozenset[Fault]) -> frozenset[Fault]:
         """Write what is to be other than before; return which faults came or went."""
-        changed = self._faults ^ wanted
-        self._faults = wanted
+        changed = self._faults ^ new
+        self._faults = new
         for fault in changed & {Fault.SSH_REFUSES, Fault.SSH_SLOW}:
             flag = self._folder / fault
-            if fault in wanted:
+            if fault in new:
                 flag.touch()
             else:
                 flag.unlink(missing_ok=True)
         if Fault.NEW_HOST_KEY in changed:
-            is_new = Fault.NEW_HOST_KEY in wanted
+            is_new = Fault.NEW_HOST_KEY in new
             self._write_key(
                 asyncssh.generate_private_key("ssh-ed25519") if is_new else self._own_key
             )
@@ -115,7 +115,7 @@ class Sshd:
         path.touch(mode=0o600)
         key.write_private_key(str(path))
 
-    def _tell(self, number: signal.Signals) -> None:
+    def _signal_processes(self, number: signal.Signals) -> None:
         for pid in self._processes():
             with suppress(ProcessLookupError):
                 os.kill(pid, number)

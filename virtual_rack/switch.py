@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from rack.layout import Network
-from virtual_rack.network_namespace import FOLDER, IpTool, Visitor
+from virtual_rack.network_namespace import NAMESPACES_FOLDER, IpTool, NamespaceThread
 
 BRIDGE = "br0"
 """The switch, and the master's own interface."""
@@ -21,10 +21,10 @@ class Switch:
     def __init__(self, ip: IpTool, hold_seconds: float) -> None:
         self._ip = ip
         self._hold_seconds = hold_seconds
-        self._held: dict[str, float] = {}
-        self._visitor = Visitor()
+        self._held_until: dict[str, float] = {}
+        self._namespace_thread = NamespaceThread()
 
-    def make(self, network: Network) -> None:
+    def create(self, network: Network) -> None:
         """Make the switch, and give the master its address.
 
         Raises:
@@ -53,23 +53,23 @@ class Switch:
                 f"link set {port} up",
             ]
         )
-        self._held[name] = time.monotonic() + self._hold_seconds
-        self.let_through(name)
+        self._held_until[name] = time.monotonic() + self._hold_seconds
+        self.release_held_link(name)
 
-    def let_through(self, name: str) -> None:
+    def release_held_link(self, name: str) -> None:
         """Forward what comes over a link, once it is not to be held any longer."""
-        if name in self._held and time.monotonic() >= self._held[name]:
+        if name in self._held_until and time.monotonic() >= self._held_until[name]:
             self._ip.batch([f"link set {_port(name)} master {BRIDGE}"])
-            del self._held[name]
+            del self._held_until[name]
 
-    def visit(self, name: str, do: Callable[[], None]) -> None:
+    def run_inside(self, name: str, function: Callable[[], None]) -> None:
         """Do something inside of a rasp's network namespace; what that raises is raised here."""
-        self._visitor.do(FOLDER / name, do)
+        self._namespace_thread.run_inside(NAMESPACES_FOLDER / name, function)
 
     def unplug(self, name: str) -> None:
         """Remove a link and its network namespace: nothing comes over it when this returns."""
         self._ip.batch([f"link delete {_port(name)}", f"netns delete {name}"])
-        self._held.pop(name, None)
+        self._held_until.pop(name, None)
 
 
 def _port(name: str) -> str:

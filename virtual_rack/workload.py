@@ -23,12 +23,12 @@ class Workload:
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
-        self._left -= seconds
-        if self._left <= 0:
+        self._seconds_left -= seconds
+        if self._seconds_left <= 0:
             self._is_busy = not self._is_busy
             self._begin_phase()
 
     def _begin_phase(self) -> None:
         mean, loads = (_BUSY_SECONDS, _BUSY_LOAD) if self._is_busy else (_IDLE_SECONDS, _IDLE_LOAD)
-        self._left = self._random.expovariate(1 / mean)
+        self._seconds_left = self._random.expovariate(1 / mean)
         self._load = self._random.uniform(*loads)

@@ -21,18 +21,18 @@ class Severity(StrEnum):
 class Alert:
     """An alert that fires.
 
-    `began` is in seconds since the epoch. `is_silenced`: somebody has silenced it by hand;
-    `is_inhibited`: another alert explains it. `remedy` tells in one line for people what the
+    `started_at` is in seconds since the epoch. `is_silenced`: somebody has silenced it by hand;
+    `is_inhibited`: another alert explains it. `remediation` tells in one line for people what the
     controller did about it, or why it did not; empty where there is no remedy for it.
     """
 
     fingerprint: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
-    began: float
+    started_at: float
     is_silenced: bool = False
     is_inhibited: bool = False
-    remedy: str = ""
+    remediation: str = ""
 
     @property
     def name(self) -> str:
@@ -46,24 +46,24 @@ class Alert:
         return next((each for each in Severity if each == said), Severity.UNKNOWN)
 
     @property
-    def is_fault(self) -> bool:
+    def is_problem(self) -> bool:
         """Whether it tells of a fault. Others explain alerts, or show that alerts get through."""
         return self.labels.get("severity") != "none"
 
     @property
-    def episode(self) -> tuple[str, float]:
+    def occurrence(self) -> tuple[str, float]:
         """What tells this time from any other time that the same alert has fired."""
-        return self.fingerprint, self.began
+        return self.fingerprint, self.started_at
 
 
-def _as_text(value: object) -> object:
+def _require_text(value: object) -> object:
     """Refuse a time that is a number, which pydantic would take for seconds."""
     if not isinstance(value, str):
         raise ValueError("not a time, such as 2026-11-24T20:00:00Z")  # noqa: TRY004 - pydantic's
     return value
 
 
-_Time = Annotated[AwareDatetime, BeforeValidator(_as_text)]
+_Time = Annotated[AwareDatetime, BeforeValidator(_require_text)]
 
 
 class AlertBody(BaseModel):

@@ -11,7 +11,7 @@ from controller.alerts.alert import Alert, AlertBody
 _TIMEOUT = 2.0
 
 
-class AlertmanagerUnavailable(Exception):
+class AlertmanagerUnavailableError(Exception):
     """Alertmanager gave no answer that can be used; the text says why, for people."""
 
 
@@ -20,11 +20,11 @@ class _Status(BaseModel):
     silencedBy: list[str]  # noqa: N815
 
 
-class _Asked(AlertBody):
+class _ActiveAlert(AlertBody):
     status: _Status
 
 
-_ALERTS: TypeAdapter[list[_Asked]] = TypeAdapter(list[_Asked])
+_ALERTS: TypeAdapter[list[_ActiveAlert]] = TypeAdapter(list[_ActiveAlert])
 
 
 class Alertmanager:
@@ -44,11 +44,11 @@ class Alertmanager:
             response.raise_for_status()
             asked = _ALERTS.validate_json(response.content)
         except requests.RequestException as error:
-            raise AlertmanagerUnavailable(
+            raise AlertmanagerUnavailableError(
                 f"Alertmanager at {self.url} cannot be reached"
             ) from error
         except ValidationError as error:
-            raise AlertmanagerUnavailable(
+            raise AlertmanagerUnavailableError(
                 f"{self.url} does not answer like Alertmanager"
             ) from error
         return [
@@ -56,7 +56,7 @@ class Alertmanager:
                 fingerprint=each.fingerprint,
                 labels=each.labels,
                 annotations=each.annotations,
-                began=each.startsAt.timestamp(),
+                started_at=each.startsAt.timestamp(),
                 is_silenced=bool(each.status.silencedBy),
                 is_inhibited=bool(each.status.inhibitedBy),
             )

@@ -8,10 +8,10 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from controller.alerts.alert import Alert, AlertBody
-from controller.models import Model
+from controller.web.models import ApiModel
 
 
-class ToldAlert(AlertBody):
+class WebhookAlert(AlertBody):
     """An alert, and whether it fires or is over."""
 
     status: Literal["firing", "resolved"]
@@ -22,10 +22,10 @@ class ToldAlert(AlertBody):
         return Alert(self.fingerprint, self.labels, self.annotations, self.startsAt.timestamp())
 
 
-class Notification(Model):
+class Notification(ApiModel):
     """A message about the alerts of one group. Fields that are not named here do not matter."""
 
     model_config = ConfigDict(extra="ignore")
 
     version: Literal["4"] = Field(description="of the message's format")
-    alerts: list[ToldAlert] = Field(max_length=100)  # alertmanager.yml sends 50 at most
+    alerts: list[WebhookAlert] = Field(max_length=100)  # alertmanager.yml sends 50 at most

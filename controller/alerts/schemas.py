@@ -5,14 +5,14 @@ from typing import Self
 from pydantic import Field
 
 from controller.alerts.alert import Alert, Severity
-from controller.alerts.alerts import Firing
-from controller.models import Model, example
+from controller.alerts.firing import AlertList
+from controller.web.models import ApiModel, example_config
 
 
-class AlertAnswer(Model):
+class AlertResponse(ApiModel):
     """An alert that fires."""
 
-    model_config = example(
+    model_config = example_config(
         fingerprint="c0ffee5ee5ee5ee5",
         name="PiRackRaspDown",
         severity="critical",
@@ -37,10 +37,10 @@ class AlertAnswer(Model):
     stack: str | None = Field(description="the stack's number as labels have it, `03`")
     rasp: str | None = Field(description="the rasp's name")
     labels: dict[str, str]
-    began: float = Field(description="since the epoch")
+    started_at: float = Field(description="since the epoch")
     is_silenced: bool = Field(description="whether somebody has silenced it by hand")
     is_inhibited: bool = Field(description="whether another alert explains it")
-    remedy: str = Field(
+    remediation: str = Field(
         description="what the controller did about it, or why not; empty where it has no remedy"
     )
 
@@ -57,33 +57,33 @@ class AlertAnswer(Model):
             stack=alert.labels.get("stack"),
             rasp=alert.labels.get("rasp"),
             labels=dict(alert.labels),
-            began=alert.began,
+            started_at=alert.started_at,
             is_silenced=alert.is_silenced,
             is_inhibited=alert.is_inhibited,
-            remedy=alert.remedy,
+            remediation=alert.remediation,
         )
 
 
-class AlertsAnswer(Model):
+class AlertsResponse(ApiModel):
     """The alerts that fire, the worst first."""
 
-    alerts: list[AlertAnswer]
-    trouble: str = Field(description="why they may be old, or not all; empty where all is well")
-    heard_at: float | None = Field(
+    alerts: list[AlertResponse]
+    error: str = Field(description="why they may be old, or not all; empty where all is well")
+    watchdog_seen_at: float | None = Field(
         description="when the watchdog, which always fires, last came through from Alertmanager"
     )
 
     @classmethod
-    def of(cls, firing: Firing) -> Self:
+    def of(cls, firing: AlertList) -> Self:
         """Return what the API says of the alerts that fire."""
         return cls(
-            alerts=[AlertAnswer.of(alert) for alert in firing.alerts],
-            trouble=firing.trouble,
-            heard_at=firing.heard_at,
+            alerts=[AlertResponse.of(alert) for alert in firing.alerts],
+            error=firing.error,
+            watchdog_seen_at=firing.watchdog_seen_at,
         )
 
 
-class TakenAnswer(Model):
+class AcceptedResponse(ApiModel):
     """A message of Alertmanager's was taken."""
 
     alerts: int = Field(description="how many it told of")

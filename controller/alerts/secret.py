@@ -2,18 +2,18 @@
 
 from pathlib import Path
 
-from controller import private_files
-from controller.credentials import random_secret
+from controller.auth.passwords import random_secret
+from rack import files
 from rack.errors import RackError
 
-_SHORTEST = 20
+_MIN_LENGTH = 20
 
 
 class SecretError(RackError):
     """The shared secret cannot be had; the text names the file and the mend."""
 
 
-def load_or_make(path: Path) -> str:
+def load_or_create(path: Path) -> str:
     """Return the secret in a file, which is made if it is not there.
 
     It is made readable to the folder's group, so that Alertmanager may be another user.
@@ -24,7 +24,7 @@ def load_or_make(path: Path) -> str:
     try:
         if not path.exists():
             path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-            private_files.write(path, random_secret() + "\n")
+            files.write_private(path, random_secret() + "\n")
             path.chmod(0o640)
         secret = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -32,9 +32,9 @@ def load_or_make(path: Path) -> str:
         raise SecretError(
             f"--alerts-secret {path}: {why}: name a file that the controller can read, or may make"
         ) from error
-    if len(secret) < _SHORTEST or not secret.isprintable() or " " in secret:
+    if len(secret) < _MIN_LENGTH or not secret.isprintable() or " " in secret:
         raise SecretError(
-            f"--alerts-secret {path}: no secret of {_SHORTEST} characters or more in it:"
+            f"--alerts-secret {path}: no secret of {_MIN_LENGTH} characters or more in it:"
             " remove the file, and the controller makes one"
         )
     return secret

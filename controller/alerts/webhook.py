@@ -7,26 +7,28 @@ from collections.abc import Callable, Sequence
 
 from controller.alerts.alert import Alert
 from controller.alerts.notification import Notification
-from controller.alerts.told import Told
-from controller.errors import AlertsClosed
+from controller.alerts.received import ReceivedAlerts
+from controller.errors import AlertQueueFullError
 
-_MOST_WAITING = 1000
+_MAX_QUEUED = 1000
 _log = logging.getLogger(__name__)
 
 
-class Webhook:
+class WebhookQueue:
     """Remembers what Alertmanager tells, and has remedies tried. It runs from `start` to `close`.
 
     Args:
-        told: remembers.
-        remedy: is given the alerts of a message that fire, and may take its time.
+        received: remembers.
+        remediate: is given the alerts of a message that fire, and may take its time.
     """
 
-    def __init__(self, told: Told, remedy: Callable[[Sequence[Alert]], None]) -> None:
-        self._told = told
-        self._remedy = remedy
-        self._waiting: queue.Queue[Notification | None] = queue.Queue(_MOST_WAITING)
-        self._thread = threading.Thread(target=self._see_to_all, name="alerts")
+    def __init__(
+        self, received: ReceivedAlerts, remediate: Callable[[Sequence[Alert]], None]
+    ) -> None:
+        self._received = received
+        self._remediate = remediate
+        self._queue: queue.Queue[Notification | None] = queue.Queue(_MAX_QUEUED)
+        self._thread = threading.Thread(target=self._process, name="alerts")
 
     def start(self) -> None:
         """Begin to see to what is told."""
@@ -34,27 +36,29 @@ class Webhook:
 
     def close(self) -> None:
         """Forget what waits, finish what is being seen to."""
-        with self._waiting.mutex:
-            self._waiting.queue.clear()
-        self._waiting.put(None)
+        with self._queue.mutex:
+            self._queue.queue.clear()
+        self._queue.put(None)
         self._thread.join()
 
-    def take(self, notification: Notification) -> None:
+    def enqueue(self, notification: Notification) -> None:
         """Take a message; what it says is seen to later.
 
         Raises:
             AlertsClosed: too many wait already; Alertmanager is to come again.
         """
         try:
-            self._waiting.put_nowait(notification)
+            self._queue.put_nowait(notification)
         except queue.Full as error:
-            raise AlertsClosed("too many alerts are waiting: tell this one again later") from error
+            raise AlertQueueFullError(
+                "too many alerts are waiting: tell this one again later"
+            ) from error
 
-    def _see_to_all(self) -> None:
-        while (notification := self._waiting.get()) is not None:
-            self._told.take(notification.alerts)
+    def _process(self) -> None:
+        while (notification := self._queue.get()) is not None:
+            self._received.update(notification.alerts)
             firing = [told.alert for told in notification.alerts if told.status == "firing"]
             try:
-                self._remedy(firing)
+                self._remediate(firing)
             except Exception:  # noqa: BLE001 - whatever it was: the next message is seen to
                 _log.exception("the remedy for %s failed", [alert.name for alert in firing])

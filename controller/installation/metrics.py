@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from controller.installation.installation import Installation
-from dhcp_installer.journal import Entry
+from controller.installation.service import InstallService
+from dhcp_installer.install.journal import InstallRecord
 from rack.errors import DatabaseError
 
 
-def describe(registry: CollectorRegistry, installation: Installation) -> None:
+def register_metrics(registry: CollectorRegistry, installation: InstallService) -> None:
     """Add how the running install is, or how the last one ended."""
 
-    def of_latest(value: Callable[[Entry], float]) -> Callable[[], float]:
+    def of_latest(value: Callable[[InstallRecord], float]) -> Callable[[], float]:
         def read() -> float:
             try:
                 latest = installation.latest()

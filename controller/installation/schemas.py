@@ -4,22 +4,22 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field
 
-from controller.models import Model, example, optional
-from dhcp_installer.journal import Entry, InstallKind, InstallState
-from dhcp_installer.progress import Stage
+from controller.web.models import ApiModel, example_config, omittable
+from dhcp_installer.install.journal import InstallKind, InstallRecord, InstallState
+from dhcp_installer.install.progress import Stage
 
 Strategy = Literal["cut", "one-by-one"]
 _Id = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
-class _Asked(Model):
+class _RequestModel(ApiModel):
     model_config = ConfigDict(strict=True)
 
 
-class StartInstallation(_Asked):
+class StartInstallation(_RequestModel):
     """An install."""
 
-    model_config = example(strategy="cut")
+    model_config = example_config(strategy="cut")
 
     strategy: Strategy = Field(
         default="cut", description="`one-by-one` where the rasps answer no ping"
@@ -30,46 +30,46 @@ class StartInstallation(_Asked):
     )
 
 
-class ReplaceRasp(_Asked):
+class ReplaceRasp(_RequestModel):
     """A new board in a known slot."""
 
-    model_config = example(strategy="cut")
+    model_config = example_config(strategy="cut")
 
     strategy: Strategy = Field(
         default="cut", description="`one-by-one` where the rasps answer no ping"
     )
 
 
-class SwapRasps(_Asked):
+class SwapRasps(_RequestModel):
     """Two rasps of a stack, by their ids."""
 
-    model_config = example(ids=[9, 10])
+    model_config = example_config(ids=[9, 10])
 
     ids: Annotated[list[_Id], Field(min_length=2, max_length=2)] = Field(
         description="the two that are to change their slots; one slot may be empty"
     )
 
 
-class InstallationsQuery(Model):
+class InstallationsQuery(ApiModel):
     """Which installs to list."""
 
     limit: int = Field(default=20, ge=1, le=200, description="How many, at most.")
-    before: int | None = optional(
+    before: int | None = omittable(
         ge=1, le=2**62, description="An install's id: older ones alone.", examples=[12]
     )
 
 
-class StepAnswer(Model):
+class InstallStepResponse(ApiModel):
     """What was done, and when."""
 
-    at: float = Field(description="since the epoch")
+    time: float = Field(description="since the epoch")
     text: str
 
 
-class InstallationAnswer(Model):
+class InstallationResponse(ApiModel):
     """An install, a replacement or a swap, as far as it is."""
 
-    model_config = example(
+    model_config = example_config(
         id=3,
         kind="install",
         state="running",
@@ -101,9 +101,9 @@ class InstallationAnswer(Model):
     )
     strategy: str
     dry_run: bool
-    who: str
+    actor: str
     stage: Stage | None
-    steps: list[StepAnswer] = Field(description="what was done, in order")
+    steps: list[InstallStepResponse] = Field(description="what was done, in order")
     stacks_total: int
     stacks_done: int
     rasps_total: int
@@ -113,37 +113,37 @@ class InstallationAnswer(Model):
     seconds_left: float | None = Field(description="at most, where all goes well")
     found: dict[str, list[str]] = Field(description="MACs by the number of their stack")
     missing: dict[str, int] = Field(description="by stack: for how many slots nobody was found")
-    strangers: list[str] = Field(description="MACs that are no Raspberry Pi's")
+    other_vendor_macs: list[str] = Field(description="MACs that are no Raspberry Pi's")
     unplaced: list[str] = Field(description="MACs that were seen, and are in no stack")
     conflicts: dict[str, list[int]] = Field(description="by MAC: the stacks it seems to be in")
     diff: str = Field(description="of dhcpd.conf")
-    trouble: str = Field(description="why it failed, or who does not answer at the end")
-    began: float | None = Field(description="since the epoch")
-    ended: float | None = Field(
+    error: str = Field(description="why it failed, or who does not answer at the end")
+    started_at: float | None = Field(description="since the epoch")
+    finished_at: float | None = Field(
         description="null while it runs, and while what an interrupted one has left is there"
     )
 
     @classmethod
-    def of(cls, entry: Entry) -> Self:
+    def of(cls, record: InstallRecord) -> Self:
         """Return what the API says of an install."""
-        report = entry.report.as_json()
+        report = record.report.to_json()
         told = {name: report[name] for name in cls.model_fields if name in report}
         return cls(
-            id=entry.id,
-            kind=entry.kind,
-            state=entry.state,
-            strategy=entry.strategy,
+            id=record.id,
+            kind=record.kind,
+            state=record.state,
+            strategy=record.strategy,
             dry_run=False,
-            who=entry.who,
-            steps=[StepAnswer(at=step.at, text=step.text) for step in entry.steps],
-            trouble=entry.trouble,
-            began=entry.began,
-            ended=entry.ended,
+            actor=record.actor,
+            steps=[InstallStepResponse(time=step.time, text=step.text) for step in record.steps],
+            error=record.error,
+            started_at=record.started_at,
+            finished_at=record.finished_at,
             **told,
         )
 
     @classmethod
-    def none(cls, strategy: str = "", *, who: str = "", diff: str | None = None) -> Self:
+    def empty(cls, strategy: str = "", *, actor: str = "", diff: str | None = None) -> Self:
         """Return what the API says where there never was one; with a diff, of a dry run."""
         return cls(
             id=None,
@@ -151,7 +151,7 @@ class InstallationAnswer(Model):
             state="none" if diff is None else InstallState.DONE,
             strategy=strategy,
             dry_run=diff is not None,
-            who=who,
+            actor=actor,
             stage=None,
             steps=[],
             stacks_total=0,
@@ -161,11 +161,11 @@ class InstallationAnswer(Model):
             seconds_left=None,
             found={},
             missing={},
-            strangers=[],
+            other_vendor_macs=[],
             unplaced=[],
             conflicts={},
             diff=diff or "",
-            trouble="",
-            began=None,
-            ended=None,
+            error="",
+            started_at=None,
+            finished_at=None,
         )

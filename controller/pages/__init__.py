@@ -9,13 +9,15 @@ from typing import Any
 
 from flask import Flask
 
-from controller.access import Access, actor
-from controller.alerts.alerts import Firing
-from controller.installation.installation import Installation
-from controller.orders.orders import Orders
+from controller.alerts.firing import AlertList
+from controller.auth.access_control import AccessControl, current_actor
+from controller.auth.roles import Role
+from controller.installation.service import InstallService
+from controller.orders.service import OrderService
 from controller.pages import (
     about,
     alerts,
+    formatting,
     install,
     manage,
     master,
@@ -24,12 +26,10 @@ from controller.pages import (
     rasp,
     replace,
     stack,
-    words,
 )
-from controller.records import Records
-from controller.roles import Role
-from controller.schemas import MasterAnswer
-from controller.state import RackState
+from controller.state.history import RaspHistory
+from controller.state.model import RackState
+from controller.web.schemas import MasterResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +47,17 @@ class Sources:
     """
 
     state: Callable[[], RackState]
-    master: Callable[[], MasterAnswer]
-    records: Records
-    orders: Orders
-    installation: Installation
-    alerts: Callable[[], Firing]
-    access: Access
+    master: Callable[[], MasterResponse]
+    records: RaspHistory
+    orders: OrderService
+    installation: InstallService
+    alerts: Callable[[], AlertList]
+    access: AccessControl
 
 
 def register(app: Flask, sources: Sources) -> None:
     """Add the pages to an app."""
-    words.register(app)
+    formatting.register(app)
     app.jinja_env.globals["rack_name"] = sources.records.rack
     app.register_blueprint(rack.blueprint(sources.state))
     app.register_blueprint(manage.blueprint(sources.state))
@@ -72,7 +72,9 @@ def register(app: Flask, sources: Sources) -> None:
 
     @app.context_processor
     def for_operators() -> dict[str, Any]:
-        # What somebody may not do is not offered. (And it is refused: see `controller.access`.)
-        who = actor()
-        is_operator = bool(who.session) and who.role is not None and who.role.covers(Role.OPERATOR)
+        # What somebody may not do is not offered. (And it is refused: see `controller.auth.access_control`.)
+        who = current_actor()
+        is_operator = (
+            bool(who.session) and who.role is not None and who.role.includes(Role.OPERATOR)
+        )
         return {"is_operator": is_operator, "actions": sources.orders.actions}

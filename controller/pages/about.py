@@ -2,9 +2,9 @@
 
 from flask import Blueprint, Response
 
-from controller.conditional import page
+from controller.web.responses import render_page
 
-_PARTS = [
+_THIRD_PARTY = [
     ("Bootstrap", "looks", "MIT"),
     ("Idiomorph", "changes what differs, and leaves the rest", "0BSD"),
     ("Swagger UI", "shows the API", "Apache-2.0"),
@@ -17,10 +17,10 @@ def blueprint() -> Blueprint:
 
     @pages.get("/about")
     def show() -> Response:
-        return page("about.html", parts=_PARTS)
+        return render_page("about.html", parts=_THIRD_PARTY)
 
     @pages.get("/api/docs")
     def api() -> Response:
-        return page("api.html")
+        return render_page("api.html")
 
     return pages

@@ -4,16 +4,16 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response
 
-from controller.alerts.alerts import Firing
-from controller.conditional import page
+from controller.alerts.firing import AlertList
+from controller.web.responses import render_page
 
 
-def blueprint(alerts: Callable[[], Firing]) -> Blueprint:
+def blueprint(alerts: Callable[[], AlertList]) -> Blueprint:
     """Return `/alerts`; `alerts` is asked at each request."""
     pages = Blueprint("alert", __name__)
 
     @pages.get("/alerts")
     def show() -> Response:
-        return page("alerts.html", firing=alerts())
+        return render_page("alerts.html", firing=alerts())
 
     return pages

@@ -7,20 +7,20 @@ from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.exceptions import NotFound, UnprocessableEntity
 from werkzeug.wrappers import Response as BaseResponse
 
-from controller.access import actor, needs, origin
-from controller.conditional import page
-from controller.installation.installation import Asker, Installation
+from controller.auth.access_control import client_address, current_actor, requires_role
+from controller.auth.roles import Role
 from controller.installation.schemas import Strategy
-from controller.roles import Role
-from controller.state import RackState, State
-from dhcp_installer.journal import Entry, InstallState
-from dhcp_installer.progress import Stage
+from controller.installation.service import InstallService, Requester
+from controller.state.model import RackState, RaspStatus
+from controller.web.responses import render_page
+from dhcp_installer.install.journal import InstallRecord, InstallState
+from dhcp_installer.install.progress import Stage
 
-_EARLIER = 20
-_GREATEST_ID = 2**62
-_RUNNING = {InstallState.RUNNING, InstallState.STOPPING}
+_MAX_RECENT = 20
+_MAX_ID = 2**62
+_ACTIVE_STATES = {InstallState.RUNNING, InstallState.STOPPING}
 
-STAGES: Sequence[tuple[Stage, str]] = (
+STAGE_LABELS: Sequence[tuple[Stage, str]] = (
     (Stage.CHECK, "Check"),
     (Stage.LEASES, "Short leases"),
     (Stage.WAIT, "Wait for the new board"),
@@ -33,21 +33,21 @@ STAGES: Sequence[tuple[Stage, str]] = (
 """What an install does, in order, in words for people."""
 
 
-def blueprint(state: Callable[[], RackState], installation: Installation) -> Blueprint:
+def blueprint(state: Callable[[], RackState], installation: InstallService) -> Blueprint:
     """Return `/install` and what belongs to it; `state` is asked at each request."""
     pages = Blueprint("install", __name__, url_prefix="/install")
 
-    def shown(entry: Entry | None, trouble: str = "", diff: str | None = None) -> Response:
+    def shown(entry: InstallRecord | None, trouble: str = "", diff: str | None = None) -> Response:
         now = state()
-        return page(
+        return render_page(
             "install.html",
             now=now,
             entry=entry,
-            is_running=entry is not None and entry.state in _RUNNING,
-            is_latest=entry is None or entry.id == _id_of(installation.latest()),
-            stages=_stages(entry),
-            up=now.counts[State.UP],
-            earlier=installation.earlier(_EARLIER),
+            is_running=entry is not None and entry.state in _ACTIVE_STATES,
+            is_latest=entry is None or entry.id == _record_id(installation.latest()),
+            stages=_stage_progress(entry),
+            up=now.counts[RaspStatus.UP],
+            earlier=installation.list_recent(_MAX_RECENT),
             trouble=trouble,
             diff=diff,
         )
@@ -58,54 +58,56 @@ def blueprint(state: Callable[[], RackState], installation: Installation) -> Blu
 
     @pages.get("/<int:number>")
     def one(number: int) -> Response:
-        before = min(number, _GREATEST_ID) + 1
-        for entry in installation.earlier(1, before):
+        before = min(number, _MAX_ID) + 1
+        for entry in installation.list_recent(1, before):
             if entry.id == number:
                 return shown(entry)
         raise NotFound(f"no install {number}")
 
     @pages.get("/diff")
-    @needs(Role.OPERATOR)
+    @requires_role(Role.OPERATOR)
     def diff() -> Response:
         return shown(installation.latest(), diff=installation.preview())
 
     @pages.post("")
-    @needs(Role.OPERATOR)
+    @requires_role(Role.OPERATOR)
     def start() -> BaseResponse:
         name = installation.rack.name
         if request.form.get("name", "").strip() != name:
             response = shown(installation.latest(), f"To begin, type the rack's name: {name}.")
             response.status_code = 422
             return response
-        installation.start(strategy(), asker())
+        installation.start(requested_strategy(), current_requester())
         return redirect(url_for("install.show"), 303)
 
     @pages.post("/stop")
-    @needs(Role.OPERATOR)
+    @requires_role(Role.OPERATOR)
     def stop() -> BaseResponse:
-        installation.stop(asker())
+        installation.stop(current_requester())
         return redirect(url_for("install.show"), 303)
 
     return pages
 
 
-def _stages(entry: Entry | None) -> list[tuple[str, str]]:
+def _stage_progress(record: InstallRecord | None) -> list[tuple[str, str]]:
     """Return the stages of an install, each with `done`, `now` or `to come`."""
-    if entry is None:
+    if record is None:
         return []
-    reached = entry.report.stage
-    known = [(stage, word) for stage, word in STAGES if stage is not Stage.WAIT or reached is stage]
+    reached = record.report.stage
+    known = [
+        (stage, word) for stage, word in STAGE_LABELS if stage is not Stage.WAIT or reached is stage
+    ]
     if reached is Stage.UNDO:
-        return [("Put all back as it was", "now" if entry.state in _RUNNING else "done")]
+        return [("Put all back as it was", "now" if record.state in _ACTIVE_STATES else "done")]
     at = [stage for stage, _ in known].index(reached)
-    is_done = entry.state is InstallState.DONE
+    is_done = record.state is InstallState.DONE
     return [
         (word, "done" if i < at or is_done else "now" if i == at else "to come")
         for i, (_, word) in enumerate(known)
     ]
 
 
-def strategy() -> str:
+def requested_strategy() -> str:
     """Return the strategy that a form has chosen."""
     chosen = request.form.get("strategy", "cut")
     if chosen not in get_args(Strategy):
@@ -113,10 +115,10 @@ def strategy() -> str:
     return chosen
 
 
-def asker() -> Asker:
+def current_requester() -> Requester:
     """Return who makes the present request."""
-    return Asker(actor().name, origin())
+    return Requester(current_actor().name, client_address())
 
 
-def _id_of(entry: Entry | None) -> int | None:
-    return None if entry is None else entry.id
+def _record_id(record: InstallRecord | None) -> int | None:
+    return None if record is None else record.id

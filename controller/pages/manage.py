@@ -5,16 +5,16 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from controller.api import select
-from controller.conditional import page
-from controller.schemas import RaspsQuery
-from controller.state import RackState, RaspState, State
+from controller.state.model import RackState, RaspState, RaspStatus
+from controller.web.api import filter_rasps
+from controller.web.responses import render_page
+from controller.web.schemas import RaspsQuery
 
-_LONGEST_QUERY = 100
+_MAX_QUERY_CHARS = 100
 
-SORTS: Mapping[str, tuple[str, Callable[[RaspState], Any]]] = {
+SORT_COLUMNS: Mapping[str, tuple[str, Callable[[RaspState], Any]]] = {
     "place": ("Rasp", lambda rasp: rasp.slot.id),
-    "state": ("State", lambda rasp: list(State).index(rasp.state)),
+    "state": ("RaspStatus", lambda rasp: list(RaspStatus).index(rasp.state)),
     "ip": ("IP", lambda rasp: rasp.rasp.address if rasp.rasp else None),
     "mac": ("MAC", lambda rasp: rasp.rasp.mac if rasp.rasp else None),
     "temperature": ("Temp.", lambda rasp: rasp.temperature_celsius),
@@ -32,21 +32,21 @@ def blueprint(state: Callable[[], RackState]) -> Blueprint:
     @pages.get("/manage")
     def show() -> Response:
         now = state()
-        wanted = _wanted(now)
+        wanted = _requested_filters(now)
         sort = request.args.get("sort", "place")
-        if sort not in SORTS:
+        if sort not in SORT_COLUMNS:
             sort = "place"
         is_descending = request.args.get("order") == "desc"
-        rasps = select(now.rasps, wanted)
-        return page(
+        rasps = filter_rasps(now.rasps, wanted)
+        return render_page(
             "manage.html",
             now=now,
-            State=State,
+            State=RaspStatus,
             wanted=wanted,
-            sorts=SORTS,
+            sorts=SORT_COLUMNS,
             sort=sort,
             is_descending=is_descending,
-            groups=_groups(now, rasps, sort, is_descending=is_descending),
+            groups=_group_by_stack(now, rasps, sort, is_descending=is_descending),
             found=len(rasps),
             is_filtered=len(rasps) < len(now.rasps),
         )
@@ -54,23 +54,23 @@ def blueprint(state: Callable[[], RackState]) -> Blueprint:
     return pages
 
 
-def _wanted(now: RackState) -> RaspsQuery:
+def _requested_filters(now: RackState) -> RaspsQuery:
     """Return the filters; what makes no sense filters nothing, for a page has no 422 to show."""
     stack, state = request.args.get("stack", ""), request.args.get("state", "")
     number = int(stack) if stack.isascii() and stack.isdecimal() and len(stack) < 9 else 0  # noqa: PLR2004
     return RaspsQuery(
         stack=number if 1 <= number <= len(now.stacks) else None,
-        state=State(state) if state in set(State) else None,
-        q=request.args.get("q", "")[:_LONGEST_QUERY] or None,
+        state=RaspStatus(state) if state in set(RaspStatus) else None,
+        q=request.args.get("q", "")[:_MAX_QUERY_CHARS] or None,
     )
 
 
-def _groups(
+def _group_by_stack(
     now: RackState, rasps: list[RaspState], sort: str, *, is_descending: bool
 ) -> list[tuple[Any, list[RaspState]]]:
     """Return the table's groups: the stacks where it is sorted by place, else one of all."""
     if sort != "place":
-        return [(None, ordered(rasps, SORTS[sort][1], is_descending=is_descending))]
+        return [(None, sort_rasps(rasps, SORT_COLUMNS[sort][1], is_descending=is_descending))]
     stacks = reversed(now.stacks) if is_descending else now.stacks
     by_stack: dict[int, list[RaspState]] = {}
     for rasp in rasps:
@@ -80,7 +80,7 @@ def _groups(
     ]
 
 
-def ordered(
+def sort_rasps(
     rasps: Iterable[RaspState], key: Callable[[RaspState], Any], *, is_descending: bool
 ) -> list[RaspState]:
     """Return rasps in the order of a reading; those of whom it is not known come last."""

@@ -4,16 +4,16 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response
 
-from controller.conditional import page
-from controller.schemas import MasterAnswer
+from controller.web.responses import render_page
+from controller.web.schemas import MasterResponse
 
 
-def blueprint(master: Callable[[], MasterAnswer]) -> Blueprint:
+def blueprint(master: Callable[[], MasterResponse]) -> Blueprint:
     """Return `/master`; `master` is asked at each request."""
     pages = Blueprint("master", __name__)
 
     @pages.get("/master")
     def show() -> Response:
-        return page("master.html", master=master())
+        return render_page("master.html", master=master())
 
     return pages

@@ -8,93 +8,102 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import UnprocessableEntity
 from werkzeug.wrappers import Response as BaseResponse
 
-from controller.access import Access, actor, needs, origin
-from controller.conditional import page
+from controller.auth.access_control import (
+    AccessControl,
+    client_address,
+    current_actor,
+    requires_role,
+)
+from controller.auth.roles import Role
 from controller.orders.actions import Action
-from controller.orders.book import Search
-from controller.orders.order import Order, OrderState, Result, Scope, Wanted
-from controller.orders.orders import Orders
-from controller.roles import Role
-from controller.state import RackState
+from controller.orders.model import Order, OrderRequest, OrderState, Result, Scope
+from controller.orders.service import OrderService
+from controller.orders.store import OrderFilter
+from controller.state.model import RackState
+from controller.web.responses import render_page
 
-_PAGE_OF = 50
-_LONGEST_QUERY = 100
-_LARGEST_ID = 2**62
+_PAGE_SIZE = 50
+_MAX_QUERY_CHARS = 100
+_MAX_ID = 2**62
 
-Fields = Mapping[str, list[str]]
+FormFields = Mapping[str, list[str]]
 
 
-def blueprint(state: Callable[[], RackState], orders: Orders, access: Access) -> Blueprint:
+def blueprint(
+    state: Callable[[], RackState], orders: OrderService, access: AccessControl
+) -> Blueprint:
     """Return `/orders` and what belongs to it; `state` is asked at each request."""
     pages = Blueprint("order", __name__, url_prefix="/orders")
 
     @pages.get("")
     def show() -> Response:
-        text = request.args.get("q", "")[:_LONGEST_QUERY]
-        before = _number(request.args.get("before", ""))
-        is_audit = request.args.get("view") == "audit" and _may_see_audit()
+        text = request.args.get("q", "")[:_MAX_QUERY_CHARS]
+        before = _parse_id(request.args.get("before", ""))
+        is_audit = request.args.get("view") == "audit" and _can_read_audit()
         if is_audit:
-            entries = access.audit.newest(_PAGE_OF, before=before, text=text)
-            return page("audit.html", entries=entries, q=text, before=before, page_of=_PAGE_OF)
+            entries = access.audit.list_recent(_PAGE_SIZE, before=before, text=text)
+            return render_page(
+                "audit.html", entries=entries, q=text, before=before, page_of=_PAGE_SIZE
+            )
         wanted = request.args.get("state", "")
-        found = orders.newest(
-            _PAGE_OF,
-            Search(
+        found = orders.list_recent(
+            _PAGE_SIZE,
+            OrderFilter(
                 before=before,
                 state=OrderState(wanted) if wanted in set(OrderState) else None,
                 text=text or None,
             ),
         )
-        return page(
+        return render_page(
             "orders.html",
             found=found,
             q=text,
             wanted=wanted,
             before=before,
             states=OrderState,
-            page_of=_PAGE_OF,
+            page_of=_PAGE_SIZE,
         )
 
     @pages.get("/<int:number>")
     def one(number: int) -> Response:
         order = orders.get(number)
-        failed = [each for each in order.outcomes if each.result is Result.FAILED]
-        unknown = [each for each in order.outcomes if each.result is Result.UNKNOWN]
-        return page(
+        failed = [each for each in order.results if each.result is Result.FAILED]
+        unknown = [each for each in order.results if each.result is Result.UNKNOWN]
+        return render_page(
             "order.html",
             order=order,
-            action=_known(orders, order),
+            action=_find_action(orders, order),
             failed=failed,
             unknown=unknown,
-            again=_again(orders, order),
+            again=_retry_fields(orders, order),
         )
 
     @pages.get("/new")
-    @needs(Role.OPERATOR)
+    @requires_role(Role.OPERATOR)
     def confirm() -> Response:
-        wanted = wanted_by(request.args, orders, state())
+        wanted = request_from_form(request.args, orders, state())
         preview = orders.preview(wanted)
-        return page(
+        return render_page(
             "order_new.html",
             wanted=wanted,
-            action=orders.actions.choose(wanted),
+            action=orders.actions.resolve(wanted),
             preview=preview,
-            fields=fields_of(wanted),
+            fields=form_fields(wanted),
         )
 
     @pages.post("")
-    @needs(Role.OPERATOR)
+    @requires_role(Role.OPERATOR)
     def place() -> BaseResponse:
-        wanted = wanted_by(request.form, orders, state())
-        action = orders.actions.choose(wanted)
-        if action.takes_down and request.form.get("confirmed") != "yes":
-            query = urlencode(fields_of(wanted), doseq=True)
+        wanted = request_from_form(request.form, orders, state())
+        action = orders.actions.resolve(wanted)
+        if action.is_disruptive and request.form.get("confirmed") != "yes":
+            query = urlencode(form_fields(wanted), doseq=True)
             return redirect(f"{url_for('order.confirm')}?{query}", 303)
-        order = orders.place(wanted, actor().name, origin())
+        order = orders.submit(wanted, current_actor().name, client_address())
         return redirect(url_for("order.one", number=order.id), 303)
 
     @pages.post("/<int:number>/cancel")
-    @needs(Role.OPERATOR)
+    @requires_role(Role.OPERATOR)
     def cancel(number: int) -> BaseResponse:
         order = orders.cancel(number)
         access.record("cancel", order.title, "ok")
@@ -103,7 +112,9 @@ def blueprint(state: Callable[[], RackState], orders: Orders, access: Access) ->
     return pages
 
 
-def wanted_by(form: MultiDict[str, str], orders: Orders, now: RackState) -> Wanted:
+def request_from_form(
+    form: MultiDict[str, str], orders: OrderService, now: RackState
+) -> OrderRequest:
     """Return what a form wants done.
 
     Its fields: `do` (an action; `read:ALIAS`), `rack` or any number of `rasp` and `stack`, and
@@ -117,15 +128,15 @@ def wanted_by(form: MultiDict[str, str], orders: Orders, now: RackState) -> Want
     action, _, alias = form.get("do", "").partition(":")
     is_forced = form.get("force") == "yes"
 
-    def wanted(scope: Scope, ids: tuple[int, ...]) -> Wanted:
-        return Wanted(action, scope, ids, alias or None, is_forced)
+    def wanted(scope: Scope, ids: tuple[int, ...]) -> OrderRequest:
+        return OrderRequest(action, scope, ids, alias or None, is_forced)
 
     if form.get("rack"):
         return wanted("rack", ())
-    rasps, stacks = _numbers(form, "rasp"), _numbers(form, "stack")
+    rasps, stacks = _parse_ids(form, "rasp"), _parse_ids(form, "stack")
     if not rasps and not stacks:
         raise UnprocessableEntity("nothing is ticked: tick rasps or stacks first")
-    if action in {each.name for each in orders.actions.of_stacks if each.is_power}:
+    if action in {each.name for each in orders.actions.for_stacks if each.is_power}:
         if not stacks:
             raise UnprocessableEntity(
                 "power is switched by whole stacks: tick the stacks, not their rasps"
@@ -137,45 +148,50 @@ def wanted_by(form: MultiDict[str, str], orders: Orders, now: RackState) -> Want
     return wanted("rasps", tuple(sorted(of_stacks.union(rasps))))
 
 
-def fields_of(wanted: Wanted) -> dict[str, list[str]]:
+def form_fields(order_request: OrderRequest) -> dict[str, list[str]]:
     """Return the fields of a form that wants this; `force` is left to whoever confirms it."""
-    do = f"{wanted.action}:{wanted.alias}" if wanted.alias else wanted.action
-    if wanted.scope == "rack":
+    do = (
+        f"{order_request.action}:{order_request.alias}"
+        if order_request.alias
+        else order_request.action
+    )
+    if order_request.scope == "rack":
         return {"do": [do], "rack": ["yes"]}
-    return {"do": [do], wanted.scope.removesuffix("s"): [str(each) for each in wanted.ids]}
+    return {
+        "do": [do],
+        order_request.scope.removesuffix("s"): [str(each) for each in order_request.ids],
+    }
 
 
-def _again(orders: Orders, order: Order) -> dict[str, list[str]]:
+def _retry_fields(orders: OrderService, order: Order) -> dict[str, list[str]]:
     """Return the fields of a form that tries an order again where it failed; empty: nowhere."""
-    if not order.state.is_over or _known(orders, order) is None:
+    if not order.state.is_over or _find_action(orders, order) is None:
         return {}
-    kind = "stack" if order.wanted.action.startswith("power_") else "rasp"
+    kind = "stack" if order.request.action.startswith("power_") else "rasp"
     missed = [
-        str(each.id)
-        for each in order.outcomes
-        if each.kind == kind and each.result is Result.FAILED
+        str(each.id) for each in order.results if each.kind == kind and each.result is Result.FAILED
     ]
-    return {"do": fields_of(order.wanted)["do"], kind: missed} if missed else {}
+    return {"do": form_fields(order.request)["do"], kind: missed} if missed else {}
 
 
-def _known(orders: Orders, order: Order) -> Action | None:
+def _find_action(orders: OrderService, order: Order) -> Action | None:
     """Return an order's action, None where the aliases file has it no more."""
-    known = {each.name: each for each in orders.actions.of_stacks}
-    return known.get(order.wanted.action)
+    known = {each.name: each for each in orders.actions.for_stacks}
+    return known.get(order.request.action)
 
 
-def _may_see_audit() -> bool:
-    role = actor().role
-    return role is not None and role.covers(Role.OPERATOR)
+def _can_read_audit() -> bool:
+    role = current_actor().role
+    return role is not None and role.includes(Role.OPERATOR)
 
 
-def _numbers(form: MultiDict[str, str], name: str) -> tuple[int, ...]:
-    numbers = {_number(text) for text in form.getlist(name)}
+def _parse_ids(form: MultiDict[str, str], name: str) -> tuple[int, ...]:
+    numbers = {_parse_id(text) for text in form.getlist(name)}
     if None in numbers:
         raise UnprocessableEntity(f"{name} is a number")
     return tuple(sorted(number for number in numbers if number is not None))
 
 
-def _number(text: str) -> int | None:
-    is_number = text.isascii() and text.isdecimal() and len(text) < len(str(_LARGEST_ID))
+def _parse_id(text: str) -> int | None:
+    is_number = text.isascii() and text.isdecimal() and len(text) < len(str(_MAX_ID))
     return int(text) if is_number and int(text) > 0 else None

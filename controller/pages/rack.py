@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, request
 
-from controller.conditional import conditional, page
-from controller.pages import words
-from controller.state import RackState, State
+from controller.pages import formatting
+from controller.state.model import RackState, RaspStatus
+from controller.web.responses import conditional_response, render_page
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ColorMode:
     """By what the rasps are coloured: its word, and where each band of its scale begins."""
 
     label: str
@@ -19,11 +19,11 @@ class View:
     unit: str = ""
 
 
-_VIEWS: Mapping[str, View] = {
-    "temperature": View("Temperature", tuple(words.temperature_legend()), "°C"),
-    "cpu": View("CPU", tuple(words.busy_legend()), "cores busy"),
-    "memory": View("Memory", tuple(words.share_legend()), "% in use"),
-    "power": View("Power"),
+_COLOR_MODES: Mapping[str, ColorMode] = {
+    "temperature": ColorMode("Temperature", tuple(formatting.temperature_legend()), "°C"),
+    "cpu": ColorMode("CPU", tuple(formatting.cpu_legend()), "cores busy"),
+    "memory": ColorMode("Memory", tuple(formatting.ratio_legend()), "% in use"),
+    "power": ColorMode("Power"),
 }
 
 
@@ -34,9 +34,9 @@ def blueprint(state: Callable[[], RackState]) -> Blueprint:
     @pages.get("/")
     def show() -> Response:
         by = request.args.get("by", "temperature")
-        if by not in _VIEWS:
+        if by not in _COLOR_MODES:
             by = "temperature"
-        return page("rack.html", now=state(), State=State, views=_VIEWS, by=by)
+        return render_page("rack.html", now=state(), State=RaspStatus, views=_COLOR_MODES, by=by)
 
     @pages.get("/layout.css")
     def layout() -> Response:
@@ -45,6 +45,6 @@ def blueprint(state: Callable[[], RackState]) -> Blueprint:
             f".stack-{stack.stack.number}{{grid-area:{stack.stack.y + 1}/{stack.stack.x + 1}}}"
             for stack in state().stacks
         )
-        return conditional("\n".join(rules), "text/css; charset=utf-8")
+        return conditional_response("\n".join(rules), "text/css; charset=utf-8")
 
     return pages

@@ -6,18 +6,20 @@ from flask import Blueprint, Response, redirect, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
-from controller.conditional import page
-from controller.orders.book import Search
-from controller.orders.order import Order
-from controller.orders.orders import Orders
-from controller.pages.history import LATEST_ORDERS, charts, wanted_span
-from controller.prometheus import PrometheusUnavailable
-from controller.records import SPANS, AliasReadings, Records
-from controller.state import RackState
+from controller.orders.model import Order
+from controller.orders.service import OrderService
+from controller.orders.store import OrderFilter
+from controller.pages.history import MAX_LATEST_ORDERS, build_charts, requested_range
+from controller.state.history import TIME_RANGES, AliasReadings, RaspHistory
+from controller.state.model import RackState
+from controller.state.prometheus import PrometheusUnavailableError
+from controller.web.responses import render_page
 from rack.layout import Slot
 
 
-def blueprint(state: Callable[[], RackState], records: Records, orders: Orders) -> Blueprint:
+def blueprint(
+    state: Callable[[], RackState], records: RaspHistory, orders: OrderService
+) -> Blueprint:
     """Return `/rasps/ID`; `state` and `records` are asked at each request."""
     pages = Blueprint("rasp", __name__)
 
@@ -25,16 +27,16 @@ def blueprint(state: Callable[[], RackState], records: Records, orders: Orders) 
     def show(number: int) -> Response:
         now = state()
         slot = now.rack.slot(number)
-        span = wanted_span()
-        aliases, history, trouble = AliasReadings(None, ()), None, now.trouble
+        span = requested_range()
+        aliases, history, trouble = AliasReadings(None, ()), None, now.error
         if not trouble:
             try:
                 aliases = records.aliases(slot)
-                past = records.history(now.rack.stack(slot.stack), [slot], span)
-                history = charts(past, {slot.number: slot.name})
-            except PrometheusUnavailable as error:
+                past = records.query_range(now.rack.stack(slot.stack), [slot], span)
+                history = build_charts(past, {slot.number: slot.name})
+            except PrometheusUnavailableError as error:
                 trouble = str(error)
-        return page(
+        return render_page(
             "rasp.html",
             now=now,
             rasp=now.rasps[slot.id - 1],
@@ -43,7 +45,7 @@ def blueprint(state: Callable[[], RackState], records: Records, orders: Orders) 
             orders=latest_orders(orders, slot),
             history=history,
             trouble=trouble,
-            spans=SPANS,
+            spans=TIME_RANGES,
             span=span,
         )
 
@@ -58,12 +60,12 @@ def blueprint(state: Callable[[], RackState], records: Records, orders: Orders) 
     return pages
 
 
-def latest_orders(orders: Orders, slot: Slot) -> list[Order]:
+def latest_orders(orders: OrderService, slot: Slot) -> list[Order]:
     """Return the newest orders for a rasp, and for its stack's power, the newest first."""
     targets = (slot.name, f"{slot.stack:02}")
     found = {
         order.id: order
         for target in targets
-        for order in orders.newest(LATEST_ORDERS, Search(target=target))
+        for order in orders.list_recent(MAX_LATEST_ORDERS, OrderFilter(target=target))
     }
-    return [found[number] for number in sorted(found, reverse=True)[:LATEST_ORDERS]]
+    return [found[number] for number in sorted(found, reverse=True)[:MAX_LATEST_ORDERS]]

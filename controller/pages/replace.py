@@ -6,51 +6,53 @@ from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.exceptions import UnprocessableEntity
 from werkzeug.wrappers import Response as BaseResponse
 
-from controller.access import needs
-from controller.conditional import page
-from controller.installation.installation import Installation
-from controller.pages.install import asker, strategy
-from controller.roles import Role
-from controller.state import RackState
+from controller.auth.access_control import requires_role
+from controller.auth.roles import Role
+from controller.installation.service import InstallService
+from controller.pages.install import current_requester, requested_strategy
+from controller.state.model import RackState
+from controller.web.responses import render_page
 from rack.layout import Slot
 
-_LONGEST_ID = 9
+_MAX_ID_DIGITS = 9
 
 
-def blueprint(state: Callable[[], RackState], installation: Installation) -> Blueprint:
+def blueprint(state: Callable[[], RackState], installation: InstallService) -> Blueprint:
     """Return `/replace` and `/swap`; `state` is asked at each request."""
     pages = Blueprint("replace", __name__)
 
     @pages.get("/replace")
-    @needs(Role.OPERATOR)
+    @requires_role(Role.OPERATOR)
     def confirm() -> Response:
         now = state()
-        slot = _slot(now, request.args.get("rasp", ""))
-        return page(
+        slot = _requested_slot(now, request.args.get("rasp", ""))
+        return render_page(
             "replace.html",
             rasp=now.rasps[slot.id - 1],
             stack=now.stacks[slot.stack - 1],
         )
 
     @pages.post("/replace")
-    @needs(Role.OPERATOR)
+    @requires_role(Role.OPERATOR)
     def begin() -> BaseResponse:
-        slot = _slot(state(), request.form.get("rasp", ""))
-        installation.replace(slot, strategy(), asker())
+        slot = _requested_slot(state(), request.form.get("rasp", ""))
+        installation.replace(slot, requested_strategy(), current_requester())
         return redirect(url_for("install.show"), 303)
 
     @pages.post("/swap")
-    @needs(Role.OPERATOR)
+    @requires_role(Role.OPERATOR)
     def swap() -> BaseResponse:
         now = state()
-        one, other = (_slot(now, request.form.get(name, "")) for name in ("rasp", "other"))
-        entry = installation.swap(one, other, asker())
+        one, other = (
+            _requested_slot(now, request.form.get(name, "")) for name in ("rasp", "other")
+        )
+        entry = installation.swap(one, other, current_requester())
         return redirect(url_for("install.one", number=entry.id), 303)
 
     return pages
 
 
-def _slot(now: RackState, text: str) -> Slot:
-    if not (text.isascii() and text.isdecimal() and len(text) < _LONGEST_ID):
+def _requested_slot(now: RackState, text: str) -> Slot:
+    if not (text.isascii() and text.isdecimal() and len(text) < _MAX_ID_DIGITS):
         raise UnprocessableEntity("choose a rasp by its id")
     return now.rack.slot(int(text))

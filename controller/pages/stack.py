@@ -4,16 +4,18 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response
 
-from controller.conditional import page
-from controller.orders.book import Search
-from controller.orders.orders import Orders
-from controller.pages.history import LATEST_ORDERS, charts, wanted_span
-from controller.prometheus import PrometheusUnavailable
-from controller.records import SPANS, Records
-from controller.state import RackState
+from controller.orders.service import OrderService
+from controller.orders.store import OrderFilter
+from controller.pages.history import MAX_LATEST_ORDERS, build_charts, requested_range
+from controller.state.history import TIME_RANGES, RaspHistory
+from controller.state.model import RackState
+from controller.state.prometheus import PrometheusUnavailableError
+from controller.web.responses import render_page
 
 
-def blueprint(state: Callable[[], RackState], records: Records, orders: Orders) -> Blueprint:
+def blueprint(
+    state: Callable[[], RackState], records: RaspHistory, orders: OrderService
+) -> Blueprint:
     """Return `/stacks/N`; `state` and `records` are asked at each request."""
     pages = Blueprint("stack", __name__)
 
@@ -21,22 +23,22 @@ def blueprint(state: Callable[[], RackState], records: Records, orders: Orders) 
     def show(number: int) -> Response:
         now = state()
         stack = now.rack.stack(number)
-        span = wanted_span()
-        history, trouble = None, now.trouble
+        span = requested_range()
+        history, trouble = None, now.error
         if not trouble:
             try:
-                past = records.history(stack, stack.slots, span)
-                history = charts(past, {slot.number: slot.name for slot in stack.slots})
-            except PrometheusUnavailable as error:
+                past = records.query_range(stack, stack.slots, span)
+                history = build_charts(past, {slot.number: slot.name for slot in stack.slots})
+            except PrometheusUnavailableError as error:
                 trouble = str(error)
-        return page(
+        return render_page(
             "stack.html",
             now=now,
             stack=now.stacks[stack.number - 1],
-            orders=orders.newest(LATEST_ORDERS, Search(target=stack.name)),
+            orders=orders.list_recent(MAX_LATEST_ORDERS, OrderFilter(target=stack.name)),
             history=history,
             trouble=trouble,
-            spans=SPANS,
+            spans=TIME_RANGES,
             span=span,
         )
 

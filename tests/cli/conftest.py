@@ -9,7 +9,7 @@ import pytest
 from tests.cli.terminal import PIRACK, Terminal
 from tests.controller.conftest import *  # noqa: F403 - whatever its application is made of
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+RunPirack = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def run(url: str, environment: dict[str, str]) -> Run:
+def run(url: str, environment: dict[str, str]) -> RunPirack:
     """Run `pirack` on the test's controller, or on another at `at`."""
 
     def run_pirack(*words: str, at: str = url) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ from cli.__main__ import pirack
 from exporter.aliases import DEFAULT_PATH, load
 
 RUNBOOKS = Path("docs/runbooks")
-SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
+RUNBOOK_SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 SEVERITIES = {"critical", "warning", "info", "none"}
 
 
@@ -34,7 +34,7 @@ def alert_tests() -> Iterator[tuple[str, dict[str, Any]]]:
 
 ALERTS = {rule["alert"]: rule for rule in rules() if "alert" in rule}
 THRESHOLDS = {rule["record"]: rule for rule in rules() if "threshold" in rule.get("record", "")}
-DOCUMENT = Path("docs/alerts.md").read_text(encoding="utf-8")
+ALERTS_PAGE = Path("docs/alerts.md").read_text(encoding="utf-8")
 
 each_alert = pytest.mark.parametrize("name", ALERTS)
 
@@ -79,13 +79,15 @@ def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
 def test_a_runbook_says_what_it_means_what_suffers_where_to_look_and_what_helps(name: str) -> None:
     text = (RUNBOOKS / f"{name}.md").read_text(encoding="utf-8")
     assert re.findall(r"^# (.+)$", text, re.MULTILINE) == [name]
-    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == SECTIONS
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == RUNBOOK_SECTIONS
     sections = re.split(r"^## .+$", text, flags=re.MULTILINE)[1:]
     assert [section for section in sections if not section.strip()] == []
 
 
 def test_every_alert_is_documented_with_its_severity_and_patience() -> None:
-    rows = re.findall(r"^\| \[`(\w+)`\]\((\S+)\) \| (\w+) \| ([^|]*?) ?\|", DOCUMENT, re.MULTILINE)
+    rows = re.findall(
+        r"^\| \[`(\w+)`\]\((\S+)\) \| (\w+) \| ([^|]*?) ?\|", ALERTS_PAGE, re.MULTILINE
+    )
     documented = {name: (link, severity, after) for name, link, severity, after in rows}
     words = {"h": " h", "m": " min"}
     assert documented == {
@@ -99,7 +101,7 @@ def test_every_alert_is_documented_with_its_severity_and_patience() -> None:
 
 
 def test_every_threshold_is_documented_with_its_value() -> None:
-    rows = re.findall(r"^\| `(pirack:threshold:\w+)` \| ([\d.]+) \|", DOCUMENT, re.MULTILINE)
+    rows = re.findall(r"^\| `(pirack:threshold:\w+)` \| ([\d.]+) \|", ALERTS_PAGE, re.MULTILINE)
     assert dict(rows) == {
         name: rule["expr"].removeprefix("vector(").removesuffix(")")
         for name, rule in THRESHOLDS.items()
@@ -128,12 +130,12 @@ def test_every_metric_that_a_rule_asks_for_is_one_that_there_is() -> None:
     } == set()
 
 
-def commands_of_runbooks() -> set[str]:
+def runbook_commands() -> set[str]:
     texts = (path.read_text(encoding="utf-8") for path in RUNBOOKS.iterdir())
     return {words for text in texts for words in re.findall(r"`pirack ([^`]+)`", text)}
 
 
-@pytest.mark.parametrize("words", sorted(commands_of_runbooks()))
+@pytest.mark.parametrize("words", sorted(runbook_commands()))
 def test_a_command_of_a_runbook_is_one_that_pirack_understands(words: str) -> None:
     name, *arguments = shlex.split(words)
     command = pirack.commands[name]

@@ -12,11 +12,11 @@ import jsonschema
 import pytest
 import yaml
 
-from controller.command_line import parser as controller_parser
+from controller.command_line.arguments import build_parser as controller_parser
 from grafana.__main__ import _parser as grafana_parser
-from virtual_rack import demo_plan
-from virtual_rack.command_line import parser as virtual_rack_parser
-from virtual_rack.programs import find
+from tools.programs import find
+from virtual_rack.command_line import build_parser as virtual_rack_parser
+from virtual_rack.demo import config
 
 ROOT = Path(__file__).parents[2]
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -28,12 +28,12 @@ SETTING = re.compile(r"\$\{(?P<name>\w+):-(?P<default>[^}]*)\}")
 COMPOSE: dict[str, Any] = yaml.safe_load(SETTING.sub(r"\g<default>", COMPOSE_TEXT))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 
-OWN = {
+OUR_PARSERS = {
     "controller": controller_parser,
     "grafana": grafana_parser,
     "virtual_rack": virtual_rack_parser,
 }
-FOREIGN = {
+THIRD_PARTY_PROGRAMS = {
     f"{way}{service}": program
     for service, program in (
         ("prometheus", "prometheus"),
@@ -44,32 +44,34 @@ FOREIGN = {
 }
 
 # What does its work and ends.
-ONCE = {"dashboards", "master-dashboards"}
+ONE_SHOT_SERVICES = {"dashboards", "master-dashboards"}
 
 # What does nothing itself.
-IDLE = {"network", "master"}
+PLACEHOLDER_SERVICES = {"network", "master"}
 
 # A real rack's, which only `docker compose up master` starts, and the virtual one's.
-MASTER = {name for name, service in SERVICES.items() if service.get("profiles") == ["master"]}
-VIRTUAL = SERVICES.keys() - MASTER
+MASTER_SERVICES = {
+    name for name, service in SERVICES.items() if service.get("profiles") == ["master"]
+}
+VIRTUAL_SERVICES = SERVICES.keys() - MASTER_SERVICES
 
 # Of the machine itself.
-FOLDERS_OF_THE_MACHINE = {"/etc/dhcp/pirack", "/var/log/pirack-dhcpd"}
+HOST_FOLDERS = {"/etc/dhcp/pirack", "/var/log/pirack-dhcpd"}
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 
 
-def words(name: str) -> list[str]:
+def command_of(name: str) -> list[str]:
     command: list[str] = SERVICES[name]["command"]
     return command
 
 
-def flags(name: str) -> dict[str, str]:
-    pairs = (word.partition("=") for word in words(name) if word.startswith("--"))
+def options_of(name: str) -> dict[str, str]:
+    pairs = (word.partition("=") for word in command_of(name) if word.startswith("--"))
     return {flag: value for flag, _, value in pairs}
 
 
-def mounts(name: str) -> dict[str, str]:
+def mounts_of(name: str) -> dict[str, str]:
     """Where each volume or path of the machine is mounted, by the place in the container."""
     return {
         target: source
@@ -83,11 +85,11 @@ def test_the_compose_specification_allows_every_line() -> None:
 
 
 def test_every_file_and_folder_that_is_mounted_is_there() -> None:
-    sources = {source for name in SERVICES for source in mounts(name).values()}
+    sources = {source for name in SERVICES for source in mounts_of(name).values()}
     paths = {source for source in sources if source.startswith(".")}
     assert paths
     assert [path for path in paths if not (ROOT / path).exists()] == []
-    assert sources - paths - FOLDERS_OF_THE_MACHINE == set(COMPOSE["volumes"])
+    assert sources - paths - HOST_FOLDERS == set(COMPOSE["volumes"])
 
 
 def test_nothing_of_the_repository_can_be_written() -> None:
@@ -97,7 +99,7 @@ def test_nothing_of_the_repository_can_be_written() -> None:
 
 
 def test_one_container_owns_the_network_and_publishes_on_loopback_alone() -> None:
-    for name in VIRTUAL:
+    for name in VIRTUAL_SERVICES:
         service = SERVICES[name]
         if name == "network":
             assert [port for port in service["ports"] if not port.startswith("127.0.0.1:")] == []
@@ -107,14 +109,14 @@ def test_one_container_owns_the_network_and_publishes_on_loopback_alone() -> Non
 
 
 def test_on_a_master_nothing_listens_beyond_loopback() -> None:
-    for name in MASTER:
+    for name in MASTER_SERVICES:
         assert SERVICES[name]["network_mode"] in {"host", "none"}
         assert "ports" not in SERVICES[name]
-    own = controller_parser().parse_args(words("master-controller")[1:])
+    own = controller_parser().parse_args(command_of("master-controller")[1:])
     assert own.listen.startswith("127.0.0.1:")
-    for name in FOREIGN:
-        if name in MASTER:
-            assert flags(name)["--web.listen-address"].startswith("127.0.0.1:")
+    for name in THIRD_PARTY_PROGRAMS:
+        if name in MASTER_SERVICES:
+            assert options_of(name)["--web.listen-address"].startswith("127.0.0.1:")
     assert SERVICES["master-grafana"]["environment"]["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
 
 
@@ -125,12 +127,14 @@ def test_one_word_starts_a_master_and_nothing_of_the_virtual_rack() -> None:
         name = waiting.pop()
         started.add(name)
         waiting |= set(SERVICES[name].get("depends_on", ())) - started
-    assert started == MASTER
-    assert {need for name in VIRTUAL for need in SERVICES[name].get("depends_on", ())} <= VIRTUAL
+    assert started == MASTER_SERVICES
+    assert {
+        need for name in VIRTUAL_SERVICES for need in SERVICES[name].get("depends_on", ())
+    } <= VIRTUAL_SERVICES
 
 
 def test_both_ways_run_the_same_images() -> None:
-    for name in VIRTUAL & {name.removeprefix("master-") for name in MASTER}:
+    for name in VIRTUAL_SERVICES & {name.removeprefix("master-") for name in MASTER_SERVICES}:
         assert SERVICES[name]["image"] == SERVICES[f"master-{name}"]["image"]
 
 
@@ -138,9 +142,9 @@ def test_every_published_port_is_one_that_something_listens_on() -> None:
     published = {port.rsplit(":", 1)[1] for port in SERVICES["network"]["ports"]}
     grafana = SERVICES["grafana"]["healthcheck"]["test"][-1]
     listens = {
-        flags("controller")["--listen"],
-        flags("prometheus")["--web.listen-address"],
-        flags("alertmanager")["--web.listen-address"],
+        options_of("controller")["--listen"],
+        options_of("prometheus")["--web.listen-address"],
+        options_of("alertmanager")["--web.listen-address"],
         grafana.removeprefix("http://").partition("/")[0],
     }
     assert {address.rsplit(":", 1)[1] for address in listens} == published
@@ -176,7 +180,7 @@ def test_a_container_has_no_privilege_and_writes_nothing_but_its_volumes(name: s
     assert not {"cap_add", "privileged", "pid", "ipc"} & service.keys()
     has_pins = {"devices", "group_add"} <= service.keys()
     assert has_pins == (name == "master-controller")
-    assert service["restart"] == ("on-failure" if name in ONCE else "unless-stopped")
+    assert service["restart"] == ("on-failure" if name in ONE_SHOT_SERVICES else "unless-stopped")
 
 
 @each_service
@@ -193,7 +197,10 @@ def test_every_service_that_serves_has_a_health_check() -> None:
     with_one = {
         name for name, service in SERVICES.items() if "test" in service.get("healthcheck", {})
     }
-    assert with_one | {"controller", "master-controller"} == set(SERVICES) - IDLE - ONCE
+    assert (
+        with_one | {"controller", "master-controller"}
+        == set(SERVICES) - PLACEHOLDER_SERVICES - ONE_SHOT_SERVICES
+    )
     assert "HEALTHCHECK" in DOCKERFILE  # the controller's
 
 
@@ -215,7 +222,7 @@ def test_grafana_is_as_closed_in_the_demo_and_on_a_master_without_containers() -
     assert (
         wanted.items() <= dict(re.findall(r"^Environment=(\w+)=(.*)$", conf, re.MULTILINE)).items()
     )
-    assert wanted == demo_plan._GRAFANA_FOR_WHOEVER_LOOKS
+    assert wanted == config._ANONYMOUS_GRAFANA
 
 
 def test_grafana_is_told_every_variable_of_its_provisioning() -> None:
@@ -235,12 +242,12 @@ def test_grafana_finds_its_files_where_they_are_mounted() -> None:
     home = Path(SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
     assert home.parent == Path(provisioning).parent / "dashboards"
     assert (ROOT / "grafana" / "dashboards" / home.name).is_file()
-    mounted = mounts("grafana")
+    mounted = mounts_of("grafana")
     assert mounted[provisioning] == "./grafana/provisioning"
     for way in ("", "master-"):
-        made = mounts(f"{way}grafana")[str(Path(provisioning).parent / "dashboards")]
+        made = mounts_of(f"{way}grafana")[str(Path(provisioning).parent / "dashboards")]
         dashboards = f"{way}dashboards"
-        assert mounts(dashboards)[flags(dashboards)["--output"]] == made
+        assert mounts_of(dashboards)[options_of(dashboards)["--output"]] == made
         assert SERVICES[f"{way}grafana"]["depends_on"] == {
             dashboards: {"condition": "service_completed_successfully"}
         }
@@ -258,8 +265,8 @@ def test_grafana_finds_its_files_where_they_are_mounted() -> None:
     ],
 )
 def test_our_programs_know_their_command_line(name: str, module: str) -> None:
-    assert words(name)[0] == module
-    OWN[module]().parse_args(words(name)[1:])
+    assert command_of(name)[0] == module
+    OUR_PARSERS[module]().parse_args(command_of(name)[1:])
 
 
 def test_the_virtual_racks_health_check_is_a_command_it_knows() -> None:
@@ -268,12 +275,12 @@ def test_the_virtual_racks_health_check_is_a_command_it_knows() -> None:
     virtual_rack_parser().parse_args(arguments)
 
 
-@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("name", THIRD_PARTY_PROGRAMS)
 def test_the_other_programs_know_their_flags(name: str) -> None:
-    program = find(FOREIGN[name])
+    program = find(THIRD_PARTY_PROGRAMS[name])
     told = subprocess.run(
         [program.path, "--help"],
-        env=program.env,
+        env=program.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -281,57 +288,60 @@ def test_the_other_programs_know_their_flags(name: str) -> None:
         check=False,
     ).stdout
     known = set(re.findall(r"--(?:\[no-\])?([\w.-]+)", told))
-    assert {flag.removeprefix("--") for flag in flags(name)} <= known
+    assert {flag.removeprefix("--") for flag in options_of(name)} <= known
 
 
-@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("name", THIRD_PARTY_PROGRAMS)
 def test_a_configuration_file_is_where_its_program_looks(name: str) -> None:
-    assert flags(name)["--config.file"] in mounts(name)
+    assert options_of(name)["--config.file"] in mounts_of(name)
 
 
 @pytest.mark.parametrize("way", ["", "master-"])
 def test_prometheus_finds_rules_and_targets_beside_its_configuration(way: str) -> None:
     prometheus, controller = f"{way}prometheus", f"{way}controller"
-    beside = Path(flags(prometheus)["--config.file"]).parent
-    assert mounts(prometheus)[str(beside / "rules")] == "./prometheus/rules"
-    targets = mounts(prometheus)[str(beside / "targets")]
-    assert mounts(controller)[flags(controller)["--targets"]] == targets
+    beside = Path(options_of(prometheus)["--config.file"]).parent
+    assert mounts_of(prometheus)[str(beside / "rules")] == "./prometheus/rules"
+    targets = mounts_of(prometheus)[str(beside / "targets")]
+    assert mounts_of(controller)[options_of(controller)["--targets"]] == targets
 
 
 @pytest.mark.parametrize("way", ["", "master-"])
 def test_alertmanager_reads_the_secret_that_the_controller_makes(way: str) -> None:
     alertmanager, controller = f"{way}alertmanager", f"{way}controller"
-    secret = Path(flags(controller)["--alerts-secret"])
-    beside = Path(flags(alertmanager)["--config.file"]).parent / "secrets"
+    secret = Path(options_of(controller)["--alerts-secret"])
+    beside = Path(options_of(alertmanager)["--config.file"]).parent / "secrets"
     assert secret.name == "alerts"  # `secrets/alerts` in alertmanager.yml
-    assert mounts(controller)[str(secret.parent)] == mounts(alertmanager)[str(beside)]
+    assert mounts_of(controller)[str(secret.parent)] == mounts_of(alertmanager)[str(beside)]
     assert SERVICES[alertmanager]["group_add"] == re.findall(r"--uid (\d+)", DOCKERFILE)
     assert controller in SERVICES[alertmanager]["depends_on"]
 
 
-def port(name: str) -> str:
+def listen_port(name: str) -> str:
     """The port that one of the other programs listens on."""
-    return flags(name)["--web.listen-address"].rsplit(":", 1)[1]
+    return options_of(name)["--web.listen-address"].rsplit(":", 1)[1]
 
 
-@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("name", THIRD_PARTY_PROGRAMS)
 def test_whoever_asks_a_program_asks_where_it_listens(name: str) -> None:
-    controller = "master-controller" if name in MASTER else "controller"
-    asked = vars(controller_parser().parse_args(words(controller)[1:]))
+    controller = "master-controller" if name in MASTER_SERVICES else "controller"
+    asked = vars(controller_parser().parse_args(command_of(controller)[1:]))
     service = name.removeprefix("master-")
-    assert asked[service].removeprefix("http://") == f"127.0.0.1:{port(name)}"
+    assert asked[service].removeprefix("http://") == f"127.0.0.1:{listen_port(name)}"
     health = SERVICES[name]["healthcheck"]["test"][-1]
-    assert health.startswith(f"http://127.0.0.1:{port(name)}/")
+    assert health.startswith(f"http://127.0.0.1:{listen_port(name)}/")
 
 
 def test_the_controller_of_a_master_writes_what_its_machines_dhcp_server_reads() -> None:
     unit = (ROOT / "deploy" / "dhcpd" / "pirack-dhcpd.service").read_text()
     path = (ROOT / "deploy" / "dhcpd" / "pirack-dhcpd-reload.path").read_text()
-    conf, log = flags("master-controller")["--dhcpd-conf"], flags("master-controller")["--dhcp-log"]
+    conf, log = (
+        options_of("master-controller")["--dhcpd-conf"],
+        options_of("master-controller")["--dhcp-log"],
+    )
     assert f"-cf {conf} " in unit
     assert f"PathChanged={conf}\n" in path
     assert f"StandardError=append:{log.removeprefix('file:')}\n" in unit
-    mounted = mounts("master-controller")
+    mounted = mounts_of("master-controller")
     for file in (conf, log.removeprefix("file:")):
         folder = str(Path(file).parent)
         assert mounted[folder] == folder
@@ -339,28 +349,28 @@ def test_the_controller_of_a_master_writes_what_its_machines_dhcp_server_reads()
 
 def test_grafana_asks_prometheus_where_it_listens() -> None:
     asked = SERVICES["grafana"]["environment"]["PROMETHEUS_URL"]
-    assert asked == f"http://127.0.0.1:{port('prometheus')}"
+    assert asked == f"http://127.0.0.1:{listen_port('prometheus')}"
 
 
 def test_pages_and_dashboards_lead_to_each_other_by_the_ports_that_are_published() -> None:
     published = [port.rsplit(":", 1)[0] for port in SERVICES["network"]["ports"]]
-    assert flags("controller")["--grafana"].removeprefix("http://") in published
-    assert flags("dashboards")["--controller"].removeprefix("http://") in published
+    assert options_of("controller")["--grafana"].removeprefix("http://") in published
+    assert options_of("dashboards")["--controller"].removeprefix("http://") in published
     assert (
-        mounts("dashboards")[flags("dashboards")["--rack"]]
-        == mounts("controller")[flags("controller")["--rack"]]
+        mounts_of("dashboards")[options_of("dashboards")["--rack"]]
+        == mounts_of("controller")[options_of("controller")["--rack"]]
     )
 
 
 def test_the_controller_reads_the_inventory_that_the_virtual_rack_writes() -> None:
-    state = words("virtual-rack")[words("virtual-rack").index("--state") + 1]
-    database = Path(flags("controller")["--db"])
+    state = command_of("virtual-rack")[command_of("virtual-rack").index("--state") + 1]
+    database = Path(options_of("controller")["--db"])
     assert (str(database.parent), database.name) == (state, "pirack.db")
-    assert mounts("virtual-rack")[state] == mounts("controller")[state]
+    assert mounts_of("virtual-rack")[state] == mounts_of("controller")[state]
 
 
 def test_the_controller_finds_the_virtual_racks_pins() -> None:
-    state = words("virtual-rack")[words("virtual-rack").index("--state") + 1]
+    state = command_of("virtual-rack")[command_of("virtual-rack").index("--state") + 1]
     assert SERVICES["controller"]["environment"] == {
         "GPIOZERO_PIN_FACTORY": "virtual_rack",
         "PIRACK_VIRTUAL_RACK": state,

@@ -6,29 +6,31 @@ from pathlib import Path
 
 import pytest
 
-from grafana.dashboards import of_rack
-from grafana.readable import text
+from grafana.generator import build_dashboards
+from grafana.json_format import format_json
 from rack.layout_file import load
-from tests.grafana.reading import (
+from tests.grafana.dashboard_reader import (
     Dashboard,
+    annotation_queries,
     assert_fills_the_grid,
-    of_annotations,
-    of_panels,
+    panel_queries,
     panels,
 )
 
 ROOT = Path(__file__).parents[2]
-COUNTED = "(?:total|bucket|sum|count)"
+COUNTER_SUFFIXES = "(?:total|bucket|sum|count)"
 FOLDER = ROOT / "grafana" / "dashboards"
-KEPT: dict[str, Dashboard] = {
+COMMITTED: dict[str, Dashboard] = {
     file.stem: json.loads(file.read_text(encoding="utf-8")) for file in FOLDER.glob("*")
 }
 
-each_dashboard = pytest.mark.parametrize("dashboard", KEPT.values(), ids=list(KEPT))
+each_dashboard = pytest.mark.parametrize("dashboard", COMMITTED.values(), ids=list(COMMITTED))
 
 
 def test_the_dashboards_that_are_kept_are_those_of_the_rack_that_pirack_comes_with() -> None:
-    made = {uid: text(each) for uid, each in of_rack(load(ROOT / "rack.toml")).items()}
+    made = {
+        uid: format_json(each) for uid, each in build_dashboards(load(ROOT / "rack.toml")).items()
+    }
     kept = {file.stem: file.read_text(encoding="utf-8") for file in FOLDER.glob("*")}
     assert sorted(kept) == sorted(made)
     differing = [uid for uid, each in made.items() if kept[uid] != each]
@@ -36,12 +38,12 @@ def test_the_dashboards_that_are_kept_are_those_of_the_rack_that_pirack_comes_wi
 
 
 def test_each_dashboard_answers_one_question_and_no_two_have_one_name() -> None:
-    assert {each["uid"] for each in KEPT.values()} == {
+    assert {each["uid"] for each in COMMITTED.values()} == {
         *("pirack-rack", "pirack-rack-classic", "pirack-stack", "pirack-rasp"),
         *("pirack-racks", "pirack-self"),
     }
-    assert len({each["title"] for each in KEPT.values()}) == len(KEPT)
-    for dashboard in KEPT.values():
+    assert len({each["title"] for each in COMMITTED.values()}) == len(COMMITTED)
+    for dashboard in COMMITTED.values():
         assert dashboard["description"].count("?") == 1, dashboard["uid"]
 
 
@@ -88,11 +90,11 @@ def test_panels_fill_the_width_and_none_lies_on_another(dashboard: Dashboard) ->
 
 @each_dashboard
 def test_counters_are_shown_by_their_rate_over_grafanas_own_interval(dashboard: Dashboard) -> None:
-    for asked in [*of_panels(dashboard), *of_annotations(dashboard)]:
+    for asked in [*panel_queries(dashboard), *annotation_queries(dashboard)]:
         ranges = re.findall(r"\[([^]]*)\]", asked.expression)
         assert set(ranges) <= {"$__rate_interval"}, asked
-        counters = len(re.findall(rf"\w+_{COUNTED}\b", asked.expression))
-        rated = len(re.findall(rf"(?:rate|increase)\(\w+_{COUNTED}\b", asked.expression))
+        counters = len(re.findall(rf"\w+_{COUNTER_SUFFIXES}\b", asked.expression))
+        rated = len(re.findall(rf"(?:rate|increase)\(\w+_{COUNTER_SUFFIXES}\b", asked.expression))
         assert counters == rated, asked
 
 
@@ -119,7 +121,7 @@ def test_the_dashboard_of_a_site_asks_for_nothing_that_racks_keep_to_themselves(
     kept = re.search(r'regex: "(rack_stack_slot(?:.|\n)*?)"', document)
     assert kept is not None
     sent = set(re.sub(r"[\\\s]", "", kept[1]).split("|"))
-    for asked in of_panels(KEPT["pirack-racks"]):
+    for asked in panel_queries(COMMITTED["pirack-racks"]):
         named = set(re.findall(r"\b(?:pirack_\w+|rack_stack_slot:[\w:]+|ALERTS)", asked.expression))
         assert named
         assert named <= sent, asked

@@ -16,22 +16,22 @@ from gpiozero.pins.mock import MockFactory
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
-from controller import health, power
-from controller.access import Access
-from controller.alerts.told import Told
-from controller.app import create_app
+from controller import health, power_metrics
+from controller.alerts.received import ReceivedAlerts
+from controller.auth.access_control import AccessControl
+from controller.auth.roles import Role
+from controller.dependencies import Dependencies
 from controller.installation import metrics as installation_metrics
-from controller.installation.installation import Installation
-from controller.master import Master
-from controller.master_readings import Readings
+from controller.installation.service import InstallService
+from controller.master.info import MasterInfo
+from controller.master.readings import MasterReadings
 from controller.orders.metrics import OrderMetrics
-from controller.orders.orders import Orders
-from controller.parts import Parts
-from controller.prometheus import Prometheus
-from controller.records import Records
+from controller.orders.service import OrderService
 from controller.reservations import Reservations
-from controller.roles import Role
-from controller.watch import Watch
+from controller.state.history import RaspHistory
+from controller.state.prometheus import Prometheus
+from controller.state.reader import RackStateReader
+from controller.web.app import create_app
 from exporter import aliases
 from rack.database import Database
 from rack.inventory import Inventory
@@ -42,17 +42,23 @@ from rack.layout_file import (
     _OrdersTable,
     _RackFile,
     _RelaysTable,
-    _RemediesTable,
+    _RemediationTable,
     _StackTable,
 )
 from rack.relays import Relays
-from tests.controller.world import RACK, World, desk_of, installation_of, orders_of
+from tests.controller.fakes import (
+    RACK,
+    FakeRackState,
+    alert_service_for,
+    install_service_for,
+    order_service_for,
+)
 from virtual_rack.faults import Fault
 
 PAGES = [*Path("docs").glob("**/*.md"), *map(Path, ("README.md", "CONTRIBUTING.md"))]
 
 
-def text(name: str) -> str:
+def read_page(name: str) -> str:
     return (Path("docs") / name).read_text(encoding="utf-8")
 
 
@@ -63,62 +69,68 @@ def first_cells(markdown: str) -> set[str]:
 
 
 @pytest.fixture
-def world() -> World:
-    world = World()
+def rack_state() -> FakeRackState:
+    world = FakeRackState()
     world.temperatures = {"03-2": 48.3}
     return world
 
 
 @pytest.fixture
-def access(tmp_path: Path) -> Access:
-    return Access(Database(tmp_path / "pirack.db"), anonymous="viewer")
+def access(tmp_path: Path) -> AccessControl:
+    return AccessControl(Database(tmp_path / "pirack.db"), anonymous="viewer")
 
 
 @pytest.fixture
-def orders(world: World, access: Access, tmp_path: Path) -> Orders:
+def orders(rack_state: FakeRackState, access: AccessControl, tmp_path: Path) -> OrderService:
     """Orders that are still to be started."""
-    return orders_of(access, world, tmp_path, CollectorRegistry())
+    return order_service_for(access, rack_state, tmp_path, CollectorRegistry())
 
 
 @pytest.fixture
-def installation(access: Access, tmp_path: Path) -> Iterator[Installation]:
-    installation = installation_of(access, tmp_path)
+def installation(access: AccessControl, tmp_path: Path) -> Iterator[InstallService]:
+    installation = install_service_for(access, tmp_path)
     yield installation
     installation.close()
 
 
 @pytest.fixture
 def app(
-    tmp_path: Path, world: World, access: Access, orders: Orders, installation: Installation
+    tmp_path: Path,
+    rack_state: FakeRackState,
+    access: AccessControl,
+    orders: OrderService,
+    installation: InstallService,
 ) -> Flask:
     return create_app(
-        Parts(
-            state=world.state,
-            master=Master(tmp_path, []).read,
+        Dependencies(
+            state=rack_state.read,
+            master=MasterInfo(tmp_path, []).read,
             registry=CollectorRegistry(),
             access=access,
             orders=orders,
             installation=installation,
-            alerts=desk_of(Told()),
-            records=Records(RACK.name, Prometheus("http://127.0.0.1:1")),
+            alerts=alert_service_for(ReceivedAlerts()),
+            history=RaspHistory(RACK.name, Prometheus("http://127.0.0.1:1")),
         )
     )
 
 
-def metrics_of_the_controller(folder: Path) -> set[str]:
+def controller_metrics(folder: Path) -> set[str]:
     registry = CollectorRegistry()
     database = Database(folder / "pirack.db")
     inventory = Inventory(database)
-    health.describe(registry, RACK, inventory)
+    health.register_metrics(registry, RACK, inventory)
     relays = Relays(RACK, database, factory=MockFactory)
-    power.describe(registry, RACK, relays, reservations=Reservations(), persists=True)
+    power_metrics.register_metrics(
+        registry, RACK, relays, reservations=Reservations(), gpio_persists=True
+    )
     OrderMetrics(registry, ["ping"])
-    access = Access(database)
-    installation_metrics.describe(registry, installation_of(access, folder))
-    Watch(RACK, inventory, Prometheus("http://127.0.0.1:1"), registry)
+    access = AccessControl(database)
+    installation_metrics.register_metrics(registry, install_service_for(access, folder))
+    RackStateReader(RACK, inventory, Prometheus("http://127.0.0.1:1"), registry)
     names = {sample.name for family in registry.collect() for sample in family.samples}
     # Not every machine has all of the master's sensors.
-    names |= {f"pirack_master_{each.name}" for each in fields(Readings)}
+    names |= {f"pirack_master_{each.name}" for each in fields(MasterReadings)}
     return {name for name in names if re.fullmatch(r"pirack_.*(?<!_created)", name)}
 
 
@@ -129,38 +141,38 @@ def test_every_metric_is_documented_and_every_documented_one_exists(tmp_path: Pa
         for path in Path("prometheus/rules").glob("*.yml")
         for name in re.findall(r"record: (\S+)", path.read_text(encoding="utf-8"))
     }
-    assert first_cells(text("metrics.md")) == (
-        of_a_rasp | set(aliases.OWN_METRICS) | metrics_of_the_controller(tmp_path) | of_the_rules
+    assert first_cells(read_page("metrics.md")) == (
+        of_a_rasp | set(aliases.SELF_METRICS) | controller_metrics(tmp_path) | of_the_rules
     )
 
 
-def settings(table: type[BaseModel], prefix: str = "") -> Iterator[str]:
+def setting_names(table: type[BaseModel], prefix: str = "") -> Iterator[str]:
     tables: dict[str, type[BaseModel]] = {
         "network": _NetworkTable,
         "relays": _RelaysTable,
         "access": _AccessTable,
         "orders": _OrdersTable,
         "install": _InstallTable,
-        "remedies": _RemediesTable,
+        "remedies": _RemediationTable,
         "stacks": _StackTable,
     }
     for name in table.model_fields:
         if name in tables and not prefix:
-            yield from settings(tables[name], f"{name}.")
+            yield from setting_names(tables[name], f"{name}.")
         else:
             yield prefix + name
 
 
 def test_every_setting_of_rack_toml_is_documented_and_every_documented_one_exists() -> None:
-    assert first_cells(text("rack.md")) == {*settings(_RackFile), "stacks"}
+    assert first_cells(read_page("rack.md")) == {*setting_names(_RackFile), "stacks"}
 
 
 def test_every_fault_is_documented_and_every_documented_one_exists() -> None:
-    assert first_cells(text("virtual-rack.md")) == set(Fault)
+    assert first_cells(read_page("virtual-rack.md")) == set(Fault)
 
 
 def test_every_path_of_the_controller_is_documented(app: Flask) -> None:
-    documented = text("api.md")
+    documented = read_page("api.md")
     for rule in app.url_map.iter_rules():
         if rule.endpoint != "static":
             path = re.sub(r"<[^>]*>", r"[^/\\s`]+", rule.rule)
@@ -176,10 +188,10 @@ def test_every_status_of_the_openapi_document_is_documented(app: Flask) -> None:
         for status in operation["responses"]
     }
     errors = {status for status in statuses if status >= "400"}
-    assert errors <= set(re.findall(r"^\| (\d{3}) \|", text("api.md"), re.MULTILINE))
+    assert errors <= set(re.findall(r"^\| (\d{3}) \|", read_page("api.md"), re.MULTILINE))
     assert statuses - errors == {"200", "202", "304"}
-    assert " 304." in text("api.md")
-    assert " 202," in text("api.md")
+    assert " 304." in read_page("api.md")
+    assert " 202," in read_page("api.md")
 
 
 CURL = argparse.ArgumentParser()
@@ -191,33 +203,37 @@ CURL.add_argument("url")
 
 def examples() -> Iterator[Any]:
     for request, answer in re.findall(
-        r"^\$ curl (.+)\n((?:.|\n)*?)```", text("api.md"), re.MULTILINE
+        r"^\$ curl (.+)\n((?:.|\n)*?)```", read_page("api.md"), re.MULTILINE
     ):
         options = CURL.parse_args(shlex.split(request))
         yield pytest.param(options, json.loads(answer), id=urlsplit(options.url).path)
 
 
-def fits(said: Any, got: Any) -> bool:
+def matches(expected: Any, actual: Any) -> bool:
     """Whether an answer is as an example says, in which "…" stands for anything."""
-    match said:
+    match expected:
         case "…":
             return True
         case dict():
-            names = said.keys() - {"…"}
-            return (names == got.keys() or (names < got.keys() and "…" in said)) and all(
-                fits(said[name], got[name]) for name in names
+            names = expected.keys() - {"…"}
+            return (names == actual.keys() or (names < actual.keys() and "…" in expected)) and all(
+                matches(expected[name], actual[name]) for name in names
             )
         case [*all_but_last, "…"]:
-            return len(got) >= len(all_but_last) and all(map(fits, all_but_last, got))
+            return len(actual) >= len(all_but_last) and all(map(matches, all_but_last, actual))
         case [*elements]:
-            return len(got) == len(elements) and all(map(fits, elements, got))
+            return len(actual) == len(elements) and all(map(matches, elements, actual))
         case _:
-            return bool(said == got)
+            return bool(expected == actual)
 
 
 @pytest.mark.parametrize(("request_", "answer"), list(examples()))
 def test_an_example_of_the_api_gets_the_answer_that_is_printed(
-    app: Flask, orders: Orders, access: Access, request_: argparse.Namespace, answer: Any
+    app: Flask,
+    orders: OrderService,
+    access: AccessControl,
+    request_: argparse.Namespace,
+    answer: Any,
 ) -> None:
     orders.start()
     asked = urlsplit(request_.url)
@@ -229,14 +245,14 @@ def test_an_example_of_the_api_gets_the_answer_that_is_printed(
         headers={"Authorization": f"Bearer {access.tokens.add('demo', Role.OPERATOR)}"},
     )
     orders.close()
-    assert fits(answer, got.json), got.json
+    assert matches(answer, got.json), got.json
 
 
 def test_what_the_master_tells_is_documented(app: Flask) -> None:
     master = app.test_client().get("/api/v1.0/master").json
     assert master is not None
     for name in master:
-        assert f"`{name}`" in text("api.md")
+        assert f"`{name}`" in read_page("api.md")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

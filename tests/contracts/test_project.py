@@ -40,12 +40,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def files(wheel: Path) -> list[PurePosixPath]:
+def files_of(wheel: Path) -> list[PurePosixPath]:
     with ZipFile(wheel) as archive:
         return [PurePosixPath(name) for name in archive.namelist()]
 
 
-def metadata(wheel: Path) -> Message:
+def metadata_of(wheel: Path) -> Message:
     with ZipFile(wheel) as archive:
         [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
         return message_from_bytes(archive.read(name))
@@ -56,19 +56,19 @@ def is_data(file: PurePosixPath) -> bool:
 
 
 def test_a_rasp_needs_prometheus_client_alone(wheel: Path) -> None:
-    needed = [Requirement(text) for text in metadata(wheel).get_all("Requires-Dist", [])]
+    needed = [Requirement(text) for text in metadata_of(wheel).get_all("Requires-Dist", [])]
     assert [each.name for each in needed if "extra" not in str(each.marker)] == [
         "prometheus-client"
     ]
 
 
 def test_the_wheel_holds_the_packages_and_nothing_beside_them(wheel: Path) -> None:
-    folders = {file.parts[0] for file in files(wheel)}
+    folders = {file.parts[0] for file in files_of(wheel)}
     assert {name for name in folders if not name.endswith(".dist-info")} == set(PACKAGES)
 
 
 def test_the_wheel_holds_python_and_the_data_that_it_reads(wheel: Path) -> None:
-    shipped = [file for file in files(wheel) if file.parts[0] in PACKAGES]
+    shipped = [file for file in files_of(wheel) if file.parts[0] in PACKAGES]
     assert [str(file) for file in shipped if file.suffix != ".py" and not is_data(file)] == []
 
 
@@ -79,7 +79,7 @@ def test_no_template_or_other_data_is_forgotten(wheel: Path) -> None:
         for file in (ROOT / package).rglob("*")
         if file.is_file() and is_data(PurePosixPath(file.relative_to(ROOT).as_posix()))
     }
-    assert here <= set(files(wheel))
+    assert here <= set(files_of(wheel))
 
 
 def test_the_exporter_runs_where_nothing_but_prometheus_client_is(
@@ -115,14 +115,14 @@ def test_the_command_loads_neither_the_controller_nor_what_that_needs() -> None:
     assert not loaded & {"controller", "flask", "pydantic", "gpiozero", "prometheus_client"}
 
 
-def pins(level: str) -> dict[str, Version]:
+def locked_versions(level: str) -> dict[str, Version]:
     """What `requirements/<level>.lock` installs, by canonical name."""
     text = (ROOT / "requirements" / f"{level}.lock").read_text(encoding="utf-8")
     found = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", text, flags=re.MULTILINE)
     return {canonicalize_name(name): Version(version) for name, version in found}
 
 
-def asked_for(level: str) -> list[Requirement]:
+def requirements_of(level: str) -> list[Requirement]:
     """What pyproject.toml asks for at a level: for itself, for its build and for its extras."""
     project = PROJECT["project"]
     extras = ["cli", "master"] if level == "master" else ["cli", "master", "dev"]
@@ -136,10 +136,10 @@ def asked_for(level: str) -> list[Requirement]:
 
 @pytest.mark.parametrize("level", ["master", "dev"])
 def test_a_lock_file_has_all_that_pyproject_asks_for(level: str) -> None:
-    locked = pins(level)
+    locked = locked_versions(level)
     lacking = [
         f"{level}.lock has {locked.get(canonicalize_name(each.name))} for {each}: run `make lock`"
-        for each in asked_for(level)
+        for each in requirements_of(level)
         if (version := locked.get(canonicalize_name(each.name))) is None
         or not each.specifier.contains(version)
     ]
@@ -147,5 +147,5 @@ def test_a_lock_file_has_all_that_pyproject_asks_for(level: str) -> None:
 
 
 def test_both_lock_files_pin_the_same_versions() -> None:
-    master, dev = pins("master"), pins("dev")
+    master, dev = locked_versions("master"), locked_versions("dev")
     assert {name: dev.get(name) for name in master} == master

@@ -31,7 +31,7 @@ def test_page():
     pass
 """,
     "program": """
-from virtual_rack.programs import ProgramError
+from tools.programs import ProgramError
 
 def test_page():
     raise ProgramError("no browser here")
@@ -51,11 +51,11 @@ def test_page():
     raise AssertionError
 """
 
-Run = Callable[..., CompletedProcess[str]]
+PytestRunner = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run_pytest_on(tmp_path: Path) -> PytestRunner:
     """Run pytest, with this project's conftest, on one module's text."""
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
 
@@ -75,22 +75,24 @@ def run(tmp_path: Path) -> Run:
 
 
 @pytest.mark.parametrize("where", SKIPS)
-def test_a_skip_is_told_with_its_reason(run: Run, where: str) -> None:
-    done = run(SKIPS[where], forbid=False)
+def test_a_skip_is_told_with_its_reason(run_pytest_on: PytestRunner, where: str) -> None:
+    done = run_pytest_on(SKIPS[where], forbid=False)
     assert "1 skipped" in done.stdout
     assert "no browser here" in done.stdout
 
 
 @pytest.mark.parametrize("where", SKIPS)
-def test_a_forbidden_skip_is_a_failure_that_names_the_reason(run: Run, where: str) -> None:
-    done = run(SKIPS[where], forbid=True)
+def test_a_forbidden_skip_is_a_failure_that_names_the_reason(
+    run_pytest_on: PytestRunner, where: str
+) -> None:
+    done = run_pytest_on(SKIPS[where], forbid=True)
     assert done.returncode in {pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED}
     assert "PIRACK_FORBID_SKIPS=1 allows no skip, and this was: " in done.stdout
     assert "no browser here" in done.stdout
     assert "1 skipped" not in done.stdout
 
 
-def test_an_expected_failure_is_no_skip(run: Run) -> None:
-    done = run(EXPECTED_FAILURE, forbid=True)
+def test_an_expected_failure_is_no_skip(run_pytest_on: PytestRunner) -> None:
+    done = run_pytest_on(EXPECTED_FAILURE, forbid=True)
     assert done.returncode == pytest.ExitCode.OK
     assert "1 xfailed" in done.stdout

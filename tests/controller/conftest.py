@@ -11,27 +11,33 @@ from playwright.sync_api import Browser, ConsoleMessage, Page
 from prometheus_client import CollectorRegistry
 from werkzeug.serving import make_server
 
-from controller.access import COOKIE, Access
-from controller.alerts.desk import AlertDesk
-from controller.alerts.told import Told
-from controller.app import create_app
-from controller.installation.installation import Installation
-from controller.master import Master
-from controller.orders.orders import Orders
-from controller.parts import Parts
-from controller.prometheus import Prometheus
-from controller.records import Records
+from controller.alerts.received import ReceivedAlerts
+from controller.alerts.service import AlertService
+from controller.auth.access_control import SESSION_COOKIE, AccessControl
+from controller.dependencies import Dependencies
+from controller.installation.service import InstallService
+from controller.master.info import MasterInfo
+from controller.orders.service import OrderService
+from controller.state.history import RaspHistory
+from controller.state.prometheus import Prometheus
+from controller.web.app import create_app
 from rack.database import Database
 from rack.layout import Anonymous
-from tests.controller.visitor import session_of
-from tests.controller.world import RACK, World, desk_of, installation_of, orders_of
+from tests.controller.fakes import (
+    RACK,
+    FakeRackState,
+    alert_service_for,
+    install_service_for,
+    order_service_for,
+)
+from tests.controller.http_client import create_session
 
-Open = Callable[..., Page]
+OpenPage = Callable[..., Page]
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def rack_state() -> FakeRackState:
+    return FakeRackState()
 
 
 @pytest.fixture
@@ -41,33 +47,35 @@ def anonymous() -> Anonymous:
 
 
 @pytest.fixture
-def access(tmp_path: Path, anonymous: Anonymous) -> Access:
-    return Access(Database(tmp_path / "pirack.db"), anonymous=anonymous)
+def access(tmp_path: Path, anonymous: Anonymous) -> AccessControl:
+    return AccessControl(Database(tmp_path / "pirack.db"), anonymous=anonymous)
 
 
 @pytest.fixture
-def orders(world: World, tmp_path: Path, access: Access) -> Iterator[Orders]:
-    orders = orders_of(access, world, tmp_path, CollectorRegistry())
+def orders(
+    rack_state: FakeRackState, tmp_path: Path, access: AccessControl
+) -> Iterator[OrderService]:
+    orders = order_service_for(access, rack_state, tmp_path, CollectorRegistry())
     orders.start()
     yield orders
     orders.close()
 
 
 @pytest.fixture
-def installation(tmp_path: Path, access: Access) -> Iterator[Installation]:
-    installation = installation_of(access, tmp_path)
+def installation(tmp_path: Path, access: AccessControl) -> Iterator[InstallService]:
+    installation = install_service_for(access, tmp_path)
     yield installation
     installation.close()
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def received_alerts() -> ReceivedAlerts:
+    return ReceivedAlerts()
 
 
 @pytest.fixture
-def desk(told: Told) -> Iterator[AlertDesk]:
-    desk = desk_of(told)
+def alert_service(received_alerts: ReceivedAlerts) -> Iterator[AlertService]:
+    desk = alert_service_for(received_alerts)
     desk.webhook.start()
     yield desk
     desk.webhook.close()
@@ -81,24 +89,24 @@ def prometheus() -> str:
 
 @pytest.fixture
 def app(
-    world: World,
+    rack_state: FakeRackState,
     tmp_path: Path,
-    access: Access,
-    orders: Orders,
-    installation: Installation,
-    desk: AlertDesk,
+    access: AccessControl,
+    orders: OrderService,
+    installation: InstallService,
+    alert_service: AlertService,
     prometheus: str,
 ) -> Flask:
     return create_app(
-        Parts(
-            state=world.state,
-            master=Master(tmp_path, []).read,
+        Dependencies(
+            state=rack_state.read,
+            master=MasterInfo(tmp_path, []).read,
             registry=CollectorRegistry(),
             access=access,
             orders=orders,
             installation=installation,
-            alerts=desk,
-            records=Records(RACK.name, Prometheus(prometheus)),
+            alerts=alert_service,
+            history=RaspHistory(RACK.name, Prometheus(prometheus)),
         )
     )
 
@@ -121,7 +129,7 @@ def url(app: Flask) -> Iterator[str]:
 
 
 @pytest.fixture
-def opened(browser: Browser, url: str, access: Access) -> Iterator[Open]:
+def open_page(browser: Browser, url: str, access: AccessControl) -> Iterator[OpenPage]:
     """Open a page, as one of the users if need be.
 
     What it asked of other hosts, and its errors, fail the test at its end.
@@ -145,7 +153,7 @@ def opened(browser: Browser, url: str, access: Access) -> Iterator[Open]:
         )
         if who:
             page.context.add_cookies(
-                [{"name": COOKIE, "value": session_of(access, who), "url": url}]
+                [{"name": SESSION_COOKIE, "value": create_session(access, who), "url": url}]
             )
         page.on("console", listen)
         page.on("pageerror", lambda error: errors.append(str(error)))

@@ -5,26 +5,26 @@ import subprocess
 import sys
 from pathlib import Path
 
-from controller.audit import Audit, Event
+from controller.audit import Audit, AuditEvent
 from rack.database import Database
 
 
-def event(what: str, result: str = "ok") -> Event:
-    return Event("alice", "10.23.0.9", what, "3/2", result)
+def make_event(action: str, result: str = "ok") -> AuditEvent:
+    return AuditEvent("alice", "10.23.0.9", action, "3/2", result)
 
 
-def audit(folder: Path, kept: int = 100) -> Audit:
-    return Audit(Database(folder / "pirack.db"), kept=kept)
+def open_audit(folder: Path, max_per_result: int = 100) -> Audit:
+    return Audit(Database(folder / "pirack.db"), max_per_result=max_per_result)
 
 
 def test_an_event_is_kept_with_all_that_was_said_of_it(tmp_path: Path) -> None:
-    said = Event("alice", "10.23.0.9", "power off", "3, 7-9", "failed", "rasp-03-2 hangs")
-    before = audit(tmp_path).record(event("reboot"))
-    number = audit(tmp_path).record(said)
-    [entry, _] = audit(tmp_path).newest(10)
+    said = AuditEvent("alice", "10.23.0.9", "power off", "3, 7-9", "failed", "rasp-03-2 hangs")
+    before = open_audit(tmp_path).record(make_event("reboot"))
+    number = open_audit(tmp_path).record(said)
+    [entry, _] = open_audit(tmp_path).list_recent(10)
     assert (entry.id, entry.event) == (number, said)
     assert number == before + 1
-    assert entry.at > 0
+    assert entry.time > 0
 
 
 def test_an_event_survives_a_controller_that_is_killed(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_an_event_survives_a_controller_that_is_killed(tmp_path: Path) -> None:
     told = 20 + len([line for line in process.stdout if line.endswith("\n")])
     process.wait(10)
     process.stdout.close()
-    numbers = [entry.id for entry in Audit(Database(path)).newest(1_000_000)]
+    numbers = [entry.id for entry in Audit(Database(path)).list_recent(1_000_000)]
     assert len(numbers) >= told
     assert numbers == list(range(len(numbers), 0, -1))
 
@@ -54,18 +54,18 @@ def test_an_event_survives_a_controller_that_is_killed(tmp_path: Path) -> None:
 def test_the_newest_of_each_result_are_kept_so_that_refusals_push_out_refusals_alone(
     tmp_path: Path,
 ) -> None:
-    book = audit(tmp_path, kept=100)
-    book.record(event("reboot"))
+    book = open_audit(tmp_path, max_per_result=100)
+    book.record(make_event("reboot"))
     for i in range(1200):
-        book.record(event(f"attempt {i}", "refused"))
-    entries = book.newest(10_000)
-    refused = [entry.event.what for entry in entries if entry.event.result == "refused"]
+        book.record(make_event(f"attempt {i}", "refused"))
+    entries = book.list_recent(10_000)
+    refused = [entry.event.action for entry in entries if entry.event.result == "refused"]
     assert refused[0] == "attempt 1199"
     assert len(refused) <= 100 + 500
-    assert [entry.event.what for entry in entries if entry.event.result == "ok"] == ["reboot"]
+    assert [entry.event.action for entry in entries if entry.event.result == "ok"] == ["reboot"]
 
 
 def test_what_is_endless_is_cut(tmp_path: Path) -> None:
-    book = audit(tmp_path)
-    book.record(event("x" * 10_000))
-    assert len(book.newest(1)[0].event.what) == 1000
+    book = open_audit(tmp_path)
+    book.record(make_event("x" * 10_000))
+    assert len(book.list_recent(1)[0].event.action) == 1000

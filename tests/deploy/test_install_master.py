@@ -11,17 +11,17 @@ import psutil
 import pytest
 import requests
 
-from tests.deploy.bare_machine import ROOT, Machine, a_machine
+from tests.deploy.overlay_machine import ROOT, OverlayMachine, running_machine
 from tests.deploy.units import exec_start
-from tests.waiting import free_port, until
+from tests.helpers.waiting import free_port, wait_until
 
 UNITS = "/etc/systemd/system/multi-user.target.wants"
 
 
 @pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def installed_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OverlayMachine]:
     """A machine on which the script was run once."""
-    with a_machine(tmp_path_factory.mktemp("machine")) as machine:
+    with running_machine(tmp_path_factory.mktemp("machine")) as machine:
         ended = machine.install()
         last = ended.stderr.strip().splitlines()[-1]
         if ended.returncode == 2 and ("apt-get" in last or "make_venv" in last):
@@ -32,17 +32,17 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="module")
-def master(fresh: Machine) -> Machine:
+def master(installed_machine: OverlayMachine) -> OverlayMachine:
     """The same, when its rack is described, too."""
-    assert not fresh.path(f"{UNITS}/pirack-controller.service").is_symlink()
-    layout = fresh.path("/etc/pirack/rack.toml")
+    assert not installed_machine.path(f"{UNITS}/pirack-controller.service").is_symlink()
+    layout = installed_machine.path("/etc/pirack/rack.toml")
     layout.write_text(layout.read_text().replace('name = "pirack"', 'name = "room-5"'))
-    ended = fresh.install()
+    ended = installed_machine.install()
     assert ended.returncode == 0, ended.stderr
-    return fresh
+    return installed_machine
 
 
-def test_all_starts_with_the_machine_once_the_rack_is_described(master: Machine) -> None:
+def test_all_starts_with_the_machine_once_the_rack_is_described(master: OverlayMachine) -> None:
     started = {file.name for file in master.path(UNITS).iterdir()}
     assert started >= {
         "pirack-controller.service",
@@ -52,50 +52,52 @@ def test_all_starts_with_the_machine_once_the_rack_is_described(master: Machine)
     }
 
 
-def test_a_third_run_changes_nothing(master: Machine) -> None:
-    before = master.state()
+def test_a_third_run_changes_nothing(master: OverlayMachine) -> None:
+    before = master.list_files()
     assert master.install().returncode == 0
-    assert master.state() == before
+    assert master.list_files() == before
 
 
-def test_prometheus_and_alertmanager_take_their_files(master: Machine) -> None:
+def test_prometheus_and_alertmanager_take_their_files(master: OverlayMachine) -> None:
     folder = "/etc/pirack/prometheus"
-    assert "SUCCESS" in master.said("promtool", "check", "config", f"{folder}/prometheus.yml")
-    master.said("amtool", "check-config", f"{folder}/alertmanager.yml")
-    master.said(
+    assert "SUCCESS" in master.output_of("promtool", "check", "config", f"{folder}/prometheus.yml")
+    master.output_of("amtool", "check-config", f"{folder}/alertmanager.yml")
+    master.output_of(
         "prometheus-blackbox-exporter", f"--config.file={folder}/blackbox.yml", "--config.check"
     )
     for file in ("alertmanager.yml", "rules/thresholds.yml", "rules/state.yml"):
-        master.said("runuser", "-u", "prometheus", "--", "cat", f"{folder}/{file}")
+        master.output_of("runuser", "-u", "prometheus", "--", "cat", f"{folder}/{file}")
     assert master.path(f"{folder}/alertmanager.yml").stat().st_mode & 0o007 == 0
 
 
-def test_the_controller_runs_as_its_user_and_people_give_it_commands(master: Machine) -> None:
+def test_the_controller_runs_as_its_user_and_people_give_it_commands(
+    master: OverlayMachine,
+) -> None:
     unit = (ROOT / "deploy" / "master" / "pirack-controller.service").read_text()
     port = free_port()
     command = [word for word in exec_start(unit) if word != "$OPTIONS"]
     command[-1] = f"--listen=127.0.0.1:{port}"
     with master.start("runuser", "-u", "pirack", "--", *command) as controller:
-        until(lambda: controller.poll() is not None or does_answer(port))
+        wait_until(lambda: controller.poll() is not None or is_reachable(port))
         for process in psutil.Process(controller.pid).children(recursive=True):
             process.terminate()
         told, _ = controller.communicate(timeout=30)
     assert "Log in as admin with the password" in told
     words = ["user", "add", "alice", "--role", "viewer", "--generate"]
-    assert "not shown again" in master.said("pirack-controller", *words)
-    assert "alice" in master.said("pirack-controller", "user", "list")
-    kept = master.said("stat", "-c", "%U %a", "/var/lib/pirack/pirack.db")
+    assert "not shown again" in master.output_of("pirack-controller", *words)
+    assert "alice" in master.output_of("pirack-controller", "user", "list")
+    kept = master.output_of("stat", "-c", "%U %a", "/var/lib/pirack/pirack.db")
     assert kept == "pirack 600\n"
-    master.said(
+    master.output_of(
         "runuser", "-u", "prometheus", "--", "cat", "/etc/pirack/prometheus/targets/rasp.json"
     )
     secret = "/etc/pirack/prometheus/secrets/alerts"
-    assert len(master.said("runuser", "-u", "prometheus", "--", "cat", secret)) > 20
+    assert len(master.output_of("runuser", "-u", "prometheus", "--", "cat", secret)) > 20
     assert master.run("runuser", "-u", "nobody", "--", "cat", secret).returncode != 0
-    assert master.said("pirack", "--version").startswith("pirack ")
+    assert master.output_of("pirack", "--version").startswith("pirack ")
 
 
-def does_answer(port: int) -> bool:
+def is_reachable(port: int) -> bool:
     try:
         return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).ok
     except requests.ConnectionError:
@@ -103,27 +105,29 @@ def does_answer(port: int) -> bool:
 
 
 def test_the_controllers_user_writes_dhcpd_conf_and_nothing_beside_its_folder(
-    master: Machine,
+    master: OverlayMachine,
 ) -> None:
     as_pirack = ("runuser", "-u", "pirack", "--", "sh", "-c")
-    master.said(*as_pirack, "echo '# hers' >> /etc/dhcp/dhcpd.conf")
-    master.said(*as_pirack, "cp /etc/dhcp/pirack/dhcpd.conf /etc/dhcp/pirack/new")
+    master.output_of(*as_pirack, "echo '# hers' >> /etc/dhcp/dhcpd.conf")
+    master.output_of(*as_pirack, "cp /etc/dhcp/pirack/dhcpd.conf /etc/dhcp/pirack/new")
     for file in ("/etc/dhcp/other", "/etc/pirack/rack.toml", "/opt/pirack/current/README.md"):
         assert master.run(*as_pirack, f"echo x >> {file}").returncode != 0
-    assert "# hers" in master.said("cat", "/etc/dhcp/dhcpd.conf")
+    assert "# hers" in master.output_of("cat", "/etc/dhcp/dhcpd.conf")
 
 
-def test_dashboards_are_those_of_the_racks_own_layout(master: Machine) -> None:
-    assert "room-5" in master.said("sh", "-c", "cat /opt/pirack/current/grafana/dashboards/*.json")
+def test_dashboards_are_those_of_the_racks_own_layout(master: OverlayMachine) -> None:
+    assert "room-5" in master.output_of(
+        "sh", "-c", "cat /opt/pirack/current/grafana/dashboards/*.json"
+    )
 
 
-def test_what_deploy_brings_to_the_rasps_is_there(master: Machine) -> None:
-    master.said("test", "-x", "/opt/pirack/current/dist/pirack-exporter.pyz")
-    told = master.said("/opt/pirack/current/dist/pirack-exporter.pyz", "--help")
+def test_what_deploy_brings_to_the_rasps_is_there(master: OverlayMachine) -> None:
+    master.output_of("test", "-x", "/opt/pirack/current/dist/pirack-exporter.pyz")
+    told = master.output_of("/opt/pirack/current/dist/pirack-exporter.pyz", "--help")
     assert "usage: pirack-exporter" in told
 
 
-def test_a_layout_that_cannot_be_is_refused_in_one_line(master: Machine) -> None:
+def test_a_layout_that_cannot_be_is_refused_in_one_line(master: OverlayMachine) -> None:
     layout = master.path("/etc/pirack/rack.toml")
     right = layout.read_text()
     layout.write_text(right.replace("pin = 17", "pin = 16"))
@@ -136,13 +140,13 @@ def test_a_layout_that_cannot_be_is_refused_in_one_line(master: Machine) -> None
 
 
 def test_a_newer_checkout_is_used_whole_and_keeps_what_people_have_changed(
-    master: Machine,
+    master: OverlayMachine,
 ) -> None:
     """Last of all, for it changes the machine."""
-    before = master.said("readlink", "/opt/pirack/current").strip()
+    before = master.output_of("readlink", "/opt/pirack/current").strip()
     own = master.path("/etc/pirack/prometheus/prometheus.yml")
     own.write_text(own.read_text() + "# ours\n")
-    master.said("cp", "-a", "/checkout/.", "/newer")
+    master.output_of("cp", "-a", "/checkout/.", "/newer")
     for name in ("prometheus/prometheus.yml", "prometheus/rules/state.yml"):
         file = master.path(f"/newer/{name}")
         file.write_text(file.read_text() + "# newer\n")
@@ -151,9 +155,9 @@ def test_a_newer_checkout_is_used_whole_and_keeps_what_people_have_changed(
     assert "/etc/pirack/prometheus/prometheus.yml is yours and was kept" in ended.stderr
     assert own.read_text().endswith("# ours\n")
     assert own.with_name("prometheus.yml.new").read_text().endswith("# newer\n")
-    assert master.said("cat", "/etc/pirack/prometheus/rules/state.yml").endswith("# newer\n")
-    now = master.said("readlink", "/opt/pirack/current").strip()
-    kept = master.said("ls", "/opt/pirack/releases").split()
+    assert master.output_of("cat", "/etc/pirack/prometheus/rules/state.yml").endswith("# newer\n")
+    now = master.output_of("readlink", "/opt/pirack/current").strip()
+    kept = master.output_of("ls", "/opt/pirack/releases").split()
     assert now != before
     assert kept == sorted(Path(release).name for release in (before, now))
 

@@ -22,7 +22,7 @@ backend-path = ["."]
 name = "pirack"
 version = "0.1.0"
 """
-WHEEL = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+WHEEL_METADATA = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 BACKEND = f"""
 from pathlib import Path
 from zipfile import ZipFile
@@ -34,7 +34,7 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
     with ZipFile(Path(folder, wheel), "w") as archive:
         archive.writestr("pirack.pth", str(Path.cwd()))
         archive.writestr(f"{{info}}/METADATA", about)
-        archive.writestr(f"{{info}}/WHEEL", {WHEEL!r})
+        archive.writestr(f"{{info}}/WHEEL", {WHEEL_METADATA!r})
         archive.writestr(f"{{info}}/RECORD", "")
     return wheel
 """
@@ -53,10 +53,10 @@ class Checkout:
         # Where Python has no pip of its own, the one that was unpacked for PiRack serves here too.
         if (ROOT / ".tools" / "debian").is_dir():
             (folder / ".tools" / "debian").symlink_to(ROOT / ".tools" / "debian")
-        self.lock("master", colours="1.0")
-        self.lock("dev", colours="1.0", checker="1.0")
+        self.write_lock("master", colours="1.0")
+        self.write_lock("dev", colours="1.0", checker="1.0")
 
-    def lock(self, level: str, **versions: str) -> None:
+    def write_lock(self, level: str, **versions: str) -> None:
         lines = []
         for name, version in versions.items():
             wheel = self.folder / "wheels" / f"{name}-{version}-py3-none-any.whl"
@@ -67,13 +67,13 @@ class Checkout:
                     f"{info}/METADATA",
                     f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
                 )
-                archive.writestr(f"{info}/WHEEL", WHEEL)
+                archive.writestr(f"{info}/WHEEL", WHEEL_METADATA)
                 archive.writestr(f"{info}/RECORD", "")
             digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
             lines.append(f"{name}=={version} --hash=sha256:{digest}\n")
         (self.folder / "requirements" / f"{level}.lock").write_text("".join(lines))
 
-    def make(self, level: str, **environment: str) -> CompletedProcess[str]:
+    def make_venv(self, level: str, **environment: str) -> CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "deploy.make_venv", level],
             cwd=self.folder,
@@ -98,7 +98,7 @@ class Checkout:
         return subprocess.check_output([python, "-c", code], cwd="/", text=True, timeout=30).strip()
 
     @property
-    def mark(self) -> Path:
+    def marker(self) -> Path:
         """A file that is gone when `.venv` is made anew."""
         return self.folder / ".venv" / "mark"
 
@@ -114,7 +114,7 @@ SHOW_VERSIONS = (
 
 
 def test_a_venv_holds_what_the_lock_lists_and_pirack_itself(checkout: Checkout) -> None:
-    made = checkout.make("master")
+    made = checkout.make_venv("master")
     assert made.returncode == 0, made.stderr
     assert "Installing 1 packages of requirements/master.lock\n" in made.stderr
     assert checkout.python(SHOW_VERSIONS) == "1.0 0.1.0"
@@ -123,38 +123,38 @@ def test_a_venv_holds_what_the_lock_lists_and_pirack_itself(checkout: Checkout) 
 
 
 def test_a_venv_that_is_as_wanted_is_left_alone(checkout: Checkout) -> None:
-    checkout.make("master")
-    checkout.mark.touch()
-    assert checkout.make("master").stderr == ""
-    assert checkout.mark.exists()
+    checkout.make_venv("master")
+    checkout.marker.touch()
+    assert checkout.make_venv("master").stderr == ""
+    assert checkout.marker.exists()
 
 
 def test_the_developers_packages_come_on_top_and_stay(checkout: Checkout) -> None:
-    checkout.make("master")
-    checkout.mark.touch()
-    assert checkout.make("dev").returncode == 0
-    assert checkout.make("master").stderr == ""
+    checkout.make_venv("master")
+    checkout.marker.touch()
+    assert checkout.make_venv("dev").returncode == 0
+    assert checkout.make_venv("master").stderr == ""
     assert checkout.python("import checker; print(checker.version)") == "1.0"
-    assert checkout.mark.exists()
+    assert checkout.marker.exists()
 
 
 def test_a_changed_lock_makes_the_venv_anew(checkout: Checkout) -> None:
-    checkout.make("dev")
-    checkout.mark.touch()
-    checkout.lock("dev", colours="2.0")
-    assert checkout.make("master").returncode == 0
-    assert not checkout.mark.exists()
+    checkout.make_venv("dev")
+    checkout.marker.touch()
+    checkout.write_lock("dev", colours="2.0")
+    assert checkout.make_venv("master").returncode == 0
+    assert not checkout.marker.exists()
     assert checkout.python(SHOW_VERSIONS) == "2.0 0.1.0"
     with pytest.raises(subprocess.CalledProcessError):
         checkout.python("import checker")
 
 
 def test_a_checkout_that_was_moved_makes_its_venv_anew(checkout: Checkout) -> None:
-    checkout.make("master")
-    checkout.mark.touch()
+    checkout.make_venv("master")
+    checkout.marker.touch()
     checkout.folder = checkout.folder.rename(checkout.folder.with_name("moved"))
-    assert checkout.make("master").returncode == 0
-    assert not checkout.mark.exists()
+    assert checkout.make_venv("master").returncode == 0
+    assert not checkout.marker.exists()
 
 
 def test_what_was_not_finished_is_made_anew(checkout: Checkout) -> None:
@@ -162,11 +162,11 @@ def test_what_was_not_finished_is_made_anew(checkout: Checkout) -> None:
     lock = checkout.folder / "requirements" / "master.lock"
     right = lock.read_text()
     lock.write_text(right.replace("sha256:", "sha256:0")[:-2] + "\n")
-    failed = checkout.make("master")
+    failed = checkout.make_venv("master")
     assert failed.returncode == 2
     assert "THESE PACKAGES DO NOT MATCH THE HASHES" in failed.stderr
     assert failed.stderr.splitlines()[-1].startswith("pip failed, as it says above: ")
-    checkout.mark.touch()
+    checkout.marker.touch()
     lock.write_text(right)
-    assert checkout.make("master").returncode == 0
-    assert not checkout.mark.exists()
+    assert checkout.make_venv("master").returncode == 0
+    assert not checkout.marker.exists()

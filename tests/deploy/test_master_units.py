@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from controller.command_line import parser as controller_parser
+from controller.command_line.arguments import build_parser as controller_parser
 from deploy import install_master
 from tests.deploy.units import exec_start
-from virtual_rack.programs import find
+from tools.programs import find
 
 FILES = Path(__file__).parents[2] / "deploy" / "master"
 UNIT = FILES / "pirack-controller.service"
@@ -29,11 +29,11 @@ PROGRAMS = {
 each_program = pytest.mark.parametrize("unit", PROGRAMS)
 
 
-def analyze(*words: str | Path) -> subprocess.CompletedProcess[str]:
+def systemd_analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("no systemd-analyze here: install systemd")
     return subprocess.run(
-        ["systemd-analyze", *words], capture_output=True, text=True, timeout=60, check=False
+        ["systemd-analyze", *arguments], capture_output=True, text=True, timeout=60, check=False
     )
 
 
@@ -46,13 +46,13 @@ def unit(tmp_path: Path) -> Path:
 
 
 def test_systemd_takes_the_controllers_unit(unit: Path) -> None:
-    ended = analyze("verify", "--man=no", unit)
+    ended = systemd_analyze("verify", "--man=no", unit)
     about = [line for line in ended.stderr.splitlines() if "pirack" in line]
     assert (ended.returncode, about) == (0, [])
 
 
 def test_systemd_finds_little_that_the_controller_could_harm(unit: Path) -> None:
-    ended = analyze("security", "--offline=true", "--threshold=20", unit)
+    ended = systemd_analyze("security", "--offline=true", "--threshold=20", unit)
     assert ended.returncode == 0, ended.stdout
 
 
@@ -91,7 +91,7 @@ def test_systemd_takes_debians_units_with_ours_dropped_in(unit: str, tmp_path: P
     folder = tmp_path / f"{debians.name}.d"
     folder.mkdir()
     (folder / "pirack.conf").write_text(own.replace(path, str(program)))
-    ended = analyze("verify", "--man=no", tmp_path / debians.name)
+    ended = systemd_analyze("verify", "--man=no", tmp_path / debians.name)
     about = [line for line in ended.stderr.splitlines() if unit in line]
     assert (ended.returncode, about) == (0, [])
 
@@ -102,7 +102,7 @@ def test_each_program_knows_its_flags_and_listens_on_loopback(unit: str) -> None
     words = exec_start((FILES / f"{unit}.conf").read_text())
     assert words[0] == path
     told = subprocess.run(
-        [find(name).path, "--help"], env=find(name).env, stdout=subprocess.PIPE,
+        [find(name).path, "--help"], env=find(name).environment, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, timeout=30, check=False,
     ).stdout  # fmt: skip
     flags = dict(word.removeprefix("--").split("=", 1) for word in words[1:])

@@ -10,41 +10,41 @@ from pathlib import Path
 import pytest
 import requests
 
-from controller.audit import Audit, Event
-from controller.roles import Role
-from controller.tokens import Tokens
-from controller.users import Users
+from controller.audit import Audit, AuditEvent
+from controller.auth.roles import Role
+from controller.auth.tokens import Tokens
+from controller.auth.users import Users
 from rack.database import Database
-from tests.controller.room import Controller, Room, a_room
-from virtual_rack.programs import find
+from tests.controller.rack_process import ControllerProcess, RackProcess, running_rack
+from tools.programs import find
 
 PAGE = Path("docs/operations.md").read_text(encoding="utf-8")
-KEPT = "/var/lib/pirack/"
-EVENTS = 200
+STATE_PREFIX = "/var/lib/pirack/"
+EVENT_COUNT = 200
 
 
-def command(text: str) -> list[str]:
+def documented_command(text: str) -> list[str]:
     """The one line of the page that has this in it, as it is run by root."""
     [line] = [line for line in PAGE.splitlines() if text in line and not line.startswith("|")]
     return shlex.split(line.removeprefix("sudo ").removeprefix("-u pirack "))
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    with a_room(tmp_path) as room:
+def rack_process(tmp_path: Path) -> Iterator[RackProcess]:
+    with running_rack(tmp_path) as room:
         yield room
 
 
-def backup(state: Path) -> None:
+def run_backup(state: Path) -> None:
     """Run the page's line, on another folder than a master's."""
-    program, *words = command("sqlite3 -cmd")
+    program, *words = documented_command("sqlite3 -cmd")
     assert program == "sqlite3"
     sqlite = find(program)
-    here = [word.replace(KEPT, f"{state}/") for word in words]
-    subprocess.run([sqlite.path, *here], env=sqlite.env, check=True, timeout=60)
+    here = [word.replace(STATE_PREFIX, f"{state}/") for word in words]
+    subprocess.run([sqlite.path, *here], env=sqlite.environment, check=True, timeout=60)
 
 
-def count(controller: Controller, secret: str) -> int:
+def count_events(controller: ControllerProcess, secret: str) -> int:
     answer = requests.get(
         f"{controller.url}/api/v1.0/audit",
         params={"q": "tests", "limit": "500"},
@@ -55,9 +55,11 @@ def count(controller: Controller, secret: str) -> int:
     return len(answer.json())
 
 
-def test_a_backup_made_while_the_controller_writes_can_be_put_in_its_place(room: Room) -> None:
-    controller = room.start_controller()
-    database = Database(room.state / "pirack.db")
+def test_a_backup_made_while_the_controller_writes_can_be_put_in_its_place(
+    rack_process: RackProcess,
+) -> None:
+    controller = rack_process.start_controller()
+    database = Database(rack_process.state_folder / "pirack.db")
     secret = Tokens(database).add("keeper", Role.OPERATOR)
     rasps = controller.get("rasps")
     users = [user.name for user in Users(database).all()]
@@ -65,37 +67,43 @@ def test_a_backup_made_while_the_controller_writes_can_be_put_in_its_place(room:
 
     def write() -> None:
         audit = Audit(database)
-        for number in range(EVENTS):
-            audit.record(Event("tests", "", "try", str(number), "ok"))
-            if number == EVENTS // 2:
+        for number in range(EVENT_COUNT):
+            audit.record(AuditEvent("tests", "", "try", str(number), "ok"))
+            if number == EVENT_COUNT // 2:
                 half.set()
 
     writer = threading.Thread(target=write)
     writer.start()
     assert half.wait(30)
-    backup(room.state)
+    run_backup(rack_process.state_folder)
     writer.join()
-    assert count(controller, secret) == EVENTS
-    assert controller.end(15) == 0
+    assert count_events(controller, secret) == EVENT_COUNT
+    assert controller.stop(15) == 0
     for line in (r"sudo rm -f (.+)", r"sudo mv (.+) (.+)"):
         found = re.search(f"^{line}$", PAGE, re.MULTILINE)
         assert found is not None
-        paths = [room.state / Path(path).name for group in found.groups() for path in group.split()]
+        paths = [
+            rack_process.state_folder / Path(path).name
+            for group in found.groups()
+            for path in group.split()
+        ]
         if "mv" in line:
             paths[0].replace(paths[1])
         else:
             for path in paths:
                 path.unlink(missing_ok=True)
-    restored = room.start_controller()
+    restored = rack_process.start_controller()
     assert restored.get("rasps") == rasps
-    assert [user.name for user in Users(Database(room.state / "pirack.db")).all()] == users
-    assert EVENTS // 2 < count(restored, secret) <= EVENTS
+    assert [
+        user.name for user in Users(Database(rack_process.state_folder / "pirack.db")).all()
+    ] == users
+    assert EVENT_COUNT // 2 < count_events(restored, secret) <= EVENT_COUNT
 
 
 def test_the_archive_has_all_that_cannot_be_made_anew_and_no_open_database() -> None:
-    words = command("tar -czf")
+    words = documented_command("tar -czf")
     archived = words[words.index("-C") + 2 :]
     assert "--exclude=var/lib/pirack/pirack.db*" in archived
     assert {"etc/pirack", "etc/dhcp/pirack", "var/lib/pirack"} <= set(archived)
-    target = command("sqlite3 -cmd")[-1].removeprefix(".backup ")
+    target = documented_command("sqlite3 -cmd")[-1].removeprefix(".backup ")
     assert not re.match(r"/var/lib/pirack/pirack\.db", target)

@@ -13,14 +13,19 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from controller.host_keys import HostKeys
-from controller.master_key import MasterKey
+from controller.ssh.host_keys import HostKeys
+from controller.ssh.master_key import MasterKey
 from exporter.aliases import DEFAULT_PATH
 from rack.database import Database
 from rack.inventory import Inventory, Rasp
-from tests.controller.openssh import WORLD, host_key, network, skip_unless_sshd_can_run
-from tests.waiting import free_port, until
-from virtual_rack.programs import find
+from tests.controller.openssh_servers import (
+    NAMESPACE_COMMAND,
+    create_host_key,
+    loopback_prefix,
+    skip_unless_sshd_can_run,
+)
+from tests.helpers.waiting import free_port, wait_until
+from tools.programs import find
 
 ROOT = Path(__file__).parents[2]
 LAYOUT = """
@@ -51,7 +56,7 @@ PidFile {folder}/sshd.pid
 
 
 @dataclass
-class Site:
+class SshSetup:
     """A master, and a rasp that lets somebody's own key in."""
 
     folder: Path
@@ -60,7 +65,7 @@ class Site:
     port: int = field(default_factory=free_port)
 
     def __post_init__(self) -> None:
-        self.rasp = Rasp(1, 1, "b8:27:eb:00:01:01", IPv4Address(f"{network()}.9.1"))
+        self.rasp = Rasp(1, 1, "b8:27:eb:00:01:01", IPv4Address(f"{loopback_prefix()}.9.1"))
         self.root_home = self.folder / "root"
         self.authorized_keys = self.root_home / ".ssh" / "authorized_keys"
         self.drop_in = self.folder / "etc_ssh" / "sshd_config.d" / "pirack.conf"
@@ -70,12 +75,18 @@ class Site:
     def log(self) -> str:
         return (self.folder / "sshd.log").read_text()
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         clean = {name: value for name, value in os.environ.items() if name != "SUDO_USER"}
         return subprocess.run(
             [
                 *(sys.executable, "-m", "deploy.set_up_ssh"),
-                *("--rack", f"{self.folder}/rack.toml", "--db", f"{self.folder}/pirack.db", *words),
+                *(
+                    "--rack",
+                    f"{self.folder}/rack.toml",
+                    "--db",
+                    f"{self.folder}/pirack.db",
+                    *arguments,
+                ),
             ],
             cwd=ROOT,
             env=clean | {"PATH": f"{self.folder}/client:{os.environ['PATH']}"},
@@ -92,45 +103,47 @@ def write_program(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def lay_out(site: Site) -> None:
+def write_files(ssh_setup: SshSetup) -> None:
     """The master's files, the rasp's files, and the key of somebody who may log in as root."""
     ssh = find("ssh")
-    (site.folder / "rack.toml").write_text(LAYOUT.format(port=site.port))
-    Inventory(Database(site.folder / "pirack.db")).replace([site.rasp])
-    own_key = host_key(site.folder, "own_key")
-    key = host_key(site.folder, "ssh_host_ed25519_key")
-    (site.folder / "ssh_config").write_text(
-        f"User root\nIdentityFile {own_key}\nUserKnownHostsFile {site.folder}/own_known_hosts\n"
+    (ssh_setup.folder / "rack.toml").write_text(LAYOUT.format(port=ssh_setup.port))
+    Inventory(Database(ssh_setup.folder / "pirack.db")).replace([ssh_setup.rasp])
+    own_key = create_host_key(ssh_setup.folder, "own_key")
+    key = create_host_key(ssh_setup.folder, "ssh_host_ed25519_key")
+    (ssh_setup.folder / "ssh_config").write_text(
+        f"User root\nIdentityFile {own_key}\nUserKnownHostsFile {ssh_setup.folder}/own_known_hosts\n"
     )
     public = key.with_suffix(".pub").read_text()
-    (site.folder / "own_known_hosts").write_text(f"[{site.rasp.address}]:{site.port} {public}")
-    libraries = ssh.settings.get("LD_LIBRARY_PATH", "")
-    write_program(
-        site.folder / "client" / "ssh",
-        f'export LD_LIBRARY_PATH={libraries}\nexec {ssh.path} -F {site.folder}/ssh_config "$@"',
+    (ssh_setup.folder / "own_known_hosts").write_text(
+        f"[{ssh_setup.rasp.address}]:{ssh_setup.port} {public}"
     )
-    site.authorized_keys.parent.mkdir(parents=True)
-    site.authorized_keys.write_text(own_key.with_suffix(".pub").read_text())
-    etc = site.folder / "etc_ssh"
+    libraries = ssh.extra_environment.get("LD_LIBRARY_PATH", "")
+    write_program(
+        ssh_setup.folder / "client" / "ssh",
+        f'export LD_LIBRARY_PATH={libraries}\nexec {ssh.path} -F {ssh_setup.folder}/ssh_config "$@"',
+    )
+    ssh_setup.authorized_keys.parent.mkdir(parents=True)
+    ssh_setup.authorized_keys.write_text(own_key.with_suffix(".pub").read_text())
+    etc = ssh_setup.folder / "etc_ssh"
     (etc / "sshd_config.d").mkdir(parents=True)
     for file in (key, key.with_suffix(".pub")):
         file.rename(etc / file.name)
     (etc / "sshd_config").write_text(
         SSHD_CONFIG.format(
-            address=site.rasp.address,
-            port=site.port,
-            permit=site.permit,
-            folder=site.folder,
-            environment=site.environment,
+            address=ssh_setup.rasp.address,
+            port=ssh_setup.port,
+            permit=ssh_setup.permit,
+            folder=ssh_setup.folder,
+            environment=ssh_setup.environment,
         )
     )
 
 
-def start(site: Site) -> subprocess.Popen[bytes]:
+def start_sshd(ssh_setup: SshSetup) -> subprocess.Popen[bytes]:
     """The rasp: its own /etc/ssh, /etc/passwd, /run and /usr/local/bin, and its SSH server."""
     sshd = find("sshd")
-    folder = site.folder
-    libraries = sshd.settings.get("LD_LIBRARY_PATH", "")
+    folder = ssh_setup.folder
+    libraries = sshd.extra_environment.get("LD_LIBRARY_PATH", "")
     server = f"LD_LIBRARY_PATH={libraries} exec {sshd.path}"
     write_program(folder / "bin" / "sshd", f'{server} "$@"')
     write_program(
@@ -138,9 +151,9 @@ def start(site: Site) -> subprocess.Popen[bytes]:
         f'[ "$*" = "reload ssh" ] && kill -HUP "$(cat {folder}/sshd.pid)"',
     )
     (folder / "passwd").write_text(
-        f"root:x:0:0::{site.root_home}:/bin/sh\nsshd:x:65533:65534::/run/sshd:/bin/false\n"
+        f"root:x:0:0::{ssh_setup.root_home}:/bin/sh\nsshd:x:65533:65534::/run/sshd:/bin/false\n"
     )
-    write_program(site.exporter, f'cd {ROOT} && exec {sys.executable} -m exporter "$@"')
+    write_program(ssh_setup.exporter, f'cd {ROOT} && exec {sys.executable} -m exporter "$@"')
     (folder / "etc" / "ssh").mkdir(parents=True)
     (folder / "etc" / "pirack").mkdir()
     (folder / "etc" / "pirack" / "aliases.ini").write_bytes(DEFAULT_PATH.read_bytes())
@@ -151,83 +164,87 @@ def start(site: Site) -> subprocess.Popen[bytes]:
         mount --bind {folder}/etc_ssh /etc/ssh
         mount -t tmpfs tmpfs /run
         mkdir -m 755 /run/sshd
-        mount --bind {site.exporter.parent} /usr/local/bin
+        mount --bind {ssh_setup.exporter.parent} /usr/local/bin
         {server} -D -E {folder}/sshd.log
     """
-    process = subprocess.Popen([*WORLD, "sh", "-c", script], stdin=subprocess.DEVNULL)
-    until(lambda: (folder / "sshd.log").exists() and "Server listening" in site.log)
+    process = subprocess.Popen([*NAMESPACE_COMMAND, "sh", "-c", script], stdin=subprocess.DEVNULL)
+    wait_until(lambda: (folder / "sshd.log").exists() and "Server listening" in ssh_setup.log)
     return process
 
 
 @pytest.fixture
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+def ssh_setup(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SshSetup]:
     skip_unless_sshd_can_run()
-    site = Site(tmp_path, **getattr(request, "param", {}))
-    lay_out(site)
-    process = start(site)
+    site = SshSetup(tmp_path, **getattr(request, "param", {}))
+    write_files(site)
+    process = start_sshd(site)
     yield site
     process.kill()
     process.wait()
 
 
-def lines(file: Path) -> list[str]:
+def read_lines(file: Path) -> list[str]:
     return file.read_text().splitlines()
 
 
-def test_a_rasp_is_set_up_and_can_be_again(site: Site) -> None:
-    own = lines(site.authorized_keys)
+def test_a_rasp_is_set_up_and_can_be_again(ssh_setup: SshSetup) -> None:
+    own = read_lines(ssh_setup.authorized_keys)
     for _ in range(2):
-        ran = site.run()
+        ran = ssh_setup.run()
         assert (ran.returncode, ran.stdout) == (0, "01-1  ok\n")
         assert ran.stderr == "01-1: you are root here: PermitRootLogin stays without-password\n"
-        assert lines(site.authorized_keys) == [
+        assert read_lines(ssh_setup.authorized_keys) == [
             *own,
-            MasterKey(site.folder / "ssh").authorized_line(),
+            MasterKey(ssh_setup.folder / "ssh").authorized_keys_line(),
         ]
-    assert not site.drop_in.exists()
-    (pinned,) = HostKeys(site.folder / "ssh", site.port).of(site.rasp.address)
-    shown = site.folder / "etc_ssh" / "ssh_host_ed25519_key.pub"
+    assert not ssh_setup.drop_in.exists()
+    (pinned,) = HostKeys(ssh_setup.folder / "ssh", ssh_setup.port).for_address(
+        ssh_setup.rasp.address
+    )
+    shown = ssh_setup.folder / "etc_ssh" / "ssh_host_ed25519_key.pub"
     assert pinned.key == asyncssh.read_public_key(str(shown))
 
 
-@pytest.mark.parametrize("site", [{"environment": "SUDO_USER=anna"}], indirect=True)
-def test_by_sudo_root_is_left_forced_commands_alone(site: Site) -> None:
-    ran = site.run()
+@pytest.mark.parametrize("ssh_setup", [{"environment": "SUDO_USER=anna"}], indirect=True)
+def test_by_sudo_root_is_left_forced_commands_alone(ssh_setup: SshSetup) -> None:
+    ran = ssh_setup.run()
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "01-1  ok\n", "")
-    assert lines(site.drop_in) == ["PermitRootLogin forced-commands-only"]
-    assert "Received SIGHUP" in site.log
-    ran = site.run()  # with root's own key, which counts no more
+    assert read_lines(ssh_setup.drop_in) == ["PermitRootLogin forced-commands-only"]
+    assert "Received SIGHUP" in ssh_setup.log
+    ran = ssh_setup.run()  # with root's own key, which counts no more
     assert (ran.returncode, ran.stdout.partition("  ")[0]) == (1, "01-1")
-    until(lambda: "ROOT LOGIN REFUSED" in site.log)
+    wait_until(lambda: "ROOT LOGIN REFUSED" in ssh_setup.log)
 
 
-def test_the_key_of_an_earlier_master_goes_and_others_stay(site: Site) -> None:
-    own = lines(site.authorized_keys)
-    earlier = MasterKey(site.folder / "earlier")
-    earlier.make()
-    with site.authorized_keys.open("a") as file:
-        file.write(f"{earlier.authorized_line()}\n# a comment of ours\n")
-    assert site.run("1/1").returncode == 0
-    assert lines(site.authorized_keys) == [
+def test_the_key_of_an_earlier_master_goes_and_others_stay(ssh_setup: SshSetup) -> None:
+    own = read_lines(ssh_setup.authorized_keys)
+    earlier = MasterKey(ssh_setup.folder / "earlier")
+    earlier.create()
+    with ssh_setup.authorized_keys.open("a") as file:
+        file.write(f"{earlier.authorized_keys_line()}\n# a comment of ours\n")
+    assert ssh_setup.run("1/1").returncode == 0
+    assert read_lines(ssh_setup.authorized_keys) == [
         *own,
         "# a comment of ours",
-        MasterKey(site.folder / "ssh").authorized_line(),
+        MasterKey(ssh_setup.folder / "ssh").authorized_keys_line(),
     ]
 
 
-def test_what_goes_wrong_is_told_rasp_by_rasp(site: Site) -> None:
-    silent = Rasp(1, 2, "b8:27:eb:00:01:02", IPv4Address(f"{network()}.9.2"))
-    Inventory(Database(site.folder / "pirack.db")).replace([site.rasp, silent])
-    site.exporter.rename(site.exporter.with_name("elsewhere"))
-    ran = site.run()
+def test_what_goes_wrong_is_told_rasp_by_rasp(ssh_setup: SshSetup) -> None:
+    silent = Rasp(1, 2, "b8:27:eb:00:01:02", IPv4Address(f"{loopback_prefix()}.9.2"))
+    Inventory(Database(ssh_setup.folder / "pirack.db")).replace([ssh_setup.rasp, silent])
+    ssh_setup.exporter.rename(ssh_setup.exporter.with_name("elsewhere"))
+    ran = ssh_setup.run()
     assert ran.returncode == 1
     first, second = ran.stdout.splitlines()
     assert first.startswith("01-1  failed  the master gets in, but the exporter does not run (")
     assert first.endswith("not found): run `pirack deploy`")
     assert re.fullmatch(r"01-2  failed  ssh: .* Connection refused", second)
-    site.exporter.with_name("elsewhere").rename(site.exporter)
-    other = asyncssh.read_public_key(str(host_key(site.folder, "other").with_suffix(".pub")))
-    HostKeys(site.folder / "ssh", site.port).put({site.rasp: other})
-    ran = site.run("1/1")
+    ssh_setup.exporter.with_name("elsewhere").rename(ssh_setup.exporter)
+    other = asyncssh.read_public_key(
+        str(create_host_key(ssh_setup.folder, "other").with_suffix(".pub"))
+    )
+    HostKeys(ssh_setup.folder / "ssh", ssh_setup.port).pin_keys({ssh_setup.rasp: other})
+    ran = ssh_setup.run("1/1")
     assert ran.stdout.startswith("01-1  failed  its host key is not the pinned one: if it was")
-    assert site.run("2").stderr == "no stack 2: this rack has stacks 1 to 1\n"
+    assert ssh_setup.run("2").stderr == "no stack 2: this rack has stacks 1 to 1\n"

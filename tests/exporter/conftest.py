@@ -7,7 +7,7 @@ import pytest
 
 from exporter import aliases
 from exporter.server import Exporter
-from tests.exporter.scraping import Rasp, write_tree
+from tests.exporter.scraping import ServedExporter, write_tree
 
 
 @pytest.fixture
@@ -17,11 +17,11 @@ def pi4(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def serve(pi4: Path, tmp_path: Path) -> Iterator[Callable[..., Rasp]]:
+def serve(pi4: Path, tmp_path: Path) -> Iterator[Callable[..., ServedExporter]]:
     """Serve the text of an aliases file, or the packaged one."""
     exporters: list[Exporter] = []
 
-    def start(text: str | None = None, **options: object) -> Rasp:
+    def start(text: str | None = None, **options: object) -> ServedExporter:
         path = aliases.DEFAULT_PATH
         if text is not None:
             path = tmp_path / "aliases.ini"
@@ -30,7 +30,7 @@ def serve(pi4: Path, tmp_path: Path) -> Iterator[Callable[..., Rasp]]:
         exporter = Exporter(aliases.load(path), "127.0.0.1", 0, **settings)  # type: ignore[arg-type]
         exporter.start()
         exporters.append(exporter)
-        return Rasp(exporter, path)
+        return ServedExporter(exporter, path)
 
     yield start
     for exporter in exporters:

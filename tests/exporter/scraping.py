@@ -31,7 +31,7 @@ def write_tree(name: str, root: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class Rasp:
+class ServedExporter:
     """An exporter that serves."""
 
     exporter: Exporter
@@ -48,13 +48,13 @@ class Rasp:
             headers["X-Prometheus-Scrape-Timeout-Seconds"] = str(timeout)
         answer = requests.get(self.url, headers=headers, timeout=30)
         assert answer.status_code == 200, answer.text
-        return parse(answer.text)
+        return parse_metrics(answer.text)
 
     def success(self, alias: str) -> float:
         return self.metrics()[f"pirack_alias_success{{alias={alias}}}"]
 
 
-def parse(text: str) -> dict[str, float]:
+def parse_metrics(text: str) -> dict[str, float]:
     samples = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -72,8 +72,8 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> bool:
     return True
 
 
-def processes_with(mark: str) -> list[int]:
-    """Living processes that have `mark` in their command line."""
+def find_processes(marker: str) -> list[int]:
+    """Living processes that have `marker` in their command line."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
@@ -81,6 +81,6 @@ def processes_with(mark: str) -> list[int]:
                 line = (folder / "cmdline").read_bytes()
             except OSError:
                 continue
-            if mark.encode() in line:
+            if marker.encode() in line:
                 found.append(int(folder.name))
     return found

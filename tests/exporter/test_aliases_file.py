@@ -15,7 +15,7 @@ def commands(text: str) -> dict[str, str]:
     return {alias.metric: alias.command for alias in parse(text, FILE).metrics}
 
 
-def problem(text: str) -> str:
+def error_text(text: str) -> str:
     with pytest.raises(AliasesError) as caught:
         parse(text, FILE)
     assert "\n" not in str(caught.value)
@@ -144,11 +144,11 @@ def test_the_packaged_file_has_the_actions_of_a_rack() -> None:
     }.values(),
 )
 def test_what_cannot_be_used_is_told_with_file_line_and_mend(text: str, said: str) -> None:
-    assert problem(text).startswith(f"rasp.ini:{said}")
+    assert error_text(text).startswith(f"rasp.ini:{said}")
 
 
 def test_a_file_without_aliases_is_refused() -> None:
-    assert problem("# nothing\n").startswith("rasp.ini: no alias in it: add one")
+    assert error_text("# nothing\n").startswith("rasp.ini: no alias in it: add one")
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_file_without_aliases_is_refused() -> None:
     ],
 )
 def test_what_would_end_the_rasp_is_refused_outside_of_actions(command: str) -> None:
-    said = problem(f"[a]\nb = {command}\n")
+    said = error_text(f"[a]\nb = {command}\n")
     assert said.startswith("rasp.ini:2: b would run ")
     assert said.endswith("at each scrape: move it to [actions]")
     assert parse(f"[actions]\nb = {command}\n", FILE).actions
@@ -226,7 +226,7 @@ NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 COMMANDS = st.from_regex(r"[a-zA-Z0-9$|&<>;'\"(){}\[\]=%:#/.-]([ -~]{0,20}[!-~])?", fullmatch=True)
 
 
-def written(aliases: dict[str, dict[str, str]]) -> str:
+def to_ini(aliases: dict[str, dict[str, str]]) -> str:
     return "\n".join(
         f"[{section}]\n" + "\n".join(f"{name} = {command}" for name, command in entries.items())
         for section, entries in aliases.items()
@@ -240,7 +240,7 @@ def written(aliases: dict[str, dict[str, str]]) -> str:
 )
 def test_what_is_written_is_read(entries: dict[str, dict[str, str]]) -> None:
     try:
-        read: Aliases = parse(written(entries), FILE)
+        read: Aliases = parse(to_ini(entries), FILE)
     except AliasesError:
         return
     assert [(alias.section, alias.name, alias.command) for alias in read.metrics] == [

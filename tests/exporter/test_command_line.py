@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.exporter.scraping import parse, processes_with, wait_until
+from tests.exporter.scraping import find_processes, parse_metrics, wait_until
 
-NAP = "sleep 1000.0125"
+SLEEP_COMMAND = "sleep 1000.0125"
 
 
-def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_exporter(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "exporter", *map(str, arguments)],
         env={**os.environ, **environment},
@@ -30,7 +30,7 @@ def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProce
 
 
 @contextmanager
-def serving(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running_exporter(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Serve on a free port until the end of the block; give the process and its URL."""
     with subprocess.Popen(
         [sys.executable, "-m", "exporter", "--listen", "127.0.0.1:0", *map(str, arguments)],
@@ -47,24 +47,24 @@ def serving(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], str
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def aliases_file(tmp_path: Path) -> Path:
     path = tmp_path / "aliases.ini"
     path.write_text("[a]\nb = echo 1\n")
     return path
 
 
-def test_a_file_that_cannot_be_used_is_one_line_and_exit_status_2(file: Path) -> None:
-    file.write_text("[a]\nb = reboot\n")
-    ended = run("--aliases", file)
+def test_a_file_that_cannot_be_used_is_one_line_and_exit_status_2(aliases_file: Path) -> None:
+    aliases_file.write_text("[a]\nb = reboot\n")
+    ended = run_exporter("--aliases", aliases_file)
     assert ended.returncode == 2
     assert ended.stderr == (
-        f"pirack-exporter: {file}:2: b would run reboot at each scrape: move it to [actions]\n"
+        f"pirack-exporter: {aliases_file}:2: b would run reboot at each scrape: move it to [actions]\n"
     )
 
 
 @pytest.mark.parametrize("address", ["9849", ":9849", "localhost", "127.0.0.1:x", "1.2.3.4:65536"])
 def test_an_address_that_is_none_is_told(address: str) -> None:
-    ended = run("--listen", address)
+    ended = run_exporter("--listen", address)
     assert ended.returncode == 2
     assert "write ADDR:PORT, such as 127.0.0.1:9849" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -72,23 +72,23 @@ def test_an_address_that_is_none_is_told(address: str) -> None:
 
 def test_a_taken_port_is_one_line_and_exit_status_2() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        ended = run("--listen", f"127.0.0.1:{taken.getsockname()[1]}")
+        ended = run_exporter("--listen", f"127.0.0.1:{taken.getsockname()[1]}")
     assert ended.returncode == 2
     assert re.fullmatch(r"pirack-exporter: cannot listen on .* in use\): see --.*\n", ended.stderr)
 
 
-def test_half_of_what_tls_needs_is_one_line_and_exit_status_2(file: Path) -> None:
-    ended = run("--tls-key", file)
+def test_half_of_what_tls_needs_is_one_line_and_exit_status_2(aliases_file: Path) -> None:
+    ended = run_exporter("--tls-key", aliases_file)
     assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
     assert "name both --tls-cert and --tls-key" in ended.stderr
 
 
-def test_sighup_reads_the_file_again(file: Path) -> None:
-    with serving("--aliases", file) as (process, url):
-        file.write_text("[a]\nc = echo 2\n")
+def test_sighup_reads_the_file_again(aliases_file: Path) -> None:
+    with running_exporter("--aliases", aliases_file) as (process, url):
+        aliases_file.write_text("[a]\nc = echo 2\n")
         process.send_signal(signal.SIGHUP)
         assert wait_until(lambda: "pirack_a_c 2.0" in requests.get(url, timeout=10).text)
-        file.write_text("[a]\nc =\n")
+        aliases_file.write_text("[a]\nc =\n")
         process.send_signal(signal.SIGHUP)
         failed = "pirack_config_last_reload_successful 0.0"
         assert wait_until(lambda: failed in requests.get(url, timeout=10).text)
@@ -97,30 +97,32 @@ def test_sighup_reads_the_file_again(file: Path) -> None:
 @pytest.mark.parametrize(
     "escape",
     [
-        f"setsid {NAP} >/dev/null 2>&1 & echo 7",
-        f"setsid sh -c '{NAP} & {NAP}' >/dev/null 2>&1 & echo 7",
-        f"(setsid {NAP} &) ; echo 7",
-        f"i=0; while [ $i -lt 100 ]; do setsid {NAP} >/dev/null 2>&1 & i=$((i+1)); done; echo 7",
+        f"setsid {SLEEP_COMMAND} >/dev/null 2>&1 & echo 7",
+        f"setsid sh -c '{SLEEP_COMMAND} & {SLEEP_COMMAND}' >/dev/null 2>&1 & echo 7",
+        f"(setsid {SLEEP_COMMAND} &) ; echo 7",
+        f"i=0; while [ $i -lt 100 ]; do setsid {SLEEP_COMMAND} >/dev/null 2>&1 & i=$((i+1)); done; echo 7",
     ],
 )
-def test_what_leaves_its_process_group_is_gone_all_the_same(escape: str, file: Path) -> None:
-    file.write_text(f"[a]\nb = {escape}\nc = echo 3\n")
-    with serving("--aliases", file) as (_, url):
+def test_what_leaves_its_process_group_is_gone_all_the_same(
+    escape: str, aliases_file: Path
+) -> None:
+    aliases_file.write_text(f"[a]\nb = {escape}\nc = echo 3\n")
+    with running_exporter("--aliases", aliases_file) as (_, url):
         for _ in range(2):
-            metrics = parse(requests.get(url, timeout=10).text)
+            metrics = parse_metrics(requests.get(url, timeout=10).text)
             assert (metrics["pirack_a_b"], metrics["pirack_a_c"]) == (7, 3)
-            assert not processes_with(NAP.split()[1])
+            assert not find_processes(SLEEP_COMMAND.split()[1])
 
 
-def test_stopping_leaves_no_process(file: Path) -> None:
-    file.write_text(f"[a]\nb = {NAP}\nc = echo 3\n")
-    with serving("--aliases", file) as (_, url):
+def test_stopping_leaves_no_process(aliases_file: Path) -> None:
+    aliases_file.write_text(f"[a]\nb = {SLEEP_COMMAND}\nc = echo 3\n")
+    with running_exporter("--aliases", aliases_file) as (_, url):
         requests.get(url, headers={"X-Prometheus-Scrape-Timeout-Seconds": "1"}, timeout=10)
-    assert not processes_with(NAP.split()[1])
+    assert not find_processes(SLEEP_COMMAND.split()[1])
 
 
 def test_check_tells_value_and_time_of_each_alias(pi4: Path) -> None:
-    ended = run("--check", "--root", pi4)
+    ended = run_exporter("--check", "--root", pi4)
     assert ended.returncode == 0, ended.stdout
     assert "    pirack_cpu_temperature_celsius 48.312\n" in ended.stdout
     assert re.search(r"\[cpu\] load1, line \d+: 0\.\d{4} s\n", ended.stdout)
@@ -128,16 +130,16 @@ def test_check_tells_value_and_time_of_each_alias(pi4: Path) -> None:
     assert ended.stdout.endswith("12 aliases, 0 failed; 8 actions, not run\n")
 
 
-def test_check_ends_with_1_if_an_alias_failed(file: Path) -> None:
-    file.write_text("[a]\nb = echo 1\nc = no-such-program\n")
-    ended = run("--check", file)
+def test_check_ends_with_1_if_an_alias_failed(aliases_file: Path) -> None:
+    aliases_file.write_text("[a]\nb = echo 1\nc = no-such-program\n")
+    ended = run_exporter("--check", aliases_file)
     assert ended.returncode == 1
     assert "    FAILED: exit status 127: no-such-program: not found\n" in ended.stdout
 
 
-def test_check_ends_with_2_if_the_file_cannot_be_used(file: Path) -> None:
-    file.write_text("[a]\nb =\n")
-    ended = run("--check", file)
+def test_check_ends_with_2_if_the_file_cannot_be_used(aliases_file: Path) -> None:
+    aliases_file.write_text("[a]\nb =\n")
+    ended = run_exporter("--check", aliases_file)
     assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
 
 
@@ -152,9 +154,9 @@ def test_check_ends_with_2_if_the_file_cannot_be_used(file: Path) -> None:
         ("slow_bytes = sleep 0.4; echo 5\nslow_bytes.timeout = 0.7", "close to its time-out"),
     ],
 )
-def test_check_tells_what_is_doubtful(alias: str, doubt: str, file: Path) -> None:
-    file.write_text(f"[a]\n{alias}\n")
-    ended = run("--check", file)
+def test_check_tells_what_is_doubtful(alias: str, doubt: str, aliases_file: Path) -> None:
+    aliases_file.write_text(f"[a]\n{alias}\n")
+    ended = run_exporter("--check", aliases_file)
     assert f"    doubtful: {doubt}" in ended.stdout or doubt in ended.stdout
     assert ended.returncode == 0
 
@@ -170,32 +172,32 @@ hang.timeout = 0.2
 """
 
 
-def act(file: Path, asked: str | None) -> subprocess.CompletedProcess[str]:
-    environment = {} if asked is None else {"SSH_ORIGINAL_COMMAND": asked}
-    return run(
+def run_action(file: Path, requested: str | None) -> subprocess.CompletedProcess[str]:
+    environment = {} if requested is None else {"SSH_ORIGINAL_COMMAND": requested}
+    return run_exporter(
         "action", "--aliases", file, SSH_CONNECTION="127.0.0.1 1 127.0.0.1 22", **environment
     )
 
 
-def test_an_action_gives_back_its_output_and_exit_status(file: Path) -> None:
-    file.write_text(ACTIONS)
-    ended = act(file, "greet")
+def test_an_action_gives_back_its_output_and_exit_status(aliases_file: Path) -> None:
+    aliases_file.write_text(ACTIONS)
+    ended = run_action(aliases_file, "greet")
     assert (ended.returncode, ended.stdout, ended.stderr) == (3, "hello\n", "there\n")
 
 
-def test_an_action_gets_no_input(file: Path) -> None:
-    file.write_text(ACTIONS)
-    assert act(file, "ask").stdout == ""
+def test_an_action_gets_no_input(aliases_file: Path) -> None:
+    aliases_file.write_text(ACTIONS)
+    assert run_action(aliases_file, "ask").stdout == ""
 
 
-def test_an_action_past_its_time_is_killed(file: Path) -> None:
-    file.write_text(ACTIONS)
-    ended = act(file, "hang")
+def test_an_action_past_its_time_is_killed(aliases_file: Path) -> None:
+    aliases_file.write_text(ACTIONS)
+    ended = run_action(aliases_file, "hang")
     assert (ended.returncode, ended.stderr) == (
         124,
         "pirack-action: hang took longer than 0.2 s\n",
     )
-    assert not processes_with(NAP.split()[1])
+    assert not find_processes(SLEEP_COMMAND.split()[1])
 
 
 @pytest.mark.parametrize(
@@ -206,9 +208,9 @@ def test_an_action_past_its_time_is_killed(file: Path) -> None:
         "-h", "é", "x" * 100_000, "actions", "__class__",
     ],
 )  # fmt: skip
-def test_whatever_is_no_action_is_refused(asked: str | None, file: Path) -> None:
-    file.write_text(ACTIONS)
-    ended = act(file, asked)
+def test_whatever_is_no_action_is_refused(asked: str | None, aliases_file: Path) -> None:
+    aliases_file.write_text(ACTIONS)
+    ended = run_action(aliases_file, asked)
     assert (ended.returncode, ended.stdout) == (126, "")
     assert re.fullmatch(
         r"pirack-action: [a-z ,]+(:|;)( there are:)?[a-z ,:]* ask, greet, hang\n", ended.stderr

@@ -14,8 +14,8 @@ import pytest
 import requests
 
 from deploy import make_pyz
-from tests.exporter.scraping import parse
-from tests.waiting import free_port
+from tests.exporter.scraping import parse_metrics
+from tests.helpers.waiting import free_port
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -40,7 +40,7 @@ def scrape(command: list[str | Path], root: Path) -> dict[str, float]:
             assert process.stderr is not None
             said = process.stderr.readline()
             assert said.startswith("metrics at"), said + process.stderr.read()
-            return parse(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text)
+            return parse_metrics(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text)
         finally:
             process.terminate()
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.exporter.scraping import Rasp, processes_with, wait_until
+from tests.exporter.scraping import ServedExporter, find_processes, wait_until
 
-Serve = Callable[..., Rasp]
+Serve = Callable[..., ServedExporter]
 
-AROUND = """
+ALIASES_TEMPLATE = """
 [rasp]
 temperature_celsius =
   read -r milli < "$ROOT/sys/class/thermal/thermal_zone0/temp" && echo ${{milli}}e-3
@@ -25,17 +25,17 @@ temperature_celsius =
 load1 = read -r load1 _ < "$ROOT/proc/loadavg" && echo "$load1"
 process = sed -n 's/MemTotal: *//p' "$ROOT/proc/meminfo"
 """
-RIGHT = {
+EXPECTED_METRICS = {
     "pirack_rasp_temperature_celsius": 48.312,
     "pirack_rasp_load1": 0.52,
     "pirack_rasp_process": 3884368,
 }
 
 # A mark in the command line of whatever a hostile command starts, to find what it leaves behind.
-NAP = "sleep 1000.0625"
+SLEEP_COMMAND = "sleep 1000.0625"
 
 FAILING = {
-    "hangs": NAP,
+    "hangs": SLEEP_COMMAND,
     "hangs as a builtin": "while true; do true; done",
     "hangs on a pipe that nobody writes to": "read -r x < {folder}/fifo",
     "exits": "echo 1; exit 3",
@@ -58,8 +58,8 @@ FAILING = {
     "prints an empty line": "echo",
     "reads stdin": "read -r x && echo 5",
     "reads stdin as a process": "cat | grep .",
-    "hangs with children": f"{NAP} & {NAP} & wait",
-    "forks a thousand children": f"i=0; while [ $i -lt 1000 ]; do {NAP} & i=$((i+1)); done; wait",
+    "hangs with children": f"{SLEEP_COMMAND} & {SLEEP_COMMAND} & wait",
+    "forks a thousand children": f"i=0; while [ $i -lt 1000 ]; do {SLEEP_COMMAND} & i=$((i+1)); done; wait",
     "is unknown": "no-such-program",
     "leaves a quote open": "echo 'a",
     "leaves an if open": "if true; then echo 1",
@@ -78,8 +78,8 @@ WORKING = {
     "prints two numbers": ("echo 1 2", 1),
     "prints no newline": ("printf 7", 7),
     "prints no newline as a process": ("printf 7 | cat", 7),
-    "leaves a child with its stdout": (f"echo 7; {NAP} &", 7),
-    "leaves a child without": (f"{NAP} >/dev/null 2>&1 & echo 7", 7),
+    "leaves a child with its stdout": (f"echo 7; {SLEEP_COMMAND} &", 7),
+    "leaves a child without": (f"{SLEEP_COMMAND} >/dev/null 2>&1 & echo 7", 7),
     "breaks out of nothing": ("echo 7; break", 7),
     "sets what another one reads": ("load1=5; milli=6; echo 7", 7),
     "complains and works": ("read -r x < /no/such/file; echo 7", 7),
@@ -87,8 +87,8 @@ WORKING = {
 }
 
 
-def around(hostile: str, folder: Path) -> str:
-    return AROUND.format(
+def aliases_with(hostile: str, folder: Path) -> str:
+    return ALIASES_TEMPLATE.format(
         hostile=f"hostile = {hostile.format(folder=folder) if '{folder}' in hostile else hostile}",
         hostile_timeout="hostile.timeout = 0.5",
     )
@@ -99,27 +99,29 @@ def test_what_a_failing_alias_does_is_its_own_affair(
     hostile: str, serve: Serve, tmp_path: Path
 ) -> None:
     os.mkfifo(tmp_path / "fifo")
-    rasp = serve(around(hostile, tmp_path))
+    rasp = serve(aliases_with(hostile, tmp_path))
     for scrape in range(3):
         metrics = rasp.metrics()
-        assert {name: metrics.get(name) for name in RIGHT} == RIGHT, f"scrape {scrape}"
+        assert {name: metrics.get(name) for name in EXPECTED_METRICS} == EXPECTED_METRICS, (
+            f"scrape {scrape}"
+        )
         assert metrics["pirack_alias_success{alias=rasp_hostile}"] == 0
         assert not [name for name in metrics if name.startswith("pirack_rasp_hostile")]
         assert metrics["pirack_up"] == 0
-    assert wait_until(lambda: not processes_with(NAP.split()[1]))
+    assert wait_until(lambda: not find_processes(SLEEP_COMMAND.split()[1]))
 
 
 @pytest.mark.parametrize(("odd", "value"), WORKING.values(), ids=WORKING.keys())
 def test_what_an_odd_alias_does_is_its_own_affair(
     odd: str, value: float, serve: Serve, tmp_path: Path
 ) -> None:
-    rasp = serve(around(odd, tmp_path))
+    rasp = serve(aliases_with(odd, tmp_path))
     for _ in range(3):
         metrics = rasp.metrics()
-        assert {name: metrics.get(name) for name in RIGHT} == RIGHT
+        assert {name: metrics.get(name) for name in EXPECTED_METRICS} == EXPECTED_METRICS
         assert metrics["pirack_rasp_hostile"] == value
         assert metrics["pirack_up"] == 1
-    assert wait_until(lambda: not processes_with(NAP.split()[1]))
+    assert wait_until(lambda: not find_processes(SLEEP_COMMAND.split()[1]))
 
 
 def test_a_label_whose_text_looks_like_a_frame_of_ours_is_only_text(serve: Serve) -> None:
@@ -128,7 +130,7 @@ def test_a_label_whose_text_looks_like_a_frame_of_ours_is_only_text(serve: Serve
 
 
 def test_ten_hung_aliases_cost_a_scrape_no_more_than_one(serve: Serve) -> None:
-    hung = "\n".join(f"hung{number} = {NAP}" for number in range(10))
+    hung = "\n".join(f"hung{number} = {SLEEP_COMMAND}" for number in range(10))
     rasp = serve(f"[a]\n{hung}\nb = echo 3\n")
     metrics = rasp.metrics(timeout=2)
     assert metrics["pirack_a_b"] == 3
@@ -154,13 +156,13 @@ def test_an_alias_that_broke_the_shared_shell_once_shares_it_again_when_it_is_we
 def test_a_shared_shell_that_somebody_kills_is_back_in_the_next_scrape(serve: Serve) -> None:
     rasp = serve("[a]\nb = echo 3\n")
     rasp.metrics()
-    for pid in rasp.exporter._shell._shared.pids():
+    for pid in rasp.exporter._runner._shared_shell.pids():
         os.kill(pid, 9)
     assert rasp.metrics()["pirack_a_b"] == 3
 
 
 def test_closing_kills_what_runs(serve: Serve) -> None:
-    rasp = serve(f"[a]\nb = {NAP}\nc = while true; do true; done\n")
+    rasp = serve(f"[a]\nb = {SLEEP_COMMAND}\nc = while true; do true; done\n")
 
     def give_up() -> None:
         with suppress(requests.RequestException):
@@ -168,8 +170,8 @@ def test_closing_kills_what_runs(serve: Serve) -> None:
 
     scrape = threading.Thread(target=give_up)
     scrape.start()
-    assert wait_until(lambda: bool(processes_with(NAP.split()[1])))
+    assert wait_until(lambda: bool(find_processes(SLEEP_COMMAND.split()[1])))
     rasp.exporter.close()
-    assert not processes_with(NAP.split()[1])
+    assert not find_processes(SLEEP_COMMAND.split()[1])
     scrape.join(10)
     assert not scrape.is_alive()

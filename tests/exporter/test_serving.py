@@ -14,9 +14,9 @@ import requests
 
 from exporter import __version__, aliases
 from exporter.server import Exporter, Tls
-from tests.exporter.scraping import GOLDEN, Rasp, wait_until, write_tree
+from tests.exporter.scraping import GOLDEN, ServedExporter, wait_until, write_tree
 
-Serve = Callable[..., Rasp]
+Serve = Callable[..., ServedExporter]
 
 PROMETHEUS = {
     "Accept": "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2",
@@ -24,7 +24,7 @@ PROMETHEUS = {
 }
 
 
-def root_of_32_gb(path: str) -> os.statvfs_result:
+def statvfs_of_32_gb(path: str) -> os.statvfs_result:
     return os.statvfs_result((4096, 4096, 7_500_000, 5_000_000, 4_600_000, 1, 1, 1, 0, 255))
 
 
@@ -40,7 +40,7 @@ def without_times(text: str) -> str:
 def test_a_board_s_whole_metrics_are_what_they_were(
     board: str, serve: Serve, tmp_path: Path
 ) -> None:
-    rasp = serve(root=write_tree(board, tmp_path / board), statvfs=root_of_32_gb)
+    rasp = serve(root=write_tree(board, tmp_path / board), statvfs=statvfs_of_32_gb)
     text = without_times(requests.get(rasp.url, headers=PROMETHEUS, timeout=10).text)
     golden = GOLDEN / f"{board}.txt"
     if os.environ.get("PIRACK_WRITE_GOLDEN") == "1":
@@ -56,7 +56,7 @@ def test_a_missing_sensor_has_no_value_and_is_told(serve: Serve, tmp_path: Path)
     assert metrics["pirack_cpu_frequency_hertz"] == 2.4e9
 
 
-def faults_of_ended_children(pid: int) -> int:
+def child_page_faults(pid: int) -> int:
     """Page faults of the children that a process has waited for: none ends without some."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[8])
 
@@ -64,12 +64,12 @@ def faults_of_ended_children(pid: int) -> int:
 def test_a_scrape_of_the_packaged_aliases_starts_no_process(serve: Serve) -> None:
     rasp = serve()
     rasp.metrics()
-    [shell] = rasp.exporter._shell._shared.pids()
-    before = [faults_of_ended_children(pid) for pid in (shell, os.getpid())]
+    [shell] = rasp.exporter._runner._shared_shell.pids()
+    before = [child_page_faults(pid) for pid in (shell, os.getpid())]
     for _ in range(3):
         assert rasp.metrics()["pirack_up"] == 1
-    assert rasp.exporter._shell._shared.pids() == {shell}
-    assert [faults_of_ended_children(pid) for pid in (shell, os.getpid())] == before
+    assert rasp.exporter._runner._shared_shell.pids() == {shell}
+    assert [child_page_faults(pid) for pid in (shell, os.getpid())] == before
 
 
 def test_any_other_path_is_not_found(serve: Serve) -> None:
@@ -149,7 +149,7 @@ def test_a_closed_exporter_leaves_its_port_to_the_next(serve: Serve) -> None:
     rasp.exporter.close()
     again = Exporter(aliases.load(rasp.aliases), "127.0.0.1", port)
     again.start()
-    assert Rasp(again, rasp.aliases).metrics()["pirack_a_b"] == 1
+    assert ServedExporter(again, rasp.aliases).metrics()["pirack_a_b"] == 1
     again.close()
 
 

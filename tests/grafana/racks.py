@@ -24,7 +24,7 @@ slots = {slots}
 """
 
 
-def rack_of(*stacks: tuple[int, int, int], name: str = "small") -> Rack:
+def make_rack(*stacks: tuple[int, int, int], name: str = "small") -> Rack:
     """Return a rack; a stack is its x, its y and its number of slots."""
     tables = [
         _STACK.format(pin=2 + index, x=x, y=y, slots=slots)
@@ -33,9 +33,9 @@ def rack_of(*stacks: tuple[int, int, int], name: str = "small") -> Rack:
     return parse(_HEAD.format(name=name) + "".join(tables))
 
 
-_numbers = st.one_of(st.integers(0, 12), st.integers(0, 999))
-_stacks = st.tuples(_numbers, _numbers, st.one_of(st.integers(1, 8), st.integers(1, 254)))
+_coordinates = st.one_of(st.integers(0, 12), st.integers(0, 999))
+_stacks = st.tuples(_coordinates, _coordinates, st.one_of(st.integers(1, 8), st.integers(1, 254)))
 
 racks = st.lists(_stacks, min_size=1, max_size=26, unique_by=lambda stack: stack[:2]).map(
-    lambda stacks: rack_of(*stacks)
+    lambda stacks: make_rack(*stacks)
 )

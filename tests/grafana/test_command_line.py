@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from grafana.__main__ import main
-from tests.grafana.reading import panels
+from tests.grafana.dashboard_reader import panels
 
 RACK = """
 name = "attic"
@@ -37,8 +37,8 @@ def rack(tmp_path: Path) -> Path:
     return file
 
 
-def run(rack: Path, *words: str) -> int:
-    return main(["--rack", str(rack), "--output", str(rack.parent / "made"), *words])
+def run(rack: Path, *arguments: str) -> int:
+    return main(["--rack", str(rack), "--output", str(rack.parent / "made"), *arguments])
 
 
 def test_a_rack_of_ones_own_gets_dashboards_of_its_own(

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import yaml
 
-from grafana.dashboards import of_rack
-from tests.controller.world import RACK
-from tests.grafana.reading import of_annotations, of_panels, substitute
-from virtual_rack.programs import find
+from grafana.generator import build_dashboards
+from tests.controller.fakes import RACK
+from tests.grafana.dashboard_reader import annotation_queries, panel_queries, substitute
+from tools.programs import find
 
-PLACE = {"rack": "pirack", "stack": "03", "rasp": "03-2"}
+VARIABLES = {"rack": "pirack", "stack": "03", "rasp": "03-2"}
 
 
-def check(folder: Path, expressions: list[str]) -> subprocess.CompletedProcess[str]:
+def check_rules(folder: Path, expressions: list[str]) -> subprocess.CompletedProcess[str]:
     rules = [
         {"record": f"dashboard:expression_{number}:checked", "expr": expression}
         for number, expression in enumerate(expressions)
@@ -24,7 +24,7 @@ def check(folder: Path, expressions: list[str]) -> subprocess.CompletedProcess[s
     promtool = find("promtool")
     return subprocess.run(
         [promtool.path, "check", "rules", file],
-        env=promtool.env,
+        env=promtool.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -35,15 +35,15 @@ def check(folder: Path, expressions: list[str]) -> subprocess.CompletedProcess[s
 
 def test_promtool_accepts_every_expression_as_a_rule(tmp_path: Path) -> None:
     expressions = {
-        substitute(asked.expression, PLACE)
-        for dashboard in of_rack(RACK).values()
-        for asked in chain(of_panels(dashboard), of_annotations(dashboard))
+        substitute(asked.expression, VARIABLES)
+        for dashboard in build_dashboards(RACK).values()
+        for asked in chain(panel_queries(dashboard), annotation_queries(dashboard))
     }
     assert len(expressions) > 100
-    checked = check(tmp_path, sorted(expressions))
+    checked = check_rules(tmp_path, sorted(expressions))
     assert checked.returncode == 0, checked.stdout
     assert f"{len(expressions)} rules found" in checked.stdout
 
 
 def test_promtool_refuses_an_expression_that_is_none(tmp_path: Path) -> None:
-    assert check(tmp_path, ["sum by (rack (up)"]).returncode != 0
+    assert check_rules(tmp_path, ["sum by (rack (up)"]).returncode != 0

@@ -10,23 +10,23 @@ from typing import Any
 import pytest
 import requests
 
-from grafana.dashboards import of_rack
+from grafana.generator import build_dashboards
 from rack.layout_file import load
-from tests.controller.room import Controller
-from tests.grafana.reading import (
-    Asked,
+from tests.controller.rack_process import ControllerProcess
+from tests.grafana.dashboard_reader import (
     Dashboard,
-    fields,
-    legend,
-    of_annotations,
-    of_panels,
-    of_variables,
+    DashboardQuery,
+    annotation_queries,
+    canvas_series,
+    panel_queries,
     panels,
+    series_name,
     substitute,
     urls,
+    variable_queries,
 )
-from tests.grafana.watched_room import WatchedRoom, a_watched_room
-from tests.waiting import until
+from tests.grafana.monitored_rack import MonitoredRack, running_monitored_rack
+from tests.helpers.waiting import wait_until
 
 SECONDS = 90
 UIDS = (
@@ -34,7 +34,7 @@ UIDS = (
     *("pirack-racks", "pirack-self"),
 )
 # Two of the places that can be chosen at the top: one that is on, one that is switched off.
-PLACES = [
+SELECTIONS = [
     {"rack": "small", "stack": "02", "rasp": "02-1"},
     {"rack": "small", "stack": "03", "rasp": "03-1"},
 ]
@@ -43,81 +43,100 @@ each_dashboard = pytest.mark.parametrize("uid", UIDS)
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WatchedRoom, Controller]]:
-    with a_watched_room(tmp_path_factory.mktemp("watched")) as watched:
+def monitored(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[MonitoredRack, ControllerProcess]]:
+    with running_monitored_rack(tmp_path_factory.mktemp("watched")) as watched:
         yield watched
 
 
 @pytest.fixture(scope="module")
-def room(watched: tuple[WatchedRoom, Controller]) -> WatchedRoom:
-    return watched[0]
+def monitored_rack(monitored: tuple[MonitoredRack, ControllerProcess]) -> MonitoredRack:
+    return monitored[0]
 
 
 @pytest.fixture(scope="module")
-def controller(watched: tuple[WatchedRoom, Controller]) -> Controller:
-    return watched[1]
+def controller(monitored: tuple[MonitoredRack, ControllerProcess]) -> ControllerProcess:
+    return monitored[1]
 
 
 @pytest.fixture(scope="module")
-def dashboards(room: WatchedRoom, controller: Controller) -> Mapping[str, Dashboard]:
-    return of_rack(load(room.layout), controller.url)
+def dashboards(
+    monitored_rack: MonitoredRack, controller: ControllerProcess
+) -> Mapping[str, Dashboard]:
+    return build_dashboards(load(monitored_rack.layout_path), controller.url)
 
 
-def series(room: WatchedRoom, asked: Asked, place: Mapping[str, str]) -> list[Mapping[str, str]]:
+def find_series(
+    monitored_rack: MonitoredRack, query: DashboardQuery, selection: Mapping[str, str]
+) -> list[Mapping[str, str]]:
     """Return the labels of what a query finds, now or in the last five minutes."""
-    expression = substitute(asked.expression, place)
+    expression = substitute(query.expression, selection)
     now = time.time()
     found: dict[str, Any] = (
-        room.ask("query_range", query=expression, start=now - 300, end=now, step=5)
-        if asked.over_time
-        else room.ask("query", query=expression)
+        monitored_rack.query_prometheus(
+            "query_range", query=expression, start=now - 300, end=now, step=5
+        )
+        if query.is_range
+        else monitored_rack.query_prometheus("query", query=expression)
     )
     return [each["metric"] for each in found["result"]]
 
 
-def is_here(room: WatchedRoom, asked: Asked) -> bool:
+def is_expected(monitored_rack: MonitoredRack, query: DashboardQuery) -> bool:
     """Tell whether there is what is asked for: a master's sensor, say, is not on any machine."""
-    if "pirack_master_temperature_celsius" in asked.expression:
-        return bool(room.ask("query", query="pirack_master_temperature_celsius")["result"])
-    return not asked.where.endswith("annotation Installs")  # none runs yet; see below
+    if "pirack_master_temperature_celsius" in query.expression:
+        return bool(
+            monitored_rack.query_prometheus("query", query="pirack_master_temperature_celsius")[
+                "result"
+            ]
+        )
+    return not query.location.endswith("annotation Installs")  # none runs yet; see below
 
 
 @each_dashboard
 def test_every_query_of_every_panel_and_annotation_finds_something(
-    room: WatchedRoom, controller: Controller, dashboards: Mapping[str, Dashboard], uid: str
+    monitored_rack: MonitoredRack,
+    controller: ControllerProcess,
+    dashboards: Mapping[str, Dashboard],
+    uid: str,
 ) -> None:
     dashboard = dashboards[uid]
-    waiting = list(chain(of_panels(dashboard), of_annotations(dashboard)))
+    waiting = list(chain(panel_queries(dashboard), annotation_queries(dashboard)))
     assert waiting
 
     def are_all_found() -> bool:
-        room.demand(controller, "rasps/execute", id=3, action="ping")
+        monitored_rack.send_request(controller, "rasps/execute", id=3, action="ping")
         waiting[:] = [
-            asked for asked in waiting if not any(series(room, asked, each) for each in PLACES)
+            asked
+            for asked in waiting
+            if not any(find_series(monitored_rack, asked, each) for each in SELECTIONS)
         ]
-        return not any(is_here(room, asked) for asked in waiting)
+        return not any(is_expected(monitored_rack, asked) for asked in waiting)
 
     try:
-        until(are_all_found, SECONDS)
+        wait_until(are_all_found, SECONDS)
     except AssertionError:
         pytest.fail("\n".join(str(asked) for asked in waiting))
 
 
 @each_dashboard
 def test_what_is_marked_as_an_event_is_1_which_every_grafana_shows(
-    room: WatchedRoom, dashboards: Mapping[str, Dashboard], uid: str
+    monitored_rack: MonitoredRack, dashboards: Mapping[str, Dashboard], uid: str
 ) -> None:
     now = time.time()
-    for asked, place in product(of_annotations(dashboards[uid]), PLACES):
+    for asked, place in product(annotation_queries(dashboards[uid]), SELECTIONS):
         expression = substitute(asked.expression, place)
-        found = room.ask("query_range", query=expression, start=now - 300, end=now, step=5)
+        found = monitored_rack.query_prometheus(
+            "query_range", query=expression, start=now - 300, end=now, step=5
+        )
         values = {value for each in found["result"] for _, value in each["values"]}
         assert values <= {"1"}, asked
 
 
 @each_dashboard
 def test_every_variable_has_something_to_choose_and_is_first_set_to_one_of_it(
-    room: WatchedRoom, dashboards: Mapping[str, Dashboard], uid: str
+    monitored_rack: MonitoredRack, dashboards: Mapping[str, Dashboard], uid: str
 ) -> None:
     dashboard = dashboards[uid]
     first = {
@@ -128,47 +147,49 @@ def test_every_variable_has_something_to_choose_and_is_first_set_to_one_of_it(
 
     def chosen_from(asked: str, label: str) -> set[str]:
         matching = {"match[]": substitute(asked, first)}
-        return {each[label] for each in room.ask("series", **matching)}
+        return {each[label] for each in monitored_rack.query_prometheus("series", **matching)}
 
-    for name, asked, label in of_variables(dashboard):
-        until(partial(chosen_from, asked, label))
+    for name, asked, label in variable_queries(dashboard):
+        wait_until(partial(chosen_from, asked, label))
         assert first[name] in chosen_from(asked, label)
 
 
 def test_everything_on_the_canvas_is_the_name_of_a_series(
-    room: WatchedRoom, dashboards: Mapping[str, Dashboard]
+    monitored_rack: MonitoredRack, dashboards: Mapping[str, Dashboard]
 ) -> None:
     [canvas] = [each for each in panels(dashboards["pirack-rack"]) if each["type"] == "canvas"]
-    queries = list(of_panels({**dashboards["pirack-rack"], "panels": [canvas]}))
+    queries = list(panel_queries({**dashboards["pirack-rack"], "panels": [canvas]}))
     # The dead one has no temperature, nor have those that are off.
     missing = {"t 01-1", "t 03-1", "t 03-2"}
 
     def are_as_named() -> bool:
         named = {
-            legend(asked, labels) for asked in queries for labels in series(room, asked, PLACES[0])
+            series_name(asked, labels)
+            for asked in queries
+            for labels in find_series(monitored_rack, asked, SELECTIONS[0])
         }
-        return named == fields(canvas) - missing
+        return named == canvas_series(canvas) - missing
 
-    until(are_as_named, SECONDS)
+    wait_until(are_as_named, SECONDS)
 
 
 def test_a_stack_that_is_off_and_a_rasp_that_is_dead_are_told_apart(
-    room: WatchedRoom, dashboards: Mapping[str, Dashboard]
+    monitored_rack: MonitoredRack, dashboards: Mapping[str, Dashboard]
 ) -> None:
     """By the words on the canvas, through its own query and mapping."""
     [canvas] = [each for each in panels(dashboards["pirack-rack"]) if each["type"] == "canvas"]
     words = canvas["fieldConfig"]["defaults"]["mappings"][0]["options"]
-    expression = substitute(canvas["targets"][0]["expr"], PLACES[0])
+    expression = substitute(canvas["targets"][0]["expr"], SELECTIONS[0])
 
     def states() -> dict[str, str]:
-        found = room.ask("query", query=expression)["result"]
+        found = monitored_rack.query_prometheus("query", query=expression)["result"]
         return {each["metric"]["rasp"]: words[each["value"][1]]["text"] for each in found}
 
-    until(lambda: states().get("01-1") == "DOWN", SECONDS)
-    until(lambda: states().get("03-2") == "OFF", SECONDS)
+    wait_until(lambda: states().get("01-1") == "DOWN", SECONDS)
+    wait_until(lambda: states().get("03-2") == "OFF", SECONDS)
 
 
-def choices(url: str) -> dict[str, str]:
+def link_variables(url: str) -> dict[str, str]:
     """Return what Grafana knows where a value is clicked, by the kind of thing it is about."""
     clicked = "02" if "/stacks/" in url else "small" if "/d/pirack-rack?" in url else "02-1"
     return {
@@ -178,18 +199,20 @@ def choices(url: str) -> dict[str, str]:
         "__field.labels.rasp": "02-1",
         "__data.fields.Stack": "02",
         "__value.raw": clicked,
-        **PLACES[0],
+        **SELECTIONS[0],
     }
 
 
 @each_dashboard
 def test_every_link_leads_to_a_page_that_is_there_or_to_a_dashboard_and_its_variables(
-    controller: Controller, dashboards: Mapping[str, Dashboard], uid: str
+    controller: ControllerProcess, dashboards: Mapping[str, Dashboard], uid: str
 ) -> None:
     found = set(urls(dashboards[uid]))
     assert found
-    pages = {substitute(url, choices(url)) for url in found if url.startswith("${controller}/")}
-    others = {substitute(url, choices(url)) for url in found if not url.startswith("$")}
+    pages = {
+        substitute(url, link_variables(url)) for url in found if url.startswith("${controller}/")
+    }
+    others = {substitute(url, link_variables(url)) for url in found if not url.startswith("$")}
     assert len(pages) + len(others) >= 1
     for path in pages:
         answer = requests.get(controller.url + path, timeout=10)
@@ -201,7 +224,7 @@ def test_every_link_leads_to_a_page_that_is_there_or_to_a_dashboard_and_its_vari
         assert set(re.findall(r"var-(\w+)=", match[2])) <= variables, url
 
 
-def test_a_rasp_is_led_to_by_its_id_or_by_its_name(controller: Controller) -> None:
+def test_a_rasp_is_led_to_by_its_id_or_by_its_name(controller: ControllerProcess) -> None:
     by_name = requests.get(f"{controller.url}/rasps/02-1", timeout=10)
     by_id = requests.get(f"{controller.url}/rasps/3", timeout=10)
     assert by_name.url == by_id.url
@@ -209,16 +232,18 @@ def test_a_rasp_is_led_to_by_its_id_or_by_its_name(controller: Controller) -> No
 
 
 def test_an_install_is_marked_while_it_runs(
-    room: WatchedRoom, controller: Controller, dashboards: Mapping[str, Dashboard]
+    monitored_rack: MonitoredRack,
+    controller: ControllerProcess,
+    dashboards: Mapping[str, Dashboard],
 ) -> None:
     """The last test of this room: an install switches its stacks off and on."""
     marked = [
         asked
         for dashboard in dashboards.values()
-        for asked in of_annotations(dashboard)
-        if asked.where.endswith("annotation Installs")
+        for asked in annotation_queries(dashboard)
+        if asked.location.endswith("annotation Installs")
     ]
     assert len(marked) == 5
-    room.demand(controller, "installation", strategy="cut")
-    until(lambda: all(series(room, asked, PLACES[0]) for asked in marked))
-    room.demand(controller, "installation", "DELETE")
+    monitored_rack.send_request(controller, "installation", strategy="cut")
+    wait_until(lambda: all(find_series(monitored_rack, asked, SELECTIONS[0]) for asked in marked))
+    monitored_rack.send_request(controller, "installation", "DELETE")

@@ -18,16 +18,16 @@ from typing import Any
 
 import pytest
 
-from grafana.dashboards import of_rack
-from tests.controller.world import RACK
-from tests.grafana.racks import rack_of
-from tests.grafana.reading import Dashboard
-from virtual_rack.debian import alone
-from virtual_rack.programs import TOOLS
+from grafana.generator import build_dashboards
+from tests.controller.fakes import RACK
+from tests.grafana.dashboard_reader import Dashboard
+from tests.grafana.racks import make_rack
+from tools.debian_packages import exclusive
+from tools.programs import TOOLS_FOLDER
 
 SCHEMA = Path(__file__).parent / "schema"
 VERSIONS = {"11": "11.6.16", "12": "12.4.11", "13": "13.2.3"}
-PANELS = {
+PANEL_TYPES = {
     "bargauge": "BarsPanel",
     "canvas": "CanvasPanel",
     "stat": "StatPanel",
@@ -47,19 +47,19 @@ def schemas() -> Path:
     if npm is None:
         pytest.skip("npm is not here: install it, as with Debian's package npm")
     lock = hashlib.sha256((SCHEMA / "package-lock.json").read_bytes()).hexdigest()
-    folder = TOOLS / "npm" / f"grafana-schema-{lock[:16]}"
-    with alone(TOOLS / "lock"):
+    folder = TOOLS_FOLDER / "npm" / f"grafana-schema-{lock[:16]}"
+    with exclusive(TOOLS_FOLDER / "lock"):
         if not folder.is_dir():
             folder.parent.mkdir(exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix="unfinished-", dir=TOOLS) as scratch:
+            with tempfile.TemporaryDirectory(prefix="unfinished-", dir=TOOLS_FOLDER) as scratch:
                 fetched = Path(scratch, "schema")
                 shutil.copytree(SCHEMA, fetched)
-                fetch(npm, fetched)
+                install_packages(npm, fetched)
                 fetched.rename(folder)
     return folder
 
 
-def fetch(npm: str, folder: Path) -> None:
+def install_packages(npm: str, folder: Path) -> None:
     done = subprocess.run(
         [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
         cwd=folder,
@@ -74,7 +74,7 @@ def fetch(npm: str, folder: Path) -> None:
         pytest.skip(f"npm cannot fetch @grafana/schema: {done.stdout.strip()[-300:]}")
 
 
-def complaints(
+def type_errors(
     schemas: Path, folder: Path, version: str, dashboards: Mapping[str, Dashboard]
 ) -> str:
     """Return what TypeScript says of dashboards, by the types of one version."""
@@ -102,12 +102,12 @@ def complaints(
 
 def as_typescript(dashboards: Mapping[str, Dashboard]) -> str:
     """Return a program that is right if each dashboard, and each panel, is of its type."""
-    lines = [f"import type {{ Envelope, {', '.join(PANELS.values())} }} from './dashboards';"]
+    lines = [f"import type {{ Envelope, {', '.join(PANEL_TYPES.values())} }} from './dashboards';"]
     for dashboard in dashboards.values():
         envelope = {name: value for name, value in dashboard.items() if name != "panels"}
         lines.append(f"export const a{len(lines)}: Envelope = {json.dumps(envelope)};")
         lines += [
-            f"export const a{len(lines) + index}: {PANELS[panel['type']]} = {json.dumps(panel)};"
+            f"export const a{len(lines) + index}: {PANEL_TYPES[panel['type']]} = {json.dumps(panel)};"
             for index, panel in enumerate(dashboard["panels"])
         ]
     return "\n".join(lines)
@@ -123,14 +123,14 @@ def test_the_versions_are_those_that_are_fetched() -> None:
 
 @each_version
 def test_grafanas_types_accept_every_dashboard(schemas: Path, tmp_path: Path, version: str) -> None:
-    odd = of_rack(rack_of((0, 0, 1), (3, 2, 5)))["pirack-rack"]
-    dashboards = {**of_rack(RACK), "odd": odd}
-    assert complaints(schemas, tmp_path, version, dashboards) == ""
+    odd = build_dashboards(make_rack((0, 0, 1), (3, 2, 5)))["pirack-rack"]
+    dashboards = {**build_dashboards(RACK), "odd": odd}
+    assert type_errors(schemas, tmp_path, version, dashboards) == ""
 
 
-def spoilt() -> dict[str, tuple[Dashboard, str]]:
+def invalid_dashboards() -> dict[str, tuple[Dashboard, str]]:
     """Return dashboards with one mistake each, and the word that TypeScript should complain of."""
-    made: dict[str, Any] = deepcopy(dict(of_rack(RACK)))
+    made: dict[str, Any] = deepcopy(dict(build_dashboards(RACK)))
     rack, stack = made["pirack-rack"], made["pirack-stack"]
     rasp, racks, own = made["pirack-rasp"], made["pirack-racks"], made["pirack-self"]
 
@@ -158,8 +158,8 @@ def spoilt() -> dict[str, tuple[Dashboard, str]]:
 def test_grafanas_types_refuse_what_grafana_does_not_know(
     schemas: Path, tmp_path: Path, version: str
 ) -> None:
-    mistakes = spoilt()
-    said = complaints(
+    mistakes = invalid_dashboards()
+    said = type_errors(
         schemas, tmp_path, version, {uid: each for uid, (each, _) in mistakes.items()}
     )
     errors = [line for line in said.splitlines() if ": error TS" in line]

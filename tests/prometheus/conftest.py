@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def new_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+def make_prometheus_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
     """Gives a new folder that Prometheus can be started in, with no target files yet."""
 
     def lay_out() -> Path:

@@ -12,22 +12,22 @@ from typing import Any
 import pytest
 import yaml
 
-from controller.targets import Services, render
+from controller.prometheus_targets import ServiceAddresses, render
 from rack.inventory import Rasp
 from rack.layout_file import load
-from virtual_rack.programs import find
-from virtual_rack.time_lapse import PATIENCE, faster
+from tools.programs import find
+from virtual_rack.demo.speed_up import WAIT_KEYS, shorten_durations
 
 FILES = Path(__file__).parents[2] / "prometheus"
 RULES = sorted(FILES.glob("rules/*.yml"))
 RULE_TESTS = sorted(FILES.glob("tests/*.yml"))
 
 
-def run(name: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+def run(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     program = find(name)
     return subprocess.run(
-        [*program.words, *words],
-        env=program.env,
+        [*program.command, *arguments],
+        env=program.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -37,9 +37,9 @@ def run(name: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_promtool_accepts_the_configuration_with_the_documented_target_files_beside_it(
-    new_home: Callable[[], Path], documented_targets: dict[str, Any]
+    make_prometheus_folder: Callable[[], Path], documented_targets: dict[str, Any]
 ) -> None:
-    home = new_home()
+    home = make_prometheus_folder()
     for name, groups in documented_targets.items():
         (home / "targets" / name).write_text(json.dumps(groups))
     checked = run("promtool", "check", "config", home / "prometheus.yml")
@@ -51,18 +51,20 @@ def test_the_controller_writes_the_target_files_as_documented(
     documented_targets: dict[str, Any],
 ) -> None:
     rasp = Rasp(3, 2, "b8:27:eb:23:03:02", IPv4Address("127.23.3.2"))
-    services = Services(
+    services = ServiceAddresses(
         controller="127.0.0.1:8080",
         prometheus="127.0.0.1:9090",
         blackbox="127.0.0.1:9115",
         alertmanager="127.0.0.1:9093",
-        ping="tcp:9848",
+        ping_method="tcp:9848",
     )
     assert render(load(FILES.parent / "rack.toml"), {(3, 2): rasp}, services) == documented_targets
 
 
-def test_promtool_refuses_a_target_file_of_another_format(new_home: Callable[[], Path]) -> None:
-    home = new_home()
+def test_promtool_refuses_a_target_file_of_another_format(
+    make_prometheus_folder: Callable[[], Path],
+) -> None:
+    home = make_prometheus_folder()
     (home / "targets" / "rasp.json").write_text('{"03-2": "127.23.3.2:9849"}')
     checked = run("promtool", "check", "config", home / "prometheus.yml")
     assert checked.returncode != 0
@@ -182,13 +184,15 @@ def test_amtool_accepts_every_receiver_of_the_documentation(tmp_path: Path) -> N
 def test_time_runs_faster_in_the_demo_and_nothing_else_changes() -> None:
     for file in (FILES / "alertmanager.yml", *RULES):
         text = file.read_text()
-        patient, quick = yaml.safe_load(text), yaml.safe_load(faster(text, 6))
-        assert _without_times(patient) == _without_times(quick)
-    quick = yaml.safe_load(faster((FILES / "alertmanager.yml").read_text(), 6))["route"]
+        patient, quick = yaml.safe_load(text), yaml.safe_load(shorten_durations(text, 6))
+        assert _without_durations(patient) == _without_durations(quick)
+    quick = yaml.safe_load(shorten_durations((FILES / "alertmanager.yml").read_text(), 6))["route"]
     assert (quick["group_wait"], quick["group_interval"]) == ("5000ms", "50000ms")
 
 
-def _without_times(value: Any) -> Any:
+def _without_durations(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_times(each) for key, each in value.items() if key not in PATIENCE}
-    return list(map(_without_times, value)) if isinstance(value, list) else value
+        return {
+            key: _without_durations(each) for key, each in value.items() if key not in WAIT_KEYS
+        }
+    return list(map(_without_durations, value)) if isinstance(value, list) else value

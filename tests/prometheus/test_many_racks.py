@@ -13,14 +13,14 @@ from typing import Any
 import requests
 import yaml
 
-from tests.waiting import free_port, until
-from virtual_rack.programs import find
+from tests.helpers.waiting import free_port, wait_until
+from tools.programs import find
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "many-racks.md").read_text(encoding="utf-8")
-[EXAMPLE] = re.findall(r"^```yaml\n(.*?)```$", PAGE, re.MULTILINE | re.DOTALL)
+[REMOTE_WRITE_EXAMPLE] = re.findall(r"^```yaml\n(.*?)```$", PAGE, re.MULTILINE | re.DOTALL)
 
-RASP = b"""\
+EXPORTER_METRICS = b"""\
 pirack_cpu_temperature_celsius 48.3
 pirack_cpu_load1 0.2
 pirack_alias_success{alias="cpu_load1"} 1
@@ -30,13 +30,13 @@ pirack_alias_success{alias="cpu_load1"} 1
 def configuration(**changes: Any) -> dict[str, Any]:
     """PiRack's own with the page's lines in it, as the page says to write them."""
     own: dict[str, Any] = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text())
-    added: dict[str, Any] = yaml.safe_load(EXAMPLE)
+    added: dict[str, Any] = yaml.safe_load(REMOTE_WRITE_EXAMPLE)
     own["global"] |= added.pop("global") | changes
     return own | added
 
 
-def test_promtool_takes_it_with_pirack_s_own(new_home: Callable[[], Path]) -> None:
-    home = new_home()
+def test_promtool_takes_it_with_pirack_s_own(make_prometheus_folder: Callable[[], Path]) -> None:
+    home = make_prometheus_folder()
     (home / "prometheus.yml").write_text(yaml.safe_dump(configuration()))
     secret = home / "secrets" / "metrics"
     secret.parent.mkdir()
@@ -44,7 +44,7 @@ def test_promtool_takes_it_with_pirack_s_own(new_home: Callable[[], Path]) -> No
     promtool = find("promtool")
     ended = subprocess.run(
         [promtool.path, "check", "config", home / "prometheus.yml"],
-        env=promtool.env,
+        env=promtool.environment,
         capture_output=True,
         text=True,
         timeout=60,
@@ -71,7 +71,7 @@ def test_every_series_in_the_list_is_one_that_pirack_has() -> None:
 
 
 @contextmanager
-def a_rasp() -> Iterator[str]:
+def fake_exporter() -> Iterator[str]:
     """Something that tells what a rasp's exporter tells."""
 
     class Exporter(BaseHTTPRequestHandler):
@@ -79,7 +79,7 @@ def a_rasp() -> Iterator[str]:
             self.send_response(200)
             self.send_header("Content-Type", "text/plain; version=0.0.4")
             self.end_headers()
-            self.wfile.write(RASP)
+            self.wfile.write(EXPORTER_METRICS)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -94,7 +94,7 @@ def a_rasp() -> Iterator[str]:
 
 
 @contextmanager
-def prometheus(home: Path, *words: str) -> Iterator[str]:
+def running_prometheus(home: Path, *arguments: str) -> Iterator[str]:
     program = find("prometheus")
     port = free_port()
     with (
@@ -102,26 +102,26 @@ def prometheus(home: Path, *words: str) -> Iterator[str]:
         subprocess.Popen(
             [program.path, f"--config.file={home / 'prometheus.yml'}",
              f"--storage.tsdb.path={home / 'data'}", f"--web.listen-address=127.0.0.1:{port}",
-             *words],
-            env=program.env, cwd=home, stdout=log, stderr=log,
+             *arguments],
+            env=program.environment, cwd=home, stdout=log, stderr=log,
         ) as process,
     ):  # fmt: skip
         url = f"http://127.0.0.1:{port}"
         try:
-            until(lambda: process.poll() is not None or does_answer(f"{url}/-/ready"))
+            wait_until(lambda: process.poll() is not None or is_reachable(f"{url}/-/ready"))
             assert process.poll() is None, (home / "log").read_text()
             yield url
         finally:
             process.terminate()
 
 
-def does_answer(url: str) -> bool:
+def is_reachable(url: str) -> bool:
     with suppress(requests.ConnectionError):
         return requests.get(url, timeout=5).ok
     return False
 
 
-def series(url: str) -> list[Mapping[str, str]]:
+def list_series(url: str) -> list[Mapping[str, str]]:
     asked = requests.get(
         f"{url}/api/v1/series", params={"match[]": '{__name__!=""}'}, timeout=10
     ).json()
@@ -130,14 +130,14 @@ def series(url: str) -> list[Mapping[str, str]]:
 
 
 def test_only_what_is_in_the_list_arrives_and_tells_where_from(
-    new_home: Callable[[], Path], tmp_path: Path
+    make_prometheus_folder: Callable[[], Path], tmp_path: Path
 ) -> None:
     (tmp_path / "prometheus.yml").write_text("{}")
-    home = new_home()
+    home = make_prometheus_folder()
     changed = configuration(scrape_interval="1s", scrape_timeout="1s", evaluation_interval="1s")
     with (
-        prometheus(tmp_path, "--web.enable-remote-write-receiver") as engine,
-        a_rasp() as rasp,
+        running_prometheus(tmp_path, "--web.enable-remote-write-receiver") as engine,
+        fake_exporter() as rasp,
     ):
         [sent] = changed["remote_write"]
         del sent["basic_auth"]
@@ -147,14 +147,14 @@ def test_only_what_is_in_the_list_arrives_and_tells_where_from(
         (home / "targets" / "rasp.json").write_text(
             json.dumps([{"targets": [rasp], "labels": place}])
         )
-        with prometheus(home):
+        with running_prometheus(home):
             wanted = {
                 "rack_stack_slot:pirack_rasp_state:max",
                 "pirack_cpu_temperature_celsius",
                 "pirack_alias_success",
             }
-            until(lambda: wanted <= {each["__name__"] for each in series(engine)})
-            arrived = series(engine)
+            wait_until(lambda: wanted <= {each["__name__"] for each in list_series(engine)})
+            arrived = list_series(engine)
     kept = re.compile(sent["write_relabel_configs"][0]["regex"])
     assert [each for each in arrived if not kept.fullmatch(each["__name__"])] == []
     [temperature] = [

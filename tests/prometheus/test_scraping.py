@@ -15,8 +15,8 @@ import pytest
 import requests
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
-from tests.waiting import free_port
-from virtual_rack.programs import find
+from tests.helpers.waiting import free_port
+from tools.programs import find
 
 FILES = Path(__file__).parents[2] / "prometheus"
 STATE = "rack_stack_slot:pirack_rasp_state:max"
@@ -24,13 +24,13 @@ STATE = "rack_stack_slot:pirack_rasp_state:max"
 Labels = dict[str, str]
 
 
-def place(rasp: str) -> Labels:
+def rasp_labels(rasp: str) -> Labels:
     stack, slot = rasp.split("-")
     return {"rack": "pirack", "stack": stack, "slot": slot, "rasp": rasp}
 
 
 @contextlib.contextmanager
-def exporter(registry: CollectorRegistry, address: str = "127.0.0.1") -> Iterator[str]:
+def running_exporter(registry: CollectorRegistry, address: str = "127.0.0.1") -> Iterator[str]:
     """Serve `registry` while in the block; gives ADDRESS:PORT."""
     server, thread = start_http_server(0, addr=address, registry=registry)
     try:
@@ -42,16 +42,19 @@ def exporter(registry: CollectorRegistry, address: str = "127.0.0.1") -> Iterato
 
 
 @contextlib.contextmanager
-def running(name: str, ready: str, folder: Path, *words: str) -> Iterator[None]:
-    """Run a program while in the block, which is entered once it answers at the URL `ready`."""
+def running_program(name: str, ready_url: str, folder: Path, *arguments: str) -> Iterator[None]:
+    """Run a program while in the block, which is entered once it answers at the URL `ready_url`."""
     program = find(name)
     with (folder / f"{name}.log").open("w+") as log:
         process = subprocess.Popen(
-            [*program.words, *words], env=program.env, stdout=log, stderr=subprocess.STDOUT
+            [*program.command, *arguments],
+            env=program.environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
         try:
             deadline = time.monotonic() + 30
-            while not answers(ready):
+            while not is_reachable(ready_url):
                 log.seek(0)
                 assert process.poll() is None, log.read()
                 assert time.monotonic() < deadline, log.read()
@@ -66,14 +69,14 @@ def running(name: str, ready: str, folder: Path, *words: str) -> Iterator[None]:
                 process.wait()
 
 
-def answers(url: str) -> bool:
+def is_reachable(url: str) -> bool:
     try:
         return requests.get(url, timeout=2).ok
     except requests.ConnectionError:
         return False
 
 
-class Prometheus:
+class PrometheusServer:
     def __init__(self, url: str, home: Path) -> None:
         self.url = url
         self.home = home
@@ -83,7 +86,7 @@ class Prometheus:
         fresh.write_text(json.dumps(groups))
         fresh.replace(self.home / "targets" / name)
 
-    def ask(self, query: str, **parameters: str | float) -> list[tuple[Labels, float]]:
+    def query(self, query: str, **parameters: str | float) -> list[tuple[Labels, float]]:
         answer = requests.get(
             f"{self.url}/api/v1/query", params={"query": query, **parameters}, timeout=5
         ).json()
@@ -91,20 +94,20 @@ class Prometheus:
         return [(each["metric"], float(each["value"][1])) for each in answer["data"]["result"]]
 
     def wait_for(
-        self, query: str, wanted: Callable[[list[tuple[Labels, float]]], bool] = bool
+        self, query: str, condition: Callable[[list[tuple[Labels, float]]], bool] = bool
     ) -> list[tuple[Labels, float]]:
         """Ask until the answer is as wanted, by default until there is one."""
         deadline = time.monotonic() + 60
-        while not wanted(seen := self.ask(query)):
+        while not condition(seen := self.query(query)):
             assert time.monotonic() < deadline, (query, seen)
             time.sleep(0.25)
         return seen
 
 
 @pytest.fixture(scope="module")
-def prometheus(new_home: Callable[[], Path]) -> Iterator[Prometheus]:
+def prometheus(make_prometheus_folder: Callable[[], Path]) -> Iterator[PrometheusServer]:
     """A Prometheus that was started before its target files were there."""
-    home = new_home()
+    home = make_prometheus_folder()
 
     rasp = CollectorRegistry()
     Gauge("pirack_cpu_temperature_celsius", "", registry=rasp).set(65)
@@ -118,12 +121,12 @@ def prometheus(new_home: Callable[[], Path]) -> Iterator[Prometheus]:
     blackbox = f"127.0.0.1:{free_port()}"
     listen = f"127.0.0.1:{free_port()}"
     with contextlib.ExitStack() as stack:
-        rasp_address = stack.enter_context(exporter(rasp, "127.23.3.1"))
-        controller_address = stack.enter_context(exporter(controller))
+        rasp_address = stack.enter_context(running_exporter(rasp, "127.23.3.1"))
+        controller_address = stack.enter_context(running_exporter(controller))
         dead = f"127.23.3.2:{free_port('127.23.3.2')}"
         off = f"127.23.4.1:{free_port('127.23.4.1')}"
         stack.enter_context(
-            running(
+            running_program(
                 "blackbox_exporter",
                 f"http://{blackbox}/-/healthy",
                 home,
@@ -132,7 +135,7 @@ def prometheus(new_home: Callable[[], Path]) -> Iterator[Prometheus]:
             )
         )
         stack.enter_context(
-            running(
+            running_program(
                 "prometheus",
                 f"http://{listen}/-/ready",
                 home,
@@ -141,11 +144,14 @@ def prometheus(new_home: Callable[[], Path]) -> Iterator[Prometheus]:
                 f"--web.listen-address={listen}",
             )
         )
-        prometheus = Prometheus(f"http://{listen}", home)
+        prometheus = PrometheusServer(f"http://{listen}", home)
         rasps = {"03-1": rasp_address, "03-2": dead, "04-1": off}
         prometheus.write_targets(
             "rasp.json",
-            [{"targets": [address], "labels": place(name)} for name, address in rasps.items()],
+            [
+                {"targets": [address], "labels": rasp_labels(name)}
+                for name, address in rasps.items()
+            ],
         )
         prometheus.write_targets(
             "ping.json",
@@ -156,7 +162,7 @@ def prometheus(new_home: Callable[[], Path]) -> Iterator[Prometheus]:
                         "__param_module": "tcp",
                         "__param_target": address,
                         "instance": address.partition(":")[0],
-                        **place(name),
+                        **rasp_labels(name),
                     },
                 }
                 for name, address in rasps.items()
@@ -169,20 +175,24 @@ def prometheus(new_home: Callable[[], Path]) -> Iterator[Prometheus]:
         yield prometheus
 
 
-def test_each_reading_of_a_rasp_says_where_the_rasp_is(prometheus: Prometheus) -> None:
+def test_each_reading_of_a_rasp_says_where_the_rasp_is(prometheus: PrometheusServer) -> None:
     [(labels, value)] = prometheus.wait_for("pirack_cpu_temperature_celsius")
     assert value == 65
     assert labels.pop("instance").startswith("127.23.3.1:")
-    assert labels == {"__name__": "pirack_cpu_temperature_celsius", "job": "rasp", **place("03-1")}
+    assert labels == {
+        "__name__": "pirack_cpu_temperature_celsius",
+        "job": "rasp",
+        **rasp_labels("03-1"),
+    }
 
 
-def test_an_alias_that_prints_a_place_does_not_move_its_rasp(prometheus: Prometheus) -> None:
+def test_an_alias_that_prints_a_place_does_not_move_its_rasp(prometheus: PrometheusServer) -> None:
     [(labels, _)] = prometheus.wait_for("pirack_own_reading")
     assert labels["stack"] == "03"
     assert labels["exported_stack"] == "99"
 
 
-def test_the_controllers_stacks_keep_their_rack(prometheus: Prometheus) -> None:
+def test_the_controllers_stacks_keep_their_rack(prometheus: PrometheusServer) -> None:
     power = prometheus.wait_for("pirack_stack_power_state")
     assert {(labels["rack"], labels["stack"], value) for labels, value in power} == {
         ("pirack", "03", 1),
@@ -191,28 +201,28 @@ def test_the_controllers_stacks_keep_their_rack(prometheus: Prometheus) -> None:
     assert not any("exported_rack" in labels for labels, _ in power)
 
 
-def test_what_the_controller_counts_without_a_rack_gets_one(prometheus: Prometheus) -> None:
+def test_what_the_controller_counts_without_a_rack_gets_one(prometheus: PrometheusServer) -> None:
     [(labels, _)] = prometheus.wait_for("pirack_orders_total")
     assert labels["rack"] == "pirack"
 
 
-def test_a_ping_tells_the_rasp_that_answers_from_the_dead_one(prometheus: Prometheus) -> None:
+def test_a_ping_tells_the_rasp_that_answers_from_the_dead_one(prometheus: PrometheusServer) -> None:
     prometheus.wait_for("probe_success", lambda seen: len(seen) == 3)
     assert [
         (labels["rasp"], labels["instance"], value)
-        for labels, value in prometheus.ask('sort_desc(probe_success{job="ping",stack="03"})')
+        for labels, value in prometheus.query('sort_desc(probe_success{job="ping",stack="03"})')
     ] == [("03-1", "127.23.3.1", 1), ("03-2", "127.23.3.2", 0)]
 
 
-def test_a_rasp_is_warm_down_or_off_on_purpose(prometheus: Prometheus) -> None:
+def test_a_rasp_is_warm_down_or_off_on_purpose(prometheus: PrometheusServer) -> None:
     wanted = {"03-1": 2, "03-2": 0, "04-1": 4}
     states = prometheus.wait_for(
         STATE, lambda seen: {labels.get("rasp"): value for labels, value in seen} == wanted
     )
-    assert {"__name__": STATE, **place("03-1")} in [labels for labels, _ in states]
+    assert {"__name__": STATE, **rasp_labels("03-1")} in [labels for labels, _ in states]
 
 
-def test_alerts_have_the_alertmanager_of_the_target_file(prometheus: Prometheus) -> None:
+def test_alerts_have_the_alertmanager_of_the_target_file(prometheus: PrometheusServer) -> None:
     url = f"{prometheus.url}/api/v1/alertmanagers"
     deadline = time.monotonic() + 30
     while not (found := requests.get(url, timeout=5).json()["data"]["activeAlertmanagers"]):
@@ -221,25 +231,25 @@ def test_alerts_have_the_alertmanager_of_the_target_file(prometheus: Prometheus)
     assert [each["url"] for each in found] == ["http://127.0.0.1:9093/api/v2/alerts"]
 
 
-def test_an_answer_can_be_kept_from_being_old(prometheus: Prometheus) -> None:
+def test_an_answer_can_be_kept_from_being_old(prometheus: PrometheusServer) -> None:
     # The query of docs/prometheus.md; a minute from now stands for a Prometheus away for a minute.
     prometheus.wait_for('up{job="rasp"}')
     fresh = 'last_over_time(up{job="rasp"}[15s])'
     later = math.floor(time.time()) + 60
-    assert prometheus.ask(fresh)
-    assert prometheus.ask('up{job="rasp"}', time=later)
-    assert not prometheus.ask(fresh, time=later)
+    assert prometheus.query(fresh)
+    assert prometheus.query('up{job="rasp"}', time=later)
+    assert not prometheus.query(fresh, time=later)
 
 
-def test_a_rasp_joins_and_leaves_without_a_restart(prometheus: Prometheus) -> None:
+def test_a_rasp_joins_and_leaves_without_a_restart(prometheus: PrometheusServer) -> None:
     prometheus.wait_for('up{job="rasp"}', lambda seen: len(seen) == 3)
     before = json.loads((prometheus.home / "targets" / "rasp.json").read_text())
     registry = CollectorRegistry()
     Gauge("pirack_cpu_temperature_celsius", "", registry=registry).set(30)
-    with exporter(registry, "127.23.3.3") as address:
-        new: dict[str, object] = {"targets": [address], "labels": place("03-3")}
+    with running_exporter(registry, "127.23.3.3") as address:
+        new: dict[str, object] = {"targets": [address], "labels": rasp_labels("03-3")}
         prometheus.write_targets("rasp.json", [*before, new])
         prometheus.wait_for(f'{STATE}{{rasp="03-3"}} == 1')
         prometheus.write_targets("rasp.json", before)
         prometheus.wait_for(f'{STATE}{{rasp="03-3"}}', lambda seen: not seen)
-    assert len(prometheus.ask('up{job="rasp"}')) == 3
+    assert len(prometheus.query('up{job="rasp"}')) == 3

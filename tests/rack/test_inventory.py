@@ -15,17 +15,17 @@ ONE = Rasp(3, 2, "b8:27:eb:00:00:01", IPv4Address("10.23.3.2"))
 OTHER = Rasp(3, 3, "b8:27:eb:00:00:02", IPv4Address("10.23.3.3"))
 
 
-def opened(path: Path) -> Inventory:
+def open_inventory(path: Path) -> Inventory:
     return Inventory(Database(path))
 
 
 def test_what_was_kept_is_there_when_opened_again(tmp_path: Path) -> None:
-    opened(tmp_path / "pirack.db").replace([ONE, OTHER])
-    assert opened(tmp_path / "pirack.db").rasps() == {(3, 2): ONE, (3, 3): OTHER}
+    open_inventory(tmp_path / "pirack.db").replace([ONE, OTHER])
+    assert open_inventory(tmp_path / "pirack.db").rasps() == {(3, 2): ONE, (3, 3): OTHER}
 
 
 def test_a_new_inventory_takes_the_place_of_the_old(tmp_path: Path) -> None:
-    inventory = opened(tmp_path / "pirack.db")
+    inventory = open_inventory(tmp_path / "pirack.db")
     inventory.replace([ONE])
     inventory.replace([OTHER])
     assert list(inventory.rasps().values()) == [OTHER]
@@ -42,7 +42,7 @@ def test_a_new_inventory_takes_the_place_of_the_old(tmp_path: Path) -> None:
 def test_two_rasps_with_one_slot_mac_or_address_leave_the_inventory_as_it_was(
     tmp_path: Path, twin: Rasp
 ) -> None:
-    inventory = opened(tmp_path / "pirack.db")
+    inventory = open_inventory(tmp_path / "pirack.db")
     inventory.replace([OTHER])
     with pytest.raises(DatabaseError, match="UNIQUE"):
         inventory.replace([ONE, twin])

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from gpiozero.pins import local
 
-from rack import commanded
-from rack.commanded import CommandedPower
+from rack import commanded_power
+from rack.commanded_power import CommandedPower
 from rack.database import Database
 from rack.errors import RelayError
 from rack.layout import Contact, RelayBoard
 from rack.layout_file import load
 from rack.relays import Relays
-from tests.rack.lines import Lines
+from tests.rack.fake_lgpio import FakeLgpio
 
 ROOT = Path(__file__).parents[2]
 PI_4B = 0xC03112
@@ -40,10 +40,10 @@ WIRINGS: list[tuple[bool, Contact, bool, int]] = [
 ]
 
 
-class Master:
+class FakeMaster:
     """A Raspberry Pi with its lines, and relays on two of them."""
 
-    def __init__(self, folder: Path, lines: Lines, pins: ModuleType) -> None:
+    def __init__(self, folder: Path, lines: FakeLgpio, pins: ModuleType) -> None:
         self.lines = lines
         self.board = RelayBoard(active_high=True, contact="normally_closed")
         self.database = Database(folder / "pirack.db")
@@ -53,11 +53,11 @@ class Master:
         for chip in lines.labels:
             (folder / f"gpiochip{chip}").touch()
 
-    def was_commanded(self, *, is_on: bool) -> None:
+    def set_commanded(self, *, is_on: bool) -> None:
         power = CommandedPower(is_on, 0.0, BOOT)
-        commanded.keep(self.database, {1: power, 2: power})
+        commanded_power.save(self.database, {1: power, 2: power})
 
-    def relays(self) -> Relays:
+    def make_relays(self) -> Relays:
         return Relays(
             replace(RACK_OF_2, relays=self.board),
             self.database,
@@ -72,41 +72,41 @@ def labels() -> dict[int, str]:
 
 
 @pytest.fixture
-def master(labels: dict[int, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Master:
-    lines = Lines(labels)
+def master(labels: dict[int, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeMaster:
+    lines = FakeLgpio(labels)
     monkeypatch.setitem(sys.modules, "lgpio", lines)
     for name in ("gpiozero.pins.lgpio", "rack.latching_pins"):
         monkeypatch.setitem(sys.modules, name, lines)  # so that it is taken away afterwards
         del sys.modules[name]
     monkeypatch.setattr(local, "get_pi_revision", lambda: PI_4B)
     monkeypatch.setattr(local.LocalPiFactory, "pins", {})
-    return Master(tmp_path, lines, importlib.import_module("rack.latching_pins"))
+    return FakeMaster(tmp_path, lines, importlib.import_module("rack.latching_pins"))
 
 
 @pytest.mark.parametrize(("active_high", "contact", "is_on", "level"), WIRINGS)
 def test_a_pin_is_claimed_once_and_at_the_wanted_level(
-    master: Master, active_high: bool, contact: Contact, is_on: bool, level: int
+    master: FakeMaster, active_high: bool, contact: Contact, is_on: bool, level: int
 ) -> None:
     master.board = RelayBoard(active_high, contact)
-    master.was_commanded(is_on=is_on)
-    assert master.relays().trouble == ""
+    master.set_commanded(is_on=is_on)
+    assert master.make_relays().error == ""
     assert master.lines.calls == [("claim_output", 16, level), ("claim_output", 17, level)]
 
 
 @pytest.mark.parametrize(("active_high", "contact", "is_on", "level"), WIRINGS)
 def test_an_order_is_one_write(
-    master: Master, active_high: bool, contact: Contact, is_on: bool, level: int
+    master: FakeMaster, active_high: bool, contact: Contact, is_on: bool, level: int
 ) -> None:
     master.board = RelayBoard(active_high, contact)
-    master.was_commanded(is_on=not is_on)
-    relays = master.relays()
+    master.set_commanded(is_on=not is_on)
+    relays = master.make_relays()
     master.lines.calls.clear()
     (relays.on if is_on else relays.off)(2)
     assert master.lines.calls == [("write", 17, level)]
 
 
-def test_closing_pins_devices_and_factory_leaves_every_line_alone(master: Master) -> None:
-    devices: Any = master.relays()._relays.values()
+def test_closing_pins_devices_and_factory_leaves_every_line_alone(master: FakeMaster) -> None:
+    devices: Any = master.make_relays()._relays.values()
     master.lines.calls.clear()
     for device in devices:
         factory = device.pin_factory
@@ -153,48 +153,50 @@ relays = here.Master(Path(sys.argv[1]), lines, rack.latching_pins).relays()
     ],
 )
 def test_the_headers_chip_is_found_by_its_label_whatever_its_number(
-    master: Master, number: int
+    master: FakeMaster, number: int
 ) -> None:
-    assert master.relays().trouble == ""
+    assert master.make_relays().error == ""
     assert master.lines.opened == {number}
 
 
 @pytest.mark.parametrize("labels", [{}, {0: "gpio-mockup-A"}])
-def test_without_a_header_the_relays_say_why_they_cannot_be_driven(master: Master) -> None:
-    relays = master.relays()
-    assert "is a Raspberry Pi's header that this user may open" in relays.trouble
-    assert "\n" not in relays.trouble
+def test_without_a_header_the_relays_say_why_they_cannot_be_driven(master: FakeMaster) -> None:
+    relays = master.make_relays()
+    assert "is a Raspberry Pi's header that this user may open" in relays.error
+    assert "\n" not in relays.error
     with pytest.raises(RelayError, match="header"):
         relays.is_on(1)
 
 
-def test_a_line_that_another_program_has_is_named(master: Master) -> None:
-    master.lines.busy = {17}
-    assert "GPIO17 cannot be claimed: GPIO busy" in master.relays().trouble
+def test_a_line_that_another_program_has_is_named(master: FakeMaster) -> None:
+    master.lines.busy_lines = {17}
+    assert "GPIO17 cannot be claimed: GPIO busy" in master.make_relays().error
 
 
 @pytest.mark.parametrize("contact", ["normally_closed", "normally_open"])
 def test_a_stack_that_was_never_commanded_stays_as_a_pin_that_nobody_drives_leaves_it(
-    master: Master, contact: Contact
+    master: FakeMaster, contact: Contact
 ) -> None:
     master.board = RelayBoard(active_high=True, contact=contact)
-    relays = master.relays()
+    relays = master.make_relays()
     assert relays.is_on(1) == (contact == "normally_closed")
     assert master.lines.driven == {16: 0, 17: 0}
 
 
-def test_a_line_that_somebody_else_drove_is_not_read_and_gives_power(master: Master) -> None:
+def test_a_line_that_somebody_else_drove_is_not_read_and_gives_power(master: FakeMaster) -> None:
     master.board = RelayBoard(active_high=True, contact="normally_open")
-    master.lines.driven = {17: 0}
-    relays = master.relays()
+    master.lines.output_levels = {17: 0}
+    relays = master.make_relays()
     assert (relays.is_on(1), relays.is_on(2)) == (False, True)
     assert master.lines.calls == [("claim_output", 16, 0), ("claim_output", 17, 1)]
 
 
-def test_a_pin_that_cannot_be_written_leaves_what_was_commanded_as_it_was(master: Master) -> None:
-    relays = master.relays()
+def test_a_pin_that_cannot_be_written_leaves_what_was_commanded_as_it_was(
+    master: FakeMaster,
+) -> None:
+    relays = master.make_relays()
     before = relays.commanded(2)
-    master.lines.broken = {17}
+    master.lines.broken_lines = {17}
     with pytest.raises(RelayError, match="stack 2 did not move: GPIO17 cannot be driven"):
         relays.off(2)
-    assert relays.commanded(2) == before == commanded.read(master.database)[2]
+    assert relays.commanded(2) == before == commanded_power.load_all(master.database)[2]

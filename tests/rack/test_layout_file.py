@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from rack.errors import LayoutError, UnknownPlace
+from rack.errors import LayoutError, UnknownTargetError
 from rack.layout import Rack
 from rack.layout_file import load, parse
 
-TEXT = """
+RACK_TOML = """
 name = "lab"
 slots = 4
 
@@ -35,7 +35,7 @@ y = 0
 """
 
 
-def refused(text: str) -> str:
+def layout_error(text: str) -> str:
     with pytest.raises(LayoutError) as caught:
         parse(text)
     line = str(caught.value)
@@ -43,9 +43,9 @@ def refused(text: str) -> str:
     return line
 
 
-def changed(old: str, new: str) -> str:
-    assert old in TEXT
-    return TEXT.replace(old, new, 1)
+def rack_toml_with(old: str, new: str) -> str:
+    assert old in RACK_TOML
+    return RACK_TOML.replace(old, new, 1)
 
 
 def test_the_rack_that_comes_with_pirack_has_twelve_stacks_of_four() -> None:
@@ -62,13 +62,15 @@ def test_a_slot_has_the_names_that_people_and_hosts_use() -> None:
 
 
 def test_three_stacks_of_six_are_a_rack_too() -> None:
-    rack = parse(changed("slots = 4", "slots = 6") + "\n[[stacks]]\npin = 18\nx = 2\ny = 0\n")
+    rack = parse(
+        rack_toml_with("slots = 4", "slots = 6") + "\n[[stacks]]\npin = 18\nx = 2\ny = 0\n"
+    )
     assert [len(stack.slots) for stack in rack.stacks] == [6, 6, 6]
     assert rack.slot(18).name == "03-6"
 
 
 def test_one_stack_may_hold_fewer_than_the_others() -> None:
-    rack = parse(TEXT + "slots = 1\n\n[[stacks]]\npin = 18\nx = 2\ny = 0\n")
+    rack = parse(RACK_TOML + "slots = 1\n\n[[stacks]]\npin = 18\nx = 2\ny = 0\n")
     assert [slot.name for slot in rack.slots] == [
         *("01-1", "01-2", "01-3", "01-4"),
         "02-1",
@@ -78,10 +80,10 @@ def test_one_stack_may_hold_fewer_than_the_others() -> None:
 
 
 def test_places_that_are_not_there_are_named() -> None:
-    rack: Rack = parse(TEXT)
-    with pytest.raises(UnknownPlace, match="no rasp 9: this rack has rasps 1 to 8"):
+    rack: Rack = parse(RACK_TOML)
+    with pytest.raises(UnknownTargetError, match="no rasp 9: this rack has rasps 1 to 8"):
         rack.slot(9)
-    with pytest.raises(UnknownPlace, match="no stack 0: this rack has stacks 1 to 2"):
+    with pytest.raises(UnknownTargetError, match="no stack 0: this rack has stacks 1 to 2"):
         rack.stack(0)
 
 
@@ -120,13 +122,13 @@ def test_places_that_are_not_there_are_named() -> None:
 def test_what_cannot_be_is_refused_in_one_line_that_names_the_key_and_the_mend(
     old: str, new: str, told: str
 ) -> None:
-    line = refused(changed(old, new))
+    line = layout_error(rack_toml_with(old, new))
     assert line.startswith("rack.toml: ")
     assert told in line
 
 
 def test_a_rack_without_stacks_is_refused() -> None:
-    assert "[[stacks]]" in refused(TEXT.partition("[[stacks]]")[0])
+    assert "[[stacks]]" in layout_error(RACK_TOML.partition("[[stacks]]")[0])
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

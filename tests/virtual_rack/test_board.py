@@ -90,6 +90,6 @@ def test_the_same_seed_works_on_the_same_things() -> None:
 
 
 def test_the_sd_card_has_the_size_that_statvfs_tells(board: Board) -> None:
-    disk = board.disk("/")
+    disk = board.statvfs("/")
     assert disk.f_blocks * disk.f_frsize == pytest.approx(31.3e9, rel=0.01)
     assert 0 < disk.f_bavail < disk.f_bfree < disk.f_blocks

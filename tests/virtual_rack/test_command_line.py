@@ -6,35 +6,40 @@ from pathlib import Path
 
 import pytest
 
-from tests.controller.openssh import network
-from tests.virtual_rack.test_ssh import LAYOUT
-from tests.waiting import until
+from tests.controller.openssh_servers import loopback_prefix
+from tests.helpers.waiting import wait_until
+from tests.virtual_rack.test_ssh import TWO_RASP_RACK_TOML
 from virtual_rack import control
 
 ROOT = Path(__file__).parents[2]
 
 
-def command(folder: Path, *words: str) -> list[str]:
-    (folder / "rack.toml").write_text(LAYOUT)
+def run_command_line(folder: Path, *arguments: str) -> list[str]:
+    (folder / "rack.toml").write_text(TWO_RASP_RACK_TOML)
     return [
         *(sys.executable, "-m", "virtual_rack", "run", "--rack", f"{folder}/rack.toml"),
-        *("--state", str(folder), "--network", network(), "--boot-time", "0", *words),
+        *("--state", str(folder), "--network", loopback_prefix(), "--boot-time", "0", *arguments),
     ]
 
 
-def faults(folder: Path) -> dict[str, list[str]] | None:
+def reported_faults(folder: Path) -> dict[str, list[str]] | None:
     try:
-        rasps = control.ask(folder, {"do": "status"})["rasps"]
-    except control.NoRackThere:
+        rasps = control.send(folder, {"do": "status"})["rasps"]
+    except control.RackNotRunningError:
         return None
     return {name: rasp["faults"] for name, rasp in rasps.items()}
 
 
 def test_a_rack_can_begin_with_faults(tmp_path: Path) -> None:
     words = ["--fault", "1/1:dead", "--fault", "1:ssh-slow"]
-    with subprocess.Popen(command(tmp_path, *words), cwd=ROOT) as process:
+    with subprocess.Popen(run_command_line(tmp_path, *words), cwd=ROOT) as process:
         try:
-            until(lambda: faults(tmp_path) == {"01-1": ["dead", "ssh-slow"], "01-2": ["ssh-slow"]})
+            wait_until(
+                lambda: (
+                    reported_faults(tmp_path)
+                    == {"01-1": ["dead", "ssh-slow"], "01-2": ["ssh-slow"]}
+                )
+            )
         finally:
             process.terminate()
     assert process.returncode == 0
@@ -52,7 +57,7 @@ def test_a_fault_that_cannot_be_is_told_with_its_mend(
     tmp_path: Path, fault: str, told: str
 ) -> None:
     ended = subprocess.run(
-        command(tmp_path, "--fault", fault),
+        run_command_line(tmp_path, "--fault", fault),
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -1,0 +1,1 @@
+"""The command `pirack deploy`: installs the exporter on rasps over SSH."""

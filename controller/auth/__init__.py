@@ -1,0 +1,1 @@
+"""Users, sessions, API tokens, passwords, and the access control of every endpoint."""

@@ -1,0 +1,192 @@
+"""The assembly: a controller's parts, made for a rack as the command line says."""
+
+import argparse
+import logging
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urlsplit
+
+from prometheus_client import CollectorRegistry
+
+from controller import health, power_metrics
+from controller.alerts import service as alert_desk
+from controller.alerts.remediation import Remediation
+from controller.auth.access_control import AccessControl
+from controller.cache import SingleFlightCache
+from controller.dependencies import Dependencies
+from controller.installation import metrics as installation_metrics
+from controller.installation.rasp_ssh import RaspSsh
+from controller.installation.service import InstallService
+from controller.master import metrics
+from controller.master.info import (
+    MasterInfo,
+    grafana_service,
+    metrics_service,
+    prometheus_service,
+    unit_service,
+)
+from controller.orders.actions import Actions
+from controller.orders.blackbox_client import BlackboxClient
+from controller.orders.context import OrderContext
+from controller.orders.exporter_client import ExporterClient
+from controller.orders.metrics import OrderMetrics
+from controller.orders.service import OrderService
+from controller.orders.store import OrderStore
+from controller.pages.grafana_links import GrafanaLinks
+from controller.prometheus_targets import ServiceAddresses, TargetFiles
+from controller.reservations import Reservations
+from controller.ssh.pool import SshPool
+from controller.state.history import RaspHistory
+from controller.state.prometheus import Prometheus
+from controller.state.reader import RackStateReader
+from controller.web import allowed_hosts
+from dhcp_installer import arguments as install_options
+from dhcp_installer.discovery.pingers import make_pinger
+from dhcp_installer.install.context import InstallDependencies
+from dhcp_installer.install.journal import Journal
+from exporter.aliases import Aliases
+from rack.database import Database
+from rack.gpio_persistence import persists_outputs
+from rack.inventory import Inventory
+from rack.layout import Rack
+from rack.relays import Relays
+
+_STATE_MAX_AGE = 1.0
+_PAGE_STATE_MAX_AGE = 0.25  # a page that asks twice a second shows within one what is new
+_MASTER_INFO_MAX_AGE = 2.0
+
+_log = logging.getLogger("controller")
+
+
+@dataclass(frozen=True)
+class ControllerComponents:
+    """A controller that does not run yet: its parts, its database and its target files."""
+
+    dependencies: Dependencies
+    database: Database
+    target_files: TargetFiles
+
+
+def build_controller(
+    options: argparse.Namespace, rack: Rack, aliases: Aliases
+) -> ControllerComponents:
+    """Make a controller. It takes over the relays as they are; no thread is started.
+
+    Args:
+        options: the command line's.
+        rack: the layout.
+        aliases: what the rasps can be read and ordered.
+
+    Raises:
+        DatabaseError: pirack.db cannot be used.
+        SecretError: the secret of the alerts can neither be read nor made.
+    """
+    database = Database(options.db)
+    inventory = Inventory(database)
+    relays = Relays(rack, database)
+    if relays.error:
+        _log.warning("%s; the stacks' power is unknown", relays.error)
+    prometheus = Prometheus(options.prometheus)
+    reservations = Reservations()
+    registry = CollectorRegistry()
+    health.register_metrics(registry, rack, inventory)
+    metrics.register_metrics(registry, options.db.parent)
+    power_metrics.register_metrics(
+        registry, rack, relays, reservations=reservations, gpio_persists=persists_outputs()
+    )
+    access = AccessControl(
+        database,
+        anonymous=options.anonymous or rack.access.anonymous,
+        master_addresses={str(rack.network.master), options.listen.rpartition(":")[0]},
+    )
+    watch = RackStateReader(
+        rack,
+        inventory,
+        prometheus,
+        registry,
+        commanded=relays.all_commanded,
+        reserved_by=reservations.holders,
+    )
+    state = SingleFlightCache(watch.read, max_age=_STATE_MAX_AGE)
+    targets = TargetFiles(options.targets, rack, inventory, _service_addresses(options))
+    actions = Actions(aliases)
+    ssh_folder, ssh_port = options.db.parent / "ssh", options.ssh_port or rack.network.ssh_port
+    orders = OrderService(
+        OrderContext(
+            rack,
+            inventory.rasps,
+            relays,
+            BlackboxClient(options.blackbox, options.ping),
+            ExporterClient(rack.network.exporter_port),
+            SshPool(ssh_folder, ssh_port),
+        ),
+        actions,
+        reservations,
+        OrderStore(database),
+        access.audit,
+        OrderMetrics(registry, (action.name for action in actions.for_stacks)),
+        state.get,
+    )
+    by_ssh = RaspSsh(ssh_folder, ssh_port)
+    installation = InstallService(
+        InstallDependencies(
+            rack,
+            relays,
+            inventory,
+            Journal(database),
+            install_options.config_file(options, rack),
+            install_options.log_factory(options),
+            partial(make_pinger, options.ping),
+            sync=by_ssh.sync,
+            update_prometheus_targets=targets.try_update,
+            move_host_keys=by_ssh.move_host_keys,
+            pin_host_keys=by_ssh.pin_host_keys,
+        ),
+        reservations,
+        access.audit,
+    )
+    installation_metrics.register_metrics(registry, installation)
+    parts = Dependencies(
+        state=state.get,
+        fresh_state=partial(state.get, _PAGE_STATE_MAX_AGE),
+        master=SingleFlightCache(
+            _master_info(options, prometheus).read, max_age=_MASTER_INFO_MAX_AGE
+        ).get,
+        registry=registry,
+        access=access,
+        orders=orders,
+        installation=installation,
+        alerts=alert_desk.build(
+            options.alertmanager,
+            options.alerts_secret or options.db.with_name("alerts.secret"),
+            Remediation(rack.remediation, orders, state.get),
+        ),
+        history=RaspHistory(rack.name, prometheus),
+        allowed_hosts=allowed_hosts.local_host_names().union(rack.access.hosts),
+        grafana=GrafanaLinks(options.grafana),
+    )
+    return ControllerComponents(parts, database, targets)
+
+
+def _service_addresses(options: argparse.Namespace) -> ServiceAddresses:
+    return ServiceAddresses(
+        # Where the programs on the master reach what listens everywhere.
+        controller=options.listen.replace("0.0.0.0:", "127.0.0.1:"),
+        prometheus=urlsplit(options.prometheus).netloc,
+        blackbox=options.blackbox,
+        alertmanager=options.alertmanager,
+        ping_method=options.ping,
+    )
+
+
+def _master_info(options: argparse.Namespace, prometheus: Prometheus) -> MasterInfo:
+    return MasterInfo(
+        options.db.parent,
+        [
+            unit_service("dhcpd", "isc-dhcp-server.service"),
+            prometheus_service(prometheus),
+            metrics_service("alertmanager", options.alertmanager),
+            metrics_service("blackbox", options.blackbox),
+            *([grafana_service(options.grafana)] if options.grafana else []),
+        ],
+    )

@@ -1,0 +1,1 @@
+"""The command lines of the controller: its options, user administration and SSH keys."""

@@ -1,0 +1,1 @@
+"""The master: its machine, its services and their metrics."""

@@ -1,0 +1,47 @@
+"""What the master's sensors and its kernel say, by psutil."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+
+@dataclass(frozen=True, slots=True)
+class MasterReadings:
+    """How the master is.
+
+    `temperature_celsius` is the chip's, None where there is no sensor; the disk is the file system
+    that holds a folder.
+    """
+
+    boot_time_seconds: float
+    load1: float
+    memory_available_bytes: int
+    memory_total_bytes: int
+    disk_available_bytes: int
+    disk_size_bytes: int
+    temperature_celsius: float | None
+
+
+def read_master(folder: Path) -> MasterReadings:
+    """Read the master; `folder` is where pirack.db lies."""
+    memory = psutil.virtual_memory()
+    disk = psutil.disk_usage(str(folder))
+    return MasterReadings(
+        boot_time_seconds=psutil.boot_time(),
+        load1=psutil.getloadavg()[0],
+        memory_available_bytes=memory.available,
+        memory_total_bytes=memory.total,
+        disk_available_bytes=disk.free,
+        disk_size_bytes=disk.total,
+        temperature_celsius=_temperature(),
+    )
+
+
+def _temperature() -> float | None:
+    """Return the chip's temperature in °C; the first zone is the chip's on every Raspberry Pi."""
+    zones = psutil.sensors_temperatures()
+    for name in ("cpu_thermal", *zones):
+        for zone in zones.get(name, []):
+            return zone.current
+    return None

@@ -1,0 +1,1 @@
+"""The Flask application: HTTP API, OpenAPI document, problem responses and allowed hosts."""

@@ -1,0 +1,1 @@
+"""The DHCP server: its configuration, its checks and its log."""

@@ -1,0 +1,1 @@
+"""Installs: their stages, the journal, recovery after an interruption, and progress."""

@@ -1,0 +1,216 @@
+"""*PiRack itself*: does it do its work, and what does it cost?"""
+
+from grafana import annotations, links, states
+from grafana.dashboard import DashboardDefaults, make_dashboard, variables
+from grafana.fields import FieldConfig, override_color
+from grafana.grid import layout_rows
+from grafana.json_format import Json
+from grafana.master_panels import disk, load, memory, temperature
+from grafana.panels import LineOptions, stat, time_series
+from grafana.queries import IN_RACK, Query
+from grafana.queries import range_query as over_time
+
+_SERVICES_SELECTOR = f'job=~"controller|prometheus|alertmanager",{IN_RACK}'
+_JOB_COLORS = [
+    override_color("controller", states.BLUE),
+    override_color("prometheus", states.ORANGE),
+    override_color("alertmanager", states.TEAL),
+]
+
+
+def pirack_dashboard(defaults: DashboardDefaults) -> Json:
+    """Return *PiRack itself*."""
+    return make_dashboard(
+        links.PIRACK_UID,
+        "PiRack itself",
+        "Do controller, exporters and scrapes do their work, and what do they cost?",
+        panels=layout_rows(
+            (
+                4,
+                [
+                    (_services(), 8),
+                    (_running_orders(), 4),
+                    (_install(), 4),
+                    (_failed_scrapes(), 4),
+                    (_longest_scrape(), 4),
+                ],
+            ),
+            (8, [(_orders(), 12), (_order_durations(), 12)]),
+            (8, [(_scrape_durations(), 12), (_alias_durations(), 12)]),
+            (
+                8,
+                [(_cpu(), 6), (_memory(), 6), (_prometheus_queries(), 6), (_ingested_samples(), 6)],
+            ),
+            (8, [(temperature(), 6), (load(), 6), (memory(), 6), (disk(), 6)]),
+        ),
+        variables=variables(defaults, "rack"),
+        annotations=annotations.for_rack(),
+        page=("/master", "Page of the master"),
+    )
+
+
+def _services() -> Json:
+    away = states.ValueStyle(0, "AWAY", states.DOWN.color)
+    answers = states.ValueStyle(1, "answers", states.UP.color)
+    return stat(
+        "Services on the master",
+        "Whether each answered the newest scrape.",
+        FieldConfig("none", mappings=states.value_mappings(away, answers), no_value="unknown"),
+        [Query(f"min by (job) (up{{{_SERVICES_SELECTOR}}})", "{{job}}")],
+        text_mode="value_and_name",
+    )
+
+
+def _running_orders() -> Json:
+    return stat(
+        "Orders on their way",
+        "How many orders the controller works on now.",
+        FieldConfig(
+            "none",
+            decimals=0,
+            thresholds=states.thresholds(base_color=states.STACK_STATES[1].color),
+        ),
+        [Query(f"sum(pirack_orders_running{{{IN_RACK}}})", "orders")],
+    )
+
+
+def _install() -> Json:
+    shown = [
+        states.ValueStyle(0, "none runs", states.UP.color),
+        states.ValueStyle(1, "unfinished", states.HOT.color),
+        states.ValueStyle(2, "runs", states.STACK_STATES[1].color),
+    ]
+    running = f"max(pirack_install_running{{{IN_RACK}}})"
+    unfinished = f"max(pirack_install_unfinished{{{IN_RACK}}})"
+    return stat(
+        "Install",
+        "Whether an install runs, or the last one was left unfinished.",
+        FieldConfig("none", mappings=states.value_mappings(*shown), no_value="unknown"),
+        [Query(f"clamp_max(2 * {running} + {unfinished}, 2)", "install")],
+    )
+
+
+def _failed_scrapes() -> Json:
+    return stat(
+        "Exporters that do not answer",
+        "Rasps whose newest scrape failed, those that are off included.",
+        FieldConfig("none", decimals=0, thresholds=states.thresholds((1, states.WARM.color))),
+        [Query(f'sum(up{{job="rasp",{IN_RACK}}} == bool 0)', "rasps")],
+    )
+
+
+def _longest_scrape() -> Json:
+    return stat(
+        "Longest scrape",
+        "The longest of the newest scrapes. Prometheus gives up after four seconds.",
+        FieldConfig(
+            "s",
+            decimals=2,
+            thresholds=states.thresholds((1, states.WARM.color), (3, states.HOT.color)),
+        ),
+        [Query(f"max(scrape_duration_seconds{{{IN_RACK}}})", "scrape")],
+    )
+
+
+def _orders() -> Json:
+    ended = f"increase(pirack_orders_total{{{IN_RACK}}}[$__rate_interval])"
+    return time_series(
+        "Orders",
+        "How many orders ended, by action and result.",
+        FieldConfig("none", decimals=0, min=0, color_mode="palette-classic-by-name"),
+        [over_time(f"sum by (action, result) ({ended}) > 0", "{{action}}: {{result}}")],
+        line_options=LineOptions(bars=True, legend_table=True),
+    )
+
+
+def _order_durations() -> Json:
+    seconds = f"rate(pirack_order_duration_seconds_sum{{{IN_RACK}}}[$__rate_interval])"
+    ended = f"rate(pirack_order_duration_seconds_count{{{IN_RACK}}}[$__rate_interval])"
+    mean = f"sum by (action) ({seconds}) / (sum by (action) ({ended}) > 0)"
+    return time_series(
+        "How long orders took",
+        "The mean of the orders of each action that ended at that time.",
+        FieldConfig("s", decimals=1, min=0, color_mode="palette-classic-by-name"),
+        [over_time(mean, "{{action}}")],
+        line_options=LineOptions(bars=True, legend_table=True),
+    )
+
+
+def _scrape_durations() -> Json:
+    return time_series(
+        "How long scrapes take",
+        "The longest scrape of each job, and the median one of the rasps' exporters.",
+        FieldConfig("s", decimals=1, color_mode="palette-classic-by-name"),
+        [
+            over_time(
+                f"max by (job) (scrape_duration_seconds{{{IN_RACK}}})", "{{job}}, the longest"
+            ),
+            over_time(
+                f'quantile(0.5, scrape_duration_seconds{{job="rasp",{IN_RACK}}})',
+                "rasp, the median",
+            ),
+        ],
+        line_options=LineOptions(legend_table=True, logarithmic=True),
+    )
+
+
+def _alias_durations() -> Json:
+    return time_series(
+        "What aliases cost",
+        "How long each alias takes in a scrape: the mean over all rasps.",
+        FieldConfig("s", decimals=1, min=0, color_mode="palette-classic-by-name"),
+        [
+            over_time(
+                f"avg by (alias) (pirack_alias_duration_seconds{{{IN_RACK}}})",
+                "{{alias}}",
+            )
+        ],
+        line_options=LineOptions(legend_table=True),
+    )
+
+
+def _cpu() -> Json:
+    busy = f"rate(process_cpu_seconds_total{{{_SERVICES_SELECTOR}}}[$__rate_interval])"
+    return time_series(
+        "Processor time",
+        "Of each service on the master: 1 is one core at full load.",
+        FieldConfig("none", decimals=3, min=0),
+        [over_time(f"sum by (job) ({busy})", "{{job}}")],
+        overrides=_JOB_COLORS,
+    )
+
+
+def _memory() -> Json:
+    return time_series(
+        "Memory",
+        "What each service holds in the master's memory.",
+        FieldConfig("bytes", decimals=0, min=0),
+        [
+            over_time(
+                f"sum by (job) (process_resident_memory_bytes{{{_SERVICES_SELECTOR}}})", "{{job}}"
+            )
+        ],
+        overrides=_JOB_COLORS,
+    )
+
+
+def _prometheus_queries() -> Json:
+    asked = f"rate(pirack_controller_prometheus_queries_total{{{IN_RACK}}}[$__rate_interval])"
+    return time_series(
+        "Questions to Prometheus",
+        "How often a second the controller asks Prometheus, and how often it gets no answer.",
+        FieldConfig("reqps", decimals=2, min=0),
+        [over_time(f"sum by (result) ({asked})", "{{result}}")],
+        overrides=[override_color("ok", states.BLUE), override_color("failed", states.ORANGE)],
+    )
+
+
+def _ingested_samples() -> Json:
+    kept = f"rate(prometheus_tsdb_head_samples_appended_total{{{IN_RACK}}}[$__rate_interval])"
+    return time_series(
+        "Readings kept",
+        "How many readings a second Prometheus keeps.",
+        FieldConfig("cps", decimals=0, min=0),
+        [over_time(f"sum({kept})", "readings")],
+        overrides=[override_color("readings", states.BLUE)],
+    )

@@ -1,0 +1,166 @@
+"""A rack that is as a test says."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from gpiozero.pins.mock import MockFactory
+from prometheus_client import CollectorRegistry
+
+from controller.alerts.alertmanager import Alertmanager
+from controller.alerts.firing import FiringAlerts
+from controller.alerts.received import ReceivedAlerts
+from controller.alerts.service import AlertService
+from controller.alerts.webhook import WebhookQueue
+from controller.auth.access_control import AccessControl
+from controller.installation.service import InstallService
+from controller.orders.actions import Actions
+from controller.orders.blackbox_client import BlackboxClient
+from controller.orders.context import OrderContext
+from controller.orders.exporter_client import ExporterClient
+from controller.orders.metrics import OrderMetrics
+from controller.orders.service import OrderService
+from controller.orders.store import OrderStore
+from controller.reservations import Reservations
+from controller.ssh.pool import SshPool
+from controller.state.build import STATE_SERIES, build_rack_state
+from controller.state.model import PowerState, RackState
+from controller.state.prometheus import Sample
+from dhcp_installer.dhcpd.config_file import DhcpConfigFile
+from dhcp_installer.dhcpd.log_sources import LogFile
+from dhcp_installer.dhcpd.renderer import DhcpdRenderer
+from dhcp_installer.dhcpd.server import AutoReloadServer
+from dhcp_installer.discovery.pingers import TcpPinger
+from dhcp_installer.install.context import InstallDependencies as InstallWorld
+from dhcp_installer.install.journal import Journal
+from exporter.aliases import DEFAULT_PATH
+from exporter.aliases import load as load_aliases
+from rack.database import Database
+from rack.errors import DatabaseError
+from rack.inventory import Inventory, Rasp
+from rack.layout import OrderSettings
+from rack.layout_file import load
+from rack.relays import Relays
+from tests.helpers.waiting import free_port
+
+RACK = load(Path("rack.toml"))
+INSTALLED = {
+    (slot.stack, slot.number): Rasp(
+        slot.stack, slot.number, f"b8:27:eb:00:00:{slot.id:02x}", slot.address
+    )
+    for slot in RACK.slots
+}
+
+
+class FakeRackState:
+    """What the application under test is told about the rack."""
+
+    def __init__(self) -> None:
+        self.state_values = {slot.name: 1.0 for slot in RACK.slots}
+        self.temperatures: dict[str, float] = {}
+        self.cpu_busy_cores: dict[str, float] = {}
+        self.memory_available: dict[str, float] = {}
+        self.conditions: dict[str, str] = {}
+        self.power_mismatches: dict[int, str] = {}
+        self.error = ""
+        self.is_database_broken = False
+
+    def read(self) -> RackState:
+        if self.is_database_broken:
+            raise DatabaseError("pirack.db: database disk image is malformed")
+        samples = () if self.error else list(self._samples())
+        now = build_rack_state(RACK, INSTALLED, samples, self.error)
+        stacks = [
+            replace(
+                each, power=PowerState.OFF, power_mismatch=self.power_mismatches[each.stack.number]
+            )
+            if each.stack.number in self.power_mismatches
+            else each
+            for each in now.stacks
+        ]
+        return replace(now, stacks=tuple(stacks)) if self.power_mismatches else now
+
+    def _samples(self) -> Iterator[Sample]:
+        for slot in RACK.slots:
+            place = {"stack": f"{slot.stack:02}", "slot": str(slot.number)}
+            for name, values in (
+                (STATE_SERIES, self.state_values),
+                ("pirack_cpu_temperature_celsius", self.temperatures),
+                ("pirack_memory_available_bytes", self.memory_available),
+                ("pirack_memory_total_bytes", dict.fromkeys(self.memory_available, 1e9)),
+            ):
+                if slot.name in values:
+                    yield Sample({"__name__": name, **place}, values[slot.name])
+            if slot.name in self.cpu_busy_cores:
+                yield Sample(
+                    {"computed": "cpu_busy_cores", **place}, self.cpu_busy_cores[slot.name]
+                )
+            if slot.name in self.conditions:
+                condition = {"condition": self.conditions[slot.name], "since": "now"}
+                yield Sample({"__name__": "pirack_power_condition", **place, **condition}, 1.0)
+
+
+def order_service_for(
+    access: AccessControl, rack_state: FakeRackState, folder: Path, registry: CollectorRegistry
+) -> OrderService:
+    """Return orders for a rack that nobody answers in: no ping, no exporter, no SSH server.
+
+    Its relays are real, on gpiozero's mock pins. The orders are still to be started.
+    """
+    database = Database(folder / "pirack.db")
+    rules = OrderSettings(0.1, 0.1, 0.0, 0.0, max_booting=48)
+    rack = replace(RACK, orders=rules)
+    actions = Actions(load_aliases(DEFAULT_PATH))
+    nobody = f"127.0.0.1:{free_port()}"
+    site = OrderContext(
+        rack,
+        lambda: INSTALLED,
+        Relays(rack, database, factory=MockFactory),
+        BlackboxClient(nobody, "icmp"),
+        ExporterClient(free_port()),
+        SshPool(folder / "ssh"),
+        poll_seconds=0.05,
+    )
+    return OrderService(
+        site,
+        actions,
+        Reservations(),
+        OrderStore(database),
+        access.audit,
+        OrderMetrics(registry, (action.name for action in actions.for_stacks)),
+        rack_state.read,
+    )
+
+
+def install_service_for(access: AccessControl, folder: Path) -> InstallService:
+    """Return installs of a rack whose DHCP server says nothing: each fails before a relay moves."""
+    database = Database(folder / "pirack.db")
+    dhcp = folder / "dhcp"
+    dhcp.mkdir()
+    (dhcp / "dhcpd.conf").write_text("# ours\n")
+    (dhcp / "dhcpd.log").touch()
+    inventory = Inventory(database)
+    inventory.replace(INSTALLED.values())
+    world = InstallWorld(
+        RACK,
+        Relays(RACK, database, factory=MockFactory),
+        inventory,
+        Journal(database),
+        DhcpConfigFile(
+            dhcp / "dhcpd.conf", DhcpdRenderer(RACK, dhcp / "dhcpd.conf"), AutoReloadServer()
+        ),
+        partial(LogFile, dhcp / "dhcpd.log"),
+        partial(TcpPinger, free_port()),
+        log_start_timeout=0.1,
+    )
+    return InstallService(world, Reservations(), access.audit)
+
+
+ALERTS_SECRET = "the-secret-of-Alertmanager-and-the-tests"
+
+
+def alert_service_for(received: ReceivedAlerts) -> AlertService:
+    """Return where alerts come in; there is no Alertmanager to be asked, and no remedy."""
+    alerts = FiringAlerts(Alertmanager(f"127.0.0.1:{free_port()}"), received, lambda _: "")
+    return AlertService(alerts, WebhookQueue(received, lambda _: None), ALERTS_SECRET)

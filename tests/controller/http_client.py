@@ -1,0 +1,73 @@
+"""Somebody who comes to the controller over HTTP, as a browser does."""
+
+import html
+import re
+import time
+from typing import Any
+
+import requests
+from werkzeug.security import generate_password_hash
+
+from controller.auth.access_control import AccessControl
+from controller.auth.roles import Role
+
+PASSWORDS = {"vera": "a viewer's password", "otto": "an operator's password"}
+ROLES = {"vera": Role.VIEWER, "otto": Role.OPERATOR}
+
+
+def add_users(access: AccessControl) -> None:
+    """Let in vera, a viewer, and otto, an operator.
+
+    Their passwords are hashed in a cheap way, which a hash tells itself, or the tests would take
+    minutes.
+    """
+    with access.users._database.connection() as connection:
+        for name, role in ROLES.items():
+            password_hash = generate_password_hash(PASSWORDS[name], "scrypt:1024:8:1")
+            connection.execute(
+                "INSERT INTO users VALUES (?, ?, ?, ?)", (name, role, password_hash, time.time())
+            )
+
+
+def create_session(access: AccessControl, name: str) -> str:
+    """Return the secret of a session of one of them."""
+    proof = access.users.verified_hash(name, PASSWORDS[name])
+    assert proof
+    return access.sessions.create(name, proof)
+
+
+class BrowserSession:
+    """A browser without scripts: it keeps cookies, and sends forms with what they hold."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.session = requests.Session()
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        return self.session.get(self.url + path, timeout=10, allow_redirects=False, **options)
+
+    def post(self, path: str, **options: Any) -> requests.Response:
+        return self.session.post(self.url + path, timeout=30, allow_redirects=False, **options)
+
+    def csrf_token(self, path: str) -> str:
+        """Return the CSRF token in a page's forms."""
+        tokens = re.findall(r'name="csrf_token" value="([^"]*)"', self.get(path).text)
+        assert len(set(tokens)) == 1, tokens
+        return html.unescape(tokens[0])
+
+    def log_in(self, name: str, password: str | None = None, **fields: str) -> requests.Response:
+        form = {"name": name, "password": PASSWORDS[name] if password is None else password}
+        return self.post("/login", data=form | {"csrf_token": self.csrf_token("/login")} | fields)
+
+    def log_out(self) -> requests.Response:
+        return self.post("/logout", data={"csrf_token": self.csrf_token("/account")})
+
+    def change_password(self, old: str, new: str, repeated: str | None = None) -> requests.Response:
+        fields = {"password": old, "new": new, "again": new if repeated is None else repeated}
+        return self.post(
+            "/account/password", data=fields | {"csrf_token": self.csrf_token("/account")}
+        )
+
+    @property
+    def is_logged_in(self) -> bool:
+        return self.get("/account").status_code == 200

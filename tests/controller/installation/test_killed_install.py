@@ -1,0 +1,113 @@
+"""`kill -9` of the controller in the middle of an install: the real one, on a loopback rack."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from controller.auth.roles import Role
+from controller.auth.tokens import Tokens
+from tests.dhcp_installer.install_fixture import InstallFixture, running_fixture
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, wait_until
+from virtual_rack.loopback import PING_PORT
+
+UNMANAGED_CONFIG = "# ours\n"
+
+
+class KillableController:
+    """A controller's process, asked by an operator."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, token: str) -> None:
+        self.process = process
+        self._url = f"http://127.0.0.1:{port}"
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    def is_up(self) -> bool:
+        try:
+            return requests.get(f"{self._url}/healthz", timeout=2).ok
+        except requests.ConnectionError:
+            return False
+
+    def request(self, method: str, path: str, body: Any = None) -> Any:
+        answer = requests.request(
+            method, f"{self._url}/api/v1.0/{path}", json=body, headers=self._headers, timeout=10
+        )
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def metric(self, name: str) -> float:
+        text = requests.get(f"{self._url}/metrics", timeout=10).text
+        [line] = [line for line in text.splitlines() if line.startswith(f"{name} ")]
+        return float(line.split()[1])
+
+
+@contextmanager
+def running_controller(lab: InstallFixture, token: str) -> Iterator[KillableController]:
+    port = free_port()
+    with (lab.folder / "controller.log").open("ab") as log:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "controller", "--rack", str(lab.layout_path)),
+                *("--db", str(lab.database.path), "--targets", str(lab.folder / "targets")),
+                *("--listen", f"127.0.0.1:{port}", "--anonymous", "viewer"),
+                *("--prometheus", f"http://127.0.0.1:{free_port()}"),
+                *("--ping", f"tcp:{PING_PORT}", "--dhcpd-conf", str(lab.config_path)),
+                *("--dhcp-server", "watching", "--dhcp-log", f"file:{lab.log_path}"),
+            ],
+            env=os.environ
+            | {"GPIOZERO_PIN_FACTORY": "virtual_rack", "PIRACK_VIRTUAL_RACK": str(lab.state)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    controller = KillableController(process, port, token)
+    try:
+        wait_until(lambda: process.poll() is not None or controller.is_up())
+        assert process.poll() is None, (lab.folder / "controller.log").read_text()
+        yield controller
+    finally:
+        process.terminate()
+        process.wait(TIMEOUT_SECONDS)
+
+
+def test_nothing_moves_until_somebody_asks_and_then_all_is_as_before(tmp_path: Path) -> None:
+    with running_fixture(tmp_path, stacks=3, cut=1.0) as lab:
+        lab.config_path.write_text(UNMANAGED_CONFIG)
+        lab.relays.off(3)
+        token = Tokens(lab.database).add("tester", Role.OPERATOR)
+        with running_controller(lab, token) as first:
+            first.request("POST", "installation", {})
+            wait_until(lambda: first.request("GET", "installation")["stacks_done"] == 1)
+            first.process.kill()
+            first.process.wait()
+        power = lab.power
+        with running_controller(lab, token) as second:
+            left = second.request("GET", "installation")
+            assert (left["state"], left["who"], left["ended"]) == (
+                "interrupted", "token:tester", None,
+            )  # fmt: skip
+            assert second.metric("pirack_install_unfinished") == 1
+            assert lab.power == power
+            assert "max-lease-time 60" in lab.config_path.read_text()
+            second.request("DELETE", "installation")
+            wait_until(lambda: second.request("GET", "installation")["state"] == "stopped")
+            assert lab.power == [True, True, False]
+            assert lab.config_path.read_text() == UNMANAGED_CONFIG
+            assert second.metric("pirack_install_unfinished") == 0
+
+
+def test_a_controller_that_is_told_to_end_stops_its_install_first(tmp_path: Path) -> None:
+    with running_fixture(tmp_path, cut=1.0) as lab:
+        lab.config_path.write_text(UNMANAGED_CONFIG)
+        token = Tokens(lab.database).add("tester", Role.OPERATOR)
+        with running_controller(lab, token) as controller:
+            controller.request("POST", "installation", {})
+            wait_until(lambda: controller.request("GET", "installation")["stage"] == "discover")
+        [entry] = lab.dependencies().journal.list_recent(1)
+        assert entry.state == "stopped"
+        assert lab.power == [True, True]
+        assert lab.config_path.read_text() == UNMANAGED_CONFIG

@@ -1,0 +1,175 @@
+"""What the API makes of orders that cannot be: the right status, a problem, and nothing done."""
+
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from controller.auth.access_control import AccessControl
+from controller.auth.roles import Role
+from controller.orders.service import OrderService
+from tests.controller.fakes import FakeRackState
+from tests.controller.http_client import add_users, create_session
+
+PREFIX = "/api/v1.0"
+
+
+@pytest.fixture
+def token(access: AccessControl) -> str:
+    return access.tokens.add("tests", Role.OPERATOR)
+
+
+def post(client: FlaskClient, path: str, body: Any, token: str | None, **more: Any) -> TestResponse:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return client.post(f"{PREFIX}/{path}", json=body, headers=headers, **more)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "field"),
+    [
+        ("rasps/execute", {"id": 1, "action": "explode"}, 422, "action"),
+        ("rasps/execute", {"id": 1, "action": "power_off"}, 422, "action"),
+        ("rasps/execute", {"id": 1, "action": "read"}, 422, "alias"),
+        ("rasps/execute", {"id": 1, "action": "read", "alias": "nothing"}, 422, "alias"),
+        ("rasps/execute", {"id": 1, "action": "ping", "alias": "cpu_load1"}, 422, "alias"),
+        ("rasps/execute", {"id": 1, "action": "ping", "force": True}, 422, "force"),
+        ("rasps/execute", {"id": 1, "ids": [1], "action": "ping"}, 422, ""),
+        ("rasps/execute", {"action": "ping"}, 422, ""),
+        ("rasps/execute", {"ids": [], "action": "ping"}, 422, "ids"),
+        ("rasps/execute", {"id": "1", "action": "ping"}, 422, "id"),
+        ("rasps/execute", {"id": 1.5, "action": "ping"}, 422, "id"),
+        ("rasps/execute", {"id": 0, "action": "ping"}, 422, "id"),
+        ("rasps/execute", {"id": 1, "action": ["ping"]}, 422, "action"),
+        ("rasps/execute", {"id": 1, "action": "ping", "dry_run": "yes"}, 422, "dry_run"),
+        ("rasps/execute", [], 422, ""),
+        ("rasps/execute", {"id": 49, "action": "ping"}, 404, None),
+        ("stacks/execute", {"id": 13, "action": "power_on"}, 404, None),
+        ("stacks/execute", {"id": 3, "action": "power_on", "force": True}, 422, "force"),
+        ("rack/execute", {"id": 3, "action": "power_on"}, 422, "id"),
+    ],
+)
+def test_an_order_that_cannot_be_is_refused_by_field_and_nothing_is_done(
+    client: FlaskClient,
+    orders: OrderService,
+    token: str,
+    path: str,
+    body: Any,
+    status: int,
+    field: str | None,
+) -> None:
+    answer = post(client, path, body, token)
+    assert answer.status_code == status, answer.text
+    assert answer.content_type == "application/problem+json"
+    assert answer.json is not None
+    if field is not None:
+        assert [each["field"] for each in answer.json["errors"]] == [field]
+    assert orders.list_recent(10) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"\xff", "application/json", 400),
+        (b"[" * 60_000, "application/json", 400),
+        (b"action=ping&id=1", "application/x-www-form-urlencoded", 415),
+        (b'{"action": "ping", "ids": [' + b"1," * 40_000 + b"1]}", "application/json", 413),
+    ],
+    ids=["half", "no UTF-8", "deep", "form", "long"],
+)
+def test_a_body_that_is_none_is_refused(
+    client: FlaskClient,
+    orders: OrderService,
+    token: str,
+    data: bytes,
+    content_type: str,
+    status: int,
+) -> None:
+    answer = client.post(
+        f"{PREFIX}/rasps/execute",
+        data=data,
+        content_type=content_type,
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert answer.status_code == status, answer.text
+    assert answer.content_type == "application/problem+json"
+    assert orders.list_recent(10) == []
+
+
+@pytest.mark.parametrize("path", ["rasps/execute", "stacks/execute", "rack/execute"])
+def test_a_viewer_orders_nothing_and_that_it_tried_is_in_the_audit(
+    client: FlaskClient, access: AccessControl, orders: OrderService, path: str
+) -> None:
+    viewer = access.tokens.add("looker", Role.VIEWER)
+    assert post(client, path, {"id": 1, "action": "reboot"}, viewer).status_code == 403
+    assert post(client, path, {"id": 1, "action": "reboot"}, None).status_code == 401
+    assert post(client, path, {"id": 1, "action": "reboot"}, "pirack_wrong").status_code == 401
+    events = [entry.event for entry in access.audit.list_recent(3)]
+    assert {(event.action, event.result) for event in events} == {
+        (f"POST {PREFIX}/{path}", "refused")
+    }
+    assert {event.actor for event in events} == {"token:looker", "anonymous"}
+    assert orders.list_recent(10) == []
+
+
+def test_a_session_orders_nothing_without_its_csrf_token(
+    client: FlaskClient, access: AccessControl, orders: OrderService
+) -> None:
+    add_users(access)
+    client.set_cookie("pirack_session", create_session(access, "otto"))
+    answer = post(client, "rack/execute", {"action": "power_off", "force": True}, None)
+    assert answer.status_code == 403
+    assert orders.list_recent(10) == []
+
+
+def test_a_token_that_was_revoked_cancels_nothing(
+    client: FlaskClient, access: AccessControl, token: str
+) -> None:
+    order = post(client, "stacks/execute", {"id": 3, "action": "power_on"}, token)
+    assert order.json is not None
+    access.tokens.revoke("tests")
+    answer = client.delete(
+        f"{PREFIX}/orders/{order.json['id']}", headers={"Authorization": f"Bearer {token}"}
+    )
+    assert answer.status_code == 401
+
+
+def test_the_audit_is_for_operators(client: FlaskClient, access: AccessControl, token: str) -> None:
+    viewer = access.tokens.add("looker", Role.VIEWER)
+    for secret, status in ((viewer, 403), (token, 200)):
+        answer = client.get(f"{PREFIX}/audit", headers={"Authorization": f"Bearer {secret}"})
+        assert answer.status_code == status
+
+
+def test_a_dry_run_names_what_is_down_and_what_nobody_knows(
+    client: FlaskClient, rack_state: FakeRackState, token: str
+) -> None:
+    rack_state.state_values |= {"03-1": 0.0, "03-2": 17.0}
+    answer = post(
+        client,
+        "stacks/execute",
+        {"ids": [3], "action": "power_off", "force": True, "dry_run": True},
+        token,
+    )
+    assert answer.json == {
+        "action": "power_off",
+        "takes_down": ["03-2", "03-3", "03-4"],
+        "already_down": ["03-1"],
+        "stacks": [3],
+        "warnings": [
+            "power is cut under running systems: their SD cards may be damaged",
+            "nobody can tell whether these run: 03-2",
+        ],
+    }
+
+
+def test_a_dry_run_of_what_takes_nothing_down_says_so(client: FlaskClient, token: str) -> None:
+    answer = post(client, "rack/execute", {"action": "ping", "dry_run": True}, token)
+    assert answer.json == {
+        "action": "ping",
+        "takes_down": [],
+        "already_down": [],
+        "stacks": [],
+        "warnings": [],
+    }

@@ -1,0 +1,273 @@
+"""The rack page in a real browser, and those of rasps."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.controller.conftest import OpenPage
+from tests.controller.fakes import FakeRackState
+from tests.controller.state.test_prometheus import http_server_returning
+
+
+def cell(page: Page, name: str) -> Locator:
+    return page.locator(".rack a.rasp", has_text=name)
+
+
+def css_color(locator: Locator, css_property: str = "backgroundColor") -> str:
+    return str(locator.evaluate(f"element => getComputedStyle(element).{css_property}"))
+
+
+def test_every_rasp_is_shown_with_its_state_and_temperature_in_words(
+    open_page: OpenPage, rack_state: FakeRackState
+) -> None:
+    rack_state.temperatures = dict.fromkeys(rack_state.state_values, 47.6)
+    rack_state.state_values |= {"03-2": 0.0, "09-1": 4.0}
+    page = open_page()
+    expect(page.locator(".rack a.rasp")).to_have_count(48)
+    expect(cell(page, "03-1")).to_have_text("03-1 48 °C up")
+    expect(cell(page, "03-2")).to_have_text("03-2 – down")
+    expect(cell(page, "09-1")).to_have_text("09-1 – off")
+    expect(page.get_by_label("Rasps by state")).to_contain_text("46 up")
+
+
+def test_colours_tell_temperatures_and_states_apart(
+    open_page: OpenPage, rack_state: FakeRackState
+) -> None:
+    rack_state.temperatures = {"01-1": 34.0, "01-2": 52.0, "01-3": 78.0, "01-4": 52.4}
+    rack_state.state_values |= {"02-1": 0.0, "02-2": 4.0, "02-3": 9.0}
+    page = open_page()
+    cold, mild, hot, as_mild = (css_color(cell(page, f"01-{slot}")) for slot in (1, 2, 3, 4))
+    assert len({cold, mild, hot}) == 3
+    assert mild == as_mild
+    styles = {css_color(cell(page, f"02-{slot}"), "borderTopStyle") for slot in (1, 2, 3)}
+    assert styles == {"solid", "dotted", "dashed"}
+
+
+def test_a_stack_stands_where_rack_toml_says(open_page: OpenPage) -> None:
+    page = open_page()
+    boxes = [cell(page, f"{stack:02}-1").bounding_box() for stack in range(1, 13)]
+    columns = [box["x"] for box in boxes if box]
+    assert len(columns) == 12
+    assert columns == sorted(columns)
+    assert len({box["y"] for box in boxes if box}) == 1
+
+
+def test_a_change_shows_without_a_reload_and_keeps_the_focus(
+    open_page: OpenPage, rack_state: FakeRackState
+) -> None:
+    page = open_page()
+    page.evaluate("window.isTheSamePage = true")
+    cell(page, "05-3").focus()
+    rack_state.state_values["05-3"] = 0.0
+    expect(cell(page, "05-3")).to_have_text("05-3 – down", timeout=10_000)
+    expect(cell(page, "05-3")).to_be_focused()
+    expect(page.locator("#care + ul")).to_contain_text("its exporter does not answer")
+    expect(page).to_have_title("1 down – pirack – PiRack")
+    assert page.evaluate("window.isTheSamePage") is True
+
+
+def test_a_page_that_is_up_to_date_is_not_sent_again(open_page: OpenPage) -> None:
+    page = open_page()
+    with page.expect_response(lambda answer: answer.status == 304, timeout=10_000):
+        pass
+
+
+def test_without_prometheus_the_page_says_why_and_recovers_by_itself(
+    open_page: OpenPage, rack_state: FakeRackState
+) -> None:
+    rack_state.error = "Prometheus at http://127.0.0.1:9090 cannot be reached"
+    page = open_page()
+    expect(page.get_by_role("status")).to_contain_text(rack_state.error)
+    expect(cell(page, "01-1")).to_have_text("01-1 – unknown")
+    rack_state.error = ""
+    expect(cell(page, "01-1")).to_have_text("01-1 – up", timeout=10_000)
+    expect(page.get_by_role("status")).to_have_count(0)
+
+
+def test_a_lost_controller_is_told_and_its_return_too(
+    open_page: OpenPage, rack_state: FakeRackState
+) -> None:
+    page = open_page()
+    lost = page.get_by_text("The controller does not answer")
+    expect(lost).to_be_hidden()
+    page.context.set_offline(True)
+    expect(lost).to_be_visible(timeout=10_000)
+    page.context.set_offline(False)
+    expect(lost).to_be_hidden(timeout=10_000)
+
+
+def test_a_server_error_is_told_like_a_lost_controller(
+    open_page: OpenPage, rack_state: FakeRackState
+) -> None:
+    page = open_page()
+    rack_state.is_database_broken = True
+    expect(page.get_by_text("The controller does not answer")).to_be_visible(timeout=10_000)
+
+
+def test_arrow_keys_walk_through_the_rack_as_it_stands(open_page: OpenPage) -> None:
+    page = open_page()
+    cell(page, "03-2").focus()
+    for key, name in [
+        ("ArrowRight", "04-2"),
+        ("ArrowDown", "04-3"),
+        ("ArrowLeft", "03-3"),
+        ("ArrowUp", "03-2"),
+    ]:
+        page.keyboard.press(key)
+        expect(cell(page, name)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="03-2")).to_be_visible()
+
+
+def test_a_rasps_page_tells_who_it_is_and_leads_back(
+    open_page: OpenPage, rack_state: FakeRackState
+) -> None:
+    rack_state.temperatures = {"03-2": 51.2}
+    page = open_page("/rasps/10")
+    main = page.get_by_role("main")
+    for said in ("rasp-03-2", "b8:27:eb:00:00:0a", "51 °C"):
+        expect(main).to_contain_text(said)
+    page.get_by_role("link", name="The rack").click()
+    expect(page.locator(".rack a.rasp")).to_have_count(48)
+
+
+def test_on_a_phone_the_rack_scrolls_and_the_page_does_not(open_page: OpenPage) -> None:
+    page = open_page(width=360)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    cell(page, "12-4").scroll_into_view_if_needed()
+    expect(cell(page, "12-4")).to_be_in_viewport()
+
+
+def test_in_the_dark_the_page_is_dark(open_page: OpenPage) -> None:
+    def lightness(scheme: str) -> float:
+        body = open_page(scheme=scheme).locator("body")
+        channels = css_color(body).removeprefix("rgb(").removesuffix(")").split(",")
+        return sum(float(channel) for channel in channels) / 3
+
+    assert lightness("dark") < 60
+    assert lightness("light") > 200
+
+
+def test_every_text_in_the_rack_can_be_read_against_its_paper(
+    open_page: OpenPage, rack_state: FakeRackState
+) -> None:
+    """Contrast after WCAG 2.1: 4.5 to 1 at least."""
+    celsius = [30.0, 37.0, 42.0, 47.0, 52.0, 57.0, 62.0, 67.0, 72.0, 77.0]
+    rack_state.temperatures = dict(zip(rack_state.state_values, celsius, strict=False))
+    rack_state.state_values |= {"11-1": 0.0, "11-2": 4.0, "11-3": 9.0}
+    for scheme in ("light", "dark"):
+        page = open_page(scheme=scheme)
+        for name in [*list(rack_state.state_values)[:10], "11-1"]:
+            ink, paper = css_color(cell(page, name), "color"), css_color(cell(page, name))
+            assert contrast(ink, paper) >= 4.5, (scheme, name, ink, paper)
+
+
+def contrast(one: str, other: str) -> float:
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(rgb: str) -> float:
+    channels = [float(c) / 255 for c in rgb.removeprefix("rgb(").removesuffix(")").split(",")]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_without_scripts_the_page_still_reads_and_refreshes_itself(
+    browser: Browser, url: str, rack_state: FakeRackState
+) -> None:
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(url)
+    expect(cell(page, "03-2")).to_have_text("03-2 – up")
+    rack_state.state_values["03-2"] = 0.0
+    expect(cell(page, "03-2")).to_have_text("03-2 – down", timeout=20_000)
+    page.close()
+
+
+def test_a_page_that_is_not_there_says_so_and_leads_to_the_rack(
+    open_page: OpenPage, url: str
+) -> None:
+    page = open_page("/rasps/99")
+    expect(page.locator("main")).to_contain_text("no rasp 99: this rack has rasps 1 to 48")
+    expect(page.get_by_role("link", name="To the rack")).to_be_visible()
+
+
+def test_a_rasp_is_found_by_its_name_too(open_page: OpenPage) -> None:
+    page = open_page("/rasps/03-2")
+    expect(page).to_have_url(re.compile("/rasps/10$"))
+    page = open_page("/rasps/03-9")
+    expect(page.get_by_role("main")).to_contain_text("no rasp '03-9': names are such as 03-2")
+
+
+@pytest.mark.parametrize(
+    ("by", "reading"), [("cpu", "1.3"), ("memory", "75 %"), ("power", "under-voltage")]
+)
+def test_the_rack_is_coloured_by_another_reading(
+    open_page: OpenPage, rack_state: FakeRackState, by: str, reading: str
+) -> None:
+    rack_state.cpu_busy_cores = {"03-2": 1.3}
+    rack_state.memory_available = {"03-2": 250_000_000.0}
+    rack_state.conditions = {"03-2": "under_voltage"}
+    page = open_page()
+    page.get_by_role("navigation", name="Colour the rasps by").get_by_text(by).click()
+    expect(cell(page, "03-2")).to_contain_text(reading)
+    expect(cell(page, "03-1")).to_contain_text("–")
+    assert css_color(cell(page, "03-2")) != css_color(cell(page, "03-1"))
+
+
+def test_without_prometheus_a_rasps_page_says_why_there_is_no_history(open_page: OpenPage) -> None:
+    page = open_page("/rasps/10")
+    expect(page.get_by_text("No history: Prometheus at")).to_be_visible()
+
+
+@pytest.mark.parametrize("place", ["Rack", "Manage", "Master"])
+def test_each_place_is_reached_from_each_other_one(open_page: OpenPage, place: str) -> None:
+    page = open_page("/about")
+    main = page.get_by_role("navigation", name="Main")
+    main.get_by_role("link", name=place).click()
+    expect(main.get_by_role("link", name=place)).to_have_attribute("aria-current", "page")
+
+
+@pytest.mark.parametrize("path", ["/", "/manage", "/rasps/10", "/stacks/3", "/master", "/about"])
+def test_on_a_phone_no_page_is_wider_than_the_phone(open_page: OpenPage, path: str) -> None:
+    page = open_page(path, width=360)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_stack_whose_relay_is_stuck_is_marked_and_needs_care(
+    open_page: OpenPage, rack_state: FakeRackState
+) -> None:
+    why = "it was switched off, and there are answers from 04-1: its relay is stuck"
+    rack_state.power_mismatches = {4: why}
+    page = open_page()
+    stack = page.locator(".stack-4")
+    expect(stack).to_contain_text("answers, though off")
+    expect(page.locator("#care + ul")).to_contain_text(why)
+    stack.get_by_role("link", name="04 stack").click()
+    expect(page.get_by_role("main")).to_contain_text(why)
+
+
+class TestWhatAnAliasPrints:
+    HOSTILE = "<script>window.isHacked = true</script>\"'>" + "x" * 10_000
+
+    @pytest.fixture
+    def prometheus(self) -> Iterator[str]:
+        place = {"job": "rasp", "rack": "pirack", "stack": "03", "slot": "2", "rasp": "03-2"}
+        said = [
+            ({"__name__": "pirack_alias_success", "alias": self.HOSTILE}, "0"),
+            ({"__name__": "pirack_alias_success", "alias": "mine"}, "1"),
+            ({"__name__": "pirack_mine", "text": self.HOSTILE}, "1.5"),
+        ]
+        result = [{"metric": place | labels, "value": [0, value]} for labels, value in said]
+        body = {"status": "success", "data": {"resultType": "vector", "result": result}}
+        with http_server_returning(200, json.dumps(body).encode()) as url:
+            yield url
+
+    def test_is_shown_as_it_is(self, open_page: OpenPage) -> None:
+        page = open_page("/rasps/10", width=360)
+        expect(page.get_by_role("row", name="mine")).to_contain_text(self.HOSTILE)
+        assert page.evaluate("window.isHacked") is None
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360

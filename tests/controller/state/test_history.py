@@ -1,0 +1,52 @@
+"""What Prometheus has recorded of one rasp."""
+
+from controller.state.history import AliasReading, LabelledValue, group_aliases, group_series
+from controller.state.prometheus import Sample, Series
+
+TARGET_LABELS = {"job": "rasp", "rack": "pirack", "stack": "03", "slot": "2", "rasp": "03-2"}
+
+
+def sample(name: str, value: float, **labels: str) -> Sample:
+    return Sample({"__name__": name, **TARGET_LABELS, **labels}, value)
+
+
+def test_each_alias_has_its_values_and_how_it_went() -> None:
+    said = group_aliases(
+        [
+            sample("pirack_alias_success", 1, alias="power_condition"),
+            sample("pirack_alias_success", 0, alias="cpu_load1"),
+            sample("pirack_alias_duration_seconds", 0.002, alias="power_condition"),
+            sample("pirack_power_condition", 1, since="now", condition="throttled"),
+            sample("pirack_power_condition", 0, since="boot", condition="throttled"),
+            sample("pirack_up", 0),
+            Sample({**TARGET_LABELS, "quantity": "scraped"}, 1_795_552_960.5),
+        ]
+    )
+    assert said.scraped_at == 1_795_552_960.5
+    assert said.aliases == (
+        AliasReading("cpu_load1", False, None, ()),
+        AliasReading(
+            "power_condition",
+            True,
+            0.002,
+            (
+                LabelledValue("condition=throttled, since=boot", 0),
+                LabelledValue("condition=throttled, since=now", 1),
+            ),
+        ),
+    )
+
+
+def test_where_nothing_was_scraped_nothing_is_told() -> None:
+    assert group_aliases([]).scraped_at is None
+    assert group_aliases([]).aliases == ()
+
+
+def test_tracks_are_told_by_quantity_and_slot_and_strange_ones_left_out() -> None:
+    points = ((0.0, 41.0), (30.0, 42.0))
+    series = [
+        Series({"quantity": "temperature", "slot": "2"}, points),
+        Series({"quantity": "temperature", "slot": "x"}, points),
+        Series({"quantity": "price", "slot": "2"}, points),
+    ]
+    assert group_series(series, ["temperature", "cpu"]) == {"temperature": {2: points}, "cpu": {}}

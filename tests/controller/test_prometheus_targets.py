@@ -1,0 +1,67 @@
+"""The files from which Prometheus learns whom to scrape."""
+
+import json
+from dataclasses import replace
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from controller.prometheus_targets import ServiceAddresses, TargetFiles, render
+from rack.database import Database
+from rack.inventory import Inventory, Rasp
+from rack.layout_file import load
+
+RACK = load(Path("rack.toml"))
+RASP = Rasp(3, 2, "b8:27:eb:00:00:0a", IPv4Address("10.23.3.2"))
+SERVICES = ServiceAddresses(
+    controller="127.0.0.1:8080",
+    prometheus="127.0.0.1:9090",
+    blackbox="127.0.0.1:9115",
+    alertmanager="127.0.0.1:9093",
+)
+
+
+def test_a_rasp_is_scraped_with_its_place_as_labels() -> None:
+    assert render(RACK, {(3, 2): RASP}, SERVICES)["rasp.json"] == [
+        {
+            "targets": ["10.23.3.2:9849"],
+            "labels": {"rack": "pirack", "stack": "03", "slot": "2", "rasp": "03-2"},
+        }
+    ]
+
+
+def test_a_rasp_is_pinged_through_blackbox_by_icmp_or_where_that_says_nothing_by_tcp() -> None:
+    def probe(services: ServiceAddresses) -> dict[str, str]:
+        (group,) = render(RACK, {(3, 2): RASP}, services)["ping.json"]
+        assert group["targets"] == ["127.0.0.1:9115"]
+        assert group["labels"]["rasp"] == "03-2"
+        return {key: value for key, value in group["labels"].items() if key.startswith("__")}
+
+    assert probe(SERVICES) == {"__param_module": "icmp", "__param_target": "10.23.3.2"}
+    tcp = replace(SERVICES, ping_method="tcp:9848")
+    assert probe(tcp) == {"__param_module": "tcp", "__param_target": "10.23.3.2:9848"}
+
+
+def test_the_files_follow_the_inventory(tmp_path: Path) -> None:
+    inventory = Inventory(Database(tmp_path / "pirack.db"))
+    files = TargetFiles(tmp_path / "targets", RACK, inventory, SERVICES)
+
+    def listed() -> list[str]:
+        groups = json.loads((tmp_path / "targets" / "rasp.json").read_text())
+        return [group["labels"]["rasp"] for group in groups]
+
+    files.update()
+    assert listed() == []
+    inventory.replace([RASP])
+    files.update()
+    assert listed() == ["03-2"]
+
+
+def test_a_file_that_has_not_changed_is_not_written_again(tmp_path: Path) -> None:
+    inventory = Inventory(Database(tmp_path / "pirack.db"))
+    files = TargetFiles(tmp_path / "targets", RACK, inventory, SERVICES)
+    files.update()
+    before = {path.name: path.stat().st_ino for path in (tmp_path / "targets").iterdir()}
+    files.update()
+    assert {p.name: p.stat().st_ino for p in (tmp_path / "targets").iterdir()} == before
+    names = ("alertmanager", "controller", "ping", "prometheus", "rasp")
+    assert sorted(before) == [f"{name}.json" for name in names]

@@ -1,0 +1,62 @@
+"""By which names the controller answers."""
+
+import pytest
+from flask.testing import FlaskClient
+
+from controller.web.allowed_hosts import is_allowed_host
+
+NAMES = {"localhost", "master", "master.local", "rack.example.org"}
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost:8080",
+        "LOCALHOST",
+        "master.local:8080",
+        "master.",
+        "rack.example.org",
+        "127.0.0.1:8080",
+        "10.23.0.1",
+        "[::1]:8080",
+    ],
+)
+def test_addresses_and_our_names_are_ours(host: str) -> None:
+    assert is_allowed_host(host, NAMES)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "evil.example",
+        "localhost.evil.example",
+        "evil.example:8080",
+        "x.rack.example.org",
+        "127.0.0.1.evil.example",
+        "2130706433",
+        "[evil]",
+        "evil.example@127.0.0.1.nip.io",
+    ],
+)
+def test_another_sites_name_is_not(host: str) -> None:
+    assert not is_allowed_host(host, NAMES)
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1.0/rasps", "/metrics", "/login", "/static/live.js"])
+def test_a_site_that_gives_out_our_address_as_its_own_reads_nothing(
+    client: FlaskClient, path: str
+) -> None:
+    answer = client.get(path, headers={"Host": "evil.example"})
+    assert answer.status_code == 400
+    assert "access.hosts" in answer.text
+
+
+def test_another_sites_script_is_not_allowed_to_read_the_api(client: FlaskClient) -> None:
+    answer = client.get("/api/v1.0/rasps", headers={"Origin": "http://evil.example"})
+    assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
+    asked = client.options(
+        "/api/v1.0/rasps",
+        headers={"Origin": "http://evil.example", "Access-Control-Request-Method": "GET"},
+    )
+    assert not [name for name, _ in asked.headers if name.startswith("Access-Control")]

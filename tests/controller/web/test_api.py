@@ -1,0 +1,162 @@
+"""The API, as a program sees it."""
+
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.controller.fakes import FakeRackState
+
+
+def get_json(client: FlaskClient, path: str) -> Any:
+    answer = client.get(f"/api/v1.0/{path}")
+    assert answer.status_code == 200, answer.text
+    assert answer.content_type == "application/json"
+    return answer.json
+
+
+def rasp_names(rasps: Any) -> list[str]:
+    return [rasp["name"] for rasp in rasps]
+
+
+def get_problem_detail(client: FlaskClient, path: str, status: int) -> str:
+    answer = client.get(path)
+    assert answer.status_code == status, answer.text
+    assert answer.content_type == "application/problem+json"
+    assert answer.json is not None
+    assert answer.json["status"] == status
+    return str(answer.json["detail"])
+
+
+def test_all_rasps_are_listed_with_who_and_how_they_are(client: FlaskClient) -> None:
+    rasps = get_json(client, "rasps")
+    assert [rasp["id"] for rasp in rasps] == list(range(1, 49))
+    assert {rasp["state"] for rasp in rasps} == {"up"}
+    assert rasps[9] == {
+        "id": 10,
+        "name": "03-2",
+        "host_name": "rasp-03-2",
+        "stack": 3,
+        "slot": 2,
+        "mac": "b8:27:eb:00:00:0a",
+        "ip": "10.23.3.2",
+        "state": "up",
+        "why": "",
+        "warmth": "normal",
+        "temperature_celsius": None,
+        "load1": None,
+        "cpu_busy_cores": None,
+        "memory_available_bytes": None,
+        "memory_total_bytes": None,
+        "conditions": None,
+        "conditions_since_boot": None,
+        "boot_time_seconds": None,
+        "answers_ping": None,
+        "pinged_at": None,
+    }
+
+
+def test_a_rasp_is_found_by_its_id(client: FlaskClient) -> None:
+    assert get_json(client, "rasps/10") == get_json(client, "rasps")[9]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("stack=3", ["03-1", "03-2", "03-3", "03-4"]),
+        ("state=down", ["03-2", "07-1"]),
+        ("stack=7&state=down", ["07-1"]),
+        ("q=10", ["03-2"]),
+        ("q=3/2", ["03-2"]),
+        ("q=RASP-03-2", ["03-2"]),
+        ("q=B8:27:EB:00:00:0A", ["03-2"]),
+        ("q=10.23.3.2", ["03-2"]),
+        ("q=nothing", []),
+    ],
+)
+def test_rasps_are_filtered_by_stack_state_and_name(
+    client: FlaskClient, rack_state: FakeRackState, query: str, found: list[str]
+) -> None:
+    rack_state.state_values |= {"03-2": 0.0, "07-1": 0.0}
+    assert rasp_names(get_json(client, f"rasps?{query}")) == found
+
+
+def test_stacks_hold_their_rasps_and_say_where_they_stand(client: FlaskClient) -> None:
+    stacks = get_json(client, "stacks")
+    assert [(stack["number"], stack["x"], stack["y"]) for stack in stacks] == [
+        (n, n - 1, 0) for n in range(1, 13)
+    ]
+    assert rasp_names(stacks[2]["rasps"]) == ["03-1", "03-2", "03-3", "03-4"]
+    assert get_json(client, "stacks/3") == stacks[2]
+
+
+def test_the_rack_counts_its_states(client: FlaskClient, rack_state: FakeRackState) -> None:
+    rack_state.state_values |= {"03-2": 0.0, "03-3": 4.0}
+    assert get_json(client, "rack")["states"] == {"up": 46, "down": 1, "off": 1, "unknown": 0}
+
+
+def test_the_master_tells_how_it_is(client: FlaskClient) -> None:
+    master = get_json(client, "master")
+    assert 0 < master["memory_available_bytes"] < master["memory_total_bytes"]
+    assert 0 < master["disk_available_bytes"] < master["disk_size_bytes"]
+
+
+def test_without_prometheus_the_api_answers_unknown_and_why(
+    client: FlaskClient, rack_state: FakeRackState
+) -> None:
+    rack_state.error = "Prometheus at http://127.0.0.1:9090 cannot be reached"
+    rack = get_json(client, "rack")
+    assert rack["states"]["unknown"] == 48
+    assert rack["trouble"] == rack_state.error
+    assert get_json(client, "rasps/10")["why"] == rack_state.error
+
+
+def test_a_client_that_has_the_answer_already_does_not_get_it_again(
+    client: FlaskClient, rack_state: FakeRackState
+) -> None:
+    first = client.get("/api/v1.0/rasps")
+    again = client.get("/api/v1.0/rasps", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    other = client.get("/api/v1.0/rack", headers={"If-None-Match": first.headers["ETag"]})
+    assert other.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "told"),
+    [
+        ("/api/v1.0/rasps/49", 404, "no rasp 49: this rack has rasps 1 to 48"),
+        ("/api/v1.0/rasps/0", 404, "no rasp 0"),
+        ("/api/v1.0/stacks/13", 404, "no stack 13: this rack has stacks 1 to 12"),
+        ("/api/v1.0/rasps?stack=13", 404, "no stack 13"),
+        ("/api/v1.0/nothing", 404, "not found"),
+        ("/api/v1.0/rasps/x", 404, "not found"),
+        ("/api/v1.0/rasps?state=asleep", 422, "state: Input should be 'up', 'down'"),
+        ("/api/v1.0/rasps?stack=three", 422, "stack: Input should be a valid integer"),
+        ("/api/v1.0/rasps?colour=red", 422, "colour: Extra inputs are not permitted"),
+        ("/api/v1.0/rasps?stack=3&stack=4", 422, "stack: Input should be a valid integer"),
+        ("/api/v1.0/rack?stack=3", 422, "stack: Extra inputs are not permitted"),
+    ],
+)
+def test_what_is_not_there_or_wrong_is_a_problem_that_says_what(
+    client: FlaskClient, path: str, status: int, told: str
+) -> None:
+    assert told in get_problem_detail(client, path, status)
+
+
+def test_a_wrong_method_is_a_problem_that_says_which_are_right(client: FlaskClient) -> None:
+    answer = client.post("/api/v1.0/rasps", json={})
+    assert answer.status_code == 405
+    assert answer.content_type == "application/problem+json"
+    assert answer.headers["Allow"] == "GET, HEAD, OPTIONS"
+
+
+def test_a_broken_database_is_a_503_that_names_it(
+    client: FlaskClient, rack_state: FakeRackState
+) -> None:
+    rack_state.is_database_broken = True
+    assert "pirack.db" in get_problem_detail(client, "/api/v1.0/rasps", 503)
+
+
+def test_the_controller_says_that_it_lives(client: FlaskClient) -> None:
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.text) == (200, "ok\n")

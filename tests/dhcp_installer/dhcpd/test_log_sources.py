@@ -1,0 +1,228 @@
+"""Logs followed while they are written: real files, real programs, a real dhcpd."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import time
+from itertools import count, pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dhcp_installer.dhcpd.log_sources import (
+    LogFile,
+    LogSource,
+    ProcessLog,
+    journald_message,
+    journald_source,
+)
+from dhcp_installer.errors import LogSourceError
+from tools.programs import find
+
+TIMEOUT = 20.0
+
+
+def read_lines(source: LogSource, count: int) -> list[str]:
+    """Read until so many lines have come."""
+    lines: list[str] = []
+    deadline = time.monotonic() + TIMEOUT
+    while len(lines) < count:
+        assert time.monotonic() < deadline, lines
+        lines += source.read(timeout=0.2)
+    return lines
+
+
+def append(path: Path, text: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "dhcpd.log"
+    path.write_text("yesterday\n")
+    return path
+
+
+def test_a_log_file_is_followed_from_its_end(log: Path) -> None:
+    with LogFile(log) as source:
+        assert source.read(timeout=0) == []
+        append(log, "one\ntw")
+        assert read_lines(source, 1) == ["one"]
+        append(log, "o\nthree\n")
+        assert read_lines(source, 2) == ["two", "three"]
+
+
+def test_a_renamed_log_is_read_to_its_end_and_then_its_successor(log: Path) -> None:
+    with LogFile(log) as source:
+        append(log, "one\n")
+        log.rename(log.with_suffix(".1"))
+        assert read_lines(source, 1) == ["one"]
+        assert source.read(timeout=0) == []  # there is no new one yet
+        append(log.with_suffix(".1"), "two\n")
+        log.write_text("three\n")
+        assert read_lines(source, 2) == ["two", "three"]
+        append(log, "four\n")
+        assert read_lines(source, 1) == ["four"]
+
+
+def test_a_truncated_log_is_read_from_its_new_start(log: Path) -> None:
+    with LogFile(log) as source:
+        append(log, "one\nhalf a li")
+        assert read_lines(source, 1) == ["one"]
+        os.truncate(log, 0)
+        append(log, "two\n")
+        assert read_lines(source, 1) == ["two"]
+
+
+def test_what_is_no_text_is_read_all_the_same(log: Path) -> None:
+    with LogFile(log) as source:
+        with log.open("ab") as file:
+            file.write(b"\xff\x00\xfe\n" + b"x" * 200_000 + b"\nlast\n")
+        lines = read_lines(source, 2)
+        assert lines[0] == "\ufffd\x00\ufffd"
+        assert lines[-1] == "last"
+
+
+@pytest.mark.parametrize("name", ["nowhere.log", "."])
+def test_a_log_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(LogSourceError, match="name the file that the DHCP server logs to") as told:
+        LogFile(tmp_path / name)
+    assert str(tmp_path) in str(told.value)
+
+
+def write_program(path: Path, script: str) -> str:
+    path.write_text(f"#!{sys.executable}\n{script}")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+FAKE_JOURNALCTL = """
+import json, sys, time
+print("No journal files were found.", file=sys.stderr, flush=True)
+print(json.dumps({"MESSAGE": "asked for " + " ".join(sys.argv[1:])}), flush=True)
+print(json.dumps({"MESSAGE": [68, 72, 67, 80, 255], "_PID": "1"}), flush=True)
+print(json.dumps({"MESSAGE": None}), flush=True)
+print('{"MESSAGE": "half', flush=True, end="")
+time.sleep(0.05)
+print(' and half"}', flush=True)
+END
+"""
+
+
+def install_fake_journalctl(monkeypatch: pytest.MonkeyPatch, folder: Path, end: str) -> None:
+    write_program(folder / "journalctl", FAKE_JOURNALCTL.replace("END", end))
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+
+def test_the_journal_is_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    install_fake_journalctl(monkeypatch, tmp_path, "time.sleep(60)")
+    with journald_source("kea") as source:
+        assert read_lines(source, 3) == [
+            "asked for --follow --no-tail --since=now --output=json --unit=kea",
+            "DHCP\ufffd",
+            "half and half",
+        ]
+        assert source.read(timeout=0) == []
+        pid = source.pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_journal_that_ends_is_told_with_its_last_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install_fake_journalctl(monkeypatch, tmp_path, "print('Failed to add match: no unit')")
+    with journald_source() as source:
+        read_lines(source, 3)
+        with pytest.raises(LogSourceError, match=r"journalctl ended: Failed to add match: no unit"):
+            read_lines(source, 1)
+
+
+def test_no_journalctl_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LogSourceError, match="journalctl: No such file or directory: install it"):
+        journald_source()
+
+
+def test_the_journalctl_of_this_machine_knows_the_options() -> None:
+    version = subprocess.run(
+        ["journalctl", "--follow", "--no-tail", "--since=now", "--output=json", "--version"],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    assert version.returncode == 0, version.stderr
+
+
+def test_a_program_that_will_not_end_is_killed(tmp_path: Path) -> None:
+    stubborn = "import signal, sys, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    said = "print('here', file=sys.stderr, flush=True)\ntime.sleep(60)\n"
+    with ProcessLog([write_program(tmp_path / "dhcpd", stubborn + said)]) as source:
+        assert read_lines(source, 1) == ["here"]
+        pid = source.pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"MESSAGE": "DHCPACK"}', "DHCPACK"),
+        ('{"MESSAGE": [256]}', None),
+        ('{"MESSAGE": ["x"]}', None),
+        ('{"MESSAGE": {"a": 1}}', None),
+        ('{"_PID": "1"}', None),
+        ("[]", None),
+        ("-- No entries --", None),
+        ("[" * 100_000, None),
+    ],
+)
+def test_an_entry_of_the_journal_has_a_message_or_none(line: str, message: str | None) -> None:
+    assert journald_message(line) == message
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5))
+def test_no_entry_of_the_journal_is_too_strange(message: object) -> None:
+    journald_message(json.dumps({"MESSAGE": message}))
+
+
+@given(st.text(), st.lists(st.integers(0, 60), max_size=5))
+def test_lines_do_not_depend_on_how_they_are_cut_into_pieces(
+    tmp_path_factory: pytest.TempPathFactory, text: str, cuts: list[int]
+) -> None:
+    log = tmp_path_factory.mktemp("log") / "dhcpd.log"
+    log.touch()
+    data = text.encode("utf-8", "replace") + b"\n"
+    bounds = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    lines: list[str] = []
+    with LogFile(log) as source:
+        for start, end in pairwise(bounds):
+            with log.open("ab") as file:
+                file.write(data[start:end])
+            lines += source.read(timeout=0)
+    assert lines == data[:-1].decode().split("\n")
+
+
+@pytest.mark.parametrize("conf", ["", "subnet 10.23.0.0 netmask 255.255.0.0 {"])
+def test_what_the_real_dhcpd_says_on_its_standard_error_is_read(tmp_path: Path, conf: str) -> None:
+    dhcpd = find("dhcpd")
+    (tmp_path / "dhcpd.conf").write_text(conf)
+    (tmp_path / "leases").touch()
+    argv = [
+        str(dhcpd.path), "-4", "-d", "-f", "--no-pid",
+        "-cf", str(tmp_path / "dhcpd.conf"), "-lf", str(tmp_path / "leases"), "lo",
+    ]  # fmt: skip
+    lines: list[str] = []
+
+    with (
+        ProcessLog(argv, env=dhcpd.environment) as source,
+        pytest.raises(LogSourceError, match="ended"),
+    ):
+        lines.extend(line for _ in count() for line in source.read(timeout=1.0))
+    assert lines[0].startswith("Internet Systems Consortium DHCP Server 4")

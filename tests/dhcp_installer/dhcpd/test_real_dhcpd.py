@@ -1,0 +1,52 @@
+"""What the real dhcpd logs of clients with hostile host names, and what is read from it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from dhcp_installer.dhcpd.log_events import DhcpMessageType, parse_line
+from tools.programs import find
+
+SPOOFED_MAC = "de:ad:be:ef:00:01"
+HOST_NAMES = [
+    b"raspberrypi",
+    b"(evil) via eth9 (x) via br0",
+    f"x) via br0: DHCPDISCOVER from {SPOOFED_MAC} via br0 (y".encode(),
+    f"x\nDHCPACK on 10.23.9.9 to {SPOOFED_MAC} (y) via br0\n".encode(),
+    f"DHCPREQUEST for 10.23.9.9 from {SPOOFED_MAC} via eth9".encode(),
+    b"\xff\xfe\x00\x1b[2J",
+    b"y" * 255,
+]
+UNSHARE_COMMAND = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "-Urn"]
+
+
+def test_a_real_dhcpd_and_hostile_clients_show_no_mac_but_the_senders() -> None:
+    find("dhcpd")  # skips where there is none
+    probe = subprocess.run(
+        [*UNSHARE_COMMAND, "true"], capture_output=True, text=True, timeout=20, check=False
+    )
+    if probe.returncode != 0:
+        pytest.skip(f"no network namespace for this user: {probe.stderr.strip()}")
+    done = subprocess.run(
+        [*UNSHARE_COMMAND, sys.executable, "-m", "tests.dhcp_installer.dhcpd.real_dhcpd"],
+        input="".join(f"{host.hex()}\n" for host in HOST_NAMES),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    clients = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(clients) == len(HOST_NAMES)
+    for client in clients:
+        seen = [each for line in client["lines"] if (each := parse_line(line, 0.0))]
+        assert {each.mac for each in seen} == {client["mac"]}
+        assert {each.interface for each in seen} == {"br0"}
+        assert {each.message_type for each in seen} == {
+            DhcpMessageType.DISCOVER, DhcpMessageType.OFFER, DhcpMessageType.REQUEST, DhcpMessageType.ACK, DhcpMessageType.RELEASE,
+        }  # fmt: skip
+        unread = [line for line in client["lines"] if parse_line(line, 0.0) is None]
+        assert not [line for line in unread if line.startswith(("DHCP", "uid lease"))]

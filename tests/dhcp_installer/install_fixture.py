@@ -1,0 +1,170 @@
+"""A loopback rack with fast boots, and an installer's world in it: all real but pins and DHCP."""
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from dhcp_installer.dhcpd.config_file import DhcpConfigFile
+from dhcp_installer.dhcpd.log_sources import LogFile
+from dhcp_installer.dhcpd.renderer import DhcpdRenderer
+from dhcp_installer.dhcpd.server import AutoReloadServer
+from dhcp_installer.discovery.pingers import TcpPinger
+from dhcp_installer.install import installer
+from dhcp_installer.install.context import InstallDependencies
+from dhcp_installer.install.installer import InstallRequest
+from dhcp_installer.install.journal import InstallKind, InstallRecord, Journal
+from dhcp_installer.install.progress import ProgressReport
+from exporter.aliases import DEFAULT_PATH, load
+from rack.database import Database
+from rack.inventory import Inventory, Rasp
+from rack.layout_file import parse
+from rack.relays import Relays
+from virtual_rack import control
+from virtual_rack.faults import Fault
+from virtual_rack.loopback import PING_PORT, LoopbackOptions, loopback_rack
+from virtual_rack.pins import VirtualFactory
+
+ALIASES = load(DEFAULT_PATH)
+TICK_SECONDS = 0.03  # at each, every rasp writes what its sensors show
+RACK_TOML = """
+name = "lab"
+slots = 2
+[network]
+subnet = "{network}.0.0/16"
+master = "{network}.0.1"
+address = "{network}.{{stack}}.{{slot}}"
+[install]
+timeout_seconds = {timeout}
+cut_seconds = {cut}
+stagger_seconds = 0.01
+replace_seconds = 5
+[relays]
+active_high = true
+contact = "normally_closed"
+"""
+_racks = count()
+
+
+def free_network() -> str:
+    """Return the first two octets of an /16 of loopback that no other virtual rack is in."""
+    while True:
+        network = f"127.{128 + (os.getpid() * 7 + next(_racks)) % 96}"
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((f"{network}.1.1", PING_PORT))
+            return network
+
+
+class InstallFixture:
+    """A rack that runs, and what an installer needs of it."""
+
+    def __init__(
+        self, folder: Path, *, stacks: int = 2, cut: float = 0.3, timeout: float = 3.0
+    ) -> None:
+        self.folder = folder
+        self.state = folder / "state"
+        self.state.mkdir()
+        self.network = free_network()
+        self.layout_path = folder / "rack.toml"
+        text = RACK_TOML.format(network=self.network, cut=cut, timeout=timeout)
+        for number in range(stacks):
+            text += f"[[stacks]]\npin = {16 + number}\nx = {number}\ny = 0\n"
+        self.layout_path.write_text(text)
+        self.rack = parse(text)
+        self.virtual = loopback_rack(
+            self.rack, ALIASES, self.state, LoopbackOptions(self.network, boot_seconds=0.05)
+        )
+        self.database = Database(self.state / "pirack.db")
+        self.inventory = Inventory(self.database)
+        self.config_path = self.state / "dhcpd" / "dhcpd.conf"
+        self.log_path = self.state / "dhcpd" / "dhcpd.log"
+        self.reports: list[ProgressReport] = []
+        self.synced: list[str] = []
+
+    @property
+    def rasps(self) -> list[Rasp]:
+        """What an install finds here."""
+        return self.virtual.inventory()
+
+    @property
+    def known_rasps(self) -> list[Rasp]:
+        return list(self.inventory.rasps().values())
+
+    @property
+    def power(self) -> list[bool]:
+        return [has_power for has_power, _ in self.virtual.stack_power().values()]
+
+    @property
+    def messages(self) -> list[str]:
+        return [report.message for report in self.reports if report.message]
+
+    @property
+    def relays(self) -> Relays:
+        """The relays as a program gets them that has just started."""
+        factory = partial(VirtualFactory, partial(control.handle, self.virtual))
+        return Relays(self.rack, self.database, factory=factory)
+
+    def inject_fault(self, stack: int, slot: int, fault: Fault) -> None:
+        self.virtual.inject_fault([self.rack.stack(stack).slots[slot - 1]], fault)
+
+    def dependencies(self, **other: Any) -> InstallDependencies:
+        world = InstallDependencies(
+            self.rack,
+            self.relays,
+            self.inventory,
+            Journal(self.database),
+            DhcpConfigFile(
+                self.config_path, DhcpdRenderer(self.rack, self.config_path), AutoReloadServer()
+            ),
+            partial(LogFile, self.log_path),
+            partial(TcpPinger, PING_PORT),
+            sync=lambda addresses: self.synced.extend(map(str, addresses)),
+        )
+        return replace(world, **other)
+
+    def run(
+        self,
+        dependencies: InstallDependencies | None = None,
+        request: InstallRequest | None = None,
+        *,
+        on_progress: Callable[[ProgressReport], None] = lambda report: None,
+        stop: threading.Event | None = None,
+    ) -> InstallRecord:
+        """Do a task; return what the journal has of it."""
+        dependencies = dependencies or self.dependencies()
+        request = request or InstallRequest(InstallKind.INSTALL, "tester")
+
+        def tell(report: ProgressReport) -> None:
+            self.reports.append(report)
+            on_progress(report)
+
+        number = installer.create(dependencies, request)
+        return installer.run(dependencies, request, number, tell, stop or threading.Event())
+
+
+@contextmanager
+def running_fixture(folder: Path, **options: Any) -> Iterator[InstallFixture]:
+    """Give a lab whose rack runs until the block is left."""
+    lab = InstallFixture(folder, **options)
+    end = threading.Event()
+
+    def tick() -> None:
+        while not end.wait(TICK_SECONDS):
+            lab.virtual.advance()
+
+    thread = threading.Thread(target=tick, name="lab")
+    with control.serving(lab.virtual, lab.state):
+        lab.virtual.power_on()
+        thread.start()
+        try:
+            yield lab
+        finally:
+            end.set()
+            thread.join()
+            lab.virtual.close()

@@ -1,0 +1,42 @@
+"""Installs of a rack of namespaces, by the installer's command."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from tests.virtual_rack.namespace_rack_process import NamespaceRackProcess
+
+
+class NamespaceInstall:
+    """An install that was run: what it told, line by line, and how it ended."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        *reports, self.result = map(json.loads, lines)
+        self.last_report: Mapping[str, Any] = reports[-1]
+
+
+@contextmanager
+def running_installer(
+    rack: NamespaceRackProcess, *options: str
+) -> Iterator["subprocess.Popen[str]"]:
+    """Have the installer run on the master until the block is left."""
+    dhcpd = rack.state_folder / "dhcpd"
+    with rack.running_on_master(
+        *(sys.executable, "-m", "dhcp_installer", "--yes", "--json"),
+        *("--rack", str(rack.rack_toml), "--db", str(rack.state_folder / "pirack.db")),
+        *("--dhcpd-conf", str(dhcpd / "dhcpd.conf"), "--dhcp-log", f"file:{dhcpd / 'dhcpd.log'}"),
+        *options,
+    ) as process:
+        yield process
+
+
+def run_install(
+    rack: NamespaceRackProcess, *options: str, timeout: float = 240.0
+) -> NamespaceInstall:
+    """Install a rack."""
+    with running_installer(rack, *options) as process:
+        output, _ = process.communicate(timeout=timeout)
+        return NamespaceInstall(output.splitlines())

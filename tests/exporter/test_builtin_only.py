@@ -1,0 +1,91 @@
+"""Which commands share a shell, and that none of them leaves a trace there."""
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from exporter.aliases import DEFAULT_PATH, load
+from exporter.builtin_only import assigned_variables
+from exporter.shared_shell import BuiltinOnlyCommand, SharedShell
+
+PROBE = '[ "$ROOT" = /x ] && read -r x z < /proc/version && echo "7$y$x"'
+
+
+def test_every_packaged_alias_is_plain_or_the_exporter_s_own() -> None:
+    apart = {a.command for a in load(DEFAULT_PATH).metrics if assigned_variables(a.command) is None}
+    assert apart == {"statvfs / available", "statvfs / size", "btime"}
+
+
+@pytest.mark.parametrize(
+    ("command", "sets"),
+    [
+        ("echo 1", frozenset()),
+        ("read -r x _ < /proc/loadavg && echo $x", frozenset({"x", "_"})),
+        ("x=$((1 + (2 << 3) % 5)); echo ${x%.*}", frozenset({"x"})),
+        ('for f in /sys/*/x[0-9]; do read -r v < "$f"; done', frozenset({"f", "v"})),
+        ("case $x in a|b*) echo 1;; *) echo 2;; esac", frozenset()),
+        ("while read -r k; do\ncase $k in\nx) echo 1\n;;\nesac\ndone < /f", frozenset({"k"})),
+        ("if [ -e /x ]; then echo 1; elif ! true; then echo 2; else echo 3; fi", frozenset()),
+        ("read -r x < /f 2>/dev/null || echo 0", frozenset({"x"})),
+        ("printf '%s $(id) `id`\\n' \"a;b|c&d>e\"", frozenset()),
+        ("x=1 y=2; echo \\\n  $x", frozenset({"x", "y"})),
+    ],
+)
+def test_what_reads_computes_and_prints_by_builtins_is_plain(
+    command: str, sets: frozenset[str]
+) -> None:
+    assert assigned_variables(command) == sets
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "exit 3", "kill $$", "cd /", "unset PATH", "set -e", "exec </dev/null", "trap x EXIT",
+        "IFS=x", "PATH=/x", "ROOT=/", "read IFS", "for PATH in x; do true; done", "umask 0",
+        "ls", "/bin/ls", "./x", "$x", "'echo' 1", "e\\cho", "echo 1 | cat", "echo 1 &",
+        "echo `id`", 'echo "$(id)"', 'echo "`id`"', "echo $((1 + $(id)))", 'echo "$((`id`))"',
+        "(echo)", "{ echo; }", "f() { echo; }", "echo() { true; }", "function f", "alias echo=id",
+        ". /x", "eval echo", "command id", "x=1 id", "! id", "if id; then true; fi", "then id",
+        "while id; do true; done", "echo; id", "echo && id", "echo || id", "echo\nid", "fi; id",
+        "case x in x) id;; esac", "case x in x) true;; y) id;; esac", "echo a) id", "esac id",
+        "echo > /x", "echo >> /x", "echo 2> /x", "echo 2>/dev/null2", "read x <&3", "cat << E\nE",
+        "echo $((x=1))", "echo $((x+=1))", "echo $((x<<=1))", "echo $((x++))", "echo ${x=1}",
+        "echo ${x:=1}", "echo ${x?}", "echo 'a", 'echo "a', "echo $((1", "echo ${x", "echo # c",
+        "printf -v x 1", "read -u 3 x", "read $x", "read x$y", "x[1]=2", "echo <(id)", "readonly x",
+        "export x=1", "local x", "return", "shift", "sleep 1", "time true", "coproc x", "[[ 1 ]]",
+        "echo \x85", "for x; do true; done", "until id; do true; done", "echo $'a'", "export",
+    ],
+)  # fmt: skip
+def test_whatever_else_there_is_gets_a_process(command: str) -> None:
+    assert assigned_variables(command) is None
+
+
+FRAGMENTS = [
+    "echo", "read", "-r", "x", "y", "1", "$x", '"$y"', "=", "x=", "y=1", "<", "/proc/loadavg",
+    "/nowhere", ";", "\n", "&&", "||", ";;", "if", "then", "else", "fi", "while", "do", "done",
+    "for", "in", "case", "esac", ")", "|", "*", "true", "false", "[", "]", "!", "break",
+    "continue", "$((", "))", "+", "printf", "'%s'", "{", "}", "(", "id", "exit", "ROOT=", "#",
+    "$(id)", "`id`", "2>/dev/null", ">", "&", "\\\n", "'", '"', "${x%1}", "${x:-2}", "1/0",
+]  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(["echo", "1", "\n", "}"])
+@example(["while", "true", ";", "do", "true", ";", "done"])
+@example(["for", "x", "in", "1", ";", "do", "continue", ";", "done"])
+@given(st.lists(st.sampled_from(FRAGMENTS), min_size=1, max_size=12))
+def test_no_plain_command_changes_what_comes_behind_it(words: list[str]) -> None:
+    command = " ".join(words)
+    sets = assigned_variables(command)
+    if sets is None:
+        return
+    shell = SharedShell({"ROOT": "/x", "PATH": "/nowhere"})
+    odd = BuiltinOnlyCommand(command, sets, 0.1)
+    probe = BuiltinOnlyCommand(PROBE, frozenset({"x", "z"}), 2)
+    try:
+        for _ in range(2):
+            results = shell.run((odd, probe), deadline=float("inf"))
+            # The odd one may well break the shell; then the others run again without it.
+            assert not results or results[1].output == b"7Linux\n"
+    finally:
+        shell.end()

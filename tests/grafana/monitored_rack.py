@@ -1,0 +1,148 @@
+"""A room whose rack a real Prometheus and a real blackbox_exporter watch, with much that is wrong.
+
+01-1 is dead and 01-2 hot; 02-1 has too weak a supply and 02-2 a root file system that is read-only;
+stack 3 is switched off; one alias fails on every rasp. Alerts come at once.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from controller.auth.roles import Role
+from controller.auth.tokens import Tokens
+from exporter.aliases import DEFAULT_PATH
+from rack.database import Database
+from tests.controller.rack_process import ROOT, ControllerProcess, RackProcess
+from tests.helpers.waiting import free_port, wait_until
+from tools.programs import find
+from virtual_rack import control
+from virtual_rack.demo.processes import ManagedProcess, ProcessSpec, stop_all
+from virtual_rack.demo.speed_up import shorten_durations
+
+_FAILING_ALIAS = "\n[broken]\n# A sensor that is not there.\nsensor = exit 1\n"
+_FAULTS = {"1/1": "dead", "1/2": "hot", "2/1": "undervoltage", "2/2": "readonly"}
+_SPEED_FACTOR = 100_000
+
+
+class MonitoredRack(RackProcess):
+    """A room with its watchers."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, contact="normally_closed")
+        self.blackbox_port = free_port()
+        self._services: list[ManagedProcess] = []
+        self._token = ""
+
+    def controller_arguments(self, port: int) -> list[str]:
+        conf, log = self.folder / "dhcpd.conf", self.folder / "dhcpd.log"
+        conf.touch()
+        log.touch()
+        return [
+            *super().controller_arguments(port),
+            *("--blackbox", f"127.0.0.1:{self.blackbox_port}", "--dhcpd-conf", str(conf)),
+            *("--dhcp-server", "watching", "--dhcp-log", f"file:{log}"),
+        ]
+
+    @property
+    def pin_environment(self) -> Mapping[str, str]:
+        """As of any room, and the DHCP server by which an install checks what it writes."""
+        dhcpd = find("dhcpd")
+        path = os.pathsep.join((str(dhcpd.path.parent), os.environ["PATH"]))
+        return {**super().pin_environment, **dhcpd.extra_environment, "PATH": path}
+
+    def write_aliases(self) -> Path:
+        file = self.folder / "aliases.ini"
+        file.write_text(DEFAULT_PATH.read_text(encoding="utf-8") + _FAILING_ALIAS)
+        return file
+
+    def send_request(
+        self, controller: ControllerProcess, path: str, method: str = "POST", **body: object
+    ) -> None:
+        """Demand something of the controller, as a program does."""
+        if not self._token:
+            database = Database(self.state_folder / "pirack.db")
+            self._token = Tokens(database).add("dashboards", Role.OPERATOR)
+        answer = requests.request(
+            method,
+            f"{controller.url}/api/v1.0/{path}",
+            json=body if method == "POST" else None,
+            headers={"Authorization": f"Bearer {self._token}"},
+            timeout=10,
+        )
+        assert answer.ok, answer.text
+
+    def inject_faults(self) -> None:
+        for places, fault in _FAULTS.items():
+            request = {"do": "fault", "places": [places], "fault": fault}
+            assert "error" not in control.send(self.state_folder, request)
+
+    def start_monitoring(self) -> None:
+        home = self.targets_folder.parent
+        shutil.copy(ROOT / "prometheus" / "prometheus.yml", home)
+        (home / "rules").mkdir()
+        for rules in (ROOT / "prometheus" / "rules").glob("*.yml"):
+            (home / "rules" / rules.name).write_text(
+                shorten_durations(rules.read_text(), _SPEED_FACTOR)
+            )
+        self._start_service(
+            "prometheus",
+            f"--config.file={home / 'prometheus.yml'}",
+            f"--storage.tsdb.path={home / 'data'}",
+            f"--web.listen-address=127.0.0.1:{self.prometheus_port}",
+            ready_url=f"http://127.0.0.1:{self.prometheus_port}/-/ready",
+        )
+        self._start_service(
+            "blackbox_exporter",
+            f"--config.file={ROOT / 'prometheus' / 'blackbox.yml'}",
+            f"--web.listen-address=127.0.0.1:{self.blackbox_port}",
+            ready_url=f"http://127.0.0.1:{self.blackbox_port}/-/healthy",
+        )
+
+    def _start_service(self, name: str, *arguments: str, ready_url: str) -> None:
+        program = find(name)
+        log = self.folder / f"{name}.log"
+        argv = [str(program.path), *arguments]
+        running = ManagedProcess(
+            ProcessSpec(name, argv, log, ready_url, extra_environment=program.environment)
+        )
+        self._services.append(running)
+
+        def is_ready() -> bool:
+            assert running.exit_status is None, running.last_output
+            try:
+                return requests.get(ready_url, timeout=2).ok
+            except requests.ConnectionError:
+                return False
+
+        wait_until(is_ready)
+
+    def query_prometheus(self, path: str, **parameters: str | float) -> Any:
+        """Return what Prometheus' API says."""
+        url = f"http://127.0.0.1:{self.prometheus_port}/api/v1/{path}"
+        answer: Mapping[str, Any] = requests.get(url, params=parameters, timeout=10).json()
+        assert answer["status"] == "success", answer
+        return answer["data"]
+
+    def close(self) -> None:
+        stop_all(self._services)
+        super().close()
+
+
+@contextmanager
+def running_monitored_rack(folder: Path) -> Iterator[tuple[MonitoredRack, ControllerProcess]]:
+    """Give a room in which much is wrong, and its controller."""
+    room = MonitoredRack(folder)
+    try:
+        room.start_rack("--aliases", str(room.write_aliases()))
+        controller = room.start_controller()
+        room.start_monitoring()
+        room.send_request(controller, "stacks/execute", id=3, action="power_off", force=True)
+        room.inject_faults()
+        yield room, controller
+    finally:
+        room.close()

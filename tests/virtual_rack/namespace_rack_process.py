@@ -1,0 +1,260 @@
+"""A virtual rack of namespaces that runs, and what can be seen of it from its master."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from rack.layout_file import load
+from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
+from tools.programs import find
+from virtual_rack import control
+from virtual_rack.network_namespace import inside
+
+ROOT = Path(__file__).parents[2]
+
+RACK_TOML_TEMPLATE = """
+name = "small"
+slots = {slots}
+[network]
+subnet = "10.23.0.0/16"
+master = "10.23.0.1"
+address = "10.23.{{stack}}.{{slot}}"
+[relays]
+active_high = true
+contact = "normally_closed"
+"""
+STACK_TEMPLATE = """
+[[stacks]]
+pin = {pin}
+x = {x}
+y = 0
+"""
+
+
+def write_layout(path: Path, stacks: int, slots: int, extra_tables: str = "") -> Path:
+    """Write a rack.toml; `extra_tables` are further ones."""
+    rows = [STACK_TEMPLATE.format(pin=16 + i, x=i) for i in range(stacks)]
+    path.write_text(RACK_TOML_TEMPLATE.format(slots=slots) + extra_tables + "".join(rows))
+    return path
+
+
+class NamespaceRackProcess:
+    """A rack that runs; `outer_process` is the process that it was started as."""
+
+    def __init__(self, folder: Path, outer: subprocess.Popen[str], rack: Path) -> None:
+        self.state_folder = folder / "state"
+        self.outer_process = outer
+        self.rack_toml = rack
+        self.layout = load(rack)
+        self._log = folder / "virtual_rack.log"
+        self._busybox = find("udhcpc").path.resolve()
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def dhcpd_log(self) -> str:
+        return (self.state_folder / "dhcpd" / "dhcpd.log").read_text(errors="replace")
+
+    def console_log(self, name: str) -> str:
+        """What the processes of a rasp said."""
+        return (self.state_folder / "rasps" / name / "console.log").read_text(errors="replace")
+
+    def send(self, command: str, **request: object) -> Any:
+        reply = control.send(self.state_folder, {"do": command, **request})
+        assert "error" not in reply, reply
+        return reply
+
+    def inject_fault(self, target: str, fault: str) -> None:
+        self.send("fault", places=[target], fault=fault)
+
+    def clear_faults(self, target: str) -> None:
+        self.send("heal", places=[target], fault=None)
+
+    @property
+    def phases(self) -> dict[str, str]:
+        """How far each rasp is, by its name."""
+        return {name: rasp["phase"] for name, rasp in self.send("status")["rasps"].items()}
+
+    def switch_stack(self, stack: int, power: str) -> None:
+        """Drive the pin of a stack, whose relay is wired as normally closed."""
+        pin = self.layout.stack(stack).pin
+        self.send("drive", pin=pin, output=True, high=power == "off")
+
+    @contextmanager
+    def in_master_network(self) -> Iterator[None]:
+        """Have this thread in the master's network until the block is left."""
+        with inside(self._network_namespace):
+            yield
+
+    @cached_property
+    def _network_namespace(self) -> Path:
+        return Path(f"/proc/{control.server_process_id(self.state_folder)}/ns/net")
+
+    def address(self, name: str) -> str:
+        return next(str(slot.address) for slot in self.layout.slots if slot.name == name)
+
+    def answers_ping(self, address: str) -> bool:
+        words = [str(self._busybox), "ping", "-c", "1", "-W", "1", address]
+        with self.in_master_network():
+            done = subprocess.run(words, capture_output=True, timeout=TIMEOUT_SECONDS, check=False)
+        return done.returncode == 0
+
+    def answers_ssh(self, address: str) -> bool:
+        with self.in_master_network():
+            try:
+                with socket.create_connection((address, 22), 1.0) as connection:
+                    return connection.recv(8) == b"SSH-2.0-"
+            except OSError:
+                return False
+
+    def accepts_connection(self, address: str, port: int) -> bool:
+        with self.in_master_network():
+            try:
+                socket.create_connection((address, port), 1.0).close()
+            except OSError:
+                return False
+            return True
+
+    def scrape(self, address: str, port: int = 9849) -> str:
+        """Return a rasp's metrics; none where its exporter does not answer."""
+        with self.in_master_network():
+            try:
+                return requests.get(f"http://{address}:{port}/metrics", timeout=2).text
+            except requests.RequestException:
+                return ""
+
+    def answers(self, name: str) -> bool:
+        """Tell whether a rasp answers in each way."""
+        address = self.address(name)
+        return (
+            self.answers_ssh(address) and self.answers_ping(address) and bool(self.scrape(address))
+        )
+
+    @property
+    def answering_rasps(self) -> list[str]:
+        return [slot.name for slot in self.layout.slots if self.answers(slot.name)]
+
+    def wait_until_all_answer(self) -> None:
+        wait_until(lambda: len(self.answering_rasps) == len(self.layout.slots))
+
+    def wait_until_answers(self, name: str) -> None:
+        wait_until(lambda: self.answers(name))
+
+    def ssh(self, name: str, action: str) -> subprocess.CompletedProcess[str]:
+        """Ask a rasp for an action."""
+        return self.run_on_master(self.ssh_command(name, action))
+
+    def ssh_command(self, name: str, action: str) -> list[str]:
+        """How people ask, by OpenSSH with what the rack has made for it."""
+        folder = self.state_folder / "ssh"
+        return [
+            *(*find("ssh").command, "-F", "none", "-o", "BatchMode=yes"),
+            *("-i", str(folder / "id_ed25519")),
+            *("-o", f"UserKnownHostsFile={folder / 'known_hosts'}"),
+            *(f"root@{self.address(name)}", action),
+        ]
+
+    def run_on_master(self, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """Run a command on the master."""
+        return run_virtual_rack("enter", "--state", str(self.state_folder), "--", *argv)
+
+    @property
+    def pin_environment(self) -> dict[str, str]:
+        """The environment in which a program has the pins of this rack's master."""
+        pins = {
+            "GPIOZERO_PIN_FACTORY": "virtual_rack",
+            "PIRACK_VIRTUAL_RACK": str(self.state_folder),
+        }
+        return os.environ | pins
+
+    @contextmanager
+    def running_on_master(self, *argv: str) -> Iterator[subprocess.Popen[str]]:
+        """Have a command run on the master, which has its pins, until the block is left."""
+        words = ["enter", "--state", str(self.state_folder), "--", *argv]
+        with subprocess.Popen(
+            [sys.executable, "-m", "virtual_rack", *words],
+            cwd=ROOT,
+            env=self.pin_environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+
+def run_virtual_rack(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m virtual_rack`."""
+    return subprocess.run(
+        [sys.executable, "-m", "virtual_rack", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def start_namespace_rack(
+    folder: Path,
+    arguments: Sequence[str],
+    *,
+    stacks: int,
+    slots: int,
+    extra_tables: str = "",
+    launcher: Sequence[str] = (),
+) -> NamespaceRackProcess:
+    """Start a rack, by a command that stands `launcher` it, and wait until it runs."""
+    rack = write_layout(folder / "rack.toml", stacks, slots, extra_tables)
+    log = folder / "virtual_rack.log"
+    with log.open("a") as output:
+        outer = subprocess.Popen(
+            [
+                *(
+                    *launcher,
+                    sys.executable,
+                    "-m",
+                    "virtual_rack",
+                    "run",
+                    "--network",
+                    "namespaces",
+                ),
+                *("--rack", str(rack), "--state", str(folder / "state"), *arguments),
+            ],
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    wait_until(lambda: outer.poll() is not None or "rasps on" in log.read_text())
+    assert outer.poll() is None, log.read_text()
+    return NamespaceRackProcess(folder, outer, rack)
+
+
+@contextmanager
+def running_namespace_rack(
+    folder: Path, *arguments: str, stacks: int, slots: int, extra_tables: str = ""
+) -> Iterator[NamespaceRackProcess]:
+    """Give a rack that runs until the block is left; needs root, who may enter it by a thread."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can have a thread of its own in the master's network")
+    room = start_namespace_rack(
+        folder, arguments, stacks=stacks, slots=slots, extra_tables=extra_tables
+    )
+    try:
+        yield room
+    finally:
+        room.outer_process.terminate()
+        room.outer_process.wait(TIMEOUT_SECONDS)

@@ -1,0 +1,22 @@
+"""Scripts by which a program is found on a PATH, wherever it is."""
+
+import shlex
+from pathlib import Path
+
+from tools.programs import Program
+
+
+def write_wrapper(program: Program, folder: Path) -> None:
+    """Write a script of the program's name that runs it, unpacked or not.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    settings = [
+        f"export {name}={shlex.quote(text)}" for name, text in program.extra_environment.items()
+    ]
+    path = folder / program.name
+    path.write_text(
+        "\n".join(["#!/bin/sh", *settings, f'exec {shlex.join(program.command)} "$@"', ""])
+    )
+    path.chmod(0o755)

@@ -1,0 +1,1 @@
+"""The demo: a virtual rack with Prometheus, Alertmanager and the controller on loopback."""

@@ -1,0 +1,39 @@
+"""Who may switch the demo's rack: an operator and a token, made anew for each run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.auth.passwords import random_password
+from controller.auth.roles import Role
+from controller.auth.tokens import Tokens
+from controller.auth.users import Users
+from rack.database import Database
+
+_USER_NAME, _TOKEN_NAME = "operator", "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What somebody logs in with, and what a program sends."""
+
+    user: str
+    password: str
+    token: str
+
+
+def create_credentials(database: Path) -> Credentials:
+    """Make an operator and an operator's token; those of earlier runs are void.
+
+    Raises:
+        DatabaseError: the database cannot be written.
+    """
+    opened = Database(database)
+    users, tokens = Users(opened), Tokens(opened)
+    password = random_password()
+    if users.exists(_USER_NAME):
+        users.set_password(_USER_NAME, password)
+    else:
+        users.add(_USER_NAME, Role.OPERATOR, password)
+    if any(token.name == _TOKEN_NAME for token in tokens.all()):
+        tokens.revoke(_TOKEN_NAME)
+    return Credentials(_USER_NAME, password, tokens.add(_TOKEN_NAME, Role.OPERATOR))

@@ -1,0 +1,41 @@
+"""The demo's rack.toml: the given one, on the demo's own network, with an install of a minute."""
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+_INSTALL_SETTINGS = {"timeout_seconds": 30.0, "cut_seconds": 2.0, "stagger_seconds": 0.5}
+"""For rasps that boot in 5 s, and in 15 under the fault `slow`."""
+
+
+def write_layout(source: Path, destination: Path, network: str) -> None:
+    """Write the demo's own rack.toml; `network` is the first two octets of its addresses.
+
+    `source` must be one that can be used.
+    """
+    tables = tomllib.loads(source.read_text(encoding="utf-8"))
+    tables["network"] |= {
+        "subnet": f"{network}.0.0/16",
+        "master": f"{network}.0.1",
+        "address": f"{network}.{{stack}}.{{slot}}",
+    }
+    tables["install"] = tables.get("install", {}) | _INSTALL_SETTINGS
+    destination.write_text("\n".join(_toml_lines(tables)) + "\n", encoding="utf-8")
+
+
+def _toml_lines(tables: Mapping[str, Any]) -> Iterator[str]:
+    """Give TOML's lines; strings, numbers and lists of strings are there as JSON has them."""
+    yield from (
+        f"{key} = {json.dumps(value)}"
+        for key, value in tables.items()
+        if not isinstance(value, dict) and key != "stacks"
+    )
+    for key, value in tables.items():
+        if isinstance(value, dict):
+            yield f"\n[{key}]"
+            yield from _toml_lines(value)
+    for stack in tables.get("stacks", ()):
+        yield "\n[[stacks]]"
+        yield from _toml_lines(stack)

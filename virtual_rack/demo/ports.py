@@ -1,0 +1,37 @@
+"""Who holds a port: told to people whose demo cannot start."""
+
+import contextlib
+import socket
+
+import psutil
+
+
+def process_on_port(address: str, port: int) -> str | None:
+    """Return who holds a TCP port, such as `prometheus (process 4711)`; None if it is free."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            return _listening_process(port) or error.strerror or "another program"
+    return None
+
+
+def _listening_process(port: int) -> str | None:
+    # Without root the processes of other users cannot be seen.
+    with contextlib.suppress(psutil.AccessDenied):
+        for connection in psutil.net_connections("tcp"):
+            if (
+                connection.status == psutil.CONN_LISTEN
+                and connection.laddr
+                and connection.laddr.port == port
+                and connection.pid is not None
+            ):
+                return _process_name(connection.pid)
+    return None
+
+
+def _process_name(pid: int) -> str:
+    with contextlib.suppress(psutil.Error):
+        return f"{psutil.Process(pid).name()} (process {pid})"
+    return f"process {pid}"
