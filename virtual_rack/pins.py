@@ -82,17 +82,17 @@ class VirtualPin(MockPin):
 
     def output_with_state(self, state: bool) -> None:
         """Drive the pin at a level, from the first moment on."""
-        self.factory.tell(self._number, "output", high=bool(state))
+        self.factory.drive(self._number, "output", high=bool(state))
         self._function = "output"
         self._change_state(bool(state))
 
     def _set_function(self, value: str) -> None:
         super()._set_function(value)
-        self.factory.tell(self._number, self._function, high=self._state)
+        self.factory.drive(self._number, self._function, high=self._state)
 
     def _set_state(self, value: bool) -> None:
         if self._function == "output":
-            self.factory.tell(self._number, "output", high=bool(value))
+            self.factory.drive(self._number, "output", high=bool(value))
         super()._set_state(value)
 
 
