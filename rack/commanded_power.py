@@ -30,13 +30,13 @@ def load_all(database: Database) -> dict[int, CommandedPower]:
     """
     with database.connection() as connection:
         rows = connection.execute(
-            "SELECT stack, is_on, since, boot_id, before_install FROM commanded_power"
+            "SELECT stack, is_on, since, boot_id, power_before_install FROM commanded_power"
         ).fetchall()
     return {
         stack: CommandedPower(
             bool(is_on), since, boot_id, None if before_install is None else bool(before_install)
         )
-        for stack, is_on, since, boot_id, before_install in rows
+        for stack, is_on, since, boot_id, power_before_install in rows
     }
 
 
@@ -56,7 +56,7 @@ def save(database: Database, powers: Mapping[int, CommandedPower]) -> None:
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(
             "INSERT OR REPLACE INTO commanded_power"
-            " (stack, is_on, since, boot_id, before_install) VALUES (?, ?, ?, ?, ?)",
+            " (stack, is_on, since, boot_id, power_before_install) VALUES (?, ?, ?, ?, ?)",
             rows,
         )
         connection.execute("COMMIT")

@@ -7,115 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from rack import schema
 from rack.errors import DatabaseError
 
 _APPLICATION_ID = 0x50695261  # "PiRa": tells our file from any other SQLite file
-
-# Each entry's statements bring the schema one version further; `PRAGMA user_version` counts them.
-# Entries are added, never changed: a rack in use has run the older ones.
-_MIGRATIONS = (
-    (
-        """
-        CREATE TABLE rasps (
-          stack   INTEGER NOT NULL,
-          slot    INTEGER NOT NULL,
-          mac     TEXT    NOT NULL UNIQUE,
-          address TEXT    NOT NULL UNIQUE,
-          PRIMARY KEY (stack, slot)
-        ) STRICT
-        """,
-    ),
-    (
-        """
-        CREATE TABLE commanded_power (
-          stack   INTEGER NOT NULL PRIMARY KEY,
-          is_on   INTEGER NOT NULL CHECK (is_on IN (0, 1)),
-          since   REAL    NOT NULL,
-          boot_id TEXT    NOT NULL
-        ) STRICT
-        """,
-    ),
-    (
-        """
-        CREATE TABLE users (
-          name          TEXT NOT NULL PRIMARY KEY,
-          role          TEXT NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),
-          password_hash TEXT NOT NULL,
-          created       REAL NOT NULL
-        ) STRICT
-        """,
-        """
-        CREATE TABLE sessions (
-          digest TEXT NOT NULL PRIMARY KEY,
-          user   TEXT NOT NULL,
-          began  REAL NOT NULL,
-          seen   REAL NOT NULL
-        ) STRICT
-        """,
-        """
-        CREATE TABLE tokens (
-          name    TEXT NOT NULL PRIMARY KEY,
-          role    TEXT NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),
-          digest  TEXT NOT NULL UNIQUE,
-          prefix  TEXT NOT NULL,
-          created REAL NOT NULL,
-          expires REAL
-        ) STRICT
-        """,
-        """
-        CREATE TABLE audit (
-          id      INTEGER PRIMARY KEY AUTOINCREMENT,
-          at      REAL NOT NULL,
-          who     TEXT NOT NULL,
-          origin  TEXT NOT NULL,
-          what    TEXT NOT NULL,
-          targets TEXT NOT NULL,
-          result  TEXT NOT NULL,
-          detail  TEXT NOT NULL
-        ) STRICT
-        """,
-    ),
-    (
-        "ALTER TABLE commanded_power ADD COLUMN before_install INTEGER",
-        """
-        CREATE TABLE installs (
-          id          INTEGER PRIMARY KEY AUTOINCREMENT,
-          kind        TEXT NOT NULL,
-          strategy    TEXT NOT NULL,
-          who         TEXT NOT NULL,
-          state       TEXT NOT NULL,
-          began       REAL NOT NULL,
-          ended       REAL,
-          report      TEXT NOT NULL,
-          steps       TEXT NOT NULL,
-          trouble     TEXT NOT NULL,
-          conf        TEXT NOT NULL,
-          wrote       INTEGER NOT NULL CHECK (wrote IN (0, 1)),
-          conf_before TEXT,
-          decided     TEXT
-        ) STRICT
-        """,
-    ),
-    (
-        """
-        CREATE TABLE orders (
-          id       INTEGER NOT NULL PRIMARY KEY,
-          action   TEXT    NOT NULL,
-          alias    TEXT,
-          scope    TEXT    NOT NULL CHECK (scope IN ('rasps', 'stacks', 'rack')),
-          ids      TEXT    NOT NULL,
-          force    INTEGER NOT NULL CHECK (force IN (0, 1)),
-          targets  TEXT    NOT NULL,
-          who      TEXT    NOT NULL,
-          origin   TEXT    NOT NULL,
-          state    TEXT    NOT NULL,
-          began    REAL    NOT NULL,
-          ended    REAL,
-          outcomes TEXT    NOT NULL
-        ) STRICT
-        """,
-    ),
-)
 
 
 class Database:
@@ -180,7 +75,7 @@ class Database:
     def _migrate(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")  # two processes may open a new file at once
         version = self._version(connection)
-        for number, statements in enumerate(_MIGRATIONS[version:], start=version + 1):
+        for number, statements in enumerate(schema.MIGRATIONS[version:], start=version + 1):
             for statement in statements:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")
@@ -199,10 +94,10 @@ class Database:
         )
         if tables and application != _APPLICATION_ID:
             raise DatabaseError(f"{self.path}: not a database of PiRack's: name another file")
-        if version > len(_MIGRATIONS):
+        if version > len(schema.MIGRATIONS):
             raise DatabaseError(
                 f"{self.path}: made by a newer PiRack (schema {version},"
-                f" this one knows {len(_MIGRATIONS)}): upgrade PiRack"
+                f" this one knows {len(schema.MIGRATIONS)}): upgrade PiRack"
             )
         return version
 

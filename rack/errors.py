@@ -1,6 +1,6 @@
 """What can be wrong with a rack's description.
 
-RackError
+PiRackError
 ├── LayoutError      rack.toml says something that cannot be (also a ValueError)
 ├── UnknownPlace     there is no such stack or slot in this rack (also a LookupError)
 ├── DatabaseError    pirack.db cannot be used as it is
@@ -11,11 +11,11 @@ RackError
 from pathlib import Path
 
 
-class RackError(Exception):
-    """The base of all errors of the package; its text is one line for people."""
+class PiRackError(Exception):
+    """Base class of PiRack's errors. The text is one line for the user."""
 
 
-class LayoutError(RackError, ValueError):
+class LayoutError(PiRackError, ValueError):
     """rack.toml says something that cannot be: which file, which key, what is wrong, the mend."""
 
     def __init__(self, path: Path, key: str, problem: str, hint: str) -> None:
@@ -23,13 +23,13 @@ class LayoutError(RackError, ValueError):
         super().__init__(": ".join(part for part in (str(path), key, problem, hint) if part))
 
 
-class UnknownTargetError(RackError, LookupError):
+class UnknownTargetError(PiRackError, LookupError):
     """There is no such stack or slot in this rack, or the words do not name any place."""
 
 
-class DatabaseError(RackError):
+class DatabaseError(PiRackError):
     """pirack.db cannot be used as it is; nothing was written to it."""
 
 
-class RelayError(RackError):
+class RelayError(PiRackError):
     """A relay cannot be driven: none of them, or one; it is as it was before."""

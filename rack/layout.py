@@ -9,7 +9,7 @@ from rack.errors import UnknownTargetError
 
 Contact = Literal["normally_open", "normally_closed"]
 AfterBoot = Literal["restore", "on", "off"]
-Anonymous = Literal["nobody", "viewer"]
+Anonymous = Literal["none", "viewer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class AccessSettings:
     the master's own, by which browsers reach the controller.
     """
 
-    anonymous: Anonymous = "nobody"
+    anonymous: Anonymous = "none"
     hosts: tuple[str, ...] = ()
 
 

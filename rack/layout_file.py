@@ -84,7 +84,7 @@ class _RelaysTable(_Table):
 
 class _AccessTable(_Table):
     anonymous: Anonymous = Field(
-        default="nobody", description='give "viewer" to let everybody look, or "nobody"'
+        default="none", description='give "viewer" to let everybody look, or "none"'
     )
     hosts: list[Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]] = Field(
         default=[],

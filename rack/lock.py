@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rack.errors import DatabaseError, RackError
+from rack.errors import DatabaseError, PiRackError
 
 CONTROLLER = "controller"
 """What the controller calls itself to those who find the lock held."""
 
 
-class DatabaseInUseError(RackError):
+class DatabaseInUseError(PiRackError):
     """Another program drives the relays of the same database; `holder` is what it calls itself."""
 
     def __init__(self, holder: str, process: str, database: Path) -> None:

@@ -1,0 +1,101 @@
+"""Database schema of pirack.db."""
+
+MIGRATIONS = (
+    (
+        """
+        CREATE TABLE rasps (
+          stack   INTEGER NOT NULL,
+          slot    INTEGER NOT NULL,
+          mac     TEXT    NOT NULL UNIQUE,
+          address TEXT    NOT NULL UNIQUE,
+          PRIMARY KEY (stack, slot)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE commanded_power (
+          stack                INTEGER NOT NULL PRIMARY KEY,
+          is_on                INTEGER NOT NULL CHECK (is_on IN (0, 1)),
+          since                REAL    NOT NULL,
+          boot_id              TEXT    NOT NULL,
+          power_before_install INTEGER CHECK (power_before_install IN (0, 1))
+        ) STRICT
+        """,
+        """
+        CREATE TABLE users (
+          name          TEXT NOT NULL PRIMARY KEY,
+          role          TEXT NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),
+          password_hash TEXT NOT NULL,
+          created_at    REAL NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE sessions (
+          token_hash   TEXT NOT NULL PRIMARY KEY,
+          user         TEXT NOT NULL,
+          created_at   REAL NOT NULL,
+          last_seen_at REAL NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE tokens (
+          name       TEXT NOT NULL PRIMARY KEY,
+          role       TEXT NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),
+          token_hash TEXT NOT NULL UNIQUE,
+          prefix     TEXT NOT NULL,
+          created_at REAL NOT NULL,
+          expires_at REAL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE audit (
+          id             INTEGER PRIMARY KEY AUTOINCREMENT,
+          time           REAL NOT NULL,
+          actor          TEXT NOT NULL,
+          client_address TEXT NOT NULL,
+          action         TEXT NOT NULL,
+          targets        TEXT NOT NULL,
+          result         TEXT NOT NULL,
+          detail         TEXT NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE installs (
+          id              INTEGER PRIMARY KEY AUTOINCREMENT,
+          kind            TEXT NOT NULL,
+          strategy        TEXT NOT NULL,
+          actor           TEXT NOT NULL,
+          state           TEXT NOT NULL,
+          started_at      REAL NOT NULL,
+          finished_at     REAL,
+          report          TEXT NOT NULL,
+          steps           TEXT NOT NULL,
+          error           TEXT NOT NULL,
+          config_path     TEXT NOT NULL,
+          config_written  INTEGER NOT NULL CHECK (config_written IN (0, 1)),
+          previous_config TEXT,
+          assignment      TEXT
+        ) STRICT
+        """,
+        """
+        CREATE TABLE orders (
+          id             INTEGER NOT NULL PRIMARY KEY,
+          action         TEXT    NOT NULL,
+          alias          TEXT,
+          scope          TEXT    NOT NULL CHECK (scope IN ('rasps', 'stacks', 'rack')),
+          ids            TEXT    NOT NULL,
+          force          INTEGER NOT NULL CHECK (force IN (0, 1)),
+          targets        TEXT    NOT NULL,
+          actor          TEXT    NOT NULL,
+          client_address TEXT    NOT NULL,
+          state          TEXT    NOT NULL,
+          started_at     REAL    NOT NULL,
+          finished_at    REAL,
+          results        TEXT    NOT NULL
+        ) STRICT
+        """,
+    ),
+)
+"""SQL statements of each schema version, oldest first. `PRAGMA user_version` counts them.
+
+Append entries and never change them: existing databases have applied the older ones.
+"""
