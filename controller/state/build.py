@@ -1,7 +1,4 @@
-"""Deciding the rack's state from what Prometheus, the inventory and the relays say.
-
-Nothing in this module asks anybody anything: see `controller.state.reader` for that.
-"""
+"""Build the rack's state from Prometheus samples, the inventory and commanded power."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -23,7 +20,7 @@ from rack.inventory import Rasp
 from rack.layout import Rack, Slot, Stack
 
 STATE_SERIES = "rack_stack_slot:pirack_rasp_state:max"
-"""The recording rule that tells a rasp's state; its values are those of `_STATE_BY_RULE_VALUE`."""
+"""Recording rule of a rasp's state. `_STATE_BY_RULE_VALUE` lists its values."""
 
 _TEMPERATURE_SERIES = "pirack_cpu_temperature_celsius"
 _LOAD_SERIES = "pirack_cpu_load1"
@@ -33,7 +30,7 @@ _CONDITION_SERIES = "pirack_power_condition"
 _BOOT_SERIES = "pirack_boot_time_seconds"
 _PING_SERIES = "probe_success"
 
-# What Prometheus works out for us has no name of its own: it comes under this label.
+# Computed samples have no metric name. This label identifies them.
 _COMPUTED = "computed"
 _CPU_BUSY_CORES, _PINGED_AT = "cpu_busy_cores", "pinged_at"
 
@@ -47,13 +44,13 @@ _STATE_BY_RULE_VALUE: Mapping[float, tuple[RaspStatus, TemperatureLevel | None]]
 
 
 def state_label(value: float) -> str:
-    """Return the word for a number of the state rule: a state, or how warm a rasp that is up is."""
-    state, warmth = _STATE_BY_RULE_VALUE.get(value, (RaspStatus.UNKNOWN, None))
-    return warmth if warmth in {TemperatureLevel.WARM, TemperatureLevel.HOT} else state
+    """Return the label of a value of the state rule: a state, `warm` or `hot`."""
+    state, level = _STATE_BY_RULE_VALUE.get(value, (RaspStatus.UNKNOWN, None))
+    return level if level in {TemperatureLevel.WARM, TemperatureLevel.HOT} else state
 
 
 def state_query(rack: Rack) -> str:
-    """Return the one PromQL expression that fetches all that `build_rack_state` wants to know of a rack."""
+    """Return the PromQL expression for all samples that `build_rack_state` needs."""
     names = "|".join(
         [
             STATE_SERIES,
@@ -66,17 +63,17 @@ def state_query(rack: Rack) -> str:
             _PING_SERIES,
         ]
     )
-    here = f'rack="{rack.name}"'
+    matcher = f'rack="{rack.name}"'
     computed = {
-        _CPU_BUSY_CORES: f"rate(pirack_cpu_busy_seconds_total{{{here}}}[30s])",
-        _PINGED_AT: f"timestamp({_PING_SERIES}{{{here}}})",
+        _CPU_BUSY_CORES: f"rate(pirack_cpu_busy_seconds_total{{{matcher}}}[30s])",
+        _PINGED_AT: f"timestamp({_PING_SERIES}{{{matcher}}})",
     }
     return " or ".join(
         [
-            f'last_over_time({{__name__=~"{names}", {here}}}[{MAX_SAMPLE_AGE_SECONDS}s])',
+            f'last_over_time({{__name__=~"{names}", {matcher}}}[{MAX_SAMPLE_AGE_SECONDS}s])',
             *(
-                f'label_replace({wanted}, "{_COMPUTED}", "{name}", "", "")'
-                for name, wanted in computed.items()
+                f'label_replace({expression}, "{_COMPUTED}", "{name}", "", "")'
+                for name, expression in computed.items()
             ),
         ]
     )
@@ -84,7 +81,7 @@ def state_query(rack: Rack) -> str:
 
 @dataclass(slots=True)
 class _SlotSamples:
-    """What the samples say of one place."""
+    """Samples of one slot."""
 
     values: dict[str, float] = field(default_factory=dict)
     conditions: dict[str, set[str]] | None = None
@@ -95,9 +92,9 @@ class _SlotSamples:
             return
         if self.conditions is None:
             self.conditions = {"now": set(), "boot": set()}
-        since = self.conditions.get(sample.labels.get("since", ""))
-        if since is not None and sample.value:
-            since.add(sample.labels.get("condition", ""))
+        active = self.conditions.get(sample.labels.get("since", ""))
+        if active is not None and sample.value:
+            active.add(sample.labels.get("condition", ""))
 
     def conditions_of(self, since: str) -> frozenset[str] | None:
         return None if self.conditions is None else frozenset(self.conditions[since])
@@ -116,27 +113,26 @@ def build_rack_state(
     """Return the state of a rack.
 
     Args:
-        rack: its layout.
-        rasps: its inventory, by (stack, slot).
-        samples: Prometheus' answer to `state_query`; empty where it gave none.
-        error: why it gave none.
-        commanded: what each stack was last commanded to have, by its number; a stack that is not
-            in it is one whose power nobody knows.
-        reserved_by: who has a stack just now, by its number.
-        now: seconds since the epoch.
+        rack: Layout of the rack.
+        rasps: Inventory, by (stack, slot).
+        samples: Result of `state_query`. Empty if the query failed.
+        error: Error of the query.
+        commanded: Commanded power by stack number. The power of other stacks is unknown.
+        reserved_by: Holders of reservations by stack number.
+        now: Current time in seconds since the epoch.
     """
-    readings: defaultdict[tuple[str, str], _SlotSamples] = defaultdict(_SlotSamples)
+    samples_by_slot: defaultdict[tuple[str, str], _SlotSamples] = defaultdict(_SlotSamples)
     for sample in samples:
-        readings[sample.labels.get("stack", ""), sample.labels.get("slot", "")].add(sample)
+        samples_by_slot[sample.labels.get("stack", ""), sample.labels.get("slot", "")].add(sample)
 
-    def decide_stack(stack: Stack) -> StackState:
-        order = (commanded or {}).get(stack.number)
-        power = _power_state(order)
-        of_rasps = tuple(
+    def build_stack_state(stack: Stack) -> StackState:
+        command = (commanded or {}).get(stack.number)
+        power = _power_state(command)
+        rasp_states = tuple(
             _build_rasp_state(
                 slot,
                 rasps.get((slot.stack, slot.number)),
-                readings[stack.name, str(slot.number)],
+                samples_by_slot[stack.name, str(slot.number)],
                 power,
                 error,
             )
@@ -145,13 +141,13 @@ def build_rack_state(
         return StackState(
             stack,
             power,
-            of_rasps,
-            observed=observed_power(of_rasps),
-            power_mismatch=power_mismatch(order, of_rasps, now, rack.orders.boot_seconds),
+            rasp_states,
+            observed=observed_power(rasp_states),
+            power_mismatch=power_mismatch(command, rasp_states, now, rack.orders.boot_seconds),
             reserved_by=(reserved_by or {}).get(stack.number, ""),
         )
 
-    return RackState(rack, tuple(map(decide_stack, rack.stacks)), error)
+    return RackState(rack, tuple(map(build_stack_state, rack.stacks)), error)
 
 
 def _power_state(commanded: CommandedPower | None) -> PowerState:
@@ -168,28 +164,28 @@ def _build_rasp_state(
             slot, None, RaspStatus.UNKNOWN, "not installed: no Pi is known in this slot"
         )
     values = samples.values
-    state, warmth = _STATE_BY_RULE_VALUE.get(
+    state, level = _STATE_BY_RULE_VALUE.get(
         values.get(STATE_SERIES, -1), (RaspStatus.UNKNOWN, None)
     )
     ping = values.get(_PING_SERIES)
     if state is RaspStatus.DOWN and power is PowerState.OFF and ping != 1:
-        state = RaspStatus.OFF  # the relay is known here before Prometheus has heard of it
-    # The last readings of a rasp that has gone are its past, not its state.
-    now = samples if state is RaspStatus.UP else _SlotSamples()
+        state = RaspStatus.OFF  # Prometheus receives the commanded power later
+    # The last samples of a rasp that is not up are outdated.
+    current = samples if state is RaspStatus.UP else _SlotSamples()
     return RaspState(
         slot,
         rasp,
         state,
         _reason(state, ping, error),
-        warmth,
-        temperature_celsius=now.values.get(_TEMPERATURE_SERIES),
-        load1=now.values.get(_LOAD_SERIES),
-        cpu_busy_cores=now.values.get(_CPU_BUSY_CORES),
-        memory_available_bytes=now.values.get(_MEMORY_AVAILABLE_SERIES),
-        memory_total_bytes=now.values.get(_MEMORY_TOTAL_SERIES),
-        conditions=now.conditions_of("now"),
-        conditions_since_boot=now.conditions_of("boot"),
-        boot_time_seconds=now.values.get(_BOOT_SERIES),
+        level,
+        temperature_celsius=current.values.get(_TEMPERATURE_SERIES),
+        load1=current.values.get(_LOAD_SERIES),
+        cpu_busy_cores=current.values.get(_CPU_BUSY_CORES),
+        memory_available_bytes=current.values.get(_MEMORY_AVAILABLE_SERIES),
+        memory_total_bytes=current.values.get(_MEMORY_TOTAL_SERIES),
+        conditions=current.conditions_of("now"),
+        conditions_since_boot=current.conditions_of("boot"),
+        boot_time_seconds=current.values.get(_BOOT_SERIES),
         answers_ping=None if ping is None else bool(ping),
         pinged_at=values.get(_PINGED_AT),
     )
@@ -198,7 +194,7 @@ def _build_rasp_state(
 def _reason(state: RaspStatus, ping: float | None, error: str) -> str:
     match state:
         case RaspStatus.UNKNOWN:
-            return error or "Prometheus has no recent reading of it"
+            return error or "Prometheus has no recent sample"
         case RaspStatus.OFF:
             return "its stack is switched off"
         case RaspStatus.DOWN if ping == 1:

@@ -1,4 +1,4 @@
-"""What Prometheus knows of one rasp or one stack: each alias now, and how it has been of late."""
+"""Read current alias values and history of a rasp or stack from Prometheus."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from controller.state.build import STATE_SERIES
 from controller.state.model import MAX_SAMPLE_AGE_SECONDS
 from controller.state.prometheus import Prometheus, Sample, Series
+from exporter.aliases import METRIC_PREFIX
 from rack.layout import Slot, Stack
 
-PREFIX = "pirack_"
-
 TIME_RANGES: Mapping[str, int] = {"1h": 3600, "6h": 6 * 3600, "24h": 86400, "7d": 7 * 86400}
-"""How far back a history may go, in seconds, by its name."""
+"""Seconds of history by name of the time range."""
 
-_POINTS_PER_SERIES = 120  # of a line: more than a small picture can show apart
+_POINTS_PER_SERIES = 120  # more points are not visible in a small chart
 
-_SUCCESS, _DURATION = f"{PREFIX}alias_success", f"{PREFIX}alias_duration_seconds"
+_SUCCESS, _DURATION = f"{METRIC_PREFIX}alias_success", f"{METRIC_PREFIX}alias_duration_seconds"
 _QUANTITY = "quantity"
 
 Point = tuple[float, float]
@@ -24,7 +23,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class LabelledValue:
-    """A value of an alias; `labels` are those that its command has printed, as `name=value`."""
+    """A value of an alias. `labels` are the labels that its command printed."""
 
     labels: str
     number: float
@@ -32,7 +31,7 @@ class LabelledValue:
 
 @dataclass(frozen=True, slots=True)
 class AliasReading:
-    """How an alias went in the last scrape: `duration_seconds` is what it took; None: nobody has read it."""
+    """Result of an alias in the last scrape. An unknown duration is None."""
 
     name: str
     is_ok: bool
@@ -42,7 +41,7 @@ class AliasReading:
 
 @dataclass(frozen=True, slots=True)
 class AliasReadings:
-    """All aliases of a rasp, by name, as they were scraped at `scraped_at` seconds since the epoch."""
+    """All aliases of a rasp, sorted by name. `scraped_at` is in seconds since the epoch."""
 
     scraped_at: float | None
     aliases: tuple[AliasReading, ...]
@@ -50,9 +49,9 @@ class AliasReadings:
 
 @dataclass(frozen=True, slots=True)
 class HistoryData:
-    """How rasps have been from `start` to `end`, each `step` seconds.
+    """History of rasps from `start` to `end`, every `step` seconds.
 
-    `series` are by quantity (`temperature`, `cpu`, `memory`, `state`), then by slot number.
+    `series` maps a quantity (`temperature`, `cpu`, `memory`, `state`) to points by slot number.
     """
 
     start: float
@@ -62,12 +61,12 @@ class HistoryData:
 
 
 class RaspHistory:
-    """Asks Prometheus for more than the rack's state.
+    """Reader of alias values and history.
 
     Args:
-        rack: the rack's name.
-        prometheus: who knows the readings.
-        clock: seconds since the epoch.
+        rack: Name of the rack.
+        prometheus: Client of the Prometheus that scrapes the rack.
+        clock: Returns seconds since the epoch.
     """
 
     def __init__(
@@ -78,73 +77,74 @@ class RaspHistory:
         self._clock = clock
 
     def aliases(self, slot: Slot) -> AliasReadings:
-        """Return what each alias of a rasp said in the last scrape.
+        """Return the alias values of a rasp from the last scrape.
 
         Raises:
-            PrometheusUnavailable: Prometheus gives no answer.
+            PrometheusUnavailableError: If Prometheus does not return a valid response.
         """
-        place = f'job="rasp", rack="{self.rack}", stack="{slot.stack:02}", slot="{slot.number}"'
+        matchers = f'job="rasp", rack="{self.rack}", stack="{slot.stack:02}", slot="{slot.number}"'
         samples = self._prometheus.query(
-            f'last_over_time({{__name__=~"{PREFIX}.+", {place}}}[{MAX_SAMPLE_AGE_SECONDS}s])'
-            f' or label_replace(timestamp(up{{{place}}}), "{_QUANTITY}", "scraped", "", "")'
+            f'last_over_time({{__name__=~"{METRIC_PREFIX}.+", {matchers}}}'
+            f"[{MAX_SAMPLE_AGE_SECONDS}s])"
+            f' or label_replace(timestamp(up{{{matchers}}}), "{_QUANTITY}", "scraped", "", "")'
         )
         return group_aliases(samples)
 
     def query_range(self, stack: Stack, slots: Iterable[Slot], time_range: str) -> HistoryData:
-        """Return how rasps of one stack have been over one of the `TIME_RANGES`.
+        """Return the history of rasps of one stack over one of the `TIME_RANGES`.
 
         Raises:
-            PrometheusUnavailable: Prometheus gives no answer.
+            PrometheusUnavailableError: If Prometheus does not return a valid response.
         """
         step = max(TIME_RANGES[time_range] // _POINTS_PER_SERIES, 1)
-        end = self._clock() // step * step  # so that all who ask meanwhile get the same
+        end = self._clock() // step * step  # same range for all requests within a step
         start = end - TIME_RANGES[time_range]
         numbers = "|".join(str(slot.number) for slot in slots)
-        place = f'rack="{self.rack}", stack="{stack.name}", slot=~"{numbers}"'
+        matchers = f'rack="{self.rack}", stack="{stack.name}", slot=~"{numbers}"'
         window = f"{max(30, 2 * step)}s"
         quantities = {
-            "temperature": f"{PREFIX}cpu_temperature_celsius{{{place}}}",
-            "cpu": f"rate({PREFIX}cpu_busy_seconds_total{{{place}}}[{window}])",
+            "temperature": f"{METRIC_PREFIX}cpu_temperature_celsius{{{matchers}}}",
+            "cpu": f"rate({METRIC_PREFIX}cpu_busy_seconds_total{{{matchers}}}[{window}])",
             "memory": (
-                f"1 - {PREFIX}memory_available_bytes{{{place}}}"
-                f" / {PREFIX}memory_total_bytes{{{place}}}"
+                f"1 - {METRIC_PREFIX}memory_available_bytes{{{matchers}}}"
+                f" / {METRIC_PREFIX}memory_total_bytes{{{matchers}}}"
             ),
-            "state": f"{STATE_SERIES}{{{place}}}",
+            "state": f"{STATE_SERIES}{{{matchers}}}",
         }
-        found = self._prometheus.query_range(
+        series = self._prometheus.query_range(
             " or ".join(
-                f'max by (slot, {_QUANTITY}) (label_replace({wanted}, "{_QUANTITY}", "{name}", "",'
-                ' ""))'
-                for name, wanted in quantities.items()
+                f'max by (slot, {_QUANTITY}) (label_replace({expression}, "{_QUANTITY}", "{name}",'
+                ' "", ""))'
+                for name, expression in quantities.items()
             ),
             start=start,
             end=end,
             step=step,
         )
-        return HistoryData(start, end, step, group_series(found, quantities))
+        return HistoryData(start, end, step, group_series(series, quantities))
 
 
 def group_aliases(samples: Iterable[Sample]) -> AliasReadings:
-    """Return the aliases that the samples of one rasp tell of."""
-    at: float | None = None
+    """Return the aliases in the samples of one rasp."""
+    scraped_at: float | None = None
     is_ok: dict[str, bool] = {}
     seconds: dict[str, float] = {}
     values: dict[str, list[LabelledValue]] = {}
     for sample in samples:
         alias = sample.labels.get("alias", "")
         if _QUANTITY in sample.labels:
-            at = sample.value
+            scraped_at = sample.value
         elif sample.name == _SUCCESS:
             is_ok[alias] = bool(sample.value)
         elif sample.name == _DURATION:
             seconds[alias] = sample.value
         else:
-            name = sample.name.removeprefix(PREFIX)
+            name = sample.name.removeprefix(METRIC_PREFIX)
             values.setdefault(name, []).append(
                 LabelledValue(_format_alias_labels(sample.labels), sample.value)
             )
     return AliasReadings(
-        at,
+        scraped_at,
         tuple(
             AliasReading(
                 name,
@@ -161,13 +161,13 @@ def group_series(
     series: Iterable[Series], quantities: Iterable[str]
 ) -> dict[str, dict[int, tuple[Point, ...]]]:
     """Return the points of each quantity, by slot number."""
-    tracks: dict[str, dict[int, tuple[Point, ...]]] = {name: {} for name in quantities}
+    points: dict[str, dict[int, tuple[Point, ...]]] = {name: {} for name in quantities}
     for each in series:
         slot = each.labels.get("slot", "")
-        track = tracks.get(each.labels.get(_QUANTITY, ""))
-        if track is not None and slot.isdecimal():
-            track[int(slot)] = each.points
-    return tracks
+        points_by_slot = points.get(each.labels.get(_QUANTITY, ""))
+        if points_by_slot is not None and slot.isdecimal():
+            points_by_slot[int(slot)] = each.points
+    return points
 
 
 _TARGET_LABELS = frozenset({"__name__", "instance", "job", "rack", "stack", "slot", "rasp"})

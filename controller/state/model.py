@@ -1,7 +1,7 @@
-"""The rack's state as people ask for it. `controller.state.build` makes it of what is known."""
+"""The state of the rack, its stacks and its rasps."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -9,14 +9,14 @@ from rack.inventory import Rasp
 from rack.layout import Rack, Slot, Stack
 
 MAX_SAMPLE_AGE_SECONDS = 15
-"""Three scrape intervals of prometheus/prometheus.yml. What is older is no state.
+"""Three scrape intervals of prometheus/prometheus.yml. Older samples are ignored.
 
-A plain selector would look back for five minutes, past a time in which Prometheus was away.
+A plain selector would accept samples up to five minutes old.
 """
 
 
 class RaspStatus(StrEnum):
-    """A rasp's state. `unknown`: nobody can tell."""
+    """State of a rasp. `unknown`: it cannot be determined."""
 
     UP = "up"
     DOWN = "down"
@@ -25,13 +25,13 @@ class RaspStatus(StrEnum):
 
 
 class StackIssue(StrEnum):
-    """What is wrong with a stack as a whole. `power`: it is not as it was commanded."""
+    """Issue of a whole stack. `power`: observed and commanded power differ."""
 
     POWER = "power"
 
 
 class TemperatureLevel(StrEnum):
-    """How warm a rasp that is up is, by the thresholds of Prometheus' state rule."""
+    """Temperature level of a rasp that is up, by the thresholds of the state rule."""
 
     NORMAL = "normal"
     WARM = "warm"
@@ -39,7 +39,7 @@ class TemperatureLevel(StrEnum):
 
 
 class PowerState(StrEnum):
-    """Whether a stack has power: as it was commanded, or as it is observed."""
+    """Commanded or observed power of a stack."""
 
     ON = "on"
     OFF = "off"
@@ -48,13 +48,18 @@ class PowerState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RaspState:
-    """A slot, the rasp that was found in it, and how that one is.
+    """A slot, its rasp, and the state of the rasp. Unknown values are None.
 
-    `reason` tells in one line for people why it is not up; empty where it is. All that follows is None
-    where nobody has read it: `load1` are runnable tasks, mean of a minute; `cpu_busy_cores` how
-    many cores' worth of time was used, mean of half a minute; `conditions` what the firmware says
-    of power and heat now, `conditions_since_boot` what it has said since boot; `answers_ping` and
-    `pinged_at` how the last ping went, and when. Times are in seconds since the epoch.
+    Attributes:
+        rasp: The installed rasp, or None.
+        reason: Reason why the rasp is not up, or "".
+        load1: Mean number of runnable tasks over one minute.
+        cpu_busy_cores: Mean number of busy cores over 30 seconds.
+        conditions: Active power and temperature conditions of the firmware.
+        conditions_since_boot: Conditions that were active at any time since boot.
+        boot_time_seconds: Boot time in seconds since the epoch.
+        answers_ping: Result of the last ping.
+        pinged_at: Time of the last ping in seconds since the epoch.
     """
 
     slot: Slot
@@ -75,7 +80,7 @@ class RaspState:
 
     @property
     def memory_used_ratio(self) -> float | None:
-        """How much of its memory is in use, 0 to 1."""
+        """Fraction of the memory in use, 0 to 1."""
         if self.memory_available_bytes is None or not self.memory_total_bytes:
             return None
         return 1 - self.memory_available_bytes / self.memory_total_bytes
@@ -85,10 +90,11 @@ class RaspState:
 class StackState:
     """A stack and its rasps.
 
-    `power` is the one that was commanded, `observed` what its rasps show of it: on if any of them
-    answers, off if none does, unknown if nobody has asked them lately. `power_mismatch` tells in one
-    line for people where the two do not go together for longer than they need to; `reserved_by` who has
-    the stack just now, such as `order 12: power_off`. Both are empty where there is nothing to say.
+    Attributes:
+        power: Commanded power.
+        observed: Observed power. See `controller.state.observed_power`.
+        power_mismatch: How observed and commanded power differ, or "" if they agree.
+        reserved_by: Holder of the reservation, such as `order 12: power_off`, or "".
     """
 
     stack: Stack
@@ -100,12 +106,12 @@ class StackState:
 
 
 Issue = RaspStatus | TemperatureLevel | StackIssue
-"""What somebody should look at a rasp for."""
+"""A kind of issue that an operator should check."""
 
 
 @dataclass(frozen=True)
 class RackState:
-    """The whole rack at one moment; `error` says why states are unknown, if they are."""
+    """State of the rack at one moment. `error` is the reason why all states are unknown."""
 
     rack: Rack
     stacks: tuple[StackState, ...]
@@ -113,35 +119,68 @@ class RackState:
     counts: Mapping[RaspStatus, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        counted = Counter(rasp.state for rasp in self.rasps)
-        object.__setattr__(self, "counts", {state: counted[state] for state in RaspStatus})
+        counts = Counter(rasp.state for rasp in self.rasps)
+        object.__setattr__(self, "counts", {state: counts[state] for state in RaspStatus})
 
     @property
     def rasps(self) -> tuple[RaspState, ...]:
-        """All slots' rasps, in order of their ids."""
+        """States of all slots, in order of their ids."""
         return tuple(rasp for stack in self.stacks for rasp in stack.rasps)
 
     @property
     def issues(self) -> Mapping[tuple[Issue, str], list[RaspState]]:
-        """The rasps that somebody should look at, by what is wrong and why, the worst first."""
-        care: dict[tuple[Issue, str], list[RaspState]] = {
+        """Affected rasps by issue and reason, most severe first."""
+        issues: dict[tuple[Issue, str], list[RaspState]] = {
             (StackIssue.POWER, stack.power_mismatch): list(stack.rasps)
             for stack in self.stacks
             if stack.power_mismatch
         }
-        wrongs: tuple[RaspStatus | TemperatureLevel, ...] = (
+        rasp_issues: tuple[RaspStatus | TemperatureLevel, ...] = (
             RaspStatus.DOWN,
             RaspStatus.UNKNOWN,
             TemperatureLevel.HOT,
         )
-        for wrong in wrongs:
+        for issue in rasp_issues:
             for rasp in self.rasps:
-                if wrong in {rasp.state, rasp.temperature_level}:
-                    care.setdefault((wrong, rasp.reason), []).append(rasp)
-        return care
+                if issue in {rasp.state, rasp.temperature_level}:
+                    issues.setdefault((issue, rasp.reason), []).append(rasp)
+        return issues
 
     @property
     def hottest(self) -> RaspState | None:
-        """The rasp with the highest temperature, None where none is known."""
-        read = [rasp for rasp in self.rasps if rasp.temperature_celsius is not None]
-        return max(read, key=lambda rasp: rasp.temperature_celsius or 0.0, default=None)
+        """The rasp with the highest temperature, or None if no temperature is known."""
+        measured = [rasp for rasp in self.rasps if rasp.temperature_celsius is not None]
+        return max(measured, key=lambda rasp: rasp.temperature_celsius or 0.0, default=None)
+
+
+def filter_rasps(
+    rasps: Iterable[RaspState],
+    *,
+    stack: int | None = None,
+    state: RaspStatus | None = None,
+    text: str | None = None,
+) -> list[RaspState]:
+    """Return the rasps that match all given filters.
+
+    Args:
+        rasps: Rasps to filter.
+        stack: Number of the stack.
+        state: State of the rasp.
+        text: Id of the rasp, or part of its name, host name, MAC or IP address.
+    """
+    return [
+        rasp
+        for rasp in rasps
+        if stack in {None, rasp.slot.stack}
+        and state in {None, rasp.state}
+        and (text is None or _matches_text(rasp, text.strip().lower()))
+    ]
+
+
+def _matches_text(rasp: RaspState, text: str) -> bool:
+    if text.isdecimal():  # most addresses contain short numbers such as "10"
+        return text == str(rasp.slot.id)
+    names = [rasp.slot.name, rasp.slot.host_name, f"{rasp.slot.stack}/{rasp.slot.number}"]
+    if rasp.rasp:
+        names += [rasp.rasp.mac, str(rasp.rasp.address)]
+    return any(text in name for name in names)

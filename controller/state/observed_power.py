@@ -1,7 +1,7 @@
-"""Observed power: what the rasps of a stack show of it, held against what was commanded.
+"""Observed power: whether the rasps of a stack respond, compared with the commanded power.
 
-"The relay says off" is not "the Pi is off": a contact may be welded, a Pi may have another supply,
-or a supply may be dead. So the two are told apart, and where they differ.
+A relay that is commanded off does not prove that the stack is off: its contact may be welded, or a
+rasp may have a second supply. A dead supply cuts the power of a stack that is commanded on.
 """
 
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ from rack.commanded_power import CommandedPower
 
 
 def observed_power(rasps: Sequence[RaspState]) -> PowerState:
-    """Return what the rasps of a stack show of its power.
+    """Return the observed power of a stack.
 
-    On if any of them answers, off if they were all asked lately and none does; unknown where
-    somebody was not asked, and where nobody is installed.
+    On if any of its rasps responds. Off if recent samples show that no installed rasp responds.
+    Otherwise unknown.
     """
     if any(_is_responding(rasp) for rasp in rasps):
         return PowerState.ON
-    known = [rasp for rasp in rasps if rasp.rasp is not None]
-    if known and all(rasp.state in {RaspStatus.DOWN, RaspStatus.OFF} for rasp in known):
+    installed = [rasp for rasp in rasps if rasp.rasp is not None]
+    if installed and all(rasp.state in {RaspStatus.DOWN, RaspStatus.OFF} for rasp in installed):
         return PowerState.OFF
     return PowerState.UNKNOWN
 
@@ -30,16 +30,15 @@ def power_mismatch(
     now: float,
     boot_seconds: float,
 ) -> str:
-    """Tell where the observed power differs from the commanded one, for longer than it need.
+    """Describe how observed and commanded power differ. Return "" if they agree.
+
+    Recent commands are ignored, because observed power follows with a delay.
 
     Args:
-        commanded: what the stack was last commanded; None where nobody knows.
-        rasps: the stack's.
-        now: seconds since the epoch.
-        boot_seconds: what a rasp gets from power to its first answer.
-
-    Returns:
-        A line for people; empty where all goes together, or nobody can tell.
+        commanded: Last command of the stack, or None if it is unknown.
+        rasps: Rasps of the stack.
+        now: Current time in seconds since the epoch.
+        boot_seconds: Maximum time from power on to the first response of a rasp.
     """
     if commanded is None:
         return ""
@@ -47,12 +46,9 @@ def power_mismatch(
     age = now - commanded.since
     if not commanded.is_on and observed is PowerState.ON and age > 2 * MAX_SAMPLE_AGE_SECONDS:
         names = ", ".join(rasp.slot.name for rasp in rasps if _is_responding(rasp))
-        return (
-            f"it was switched off, and there are answers from {names}:"
-            " its relay is stuck, or there is another supply"
-        )
+        return f"switched off, but {names} still respond: check for a stuck relay or another supply"
     if commanded.is_on and observed is PowerState.OFF and age > boot_seconds:
-        return "it was switched on, and none of its rasps answers: see its relay, supply and switch"
+        return "switched on, but no rasp responds: check the relay, the supply and the switch"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""The HTTP API of Prometheus, as far as the controller asks it.
+"""A client of the HTTP API of Prometheus.
 
 Source: https://prometheus.io/docs/prometheus/latest/querying/api/
 """
@@ -10,9 +10,11 @@ from typing import Literal, TypeVar
 import requests
 from pydantic import BaseModel, ValidationError
 
+from rack.errors import PiRackError
 
-class PrometheusUnavailableError(Exception):
-    """Prometheus gave no answer that can be used; the text says why, for people."""
+
+class PrometheusUnavailableError(PiRackError):
+    """Prometheus is unreachable, or returned an error or an invalid response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +26,13 @@ class Sample:
 
     @property
     def name(self) -> str:
-        """The metric's name; empty where the expression dropped it."""
+        """Name of the metric, or "" if the expression removed it."""
         return self.labels.get("__name__", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One element of a matrix: its samples as (seconds since the epoch, value)."""
+    """One element of a matrix. Each point is (seconds since the epoch, value)."""
 
     labels: Mapping[str, str]
     points: tuple[tuple[float, float], ...]
@@ -38,11 +40,11 @@ class Series:
 
 class _SampleBody(BaseModel):
     metric: dict[str, str]
-    value: tuple[float, float]  # seconds since the epoch; the value, which comes as text
+    value: tuple[float, float]  # seconds since the epoch, value (a JSON string)
 
 
 class _Vector(BaseModel):
-    resultType: Literal["vector"]  # noqa: N815 - Prometheus' own word
+    resultType: Literal["vector"]  # noqa: N815 - name in the API
     result: list[_SampleBody]
 
 
@@ -52,7 +54,7 @@ class _SeriesBody(BaseModel):
 
 
 class _Matrix(BaseModel):
-    resultType: Literal["matrix"]  # noqa: N815 - Prometheus' own word
+    resultType: Literal["matrix"]  # noqa: N815 - name in the API
     result: list[_SeriesBody]
 
 
@@ -64,11 +66,11 @@ _Data = TypeVar("_Data", bound=BaseModel)
 
 
 class Prometheus:
-    """A client of one Prometheus. Safe to be used by several threads.
+    """A thread-safe client of one Prometheus server.
 
     Args:
-        url: where it is, such as `http://127.0.0.1:9090`.
-        timeout: seconds to wait for a connection, and for each part of the answer.
+        url: Base URL, such as `http://127.0.0.1:9090`.
+        timeout: Seconds to wait for a connection, and for each part of a response.
     """
 
     def __init__(self, url: str, *, timeout: float = 2.0) -> None:
@@ -76,10 +78,10 @@ class Prometheus:
         self._timeout = timeout
 
     def query(self, expression: str) -> list[Sample]:
-        """Return the instant vector of an expression in PromQL, now.
+        """Return the current instant vector of a PromQL expression.
 
         Raises:
-            PrometheusUnavailable: no answer in time, an error, or something else than a vector.
+            PrometheusUnavailableError: If no valid response arrives in time.
         """
         parameters = {"query": expression, "timeout": f"{self._timeout * 1000:.0f}ms"}
         data = self._get("/api/v1/query", parameters, _Vector)
@@ -88,10 +90,10 @@ class Prometheus:
     def query_range(
         self, expression: str, *, start: float, end: float, step: float
     ) -> list[Series]:
-        """Return an expression's values from `start` to `end`, each `step` seconds.
+        """Return the values of an expression from `start` to `end`, every `step` seconds.
 
         Raises:
-            PrometheusUnavailable: as `query`.
+            PrometheusUnavailableError: If no valid response arrives in time.
         """
         parameters = {
             "query": expression,
@@ -101,36 +103,36 @@ class Prometheus:
             "timeout": f"{self._timeout * 1000:.0f}ms",
         }
         data = self._get("/api/v1/query_range", parameters, _Matrix)
-        return [Series(run.metric, run.values) for run in data.result]
+        return [Series(series.metric, series.values) for series in data.result]
 
     def version(self) -> str:
-        """Return its version, such as `2.42.0`.
+        """Return the version of the server, such as `2.42.0`.
 
         Raises:
-            PrometheusUnavailable: as `query`.
+            PrometheusUnavailableError: If no valid response arrives in time.
         """
         return self._get("/api/v1/status/buildinfo", {}, _BuildInfo).version
 
     def _get(self, path: str, parameters: Mapping[str, str], model: type[_Data]) -> _Data:
         try:
             response = requests.get(self.url + path, params=parameters, timeout=self._timeout)
-            answer = response.json()
+            content = response.json()
         except requests.JSONDecodeError as error:
             raise PrometheusUnavailableError(
-                f"{self.url} does not answer like Prometheus (HTTP {response.status_code})"
+                f"{self.url} did not return a Prometheus response (HTTP {response.status_code})"
             ) from error
         except requests.Timeout as error:
             raise PrometheusUnavailableError(
-                f"Prometheus at {self.url} gave no answer in {self._timeout:g} s"
+                f"Prometheus at {self.url} did not respond within {self._timeout:g} s"
             ) from error
         except requests.RequestException as error:
             raise PrometheusUnavailableError(
                 f"Prometheus at {self.url} cannot be reached"
             ) from error
         try:
-            return model.model_validate(answer["data"])
+            return model.model_validate(content["data"])
         except (TypeError, KeyError, ValidationError) as error:
-            said = answer.get("error", answer) if isinstance(answer, dict) else answer
+            detail = content.get("error", content) if isinstance(content, dict) else content
             raise PrometheusUnavailableError(
-                f"Prometheus at {self.url} said: {said!s:.200}"
+                f"unexpected response from Prometheus at {self.url}: {detail!s:.200}"
             ) from error

@@ -1,4 +1,4 @@
-"""The rack's state, as Prometheus and the inventory know it now."""
+"""Read the rack's state from Prometheus and the inventory."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,16 +14,16 @@ from rack.layout import Rack
 
 
 class RackStateReader:
-    """Asks Prometheus for the rack's state: one query each time.
+    """Reader of the rack's state. Each read sends one query to Prometheus.
 
     Args:
-        rack: the layout.
-        inventory: which Pi is where.
-        prometheus: who knows the readings.
-        registry: gets the count of queries.
-        commanded: returns what each stack was last commanded to have, as far as anybody knows.
-        reserved_by: returns who has which stack just now.
-        clock: seconds since the epoch.
+        rack: Layout of the rack.
+        inventory: Installed rasps.
+        prometheus: Client of the Prometheus that scrapes the rack.
+        registry: Registry for the query counter.
+        commanded: Returns the known commanded power by stack number.
+        reserved_by: Returns the holders of reservations by stack number.
+        clock: Returns seconds since the epoch.
     """
 
     def __init__(
@@ -54,26 +54,26 @@ class RackStateReader:
             self._queries.labels(result)
 
     def read(self) -> RackState:
-        """Return the state of the rack now.
+        """Return the current state of the rack.
 
-        Where Prometheus gives no answer, every state is unknown and `trouble` says why.
+        If Prometheus is unavailable, all states are unknown and `error` is the reason.
 
         Raises:
-            DatabaseError: the inventory cannot be read.
+            DatabaseError: If the inventory cannot be read.
         """
         rasps = self._inventory.rasps()
         samples: Sequence[Sample] = ()
-        trouble = ""
+        error_text = ""
         try:
             samples = self._prometheus.query(self._state_query)
         except PrometheusUnavailableError as error:
-            trouble = str(error)
-        self._queries.labels("failed" if trouble else "ok").inc()
+            error_text = str(error)
+        self._queries.labels("failed" if error_text else "ok").inc()
         return build_rack_state(
             self._rack,
             rasps,
             samples,
-            trouble,
+            error_text,
             commanded=self._commanded(),
             reserved_by=self._reserved_by(),
             now=self._clock(),

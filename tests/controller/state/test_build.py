@@ -1,4 +1,4 @@
-"""What the controller makes of Prometheus' answer."""
+"""Building the rack's state from Prometheus samples."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -55,24 +55,24 @@ def rasp_state_from(samples: Iterable[Sample]) -> RaspState:
 
 
 @pytest.mark.parametrize(
-    ("value", "state", "warmth", "why"),
+    ("value", "state", "level", "reason"),
     [
         (0, RaspStatus.DOWN, None, "its exporter does not answer"),
         (1, RaspStatus.UP, TemperatureLevel.NORMAL, ""),
         (2, RaspStatus.UP, TemperatureLevel.WARM, ""),
         (3, RaspStatus.UP, TemperatureLevel.HOT, ""),
         (4, RaspStatus.OFF, None, "its stack is switched off"),
-        (17, RaspStatus.UNKNOWN, None, "Prometheus has no recent reading of it"),
+        (17, RaspStatus.UNKNOWN, None, "Prometheus has no recent sample"),
     ],
 )
-def test_each_value_of_the_state_rule_has_its_word(
-    value: float, state: RaspStatus, warmth: TemperatureLevel | None, why: str
+def test_state_rule_value_maps_to_state_and_temperature_level(
+    value: float, state: RaspStatus, level: TemperatureLevel | None, reason: str
 ) -> None:
     rasp = rasp_state_from([sample(STATE_SERIES, value)])
-    assert (rasp.state, rasp.temperature_level, rasp.reason) == (state, warmth, why)
+    assert (rasp.state, rasp.temperature_level, rasp.reason) == (state, level, reason)
 
 
-def test_a_silent_exporter_on_a_living_pi_is_told_from_a_silent_pi() -> None:
+def test_reason_distinguishes_exporter_down_from_rasp_down() -> None:
     down = sample(STATE_SERIES, 0)
     assert rasp_state_from([down, sample("probe_success", 1)]).reason == (
         "it answers ping, but its exporter does not"
@@ -83,7 +83,7 @@ def test_a_silent_exporter_on_a_living_pi_is_told_from_a_silent_pi() -> None:
     )
 
 
-def test_the_readings_of_a_rasp_are_its_own() -> None:
+def test_samples_are_assigned_to_their_own_slot() -> None:
     samples = [
         sample(STATE_SERIES, 1),
         sample("pirack_cpu_temperature_celsius", 48.3),
@@ -99,14 +99,14 @@ def test_the_readings_of_a_rasp_are_its_own() -> None:
     assert rasp.answers_ping is True
 
 
-def test_the_last_readings_of_a_rasp_that_has_gone_are_not_shown() -> None:
+def test_last_samples_of_down_rasp_are_ignored() -> None:
     rasp = rasp_state_from(
         [sample(STATE_SERIES, 0), sample("pirack_cpu_temperature_celsius", 48.3)]
     )
     assert rasp.temperature_celsius is None
 
 
-def test_without_an_answer_every_state_is_unknown_and_says_why() -> None:
+def test_failed_query_makes_every_state_unknown_with_reason() -> None:
     rack = rack_state(error="Prometheus cannot be reached")
     assert rack.counts == {
         RaspStatus.UP: 0,
@@ -118,13 +118,13 @@ def test_without_an_answer_every_state_is_unknown_and_says_why() -> None:
     assert {stack.power for stack in rack.stacks} == {PowerState.UNKNOWN}
 
 
-def test_a_slot_in_which_nothing_was_found_says_so() -> None:
+def test_slot_without_rasp_is_not_installed() -> None:
     rasp = build_rack_state(RACK, {}, [sample(STATE_SERIES, 1)]).rasps[9]
     assert (rasp.state, rasp.rasp) == (RaspStatus.UNKNOWN, None)
     assert rasp.reason == "not installed: no Pi is known in this slot"
 
 
-def test_a_stacks_power_is_what_its_relay_was_told() -> None:
+def test_stack_power_is_the_commanded_power() -> None:
     rack = rack_state(commanded={3: commanded_power(is_on=True), 4: commanded_power(is_on=False)})
     assert [stack.power for stack in rack.stacks[1:4]] == [
         PowerState.UNKNOWN,
@@ -144,58 +144,60 @@ def stack_3_samples(value: float) -> list[Sample]:
         ([*stack_3_samples(0), sample("probe_success", 1)], PowerState.ON),
         (stack_3_samples(0), PowerState.OFF),
         (stack_3_samples(4), PowerState.OFF),
-        ([sample(STATE_SERIES, 0)], PowerState.UNKNOWN),  # nobody has asked the other three
+        ([sample(STATE_SERIES, 0)], PowerState.UNKNOWN),  # no samples of the other three
         ([], PowerState.UNKNOWN),
     ],
 )
-def test_a_stacks_rasps_show_its_power(samples: list[Sample], observed: PowerState) -> None:
+def test_observed_power_follows_from_rasp_states(
+    samples: list[Sample], observed: PowerState
+) -> None:
     assert rack_state(*samples).stacks[2].observed is observed
 
 
-def test_a_stack_that_was_just_cut_is_off_before_prometheus_has_heard_of_it() -> None:
+def test_stack_switched_off_is_off_before_prometheus_scrapes_the_command() -> None:
     rack = rack_state(*stack_3_samples(0), commanded={3: commanded_power(is_on=False, age=1)})
     assert {rasp.state for rasp in rack.stacks[2].rasps} == {RaspStatus.OFF}
     assert rack.issues.keys() == {
-        (RaspStatus.UNKNOWN, "Prometheus has no recent reading of it"),
+        (RaspStatus.UNKNOWN, "Prometheus has no recent sample"),
     }
 
 
-def test_a_relay_that_is_stuck_on_is_told() -> None:
+def test_responding_rasps_of_switched_off_stack_are_a_power_mismatch() -> None:
     rack = rack_state(*stack_3_samples(1), commanded={3: commanded_power(is_on=False, age=60)})
     assert rack.stacks[2].power_mismatch == (
-        "it was switched off, and there are answers from 03-1, 03-2, 03-3, 03-4:"
-        " its relay is stuck, or there is another supply"
+        "switched off, but 03-1, 03-2, 03-3, 03-4 still respond:"
+        " check for a stuck relay or another supply"
     )
-    [(wrong, _), rasps] = next(iter(rack.issues.items()))
-    assert wrong is StackIssue.POWER
+    [(issue, _), rasps] = next(iter(rack.issues.items()))
+    assert issue is StackIssue.POWER
     assert [rasp.slot.name for rasp in rasps] == ["03-1", "03-2", "03-3", "03-4"]
 
 
-def test_a_stack_that_was_given_power_and_stays_silent_is_told() -> None:
+def test_unresponsive_rasps_of_switched_on_stack_are_a_power_mismatch() -> None:
     rack = rack_state(*stack_3_samples(0), commanded={3: commanded_power(is_on=True, age=121)})
     assert rack.stacks[2].power_mismatch == (
-        "it was switched on, and none of its rasps answers: see its relay, supply and switch"
+        "switched on, but no rasp responds: check the relay, the supply and the switch"
     )
 
 
 @pytest.mark.parametrize(
-    ("value", "is_on", "ago"),
+    ("value", "is_on", "age"),
     [(1, False, 5), (0, True, 30), (1, True, 500), (0, False, 500)],
-    ids=["just cut", "still boots", "on as commanded", "off as commanded"],
+    ids=["just switched off", "still booting", "on as commanded", "off as commanded"],
 )
-def test_where_power_is_as_commanded_or_soon_will_be_nothing_is_told(
-    value: float, is_on: bool, ago: float
+def test_agreeing_or_recently_commanded_power_is_no_mismatch(
+    value: float, is_on: bool, age: float
 ) -> None:
-    rack = rack_state(*stack_3_samples(value), commanded={3: commanded_power(is_on=is_on, age=ago)})
+    rack = rack_state(*stack_3_samples(value), commanded={3: commanded_power(is_on=is_on, age=age)})
     assert rack.stacks[2].power_mismatch == ""
 
 
-def test_who_has_a_stack_is_told() -> None:
+def test_stack_state_contains_reservation_holder() -> None:
     rack = rack_state(reserved_by={3: "order 12: power_off"})
     assert [stack.reserved_by for stack in rack.stacks[2:4]] == ["order 12: power_off", ""]
 
 
-def test_the_hottest_rasp_is_found_and_none_where_none_is_known() -> None:
+def test_hottest_rasp_is_none_without_temperatures() -> None:
     warm = [sample(STATE_SERIES, 2, slot=slot) for slot in ("1", "2", "3")] + [
         sample("pirack_cpu_temperature_celsius", value, slot=slot)
         for slot, value in (("1", 61.0), ("2", 66.5), ("3", 64.0))
@@ -206,11 +208,11 @@ def test_the_hottest_rasp_is_found_and_none_where_none_is_known() -> None:
     assert rack_state().hottest is None
 
 
-def test_what_the_firmware_says_is_told_of_now_and_since_boot() -> None:
+def test_firmware_conditions_are_split_into_now_and_since_boot() -> None:
     def condition(name: str, since: str, value: float) -> Sample:
         labels = {"condition": name, "since": since}
-        told = sample("pirack_power_condition", value)
-        return Sample({**told.labels, **labels}, value)
+        unlabelled = sample("pirack_power_condition", value)
+        return Sample({**unlabelled.labels, **labels}, value)
 
     rasp = rasp_state_from(
         [
@@ -226,7 +228,7 @@ def test_what_the_firmware_says_is_told_of_now_and_since_boot() -> None:
     assert rasp_state_from([sample(STATE_SERIES, 1)]).conditions is None
 
 
-def test_the_memory_in_use_is_known_where_both_its_readings_are() -> None:
+def test_memory_used_ratio_requires_available_and_total_memory() -> None:
     available = sample("pirack_memory_available_bytes", 250e6)
     total = sample("pirack_memory_total_bytes", 1e9)
     up = sample(STATE_SERIES, 1)

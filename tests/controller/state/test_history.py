@@ -1,4 +1,4 @@
-"""What Prometheus has recorded of one rasp."""
+"""Alias values and history of one rasp."""
 
 from controller.state.history import AliasReading, LabelledValue, group_aliases, group_series
 from controller.state.prometheus import Sample, Series
@@ -10,8 +10,8 @@ def sample(name: str, value: float, **labels: str) -> Sample:
     return Sample({"__name__": name, **TARGET_LABELS, **labels}, value)
 
 
-def test_each_alias_has_its_values_and_how_it_went() -> None:
-    said = group_aliases(
+def test_group_aliases_returns_result_duration_and_values() -> None:
+    readings = group_aliases(
         [
             sample("pirack_alias_success", 1, alias="power_condition"),
             sample("pirack_alias_success", 0, alias="cpu_load1"),
@@ -22,8 +22,8 @@ def test_each_alias_has_its_values_and_how_it_went() -> None:
             Sample({**TARGET_LABELS, "quantity": "scraped"}, 1_795_552_960.5),
         ]
     )
-    assert said.scraped_at == 1_795_552_960.5
-    assert said.aliases == (
+    assert readings.scraped_at == 1_795_552_960.5
+    assert readings.aliases == (
         AliasReading("cpu_load1", False, None, ()),
         AliasReading(
             "power_condition",
@@ -37,12 +37,12 @@ def test_each_alias_has_its_values_and_how_it_went() -> None:
     )
 
 
-def test_where_nothing_was_scraped_nothing_is_told() -> None:
+def test_group_aliases_is_empty_without_samples() -> None:
     assert group_aliases([]).scraped_at is None
     assert group_aliases([]).aliases == ()
 
 
-def test_tracks_are_told_by_quantity_and_slot_and_strange_ones_left_out() -> None:
+def test_group_series_drops_unknown_quantities_and_slots() -> None:
     points = ((0.0, 41.0), (30.0, 42.0))
     series = [
         Series({"quantity": "temperature", "slot": "2"}, points),

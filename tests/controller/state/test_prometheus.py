@@ -1,4 +1,4 @@
-"""How the controller takes what a Prometheus, or something in its place, answers."""
+"""The Prometheus client with valid, invalid and missing responses."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -32,14 +32,14 @@ def http_server_returning(status: int, body: bytes) -> Iterator[str]:
 
 
 def error_from(
-    url: str, query: Callable[[Prometheus], object] = lambda each: each.query("up")
+    url: str, query: Callable[[Prometheus], object] = lambda prometheus: prometheus.query("up")
 ) -> str:
     with pytest.raises(PrometheusUnavailableError) as caught:
         query(Prometheus(url, timeout=0.5))
     return str(caught.value)
 
 
-def test_a_prometheus_that_is_not_there_cannot_be_reached() -> None:
+def test_query_reports_refused_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     assert error_from(f"http://127.0.0.1:{port}") == (
@@ -47,29 +47,37 @@ def test_a_prometheus_that_is_not_there_cannot_be_reached() -> None:
     )
 
 
-def test_one_that_accepts_and_never_answers_is_given_up() -> None:
+def test_query_times_out_without_response() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        assert error_from(url) == f"Prometheus at {url} gave no answer in 0.5 s"
+        assert error_from(url) == f"Prometheus at {url} did not respond within 0.5 s"
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "told"),
+    ("status", "body", "message"),
     [
-        (200, b"<html>hello</html>", "does not answer like Prometheus (HTTP 200)"),
-        (200, b"[]", "said: []"),
-        (200, b'{"status": "success", "data": {"resultType": "matrix"}}', "said: "),
-        (200, b'{"data": {"resultType": "vector", "result": [{"metric": {}}]}}', "said: "),
-        (400, b'{"status": "error", "error": "parse error"}', "said: parse error"),
-        (503, b"Service Unavailable", "does not answer like Prometheus (HTTP 503)"),
+        (200, b"<html>hello</html>", "did not return a Prometheus response (HTTP 200)"),
+        (200, b"[]", ": []"),
+        (
+            200,
+            b'{"status": "success", "data": {"resultType": "matrix"}}',
+            "unexpected response from Prometheus at ",
+        ),
+        (
+            200,
+            b'{"data": {"resultType": "vector", "result": [{"metric": {}}]}}',
+            "unexpected response from Prometheus at ",
+        ),
+        (400, b'{"status": "error", "error": "parse error"}', ": parse error"),
+        (503, b"Service Unavailable", "did not return a Prometheus response (HTTP 503)"),
     ],
 )
-def test_what_is_no_answer_of_prometheus_is_told(status: int, body: bytes, told: str) -> None:
+def test_query_reports_invalid_response(status: int, body: bytes, message: str) -> None:
     with http_server_returning(status, body) as url:
-        assert told in error_from(url)
+        assert message in error_from(url)
 
 
-def test_a_vector_is_read_with_its_labels() -> None:
+def test_query_returns_samples_with_labels() -> None:
     body = (
         b'{"status":"success","data":{"resultType":"vector","result":['
         b'{"metric":{"__name__":"up","rasp":"03-2"},"value":[1700000000.1,"1"]}]}}'
