@@ -1,1 +1,1 @@
-"""The rack: its layout as people wrote it down, and the inventory that the machine found."""
+"""Layout, inventory, relays and database of a rack."""

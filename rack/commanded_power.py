@@ -1,4 +1,4 @@
-"""Commanded power: what each stack was last told to have. Kept in pirack.db."""
+"""Load and save the commanded power of the stacks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +8,14 @@ from rack.database import Database
 
 @dataclass(frozen=True, slots=True)
 class CommandedPower:
-    """The power that a stack was last commanded to have.
+    """The last commanded power of a stack.
 
-    `since` is when that was, in seconds since the epoch; `boot_id` names the boot of the master
-    in which its relay was last driven, as /proc/sys/kernel/random/boot_id does. `power_before_install` is
-    what it was commanded before an install took it; None where no install has it. Whoever commands
-    the stack otherwise takes it from the install.
+    Attributes:
+        is_on: Whether the stack was switched on.
+        since: Time of the change, in seconds since the epoch.
+        boot_id: Boot of the master that last switched the relay
+            (/proc/sys/kernel/random/boot_id).
+        power_before_install: Commanded power before a running install, or None.
     """
 
     is_on: bool
@@ -23,10 +25,10 @@ class CommandedPower:
 
 
 def load_all(database: Database) -> dict[int, CommandedPower]:
-    """Return the commanded power of each stack that was ever commanded, by the stack's number.
+    """Return the commanded power by stack number.
 
     Raises:
-        DatabaseError: the database cannot be read.
+        DatabaseError: If the database cannot be read.
     """
     with database.connection() as connection:
         rows = connection.execute(
@@ -36,17 +38,15 @@ def load_all(database: Database) -> dict[int, CommandedPower]:
         stack: CommandedPower(
             bool(is_on), since, boot_id, None if before_install is None else bool(before_install)
         )
-        for stack, is_on, since, boot_id, power_before_install in rows
+        for stack, is_on, since, boot_id, before_install in rows
     }
 
 
 def save(database: Database, powers: Mapping[int, CommandedPower]) -> None:
-    """Keep the commanded power of these stacks: of all of them, or of none.
-
-    It is on the disk when this returns, whatever then happens to this process or to the master.
+    """Save the commanded power of these stacks in one durable transaction.
 
     Raises:
-        DatabaseError: the database cannot be written.
+        DatabaseError: If the database cannot be written.
     """
     rows = [
         (stack, power.is_on, power.since, power.boot_id, power.power_before_install)

@@ -1,6 +1,5 @@
-"""pirack.db: one SQLite file for all that the machine itself has to remember."""
+"""Open pirack.db, the SQLite file with everything that PiRack stores."""
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -9,56 +8,45 @@ from pathlib import Path
 
 from rack import schema
 from rack.errors import DatabaseError
+from rack.lock import locked_folder
 
-_APPLICATION_ID = 0x50695261  # "PiRa": tells our file from any other SQLite file
+_APPLICATION_ID = 0x50695261  # "PiRa", marks a SQLite file as PiRack's
 
 
 class Database:
-    """The file, opened anew for each piece of work, so that threads never share a connection."""
+    """The database file. Each use opens its own connection, so that threads never share one."""
 
     def __init__(self, path: Path, *, timeout: float = 5.0) -> None:
-        """Open or make the file at `path` and bring its schema up to date.
+        """Open or create the file and upgrade its schema.
 
         Args:
-            path: the file; its folder must exist.
-            timeout: seconds to wait for another process's write.
+            path: Path of the file. Its folder must exist.
+            timeout: Seconds to wait for another process's transaction.
 
         Raises:
-            DatabaseError: the file is not PiRack's, is damaged or newer, or cannot be opened.
+            DatabaseError: If the file is damaged, from a newer PiRack or another program, or
+                cannot be opened.
         """
         self.path = path
         self._timeout = timeout
-        with suppress(OSError):  # it is there, or SQLite says what is wrong
-            os.mknod(path, 0o600)  # it holds hashes of passwords
-        with self._folder_lock(), self.connection() as connection:
-            self._migrate(connection)
-
-    @contextmanager
-    def _folder_lock(self) -> Iterator[None]:
-        """Keep other processes from making the same new file: SQLite would refuse one of them.
-
-        The lock is on the folder: to open the file itself and close it again would give away the
-        locks that SQLite holds on it (https://sqlite.org/howtocorrupt.html, 2.2).
-        """
+        with suppress(OSError):  # the file exists, or SQLite reports the error
+            os.mknod(path, 0o600)  # the file contains password hashes
+        # Two processes must not create the file at once. The lock is on the folder, because closing
+        # the file would release SQLite's own locks (https://sqlite.org/howtocorrupt.html, 2.2).
         try:
-            folder = os.open(self.path.parent, os.O_RDONLY)
+            with locked_folder(path.parent), self.connection() as connection:
+                self._migrate(connection)
         except OSError as error:
             raise DatabaseError(
-                f"{self.path}: unable to open: {error.strerror}:"
-                " name a file in a folder that is there"
+                f"{path}: unable to open: {error.strerror}: name a file in an existing folder"
             ) from error
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(folder)
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection in autocommit mode, closed afterwards: BEGIN binds several writes.
+        """Return a connection in autocommit mode. Use BEGIN for transactions.
 
         Raises:
-            DatabaseError: in place of any error of SQLite's.
+            DatabaseError: If SQLite raises an error.
         """
         try:
             connection = sqlite3.connect(self.path, timeout=self._timeout, isolation_level=None)
@@ -69,7 +57,7 @@ class Database:
         except sqlite3.Error as error:
             raise DatabaseError(
                 f"{self.path}: {error}: nothing was written;"
-                " put a backup in its place, or move it away"
+                " replace the file with a backup, or move it away"
             ) from error
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
@@ -85,32 +73,32 @@ class Database:
 
     def _version(self, connection: sqlite3.Connection) -> int:
         application, version, tables = (
-            int(connection.execute(question).fetchone()[0])
-            for question in (
+            int(connection.execute(query).fetchone()[0])
+            for query in (
                 "PRAGMA application_id",
                 "PRAGMA user_version",
                 "SELECT count(*) FROM sqlite_master",
             )
         )
         if tables and application != _APPLICATION_ID:
-            raise DatabaseError(f"{self.path}: not a database of PiRack's: name another file")
+            raise DatabaseError(f"{self.path}: not a PiRack database: name another file")
         if version > len(schema.MIGRATIONS):
             raise DatabaseError(
-                f"{self.path}: made by a newer PiRack (schema {version},"
-                f" this one knows {len(schema.MIGRATIONS)}): upgrade PiRack"
+                f"{self.path}: created by a newer PiRack (schema {version},"
+                f" this one supports {len(schema.MIGRATIONS)}): upgrade PiRack"
             )
         return version
 
 
 def open_existing(path: Path) -> Database:
-    """Open a database that must be there already.
+    """Open a database that must exist.
 
     Raises:
-        DatabaseError: it is not, or it cannot be used.
+        DatabaseError: If the file does not exist or cannot be used.
     """
     if not path.exists():
         raise DatabaseError(
-            f"{path}: there is no such file: name the controller's by --db,"
+            f"{path}: file not found: name the controller's database with --db,"
             " or start the controller first"
         )
     return Database(path)

@@ -1,11 +1,11 @@
-"""What can be wrong with a rack's description.
+"""Errors of the rack package.
 
 PiRackError
-├── LayoutError      rack.toml says something that cannot be (also a ValueError)
-├── UnknownPlace     there is no such stack or slot in this rack (also a LookupError)
-├── DatabaseError    pirack.db cannot be used as it is
-├── RelayError       a relay cannot be driven
-└── InUse            another program drives the relays (in rack.lock)
+├── LayoutError           rack.toml is invalid (also a ValueError)
+├── UnknownTargetError    a stack or slot does not exist (also a LookupError)
+├── DatabaseError         pirack.db cannot be used
+├── RelayError            a relay cannot be switched
+└── DatabaseInUseError    another process drives the relays (in rack.lock)
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ class PiRackError(Exception):
 
 
 class LayoutError(PiRackError, ValueError):
-    """rack.toml says something that cannot be: which file, which key, what is wrong, the mend."""
+    """rack.toml is invalid. The text names the file, the key, the problem and a fix."""
 
     def __init__(self, path: Path, key: str, problem: str, hint: str) -> None:
         self.path, self.key, self.problem, self.hint = path, key, problem, hint
@@ -24,12 +24,12 @@ class LayoutError(PiRackError, ValueError):
 
 
 class UnknownTargetError(PiRackError, LookupError):
-    """There is no such stack or slot in this rack, or the words do not name any place."""
+    """A target expression is malformed, or its stack or slot does not exist."""
 
 
 class DatabaseError(PiRackError):
-    """pirack.db cannot be used as it is; nothing was written to it."""
+    """pirack.db cannot be used. It was not changed."""
 
 
 class RelayError(PiRackError):
-    """A relay cannot be driven: none of them, or one; it is as it was before."""
+    """A relay cannot be switched. It was not changed."""

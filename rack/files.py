@@ -1,54 +1,100 @@
-"""Files that their owner alone may read, in a folder that nobody else may enter."""
+"""Atomic file replacement. Standard library only, because deploy/ uses it before an installation.
 
-import fcntl
+A reader sees the old content or the new content of a file, never a part of it.
+"""
+
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file: a reader sees the old one or the new one, whole, also after a power cut.
-
-    Root's files are given to the owner of their folder: the controller must be able to read them.
+def replace_file(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
+    """Replace a file atomically. A power failure may undo the replacement.
 
     Raises:
-        OSError: it cannot be written; what was there is as it was.
+        OSError: If the file cannot be written. It was not changed.
     """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    fresh = Path(name)
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
-            _chown_to_folder_owner(descriptor, path.parent)
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with _temporary_file(path) as (file, temporary):
+        os.fchmod(file.fileno(), mode)
+        file.write(_encode(content))
+        file.close()
+        temporary.replace(path)
+
+
+def write_private(path: Path, content: str | bytes) -> None:
+    """Replace a file atomically and durably, with access for its owner only.
+
+    A file that root writes gets the owner of its folder, so that the controller can read it.
+
+    Raises:
+        OSError: If the file cannot be written. It was not changed.
+    """
+    with _temporary_file(path) as (file, temporary):
+        chown_to_folder_owner(file.fileno(), path.parent)
+        file.write(_encode(content))
+        _sync(file)
+        rename_durably(temporary, path)
+
+
+def write_durably(path: Path, content: str | bytes, *, like: Path) -> None:
+    """Write a new file to disk, with the owner and mode of the file `like` if that exists.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    path.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with os.fdopen(os.open(path, flags, 0o644), "wb") as file:
+        with suppress(FileNotFoundError):
+            status = like.stat()
+            os.fchown(file.fileno(), status.st_uid, status.st_gid)
+            os.fchmod(file.fileno(), status.st_mode & 0o777)
+        file.write(_encode(content))
+        _sync(file)
+
+
+def rename_durably(source: Path, target: Path) -> None:
+    """Rename a file and sync its folder.
+
+    If the sync fails, a power failure may undo the renaming, but the file is complete.
+
+    Raises:
+        OSError: If the file cannot be renamed.
+    """
+    source.replace(target)
+    with suppress(OSError):
+        folder = os.open(target.parent, os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def chown_to_folder_owner(descriptor: int, folder: Path) -> None:
+    """Give an open file the owner of a folder, if this process runs as root."""
+    if os.geteuid() == 0:
+        status = folder.stat()
+        os.fchown(descriptor, status.st_uid, status.st_gid)
 
 
 @contextmanager
-def locked_folder(folder: Path) -> Iterator[None]:
-    """Make a folder if it is not there, and hold it against others who would change its files.
-
-    Raises:
-        OSError: it cannot be made or entered.
-    """
-    is_new = not folder.exists()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_DIRECTORY)
+def _temporary_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+    temporary = Path(name)
     try:
-        if is_new:
-            _chown_to_folder_owner(descriptor, folder.parent)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        with os.fdopen(descriptor, "wb") as file:
+            yield file, temporary
     finally:
-        os.close(descriptor)
+        temporary.unlink(missing_ok=True)
 
 
-def _chown_to_folder_owner(descriptor: int, folder: Path) -> None:
-    if os.geteuid() == 0:
-        owner = folder.stat()
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+def _encode(content: str | bytes) -> bytes:
+    return content.encode() if isinstance(content, str) else content
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())

@@ -1,14 +1,14 @@
-"""What this machine's kernel does with the lines of a process that has ended."""
+"""Detect whether the kernel keeps GPIO outputs after a process ends."""
 
 from pathlib import Path
 
 
 def persists_outputs(root: Path = Path("/")) -> bool | None:
-    """Tell whether an output stays driven when its process ends; None where nobody can tell.
+    """Return whether outputs stay driven when their process ends, or None if unknown.
 
-    Raspberry Pi's kernels keep it, unless config.txt has `dtparam=strict_gpiod`; the upstream
-    kernel makes it an input (raspberrypi/linux's pull requests 6117 and 6150). A Pi 5's header has
-    a driver of its own, and the same kernel may hold both.
+    Raspberry Pi kernels keep outputs unless config.txt sets `dtparam=strict_gpiod`. Upstream
+    kernels turn them into inputs (pull requests 6117 and 6150 of raspberrypi/linux). A Pi 5 uses
+    another driver, and one kernel may contain both.
     """
     try:
         compatible = (root / "proc/device-tree/compatible").read_bytes().split(b"\0")

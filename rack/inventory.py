@@ -1,4 +1,4 @@
-"""The inventory: which Raspberry Pi was found in which slot. Kept in pirack.db."""
+"""Load and save the inventory, which records the Raspberry Pi in each slot."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,10 +12,7 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 @dataclass(frozen=True, slots=True)
 class Rasp:
-    """A Raspberry Pi that was found in a slot.
-
-    `mac` is lower-case with colons, `b8:27:eb:01:02:03`.
-    """
+    """A Raspberry Pi in a slot. `mac` is lower-case with colons: `b8:27:eb:01:02:03`."""
 
     stack: int
     slot: int
@@ -24,20 +21,30 @@ class Rasp:
 
     def __post_init__(self) -> None:
         if not _MAC.fullmatch(self.mac):
-            raise ValueError(f"{self.mac!r} is no MAC address: write b8:27:eb:01:02:03")
+            raise ValueError(f"{self.mac!r} is not a valid MAC address: write b8:27:eb:01:02:03")
+
+    @property
+    def name(self) -> str:
+        """Short name of its slot, for example `03-2`."""
+        return f"{self.stack:02}-{self.slot}"
+
+    @property
+    def target(self) -> str:
+        """Target expression of its slot, for example `3/2`."""
+        return f"{self.stack}/{self.slot}"
 
 
 class Inventory:
-    """Reads and replaces the rasps of a `Database`."""
+    """The rasps in a `Database`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def rasps(self) -> Mapping[tuple[int, int], Rasp]:
-        """Return the rasps found, by (stack, slot).
+        """Return the rasps by (stack, slot).
 
         Raises:
-            DatabaseError: the database cannot be read.
+            DatabaseError: If the database cannot be read.
         """
         with self._database.connection() as connection:
             rows = connection.execute("SELECT stack, slot, mac, address FROM rasps").fetchall()
@@ -47,11 +54,11 @@ class Inventory:
         }
 
     def replace(self, rasps: Iterable[Rasp]) -> None:
-        """Put these rasps in the place of all that were there: all of them, or none.
+        """Replace the whole inventory in one transaction.
 
         Raises:
-            DatabaseError: the database cannot be written, or two rasps share a slot, a MAC or an
-                address; the inventory is then as it was.
+            DatabaseError: If the database cannot be written, or two rasps share a slot, a MAC or
+                an IP address. The inventory was not changed.
         """
         rows = [(rasp.stack, rasp.slot, rasp.mac, str(rasp.address)) for rasp in rasps]
         with self._database.connection() as connection:

@@ -1,12 +1,11 @@
-"""Pins that stay as they are when the program ends: gpiozero's on lgpio, made to latch.
+"""gpiozero pins on lgpio that keep their level when the program ends.
 
-gpiozero's `LGPIOPin` claims a line as an input when it is made, as an output at level 0 after
-that, and as an input again when it is closed: a relay would move each time (gpiozero's issues 707
-and 1058). A `LatchingPin` claims its line once, as an output at the wanted level, and never gives
-it back. What becomes of it when the process ends is the kernel's to say: see
-`rack.gpio_persistence.persists_outputs`.
+gpiozero's `LGPIOPin` claims a line as an input, then as an output at level 0, and as an input again
+when it is closed, so a relay would switch each time (issues 707 and 1058 of gpiozero). A
+`LatchingPin` claims its line once, as an output at the requested level, and never releases it. The
+kernel decides the level after the process ends: see `rack.gpio_persistence.persists_outputs`.
 
-GPIOZERO_PIN_FACTORY=latching selects these pins, by an entry point of this distribution.
+GPIOZERO_PIN_FACTORY=latching selects these pins by an entry point of this distribution.
 """
 
 from contextlib import chdir
@@ -16,24 +15,24 @@ from typing import Any
 
 from gpiozero.exc import BadPinFactory, PinError
 
-# lgpio makes a pipe in the working directory when it is imported, and needs it no longer: under
-# systemd that directory is seldom one that can be written (joan2937/lg's issue 12).
+# lgpio creates a pipe in the working directory on import and does not use it afterwards. Under
+# systemd that directory is usually read-only (issue 12 of joan2937/lg).
 with TemporaryDirectory() as _folder, chdir(_folder):
     import lgpio
     from gpiozero.pins.lgpio import LGPIOFactory, LGPIOPin
 
 HEADER_LABELS = frozenset({"pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"})
-"""What the kernel calls the chip of the 40-pin header; its number moves between kernels."""
+"""Kernel labels of the chip of the 40-pin header. Its number differs between kernels."""
 
 
 class LatchingFactory(LGPIOFactory):
-    """Makes `LatchingPin`s of a Raspberry Pi's header.
+    """Factory of `LatchingPin`s on a Raspberry Pi's header.
 
     Args:
-        dev: where the kernel's gpiochip* devices are.
+        dev: Folder of the gpiochip* devices.
 
     Raises:
-        BadPinFactory: there is no such header here, or it may not be used.
+        BadPinFactory: If there is no header or no permission to use it.
     """
 
     is_latching = True
@@ -43,14 +42,14 @@ class LatchingFactory(LGPIOFactory):
         self.pin_class = LatchingPin
 
     def close(self) -> None:
-        """Leave every line as it is."""
+        """Keep the level of every line."""
 
 
 class LatchingPin(LGPIOPin):
-    """A line that is claimed once, as an output, and is then left alone."""
+    """A line that is claimed once, as an output, and never released."""
 
     def __init__(self, factory: LatchingFactory, info: Any) -> None:
-        super(LGPIOPin, self).__init__(factory, info)  # LGPIOPin's own would claim an input
+        super(LGPIOPin, self).__init__(factory, info)  # LGPIOPin.__init__ claims an input
         self._pwm = None
         self._bounce = None
         self._callback = None
@@ -58,22 +57,22 @@ class LatchingPin(LGPIOPin):
         self._is_claimed = False
 
     def output_with_state(self, state: bool) -> None:
-        """Drive the line at a level, from the first moment on."""
+        """Make the line an output at this level, without an intermediate level."""
         if self._is_claimed:
             self._set_state(state)
             return
         try:
-            handle = self.factory._handle  # noqa: SLF001 - as gpiozero's own pins reach it
+            handle = self.factory._handle  # noqa: SLF001 - as in LGPIOPin
             lgpio.gpio_claim_output(handle, self._number, int(state))
         except lgpio.error as error:
             raise PinError(f"GPIO{self._number} cannot be claimed: {error}") from error
         self._is_claimed = True
 
     def close(self) -> None:
-        """Leave the line as it is."""
+        """Keep the level of the line."""
 
     def _get_state(self) -> bool | None:
-        """Return the line's level, None before it is claimed: lgpio would make it an input."""
+        """Return the level, or None before the claim, when lgpio would make it an input."""
         return bool(super()._get_state()) if self._is_claimed else None
 
     def _set_state(self, value: bool) -> None:
@@ -89,7 +88,7 @@ def _header_chip(dev: Path) -> int:
         try:
             handle = lgpio.gpiochip_open(number)
         except lgpio.error:
-            continue  # not for this user: told below, if no other one is the header's
+            continue  # no permission: reported below if no other chip is the header
         try:
             *_, label = lgpio.gpio_get_chip_info(handle)
         finally:
@@ -97,6 +96,6 @@ def _header_chip(dev: Path) -> int:
         if label in HEADER_LABELS:
             return number
     raise BadPinFactory(
-        f"no {dev}/gpiochip* is a Raspberry Pi's header that this user may open:"
+        f"no {dev}/gpiochip* is a Raspberry Pi's header that this user can open:"
         " run the controller on a Pi, in the group gpio"
     )

@@ -1,4 +1,4 @@
-"""One program a database that drives the relays: two would each undo what the other ordered."""
+"""Locks between processes. The kernel releases them when the process ends."""
 
 import fcntl
 import os
@@ -7,40 +7,41 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rack.errors import DatabaseError, PiRackError
+from rack.files import chown_to_folder_owner
 
 CONTROLLER = "controller"
-"""What the controller calls itself to those who find the lock held."""
+"""Holder name that the controller records in the lock file."""
 
 
 class DatabaseInUseError(PiRackError):
-    """Another program drives the relays of the same database; `holder` is what it calls itself."""
+    """Another process drives the relays of the database; `holder` is its recorded name."""
 
     def __init__(self, holder: str, process: str, database: Path) -> None:
         self.holder = holder
         super().__init__(
-            f"another {holder} (process {process}) runs with {database}:"
-            " end it first, or name another --db"
+            f"another {holder} (process {process}) uses {database}:"
+            " stop it first, or name another --db"
         )
 
 
 @contextmanager
 def exclusive_access(database: Path, holder: str) -> Iterator[None]:
-    """Hold the lock beside a database; the kernel frees it however this process ends.
+    """Lock a database, so that only one process drives its relays.
 
     Args:
-        database: pirack.db.
-        holder: what this program is, for those who are refused.
+        database: Path of pirack.db.
+        holder: Name of this program, for the error message of other processes.
 
     Raises:
-        InUse: another process holds it.
-        DatabaseError: the lock's file cannot be written.
+        DatabaseInUseError: If another process holds the lock.
+        DatabaseError: If the lock file cannot be written.
     """
     path = database.with_name(f"{database.name}.lock")
     try:
         file = path.open("a+", encoding="ascii")
     except OSError as error:
         raise DatabaseError(
-            f"{path}: {error.strerror}: name a --db in a folder that can be written"
+            f"{path}: {error.strerror}: name a --db in a writable folder"
         ) from error
     with file:
         try:
@@ -53,3 +54,27 @@ def exclusive_access(database: Path, holder: str) -> Iterator[None]:
         file.write(f"{holder} {os.getpid()}\n")
         file.flush()
         yield
+
+
+@contextmanager
+def locked_folder(folder: Path, *, create: bool = False) -> Iterator[None]:
+    """Lock a folder against concurrent writers, and wait until it is free.
+
+    Args:
+        folder: The folder.
+        create: Whether to create a missing folder, with access for its owner only.
+
+    Raises:
+        OSError: If the folder cannot be created or opened.
+    """
+    is_new = create and not folder.exists()
+    if is_new:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_DIRECTORY)
+    try:
+        if is_new:
+            chown_to_folder_owner(descriptor, folder.parent)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,8 +1,8 @@
-"""The relays: one a stack, driven through gpiozero so that nothing but an order moves them.
+"""Switch the stacks' relays through gpiozero.
 
-What was commanded is kept in pirack.db *before* the relay moves. Should this process be killed
-between the two, the next start finishes what was ordered; the other way round it would undo it,
-and give power to a stack that was just cut, or cut one that has just begun to boot.
+The commanded power is saved in pirack.db before the relay is switched. If this process is killed
+between the two, the next start completes the command. In the opposite order it would undo the
+command: power a stack that was just switched off, or cut one that is booting.
 """
 
 import os
@@ -21,28 +21,29 @@ from rack import commanded_power
 from rack.commanded_power import CommandedPower
 from rack.database import Database
 from rack.errors import RelayError
-from rack.layout import AfterBoot, Rack, RelayBoard, Stack
+from rack.layout import Rack, Stack
+from rack.settings import AfterBoot, RelayBoard
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def pin_factory() -> Factory:
-    """Make the pin factory that GPIOZERO_PIN_FACTORY names; `latching` where it names none.
+    """Return the pin factory that GPIOZERO_PIN_FACTORY names, `latching` by default.
 
     Raises:
-        BadPinFactory: there is none of that name, or it would let go of its pins.
-        GPIOZeroError, ImportError, OSError: it does not work on this machine.
+        BadPinFactory: If the factory does not exist or does not keep its pins' levels.
+        GPIOZeroError, ImportError, OSError: If the factory does not work on this machine.
     """
     name = os.environ.get("GPIOZERO_PIN_FACTORY", "latching")
     for entry_point in entry_points(group="gpiozero_pin_factories", name=name):
         factory: Factory = entry_point.load()()
         if not getattr(factory, "is_latching", False):
             raise BadPinFactory(
-                f"GPIOZERO_PIN_FACTORY={name} lets go of its pins when the controller ends,"
-                " and every relay would move: name latching"
+                f"GPIOZERO_PIN_FACTORY={name} releases its pins when the controller stops,"
+                " which would switch every relay: use latching"
             )
         return factory
-    raise BadPinFactory(f"there is no pin factory {name!r}: name latching, or install PiRack anew")
+    raise BadPinFactory(f"unknown pin factory {name!r}: use latching, or reinstall PiRack")
 
 
 def initial_power(
@@ -52,47 +53,43 @@ def initial_power(
     boot_id: str,
     now: float,
 ) -> CommandedPower:
-    """Decide which power a stack is to have when the controller starts.
+    """Return the power to apply to a stack at startup.
 
     Args:
-        previous: what was last commanded; None where nothing ever was.
-        current: whether the stack has power as its relay stands: what is to stay where nothing was
-            commanded, for whoever wired it has it as they want it.
-        after_boot: rack.toml's word for the case that the master has booted since.
-        boot_id: this boot of the master.
-        now: seconds since the epoch.
+        previous: Last commanded power, or None if there was no command yet.
+        current: Present power, which stays if there was no command yet.
+        after_boot: Setting `relays.after_boot`, applied if the master has booted since.
+        boot_id: Id of this boot of the master.
+        now: Seconds since the epoch.
     """
     if previous is None:
         return CommandedPower(current, now, boot_id)
     is_on = previous.is_on
     if previous.boot_id != boot_id and after_boot != "restore":
         is_on = after_boot == "on"
-        previous = replace(
-            previous, power_before_install=None
-        )  # no install has what rack.toml has set
+        previous = replace(previous, power_before_install=None)
     since = previous.since if is_on == previous.is_on else now
     return replace(previous, is_on=is_on, since=since, boot_id=boot_id)
 
 
 class Relays:
-    """The relays of a rack. Safe to be called from several threads.
+    """The relays of a rack. Thread-safe.
 
-    Making it takes over each relay as it is: see `initial_power`. Nothing gives a relay back: it stays
-    as it is when the process ends, in whatever way.
+    Startup applies `initial_power` to each relay. Relays keep their state when the process ends.
 
     Args:
-        rack: its stacks' pins, and how the relay board is wired.
-        database: keeps what was commanded.
-        factory: makes the pins.
-        boot_id: the file that names this boot of the master.
-        clock: seconds since the epoch.
+        rack: Stacks with their pins, and the wiring of the relay board.
+        database: Storage of the commanded power.
+        factory: Creates the pin factory.
+        boot_id: File with the id of this boot of the master.
+        clock: Returns seconds since the epoch.
 
     Raises:
-        DatabaseError: the database cannot be used; no relay was touched.
+        DatabaseError: If the database cannot be used. No relay was switched.
     """
 
     error: str = ""
-    """Why the relays cannot be driven on this machine; empty where they can."""
+    """Why the relays cannot be used on this machine, or an empty string."""
 
     def __init__(
         self,
@@ -112,15 +109,15 @@ class Relays:
         try:
             self._claim_all(factory(), boot_id.read_text(encoding="ascii").strip())
         except (GPIOZeroError, ImportError, OSError) as error:
-            self.error = f"the relays cannot be driven: {error} (see docs/wiring.md)"
+            self.error = f"the relays cannot be used: {error} (see docs/wiring.md)"
 
     def _claim_all(self, factory: Factory, boot_id: str) -> None:
         board = self._rack.relays
-        before = commanded_power.load_all(self._database)
+        previous = commanded_power.load_all(self._database)
         now = self._clock()
         self._commanded = {
             stack.number: initial_power(
-                before.get(stack.number),
+                previous.get(stack.number),
                 _has_power(factory.pin(stack.pin), board),
                 board.after_boot,
                 boot_id,
@@ -140,77 +137,85 @@ class Relays:
         }
 
     def on(self, stack: int, *, installing: bool = False) -> None:
-        """Give a stack power; with `installing`, until `give_back`.
+        """Switch a stack on.
+
+        Args:
+            stack: Number of the stack.
+            installing: Whether an install switches it, so that `restore_after_install` undoes it.
 
         Raises:
-            UnknownPlace: there is no such stack.
-            RelayError: its relay cannot be driven.
-            DatabaseError: what is commanded cannot be kept; the relay was not touched.
+            UnknownTargetError: If the stack does not exist.
+            RelayError: If its relay cannot be switched.
+            DatabaseError: If the command cannot be saved. The relay was not switched.
         """
         self._command(self._rack.stack(stack), is_on=True, installing=installing)
 
     def off(self, stack: int, *, installing: bool = False) -> None:
-        """Cut a stack's power, at once, whatever runs on it. Raises what `on` raises."""
+        """Switch a stack off at once, without a shutdown. Args and errors are those of `on`."""
         self._command(self._rack.stack(stack), is_on=False, installing=installing)
 
     def restore_after_install(self) -> tuple[int, ...]:
-        """Give each stack that an install still has the power that it had before; return these.
+        """Restore the previous power of all stacks held by an install. Return their numbers.
 
-        A stack that was commanded since in any other way is no longer the install's.
+        Any other command releases a stack from the install.
 
         Raises:
-            RelayError: a relay cannot be driven.
-            DatabaseError: what is commanded cannot be kept; that relay was not touched.
+            RelayError: If a relay cannot be switched.
+            DatabaseError: If a command cannot be saved. That relay was not switched.
         """
         self._require_working()
         with self._lock:
-            taken = {
+            power_by_stack = {
                 stack: power.power_before_install
                 for stack in self._rack.stacks
                 if (power := self._commanded[stack.number]).power_before_install is not None
             }
-            for stack, is_on in taken.items():
+            for stack, is_on in power_by_stack.items():
                 self._switch(stack, is_on=is_on, before_install=None)
-        return tuple(stack.number for stack in taken)
+        return tuple(stack.number for stack in power_by_stack)
 
     def is_on(self, stack: int) -> bool:
-        """Tell whether a stack was commanded to have power. Raises what `on` raises."""
+        """Return whether the commanded power of a stack is on. Raise the errors of `commanded`."""
         return self.commanded(stack).is_on
 
     def commanded(self, stack: int) -> CommandedPower:
-        """Return what a stack was last commanded to have, and since when.
+        """Return the commanded power of a stack.
 
         Raises:
-            UnknownPlace: there is no such stack.
-            RelayError: the relays cannot be driven, so nobody can tell.
+            UnknownTargetError: If the stack does not exist.
+            RelayError: If the relays cannot be used, and the power is therefore unknown.
         """
         number = self._rack.stack(stack).number
         self._require_working()
         return self._commanded[number]
 
     def all_commanded(self) -> Mapping[int, CommandedPower]:
-        """Return what each stack was last commanded to have; nothing where nobody can tell."""
+        """Return the commanded power by stack number, or an empty mapping if unknown."""
         return {} if self.error else dict(self._commanded)
 
     def _command(self, stack: Stack, *, is_on: bool, installing: bool) -> None:
         self._require_working()
         with self._lock:
-            before = self._commanded[stack.number]
-            found = (
-                before.is_on if before.power_before_install is None else before.power_before_install
-            )
-            self._switch(stack, is_on=is_on, before_install=found if installing else None)
+            previous = self._commanded[stack.number]
+            before_install = previous.power_before_install
+            if before_install is None:
+                before_install = previous.is_on
+            self._switch(stack, is_on=is_on, before_install=before_install if installing else None)
 
     def _switch(self, stack: Stack, *, is_on: bool, before_install: bool | None) -> None:
-        before = self._commanded[stack.number]
-        since = before.since if before.is_on == is_on else self._clock()
-        after = replace(before, is_on=is_on, since=since, power_before_install=before_install)
-        self._save(stack, after)
+        previous = self._commanded[stack.number]
+        since = previous.since if previous.is_on == is_on else self._clock()
+        self._save(
+            stack,
+            replace(previous, is_on=is_on, since=since, power_before_install=before_install),
+        )
         try:
             self._relays[stack.number].value = self._rack.relays.coil_state_for(power=is_on)
         except (GPIOZeroError, OSError) as error:
-            self._save(stack, before)
-            raise RelayError(f"the relay of stack {stack.number} did not move: {error}") from error
+            self._save(stack, previous)
+            raise RelayError(
+                f"the relay of stack {stack.number} could not be switched: {error}"
+            ) from error
 
     def _save(self, stack: Stack, power: CommandedPower) -> None:
         commanded_power.save(self._database, {stack.number: power})
@@ -222,11 +227,11 @@ class Relays:
 
 
 def _has_power(pin: Pin, board: RelayBoard) -> bool:
-    """Tell whether a stack has power as its relay stands, before the pin is claimed."""
+    """Return whether a stack has power, before its pin is claimed."""
     if pin.function == "input":
         return board.power_when(energised=False)
     if pin.state is None:
-        # Another program has driven it, and reading its level would let go of it. Should it be
-        # off, power does less harm than a cut would, should it be on.
+        # Another program drives the pin, and reading its level would release it. Assume power:
+        # switching a stack on by mistake does less harm than cutting its power.
         return True
     return board.power_when(energised=bool(pin.state) == board.active_high)

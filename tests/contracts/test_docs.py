@@ -14,7 +14,6 @@ import pytest
 from flask import Flask
 from gpiozero.pins.mock import MockFactory
 from prometheus_client import CollectorRegistry
-from pydantic import BaseModel
 
 from controller import health, power_metrics
 from controller.alerts.received import ReceivedAlerts
@@ -31,21 +30,12 @@ from controller.reservations import Reservations
 from controller.state.history import RaspHistory
 from controller.state.prometheus import Prometheus
 from controller.state.reader import RackStateReader
-from controller.web.app import create_app
+from controller.app import create_app
 from exporter import aliases
 from rack.database import Database
 from rack.inventory import Inventory
-from rack.layout_file import (
-    _AccessTable,
-    _InstallTable,
-    _NetworkTable,
-    _OrdersTable,
-    _RackFile,
-    _RelaysTable,
-    _RemediationTable,
-    _StackTable,
-)
 from rack.relays import Relays
+from rack.settings import markdown_rows
 from tests.controller.fakes import (
     RACK,
     FakeRackState,
@@ -146,25 +136,11 @@ def test_every_metric_is_documented_and_every_documented_one_exists(tmp_path: Pa
     )
 
 
-def setting_names(table: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    tables: dict[str, type[BaseModel]] = {
-        "network": _NetworkTable,
-        "relays": _RelaysTable,
-        "access": _AccessTable,
-        "orders": _OrdersTable,
-        "install": _InstallTable,
-        "remedies": _RemediationTable,
-        "stacks": _StackTable,
-    }
-    for name in table.model_fields:
-        if name in tables and not prefix:
-            yield from setting_names(tables[name], f"{name}.")
-        else:
-            yield prefix + name
-
-
-def test_every_setting_of_rack_toml_is_documented_and_every_documented_one_exists() -> None:
-    assert first_cells(read_page("rack.md")) == {*setting_names(_RackFile), "stacks"}
+def test_table_of_settings_is_generated_from_their_models() -> None:
+    [table] = re.findall(
+        r"<!-- settings:.* -->\n.*\n.*\n((?:.|\n)*)\n<!-- end of settings -->", read_page("rack.md")
+    )
+    assert table.splitlines() == list(markdown_rows())
 
 
 def test_every_fault_is_documented_and_every_documented_one_exists() -> None:

@@ -1,7 +1,7 @@
-"""A stand-in for the module lgpio that keeps account of each line, as the kernel would.
+"""Fake of the module lgpio that records the calls and the state of each line.
 
-It does what lgpio 0.2.2 does (lgGpio.c): to claim a line anew is to let go of it first, to claim an
-output as an output again changes nothing, and to read a line that is not claimed makes it an input.
+It behaves like lgpio 0.2.2 (lgGpio.c): claiming a line again releases it first, claiming an output
+again changes nothing, and reading an unclaimed line makes it an input.
 """
 
 from types import ModuleType
@@ -12,7 +12,7 @@ class GpioError(Exception):
 
 
 class FakeLgpio(ModuleType):
-    """The lines of some chips, by their labels, and all that was done to them."""
+    """Chips with these labels, the state of their lines, and the calls."""
 
     error = GpioError
     SET_PULL_NONE, SET_PULL_UP, SET_PULL_DOWN = 1, 2, 4
@@ -22,9 +22,9 @@ class FakeLgpio(ModuleType):
         super().__init__("lgpio")
         self.labels = labels
         self.open_chips: set[int] = set()
-        self.busy_lines: set[int] = set()  # lines that another program has
-        self.broken_lines: set[int] = set()  # lines that cannot be written
-        self.output_levels: dict[int, int] = {}  # the level of each line that is an output
+        self.busy_lines: set[int] = set()  # used by another program
+        self.broken_lines: set[int] = set()  # not writable
+        self.output_levels: dict[int, int] = {}  # by line
         self.claimed: dict[int, str] = {}
         self.calls: list[tuple[str, int, int]] = []
 

@@ -1,4 +1,4 @@
-"""The pins of a Raspberry Pi, by what is done to the kernel's lines."""
+"""Tests of latching pins, by the calls to lgpio."""
 
 import importlib
 import subprocess
@@ -15,9 +15,9 @@ from rack import commanded_power
 from rack.commanded_power import CommandedPower
 from rack.database import Database
 from rack.errors import RelayError
-from rack.layout import Contact, RelayBoard
 from rack.layout_file import load
 from rack.relays import Relays
+from rack.settings import Contact, RelayBoard
 from tests.rack.fake_lgpio import FakeLgpio
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ BOOT = "11111111-1111-4111-8111-111111111111"
 WHOLE_RACK = load(ROOT / "rack.toml")
 RACK_OF_2 = replace(WHOLE_RACK, stacks=WHOLE_RACK.stacks[:2])  # on pins 16 and 17
 
-# What a stack is to have, how it is wired, and the level that its pin must then be at.
+# active_high, contact, power of the stack, expected level of the pin
 WIRINGS: list[tuple[bool, Contact, bool, int]] = [
     (True, "normally_open", True, 1),
     (True, "normally_open", False, 0),
@@ -41,7 +41,7 @@ WIRINGS: list[tuple[bool, Contact, bool, int]] = [
 
 
 class FakeMaster:
-    """A Raspberry Pi with its lines, and relays on two of them."""
+    """A Raspberry Pi with relays on two lines."""
 
     def __init__(self, folder: Path, lines: FakeLgpio, pins: ModuleType) -> None:
         self.lines = lines
@@ -76,7 +76,7 @@ def master(labels: dict[int, str], tmp_path: Path, monkeypatch: pytest.MonkeyPat
     lines = FakeLgpio(labels)
     monkeypatch.setitem(sys.modules, "lgpio", lines)
     for name in ("gpiozero.pins.lgpio", "rack.latching_pins"):
-        monkeypatch.setitem(sys.modules, name, lines)  # so that it is taken away afterwards
+        monkeypatch.setitem(sys.modules, name, lines)  # restored after the test
         del sys.modules[name]
     monkeypatch.setattr(local, "get_pi_revision", lambda: PI_4B)
     monkeypatch.setattr(local.LocalPiFactory, "pins", {})
@@ -84,20 +84,20 @@ def master(labels: dict[int, str], tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(("active_high", "contact", "is_on", "level"), WIRINGS)
-def test_a_pin_is_claimed_once_and_at_the_wanted_level(
+def test_pin_is_claimed_once_at_commanded_level(
     master: FakeMaster, active_high: bool, contact: Contact, is_on: bool, level: int
 ) -> None:
-    master.board = RelayBoard(active_high, contact)
+    master.board = RelayBoard(active_high=active_high, contact=contact)
     master.set_commanded(is_on=is_on)
     assert master.make_relays().error == ""
     assert master.lines.calls == [("claim_output", 16, level), ("claim_output", 17, level)]
 
 
 @pytest.mark.parametrize(("active_high", "contact", "is_on", "level"), WIRINGS)
-def test_an_order_is_one_write(
+def test_command_writes_pin_once(
     master: FakeMaster, active_high: bool, contact: Contact, is_on: bool, level: int
 ) -> None:
-    master.board = RelayBoard(active_high, contact)
+    master.board = RelayBoard(active_high=active_high, contact=contact)
     master.set_commanded(is_on=not is_on)
     relays = master.make_relays()
     master.lines.calls.clear()
@@ -105,7 +105,7 @@ def test_an_order_is_one_write(
     assert master.lines.calls == [("write", 17, level)]
 
 
-def test_closing_pins_devices_and_factory_leaves_every_line_alone(master: FakeMaster) -> None:
+def test_closing_pins_devices_and_factory_calls_no_line(master: FakeMaster) -> None:
     devices: Any = master.make_relays()._relays.values()
     master.lines.calls.clear()
     for device in devices:
@@ -114,22 +114,22 @@ def test_closing_pins_devices_and_factory_leaves_every_line_alone(master: FakeMa
         device.close()
     factory.close()
     assert master.lines.calls == []
-    assert master.lines.opened == {0}
+    assert master.lines.open_chips == {0}
 
 
-def test_the_end_of_the_interpreter_leaves_every_line_alone(tmp_path: Path) -> None:
+def test_interpreter_exit_calls_no_line(tmp_path: Path) -> None:
     program = """
 import atexit, sys
 from pathlib import Path
 import pytest
-from tests.rack import test_latching_pins as here
+from tests.rack import test_latching_pins as tests
 
-lines = here.Lines({0: "pinctrl-bcm2711"})
-atexit.register(lambda: print(lines.calls))  # the first to be registered is the last to run
+lines = tests.FakeLgpio({0: "pinctrl-bcm2711"})
+atexit.register(lambda: print(lines.calls))  # registered first, runs last
 sys.modules["lgpio"] = lines
-here.local.get_pi_revision = lambda: here.PI_4B
+tests.local.get_pi_revision = lambda: tests.PI_4B
 import rack.latching_pins
-relays = here.Master(Path(sys.argv[1]), lines, rack.latching_pins).relays()
+relays = tests.FakeMaster(Path(sys.argv[1]), lines, rack.latching_pins).make_relays()
 """
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)],
@@ -152,38 +152,36 @@ relays = here.Master(Path(sys.argv[1]), lines, rack.latching_pins).relays()
         ({0: "pinctrl-rp1", 10: "gpio-brcmstb@107d508500"}, 0),
     ],
 )
-def test_the_headers_chip_is_found_by_its_label_whatever_its_number(
-    master: FakeMaster, number: int
-) -> None:
+def test_chip_of_header_is_found_by_label(master: FakeMaster, number: int) -> None:
     assert master.make_relays().error == ""
-    assert master.lines.opened == {number}
+    assert master.lines.open_chips == {number}
 
 
 @pytest.mark.parametrize("labels", [{}, {0: "gpio-mockup-A"}])
-def test_without_a_header_the_relays_say_why_they_cannot_be_driven(master: FakeMaster) -> None:
+def test_missing_header_is_reported_as_relay_error(master: FakeMaster) -> None:
     relays = master.make_relays()
-    assert "is a Raspberry Pi's header that this user may open" in relays.error
+    assert "is a Raspberry Pi's header that this user can open" in relays.error
     assert "\n" not in relays.error
     with pytest.raises(RelayError, match="header"):
         relays.is_on(1)
 
 
-def test_a_line_that_another_program_has_is_named(master: FakeMaster) -> None:
+def test_line_used_by_another_program_is_named_in_error(master: FakeMaster) -> None:
     master.lines.busy_lines = {17}
     assert "GPIO17 cannot be claimed: GPIO busy" in master.make_relays().error
 
 
 @pytest.mark.parametrize("contact", ["normally_closed", "normally_open"])
-def test_a_stack_that_was_never_commanded_stays_as_a_pin_that_nobody_drives_leaves_it(
+def test_stack_without_command_keeps_power_of_undriven_pin(
     master: FakeMaster, contact: Contact
 ) -> None:
     master.board = RelayBoard(active_high=True, contact=contact)
     relays = master.make_relays()
     assert relays.is_on(1) == (contact == "normally_closed")
-    assert master.lines.driven == {16: 0, 17: 0}
+    assert master.lines.output_levels == {16: 0, 17: 0}
 
 
-def test_a_line_that_somebody_else_drove_is_not_read_and_gives_power(master: FakeMaster) -> None:
+def test_line_driven_by_another_program_is_not_read_and_powers_stack(master: FakeMaster) -> None:
     master.board = RelayBoard(active_high=True, contact="normally_open")
     master.lines.output_levels = {17: 0}
     relays = master.make_relays()
@@ -191,12 +189,12 @@ def test_a_line_that_somebody_else_drove_is_not_read_and_gives_power(master: Fak
     assert master.lines.calls == [("claim_output", 16, 0), ("claim_output", 17, 1)]
 
 
-def test_a_pin_that_cannot_be_written_leaves_what_was_commanded_as_it_was(
+def test_failed_write_keeps_previous_commanded_power(
     master: FakeMaster,
 ) -> None:
     relays = master.make_relays()
-    before = relays.commanded(2)
+    previous = relays.commanded(2)
     master.lines.broken_lines = {17}
-    with pytest.raises(RelayError, match="stack 2 did not move: GPIO17 cannot be driven"):
+    with pytest.raises(RelayError, match="stack 2 could not be switched: GPIO17 cannot be driven"):
         relays.off(2)
-    assert relays.commanded(2) == before == commanded_power.load_all(master.database)[2]
+    assert relays.commanded(2) == previous == commanded_power.load_all(master.database)[2]

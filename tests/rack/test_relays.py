@@ -1,4 +1,4 @@
-"""Commanded power and the relays that follow it, on the pins of a virtual rack."""
+"""Tests of relays and commanded power, on the pins of a virtual rack."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +18,9 @@ from rack.commanded_power import CommandedPower
 from rack.database import Database
 from rack.errors import DatabaseError, RelayError, UnknownTargetError
 from rack.gpio_persistence import persists_outputs
-from rack.layout import AfterBoot, Contact, RelayBoard
 from rack.layout_file import load
 from rack.relays import Relays, initial_power, pin_factory
+from rack.settings import AfterBoot, Contact, RelayBoard
 from virtual_rack import control
 from virtual_rack.faults import Fault
 from virtual_rack.loopback import LoopbackOptions, loopback_rack
@@ -33,7 +33,7 @@ NORMALLY_CLOSED = RelayBoard(active_high=True, contact="normally_closed")
 
 
 class RelayFixture:
-    """A virtual rack, and the master's database and boot."""
+    """A virtual rack with the database and the boot id of its master."""
 
     def __init__(self, folder: Path, board: RelayBoard = NORMALLY_CLOSED) -> None:
         self.layout = replace(RACK_OF_3, relays=board)
@@ -45,7 +45,7 @@ class RelayFixture:
         self.now = 1000.0
 
     def make_relays(self) -> Relays:
-        """Start the controller's part that has the relays."""
+        """Claim the relays, as the controller does at startup."""
         return Relays(
             self.layout,
             self.database,
@@ -61,11 +61,11 @@ class RelayFixture:
 
     @property
     def switch_counts(self) -> list[int]:
-        """How often each relay has moved."""
-        return [moves for _, moves in self.rack.stack_power().values()]
+        """How often each relay was switched."""
+        return [count for _, count in self.rack.stack_power().values()]
 
     def reboot(self) -> None:
-        """Boot the master: its pins are inputs again, and its boot has another id."""
+        """Reboot the master, which resets its pins to inputs and changes the boot id."""
         self.rack = loopback_rack(
             self.layout, ALIASES, self.boot_id.parent, LoopbackOptions(boot_seconds=0)
         )
@@ -93,26 +93,26 @@ ORDERS = st.tuples(st.sampled_from([1, 2, 3]), st.sampled_from(["on", "off", "re
     contact=st.sampled_from(["normally_open", "normally_closed"]),
     orders=st.lists(ORDERS, max_size=8),
 )
-def test_every_stack_has_the_power_it_was_commanded_to_have_and_no_relay_moves_but_its_own(
+def test_stacks_have_commanded_power_and_only_their_own_relay_switches(
     active_high: bool, contact: Contact, orders: list[tuple[int, str]]
 ) -> None:
-    with temporary_relay_fixture(RelayBoard(active_high, contact)) as room:
+    with temporary_relay_fixture(RelayBoard(active_high=active_high, contact=contact)) as fixture:
         expected = [contact == "normally_closed"] * 3
-        moves = [0, 0, 0]
-        relays = room.make_relays()
-        for stack, what in orders:
-            if what == "restart":
-                relays = room.make_relays()
+        switch_counts = [0, 0, 0]
+        relays = fixture.make_relays()
+        for stack, command in orders:
+            if command == "restart":
+                relays = fixture.make_relays()
             else:
-                (relays.on if what == "on" else relays.off)(stack)
-                moves[stack - 1] += expected[stack - 1] != (what == "on")
-                expected[stack - 1] = what == "on"
-            assert room.power == expected
+                (relays.on if command == "on" else relays.off)(stack)
+                switch_counts[stack - 1] += expected[stack - 1] != (command == "on")
+                expected[stack - 1] = command == "on"
+            assert fixture.power == expected
             assert [relays.is_on(number) for number in (1, 2, 3)] == expected
-            assert room.switch_counts == moves
+            assert fixture.switch_counts == switch_counts
 
 
-def test_a_stack_keeps_the_time_of_the_order_that_made_it_as_it_is(
+def test_repeated_command_keeps_time_of_first(
     relay_fixture: RelayFixture,
 ) -> None:
     relays = relay_fixture.make_relays()
@@ -124,9 +124,11 @@ def test_a_stack_keeps_the_time_of_the_order_that_made_it_as_it_is(
     assert relay_fixture.make_relays().commanded(2).since == 2000.0
 
 
-def test_what_was_kept_before_a_kill_is_done_at_the_next_start(relay_fixture: RelayFixture) -> None:
-    before = relay_fixture.make_relays().commanded(2)
-    commanded_power.save(relay_fixture.database, {2: replace(before, is_on=False)})
+def test_command_saved_before_kill_is_completed_at_next_start(
+    relay_fixture: RelayFixture,
+) -> None:
+    power = relay_fixture.make_relays().commanded(2)
+    commanded_power.save(relay_fixture.database, {2: replace(power, is_on=False)})
     assert relay_fixture.power == [True, True, True]
     relay_fixture.make_relays()
     assert relay_fixture.power == [True, False, True]
@@ -141,52 +143,59 @@ def test_what_was_kept_before_a_kill_is_done_at_the_next_start(relay_fixture: Re
         ("off", [False, False, False]),
     ],
 )
-def test_after_a_boot_of_the_master_the_stacks_have_the_power_that_rack_toml_says(
+def test_after_boot_setting_is_applied_after_master_reboot(
     tmp_path: Path, after_boot: AfterBoot, expected: list[bool]
 ) -> None:
-    room = RelayFixture(tmp_path, replace(NORMALLY_CLOSED, after_boot=after_boot))
-    room.make_relays().off(2)
-    room.make_relays()
-    assert room.power == [True, False, True]
-    room.reboot()
-    assert room.power == [True, True, True]
-    relays = room.make_relays()
-    assert room.power == expected
+    fixture = RelayFixture(tmp_path, NORMALLY_CLOSED.model_copy(update={"after_boot": after_boot}))
+    fixture.make_relays().off(2)
+    fixture.make_relays()
+    assert fixture.power == [True, False, True]
+    fixture.reboot()
+    assert fixture.power == [True, True, True]
+    relays = fixture.make_relays()
+    assert fixture.power == expected
     relays.on(2)
-    room.make_relays()
-    assert room.power == [expected[0], True, expected[2]]
+    fixture.make_relays()
+    assert fixture.power == [expected[0], True, expected[2]]
 
 
 BOOT_IDS = st.sampled_from(["this", "earlier"])
 COMMANDED = st.builds(CommandedPower, st.booleans(), st.just(1.0), BOOT_IDS)
 
 
-@given(before=COMMANDED, found=st.booleans(), after_boot=st.sampled_from(["restore", "on", "off"]))
-def test_only_a_boot_and_the_word_of_rack_toml_change_what_was_commanded(
-    before: CommandedPower, found: bool, after_boot: AfterBoot
+@given(
+    previous=COMMANDED,
+    current=st.booleans(),
+    after_boot=st.sampled_from(["restore", "on", "off"]),
+)
+def test_initial_power_is_commanded_power_unless_setting_overrides_it_after_boot(
+    previous: CommandedPower, current: bool, after_boot: AfterBoot
 ) -> None:
-    after = initial_power(before, found, after_boot, "this", 2.0)
-    if before.boot_id == "this" or after_boot == "restore":
-        assert after.is_on == before.is_on
+    initial = initial_power(previous, current, after_boot, "this", 2.0)
+    if previous.boot_id == "this" or after_boot == "restore":
+        assert initial.is_on == previous.is_on
     else:
-        assert after.is_on == (after_boot == "on")
-    assert after.since == (1.0 if after.is_on == before.is_on else 2.0)
-    assert after.boot_id == "this"
+        assert initial.is_on == (after_boot == "on")
+    assert initial.since == (1.0 if initial.is_on == previous.is_on else 2.0)
+    assert initial.boot_id == "this"
 
 
-def test_a_stack_that_joins_the_rack_later_stays_as_it_is_whatever_boots_bring(
+def test_stack_added_later_keeps_its_power_after_reboot(
     tmp_path: Path,
 ) -> None:
-    room = RelayFixture(tmp_path, replace(NORMALLY_CLOSED, after_boot="off"))
-    whole, room.layout = room.layout, replace(room.layout, stacks=room.layout.stacks[:2])
-    room.make_relays()
-    room.layout = whole
-    room.reboot()
-    room.make_relays()
-    assert room.power == [False, False, True]
+    fixture = RelayFixture(tmp_path, NORMALLY_CLOSED.model_copy(update={"after_boot": "off"}))
+    complete_layout, fixture.layout = (
+        fixture.layout,
+        replace(fixture.layout, stacks=fixture.layout.stacks[:2]),
+    )
+    fixture.make_relays()
+    fixture.layout = complete_layout
+    fixture.reboot()
+    fixture.make_relays()
+    assert fixture.power == [False, False, True]
 
 
-def test_a_stuck_relay_stays_where_it_is_until_it_is_healed(relay_fixture: RelayFixture) -> None:
+def test_stuck_relay_switches_after_fault_is_cleared(relay_fixture: RelayFixture) -> None:
     relays = relay_fixture.make_relays()
     relay_fixture.rack.inject_fault(relay_fixture.layout.stacks[1].slots, Fault.STUCK_RELAY)
     relays.off(2)
@@ -197,13 +206,13 @@ def test_a_stuck_relay_stays_where_it_is_until_it_is_healed(relay_fixture: Relay
     assert relay_fixture.power == [True, False, True]
 
 
-def test_a_stack_that_is_not_there_is_refused(relay_fixture: RelayFixture) -> None:
+def test_unknown_stack_is_rejected(relay_fixture: RelayFixture) -> None:
     with pytest.raises(UnknownTargetError, match="no stack 4: this rack has stacks 1 to 3"):
         relay_fixture.make_relays().off(4)
     assert relay_fixture.switch_counts == [0, 0, 0]
 
 
-def test_a_database_that_cannot_be_written_leaves_the_relays_alone(
+def test_unusable_database_switches_no_relay(
     relay_fixture: RelayFixture,
 ) -> None:
     relays = relay_fixture.make_relays()
@@ -219,21 +228,21 @@ def test_a_database_that_cannot_be_written_leaves_the_relays_alone(
 
 
 @pytest.mark.parametrize(
-    ("name", "why"),
+    ("name", "reason"),
     [
-        ("mock", "GPIOZERO_PIN_FACTORY=mock lets go of its pins"),
-        ("latsching", "there is no pin factory 'latsching'"),
+        ("mock", "GPIOZERO_PIN_FACTORY=mock releases its pins"),
+        ("latsching", "unknown pin factory 'latsching'"),
         ("virtual_rack", "PIRACK_VIRTUAL_RACK is not set"),
     ],
 )
-def test_pins_that_will_not_do_are_refused_with_the_reason(
-    relay_fixture: RelayFixture, monkeypatch: pytest.MonkeyPatch, name: str, why: str
+def test_unusable_pin_factory_is_rejected_with_reason(
+    relay_fixture: RelayFixture, monkeypatch: pytest.MonkeyPatch, name: str, reason: str
 ) -> None:
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", name)
     monkeypatch.delenv("PIRACK_VIRTUAL_RACK", raising=False)
     relays = Relays(relay_fixture.layout, relay_fixture.database, factory=pin_factory)
-    assert why in relays.error
-    with pytest.raises(RelayError, match="the relays cannot be driven"):
+    assert reason in relays.error
+    with pytest.raises(RelayError, match="the relays cannot be used"):
         relays.off(1)
     assert commanded_power.load_all(relay_fixture.database) == {}
 
@@ -253,7 +262,7 @@ PI_4 = "raspberrypi,4-model-b brcm,bcm2711"
 PI_5 = "raspberrypi,5-model-b brcm,bcm2712"
 
 
-def test_what_the_kernel_does_with_released_pins_is_told_by_the_headers_driver(
+def test_persistence_is_read_from_driver_of_header(
     tmp_path: Path,
 ) -> None:
     pi_4 = write_pi_files(tmp_path / "4", PI_4, pinctrl_bcm2835="Y", pinctrl_rp1="N")
@@ -262,13 +271,13 @@ def test_what_the_kernel_does_with_released_pins_is_told_by_the_headers_driver(
     assert persists_outputs(pi_5) is False
 
 
-def test_what_the_kernel_does_with_released_pins_is_not_guessed(tmp_path: Path) -> None:
+def test_persistence_is_unknown_without_valid_parameter(tmp_path: Path) -> None:
     assert persists_outputs(tmp_path) is None
     assert persists_outputs(write_pi_files(tmp_path / "4", PI_4)) is None
     assert persists_outputs(write_pi_files(tmp_path / "odd", PI_4, pinctrl_bcm2835="?")) is None
 
 
-def test_an_install_gives_each_stack_the_power_back_that_it_found(
+def test_restore_after_install_restores_previous_power(
     relay_fixture: RelayFixture,
 ) -> None:
     relays = relay_fixture.make_relays()
@@ -277,35 +286,35 @@ def test_an_install_gives_each_stack_the_power_back_that_it_found(
         relays.off(stack, installing=True)
         relays.on(stack, installing=True)
     relays.off(1, installing=True)
-    relays = relay_fixture.make_relays()  # as after a kill: what was found is kept
+    relays = relay_fixture.make_relays()  # as after a kill
     assert relays.restore_after_install() == (1, 2, 3)
     assert relay_fixture.power == [True, False, True]
     assert relays.restore_after_install() == ()
 
 
-def test_a_stack_that_was_ordered_otherwise_since_is_no_longer_the_installs(
+def test_other_command_releases_stack_from_install(
     relay_fixture: RelayFixture,
 ) -> None:
     relays = relay_fixture.make_relays()
     for stack in (1, 2, 3):
         relays.off(stack, installing=True)
     relays.on(1)
-    relays.off(2)  # as it is already, but on purpose now
+    relays.off(2)  # no change of power, but a command
     assert relays.restore_after_install() == (3,)
     assert relay_fixture.power == [True, False, True]
 
 
 @pytest.mark.parametrize(
-    ("after_boot", "given_back", "power"),
+    ("after_boot", "restored", "power"),
     [("restore", (2,), [True, False, True]), ("on", (), [True] * 3), ("off", (), [False] * 3)],
 )
-def test_what_rack_toml_sets_after_a_boot_is_no_longer_the_installs(
-    tmp_path: Path, after_boot: AfterBoot, given_back: tuple[int, ...], power: list[bool]
+def test_after_boot_setting_releases_stack_from_install(
+    tmp_path: Path, after_boot: AfterBoot, restored: tuple[int, ...], power: list[bool]
 ) -> None:
-    room = RelayFixture(tmp_path, RelayBoard(True, "normally_closed", after_boot))
-    relays = room.make_relays()
+    fixture = RelayFixture(tmp_path, NORMALLY_CLOSED.model_copy(update={"after_boot": after_boot}))
+    relays = fixture.make_relays()
     relays.off(2)
     relays.on(2, installing=True)
-    room.reboot()
-    assert room.make_relays().restore_after_install() == given_back
-    assert room.power == power
+    fixture.reboot()
+    assert fixture.make_relays().restore_after_install() == restored
+    assert fixture.power == power

@@ -1,4 +1,4 @@
-"""How people name places on a command line."""
+"""Tests of target expressions."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def resolved_names(*expressions: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("words", "names"),
+    ("expressions", "names"),
     [
         (["3/2"], ["03-2"]),
         (["3"], ["03-1", "03-2", "03-3", "03-4"]),
@@ -27,23 +27,25 @@ def resolved_names(*expressions: str) -> list[str]:
         (["3/2", "3/2", "3/1-2"], ["03-1", "03-2"]),
     ],
 )
-def test_words_name_slots_once_and_in_order(words: list[str], names: list[str]) -> None:
-    assert resolved_names(*words) == names
+def test_expressions_select_each_slot_once_ordered_by_id(
+    expressions: list[str], names: list[str]
+) -> None:
+    assert resolved_names(*expressions) == names
 
 
-def test_all_is_the_whole_rack() -> None:
+def test_all_selects_the_whole_rack() -> None:
     assert len(resolved_names("all")) == 48
 
 
 @pytest.mark.parametrize(
-    "word", ["", "/", "3/", "/2", "x", "3/2/1", "4-1", "-1", "3 /2", "1.5", "٣"]
+    "expression", ["", "/", "3/", "/2", "x", "3/2/1", "4-1", "-1", "3 /2", "1.5", "٣"]
 )
-def test_what_names_no_place_is_refused_with_the_grammar(word: str) -> None:
-    with pytest.raises(UnknownTargetError, match=r"names no place: write 3 \(a stack\)"):
-        resolved_names(word)
+def test_malformed_expression_is_rejected_with_syntax_hint(expression: str) -> None:
+    with pytest.raises(UnknownTargetError, match=r"is not a valid target: write 3 \(a stack\)"):
+        resolved_names(expression)
 
 
-def test_a_place_beyond_the_rack_is_named() -> None:
+def test_unknown_stack_or_slot_is_named_in_error() -> None:
     with pytest.raises(UnknownTargetError, match="no stack 13: this rack has stacks 1 to 12"):
         resolved_names("13")
     with pytest.raises(UnknownTargetError, match="no slot 3/5: stack 3 has slots 1 to 4"):
