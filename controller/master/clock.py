@@ -1,19 +1,17 @@
-"""Whether the kernel's clock follows a better one: adjtimex(2), which any NTP client keeps told."""
+"""Check with adjtimex(2) whether an NTP client synchronizes the kernel's clock."""
 
 import ctypes
 
 _TIME_ERROR = 5
-_TIMEX_BYTES = (
-    512  # more than any architecture's struct timex; of zeros, it asks for nothing to change
-)
+_TIMEX_BYTES = 512  # larger than struct timex on any architecture; zeros change nothing
 
 
 def is_time_synchronized() -> bool | None:
-    """Tell whether the clock is synchronised; None where the kernel cannot be asked."""
+    """Return whether the clock is synchronized, or None if it is unknown."""
     try:
-        answer = ctypes.CDLL(None, use_errno=True).adjtimex(
+        clock_state = ctypes.CDLL(None, use_errno=True).adjtimex(
             ctypes.create_string_buffer(_TIMEX_BYTES)
         )
     except (OSError, AttributeError):
         return None
-    return None if answer < 0 else answer != _TIME_ERROR
+    return None if clock_state < 0 else clock_state != _TIME_ERROR

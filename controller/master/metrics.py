@@ -1,4 +1,4 @@
-"""What the controller says of the master itself on its /metrics."""
+"""Export the master's readings on the controller's /metrics."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -11,23 +11,23 @@ from prometheus_client.registry import Collector
 from controller.master.readings import read_master
 
 _HELP = {
-    "boot_time_seconds": "When the master was booted, in seconds since 1970.",
-    "load1": "Processes that run or wait on the master, over the last minute.",
-    "memory_available_bytes": "Memory of the master that programs can still get.",
-    "memory_total_bytes": "Memory that the master's kernel manages.",
-    "disk_available_bytes": "Space left on the master's file system that holds pirack.db.",
-    "disk_size_bytes": "Size of the master's file system that holds pirack.db.",
+    "boot_time_seconds": "Boot time of the master, in seconds since 1970.",
+    "load1": "Mean number of runnable processes on the master over one minute.",
+    "memory_available_bytes": "Available memory of the master.",
+    "memory_total_bytes": "Total memory of the master.",
+    "disk_available_bytes": "Available space of the file system with pirack.db.",
+    "disk_size_bytes": "Size of the file system with pirack.db.",
     "temperature_celsius": "Temperature of the master's system on chip.",
 }
 
 
 def register_metrics(registry: CollectorRegistry, folder: Path) -> None:
-    """Add how the master is to the controller's metrics; `folder` is where pirack.db lies."""
+    """Register the master's metrics. `folder` is the folder of pirack.db."""
     registry.register(_MasterCollector(folder))
 
 
 class _MasterCollector(Collector):
-    """Reads the master when it is asked; what cannot be read has no series."""
+    """Collector of the master's readings. Unknown readings have no series."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""What the master's sensors and its kernel say, by psutil."""
+"""Read the master's sensors and resource usage with psutil."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +8,7 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class MasterReadings:
-    """How the master is.
-
-    `temperature_celsius` is the chip's, None where there is no sensor; the disk is the file system
-    that holds a folder.
-    """
+    """Readings of the master. The temperature is None if it has no sensor."""
 
     boot_time_seconds: float
     load1: float
@@ -24,7 +20,7 @@ class MasterReadings:
 
 
 def read_master(folder: Path) -> MasterReadings:
-    """Read the master; `folder` is where pirack.db lies."""
+    """Read the master. The disk values are those of the file system of `folder`."""
     memory = psutil.virtual_memory()
     disk = psutil.disk_usage(str(folder))
     return MasterReadings(
@@ -39,7 +35,7 @@ def read_master(folder: Path) -> MasterReadings:
 
 
 def _temperature() -> float | None:
-    """Return the chip's temperature in °C; the first zone is the chip's on every Raspberry Pi."""
+    """Return the temperature of the system on chip: its own zone, else the first zone."""
     zones = psutil.sensors_temperatures()
     for name in ("cpu_thermal", *zones):
         for zone in zones.get(name, []):

@@ -1,4 +1,4 @@
-"""An open connection to a rasp, and what comes back over it."""
+"""An open SSH connection to a rasp, and the sessions of its actions."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,17 +7,14 @@ from dataclasses import dataclass
 import asyncssh
 
 MAX_OUTPUT_BYTES = 64 * 1024
-"""So much of an action's output is kept, its beginning."""
+"""Maximum output of an action. The rest is discarded."""
 
-_MAX_CONCURRENT_ACTIONS = 8  # actions on one connection; OpenSSH allows 10 (MaxSessions)
+_MAX_CONCURRENT_ACTIONS = 8  # per connection; OpenSSH allows 10 (MaxSessions)
 
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """How an action ended on a rasp.
-
-    `output` is what it printed, both streams as they came; `is_truncated` tells that there was more.
-    """
+    """Result of an action on a rasp. `output` contains stdout and stderr in order of arrival."""
 
     exit_status: int
     output: str
@@ -25,7 +22,7 @@ class ActionResult:
 
 
 class ActionSession(asyncssh.SSHClientSession[bytes]):
-    """What comes back from one action."""
+    """The SSH session of one action."""
 
     def __init__(self) -> None:
         self.is_sent = False
@@ -37,35 +34,35 @@ class ActionSession(asyncssh.SSHClientSession[bytes]):
         self._error: Exception | None = None
 
     def connection_made(self, _chan: asyncssh.SSHClientChannel[bytes]) -> None:
-        """Note that a session is open: the library sends the action's name next."""
+        """Record that the session is open. The library sends the action's name next."""
         self.is_sent = True
         self.on_sent()
 
     def data_received(self, data: bytes, _datatype: asyncssh.DataType) -> None:
-        """Keep what was printed, as far as there is room."""
-        room = MAX_OUTPUT_BYTES - len(self._output)
-        self._output += data[:room]
-        self._is_truncated |= len(data) > room
+        """Store output up to the maximum."""
+        free = MAX_OUTPUT_BYTES - len(self._output)
+        self._output += data[:free]
+        self._is_truncated |= len(data) > free
 
     def exit_status_received(self, status: int) -> None:
-        """Keep the exit status."""
+        """Store the exit status."""
         self._exit_status = status
 
     def exit_signal_received(self, _signal: str, _core_dumped: bool, _msg: str, _lang: str) -> None:
-        """Keep the exit status that `ssh` has for what was killed."""
+        """Store 255, as `ssh` does for a killed command."""
         self._exit_status = 255
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Note that nothing more will come."""
+        """Record that the session has ended."""
         self._error = exc
         self._closed.set()
 
     async def wait(self) -> ActionResult:
-        """Return how the action ended, once it has.
+        """Wait until the action ends. Return its result.
 
         Raises:
-            asyncssh.Error: nobody will ever know.
-            OSError: likewise.
+            asyncssh.Error: If the session ends without an exit status.
+            OSError: Likewise.
         """
         await self._closed.wait()
         if self._exit_status is None:
@@ -76,7 +73,7 @@ class ActionSession(asyncssh.SSHClientSession[bytes]):
 
 
 class SharedConnection:
-    """An open connection, shared by all actions of one rasp."""
+    """An open connection that all actions of one rasp share."""
 
     def __init__(self, connection: asyncssh.SSHClientConnection) -> None:
         self._connection = connection
@@ -86,11 +83,11 @@ class SharedConnection:
 
     @property
     def is_open(self) -> bool:
-        """Whether it can be used for another action."""
+        """Whether it accepts another action."""
         return not self._is_draining and not self._connection.is_closed()
 
     def drain(self) -> None:
-        """Use it for nothing new; it is closed when the last action on it has ended."""
+        """Accept no further action. Close the connection when the last action has ended."""
         self._is_draining = True
         self._close_if_unused()
 
@@ -101,12 +98,12 @@ class SharedConnection:
     async def run(
         self, action: str, session: ActionSession, *, open_timeout: float | None
     ) -> ActionResult:
-        """Run an action; `open_timeout` bounds the seconds until it is known that somebody listens.
+        """Run an action. `open_timeout` limits the seconds until the session is open.
 
         Raises:
-            TimeoutError: nobody does.
-            asyncssh.Error: it cannot be asked for, or its end is not known.
-            OSError: likewise.
+            TimeoutError: If the session does not open in time.
+            asyncssh.Error: If the session does not open, or ends without an exit status.
+            OSError: Likewise.
         """
         self._active_actions += 1
         try:

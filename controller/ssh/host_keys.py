@@ -1,7 +1,6 @@
-"""The rasps' host keys, pinned in `ssh/known_hosts` beside pirack.db, in OpenSSH's format.
+"""The pinned host keys of the rasps: `ssh/known_hosts` next to pirack.db, in OpenSSH's format.
 
-A key is believed when it is pinned, once; from then on another one at the same address is refused
-until somebody says `forget`.
+The first key of a rasp is trusted and pinned. Another key is rejected until the first is forgotten.
 """
 
 import asyncio
@@ -17,31 +16,32 @@ import asyncssh
 from controller.errors import HostKeyError
 from rack import files
 from rack.inventory import Rasp
+from rack.lock import locked_folder
 
 FETCH_TIMEOUT = 10.0
 
-# What Debian's sshd has, the best first: it shows the first of these that it has a key for.
+# Algorithms of Debian's sshd in order of preference. It presents the first that it has a key for.
 _ALGORITHMS = ["ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256"]
-_MAC_COLONS = 5  # of a MAC address
+_MAC_COLONS = 5
 _KNOWN_HOSTS_LINE = re.compile(
     r"(?P<hosts>[^\s#@|]\S*)\s+(?P<key>\S+\s+\S+)[^\S\n]*(?P<comment>.*)"
 )
 
 
 class PinResult(StrEnum):
-    """What came of pinning a rasp's host key."""
+    """Result of pinning a rasp's host key."""
 
     PINNED = "pinned"
-    UNCHANGED = "as before"
+    UNCHANGED = "unchanged"
     CHANGED = "changed"
     NO_ANSWER = "no answer"
 
 
 @dataclass(frozen=True, slots=True)
 class PinnedKey:
-    """A host key as it is pinned, and whose it is: the rasp's name, `03-2`, and its MAC address.
+    """A pinned host key, with the name (`03-2`) and the MAC address of its rasp.
 
-    Both are empty in a line that somebody else has written.
+    Both are empty if another program wrote the line.
     """
 
     key: asyncssh.SSHKey
@@ -50,11 +50,11 @@ class PinnedKey:
 
 
 class HostKeys:
-    """The pinned host keys of rasps that listen on `port`.
+    """The pinned host keys of rasps.
 
     Args:
-        folder: where `known_hosts` is.
-        port: the rasps' SSH port.
+        folder: Folder of `known_hosts`.
+        port: SSH port of the rasps.
     """
 
     def __init__(self, folder: Path, port: int) -> None:
@@ -65,28 +65,28 @@ class HostKeys:
         self._pinned_by_host: dict[str, list[PinnedKey]] = {}
 
     def for_address(self, address: IPv4Address) -> list[PinnedKey]:
-        """Return the keys that are pinned for an address: one, unless OpenSSH has added others.
+        """Return the keys that are pinned for an address. OpenSSH may have added further keys.
 
         Raises:
-            WrongHostKey: the file cannot be read.
+            HostKeyError: If the file cannot be read.
         """
         try:
             self._reload_if_changed()
         except (OSError, UnicodeDecodeError) as error:
             raise HostKeyError(
-                f"{self.path} cannot be read ({error}): give it to the controller's user"
+                f"{self.path} cannot be read ({error}): make it readable for the controller's user"
             ) from error
         return self._pinned_by_host.get(self._host_pattern(address), [])
 
     def _reload_if_changed(self) -> None:
-        """Read the file if it is another one than before: the console may have written it."""
+        """Read the file again if another process changed it."""
         try:
             status = self.path.stat()
         except FileNotFoundError:
             self._file_signature, self._pinned_by_host = (), {}
             return
-        stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
-        if stamp != self._file_signature:
+        signature = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if signature != self._file_signature:
             pinned: dict[str, list[PinnedKey]] = {}
             for line in self._lines():
                 if (match := _KNOWN_HOSTS_LINE.fullmatch(line)) and (
@@ -95,7 +95,7 @@ class HostKeys:
                     entry = PinnedKey(key, *_parse_comment(match["comment"]))
                     for host in match["hosts"].split(","):
                         pinned.setdefault(host, []).append(entry)
-            self._pinned_by_host, self._file_signature = pinned, stamp
+            self._pinned_by_host, self._file_signature = pinned, signature
 
     def _lines(self) -> list[str]:
         try:
@@ -106,91 +106,91 @@ class HostKeys:
     def _host_pattern(self, host: IPv4Address | str) -> str:
         return f"{host}" if self._port == asyncssh.DEFAULT_PORT else f"[{host}]:{self._port}"
 
-    def pin_keys(self, keys: Mapping[Rasp, asyncssh.SSHKey]) -> None:
-        """Pin these keys, in the place of what was pinned for the same addresses and rasps.
+    def replace_keys(self, keys: Mapping[Rasp, asyncssh.SSHKey]) -> None:
+        """Pin these keys. Remove all other keys of their addresses and rasps.
 
         Raises:
-            OSError: the file cannot be written; it is then as it was.
+            OSError: If the file cannot be written. It is then unchanged.
         """
-        fresh = [
-            f"{self._host_pattern(rasp.address)},{self._host_pattern(f'rasp-{rasp_name(rasp)}')}"
-            f" {_format_public_key(key)} {rasp_name(rasp)} {rasp.mac}"
+        lines = [
+            f"{self._host_pattern(rasp.address)},{self._host_pattern(f'rasp-{rasp.name}')}"
+            f" {_format_public_key(key)} {rasp.name} {rasp.mac}"
             for rasp, key in keys.items()
         ]
-        self._rewrite({rasp.address for rasp in keys}, {rasp.mac for rasp in keys}, fresh)
+        self._rewrite({rasp.address for rasp in keys}, {rasp.mac for rasp in keys}, lines)
 
     def forget(self, addresses: Iterable[IPv4Address]) -> None:
-        """Pin nothing any more for these addresses: the next `pin` believes whoever answers.
+        """Remove the pinned keys of these addresses, so that the next key is trusted.
 
         Raises:
-            OSError: the file cannot be written; it is then as it was.
+            OSError: If the file cannot be written. It is then unchanged.
         """
         self._rewrite(set(addresses), set(), [])
 
     def _rewrite(
         self, addresses: Collection[IPv4Address], macs: Collection[str], new_lines: list[str]
     ) -> None:
-        """Write `new_lines` in the place of the lines of these addresses and MAC addresses."""
+        """Replace the lines of these addresses and MAC addresses with `new_lines`."""
         hosts = {self._host_pattern(address) for address in addresses}
 
-        def goes(line: str) -> bool:
+        def is_replaced(line: str) -> bool:
             match = _KNOWN_HOSTS_LINE.fullmatch(line)
             return match is not None and (
                 not hosts.isdisjoint(match["hosts"].split(","))
                 or _parse_comment(match["comment"])[1] in macs
             )
 
-        with files.locked_folder(self._folder):
-            kept = [line for line in self._lines() if not goes(line)]
+        with locked_folder(self._folder, create=True):
+            kept = [line for line in self._lines() if not is_replaced(line)]
             files.write_private(self.path, "".join(f"{line}\n" for line in [*kept, *new_lines]))
 
     def fetch_and_pin(
         self, rasps: Collection[Rasp], *, timeout: float = FETCH_TIMEOUT
     ) -> Mapping[Rasp, PinResult]:
-        """Ask rasps for their host keys, side by side, and learn them; see `learn`."""
+        """Fetch the host keys of rasps concurrently. Pin them with `pin_new`."""
         return self.pin_new(asyncio.run(self._fetch_all(rasps, timeout)))
 
     def pin_new(self, fetched: Mapping[Rasp, asyncssh.SSHKey | None]) -> Mapping[Rasp, PinResult]:
-        """Pin the keys that rasps have shown, of which none was pinned; None is no answer.
+        """Pin the fetched keys of rasps that have no pinned key. None means no answer.
 
-        A key goes with its rasp, by MAC address: one that has got another address is known there,
-        and one that sits where another was before is a new one. A key that differs from the one
-        that is pinned for a rasp is not believed: `CHANGED`.
+        Pinned keys belong to a MAC address. A rasp that moved to another address keeps its pinned
+        key. A rasp that replaced another one has none. A fetched key that differs from the
+        pinned key is not pinned: the result is `CHANGED`.
 
         Raises:
-            OSError: the file cannot be written; it is then as it was.
-            WrongHostKey: the file cannot be read.
+            OSError: If the file cannot be written. It is then unchanged.
+            HostKeyError: If the file cannot be read.
         """
-        known = {rasp: self._pinned_keys(rasp) for rasp in fetched}
-        outcomes = {rasp: _pin_result(key, known[rasp]) for rasp, key in fetched.items()}
-        fresh = {
+        pinned = {rasp: self._pinned_keys(rasp) for rasp in fetched}
+        results = {rasp: _pin_result(key, pinned[rasp]) for rasp, key in fetched.items()}
+        new_keys = {
             rasp: key
             for rasp, key in fetched.items()
             if key is not None
             and (
-                outcomes[rasp] is PinResult.PINNED
+                results[rasp] is PinResult.PINNED
                 or (
-                    outcomes[rasp] is PinResult.UNCHANGED
+                    results[rasp] is PinResult.UNCHANGED
                     and not self._is_pinned_at_address(rasp, key)
                 )
             )
         }
-        if fresh:
-            self.pin_keys(fresh)
-        return outcomes
+        if new_keys:
+            self.replace_keys(new_keys)
+        return results
 
     def _pinned_keys(self, rasp: Rasp) -> list[asyncssh.SSHKey]:
-        here = self.for_address(rasp.address)
-        own = [
-            each
-            for found in self._pinned_by_host.values()
-            for each in found
-            if each.mac == rasp.mac
+        of_address = self.for_address(rasp.address)
+        of_rasp = [
+            pinned
+            for pinned_keys in self._pinned_by_host.values()
+            for pinned in pinned_keys
+            if pinned.mac == rasp.mac
         ]
-        return [each.key for each in own or here if each.mac in {rasp.mac, ""}]
+        return [pinned.key for pinned in of_rasp or of_address if pinned.mac in {rasp.mac, ""}]
 
     def _is_pinned_at_address(self, rasp: Rasp, key: asyncssh.SSHKey) -> bool:
-        return any(each.key == key for each in self.for_address(rasp.address))
+        return any(pinned.key == key for pinned in self.for_address(rasp.address))
 
     async def _fetch_all(
         self, rasps: Collection[Rasp], timeout: float
@@ -204,7 +204,7 @@ class HostKeys:
 async def fetch_host_key(
     address: IPv4Address, port: int, *, timeout: float
 ) -> asyncssh.SSHKey | None:
-    """Return the host key that is shown at an address; None where there is no answer."""
+    """Return the host key that a server presents, or None if it does not answer."""
     try:
         async with asyncio.timeout(timeout):
             return await asyncssh.get_server_host_key(
@@ -215,12 +215,12 @@ async def fetch_host_key(
 
 
 def changed_key_hint(rasp_name: str) -> str:
-    """Return what to do about another host key of the rasp `rasp_name`, such as `03-2`."""
+    """Return the fix for a changed host key of the rasp `rasp_name`, such as `03-2`."""
     stack, dash, slot = rasp_name.partition("-")
-    place = f"{stack.lstrip('0')}/{slot}" if dash else "TARGET"
+    target = f"{stack.lstrip('0')}/{slot}" if dash else "TARGET"
     return (
-        f"if it was set up anew, run `python -m controller ssh forget {place}` and"
-        f" `ssh pin {place}`; else find out who answers there"
+        f"if the rasp was reinstalled, run `python -m controller ssh forget {target}` and"
+        f" `ssh pin {target}`. Otherwise check which machine uses this address"
     )
 
 
@@ -233,7 +233,7 @@ def _pin_result(fetched: asyncssh.SSHKey | None, pinned: Collection[asyncssh.SSH
 
 
 def _parse_comment(comment: str) -> tuple[str, str]:
-    """Return the name and the MAC address that a line of ours ends with, or nothing."""
+    """Return the rasp's name and MAC address from a line of PiRack, else two empty strings."""
     match comment.split():
         case [name, mac] if mac.count(":") == _MAC_COLONS:
             return name, mac
@@ -248,10 +248,5 @@ def _parse_key(text: str) -> asyncssh.SSHKey | None:
 
 
 def _format_public_key(key: asyncssh.SSHKey) -> str:
-    """Return a public key as OpenSSH writes it, `ssh-ed25519 AAAA…`, without a comment."""
+    """Return a public key in OpenSSH's format, `ssh-ed25519 AAAA…`, without a comment."""
     return " ".join(key.export_public_key().decode().split()[:2])
-
-
-def rasp_name(rasp: Rasp) -> str:
-    """Return the name of a rasp, such as `03-2`."""
-    return f"{rasp.stack:02}-{rasp.slot}"

@@ -1,8 +1,8 @@
-"""Actions on rasps by SSH, over connections that are kept open.
+"""Run actions on rasps over persistent SSH connections.
 
-The client is asyncssh, with the master's key and the pinned host keys alone: no agent, no
-password, and nobody's `~/.ssh/config`. Which action may run is the rasp's own decision: sshd there
-gives the name that is asked for to `pirack-exporter action`, as its forced command.
+asyncssh uses only the master's key and the pinned host keys: no agent, no password and no
+`~/.ssh/config`. The rasp decides which actions are allowed: its sshd passes the name of the action
+to the forced command, `pirack-exporter action`.
 """
 
 import asyncio
@@ -26,16 +26,16 @@ __all__ = ["MAX_OUTPUT_BYTES", "ActionResult", "SshPool"]
 
 USER = "root"
 
-_REUSE_PROBE_SECONDS = 3.0  # what a kept connection gets to show that it still lives
+_REUSE_PROBE_SECONDS = 3.0  # to open a session on an existing connection
 _KEEPALIVE_SECONDS = 30.0
 
 
 class SshPool:
-    """The way to all rasps. It belongs to one asyncio loop.
+    """SSH connections to all rasps, for use in one asyncio loop.
 
     Args:
-        folder: where the master's key and the pinned host keys are.
-        port: the rasps' SSH port.
+        folder: Folder of the master's key and the pinned host keys.
+        port: SSH port of the rasps.
     """
 
     def __init__(self, folder: Path, port: int = asyncssh.DEFAULT_PORT) -> None:
@@ -46,39 +46,38 @@ class SshPool:
         self._rasps: dict[IPv4Address, _RaspConnection] = {}
 
     async def run(self, address: IPv4Address, action: str, *, timeout: float) -> ActionResult:
-        """Run an action of a rasp's `[actions]`, and return how it ended.
+        """Run an action of a rasp's `[actions]`. Return its result.
 
-        A kept connection is used where there is one; if it turns out to be dead before the action
-        was asked for, another one is made, once.
+        If an existing connection fails before the action was sent, a new one is opened once.
 
         Args:
-            address: the rasp's.
-            action: the action's name.
-            timeout: seconds for all of it: to connect, to log in, to run.
+            address: Address of the rasp.
+            action: Name of the action.
+            timeout: Seconds to connect, log in and run the action.
 
         Raises:
-            Unreachable: the action surely did not run: nobody answers, or not in time.
-            WrongHostKey: nor did it here: the host key is not the pinned one.
-            NotAllowed: nor did it here: the rasp refuses the master's key.
-            Lost: it was asked for, and no answer came in time, or the connection broke.
+            UnreachableError: If the rasp does not respond. The action was not started.
+            HostKeyError: If the host key is not the pinned key. The action was not started.
+            KeyRejectedError: If the rasp rejects the master's key. The action was not started.
+            ConnectionLostError: If no result arrives after the action was sent.
         """
-        reply = ActionSession()
+        session = ActionSession()
         try:
             async with asyncio.timeout(timeout):
-                return await self._run_action(address, action, reply, timeout)
-        except (asyncssh.Error, OSError) as error:  # among them TimeoutError
-            where, why = self._rasp_label(address), _reason(error, timeout)
-            if reply.is_sent:
+                return await self._run_action(address, action, session, timeout)
+        except (asyncssh.Error, OSError) as error:  # includes TimeoutError
+            rasp, reason = self._rasp_label(address), _reason(error, timeout)
+            if session.is_sent:
                 raise ConnectionLostError(
-                    f"{where} was asked for {action}, and then {why}"
+                    f"{rasp}: the result of {action} is unknown: {reason}"
                 ) from error
             if isinstance(error, asyncssh.PermissionDenied):
-                self._options = None  # the key may be another one by now
+                self._options = None  # load the key again: it may have been replaced
                 raise KeyRejectedError(
-                    f"{where} refuses the master's key: give it the line that"
-                    " `python -m controller ssh key` prints"
+                    f"{rasp} rejected the master's key: add the line that"
+                    " `python -m controller ssh key` prints to its authorized_keys"
                 ) from error
-            raise UnreachableError(f"{where} was not asked for {action}: {why}") from error
+            raise UnreachableError(f"{rasp}: {action} was not started: {reason}") from error
 
     async def close(self) -> None:
         """Close all connections."""
@@ -90,19 +89,19 @@ class SshPool:
         self, address: IPv4Address, action: str, session: ActionSession, timeout: float
     ) -> ActionResult:
         rasp = self._rasps.setdefault(address, _RaspConnection())
-        kept = rasp.connection
-        if kept is not None and kept.is_open:
+        existing = rasp.connection
+        if existing is not None and existing.is_open:
             try:
-                within = min(_REUSE_PROBE_SECONDS, timeout / 2)
-                return await rasp.run(kept, action, session, open_timeout=within)
+                open_timeout = min(_REUSE_PROBE_SECONDS, timeout / 2)
+                return await rasp.run(existing, action, session, open_timeout=open_timeout)
             except (asyncssh.Error, OSError):
                 if session.is_sent:
                     raise
-        async with rasp.lock:  # all who want one at once get the same
+        async with rasp.lock:  # concurrent actions share the new connection
             if rasp.connection is None or not rasp.connection.is_open:
                 rasp.connection = SharedConnection(await self._connect(address))
-            line = rasp.connection
-        return await rasp.run(line, action, session, open_timeout=None)
+            connection = rasp.connection
+        return await rasp.run(connection, action, session, open_timeout=None)
 
     async def _connect(self, address: IPv4Address) -> asyncssh.SSHClientConnection:
         pinned = self._host_keys.for_address(address)
@@ -116,16 +115,16 @@ class SshPool:
             return await asyncssh.connect(
                 str(address),
                 self._port,
-                config=None,  # else ~/.ssh/config is read here, whatever the options say
+                config=None,  # otherwise asyncssh reads ~/.ssh/config despite the options
                 options=self._options,
-                known_hosts=([each.key for each in pinned], [], []),
+                known_hosts=([pinned_key.key for pinned_key in pinned], [], []),
                 client_factory=lambda: client,
             )
         except asyncssh.HostKeyNotVerifiable as error:
-            known = ", ".join(each.key.get_fingerprint() for each in pinned)
+            expected = ", ".join(pinned_key.key.get_fingerprint() for pinned_key in pinned)
             raise HostKeyError(
-                f"{self._rasp_label(address)} shows the host key {client.fingerprint}, and {known} is pinned:"
-                f" {changed_key_hint(pinned[0].name)}"
+                f"{self._rasp_label(address)} presented the host key {client.fingerprint}, but"
+                f" {expected} is pinned: {changed_key_hint(pinned[0].name)}"
             ) from error
 
     def _connection_options(self) -> asyncssh.SSHClientConnectionOptions:
@@ -137,19 +136,19 @@ class SshPool:
             preferred_auth=["publickey"],
             gss_kex=False,
             gss_auth=False,
-            # OpenSSH's own first choice, sntrup761, costs far more than all the rest together.
+            # OpenSSH's default, sntrup761, takes longer than the rest of the connection setup.
             kex_algs="^curve25519-sha256",
             compression_algs=None,
             keepalive_interval=_KEEPALIVE_SECONDS,
         )
 
     def _rasp_label(self, address: IPv4Address) -> str:
-        names = {each.name for each in self._host_keys.for_address(address)} - {""}
+        names = {pinned.name for pinned in self._host_keys.for_address(address)} - {""}
         return f"{min(names)} ({address})" if names else f"{address}"
 
 
 class _RaspConnection:
-    """What is kept of a rasp: its connection, if there is one."""
+    """The current connection to a rasp, if any."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
@@ -163,22 +162,22 @@ class _RaspConnection:
         *,
         open_timeout: float | None,
     ) -> ActionResult:
-        """Run an action; where that fails, nobody uses this connection for another one."""
+        """Run an action. If it fails, no further action uses this connection."""
         try:
             return await connection.run(action, session, open_timeout=open_timeout)
-        except BaseException:  # a cancellation, too
+        except BaseException:  # includes cancellation
             self.drain(connection)
             raise
 
     def drain(self, connection: SharedConnection) -> None:
-        """Use a connection for nothing new; it is closed when the last action on it has ended."""
+        """Use a connection for no further action. It closes after its last action."""
         connection.drain()
         if self.connection is connection:
             self.connection = None
 
 
 class _HostKeyRecorder(asyncssh.SSHClient):
-    """Remembers the host key that is not the pinned one."""
+    """Client that records the fingerprint of a rejected host key."""
 
     fingerprint = ""
 
@@ -193,6 +192,6 @@ def _reason(error: Exception, timeout: float) -> str:
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno).lower()
     if isinstance(error, TimeoutError):
-        return f"no answer came within {timeout:g} s"
+        return f"no response within {timeout:g} s"
     text = str(error)
     return text[:1].lower() + text[1:]

@@ -1,4 +1,4 @@
-"""The master's key and the pinned host keys, as files that OpenSSH can use."""
+"""The files of the master's key and of the pinned host keys."""
 
 import socket
 from ipaddress import IPv4Address
@@ -33,26 +33,26 @@ def file_mode(path: Path) -> int:
     return S_IMODE(path.stat().st_mode)
 
 
-def test_the_masters_key_is_made_once_and_nobody_else_can_read_it(folder: Path) -> None:
+def test_master_key_is_created_once_and_private(folder: Path) -> None:
     key = MasterKey(folder)
     assert key.create()
-    before = key.path.read_text()
+    original = key.path.read_text()
     assert not key.create()
-    assert key.path.read_text() == before
+    assert key.path.read_text() == original
     assert [file_mode(folder), file_mode(key.path)] == [0o700, 0o600]
-    assert sorted(each.name for each in folder.iterdir()) == ["id_ed25519", "id_ed25519.pub"]
+    assert sorted(path.name for path in folder.iterdir()) == ["id_ed25519", "id_ed25519.pub"]
 
 
-def test_the_line_for_the_rasps_is_the_one_of_deploy(folder: Path) -> None:
+def test_authorized_keys_line_matches_deploy_template(folder: Path) -> None:
     key = MasterKey(folder)
     key.create()
     *_, line = Path("deploy/authorized_keys").read_text().splitlines()
     assert key.authorized_keys_line() == line.removesuffix("KEY") + key.public_key_line()
 
 
-def test_a_key_that_is_missing_or_broken_is_told_with_its_mend(folder: Path) -> None:
+def test_load_reports_missing_or_invalid_key_with_fix(folder: Path) -> None:
     key = MasterKey(folder)
-    with pytest.raises(KeyRejectedError, match="make it by `python -m controller ssh key`"):
+    with pytest.raises(KeyRejectedError, match="create it with `python -m controller ssh key`"):
         key.load()
     key.create()
     key.path.write_text("no key")
@@ -62,9 +62,9 @@ def test_a_key_that_is_missing_or_broken_is_told_with_its_mend(folder: Path) -> 
         key.load()
 
 
-def test_a_pinned_key_is_found_by_address_and_port(folder: Path) -> None:
+def test_for_address_returns_key_of_address_and_port(folder: Path) -> None:
     keys = {rasp: generate_key() for rasp in RASPS}
-    HostKeys(folder, 22).pin_keys(keys)
+    HostKeys(folder, 22).replace_keys(keys)
     for rasp, key in keys.items():
         (pinned,) = HostKeys(folder, 22).for_address(rasp.address)
         assert (pinned.key, pinned.name) == (key, f"03-{rasp.slot}")
@@ -73,9 +73,9 @@ def test_a_pinned_key_is_found_by_address_and_port(folder: Path) -> None:
     assert file_mode(folder / "known_hosts") == 0o600
 
 
-def test_what_others_have_written_stays(folder: Path) -> None:
+def test_lines_of_other_programs_are_preserved(folder: Path) -> None:
     folder.mkdir(parents=True)
-    theirs = [
+    other_lines = [
         "# our switches",
         "",
         f"switch,10.23.0.2 {generate_key().export_public_key().decode().strip()}",
@@ -83,22 +83,22 @@ def test_what_others_have_written_stays(folder: Path) -> None:
         "@revoked * ssh-ed25519 AAAA",
         "10.23.3.4 ssh-ed25519 damaged",
     ]
-    (folder / "known_hosts").write_text("\n".join(theirs))
+    (folder / "known_hosts").write_text("\n".join(other_lines))
     host_keys = HostKeys(folder, 22)
-    host_keys.pin_keys({rasp: generate_key() for rasp in RASPS[:2]})
+    host_keys.replace_keys({rasp: generate_key() for rasp in RASPS[:2]})
     host_keys.forget([RASPS[0].address])
     lines = (folder / "known_hosts").read_text().splitlines()
-    assert lines[:-1] == theirs
+    assert lines[:-1] == other_lines
     assert lines[-1].startswith("10.23.3.2,rasp-03-2 ssh-ed25519 ")
     assert host_keys.for_address(RASPS[3].address) == []
 
 
-def test_a_key_put_again_takes_the_old_ones_place(folder: Path) -> None:
+def test_replace_keys_removes_the_previous_key(folder: Path) -> None:
     host_keys = HostKeys(folder, 22)
-    host_keys.pin_keys({rasp: generate_key() for rasp in RASPS})
-    fresh = generate_key()
-    host_keys.pin_keys({RASPS[2]: fresh})
-    assert [each.key for each in host_keys.for_address(RASPS[2].address)] == [fresh]
+    host_keys.replace_keys({rasp: generate_key() for rasp in RASPS})
+    new_key = generate_key()
+    host_keys.replace_keys({RASPS[2]: new_key})
+    assert pinned_keys(host_keys, RASPS[2]) == [new_key]
     assert len((folder / "known_hosts").read_text().splitlines()) == len(RASPS)
 
 
@@ -106,50 +106,54 @@ def at_address_of(rasp: Rasp, other: Rasp) -> Rasp:
     return Rasp(other.stack, other.slot, rasp.mac, other.address)
 
 
-def test_keys_go_with_rasps_that_have_changed_places(folder: Path) -> None:
+def pinned_keys(host_keys: HostKeys, rasp: Rasp) -> list[asyncssh.SSHKey]:
+    return [pinned.key for pinned in host_keys.for_address(rasp.address)]
+
+
+def test_pin_new_moves_keys_of_swapped_rasps(folder: Path) -> None:
     host_keys = HostKeys(folder, 22)
     one, two, three, _ = RASPS
     keys = {rasp: generate_key() for rasp in (one, two, three)}
-    host_keys.pin_keys(keys)
+    host_keys.replace_keys(keys)
     swapped = {at_address_of(one, other=two): keys[one], at_address_of(two, other=one): keys[two]}
     assert set(host_keys.pin_new(swapped).values()) == {PinResult.UNCHANGED}
-    assert [each.key for each in host_keys.for_address(two.address)] == [keys[one]]
-    assert [each.key for each in host_keys.for_address(one.address)] == [keys[two]]
-    assert [each.name for each in host_keys.for_address(one.address)] == ["03-1"]
+    assert pinned_keys(host_keys, two) == [keys[one]]
+    assert pinned_keys(host_keys, one) == [keys[two]]
+    assert [pinned.name for pinned in host_keys.for_address(one.address)] == ["03-1"]
     assert len((folder / "known_hosts").read_text().splitlines()) == 3
 
 
-def test_nothing_stays_pinned_where_a_rasp_has_gone_from(folder: Path) -> None:
+def test_pin_new_removes_key_from_former_address(folder: Path) -> None:
     host_keys = HostKeys(folder, 22)
     one, *_, four = RASPS
     key = generate_key()
-    host_keys.pin_keys({one: key})
+    host_keys.replace_keys({one: key})
     assert set(host_keys.pin_new({at_address_of(one, other=four): key}).values()) == {
         PinResult.UNCHANGED
     }
-    assert [each.key for each in host_keys.for_address(four.address)] == [key]
+    assert pinned_keys(host_keys, four) == [key]
     assert host_keys.for_address(one.address) == []
 
 
-def test_another_rasp_in_a_place_is_a_new_one(folder: Path) -> None:
+def test_pin_new_pins_key_of_replacement_rasp(folder: Path) -> None:
     host_keys = HostKeys(folder, 22)
-    host_keys.pin_keys({RASPS[0]: generate_key()})
-    fresh, key = Rasp(3, 1, "b8:27:eb:99:99:99", RASPS[0].address), generate_key()
-    assert host_keys.pin_new({fresh: key}) == {fresh: PinResult.PINNED}
-    assert [each.key for each in host_keys.for_address(fresh.address)] == [key]
+    host_keys.replace_keys({RASPS[0]: generate_key()})
+    new_rasp, key = Rasp(3, 1, "b8:27:eb:99:99:99", RASPS[0].address), generate_key()
+    assert host_keys.pin_new({new_rasp: key}) == {new_rasp: PinResult.PINNED}
+    assert pinned_keys(host_keys, new_rasp) == [key]
 
 
-def test_a_rasp_that_shows_another_key_is_not_believed_wherever_it_is(folder: Path) -> None:
+def test_pin_new_rejects_changed_key_at_any_address(folder: Path) -> None:
     host_keys = HostKeys(folder, 22)
     key = generate_key()
-    host_keys.pin_keys({RASPS[0]: key})
+    host_keys.replace_keys({RASPS[0]: key})
     for rasp in (RASPS[0], at_address_of(RASPS[0], other=RASPS[1])):
         assert host_keys.pin_new({rasp: generate_key()}) == {rasp: PinResult.CHANGED}
-    assert [each.key for each in host_keys.for_address(RASPS[0].address)] == [key]
+    assert pinned_keys(host_keys, RASPS[0]) == [key]
     assert host_keys.for_address(RASPS[1].address) == []
 
 
-def test_a_line_that_somebody_else_wrote_counts_for_its_address(folder: Path) -> None:
+def test_pin_new_accepts_key_from_line_of_another_program(folder: Path) -> None:
     key = generate_key()
     folder.mkdir(parents=True)
     line = f"10.23.3.1 {key.export_public_key().decode().strip()} by hand\n"
@@ -160,16 +164,16 @@ def test_a_line_that_somebody_else_wrote_counts_for_its_address(folder: Path) ->
     assert (folder / "known_hosts").read_text() == line
 
 
-def test_a_change_by_another_process_is_seen(folder: Path) -> None:
+def test_change_by_another_process_is_detected(folder: Path) -> None:
     host_keys = HostKeys(folder, 22)
     assert host_keys.for_address(RASPS[0].address) == []
-    HostKeys(folder, 22).pin_keys({RASPS[0]: generate_key()})
+    HostKeys(folder, 22).replace_keys({RASPS[0]: generate_key()})
     assert len(host_keys.for_address(RASPS[0].address)) == 1
     HostKeys(folder, 22).forget([RASPS[0].address])
     assert host_keys.for_address(RASPS[0].address) == []
 
 
-def test_whoever_gives_no_answer_is_not_pinned(folder: Path) -> None:
+def test_fetch_and_pin_reports_rasp_without_answer(folder: Path) -> None:
     rasp = Rasp(1, 1, "b8:27:eb:00:01:01", IPv4Address("127.0.0.1"))
     refusing = HostKeys(folder, free_port())
     assert refusing.fetch_and_pin([rasp]) == {rasp: PinResult.NO_ANSWER}

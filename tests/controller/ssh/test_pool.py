@@ -1,4 +1,4 @@
-"""Actions by SSH, against real OpenSSH servers with the real forced command."""
+"""Actions over SSH on real OpenSSH servers with the real forced command."""
 
 import asyncio
 import signal
@@ -14,8 +14,9 @@ from pathlib import Path
 import asyncssh
 import psutil
 import pytest
+from click.testing import CliRunner, Result
 
-from controller.__main__ import main as controller
+from controller.__main__ import controller
 from controller.audit import Audit
 from controller.errors import ConnectionLostError, HostKeyError, KeyRejectedError, UnreachableError
 from controller.ssh.host_keys import HostKeys, PinResult
@@ -31,10 +32,10 @@ ALIASES = """
 [stack]
 a = echo 1
 [actions]
-greet = echo hello; echo there >&2
+greet = echo hello; echo world >&2
 fail = exit 7
 long = head -c 1000000 /dev/zero | tr '\\0' x; exit 3
-nap = echo began >> {folder}/naps; sleep 4
+nap = echo started >> {folder}/naps; sleep 4
 """
 LAYOUT = """
 name = "small"
@@ -56,7 +57,7 @@ ROOT = Path(__file__).parents[3]
 
 @dataclass
 class SshRasps:
-    """Six rasps: their SSH servers, and what the master knows of them."""
+    """Six rasps with SSH servers, and the master's files for them."""
 
     folder: Path
     port: int
@@ -74,39 +75,41 @@ class SshRasps:
 
     @property
     def sessions(self) -> list[psutil.Process]:
-        """The servers' processes for log-ins, below this test's."""
+        """Child processes of sshd for open sessions."""
         return [
-            each
-            for each in psutil.Process().children(recursive=True)
-            if each.name() == "sshd" and "@notty" in " ".join(each.cmdline())
+            process
+            for process in psutil.Process().children(recursive=True)
+            if process.name() == "sshd" and "@notty" in " ".join(process.cmdline())
         ]
 
 
 @pytest.fixture(scope="module")
 def rasps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshRasps]:
     folder = tmp_path_factory.mktemp("rasps")
-    found = [
+    inventory = [
         Rasp(1, slot, f"b8:27:eb:00:01:{slot:02x}", IPv4Address(f"{loopback_prefix()}.1.{slot}"))
         for slot in range(1, 7)
     ]
-    rasps = SshRasps(folder, free_port(), found)
+    rasps = SshRasps(folder, free_port(), inventory)
     key = MasterKey(rasps.ssh_folder)
     key.create()
     (folder / "aliases.ini").write_text(ALIASES.format(folder=folder))
     command = (
         f"cd {ROOT} && exec {sys.executable} -m exporter action --aliases {folder}/aliases.ini"
     )
-    keys = {str(rasp.address): create_host_key(folder, f"host_key_{rasp.slot}") for rasp in found}
+    keys = {
+        str(rasp.address): create_host_key(folder, f"host_key_{rasp.slot}") for rasp in inventory
+    }
     line = f'restrict,command="{command}" {key.public_key_line()}'
     with running_sshds(folder, keys, rasps.port, [line]):
-        pinned = HostKeys(rasps.ssh_folder, rasps.port).fetch_and_pin(found)
-        assert set(pinned.values()) == {PinResult.PINNED}
+        results = HostKeys(rasps.ssh_folder, rasps.port).fetch_and_pin(inventory)
+        assert set(results.values()) == {PinResult.PINNED}
         yield rasps
 
 
 @dataclass
 class ActionClient:
-    """Somebody who orders actions: one asyncio loop, one Ssh."""
+    """An `SshPool` and its asyncio loop."""
 
     runner: asyncio.Runner
     pool: SshPool
@@ -128,16 +131,16 @@ MakeActionClient = Callable[[Path, int], ActionClient]
 
 @pytest.fixture
 def make_action_client() -> Iterator[MakeActionClient]:
-    masters = []
+    clients = []
     with asyncio.Runner() as runner:
 
         def make(folder: Path, port: int) -> ActionClient:
-            masters.append(ActionClient(runner, SshPool(folder, port)))
-            return masters[-1]
+            clients.append(ActionClient(runner, SshPool(folder, port)))
+            return clients[-1]
 
         yield make
-        for master in masters:
-            runner.run(master.pool.close())
+        for client in clients:
+            runner.run(client.pool.close())
 
 
 @pytest.fixture
@@ -145,17 +148,15 @@ def action_client(make_action_client: MakeActionClient, rasps: SshRasps) -> Acti
     return make_action_client(rasps.ssh_folder, rasps.port)
 
 
-def test_an_action_comes_back_with_its_output_and_exit_status(
-    action_client: ActionClient, rasps: SshRasps
-) -> None:
-    assert action_client.run(rasps.rasps[0], "greet") == ActionResult(0, "hello\nthere\n")
+def test_run_returns_output_and_exit_status(action_client: ActionClient, rasps: SshRasps) -> None:
+    assert action_client.run(rasps.rasps[0], "greet") == ActionResult(0, "hello\nworld\n")
     assert action_client.run(rasps.rasps[0], "fail") == ActionResult(7, "")
 
 
-def test_openssh_works_with_the_same_files(rasps: SshRasps) -> None:
+def test_openssh_client_accepts_the_same_files(rasps: SshRasps) -> None:
     ssh = find("ssh")
     for rasp in (rasps.rasps[0], rasps.rasps[-1]):
-        ran = subprocess.run(
+        process = subprocess.run(
             [
                 *(str(ssh.path), "-F", "none", "-i", str(rasps.ssh_folder / "id_ed25519")),
                 *("-o", f"UserKnownHostsFile={rasps.ssh_folder / 'known_hosts'}"),
@@ -168,51 +169,51 @@ def test_openssh_works_with_the_same_files(rasps: SshRasps) -> None:
             timeout=60,
             check=False,
         )
-        assert (ran.returncode, ran.stdout, ran.stderr) == (0, "hello\n", "there\n")
+        assert (process.returncode, process.stdout, process.stderr) == (0, "hello\n", "world\n")
 
 
-def test_what_is_no_action_is_refused_by_the_rasp(
-    action_client: ActionClient, rasps: SshRasps
-) -> None:
-    known = "fail, greet, long, nap"
-    for asked in ("a", "no_such", "cat /etc/passwd", "greet; reboot", "$(reboot)"):
-        ran = action_client.run(rasps.rasps[0], asked)
-        assert ran.exit_status == 126
-        assert known in ran.output
+def test_rasp_rejects_unknown_action(action_client: ActionClient, rasps: SshRasps) -> None:
+    valid_actions = "fail, greet, long, nap"
+    for action in ("a", "no_such", "cat /etc/passwd", "greet; reboot", "$(reboot)"):
+        result = action_client.run(rasps.rasps[0], action)
+        assert result.exit_status == 126
+        assert valid_actions in result.output
 
 
-def test_a_connection_is_kept_and_shared(action_client: ActionClient, rasps: SshRasps) -> None:
+def test_actions_share_one_connection(action_client: ActionClient, rasps: SshRasps) -> None:
     rasp = rasps.rasps[1]
-    answers = action_client.run_all([(rasp, "greet")] * 20)
-    assert {answer.exit_status for answer in answers} == {0}
+    results = action_client.run_all([(rasp, "greet")] * 20)
+    assert {result.exit_status for result in results} == {0}
     action_client.run(rasp, "greet")
     assert rasps.count_logins(rasp) == 1
     assert "kex: algorithm: curve25519-sha256" in rasps.log(rasp)
 
 
-def test_all_rasps_are_asked_side_by_side(action_client: ActionClient, rasps: SshRasps) -> None:
-    answers = action_client.run_all([(rasp, "greet") for rasp in rasps.rasps])
-    assert {answer.output for answer in answers} == {"hello\nthere\n"}
+def test_actions_run_on_all_rasps_concurrently(
+    action_client: ActionClient, rasps: SshRasps
+) -> None:
+    results = action_client.run_all([(rasp, "greet") for rasp in rasps.rasps])
+    assert {result.output for result in results} == {"hello\nworld\n"}
 
 
-def test_of_long_output_the_beginning_is_kept(action_client: ActionClient, rasps: SshRasps) -> None:
-    ran = action_client.run(rasps.rasps[0], "long")
-    assert ran == ActionResult(3, "x" * MAX_OUTPUT_BYTES, is_truncated=True)
+def test_long_output_is_truncated(action_client: ActionClient, rasps: SshRasps) -> None:
+    result = action_client.run(rasps.rasps[0], "long")
+    assert result == ActionResult(3, "x" * MAX_OUTPUT_BYTES, is_truncated=True)
 
 
-def test_an_action_that_takes_too_long_is_lost_and_the_next_one_works(
+def test_timed_out_action_is_lost_and_next_action_works(
     action_client: ActionClient, rasps: SshRasps
 ) -> None:
     rasp = rasps.rasps[2]
     with pytest.raises(
         ConnectionLostError,
-        match=r"01-3 \(.*\) was asked for nap, and then no answer came within 2 s",
+        match=r"01-3 \(.*\): the result of nap is unknown: no response within 2 s",
     ):
         action_client.run(rasp, "nap", timeout=2)
     assert action_client.run(rasp, "greet").exit_status == 0
 
 
-def test_one_lost_action_does_not_harm_another_on_the_same_connection(
+def test_lost_action_does_not_affect_another_on_same_connection(
     action_client: ActionClient, rasps: SshRasps
 ) -> None:
     async def both() -> tuple[ActionResult | BaseException, ActionResult | BaseException]:
@@ -228,80 +229,76 @@ def test_one_lost_action_does_not_harm_another_on_the_same_connection(
     assert other == ActionResult(0, "")
 
 
-def test_a_kept_connection_that_was_closed_is_made_anew(
-    action_client: ActionClient, rasps: SshRasps
-) -> None:
+def test_closed_connection_is_reopened(action_client: ActionClient, rasps: SshRasps) -> None:
     rasp = rasps.rasps[3]
     action_client.run(rasp, "greet")
-    before = rasps.count_logins(rasp)
+    logins_before = rasps.count_logins(rasp)
     for session in rasps.sessions:
         session.kill()
     assert action_client.run(rasp, "greet").exit_status == 0
-    assert rasps.count_logins(rasp) == before + 1
+    assert rasps.count_logins(rasp) == logins_before + 1
 
 
-def test_a_kept_connection_that_has_fallen_silent_is_made_anew(
-    action_client: ActionClient, rasps: SshRasps
-) -> None:
-    """As after a cut of the rasp's power, when nothing tells the master."""
+def test_unresponsive_connection_is_reopened(action_client: ActionClient, rasps: SshRasps) -> None:
+    """A power cut does not close the connection on the master."""
     rasp = rasps.rasps[3]
     action_client.run(rasp, "greet")
-    before = rasps.count_logins(rasp)
+    logins_before = rasps.count_logins(rasp)
     sessions = rasps.sessions
     assert sessions
     for session in sessions:
         session.send_signal(signal.SIGSTOP)
     assert action_client.run(rasp, "greet").exit_status == 0
-    assert rasps.count_logins(rasp) == before + 1
+    assert rasps.count_logins(rasp) == logins_before + 1
     for session in sessions:
         session.kill()
 
 
-def test_an_action_whose_connection_breaks_is_lost_and_not_ordered_again(
+def test_action_is_not_repeated_after_connection_breaks(
     action_client: ActionClient, rasps: SshRasps
 ) -> None:
     naps = rasps.folder / "naps"
     naps.unlink(missing_ok=True)
     rasp = rasps.rasps[4]
     action_client.run(rasp, "greet")
-    before = rasps.count_logins(rasp)
+    logins_before = rasps.count_logins(rasp)
 
-    async def break_in_the_middle() -> None:
-        order = asyncio.create_task(action_client.pool.run(rasp.address, "nap", timeout=60))
+    async def kill_session_during_action() -> None:
+        task = asyncio.create_task(action_client.pool.run(rasp.address, "nap", timeout=60))
         await asyncio.to_thread(wait_until, naps.exists)
         for session in rasps.sessions:
             session.kill()
-        await order
+        await task
 
-    with pytest.raises(ConnectionLostError, match=r"was asked for nap, and then connection lost"):
-        action_client.runner.run(break_in_the_middle())
-    assert naps.read_text() == "began\n"
-    assert rasps.count_logins(rasp) == before
+    with pytest.raises(ConnectionLostError, match=r"the result of nap is unknown: connection lost"):
+        action_client.runner.run(kill_session_during_action())
+    assert naps.read_text() == "started\n"
+    assert rasps.count_logins(rasp) == logins_before
 
 
-def test_another_host_key_is_refused_and_named(
+def test_changed_host_key_is_rejected_with_both_fingerprints(
     make_action_client: MakeActionClient, rasps: SshRasps, tmp_path: Path
 ) -> None:
     rasp = rasps.rasps[0]
     MasterKey(tmp_path).create()
-    HostKeys(tmp_path, rasps.port).pin_keys(
+    HostKeys(tmp_path, rasps.port).replace_keys(
         {rasp: asyncssh.read_public_key(str(create_host_key(tmp_path).with_suffix(".pub")))}
     )
-    before = rasps.count_logins(rasp)
+    logins_before = rasps.count_logins(rasp)
     with pytest.raises(HostKeyError) as caught:
         make_action_client(tmp_path, rasps.port).run(rasp, "greet")
-    (shown,) = HostKeys(rasps.ssh_folder, rasps.port).for_address(rasp.address)
+    (presented,) = HostKeys(rasps.ssh_folder, rasps.port).for_address(rasp.address)
     (pinned,) = HostKeys(tmp_path, rasps.port).for_address(rasp.address)
     assert str(caught.value) == (
-        f"01-1 ({rasp.address}) shows the host key {shown.key.get_fingerprint()},"
-        f" and {pinned.key.get_fingerprint()}"
-        " is pinned: if it was set up anew, run `python -m controller ssh forget 1/1` and"
-        " `ssh pin 1/1`; else find out who answers there"
+        f"01-1 ({rasp.address}) presented the host key {presented.key.get_fingerprint()},"
+        f" but {pinned.key.get_fingerprint()}"
+        " is pinned: if the rasp was reinstalled, run `python -m controller ssh forget 1/1` and"
+        " `ssh pin 1/1`. Otherwise check which machine uses this address"
     )
-    assert rasps.count_logins(rasp) == before
+    assert rasps.count_logins(rasp) == logins_before
 
 
-def test_without_a_pinned_host_key_nothing_is_asked(
+def test_run_requires_pinned_host_key(
     make_action_client: MakeActionClient, rasps: SshRasps, tmp_path: Path
 ) -> None:
     MasterKey(tmp_path).create()
@@ -309,54 +306,56 @@ def test_without_a_pinned_host_key_nothing_is_asked(
         make_action_client(tmp_path, rasps.port).run(rasps.rasps[0], "greet")
 
 
-def test_a_master_whose_key_is_refused_or_missing_is_told_the_mend(
+def test_missing_or_rejected_master_key_is_reported_with_fix(
     make_action_client: MakeActionClient, rasps: SshRasps, tmp_path: Path
 ) -> None:
     rasp = rasps.rasps[0]
     HostKeys(tmp_path, rasps.port).fetch_and_pin([rasp])
-    stranger = make_action_client(tmp_path, rasps.port)
+    client = make_action_client(tmp_path, rasps.port)
     with pytest.raises(
-        KeyRejectedError, match=r"the master has no SSH key .*: make it by `python -m"
+        KeyRejectedError, match=r"the master has no SSH key .*: create it with `python -m"
     ):
-        stranger.run(rasp, "greet")
+        client.run(rasp, "greet")
     MasterKey(tmp_path).create()
     with pytest.raises(
-        KeyRejectedError, match=r"01-1 \(.*\) refuses the master's key: give it the"
+        KeyRejectedError, match=r"01-1 \(.*\) rejected the master's key: add the line"
     ):
-        stranger.run(rasp, "greet")
+        client.run(rasp, "greet")
 
 
-def test_host_keys_are_pinned_at_the_console_and_changed_ones_refused(
-    rasps: SshRasps, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    known, changed, *fresh = rasps.rasps
+def test_ssh_commands_pin_and_forget_host_keys(rasps: SshRasps, tmp_path: Path) -> None:
+    known, changed, *new = rasps.rasps
     database = tmp_path / "pirack.db"
     Inventory(Database(database)).replace(rasps.rasps)
-    (shown,) = HostKeys(rasps.ssh_folder, rasps.port).for_address(known.address)
+    (known_key,) = HostKeys(rasps.ssh_folder, rasps.port).for_address(known.address)
     other = asyncssh.read_public_key(str(create_host_key(tmp_path).with_suffix(".pub")))
     host_keys = HostKeys(tmp_path / "ssh", rasps.port)
-    host_keys.pin_keys({known: shown.key, changed: other})
+    host_keys.replace_keys({known: known_key.key, changed: other})
     (tmp_path / "rack.toml").write_text(LAYOUT)
-    words = ["--rack", f"{tmp_path}/rack.toml", "--db", str(database)]
-    words += ["--ssh-port", str(rasps.port), "ssh"]
-    assert controller([*words, "pin"]) == 2
-    said = capsys.readouterr()
-    assert said.out == "4 pinned, 1 as before, 1 changed\n"
-    assert said.err == (
-        f"01-2 ({changed.address}) shows another host key than the pinned one: if it was set up"
-        " anew, run `python -m controller ssh forget 1/2` and `ssh pin 1/2`; else find out who"
-        " answers there\n"
+    arguments = ["--rack", f"{tmp_path}/rack.toml", "--db", str(database)]
+    arguments += ["--ssh-port", str(rasps.port), "ssh"]
+
+    def run(*command: str) -> Result:
+        return CliRunner().invoke(controller, [*arguments, *command])
+
+    result = run("pin")
+    assert (result.exit_code, result.stdout) == (2, "4 pinned, 1 unchanged, 1 changed\n")
+    assert result.stderr == (
+        f"controller: 01-2 ({changed.address}) has another host key than the pinned key: if the"
+        " rasp was reinstalled, run `python -m controller ssh forget 1/2` and `ssh pin 1/2`."
+        " Otherwise check which machine uses this address\n"
     )
-    assert [each.key for each in host_keys.for_address(changed.address)] == [other]
-    assert controller([*words, "forget", "1/2"]) == 0
-    assert controller([*words, "pin", "1/2", "1/1"]) == 0
-    assert capsys.readouterr().out == "forgotten: 01-2\n1 pinned, 1 as before\n"
-    assert [each.key for each in host_keys.for_address(changed.address)] != [other]
-    audited = [entry.event.targets for entry in Audit(Database(database)).list_recent(10)]
-    assert audited == ["01-2", "01-2", " ".join(f"01-{rasp.slot}" for rasp in fresh)]
+    assert [pinned.key for pinned in host_keys.for_address(changed.address)] == [other]
+    result = run("forget", "1/2")
+    assert (result.exit_code, result.stdout) == (0, "Deleted the host keys of 01-2.\n")
+    result = run("pin", "1/2", "1/1")
+    assert (result.exit_code, result.stdout) == (0, "1 pinned, 1 unchanged\n")
+    assert [pinned.key for pinned in host_keys.for_address(changed.address)] != [other]
+    audited_targets = [record.event.targets for record in Audit(Database(database)).list_recent(10)]
+    assert audited_targets == ["01-2", "01-2", " ".join(f"01-{rasp.slot}" for rasp in new)]
 
 
-def test_nobodys_configuration_and_agent_count(
+def test_ssh_config_and_agent_are_ignored(
     action_client: ActionClient, rasps: SshRasps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".ssh").mkdir()
@@ -372,20 +371,20 @@ def test_nobodys_configuration_and_agent_count(
             agent.accept()
 
 
-def test_a_rasp_that_refuses_connections_is_unreachable(
+def test_refused_connection_makes_rasp_unreachable(
     make_action_client: MakeActionClient, tmp_path: Path
 ) -> None:
     rasp, port = Rasp(3, 2, "b8:27:eb:00:03:02", IPv4Address("127.0.0.1")), free_port()
     MasterKey(tmp_path).create()
     public = asyncssh.read_public_key(str(create_host_key(tmp_path).with_suffix(".pub")))
-    HostKeys(tmp_path, port).pin_keys({rasp: public})
+    HostKeys(tmp_path, port).replace_keys({rasp: public})
     with pytest.raises(
-        UnreachableError, match=r"03-2 \(127.0.0.1\) was not asked for greet: connection refused"
+        UnreachableError, match=r"03-2 \(127.0.0.1\): greet was not started: connection refused"
     ):
         make_action_client(tmp_path, port).run(rasp, "greet")
 
 
-def test_a_rasp_that_accepts_and_never_answers_is_unreachable_in_time(
+def test_silent_server_makes_rasp_unreachable_after_timeout(
     make_action_client: MakeActionClient, tmp_path: Path
 ) -> None:
     rasp = Rasp(3, 2, "b8:27:eb:00:03:02", IPv4Address("127.0.0.1"))
@@ -393,10 +392,8 @@ def test_a_rasp_that_accepts_and_never_answers_is_unreachable_in_time(
         port = silent.getsockname()[1]
         MasterKey(tmp_path).create()
         public = asyncssh.read_public_key(str(create_host_key(tmp_path).with_suffix(".pub")))
-        HostKeys(tmp_path, port).pin_keys({rasp: public})
-        began = time.monotonic()
-        with pytest.raises(
-            UnreachableError, match="was not asked for greet: no answer came within 1 s"
-        ):
+        HostKeys(tmp_path, port).replace_keys({rasp: public})
+        start = time.monotonic()
+        with pytest.raises(UnreachableError, match="greet was not started: no response within 1 s"):
             make_action_client(tmp_path, port).run(rasp, "greet", timeout=1)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - start < 10

@@ -1,0 +1,148 @@
+"""Check the services of the master: Prometheus, Alertmanager, Grafana, dhcpd."""
+
+import re
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import requests
+
+from controller.state.model import RaspStatus
+from controller.state.prometheus import Prometheus, PrometheusUnavailableError
+from rack.errors import PiRackError
+
+_TIMEOUT = 2.0
+_BUILD_INFO_VERSION = re.compile(r'_build_info\{[^}]*\bversion="([^"]*)"')
+_PRINTED_VERSION = re.compile(r"\d+(\.\d+)+\S*")
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoredService:
+    """A service of the master.
+
+    Attributes:
+        name: Name of the service.
+        url: URL or systemd unit.
+        fetch_version: Returns the version, or None if it is unknown. Raises `ServiceDownError` or
+            `ServiceStateUnknownError`.
+    """
+
+    name: str
+    url: str
+    fetch_version: Callable[[], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """State of a service. `reason` is the reason why it is not up, or ""."""
+
+    name: str
+    url: str
+    state: RaspStatus
+    version: str | None = None
+    reason: str = ""
+
+
+class ServiceDownError(PiRackError):
+    """A service does not respond."""
+
+
+class ServiceStateUnknownError(PiRackError):
+    """The state of a service cannot be determined."""
+
+
+def check_service(service: MonitoredService) -> ServiceStatus:
+    """Return the state of a service."""
+    try:
+        version = service.fetch_version()
+    except ServiceDownError as error:
+        return ServiceStatus(service.name, service.url, RaspStatus.DOWN, reason=str(error))
+    except ServiceStateUnknownError as error:
+        return ServiceStatus(service.name, service.url, RaspStatus.UNKNOWN, reason=str(error))
+    return ServiceStatus(service.name, service.url, RaspStatus.UP, version)
+
+
+def prometheus_service(prometheus: Prometheus) -> MonitoredService:
+    """Return Prometheus as a service."""
+
+    def fetch_version() -> str:
+        try:
+            return prometheus.version()
+        except PrometheusUnavailableError as error:
+            raise ServiceDownError(str(error)) from error
+
+    return MonitoredService("prometheus", prometheus.url, fetch_version)
+
+
+def metrics_service(name: str, address: str) -> MonitoredService:
+    """Return a service at `ADDRESS:PORT` that exports its version as `…_build_info`."""
+    url = f"http://{address}"
+
+    def fetch_version() -> str | None:
+        match = _BUILD_INFO_VERSION.search(_get(name, url, "/metrics").text)
+        return match[1] if match else None
+
+    return MonitoredService(name, url, fetch_version)
+
+
+def grafana_service(url: str) -> MonitoredService:
+    """Return Grafana as a service."""
+    url = url.rstrip("/")
+
+    def fetch_version() -> str | None:
+        try:
+            health = _get("grafana", url, "/api/health").json()
+        except requests.JSONDecodeError as error:
+            raise ServiceDownError(f"grafana at {url} cannot be reached") from error
+        version = health.get("version") if isinstance(health, dict) else None
+        return version if isinstance(version, str) else None
+
+    return MonitoredService("grafana", url, fetch_version)
+
+
+def unit_service(name: str, unit: str) -> MonitoredService:
+    """Return a systemd unit without an HTTP endpoint as a service.
+
+    Args:
+        name: Name of the program. Its option `--version` prints the version.
+        unit: Name of the unit.
+    """
+
+    def fetch_version() -> str | None:
+        command = ["systemctl", "show", unit, "--property=LoadState", "--property=ActiveState"]
+        lines = (_command_output(command) or "").splitlines()
+        properties = dict(line.split("=", 1) for line in lines if "=" in line)
+        if properties.get("LoadState") != "loaded":
+            raise ServiceStateUnknownError(f"systemd on this machine has no unit {unit}")
+        if properties.get("ActiveState") != "active":
+            raise ServiceDownError(f"unit {unit} is {properties.get('ActiveState')}")
+        match = _PRINTED_VERSION.search(_command_output([name, "--version"]) or "")
+        return match[0] if match else None
+
+    return MonitoredService(name, unit, fetch_version)
+
+
+def _get(name: str, url: str, path: str) -> requests.Response:
+    try:
+        response = requests.get(url + path, timeout=_TIMEOUT)
+        response.raise_for_status()
+    except requests.RequestException as error:
+        raise ServiceDownError(f"{name} at {url} cannot be reached") from error
+    return response
+
+
+def _command_output(command: Sequence[str]) -> str | None:
+    """Return the output of a command, or None if it cannot run."""
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT,
+            check=False,
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
