@@ -1,3 +1,3 @@
-"""The exporter: runs on every rasp and turns an ini file of aliases into metrics."""
+"""Prometheus exporter that runs on every rasp and serves the values of an aliases file."""
 
 __version__ = "0.1.0"

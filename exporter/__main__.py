@@ -1,6 +1,6 @@
-"""`python -m exporter`: serve an aliases file, or check it.
+"""Command line of the exporter.
 
-Serving ends with SIGTERM or SIGINT; SIGHUP has the aliases file read again.
+SIGTERM and SIGINT stop the server. SIGHUP reloads the aliases file.
 """
 
 import argparse
@@ -20,17 +20,17 @@ _LISTEN_ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<v4>[^:\[\]]+)):
 
 
 def main() -> int:
-    """Run the command line; return the exit status."""
-    # How the one file of a rasp serves both: `pirack-exporter.pyz action`.
+    """Run the command line and return the exit status."""
+    # `pirack-exporter.pyz action`: a rasp has one file for the exporter and the actions.
     if sys.argv[1:2] == ["action"]:
         return actions.main(sys.argv[2:])
     options = _parser().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         if options.check is not None:
-            lines, is_well = check.report(load(options.check), options.root.absolute())
+            lines, ok = check.report(load(options.check), options.root.absolute())
             print(*lines, sep="\n")
-            return 0 if is_well else 1
+            return 0 if ok else 1
         return _serve(options)
     except AliasesError as error:
         return _fail(str(error))
@@ -40,24 +40,24 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pirack-exporter",
         description="Serve the values of an aliases file to Prometheus.",
-        epilog="Signals: SIGHUP reads the aliases file again. "
-        "`pirack-exporter action` is SSH's forced command.",
+        epilog="SIGHUP reloads the aliases file. "
+        "`pirack-exporter action` is the forced command for SSH.",
     )
-    files = parser.add_mutually_exclusive_group()
-    files.add_argument(
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
         "--aliases",
         type=Path,
         default=DEFAULT_PATH,
         metavar="FILE",
-        help="what to serve (default: the packaged file)",
+        help="aliases file (default: the packaged file)",
     )
-    files.add_argument(
+    group.add_argument(
         "--check",
         type=Path,
         nargs="?",
         const=DEFAULT_PATH,
         metavar="FILE",
-        help="run each alias of FILE once, show what comes of it and what is doubtful, and end",
+        help="run each alias of FILE once, print values and warnings, and exit",
     )
     parser.add_argument(
         "--listen",
@@ -71,15 +71,15 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("/"),
         metavar="DIR",
-        help="the folder that holds sys and proc, $ROOT for the commands (default: %(default)s)",
+        help="folder with sys and proc, $ROOT in commands (default: %(default)s)",
     )
-    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate: serve by TLS")
-    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="the certificate's key")
+    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate, enables TLS")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="key of the certificate")
     parser.add_argument(
         "--tls-client-ca",
         type=Path,
         metavar="FILE",
-        help="answer only to clients with a certificate of this authority",
+        help="certificate authority, requires client certificates",
     )
     return parser
 
@@ -88,7 +88,7 @@ def _parse_address(text: str) -> tuple[str, int]:
     match = _LISTEN_ADDRESS.fullmatch(text)
     if match is None or int(match["port"]) > _MAX_PORT:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no address to listen on: write ADDR:PORT, such as 127.0.0.1:9849"
+            f"{text!r} is not a valid address: write ADDR:PORT, for example 127.0.0.1:9849"
         )
     return match["v6"] or match["v4"], int(match["port"])
 
@@ -111,7 +111,7 @@ def _serve(options: argparse.Namespace) -> int:
     except OSError as error:
         return _fail(
             f"cannot listen on {address}:{port} ({error.strerror or error}): "
-            "see --listen for the address and the port, --tls-... for the files"
+            "check --listen and the --tls options"
         )
     except ValueError as error:
         return _fail(str(error))
@@ -128,7 +128,7 @@ def _tls(options: argparse.Namespace) -> Tls | None:
     if options.tls_cert and options.tls_key:
         return Tls(options.tls_cert, options.tls_key, options.tls_client_ca)
     if options.tls_cert or options.tls_key or options.tls_client_ca:
-        raise ValueError("TLS needs a certificate and its key: name both --tls-cert and --tls-key")
+        raise ValueError("TLS needs a certificate and its key: set both --tls-cert and --tls-key")
     return None
 
 

@@ -1,8 +1,7 @@
-"""`pirack-action`: the one command that the master's key may run on a rasp.
+"""SSH forced command that runs the actions of an aliases file.
 
-sshd runs it in place of whatever was asked for, and tells in SSH_ORIGINAL_COMMAND what that was.
-A name in `[actions]` is looked up there and its command is run; no text from outside ever reaches
-a shell.
+sshd runs it in place of the requested command, which it passes in SSH_ORIGINAL_COMMAND. The request
+must be a name in `[actions]`. No text of the request reaches a shell.
 """
 
 import argparse
@@ -20,65 +19,64 @@ from exporter.processes import SHELL
 from exporter.runner import environment
 
 DEFAULT_TIMEOUT = 60.0
-"""Seconds that an action may take if it has no time-out of its own."""
+"""Seconds that an action may take, unless it has its own timeout."""
 
 EXIT_REFUSED = 126
-"""Exit status for what is no action here, as a shell's for what cannot be run."""
+"""Exit status for an unknown action, as in a shell for a command that cannot be run."""
 
 EXIT_TIMED_OUT = 124
-"""Exit status for an action that took too long, as timeout(1) has it."""
+"""Exit status for an action that timed out, as in timeout(1)."""
 
 _MAX_LOGGED_CHARS = 80
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,63}")
 
 
 class UnknownActionError(ValueError):
-    """What was asked for is no action; the text says what to ask for, and repeats none of it."""
+    """The request is not an action. The text lists valid names and does not repeat the request."""
 
 
 def resolve_action(requested: str, actions: Mapping[str, Alias]) -> Alias:
-    """Return the action that `requested` names, to the letter. Raises ActionError."""
-    known = ", ".join(sorted(actions)) or "none"
+    """Return the action with this exact name. Raise UnknownActionError."""
+    valid_names = ", ".join(sorted(actions)) or "none"
     if not requested:
-        raise UnknownActionError(f"name an action, one of: {known}")
+        raise UnknownActionError(f"name an action, one of: {valid_names}")
     if not _NAME.fullmatch(requested):
-        raise UnknownActionError(f"not the name of an action; there are: {known}")
+        raise UnknownActionError(f"not a valid action name; actions: {valid_names}")
     try:
         return actions[requested]
     except KeyError:
-        raise UnknownActionError(f"no such action here; there are: {known}") from None
+        raise UnknownActionError(f"unknown action; actions: {valid_names}") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the action that SSH_ORIGINAL_COMMAND names, and return its exit status."""
+    """Run the action in SSH_ORIGINAL_COMMAND and return its exit status."""
     parser = argparse.ArgumentParser(
         prog="pirack-action",
-        description="Run the action that SSH_ORIGINAL_COMMAND names, for command= in "
-        "authorized_keys.",
+        description="Run the action in SSH_ORIGINAL_COMMAND, for command= in authorized_keys.",
     )
     parser.add_argument(
         "--aliases",
         type=Path,
         default=DEFAULT_PATH,
         metavar="FILE",
-        help=f"the file whose [{ACTIONS_SECTION}] counts (default: the packaged one)",
+        help=f"aliases file with [{ACTIONS_SECTION}] (default: the packaged file)",
     )
     options = parser.parse_args(arguments)
-    client = os.environ.get("SSH_CONNECTION", "").partition(" ")[0] or "someone here"
-    asked = os.environ.get("SSH_ORIGINAL_COMMAND", "")
+    client = os.environ.get("SSH_CONNECTION", "").partition(" ")[0] or "local user"
+    requested = os.environ.get("SSH_ORIGINAL_COMMAND", "")
     try:
-        action = resolve_action(asked, load(options.aliases).actions)
+        action = resolve_action(requested, load(options.aliases).actions)
     except (AliasesError, UnknownActionError) as error:
-        _log_to_syslog(f"{client} was refused {asked[:_MAX_LOGGED_CHARS]!a}: {error}")
+        _log_to_syslog(f"{client}: refused {requested[:_MAX_LOGGED_CHARS]!a}: {error}")
         sys.stderr.write(f"pirack-action: {error}\n")
         return EXIT_REFUSED
     status = _run(action)
-    _log_to_syslog(f"{client} ordered {action.name}: exit status {status}")
+    _log_to_syslog(f"{client}: ran {action.name}: exit status {status}")
     return status
 
 
 def _run(action: Alias) -> int:
-    """Run an action, its output ours; return its exit status. Past its time it is killed."""
+    """Run an action with the output of this process and return its exit status."""
     timeout = action.timeout or DEFAULT_TIMEOUT
     with subprocess.Popen(
         [SHELL, "-c", action.command],

@@ -1,7 +1,6 @@
-"""Read and check an aliases file: `[section]`, then `alias = shell command`.
+"""Load and validate an aliases file with `[section]` and `alias = shell command` lines.
 
-`parse` is pure and knows the format; `load` adds the file. Each error is one line,
-`FILE:LINE: what: mend`.
+Each error is one line, `FILE:LINE: problem: fix`.
 """
 
 import configparser
@@ -18,43 +17,48 @@ from exporter import native
 DEFAULT_PATH = Path(__file__).with_name("aliases.ini")
 
 ACTIONS_SECTION = "actions"
-"""The reserved section: what can be ordered, and is never run by a scrape."""
+"""Section of the actions, which a scrape never runs."""
 
 METRIC_PREFIX = "pirack_"
 
 SELF_METRICS = {
-    "pirack_up": "1 if every alias of this scrape worked.",
-    "pirack_alias_success": "1 if the alias worked in this scrape, 0 if it did not.",
-    "pirack_alias_duration_seconds": "How long the alias took in this scrape.",
-    "pirack_config_last_reload_successful": "1 if the aliases file could be read the last time.",
-    "pirack_exporter_info": "The exporter's version.",
+    "pirack_up": "1 if every alias of this scrape succeeded.",
+    "pirack_alias_success": "1 if the alias succeeded in this scrape, 0 if it failed.",
+    "pirack_alias_duration_seconds": "Duration of the alias in this scrape.",
+    "pirack_config_last_reload_successful": "1 if the last reload of the aliases file succeeded.",
+    "pirack_exporter_info": "Version of the exporter.",
 }
-"""What the exporter says of itself; no alias may take one of these names."""
+"""Metrics of the exporter itself. Aliases cannot have these names."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER = re.compile(r"\[([^\]]*)\]\s*(.*)", re.DOTALL)
 _COMMENT_PREFIXES = ("#", ";")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-# As a word of its own, also by path or as a systemd unit; `reboot-required` is another word.
+# A whole word, also with a path or as a systemd unit, but not `reboot-required`.
 _SHUTDOWN_KEYWORD = re.compile(
     r"(?<![\w.])(reboot|shutdown|poweroff|halt)(?![\w-])(?!\.(?!target\b|service\b)\w)"
 )
 
 
 class AliasesError(ValueError):
-    """An aliases file that cannot be used; its text is one line, `FILE:LINE: what: mend`."""
+    """The aliases file is invalid. The text is one line, `FILE:LINE: problem: fix`."""
 
     def __init__(self, path: Path, line: int | None, problem: str) -> None:
-        place = f"{path}:{line}" if line else f"{path}"
-        super().__init__(f"{place}: {problem}")
+        location = f"{path}:{line}" if line else f"{path}"
+        super().__init__(f"{location}: {problem}")
 
 
 @dataclass(frozen=True, eq=False)
 class Alias:
-    """A name for a shell command.
+    """A named shell command.
 
-    `timeout` is in seconds, or None for the exporter's default; `line` is where the alias stands
-    in its file; `help` says in a line what it measures.
+    Attributes:
+        section: Section of the file, in lower case.
+        name: Name in the section.
+        command: Shell command.
+        timeout: Seconds, or None for the default.
+        line: Line in the file.
+        help: Help text of the metric, one line.
     """
 
     section: str
@@ -66,28 +70,28 @@ class Alias:
 
     @cached_property
     def label(self) -> str:
-        """The metric's name without `pirack_`: the value of the label `alias`."""
+        """Metric name without `pirack_`, the value of the label `alias`."""
         return f"{self.section}_{self.name}"
 
     @cached_property
     def metric(self) -> str:
-        """The metric's full name."""
+        """Metric name."""
         return METRIC_PREFIX + self.label
 
     @cached_property
     def is_counter(self) -> bool:
-        """Whether the name says that the value only grows."""
+        """Whether the metric is a counter, by its name."""
         return self.metric.endswith("_total")
 
     @cached_property
     def family(self) -> str:
-        """The metric's name as OpenMetrics counts names: a counter's lacks `_total`."""
+        """Name of the OpenMetrics metric family, without `_total`."""
         return self.metric.removesuffix("_total")
 
 
 @dataclass(frozen=True, slots=True)
 class Aliases:
-    """A checked aliases file: what a scrape runs, and what can be ordered."""
+    """The metrics and actions of a valid aliases file."""
 
     path: Path
     metrics: tuple[Alias, ...]
@@ -95,14 +99,14 @@ class Aliases:
 
 
 def load(path: Path) -> Aliases:
-    """Read and check the aliases file at `path`. Raises AliasesError."""
+    """Load and validate an aliases file. Raise AliasesError."""
     try:
         data = _read(path)
     except FileNotFoundError:
-        raise AliasesError(path, None, "no such file: name one that exists") from None
+        raise AliasesError(path, None, "file not found: name an existing file") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise AliasesError(path, None, f"cannot be read ({reason}): make it a readable file") from (
+        raise AliasesError(path, None, f"cannot be read ({reason}): name a readable file") from (
             error
         )
     try:
@@ -114,22 +118,19 @@ def load(path: Path) -> Aliases:
 
 
 def shutdown_keyword(command: str) -> str | None:
-    """Return the word by which a command ends the system (`reboot`, `poweroff`, …); None without.
-
-    A word counts wherever it stands alone in the command, also by path or as a systemd unit.
-    """
-    found = _SHUTDOWN_KEYWORD.search(command)
-    return found[1] if found else None
+    """Return the first word of a command that stops the system, such as `reboot`, or None."""
+    match = _SHUTDOWN_KEYWORD.search(command)
+    return match[1] if match else None
 
 
 def _read(path: Path) -> bytes:
-    # The packaged file may be inside of a zip archive.
+    # The packaged file may be in a zip archive.
     packaged = pkgutil.get_data("exporter", path.name) if path == DEFAULT_PATH else None
     return path.read_bytes() if packaged is None else packaged
 
 
 def parse(text: str, path: Path) -> Aliases:
-    """Check the text of an aliases file; `path` is for its errors alone. Raises AliasesError."""
+    """Parse the text of an aliases file; `path` is for error messages. Raise AliasesError."""
     lines = _LineTracker(text)
     parser = configparser.RawConfigParser(
         delimiters=("=",),
@@ -147,9 +148,9 @@ def parse(text: str, path: Path) -> Aliases:
 
 @dataclass(slots=True)
 class _LineTracker:
-    """The file's lines as configparser wants them; knows afterwards what stood where.
+    """Lines for configparser, with the line numbers and comments of sections and options.
 
-    A header may be followed by an alias on its line, as in `[Stack] CPU = cat ...`.
+    A line may have a header and an alias, for example `[Stack] CPU = cat ...`.
     """
 
     text: str
@@ -177,7 +178,7 @@ class _LineTracker:
             if header[2]:
                 yield self._emit(number, header[2])
             else:
-                self._comment.clear()  # it is about the section
+                self._comment.clear()  # a comment of the section
 
     def _emit(self, number: int, line: str) -> str:
         self._emitted_lines.append(number)
@@ -191,37 +192,35 @@ class _LineTracker:
         return name
 
     def describe_error(self, error: configparser.Error) -> tuple[int, str]:
-        """The line an error of configparser stands in, what is wrong, and the mend."""
+        """Return the line number of a configparser error, and its problem and fix."""
         match error:
             case configparser.DuplicateOptionError(section=section, option=option):
                 return self._emitted_lines[-1], (
-                    f"[{section}] has {option} already, in line "
+                    f"[{section}] already has {option}, in line "
                     f"{self.options[section, option]}: remove or rename one"
                 )
             case configparser.DuplicateSectionError(section=section):
                 return self._emitted_lines[-1], (
-                    f"[{section}] is there already, in line {self.headers[section]}: "
-                    "put its aliases together"
+                    f"[{section}] already exists, in line {self.headers[section]}: "
+                    "move its aliases there"
                 )
             case configparser.MissingSectionHeaderError(line=line) if line.startswith("["):
-                return self._emitted_lines[
-                    -1
-                ], "a section's name without its end: put a ] behind it"
+                return self._emitted_lines[-1], "unterminated section name: add ] after it"
             case configparser.MissingSectionHeaderError():
                 return self._emitted_lines[-1], (
-                    "an alias before the first section: put a line such as [stack] above it"
+                    "alias before the first section: add a line such as [stack] above it"
                 )
             case configparser.ParsingError(errors=[(lineno, _), *_]):
                 return self._emitted_lines[lineno - 1], (
-                    "neither [section] nor alias = command: write one of them, "
-                    "and indent the further lines of a command"
+                    "expected [section] or alias = command: write one of them, "
+                    "and indent continuation lines of a command"
                 )
         return self._emitted_lines[-1], " ".join(str(error).split())
 
 
 @dataclass(slots=True)
 class _AliasesBuilder:
-    """What configparser has read, on its way to Aliases."""
+    """Builds `Aliases` from the output of configparser."""
 
     path: Path
     lines: _LineTracker
@@ -229,14 +228,14 @@ class _AliasesBuilder:
 
     def build(self) -> Aliases:
         sections = self.parser.sections()
-        found = [alias for section in sections for alias in self._parse_section(section)]
-        if not found:
+        aliases = [alias for section in sections for alias in self._parse_section(section)]
+        if not aliases:
             raise AliasesError(
-                self.path, None, "no alias in it: add one, such as [stack] and under it a = echo 1"
+                self.path, None, "no aliases: add one, for example [stack] followed by a = echo 1"
             )
-        metrics = tuple(alias for alias in found if alias.section != ACTIONS_SECTION)
+        metrics = tuple(alias for alias in aliases if alias.section != ACTIONS_SECTION)
         self._reject_duplicates(metrics)
-        actions = {alias.name: alias for alias in found if alias.section == ACTIONS_SECTION}
+        actions = {alias.name: alias for alias in aliases if alias.section == ACTIONS_SECTION}
         return Aliases(self.path, metrics, actions)
 
     def _parse_section(self, section: str) -> Iterator[Alias]:
@@ -244,7 +243,7 @@ class _AliasesBuilder:
             raise AliasesError(
                 self.path,
                 self.lines.headers[section],
-                f"[{section}] cannot begin a metric's name: use letters, digits and _",
+                f"[{section}] is not a valid section name: use letters, digits and _",
             )
         options = dict(self.parser.items(section))
         for name, value in options.items():
@@ -255,19 +254,21 @@ class _AliasesBuilder:
                 yield self._parse_alias(section, name, command, timeout)
             elif setting != "timeout" or alias not in options:
                 raise self._error(
-                    section, name, f"{name} belongs to no alias here: write ALIAS.timeout = SECONDS"
+                    section,
+                    name,
+                    f"{name} has no alias in this section: write ALIAS.timeout = SECONDS",
                 )
 
     def _parse_alias(self, section: str, name: str, command: str, timeout: float | None) -> Alias:
         if not _NAME.fullmatch(name):
             raise self._error(
-                section, name, f"{name!r} cannot be an alias: use letters, digits and _"
+                section, name, f"{name!r} is not a valid alias name: use letters, digits and _"
             )
         if not command:
-            raise self._error(section, name, f"{name} has no command: write one after the =")
+            raise self._error(section, name, f"{name} has no command: add one after the =")
         if control := _CONTROL_CHARACTER.search(command):
             raise self._error(
-                section, name, f"{name} has the control character {control[0]!r}: remove it"
+                section, name, f"{name} contains the control character {control[0]!r}: remove it"
             )
         if section.lower() != ACTIONS_SECTION:
             self._reject_shutdown(section, name, command)
@@ -280,11 +281,11 @@ class _AliasesBuilder:
         return Alias(section.lower(), name, command, timeout, line, help_)
 
     def _reject_shutdown(self, section: str, name: str, command: str) -> None:
-        if danger := shutdown_keyword(command):
+        if keyword := shutdown_keyword(command):
             raise self._error(
                 section,
                 name,
-                f"{name} would run {danger} at each scrape: move it to [{ACTIONS_SECTION}]",
+                f"{name} would run {keyword} at each scrape: move it to [{ACTIONS_SECTION}]",
             )
 
     def _parse_timeout(self, section: str, name: str, text: str | None) -> float | None:
@@ -296,7 +297,9 @@ class _AliasesBuilder:
             seconds = math.nan
         if not 0 < seconds < math.inf:
             raise self._error(
-                section, f"{name}.timeout", f"{text!r} is no time-out: write seconds, such as 2.5"
+                section,
+                f"{name}.timeout",
+                f"{text!r} is not a valid timeout: write seconds, for example 2.5",
             )
         return seconds
 
@@ -308,14 +311,14 @@ class _AliasesBuilder:
                 raise AliasesError(
                     self.path,
                     alias.line,
-                    f"{alias.metric} is the exporter's own metric: rename the alias",
+                    f"{alias.metric} is a metric of the exporter itself: rename the alias",
                 )
             first = seen.setdefault(alias.family, alias)
             if first is not alias:
                 raise AliasesError(
                     self.path,
                     alias.line,
-                    f"{alias.metric} clashes with {first.metric} in line {first.line}: "
+                    f"{alias.metric} is already used by {first.metric} in line {first.line}: "
                     "rename one of them",
                 )
 

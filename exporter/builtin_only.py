@@ -1,8 +1,8 @@
-"""Which commands may share a shell: those that only read, compute and print, by builtins.
+"""Detect shell commands that may run in the shared shell.
 
-A plain command starts no process, changes no file, cannot end or reconfigure its shell, and
-sets no variable but the ones that are told here, so that they can be unset behind it. What is not
-understood is not plain: the price of a doubt is a process, not a wrong value.
+A builtin-only command starts no process, changes no file, cannot exit or reconfigure its shell, and
+sets only the variables that `assigned_variables` returns, so that they can be unset afterwards. An
+unrecognized command runs in its own process, which is slower but always correct.
 """
 
 import re
@@ -26,10 +26,10 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
-# `=`, `+=`, `<<=`, `++`: what changes a variable inside of `$(( ))`.
+# `=`, `+=`, `<<=` and `++` assign variables inside `$(( ))`.
 _ARITHMETIC_ASSIGNMENT = re.compile(r"(?<![<>=!])=(?!=)|<<=|>>=|\+\+|--")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=", re.ASCII)
-# Upper case is the environment's and the shell's own: PATH, IFS, ROOT.
+# Upper-case variables belong to the environment and the shell: PATH, IFS, ROOT.
 _VARIABLE = re.compile(r"[a-z_][a-z0-9_]*")
 
 _BUILTINS = {"echo", "printf", "read", "test", "[", "true", "false", "break", "continue"}
@@ -43,7 +43,7 @@ class _UnsupportedError(Exception):
 
 
 def assigned_variables(command: str) -> frozenset[str] | None:
-    """Return the names of the variables that a plain command sets, or None if it is not plain."""
+    """Return the variables that a builtin-only command sets, or None for other commands."""
     try:
         return frozenset(_walk_commands(_tokens(command)))
     except _UnsupportedError:
@@ -65,7 +65,7 @@ def _tokens(command: str) -> Iterator[tuple[str, str]]:
 
 
 def _walk_commands(tokens: Iterator[tuple[str, str]]) -> Iterator[str]:
-    """Walk over commands; yield the variables they set."""
+    """Walk over commands and yield the variables that they set."""
     for kind, text in tokens:
         if kind == "operator":
             if text == ";;":
@@ -91,7 +91,7 @@ def _walk_commands(tokens: Iterator[tuple[str, str]]) -> Iterator[str]:
 
 
 def _walk_arguments(command: str, tokens: Iterator[tuple[str, str]]) -> Iterator[str]:
-    """Walk to the command's end, over its words and `< file`; yield what `read` sets."""
+    """Walk to the end of a command and yield the variables that `read` sets."""
     is_first = True
     for kind, text in tokens:
         if text == "<" and kind == "operator":
@@ -112,7 +112,7 @@ def _walk_arguments(command: str, tokens: Iterator[tuple[str, str]]) -> Iterator
 
 
 def _walk_case_pattern(tokens: Iterator[tuple[str, str]]) -> None:
-    """Walk over a pattern of `case` up to its `)`, or over `esac`."""
+    """Walk over a pattern of `case` through its `)`, or over `esac`."""
     kind, text = next(tokens, ("end", ""))
     while text == "\n":
         kind, text = next(tokens, ("end", ""))

@@ -1,4 +1,4 @@
-"""`pirack-exporter --check`: run each alias once, and tell what comes of it."""
+"""Run each alias once and report values and warnings, for `pirack-exporter --check`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,21 +12,18 @@ _UNITS = {"celsius", "hertz", "bytes", "seconds", "volts", "amperes", "watts", "
 _UNITLESS = {"load1", "load5", "load15", "info"}
 _TIMEOUT = 60.0
 _TIMEOUT_WARNING_RATIO = 0.5
-_MIN_CLOCK_HERTZ = 10e6  # hertz
-_MAX_CELSIUS = 150.0  # degrees Celsius
+_MIN_CLOCK_HERTZ = 10e6
+_MAX_CELSIUS = 150.0
 _MAX_RATIO = 1.0
 
 
 def report(aliases: Aliases, root: Path) -> tuple[list[str], bool]:
-    """Run each alias once; return lines to show, and whether all of them worked.
-
-    What is only doubtful is told, and does not count as failed.
-    """
-    shell = CommandRunner(aliases.metrics, root=root, kill_orphans=True)
+    """Run each alias once. Return the lines to print, and whether all aliases succeeded."""
+    runner = CommandRunner(aliases.metrics, root=root, kill_orphans=True)
     try:
-        results = shell.run(_TIMEOUT)
+        results = runner.run(_TIMEOUT)
     finally:
-        shell.close()
+        runner.close()
     lines = []
     failed = 0
     for alias, result in results.items():
@@ -40,9 +37,8 @@ def report(aliases: Aliases, root: Path) -> tuple[list[str], bool]:
         lines += [
             f"    {alias.metric}{_format_labels(labels)} {value:.15g}" for labels, value in samples
         ]
-        lines += [
-            f"    doubtful: {doubt}" for doubt in warnings_for(alias, result.seconds, samples)
-        ]
+        warnings = warnings_for(alias, result.seconds, samples)
+        lines += [f"    warning: {warning}" for warning in warnings]
     lines.append(
         f"{aliases.path}: {len(results)} aliases, {failed} failed; "
         f"{len(aliases.actions)} actions, not run"
@@ -51,25 +47,25 @@ def report(aliases: Aliases, root: Path) -> tuple[list[str], bool]:
 
 
 def warnings_for(alias: Alias, seconds: float, samples: Samples) -> Iterator[str]:
-    """Say what may be wrong with an alias that worked."""
+    """Yield the probable mistakes of an alias that succeeded."""
     words = alias.family.split("_")
     values = [value for _, value in samples]
     if not set(words) & (_UNITS | _UNITLESS) and not set(values) <= {0, 1}:
         units = ", ".join(sorted(_UNITS))
-        yield f"no unit in the name: fine for a count, else end it in one of {units}"
+        yield f"no unit in the name: unless it is a count, end it in one of {units}"
     if "hertz" in words and 0 < max(values) < _MIN_CLOCK_HERTZ:
-        yield "slow for a clock: the kernel gives kHz, so print the value with e3 behind it"
+        yield "slow for a clock: the kernel reports kHz, so append e3 to the value"
     if "celsius" in words and max(map(abs, values)) > _MAX_CELSIUS:
-        yield "hot for a Pi: the kernel gives millidegrees, so print the value with e-3 behind it"
+        yield "hot for a Pi: the kernel reports millidegrees, so append e-3 to the value"
     if "ratio" in words and max(values) > _MAX_RATIO:
-        yield "a ratio goes from 0 to 1: divide per cents by 100"
+        yield "a ratio is 0 to 1: divide percentages by 100"
     if (
         native.parse(alias.command) is None
         and builtin_only.assigned_variables(alias.command) is None
     ):
-        yield "starts a process at each scrape: see docs/exporter.md for what needs none"
+        yield "starts a process at each scrape: see docs/exporter.md for alternatives"
     if seconds > _TIMEOUT_WARNING_RATIO * (alias.timeout or DEFAULT_TIMEOUT):
-        yield f"close to its time-out of {alias.timeout or DEFAULT_TIMEOUT:g} s"
+        yield f"close to its timeout of {alias.timeout or DEFAULT_TIMEOUT:g} s"
 
 
 def _format_labels(labels: Labels) -> str:

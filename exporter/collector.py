@@ -1,4 +1,4 @@
-"""One collection of all aliases, as metric families for the library's exposition."""
+"""Collect the values of all aliases as metric families."""
 
 import logging
 import threading
@@ -21,10 +21,7 @@ _UP = "pirack_up"
 
 
 class AliasCollector(Collector):
-    """What the aliases say, read by `scrape` and held until the next one.
-
-    Several threads may call `scrape` at a time: they share one collection.
-    """
+    """Values of the aliases, as of the last `scrape`. Concurrent scrapes share one collection."""
 
     def __init__(self, aliases: Sequence[Alias], runner: CommandRunner) -> None:
         self._runner = runner
@@ -35,32 +32,35 @@ class AliasCollector(Collector):
         self._in_progress: _Collection | None = None
 
     def scrape(self, timeout: float) -> None:
-        """Run the aliases, or wait for the collection that is under way.
+        """Run the aliases, or wait for the collection in progress.
 
-        No alias runs for longer than `timeout` seconds. Raises TimeoutError if the collection
-        that was under way took longer than that.
+        Args:
+            timeout: Maximum seconds for each alias, and for the collection in progress.
+
+        Raises:
+            TimeoutError: If the collection in progress does not finish in time.
         """
         with self._lock:
-            under_way = self._in_progress
-            if under_way is None:
-                mine = self._in_progress = _Collection()
-        if under_way is not None:
-            under_way.join(timeout)
+            in_progress = self._in_progress
+            if in_progress is None:
+                new = self._in_progress = _Collection()
+        if in_progress is not None:
+            in_progress.join(timeout)
             return
         try:
             self._families = tuple(self._run_aliases(timeout))
-            mine.succeeded = True
+            new.succeeded = True
         finally:
             with self._lock:
                 self._in_progress = None
-            mine.done.set()
+            new.done.set()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what the last `refresh` has read; an alias that failed has no family."""
+        """Yield the families of the last `scrape`. An alias that failed has none."""
         yield from self._families
 
     def describe(self) -> Iterator[Metric]:
-        """Yield every family that there can be, so that a scrape may ask for some by name."""
+        """Yield every possible family, so that a request can select some by name."""
         for alias in self._labels:
             yield _alias_metric(alias, ())
         for name in (_SUCCESS, _DURATION, _UP):
@@ -84,16 +84,16 @@ class AliasCollector(Collector):
         self._log_changes(failures)
 
     def _log_changes(self, failures: dict[Alias, str]) -> None:
-        before, self._failures = self._failures, failures
+        previous, self._failures = self._failures, failures
         for alias, problem in failures.items():
-            if alias not in before:
+            if alias not in previous:
                 _log.warning("%s: %s", alias.label, problem)
-        for alias in before.keys() - failures.keys():
-            _log.info("%s works again", alias.label)
+        for alias in previous.keys() - failures.keys():
+            _log.info("%s succeeds again", alias.label)
 
 
 class _Collection:
-    """A collection under way in one thread, and waited for in others."""
+    """A collection that runs in one thread while others wait for it."""
 
     def __init__(self) -> None:
         self.done = threading.Event()

@@ -1,7 +1,7 @@
-"""What a command leaves behind when it leaves its process group: daemons, `setsid`.
+"""Terminate processes that left their command's process group, such as daemons.
 
-A process that adopts orphans becomes the parent of all such processes, so it can find them. That
-is for a process that starts nothing but commands: the exporter's own.
+A subreaper becomes the parent of such processes, so it can find them. Use this only in a process
+that has no children except commands.
 """
 
 import ctypes
@@ -14,26 +14,26 @@ from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 _MAX_PASSES = 20
-_PAUSE = 0.005  # seconds in which a killed process is usually gone
+_PAUSE = 0.005  # seconds; killed processes have usually exited by then
 
 
 def become_subreaper() -> None:
-    """Make this process the parent of every orphan among its descendants. Raises OSError."""
+    """Make this process the parent of its orphaned descendants. Raise OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
 def kill_orphans(keep: Collection[int]) -> None:
-    """Kill and reap every child of this process but those in `keep`, and their children after them.
+    """Kill and reap all children of this process except `keep`, and their descendants.
 
-    A killed process hands its children on to this one, hence the rounds.
+    The children of a killed process become children of this one, hence the passes.
     """
     for _ in range(_MAX_PASSES):
-        strays = [pid for pid in _children() if pid not in keep]
-        if not strays:
+        orphans = [pid for pid in _children() if pid not in keep]
+        if not orphans:
             return
-        for pid in strays:
+        for pid in orphans:
             with suppress(ProcessLookupError, ChildProcessError):
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, os.WNOHANG)
@@ -41,7 +41,7 @@ def kill_orphans(keep: Collection[int]) -> None:
 
 
 def _children() -> Iterator[int]:
-    """The children of this process, by the fourth field of /proc/PID/stat, see proc(5)."""
+    """Yield the children of this process, by the fourth field of /proc/PID/stat (proc(5))."""
     parent = str(os.getpid())
     for folder in os.scandir("/proc"):
         if folder.name.isdigit():

@@ -1,4 +1,4 @@
-"""What a command has printed, as numbers."""
+"""Parse the output of commands."""
 
 import math
 import re
@@ -8,17 +8,17 @@ from functools import lru_cache
 from prometheus_client.parser import text_string_to_metric_families
 
 MAX_OUTPUT_BYTES = 64 * 1024
-"""Bytes that a command may print."""
+"""Maximum output of a command, in bytes."""
 
 _MAX_SHOWN_CHARS = 60
 
 Labels = dict[str, str]
 Samples = tuple[tuple[Labels, float], ...]
-"""Label sets, not to be changed, with their values; a plain number has the empty label set."""
+"""Immutable label sets with their values; the set is empty for a plain number."""
 
 NO_LABELS: Labels = {}
 
-# A digit glued behind a word or a dot (`cpu0`, `v1.5`) begins no number.
+# A digit directly after a word or a dot (`cpu0`, `v1.5`) does not start a number.
 _NUMBER = re.compile(
     r"""(?<![\w.])[+-]?
     (?: (?P<hex>0[xX][0-9a-fA-F]+)
@@ -32,9 +32,9 @@ _LABELLED = re.compile(r"(?P<labels>\{.*\})[ \t]+(?P<value>\S+)")
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What a command has printed and the seconds it took.
+    """Output of a command and its duration.
 
-    `error` is None if it worked; else it says in a line why not, and the output is not to be used.
+    If `error` is not None, it describes the failure in one line, and the output is invalid.
     """
 
     output: bytes
@@ -43,21 +43,20 @@ class CommandResult:
 
 
 class OutputError(ValueError):
-    """Output that is no value; its text says why."""
+    """The output is not a value. The text is the reason."""
 
 
 def samples_from(result: CommandResult) -> Samples:
-    """Return the samples of a command that worked. Raises OutputError."""
+    """Return the samples of a command. Raise OutputError."""
     if result.error is not None:
         raise OutputError(result.error)
     return parse(result.output)
 
 
 def parse(output: bytes) -> Samples:
-    """Return the samples in a command's output: one number, or lines `{label="value"} number`.
+    """Parse one number, or lines `{label="value"} number`. Raise OutputError.
 
-    Raises OutputError for anything else. One bad line condemns all of them: half a result would
-    look like a whole one.
+    One invalid line invalidates the output, because a partial result would look complete.
     """
     try:
         text = output.decode()
@@ -71,7 +70,7 @@ def parse(output: bytes) -> Samples:
 
 
 def first_number(text: str) -> float:
-    """Return the first number in `text`, decimal or hexadecimal. Raises OutputError."""
+    """Return the first number in a text, decimal or hexadecimal. Raise OutputError."""
     match = _NUMBER.search(text)
     if match is None:
         raise OutputError("no number in the output" if text.strip() else "no output")
@@ -93,29 +92,29 @@ def _parse_labelled_lines(text: str) -> Samples:
     for line in filter(None, map(str.strip, text.split("\n"))):
         match = _LABELLED.fullmatch(line)
         if match is None:
-            raise OutputError(f'not {{label="value"}} number: {_truncate(line)}')
+            raise OutputError(f'expected {{label="value"}} number: {_truncate(line)}')
         labels = _parse_labels(match["labels"])
         number = _NUMBER.fullmatch(match["value"])
         if number is None:
-            raise OutputError(f"no number behind the labels: {_truncate(line)}")
+            raise OutputError(f"no number after the labels: {_truncate(line)}")
         identity = frozenset(labels.items())
         if identity in samples:
-            raise OutputError(f"the same labels twice: {_truncate(line)}")
+            raise OutputError(f"duplicate labels: {_truncate(line)}")
         samples[identity] = (labels, _finite_value(number))
     return tuple(samples.values())
 
 
 @lru_cache(maxsize=1024)
 def _parse_labels(text: str) -> Labels:
-    # The library's parser reads whole samples, and a value that ends the line shows that the
-    # braces close where they seem to.
+    # prometheus_client parses whole samples only. The value at the end of the line also shows that
+    # the closing brace is not part of a label value.
     try:
         [family] = text_string_to_metric_families(f"x{text} 0")
         [sample] = family.samples
     except (ValueError, IndexError):
-        raise OutputError(f"bad labels: {_truncate(text)}") from None
+        raise OutputError(f"invalid labels: {_truncate(text)}") from None
     if sample.timestamp is not None or not all(map(_LABEL_NAME.fullmatch, sample.labels)):
-        raise OutputError(f"bad labels: {_truncate(text)}")
+        raise OutputError(f"invalid labels: {_truncate(text)}")
     return sample.labels
 
 

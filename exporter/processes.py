@@ -1,7 +1,7 @@
-"""Run commands, each in a shell and a process group of its own, side by side.
+"""Run commands in parallel, each in its own shell and process group.
 
-A command is over when its shell ends or its time is up. Whatever is left of its process group is
-killed then, so that no command leaves anything behind that holds on to its output or to the CPU.
+A command is done when its shell exits or its timeout expires. Then the rest of its process group is
+killed, so that nothing holds its output open or uses the CPU.
 """
 
 import os
@@ -22,22 +22,28 @@ SHELL = "/bin/sh"
 
 _CHUNK = 16 * 1024
 _STDERR_TAIL_BYTES = 4096
-_REAP_TIMEOUT_MS = 100  # milliseconds in which a killed process is expected to be gone
-# Where a shell's complaint comes from: `/bin/sh: 1: `, `/dev/fd/5: 12: `.
+_REAP_TIMEOUT_MS = 100  # expected time for a killed process to exit
+# Prefix of a shell's error message: `/bin/sh: 1: `, `/dev/fd/5: 12: `.
 _SHELL_LOCATION = re.compile(r"(?:/bin/sh|/dev/fd/\d+): \d+: ")
 
 
 def describe_exit(status: int, stderr_tail: bytes) -> str:
-    """Say in a line what `status` means, a shell's or one of `subprocess.Popen.returncode`."""
-    how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-    complaint = stderr_tail.decode(errors="replace").strip().rpartition("\n")[2]
-    return f"{how}: {_SHELL_LOCATION.sub('', complaint)}" if complaint else how
+    """Describe a shell's exit status or a `Popen.returncode` in one line."""
+    reason = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+    message = stderr_tail.decode(errors="replace").strip().rpartition("\n")[2]
+    return f"{reason}: {_SHELL_LOCATION.sub('', message)}" if message else reason
 
 
 class RunningCommand:
-    """A command under way in a shell of its own; `wait` ends it. Raises OSError.
+    """A command that runs in its own shell.
 
-    `environment` is all that it finds in its environment, `timeout` the seconds it may take.
+    Args:
+        command: Shell command.
+        environment: The whole environment of the command.
+        timeout: Seconds until the command is killed.
+
+    Raises:
+        OSError: If the shell cannot be started.
     """
 
     def __init__(self, command: str, environment: Mapping[str, str], timeout: float) -> None:
@@ -62,13 +68,13 @@ class RunningCommand:
             os.set_blocking(pipe.fileno(), False)
 
     def register(self, selector: selectors.BaseSelector) -> None:
-        """Have `selector` call for `read` whenever there is something to read."""
+        """Register the pipes and the process, so that the caller can `read` when they are ready."""
         selector.register(self._pidfd, selectors.EVENT_READ, self)
         for pipe in self._pipes():
             selector.register(pipe, selectors.EVENT_READ, self)
 
     def read(self, source: int | IO[bytes], selector: selectors.BaseSelector) -> None:
-        """Take what `source` has for us: the shell's end, or a piece from one of its pipes."""
+        """Handle a ready source: the exit of the shell, or data in one of its pipes."""
         if isinstance(source, int):
             self._has_exited = True
         elif self._read_pipe(source) == b"":
@@ -76,16 +82,16 @@ class RunningCommand:
             source.close()
 
     def is_done(self, now: float) -> bool:
-        """Whether there is nothing more to wait for."""
+        """Return whether the command exited, timed out or printed too much."""
         return self._has_exited or now >= self.deadline or len(self._output) > MAX_OUTPUT_BYTES
 
     def kill(self) -> None:
-        """Kill the process group. Its leader is not reaped yet, so its number is still its own."""
+        """Kill the process group. Its id cannot be reused, because its leader is not yet reaped."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def finish(self, selector: selectors.BaseSelector) -> CommandResult:
-        """Kill what is left of it, take what is still in its pipes, and tell how it went."""
+        """Kill the process group, read the rest of its pipes, and return the result."""
         seconds = time.monotonic() - self._started
         self.kill()
         selector.unregister(self._pidfd)
@@ -94,9 +100,9 @@ class RunningCommand:
                 pass
             selector.unregister(pipe)
             pipe.close()
-        death = select.poll()
-        death.register(self._pidfd, select.POLLIN)
-        death.poll(_REAP_TIMEOUT_MS)
+        exit_poll = select.poll()
+        exit_poll.register(self._pidfd, select.POLLIN)
+        exit_poll.poll(_REAP_TIMEOUT_MS)
         os.close(self._pidfd)
         self.process.poll()
         return CommandResult(self._output, self._error(), seconds)
@@ -124,7 +130,7 @@ class RunningCommand:
 
 
 class ProcessRunner:
-    """Starts commands, and sees that all of them end."""
+    """Starts commands and ensures that all of them end."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -134,10 +140,10 @@ class ProcessRunner:
         self._closed = False
 
     def start(self, command: str, timeout: float) -> RunningCommand | CommandResult:
-        """Start `command`; a Result tells at once that this cannot be."""
+        """Start a command. Return a result at once if it cannot be started."""
         with self._lock:
             if self._closed:
-                return CommandResult(b"", "the exporter stops", 0)
+                return CommandResult(b"", "the exporter is stopping", 0)
             try:
                 running = RunningCommand(command, self._environment, timeout)
             except OSError as error:
@@ -146,7 +152,7 @@ class ProcessRunner:
             return running
 
     def wait(self, commands: Sequence[RunningCommand | CommandResult]) -> list[CommandResult]:
-        """Wait until each of `commands` is over, and return their results in the same order."""
+        """Wait for all commands and return their results in the same order."""
         unfinished = {each for each in commands if isinstance(each, RunningCommand)}
         if not unfinished:
             return [each for each in commands if isinstance(each, CommandResult)]
@@ -155,8 +161,8 @@ class ProcessRunner:
             for running in unfinished:
                 running.register(selector)
             while unfinished:
-                patience = min(running.deadline for running in unfinished) - time.monotonic()
-                for key, _ in selector.select(max(patience, 0)):
+                remaining = min(running.deadline for running in unfinished) - time.monotonic()
+                for key, _ in selector.select(max(remaining, 0)):
                     key.data.read(key.fileobj, selector)
                 now = time.monotonic()
                 for running in [each for each in unfinished if each.is_done(now)]:
@@ -165,13 +171,13 @@ class ProcessRunner:
         return [results[each] if isinstance(each, RunningCommand) else each for each in commands]
 
     def pids(self) -> set[int]:
-        """The processes that run, and those that the kernel has not let go of yet."""
+        """Return the ids of running processes and of killed processes that have not exited yet."""
         with self._lock:
             processes = [running.process for running in self._running] + self._unreaped
             return {process.pid for process in processes}
 
     def close(self) -> None:
-        """Kill whatever runs; a `wait` under way in another thread returns at once."""
+        """Kill all commands. A `wait` in another thread returns at once."""
         with self._lock:
             self._closed = True
             for running in self._running:

@@ -1,8 +1,8 @@
-"""Run the commands of aliases and tell how each of them went.
+"""Run the commands of aliases and return their results.
 
-Plain commands share a long-lived shell, any other runs in a process group of its own, beside the
-others. A plain command that breaks the shared shell goes on among the others, from then on until
-it has shown there that it is quick and well again.
+Builtin-only commands share a long-lived shell. All others run in parallel, each in its own process
+group. A command that breaks the shared shell runs in its own process until it succeeds quickly
+there.
 """
 
 import os
@@ -20,7 +20,7 @@ from exporter.processes import ProcessRunner, RunningCommand
 from exporter.shared_shell import BuiltinOnlyCommand, SharedShell
 
 DEFAULT_TIMEOUT = 5.0
-"""Seconds that an alias may take if it has no time-out of its own."""
+"""Seconds that an alias may take, unless it has its own timeout."""
 
 _SHARED_TIMEOUT = 0.2
 _READMIT_SECONDS = _SHARED_TIMEOUT / 4
@@ -28,10 +28,9 @@ _MAX_FAILURES = 3
 
 
 def environment(root: Path) -> dict[str, str]:
-    """Return all that a command finds in its environment.
+    """Return the whole environment of a command.
 
-    `ROOT` is the folder that holds `sys` and `proc`, empty for `/`. `LC_ALL` makes a decimal
-    point a point.
+    `ROOT` is the folder with `sys` and `proc`, empty for `/`. `LC_ALL` sets the decimal point.
     """
     return {
         "ROOT": "" if root == Path("/") else str(root),
@@ -41,10 +40,13 @@ def environment(root: Path) -> dict[str, str]:
 
 
 class CommandRunner:
-    """Runs the commands of `aliases`.
+    """Runs the commands of aliases.
 
-    `root` is the folder that holds `sys` and `proc`; `statvfs` answers for file systems. With
-    `kill_orphans` every child of this process is taken for a command's, and killed behind it.
+    Args:
+        aliases: Aliases to run.
+        root: Folder with `sys` and `proc`.
+        statvfs: Returns the sizes of a file system.
+        kill_orphans: Whether to kill all other children of this process after each run.
     """
 
     def __init__(
@@ -61,11 +63,11 @@ class CommandRunner:
         self._native: dict[Alias, NativeCommand] = {}
         self._builtin_only: dict[Alias, BuiltinOnlyCommand] = {}
         for alias in aliases:
-            if question := native.parse(alias.command):
-                self._native[alias] = question
+            if command := native.parse(alias.command):
+                self._native[alias] = command
             elif (variables := builtin_only.assigned_variables(alias.command)) is not None:
-                patience = min(_SHARED_TIMEOUT, alias.timeout or DEFAULT_TIMEOUT)
-                self._builtin_only[alias] = BuiltinOnlyCommand(alias.command, variables, patience)
+                timeout = min(_SHARED_TIMEOUT, alias.timeout or DEFAULT_TIMEOUT)
+                self._builtin_only[alias] = BuiltinOnlyCommand(alias.command, variables, timeout)
         self._in_shared_shell = dict(self._builtin_only)
         self._failures = Counter[Alias]()
         self._shared_shell = SharedShell(environment(root))
@@ -78,31 +80,31 @@ class CommandRunner:
             orphans.become_subreaper()
 
     def run(self, timeout: float) -> dict[Alias, CommandResult]:
-        """Run every alias once, none of them for longer than `timeout` seconds."""
+        """Run every alias once, each for at most `timeout` seconds."""
         with self._run_lock:
             deadline = time.monotonic() + timeout
             results = {alias: self._run_native(each) for alias, each in self._native.items()}
-            apart = {
+            isolated = {
                 alias: self._start(alias, deadline)
                 for alias in self._aliases
                 if alias not in self._in_shared_shell and alias not in self._native
             }
-            results |= self._run_shared(apart, deadline)
-            results |= zip(apart, self._processes.wait([*apart.values()]), strict=True)
-            if self._kill_orphans and apart:
+            results |= self._run_shared(isolated, deadline)
+            results |= zip(isolated, self._processes.wait([*isolated.values()]), strict=True)
+            if self._kill_orphans and isolated:
                 orphans.kill_orphans(self._processes.pids() | self._shared_shell.pids())
-            self._readmit(apart.keys() & self._builtin_only.keys(), results)
+            self._readmit(isolated.keys() & self._builtin_only.keys(), results)
             return {alias: results[alias] for alias in self._aliases}
 
     def drain(self) -> None:
-        """Let a `run` under way in another thread end in peace, then end the shells."""
+        """Wait for a `run` in another thread, then end the shells."""
         with self._run_lock:
             self._processes.close()
             self._shared_shell.kill()
             self._shared_shell.end()
 
     def close(self) -> None:
-        """Kill whatever runs. A `run` under way in another thread comes to its end first."""
+        """Kill all commands and end the shells. A `run` in another thread returns first."""
         self._processes.close()
         self._shared_shell.kill()
         with self._run_lock:
@@ -111,38 +113,38 @@ class CommandRunner:
     def _run_shared(
         self, isolated: dict[Alias, RunningCommand | CommandResult], deadline: float
     ) -> dict[Alias, CommandResult]:
-        """Run what shares the shell; what breaks it is started anew among `isolated`."""
+        """Run the commands of the shared shell. Start those that break it in `isolated` instead."""
         while self._in_shared_shell:
-            sharing = self._in_shared_shell
-            results = self._shared_shell.run(tuple(sharing.values()), deadline)
-            if len(results) == len(sharing):
-                return dict(zip(sharing, results, strict=True))
-            culprit = list(sharing)[len(results)]
+            shared = self._in_shared_shell
+            results = self._shared_shell.run(tuple(shared.values()), deadline)
+            if len(results) == len(shared):
+                return dict(zip(shared, results, strict=True))
+            culprit = list(shared)[len(results)]
             self._failures[culprit] += 1
             self._in_shared_shell = {
-                alias: each for alias, each in sharing.items() if alias != culprit
+                alias: each for alias, each in shared.items() if alias != culprit
             }
             isolated[culprit] = self._start(culprit, deadline)
         return {}
 
     def _readmit(self, isolated: set[Alias], results: dict[Alias, CommandResult]) -> None:
-        well = {
+        recovered = {
             alias
             for alias in isolated
             if results[alias].error is None
             and results[alias].seconds < _READMIT_SECONDS
             and self._failures[alias] < _MAX_FAILURES
         }
-        if well:
+        if recovered:
             self._in_shared_shell = {
                 alias: each
                 for alias, each in self._builtin_only.items()
-                if alias in self._in_shared_shell or alias in well
+                if alias in self._in_shared_shell or alias in recovered
             }
 
     def _start(self, alias: Alias, deadline: float) -> RunningCommand | CommandResult:
-        patience = min(alias.timeout or DEFAULT_TIMEOUT, deadline - time.monotonic())
-        return self._processes.start(alias.command, max(patience, 0))
+        timeout = min(alias.timeout or DEFAULT_TIMEOUT, deadline - time.monotonic())
+        return self._processes.start(alias.command, max(timeout, 0))
 
     def _run_native(self, command: NativeCommand) -> CommandResult:
         started = time.monotonic()

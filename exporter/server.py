@@ -1,7 +1,7 @@
-"""The exporter: an aliases file, served on an address.
+"""Serve the values of an aliases file over HTTP.
 
-Everything of HTTP is the library's; what is added here are the path, the scrape's time-out and
-the limits that a hostile client meets.
+prometheus_client implements HTTP. This module adds the path, the scrape timeout and limits for
+clients.
 """
 
 import logging
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 DEFAULT_SCRAPE_TIMEOUT = 10.0
-"""Seconds for a scrape that names no time-out of its own."""
+"""Seconds for a scrape request without a timeout."""
 
 _TIMEOUT_MARGIN = 0.5
 _CLIENT_TIMEOUT = 10.0
@@ -43,7 +43,7 @@ _MAX_CLIENTS = 64
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """The exporter's certificate and key, and the CA that clients must have theirs from, if any."""
+    """Certificate and key of the server, and the CA of client certificates, if required."""
 
     certificate: Path
     key: Path
@@ -51,11 +51,17 @@ class Tls:
 
 
 class Exporter:
-    """Serves the metrics of `aliases` on `http://ADDRESS:PORT/metrics`.
+    """Serves the metrics of aliases at `http://ADDRESS:PORT/metrics` after `start`.
 
-    Commands find `sys` and `proc` below `$ROOT`, which is `root`; `statvfs` answers for file
-    systems. `kill_orphans` is for a process that does nothing else: there, also what a command
-    started and cut loose ends with it. Nothing listens or runs before `start`.
+    Args:
+        aliases: Aliases to serve.
+        address: IP address of the server.
+        port: TCP port, or 0 for a free one.
+        root: Folder with `sys` and `proc`, `$ROOT` in commands.
+        statvfs: Returns the sizes of a file system.
+        tls: Certificates, or None for HTTP.
+        kill_orphans: Whether to kill all other children of this process after each scrape. Only for
+            a process that does nothing else.
     """
 
     def __init__(
@@ -80,11 +86,11 @@ class Exporter:
 
     @property
     def port(self) -> int:
-        """The port that is listened on; differs from the one asked for if that was 0."""
+        """Port of the server. If 0 was requested, the port that the kernel chose."""
         return self._server.server_port if self._server else self._port
 
     def start(self) -> None:
-        """Listen, and answer from a thread. Raises OSError if the address cannot be had."""
+        """Serve in a background thread. Raise OSError if the address cannot be used."""
         server = _Server(self._address, self._port, self._handle_request)
         if self._tls is not None:
             try:
@@ -97,20 +103,20 @@ class Exporter:
         self._thread.start()
 
     def reload(self, path: Path) -> None:
-        """Read the aliases anew. If that fails, the old ones stay, and a log line says why."""
+        """Reload the aliases file. If it is invalid, log the error and keep the current aliases."""
         try:
             aliases = load(path)
         except AliasesError as error:
-            _log.error("%s (the old aliases stay in force)", error)  # noqa: TRY400 - no traceback
+            _log.error("%s (the current aliases stay active)", error)
             self._reloaded.set(0)
             return
-        old = self._runner
+        previous = self._runner
         self._activate(aliases)
-        old.drain()
-        _log.info("%s: read again", path)
+        previous.drain()
+        _log.info("%s: reloaded", path)
 
     def close(self) -> None:
-        """Stop listening and end every command. The port is free when this returns."""
+        """Stop the server, free its port and kill all commands."""
         if self._server is not None:
             self._server.stop()
             self._thread.join()
@@ -120,44 +126,44 @@ class Exporter:
     def _activate(self, aliases: Aliases) -> None:
         self._runner = self._make_runner(aliases.metrics)
         registry = CollectorRegistry()
-        readings = AliasCollector(aliases.metrics, self._runner)
-        registry.register(readings)
+        collector = AliasCollector(aliases.metrics, self._runner)
+        registry.register(collector)
         info = Info("pirack_exporter", SELF_METRICS["pirack_exporter_info"], registry=registry)
         info.info({"version": __version__})
         reloaded = "pirack_config_last_reload_successful"
         self._reloaded = Gauge(reloaded, SELF_METRICS[reloaded], registry=registry)
         self._reloaded.set(1)
-        # Compressing costs more than all the rest, to save a few packets in a rack.
-        self._current = (readings, make_wsgi_app(registry, disable_compression=True))
+        # Compression costs more CPU time than the rest of a scrape and saves only a few packets.
+        self._current = (collector, make_wsgi_app(registry, disable_compression=True))
 
     def _handle_request(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         if environ["PATH_INFO"] != "/metrics":
             return _text_response(start_response, "404 Not Found", "metrics are at /metrics")
-        readings, metrics = self._current
+        collector, metrics = self._current
         if environ["REQUEST_METHOD"] == "GET":
             try:
-                readings.scrape(_scrape_timeout(environ))
+                collector.scrape(_scrape_timeout(environ))
             except TimeoutError:
                 return _text_response(
-                    start_response, "503 Service Unavailable", "still reading the aliases"
+                    start_response, "503 Service Unavailable", "the aliases are still running"
                 )
-        # The plain text format says the same as OpenMetrics, at half the work.
+        # The text format has the same content as OpenMetrics, at half the CPU time.
         environ.pop("HTTP_ACCEPT", None)
-        answer: Iterable[bytes] = metrics(environ, start_response)
-        return answer
+        response: Iterable[bytes] = metrics(environ, start_response)
+        return response
 
 
 def _scrape_timeout(environ: "WSGIEnvironment") -> float:
-    """The seconds this scrape may take: what Prometheus says, less what the way back needs."""
+    """Return Prometheus' scrape timeout in seconds, minus a margin for the response."""
     try:
-        asked = float(environ.get("HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS", ""))
+        timeout = float(environ.get("HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS", ""))
     except ValueError:
-        asked = math.nan
-    if not 0 < asked < DEFAULT_SCRAPE_TIMEOUT * 10:
-        asked = DEFAULT_SCRAPE_TIMEOUT
-    return max(asked - _TIMEOUT_MARGIN, asked / 2)
+        timeout = math.nan
+    if not 0 < timeout < DEFAULT_SCRAPE_TIMEOUT * 10:
+        timeout = DEFAULT_SCRAPE_TIMEOUT
+    return max(timeout - _TIMEOUT_MARGIN, timeout / 2)
 
 
 def _text_response(start_response: "StartResponse", status: str, text: str) -> Iterable[bytes]:
@@ -170,17 +176,17 @@ def _text_response(start_response: "StartResponse", status: str, text: str) -> I
 
 
 class _Handler(WSGIRequestHandler):
-    """Gives up on a client that neither asks nor listens, and logs no requests."""
+    """Closes idle client connections and does not log requests."""
 
     timeout = _CLIENT_TIMEOUT
     wbufsize = -1  # one packet for the headers and the metrics
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - name of the base class
         pass
 
 
 class _Server(ThreadingWSGIServer):
-    """The library's server with room for many clients at once, and a limit to them."""
+    """Threading server with a limit of concurrent clients."""
 
     request_queue_size = 128
 
@@ -191,7 +197,7 @@ class _Server(ThreadingWSGIServer):
         self.set_app(app)
 
     def server_bind(self) -> None:
-        """Bind without HTTPServer's look-up of a host name, which may wait for a name server."""
+        """Bind without the host name lookup of HTTPServer, which may block."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = self.socket.getsockname()[:2]
         self.setup_environ()
@@ -207,24 +213,24 @@ class _Server(ThreadingWSGIServer):
             self._client_slots.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """Say in a line what the library would print a traceback of."""
+        """Log an error in one line instead of a traceback."""
         _log.info("%s: %s", client_address[0], sys.exc_info()[1])
 
     def enable_tls(self, tls: Tls) -> None:
-        """Answer by TLS alone. Raises OSError, also if a file holds no certificate or key."""
+        """Require TLS. Raise OSError if the certificate or its key cannot be used."""
         client_ca = None if tls.client_ca is None else str(tls.client_ca)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=client_ca)
         context.load_cert_chain(tls.certificate, tls.key)
         if client_ca is not None:
             context.verify_mode = ssl.CERT_REQUIRED
-        # The handshake belongs into the client's own thread: a silent one keeps nobody waiting.
+        # The handshake runs in the client's thread, so that a silent client does not block others.
         self.socket = context.wrap_socket(
             self.socket, server_side=True, do_handshake_on_connect=False
         )
 
     def stop(self) -> None:
-        """End `serve_forever` at once, and free the port."""
-        # The library looks only every half second whether it is to stop, unless its socket speaks.
+        """Stop `serve_forever` at once and free the port."""
+        # serve_forever checks for a stop every 0.5 s. An event on its socket wakes it at once.
         self.socket.shutdown(socket.SHUT_RDWR)
         self._client_slots.release()
         self.shutdown()

@@ -1,7 +1,7 @@
-"""One long-lived shell for all plain commands: whatever they read, no process is started.
+"""Run all builtin-only commands in one long-lived shell, without starting a process.
 
-The shell runs all commands in turn when it starts, and again for each line on its control pipe.
-A mark that no command can know, and the exit status, end the output of each.
+The shell runs all commands when it starts, and again for each line on its control pipe. A random
+delimiter and the exit status end the output of each command.
 """
 
 import os
@@ -19,12 +19,12 @@ from exporter.processes import SHELL, describe_exit
 
 _CHUNK = 64 * 1024
 _STDERR_TAIL_BYTES = 4096
-_MEMORY_LIMIT_KIB = 64 * 1024  # KiB of address space, many times what a shell takes
+_MEMORY_LIMIT_KIB = 64 * 1024  # address space, many times the usage of a shell
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltinOnlyCommand:
-    """A plain command, the variables it sets, and the seconds it may keep the others waiting."""
+    """A builtin-only command, the variables it sets, and its timeout in seconds."""
 
     text: str
     variables: frozenset[str]
@@ -32,7 +32,7 @@ class BuiltinOnlyCommand:
 
 
 class SharedShell:
-    """Runs plain commands one after the other. For one thread at a time, but for `kill`."""
+    """Runs builtin-only commands in sequence. Only `kill` is thread-safe."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -42,34 +42,37 @@ class SharedShell:
         self._killed = False
 
     def run(self, commands: tuple[BuiltinOnlyCommand, ...], deadline: float) -> list[CommandResult]:
-        """Run `commands`; return the results of those before the first that broke the shell.
+        """Run commands. Return the results of those before the first that broke the shell.
 
-        A command breaks it that ends it, takes longer than its patience, or prints too much.
-        `deadline` is a time of `time.monotonic` that no patience outlasts.
+        A command breaks the shell if it exits it, times out, or prints too much.
+
+        Args:
+            commands: Commands to run.
+            deadline: Maximum `time.monotonic` for all timeouts.
         """
         results: list[CommandResult] = []
         try:
             process = self._trigger(commands)
             for command in commands:
-                patience = min(command.timeout, deadline - time.monotonic())
-                results.append(process.wait_result(patience))
+                timeout = min(command.timeout, deadline - time.monotonic())
+                results.append(process.wait_result(timeout))
         except (_ShellBrokenError, OSError):
             self.end()
         return results
 
     def pids(self) -> set[int]:
-        """The shell's process, if there is one."""
+        """Return the process id of the shell, if it runs."""
         return set() if self._process is None else {self._process.pid}
 
     def kill(self) -> None:
-        """Kill the shell for good; a `run` under way in another thread returns at once."""
+        """Kill the shell permanently. A `run` in another thread returns at once."""
         with self._lock:
             self._killed = True
             if self._process is not None:
                 self._process.kill()
 
     def end(self) -> None:
-        """End the shell, if there is one, and leave nothing of it."""
+        """Kill and reap the shell, if it runs."""
         with self._lock:
             if self._process is not None:
                 self._process.end()
@@ -89,17 +92,17 @@ class SharedShell:
 
 
 class _ShellBrokenError(Exception):
-    """The shell is gone, hangs or babbles."""
+    """The shell exited, timed out or printed too much."""
 
 
 class _ShellProcess:
-    """The shell's process, and the pipes to it."""
+    """The process of the shell and its pipes."""
 
     def __init__(
         self, commands: Sequence[BuiltinOnlyCommand], environment: Mapping[str, str]
     ) -> None:
-        mark = os.urandom(16).hex()
-        self._delimiter = f"\n{mark} ".encode()
+        delimiter = os.urandom(16).hex()
+        self._delimiter = f"\n{delimiter} ".encode()
         self._output = b""
         self._stderr_tail = b""
         script = os.memfd_create("commands")
@@ -108,7 +111,7 @@ class _ShellProcess:
         self._err, err = os.pipe()
         try:
             with os.fdopen(os.dup(script), "wb") as file:
-                file.write(_script(commands, mark).encode())
+                file.write(_script(commands, delimiter).encode())
             self._process = subprocess.Popen(
                 [SHELL, f"/dev/fd/{script}"],
                 stdin=control,
@@ -131,22 +134,22 @@ class _ShellProcess:
 
     @property
     def pid(self) -> int:
-        """The shell's process id."""
+        """Process id of the shell."""
         return self._process.pid
 
     def trigger(self) -> None:
-        """Have the shell run all commands once more."""
+        """Run all commands again."""
         os.write(self._control, b"\n")
 
     def wait_result(self, timeout: float) -> CommandResult:
-        """Wait for the next command's end. Raises _BrokenError."""
+        """Wait for the result of the next command. Raise _ShellBrokenError."""
         started = time.monotonic()
         while True:
-            output, mark, rest = self._output.partition(self._delimiter)
+            output, delimiter, rest = self._output.partition(self._delimiter)
             if len(output) > MAX_OUTPUT_BYTES:
                 raise _ShellBrokenError
             status, newline, further = rest.partition(b"\n")
-            if mark and newline:
+            if delimiter and newline:
                 self._output = further
                 error = self._describe_failure(int(status)) if status != b"0" else None
                 self._stderr_tail = b""
@@ -154,12 +157,12 @@ class _ShellProcess:
             self._read(started + timeout - time.monotonic())
 
     def kill(self) -> None:
-        """Kill the shell. It is not reaped yet, so its number is still its own."""
+        """Kill the shell. Its id cannot be reused, because it is not yet reaped."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def end(self) -> None:
-        """Kill and reap the shell, and close the pipes."""
+        """Kill and reap the shell and close the pipes."""
         self.kill()
         self._close()
         self._process.wait()
@@ -178,7 +181,7 @@ class _ShellProcess:
                 self._stderr_tail = (self._stderr_tail + piece)[-_STDERR_TAIL_BYTES:]
 
     def _describe_failure(self, status: int) -> str:
-        # What a shell has to say comes before its mark, but on another pipe.
+        # The shell writes stderr before the delimiter, but to another pipe.
         with suppress(_ShellBrokenError):
             self._read(0)
         return describe_exit(status, self._stderr_tail)
@@ -190,11 +193,12 @@ class _ShellProcess:
 
 def _script(commands: Sequence[BuiltinOnlyCommand], delimiter: str) -> str:
     runs = [
-        f"c{number}; printf '\\n{delimiter} %d\\n' $?; unset -v _ {' '.join(sorted(command.variables))}"
+        f"c{number}; printf '\\n{delimiter} %d\\n' $?;"
+        f" unset -v _ {' '.join(sorted(command.variables))}"
         for number, command in enumerate(commands)
     ]
-    # A command that the shell cannot even parse is found by the run that ends before its mark.
-    first = [
+    # If the shell cannot parse a command, it exits before it prints the delimiter of that command.
+    definitions_and_runs = [
         f"c{number}() {{\n{command.text}\n}}\n{run}"
         for number, (command, run) in enumerate(zip(commands, runs, strict=True))
     ]
@@ -202,7 +206,7 @@ def _script(commands: Sequence[BuiltinOnlyCommand], delimiter: str) -> str:
         (
             f"ulimit -v {_MEMORY_LIMIT_KIB}",
             "exec 3<&0 </dev/null",
-            *first,
+            *definitions_and_runs,
             "while read -r _ <&3; do",
             *runs,
             "done",

@@ -1,8 +1,7 @@
-"""What all tests share: a browser, and the rule on skips.
+"""A browser for all tests, and the handling of skips.
 
-A test that this machine does not allow is skipped with its reason; so is one for which a program
-cannot be had. Where `PIRACK_FORBID_SKIPS=1` is set, as in CI, a skip is a failure that names the
-reason.
+A test is skipped with a reason if the machine does not support it or a program is unavailable. With
+`PIRACK_FORBID_SKIPS=1`, as in CI, a skip is a failure with that reason.
 """
 
 import os
@@ -16,7 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tools.programs import ProgramError, find
 
 CHROMIUM_FLAGS = [
-    "--no-sandbox",  # root, as in CI, has none
+    "--no-sandbox",  # not available to root, as in CI
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
@@ -38,9 +37,9 @@ def browser() -> Iterator[Browser]:
         check=False,
     )
     if driver.returncode != 0:
-        pytest.skip(f"Playwright's driver does not run here: {driver.stderr.strip()}")
+        pytest.skip(f"Playwright's driver does not run: {driver.stderr.strip()}")
     with pytest.MonkeyPatch.context() as environment:
-        # The driver starts here, and may lack a library that came with Chromium.
+        # The driver inherits this environment and may need the libraries of Chromium.
         for name, value in chromium.extra_environment.items():
             environment.setenv(name, value)
         playwright = sync_playwright().start()
@@ -79,4 +78,4 @@ def _fail_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
     if SKIPS_FORBIDDEN and report.outcome == "skipped":
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
-        report.longrepr = f"PIRACK_FORBID_SKIPS=1 allows no skip, and this was: {reason}"
+        report.longrepr = f"skipped despite PIRACK_FORBID_SKIPS=1: {reason}"

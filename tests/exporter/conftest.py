@@ -1,4 +1,4 @@
-"""A simulated rasp, and exporters that are gone when their test is."""
+"""A simulated rasp, and exporters that stop after their test."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.exporter.scraping import ServedExporter, write_tree
 
 @pytest.fixture
 def pi4(tmp_path: Path) -> Path:
-    """The /sys and /proc of a Raspberry Pi 4 that is well."""
+    """The /sys and /proc of a healthy Raspberry Pi 4."""
     return write_tree("pi4", tmp_path / "root")
 
 

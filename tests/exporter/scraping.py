@@ -1,4 +1,4 @@
-"""What a test sees of an exporter: its /metrics over real HTTP, and its processes."""
+"""Access to an exporter over HTTP, and to its processes."""
 
 import os
 import time
@@ -18,8 +18,8 @@ GOLDEN = Path(__file__).parent / "golden"
 def write_tree(name: str, root: Path) -> Path:
     """Write the files of a simulated board below `root`.
 
-    A tree is kept as one text: git and Windows take none of the paths that /sys has. Each file
-    begins with a line `==> PATH <==`, as head(1) shows files.
+    A tree is stored as one text, because git and Windows reject some paths of /sys. Each file
+    starts with a line `==> PATH <==`, like the output of head(1).
     """
     text = (TREES / f"{name}.txt").read_text()
     for file in text.split("==> ")[1:]:
@@ -32,7 +32,7 @@ def write_tree(name: str, root: Path) -> Path:
 
 @dataclass(frozen=True)
 class ServedExporter:
-    """An exporter that serves."""
+    """A running exporter and its aliases file."""
 
     exporter: Exporter
     aliases: Path
@@ -42,13 +42,13 @@ class ServedExporter:
         return f"http://127.0.0.1:{self.exporter.port}/metrics"
 
     def metrics(self, timeout: float | None = None) -> dict[str, float]:
-        """Scrape; each sample by its name, with labels as `name{label=value}`."""
+        """Scrape. Return the samples by name, with labels as `name{label=value}`."""
         headers = {}
         if timeout is not None:
             headers["X-Prometheus-Scrape-Timeout-Seconds"] = str(timeout)
-        answer = requests.get(self.url, headers=headers, timeout=30)
-        assert answer.status_code == 200, answer.text
-        return parse_metrics(answer.text)
+        response = requests.get(self.url, headers=headers, timeout=30)
+        assert response.status_code == 200, response.text
+        return parse_metrics(response.text)
 
     def success(self, alias: str) -> float:
         return self.metrics()[f"pirack_alias_success{{alias={alias}}}"]
@@ -73,8 +73,8 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> bool:
 
 
 def find_processes(marker: str) -> list[int]:
-    """Living processes that have `marker` in their command line."""
-    found = []
+    """Return the ids of running processes with this text in their command line."""
+    pids = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
             try:
@@ -82,5 +82,5 @@ def find_processes(marker: str) -> list[int]:
             except OSError:
                 continue
             if marker.encode() in line:
-                found.append(int(folder.name))
-    return found
+                pids.append(int(folder.name))
+    return pids

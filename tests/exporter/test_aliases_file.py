@@ -1,4 +1,4 @@
-"""What an aliases file may say, and what is said of one that cannot be used."""
+"""Tests of aliases files, valid and invalid."""
 
 from pathlib import Path
 
@@ -22,21 +22,21 @@ def error_text(text: str) -> str:
     return str(caught.value)
 
 
-def test_the_first_pirack_s_own_line_works_as_it_is() -> None:
+def test_line_of_the_first_pirack_is_valid() -> None:
     line = "[Stack] CPU = cat /sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq"
     assert commands(line) == {
         "pirack_stack_cpu": "cat /sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq"
     }
 
 
-def test_a_section_and_its_aliases_may_stand_on_lines_of_their_own() -> None:
+def test_header_and_aliases_can_be_on_separate_lines() -> None:
     assert commands("[stack]\ncpu = echo 1\nMem = echo 2\n") == {
         "pirack_stack_cpu": "echo 1",
         "pirack_stack_mem": "echo 2",
     }
 
 
-def test_a_command_goes_on_in_the_indented_lines_below() -> None:
+def test_indented_lines_continue_a_command() -> None:
     assert commands(
         "[a]\nb =\n    if true\n    then [ 1 = 1 ] && echo 1\n    fi\nc = echo 2\n"
     ) == {
@@ -45,51 +45,51 @@ def test_a_command_goes_on_in_the_indented_lines_below() -> None:
     }
 
 
-def test_an_indented_bracket_goes_on_with_a_command() -> None:
+def test_indented_bracket_continues_a_command() -> None:
     assert commands("[a]\nb = true &&\n  [ 1 = 1 ] && echo 1\n")["pirack_a_b"].endswith("&& echo 1")
 
 
-def test_only_the_first_equals_sign_parts_the_alias_from_its_command() -> None:
+def test_first_equals_sign_separates_alias_and_command() -> None:
     assert commands("[a]\nb = x=1; echo ${x%:*} # %(c)s ; d\n") == {
         "pirack_a_b": "x=1; echo ${x%:*} # %(c)s ; d"
     }
 
 
-def test_default_is_a_section_like_any_other() -> None:
+def test_default_is_an_ordinary_section() -> None:
     assert commands("[DEFAULT]\na = echo 1\n[b]\nc = echo 2\n").keys() == {
         "pirack_default_a",
         "pirack_b_c",
     }
 
 
-def test_a_comment_right_above_an_alias_is_its_help_else_its_command_is() -> None:
+def test_help_is_comment_above_alias_or_command() -> None:
     text = (
         "# not this\n\n[a]\n# Two\n# lines\nb = echo 1\nc = echo 2\n# not this either\n\nd = echo 3"
     )
     assert [alias.help for alias in parse(text, FILE).metrics] == ["Two lines", "echo 2", "echo 3"]
 
 
-def test_a_comment_above_a_section_is_about_the_section() -> None:
+def test_comment_above_section_is_not_help_of_alias() -> None:
     text = "# All of them.\n[a]\nx = echo 1\n# This one.\n[Stack] CPU = echo 2\n"
     assert [alias.help for alias in parse(text, FILE).metrics] == ["echo 1", "This one."]
 
 
-def test_a_time_out_stands_beside_its_alias() -> None:
+def test_timeout_option_sets_timeout_of_alias() -> None:
     timeouts = [a.timeout for a in parse("[a]\nb = x\nb.timeout = 2.5\nc = y\n", FILE).metrics]
     assert timeouts == [2.5, None]
 
 
-def test_a_name_in_total_is_a_counter() -> None:
+def test_name_that_ends_in_total_is_a_counter() -> None:
     assert [a.is_counter for a in parse("[a]\nb_total = x\nc = y\n", FILE).metrics] == [True, False]
 
 
-def test_actions_are_no_metrics() -> None:
+def test_actions_are_not_metrics() -> None:
     aliases = parse("[a]\nb = echo 1\n[Actions]\nreboot = systemctl reboot\n", FILE)
     assert [alias.metric for alias in aliases.metrics] == ["pirack_a_b"]
     assert aliases.actions["reboot"].command == "systemctl reboot"
 
 
-def test_the_packaged_file_has_every_default_metric() -> None:
+def test_packaged_file_has_every_default_metric() -> None:
     assert {alias.metric for alias in load(DEFAULT_PATH).metrics} == {
         "pirack_cpu_temperature_celsius",
         "pirack_cpu_busy_seconds_total",
@@ -106,49 +106,58 @@ def test_the_packaged_file_has_every_default_metric() -> None:
     }
 
 
-def test_the_packaged_file_has_the_actions_of_a_rack() -> None:
+def test_packaged_file_has_the_actions_of_a_rack() -> None:
     assert {"reboot", "shutdown", "identify"} <= load(DEFAULT_PATH).actions.keys()
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     {
-        "a section left open": ("[a\nb = echo 1\n", "1: a section's name without its end: put"),
-        "no section": ("b = echo 1\n", "1: an alias before the first section: put"),
-        "no command": ("[a]\nb\n", "2: neither [section] nor alias = command: write"),
-        "empty command": ("[a]\n\nb =\n", "3: b has no command: write"),
-        "same alias": ("[a]\nb = x\nB = y\n", "3: [a] has b already, in line 2: remove"),
-        "same section": ("[a]\nb = x\n[a]\nc = y\n", "3: [a] is there already, in line 1: put"),
+        "a section left open": ("[a\nb = echo 1\n", "1: unterminated section name: add"),
+        "no section": ("b = echo 1\n", "1: alias before the first section: add"),
+        "no command": ("[a]\nb\n", "2: expected [section] or alias = command: write"),
+        "empty command": ("[a]\n\nb =\n", "3: b has no command: add"),
+        "same alias": ("[a]\nb = x\nB = y\n", "3: [a] already has b, in line 2: remove"),
+        "same section": ("[a]\nb = x\n[a]\nc = y\n", "3: [a] already exists, in line 1: move"),
         "same metric": (
             "[a]\nb_c = x\n[a_b]\nc = y\n",
-            "4: pirack_a_b_c clashes with pirack_a_b_c in line 2: rename",
+            "4: pirack_a_b_c is already used by pirack_a_b_c in line 2: rename",
         ),
         "same family": (
             "[a]\nb = x\nb_total = y\n",
-            "3: pirack_a_b_total clashes with pirack_a_b in line 2: rename",
+            "3: pirack_a_b_total is already used by pirack_a_b in line 2: rename",
         ),
-        "own metric": ("[alias]\nsuccess = x\n", "2: pirack_alias_success is the exporter's own"),
-        "bad section": ("[a b]\nc = x\n", "1: [a b] cannot begin a metric's name: use"),
-        "bad alias": ("[a]\n9b = x\n", "2: '9b' cannot be an alias: use"),
-        "lone time-out": ("[a]\nb = x\nc.timeout = 1\n", "3: c.timeout belongs to no alias"),
-        "bad setting": ("[a]\nb = x\nb.retries = 1\n", "3: b.retries belongs to no alias"),
-        "bad time-out": ("[a]\nb = x\nb.timeout = 1 min\n", "3: '1 min' is no time-out: write"),
-        "time-out of nothing": ("[a]\nb = x\nb.timeout = 0\n", "3: '0' is no time-out: write"),
-        "endless time-out": ("[a]\nb = x\nb.timeout = inf\n", "3: 'inf' is no time-out: write"),
-        "control character": ("[a]\nb = x\x00\n", "2: b has the control character '\\x00': remove"),
-        "bad statvfs": ("[a]\nb = statvfs / used\n", "2: statvfs knows no 'used': write statvfs"),
-        "piped statvfs": ("[a]\nb = statvfs / size | cat\n", "2: statvfs is answered by the expo"),
+        "own metric": ("[alias]\nsuccess = x\n", "2: pirack_alias_success is a metric of"),
+        "bad section": ("[a b]\nc = x\n", "1: [a b] is not a valid section name: use"),
+        "bad alias": ("[a]\n9b = x\n", "2: '9b' is not a valid alias name: use"),
+        "timeout without alias": ("[a]\nb = x\nc.timeout = 1\n", "3: c.timeout has no alias"),
+        "bad setting": ("[a]\nb = x\nb.retries = 1\n", "3: b.retries has no alias"),
+        "bad timeout": (
+            "[a]\nb = x\nb.timeout = 1 min\n",
+            "3: '1 min' is not a valid timeout: write",
+        ),
+        "zero timeout": ("[a]\nb = x\nb.timeout = 0\n", "3: '0' is not a valid timeout: write"),
+        "infinite timeout": (
+            "[a]\nb = x\nb.timeout = inf\n",
+            "3: 'inf' is not a valid timeout: write",
+        ),
+        "control character": (
+            "[a]\nb = x\x00\n",
+            "2: b contains the control character '\\x00': remove",
+        ),
+        "bad statvfs": ("[a]\nb = statvfs / used\n", "2: unknown statvfs field 'used': write"),
+        "piped statvfs": ("[a]\nb = statvfs / size | cat\n", "2: statvfs takes two arguments"),
         "relative statvfs": ("[a]\nb = statvfs . size\n", "2: statvfs needs an absolute path"),
-        "btime with more": ("[a]\nb = btime | cat\n", "2: btime is answered by the exporter"),
-        "one-line form": ("\n[a] b = x\nc\n", "3: neither [section] nor"),
+        "piped btime": ("[a]\nb = btime | cat\n", "2: btime takes no arguments"),
+        "one-line form": ("\n[a] b = x\nc\n", "3: expected [section] or"),
     }.values(),
 )
-def test_what_cannot_be_used_is_told_with_file_line_and_mend(text: str, said: str) -> None:
-    assert error_text(text).startswith(f"rasp.ini:{said}")
+def test_invalid_file_raises_error_with_line_and_fix(text: str, message: str) -> None:
+    assert error_text(text).startswith(f"rasp.ini:{message}")
 
 
-def test_a_file_without_aliases_is_refused() -> None:
-    assert error_text("# nothing\n").startswith("rasp.ini: no alias in it: add one")
+def test_file_without_aliases_is_rejected() -> None:
+    assert error_text("# nothing\n").startswith("rasp.ini: no aliases: add one")
 
 
 @pytest.mark.parametrize(
@@ -168,10 +177,10 @@ def test_a_file_without_aliases_is_refused() -> None:
         "echo 1\n  reboot",
     ],
 )
-def test_what_would_end_the_rasp_is_refused_outside_of_actions(command: str) -> None:
-    said = error_text(f"[a]\nb = {command}\n")
-    assert said.startswith("rasp.ini:2: b would run ")
-    assert said.endswith("at each scrape: move it to [actions]")
+def test_shutdown_command_is_rejected_outside_of_actions(command: str) -> None:
+    message = error_text(f"[a]\nb = {command}\n")
+    assert message.startswith("rasp.ini:2: b would run ")
+    assert message.endswith("at each scrape: move it to [actions]")
     assert parse(f"[actions]\nb = {command}\n", FILE).actions
 
 
@@ -179,47 +188,47 @@ def test_what_would_end_the_rasp_is_refused_outside_of_actions(command: str) -> 
     "command",
     ["cat /run/reboot-required", "cat rebooted", "cat x_halt", "cat halt.log", "shutdowns"],
 )
-def test_words_that_only_look_dangerous_are_let_through(command: str) -> None:
+def test_command_with_similar_word_is_accepted(command: str) -> None:
     assert commands(f"[a]\nb = {command}\n") == {"pirack_a_b": command}
 
 
-def test_bytes_that_are_not_utf8_are_told_with_their_line(tmp_path: Path) -> None:
+def test_file_that_is_not_utf_8_is_rejected_with_line_number(tmp_path: Path) -> None:
     path = tmp_path / "a.ini"
     path.write_bytes(b"[a]\nb = echo 1\n# 48\xb0C\n")
     with pytest.raises(AliasesError, match=r"a\.ini:3: not UTF-8: save the file as UTF-8$"):
         load(path)
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(AliasesError, match=r"no such file: name one that exists$"):
+def test_missing_file_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(AliasesError, match=r"file not found: name an existing file$"):
         load(tmp_path / "a.ini")
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_folder_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(AliasesError, match="is a directory"):
         load(tmp_path)
 
 
-def test_windows_line_ends_and_a_byte_order_mark_do_no_harm(tmp_path: Path) -> None:
+def test_windows_line_endings_and_byte_order_mark_are_accepted(tmp_path: Path) -> None:
     path = tmp_path / "a.ini"
     path.write_bytes(b"\xef\xbb\xbf[a]\r\nb = echo 1\r\nc\r\n")
-    with pytest.raises(AliasesError, match=r":3: neither"):
+    with pytest.raises(AliasesError, match=r":3: expected"):
         load(path)
 
 
 @given(st.text(alphabet=st.sampled_from("[]=ab# ;\n\t\r'\"$(){}|&\\é\x00\u2028reboot.timeout")))
-def test_any_text_is_either_aliases_or_one_clear_line(text: str) -> None:
+def test_any_text_is_aliases_or_a_one_line_error(text: str) -> None:
     try:
         aliases = parse(text, FILE)
     except AliasesError as error:
-        said = str(error)
+        message = str(error)
     else:
         assert aliases.metrics or aliases.actions
         names = [alias.metric for alias in aliases.metrics]
         assert len(set(names)) == len(names)
         return
-    assert said.startswith("rasp.ini:")
-    assert len(said.splitlines()) == 1
+    assert message.startswith("rasp.ini:")
+    assert len(message.splitlines()) == 1
 
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
@@ -238,12 +247,12 @@ def to_ini(aliases: dict[str, dict[str, str]]) -> str:
         NAMES.map(lambda name: f"s{name}"), st.dictionaries(NAMES, COMMANDS, min_size=1), min_size=1
     )
 )
-def test_what_is_written_is_read(entries: dict[str, dict[str, str]]) -> None:
+def test_written_aliases_are_parsed_unchanged(entries: dict[str, dict[str, str]]) -> None:
     try:
-        read: Aliases = parse(to_ini(entries), FILE)
+        aliases: Aliases = parse(to_ini(entries), FILE)
     except AliasesError:
         return
-    assert [(alias.section, alias.name, alias.command) for alias in read.metrics] == [
+    assert [(alias.section, alias.name, alias.command) for alias in aliases.metrics] == [
         (section.lower(), name.lower(), command)
         for section, commands in entries.items()
         for name, command in commands.items()

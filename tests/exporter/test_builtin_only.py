@@ -1,4 +1,4 @@
-"""Which commands share a shell, and that none of them leaves a trace there."""
+"""Tests that builtin-only commands are detected and do not affect their shared shell."""
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -11,13 +11,14 @@ from exporter.shared_shell import BuiltinOnlyCommand, SharedShell
 PROBE = '[ "$ROOT" = /x ] && read -r x z < /proc/version && echo "7$y$x"'
 
 
-def test_every_packaged_alias_is_plain_or_the_exporter_s_own() -> None:
-    apart = {a.command for a in load(DEFAULT_PATH).metrics if assigned_variables(a.command) is None}
-    assert apart == {"statvfs / available", "statvfs / size", "btime"}
+def test_packaged_aliases_are_builtin_only_or_native() -> None:
+    commands = {alias.command for alias in load(DEFAULT_PATH).metrics}
+    others = {command for command in commands if assigned_variables(command) is None}
+    assert others == {"statvfs / available", "statvfs / size", "btime"}
 
 
 @pytest.mark.parametrize(
-    ("command", "sets"),
+    ("command", "variables"),
     [
         ("echo 1", frozenset()),
         ("read -r x _ < /proc/loadavg && echo $x", frozenset({"x", "_"})),
@@ -31,10 +32,10 @@ def test_every_packaged_alias_is_plain_or_the_exporter_s_own() -> None:
         ("x=1 y=2; echo \\\n  $x", frozenset({"x", "y"})),
     ],
 )
-def test_what_reads_computes_and_prints_by_builtins_is_plain(
-    command: str, sets: frozenset[str]
+def test_command_of_builtins_returns_assigned_variables(
+    command: str, variables: frozenset[str]
 ) -> None:
-    assert assigned_variables(command) == sets
+    assert assigned_variables(command) == variables
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_what_reads_computes_and_prints_by_builtins_is_plain(
         "echo \x85", "for x; do true; done", "until id; do true; done", "echo $'a'", "export",
     ],
 )  # fmt: skip
-def test_whatever_else_there_is_gets_a_process(command: str) -> None:
+def test_any_other_command_is_not_builtin_only(command: str) -> None:
     assert assigned_variables(command) is None
 
 
@@ -74,18 +75,18 @@ FRAGMENTS = [
 @example(["while", "true", ";", "do", "true", ";", "done"])
 @example(["for", "x", "in", "1", ";", "do", "continue", ";", "done"])
 @given(st.lists(st.sampled_from(FRAGMENTS), min_size=1, max_size=12))
-def test_no_plain_command_changes_what_comes_behind_it(words: list[str]) -> None:
+def test_builtin_only_command_does_not_affect_next_command(words: list[str]) -> None:
     command = " ".join(words)
-    sets = assigned_variables(command)
-    if sets is None:
+    variables = assigned_variables(command)
+    if variables is None:
         return
     shell = SharedShell({"ROOT": "/x", "PATH": "/nowhere"})
-    odd = BuiltinOnlyCommand(command, sets, 0.1)
+    random_command = BuiltinOnlyCommand(command, variables, 0.1)
     probe = BuiltinOnlyCommand(PROBE, frozenset({"x", "z"}), 2)
     try:
         for _ in range(2):
-            results = shell.run((odd, probe), deadline=float("inf"))
-            # The odd one may well break the shell; then the others run again without it.
+            results = shell.run((random_command, probe), deadline=float("inf"))
+            # The command may break the shell. The runner then runs the others without it.
             assert not results or results[1].output == b"7Linux\n"
     finally:
         shell.end()

@@ -1,4 +1,4 @@
-"""What goes onto a rasp: the one file, the wheel, the service, the line for SSH."""
+"""Tests of the files for a rasp: zip archive, wheel, systemd unit and authorized_keys."""
 
 import os
 import re
@@ -30,7 +30,7 @@ def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def scrape(command: list[str | Path], root: Path) -> dict[str, float]:
-    """Start an exporter, scrape it once, and end it. No variable of ours gets in."""
+    """Start an exporter with an empty environment, scrape it once, and stop it."""
     port = free_port()
     listen = ["--root", str(root), "--listen", f"127.0.0.1:{port}"]
     with subprocess.Popen(
@@ -38,34 +38,34 @@ def scrape(command: list[str | Path], root: Path) -> dict[str, float]:
     ) as process:
         try:
             assert process.stderr is not None
-            said = process.stderr.readline()
-            assert said.startswith("metrics at"), said + process.stderr.read()
+            line = process.stderr.readline()
+            assert line.startswith("metrics at"), line + process.stderr.read()
             return parse_metrics(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text)
         finally:
             process.terminate()
 
 
 @pytest.mark.parametrize("python", [sys.executable, "/usr/bin/python3"])
-def test_the_one_file_runs_with_a_bare_python(python: str, pyz: Path, pi4: Path) -> None:
+def test_archive_runs_with_python_without_packages(python: str, pyz: Path, pi4: Path) -> None:
     if not Path(python).exists():
-        pytest.skip(f"no {python} here")
+        pytest.skip(f"{python} is not installed")
     metrics = scrape([python, "-I", pyz], pi4)
     assert metrics["pirack_up"] == 1
     assert metrics["pirack_cpu_temperature_celsius"] == 48.312
 
 
-def test_the_one_file_runs_as_a_program(pyz: Path) -> None:
+def test_archive_is_executable(pyz: Path) -> None:
     ended = subprocess.run([pyz, "--help"], capture_output=True, text=True, check=True, timeout=30)
     assert "usage: pirack-exporter" in ended.stdout
 
 
-def test_the_one_file_is_the_same_whenever_it_is_made(pyz: Path, tmp_path: Path) -> None:
+def test_archive_build_is_reproducible(pyz: Path, tmp_path: Path) -> None:
     make_pyz.make(tmp_path / "again.pyz")
     assert (tmp_path / "again.pyz").read_bytes() == pyz.read_bytes()
 
 
-def test_the_one_file_does_without_its_bytecode(pyz: Path, pi4: Path, tmp_path: Path) -> None:
-    """As with another version of Python than the one that made it."""
+def test_archive_runs_without_bytecode(pyz: Path, pi4: Path, tmp_path: Path) -> None:
+    """The bytecode is unusable with another version of Python."""
     bare = tmp_path / "bare.pyz"
     with zipfile.ZipFile(pyz) as full, zipfile.ZipFile(bare, "w") as archive:
         for entry in full.infolist():
@@ -74,7 +74,7 @@ def test_the_one_file_does_without_its_bytecode(pyz: Path, pi4: Path, tmp_path: 
     assert scrape([sys.executable, "-I", bare], pi4)["pirack_up"] == 1
 
 
-def test_the_wheel_alone_brings_prometheus_client_and_an_exporter_that_works(
+def test_wheel_installs_working_exporter_with_prometheus_client_only(
     tmp_path: Path, pi4: Path
 ) -> None:
     uv = shutil.which("uv", path=str(Path(sys.executable).parent))
@@ -102,11 +102,11 @@ def test_the_wheel_alone_brings_prometheus_client_and_an_exporter_that_works(
 
 @pytest.fixture
 def unit(pyz: Path, tmp_path: Path) -> Path:
-    """The unit, with a program that is there."""
+    """The unit with an existing program."""
     if shutil.which("systemd-analyze") is None:
-        pytest.skip("no systemd-analyze here: install systemd")
+        pytest.skip("systemd-analyze is not installed: install systemd")
     if not Path("/bin/kill").exists():
-        pytest.skip("no /bin/kill here, which the unit names: install procps")
+        pytest.skip("/bin/kill is not installed: install procps")
     path = tmp_path / "pirack-exporter.service"
     text = (DEPLOY / path.name).read_text()
     assert INSTALLED in text
@@ -114,16 +114,16 @@ def unit(pyz: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_systemd_takes_the_unit(unit: Path) -> None:
+def test_systemd_accepts_the_unit(unit: Path) -> None:
     ended = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(unit)],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    about = [line for line in ended.stderr.splitlines() if "pirack" in line]
-    assert (ended.returncode, about) == (0, [])
+    messages = [line for line in ended.stderr.splitlines() if "pirack" in line]
+    assert (ended.returncode, messages) == (0, [])
 
 
-def test_systemd_finds_little_that_the_exporter_could_harm(unit: Path) -> None:
+def test_systemd_rates_the_unit_as_secure(unit: Path) -> None:
     ended = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(unit)],
         capture_output=True, text=True, timeout=60, check=False,
@@ -131,9 +131,7 @@ def test_systemd_finds_little_that_the_exporter_could_harm(unit: Path) -> None:
     assert ended.returncode == 0, ended.stdout
 
 
-def test_the_line_for_ssh_lets_the_master_run_actions_and_nothing_else(
-    pyz: Path, tmp_path: Path
-) -> None:
+def test_authorized_keys_line_allows_actions_only(pyz: Path, tmp_path: Path) -> None:
     lines = (DEPLOY / "authorized_keys").read_text().splitlines()
     [line] = [line for line in lines if not line.startswith("#")]
     command = re.fullmatch(r'restrict,command="([^"]+)" KEY', line)
@@ -142,16 +140,16 @@ def test_the_line_for_ssh_lets_the_master_run_actions_and_nothing_else(
     aliases.write_text("[actions]\ngreet = echo hello\n")
     program, *options = shlex.split(command[1])
     assert program == INSTALLED
-    here = [option.replace("/etc/pirack/aliases.ini", str(aliases)) for option in options]
-    for asked, status, said in (("greet", 0, "hello\n"), ("greet; id", 126, "")):
+    options = [option.replace("/etc/pirack/aliases.ini", str(aliases)) for option in options]
+    for requested, status, output in (("greet", 0, "hello\n"), ("greet; id", 126, "")):
         ended = subprocess.run(
-            ["/bin/sh", "-c", shlex.join([str(pyz), *here])],
-            env={"PATH": os.environ["PATH"], "SSH_ORIGINAL_COMMAND": asked},
+            ["/bin/sh", "-c", shlex.join([str(pyz), *options])],
+            env={"PATH": os.environ["PATH"], "SSH_ORIGINAL_COMMAND": requested},
             capture_output=True, text=True, timeout=30, check=False,
         )  # fmt: skip
-        assert (ended.returncode, ended.stdout) == (status, said)
+        assert (ended.returncode, ended.stdout) == (status, output)
 
 
-def test_a_rasp_s_service_and_ssh_read_the_same_aliases() -> None:
+def test_service_and_ssh_use_the_same_aliases_file() -> None:
     for name in ("pirack-exporter.service", "authorized_keys"):
         assert "/etc/pirack/aliases.ini" in (DEPLOY / name).read_text()

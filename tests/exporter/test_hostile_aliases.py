@@ -1,6 +1,6 @@
-"""One alias never harms another: in the very scrape in which one goes wrong, the others are right.
+"""Tests that a failing alias does not affect the other aliases of the same scrape.
 
-Each hostile command stands between two plain aliases, and beside one that runs in a process.
+Each hostile command is between two builtin-only aliases and an alias that runs in a process.
 """
 
 import os
@@ -31,16 +31,16 @@ EXPECTED_METRICS = {
     "pirack_rasp_process": 3884368,
 }
 
-# A mark in the command line of whatever a hostile command starts, to find what it leaves behind.
+# The argument identifies processes that a hostile command left running.
 SLEEP_COMMAND = "sleep 1000.0625"
 
 FAILING = {
     "hangs": SLEEP_COMMAND,
     "hangs as a builtin": "while true; do true; done",
-    "hangs on a pipe that nobody writes to": "read -r x < {folder}/fifo",
+    "hangs on a pipe without writer": "read -r x < {folder}/fifo",
     "exits": "echo 1; exit 3",
     "kills its shell": "kill $$",
-    "kills its shell for good": "kill -9 $$",
+    "kills its shell with SIGKILL": "kill -9 $$",
     "kills its process group": "kill -9 0",
     "reconfigures its shell": "cd /nowhere; unset PATH; IFS=x; set -e; exec </dev/null; id",
     "reconfigures its shell by builtins": "ROOT=/nowhere; read -r x < $ROOT/y",
@@ -52,25 +52,27 @@ FAILING = {
     "prints NaN": "echo NaN",
     "prints inf": "echo inf",
     "prints minus infinity": "echo -Infinity",
-    "prints a number too great": "echo 1e999",
+    "prints a number out of range": "echo 1e999",
     "prints words": "echo none",
     "prints nothing": "true",
     "prints an empty line": "echo",
     "reads stdin": "read -r x && echo 5",
     "reads stdin as a process": "cat | grep .",
     "hangs with children": f"{SLEEP_COMMAND} & {SLEEP_COMMAND} & wait",
-    "forks a thousand children": f"i=0; while [ $i -lt 1000 ]; do {SLEEP_COMMAND} & i=$((i+1)); done; wait",
+    "forks a thousand children": (
+        f"i=0; while [ $i -lt 1000 ]; do {SLEEP_COMMAND} & i=$((i+1)); done; wait"
+    ),
     "is unknown": "no-such-program",
     "leaves a quote open": "echo 'a",
     "leaves an if open": "if true; then echo 1",
-    "closes what is not open": "done",
+    "closes a block that is not open": "done",
     "closes a brace": "echo 1; }; exit",
     "divides by zero": "echo $((1/0))",
     "has no such file": "read -r x < /no/such/file; echo $x",
-    "prints a bad label": """echo '{9bad="1"} 1'""",
+    "prints an invalid label": """echo '{9bad="1"} 1'""",
     "prints a label twice": """echo '{a="1"} 1'; echo '{a="1"} 2'""",
     "prints a timestamp": """echo '{a="1"} 1 1700000000'""",
-    "prints a bad line among good ones": """echo '{a="1"} 1'; echo '{a="2" 1'""",
+    "prints an invalid line among valid ones": """echo '{a="1"} 1'; echo '{a="2" 1'""",
     "eats memory": "x=1; while true; do x=$x$x; done",
 }
 
@@ -79,10 +81,10 @@ WORKING = {
     "prints no newline": ("printf 7", 7),
     "prints no newline as a process": ("printf 7 | cat", 7),
     "leaves a child with its stdout": (f"echo 7; {SLEEP_COMMAND} &", 7),
-    "leaves a child without": (f"{SLEEP_COMMAND} >/dev/null 2>&1 & echo 7", 7),
-    "breaks out of nothing": ("echo 7; break", 7),
-    "sets what another one reads": ("load1=5; milli=6; echo 7", 7),
-    "complains and works": ("read -r x < /no/such/file; echo 7", 7),
+    "leaves a child without its stdout": (f"{SLEEP_COMMAND} >/dev/null 2>&1 & echo 7", 7),
+    "breaks without a loop": ("echo 7; break", 7),
+    "sets variables of other commands": ("load1=5; milli=6; echo 7", 7),
+    "prints an error and succeeds": ("read -r x < /no/such/file; echo 7", 7),
     "floods stderr": ("head -c 1000000 /dev/zero >&2; echo 7", 7),
 }
 
@@ -95,9 +97,7 @@ def aliases_with(hostile: str, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("hostile", FAILING.values(), ids=FAILING.keys())
-def test_what_a_failing_alias_does_is_its_own_affair(
-    hostile: str, serve: Serve, tmp_path: Path
-) -> None:
+def test_failing_alias_does_not_affect_others(hostile: str, serve: Serve, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     rasp = serve(aliases_with(hostile, tmp_path))
     for scrape in range(3):
@@ -111,11 +111,11 @@ def test_what_a_failing_alias_does_is_its_own_affair(
     assert wait_until(lambda: not find_processes(SLEEP_COMMAND.split()[1]))
 
 
-@pytest.mark.parametrize(("odd", "value"), WORKING.values(), ids=WORKING.keys())
-def test_what_an_odd_alias_does_is_its_own_affair(
-    odd: str, value: float, serve: Serve, tmp_path: Path
+@pytest.mark.parametrize(("command", "value"), WORKING.values(), ids=WORKING.keys())
+def test_unusual_alias_does_not_affect_others(
+    command: str, value: float, serve: Serve, tmp_path: Path
 ) -> None:
-    rasp = serve(aliases_with(odd, tmp_path))
+    rasp = serve(aliases_with(command, tmp_path))
     for _ in range(3):
         metrics = rasp.metrics()
         assert {name: metrics.get(name) for name in EXPECTED_METRICS} == EXPECTED_METRICS
@@ -124,12 +124,12 @@ def test_what_an_odd_alias_does_is_its_own_affair(
     assert wait_until(lambda: not find_processes(SLEEP_COMMAND.split()[1]))
 
 
-def test_a_label_whose_text_looks_like_a_frame_of_ours_is_only_text(serve: Serve) -> None:
+def test_output_that_looks_like_a_delimiter_is_text(serve: Serve) -> None:
     rasp = serve("[a]\nb = printf '%s\\n' '0123456789abcdef0123456789abcdef 0' 5\nc = echo 3\n")
     assert rasp.metrics()["pirack_a_c"] == 3
 
 
-def test_ten_hung_aliases_cost_a_scrape_no_more_than_one(serve: Serve) -> None:
+def test_ten_hung_aliases_delay_a_scrape_like_one(serve: Serve) -> None:
     hung = "\n".join(f"hung{number} = {SLEEP_COMMAND}" for number in range(10))
     rasp = serve(f"[a]\n{hung}\nb = echo 3\n")
     metrics = rasp.metrics(timeout=2)
@@ -141,9 +141,7 @@ def test_ten_hung_aliases_cost_a_scrape_no_more_than_one(serve: Serve) -> None:
     assert max(durations) < 2
 
 
-def test_an_alias_that_broke_the_shared_shell_once_shares_it_again_when_it_is_well(
-    serve: Serve, tmp_path: Path
-) -> None:
+def test_alias_that_broke_the_shared_shell_is_readmitted(serve: Serve, tmp_path: Path) -> None:
     sensor = tmp_path / "sensor"
     os.mkfifo(sensor)
     rasp = serve(f"[a]\nsensor = read -r x < {sensor} && echo $x\nsensor.timeout = 0.3\n")
@@ -153,7 +151,7 @@ def test_an_alias_that_broke_the_shared_shell_once_shares_it_again_when_it_is_we
     assert [rasp.metrics()["pirack_a_sensor"] for _ in range(3)] == [8, 8, 8]
 
 
-def test_a_shared_shell_that_somebody_kills_is_back_in_the_next_scrape(serve: Serve) -> None:
+def test_killed_shared_shell_is_restarted_in_next_scrape(serve: Serve) -> None:
     rasp = serve("[a]\nb = echo 3\n")
     rasp.metrics()
     for pid in rasp.exporter._runner._shared_shell.pids():
@@ -161,14 +159,14 @@ def test_a_shared_shell_that_somebody_kills_is_back_in_the_next_scrape(serve: Se
     assert rasp.metrics()["pirack_a_b"] == 3
 
 
-def test_closing_kills_what_runs(serve: Serve) -> None:
+def test_close_kills_running_commands(serve: Serve) -> None:
     rasp = serve(f"[a]\nb = {SLEEP_COMMAND}\nc = while true; do true; done\n")
 
-    def give_up() -> None:
+    def scrape_until_closed() -> None:
         with suppress(requests.RequestException):
             rasp.metrics()
 
-    scrape = threading.Thread(target=give_up)
+    scrape = threading.Thread(target=scrape_until_closed)
     scrape.start()
     assert wait_until(lambda: bool(find_processes(SLEEP_COMMAND.split()[1])))
     rasp.exporter.close()

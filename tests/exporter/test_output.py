@@ -1,4 +1,4 @@
-"""A command's output as numbers: the first one, or labelled lines."""
+"""Tests of parsing the output of commands."""
 
 import math
 
@@ -41,12 +41,12 @@ def value(output: str) -> float:
         ("  \n 8\r\n", 8),
     ],
 )
-def test_the_first_number_counts(output: str, number: float) -> None:
+def test_first_number_is_the_value(output: str, number: float) -> None:
     assert value(output) == number
 
 
 @pytest.mark.parametrize(
-    ("output", "why"),
+    ("output", "reason"),
     [
         ("", "no output"),
         (" \n", "no output"),
@@ -59,37 +59,37 @@ def test_the_first_number_counts(output: str, number: float) -> None:
         ("1e999", "not a finite number"),
         ("0x" + "f" * 400, "not a finite number"),
         ("1\0", "binary"),
-        ('{a="1"}', "not {label"),
-        ('{a="1"} ', "not {label"),
-        ('{a="1"} x', "no number behind"),
-        ('{a="1"} 5x', "no number behind"),
-        ('{a="1"} 1_000', "no number behind"),
-        ('{a="1"} 1 1700000000', "not {label"),
+        ('{a="1"}', "expected {label"),
+        ('{a="1"} ', "expected {label"),
+        ('{a="1"} x', "no number after"),
+        ('{a="1"} 5x', "no number after"),
+        ('{a="1"} 1_000', "no number after"),
+        ('{a="1"} 1 1700000000', "expected {label"),
         ('{a="1"} NaN', "not a finite number"),
-        ('{9a="1"} 1', "bad labels"),
-        ('{a-b="1"} 1', "bad labels"),
-        ('{"a b"="1"} 1', "bad labels"),
-        ('{__name__="up"} 1', "bad labels"),
-        ('{__a="1"} 1', "bad labels"),
-        ('{a="1",a="2"} 1', "bad labels"),
-        ("{a=1} 1", "bad labels"),
-        ('{a="1} 1', "bad labels"),
-        ('{a="1"} 1 {b="2"} 1', "bad labels"),
-        ('{a="1"} 1\nb 2', "not {label"),
-        ('{a="1",b="2"} 1\n{b="2",a="1"} 2', "the same labels twice"),
+        ('{9a="1"} 1', "invalid labels"),
+        ('{a-b="1"} 1', "invalid labels"),
+        ('{"a b"="1"} 1', "invalid labels"),
+        ('{__name__="up"} 1', "invalid labels"),
+        ('{__a="1"} 1', "invalid labels"),
+        ('{a="1",a="2"} 1', "invalid labels"),
+        ("{a=1} 1", "invalid labels"),
+        ('{a="1} 1', "invalid labels"),
+        ('{a="1"} 1 {b="2"} 1', "invalid labels"),
+        ('{a="1"} 1\nb 2', "expected {label"),
+        ('{a="1",b="2"} 1\n{b="2",a="1"} 2', "duplicate labels"),
     ],
 )
-def test_what_is_no_value_is_told_why(output: str, why: str) -> None:
-    with pytest.raises(OutputError, match=why):
+def test_invalid_output_raises_error_with_reason(output: str, reason: str) -> None:
+    with pytest.raises(OutputError, match=reason):
         parse(output.encode())
 
 
-def test_bytes_that_are_not_utf8_are_no_value() -> None:
+def test_output_that_is_not_utf_8_is_rejected() -> None:
     with pytest.raises(OutputError, match="not UTF-8"):
         parse(b"48\xb0C")
 
 
-def test_labelled_lines_are_samples_each() -> None:
+def test_each_labelled_line_is_a_sample() -> None:
     assert parse(b'{a="x y",b="\\"\\\\}"} 1\n\n  {a="z"}\t0x10\r\n') == (
         ({"a": "x y", "b": '"\\}'}, 1),
         ({"a": "z"}, 16),
@@ -104,7 +104,7 @@ def samples_or_reason(output: bytes) -> tuple[Samples, str]:
 
 
 @given(st.binary(max_size=200))
-def test_any_output_is_finite_numbers_or_one_clear_line(output: bytes) -> None:
+def test_any_output_is_finite_numbers_or_a_one_line_error(output: bytes) -> None:
     samples, reason = samples_or_reason(output)
     assert bool(samples) != bool(reason)
     assert len(reason.splitlines()) <= 1
@@ -112,7 +112,7 @@ def test_any_output_is_finite_numbers_or_one_clear_line(output: bytes) -> None:
 
 
 @given(st.text(st.sampled_from('{}="\\,ab_019.-+eExX \t\n#'), max_size=60))
-def test_anything_in_braces_is_unique_samples_or_one_clear_line(output: str) -> None:
+def test_any_labelled_output_is_unique_samples_or_a_one_line_error(output: str) -> None:
     samples, reason = samples_or_reason(b"{" + output.encode())
     assert bool(samples) != bool(reason)
     assert len(reason.splitlines()) <= 1
@@ -121,7 +121,7 @@ def test_anything_in_braces_is_unique_samples_or_one_clear_line(output: str) -> 
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_every_finite_number_is_read_as_it_was_written(number: float) -> None:
+def test_every_finite_number_is_parsed_unchanged(number: float) -> None:
     assert value(f"value={number!r}\n") == number
 
 
@@ -133,7 +133,7 @@ LABELS = st.dictionaries(
 
 
 @given(LABELS, st.integers(-(10**9), 10**9))
-def test_every_label_is_read_as_it_was_written(labels: dict[str, str], number: int) -> None:
+def test_every_label_is_parsed_unchanged(labels: dict[str, str], number: int) -> None:
     def quoted(text: str) -> str:
         return text.replace("\\", r"\\").replace('"', r"\"")
 

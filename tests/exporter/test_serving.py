@@ -1,4 +1,4 @@
-"""What a client of /metrics sees, a hostile one among them."""
+"""Tests of /metrics with ordinary and hostile clients."""
 
 import os
 import socket
@@ -37,9 +37,7 @@ def without_times(text: str) -> str:
 
 
 @pytest.mark.parametrize("board", ["pi3", "pi4", "pi5"])
-def test_a_board_s_whole_metrics_are_what_they_were(
-    board: str, serve: Serve, tmp_path: Path
-) -> None:
+def test_metrics_of_a_board_match_golden_file(board: str, serve: Serve, tmp_path: Path) -> None:
     rasp = serve(root=write_tree(board, tmp_path / board), statvfs=statvfs_of_32_gb)
     text = without_times(requests.get(rasp.url, headers=PROMETHEUS, timeout=10).text)
     golden = GOLDEN / f"{board}.txt"
@@ -48,7 +46,7 @@ def test_a_board_s_whole_metrics_are_what_they_were(
     assert text == golden.read_text()
 
 
-def test_a_missing_sensor_has_no_value_and_is_told(serve: Serve, tmp_path: Path) -> None:
+def test_missing_sensor_has_no_value_and_no_success(serve: Serve, tmp_path: Path) -> None:
     metrics = serve(root=write_tree("pi5", tmp_path / "pi5")).metrics()
     assert "pirack_cpu_temperature_celsius" not in metrics
     assert metrics["pirack_alias_success{alias=cpu_temperature_celsius}"] == 0
@@ -57,84 +55,84 @@ def test_a_missing_sensor_has_no_value_and_is_told(serve: Serve, tmp_path: Path)
 
 
 def child_page_faults(pid: int) -> int:
-    """Page faults of the children that a process has waited for: none ends without some."""
+    """Return the page faults of reaped children. Every child causes some."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[8])
 
 
-def test_a_scrape_of_the_packaged_aliases_starts_no_process(serve: Serve) -> None:
+def test_scrape_of_packaged_aliases_starts_no_process(serve: Serve) -> None:
     rasp = serve()
     rasp.metrics()
     [shell] = rasp.exporter._runner._shared_shell.pids()
-    before = [child_page_faults(pid) for pid in (shell, os.getpid())]
+    page_faults = [child_page_faults(pid) for pid in (shell, os.getpid())]
     for _ in range(3):
         assert rasp.metrics()["pirack_up"] == 1
     assert rasp.exporter._runner._shared_shell.pids() == {shell}
-    assert [child_page_faults(pid) for pid in (shell, os.getpid())] == before
+    assert [child_page_faults(pid) for pid in (shell, os.getpid())] == page_faults
 
 
-def test_any_other_path_is_not_found(serve: Serve) -> None:
+def test_other_path_is_not_found(serve: Serve) -> None:
     rasp = serve("[a]\nb = echo 1\n")
-    answer = requests.get(rasp.url + "/x", timeout=10)
-    assert (answer.status_code, answer.text) == (404, "metrics are at /metrics\n")
+    response = requests.get(rasp.url + "/x", timeout=10)
+    assert (response.status_code, response.text) == (404, "metrics are at /metrics\n")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_any_other_method_is_not_allowed(method: str, serve: Serve) -> None:
-    answer = requests.request(method, serve("[a]\nb = echo 1\n").url, timeout=10)
-    assert answer.status_code == 405
-    assert answer.headers["Allow"] == "OPTIONS,GET"
+def test_other_method_is_not_allowed(method: str, serve: Serve) -> None:
+    response = requests.request(method, serve("[a]\nb = echo 1\n").url, timeout=10)
+    assert response.status_code == 405
+    assert response.headers["Allow"] == "OPTIONS,GET"
 
 
-def test_the_content_type_is_one_that_prometheus_3_accepts(serve: Serve) -> None:
-    answer = requests.get(serve("[a]\nb = echo 1\n").url, headers=PROMETHEUS, timeout=10)
-    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+def test_content_type_is_accepted_by_prometheus_3(serve: Serve) -> None:
+    response = requests.get(serve("[a]\nb = echo 1\n").url, headers=PROMETHEUS, timeout=10)
+    assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
 
 
-def test_a_scrape_can_ask_for_one_metric(serve: Serve) -> None:
+def test_scrape_can_select_one_metric(serve: Serve) -> None:
     rasp = serve("[a]\nb = echo 1\nc = echo 2\n")
     text = requests.get(rasp.url, params={"name[]": "pirack_a_b"}, timeout=10).text
     assert text.endswith("pirack_a_b 1.0\n")
     assert "pirack_a_c" not in text
 
 
-def test_a_counter_is_called_one(serve: Serve) -> None:
+def test_counter_has_type_counter(serve: Serve) -> None:
     text = requests.get(serve("[a]\nb_total = echo 1\n").url, timeout=10).text
     assert "# TYPE pirack_a_b_total counter\npirack_a_b_total 1.0\n" in text
 
 
 @pytest.mark.parametrize("timeout", ["2", "nan", "x", "-1", "0", "1e9", ""])
-def test_no_time_out_that_a_client_names_breaks_a_scrape(timeout: str, serve: Serve) -> None:
+def test_scrape_ignores_invalid_timeout_header(timeout: str, serve: Serve) -> None:
     rasp = serve("[a]\nb = echo 1\n")
     headers = {"X-Prometheus-Scrape-Timeout-Seconds": timeout}
     assert "pirack_a_b 1.0" in requests.get(rasp.url, headers=headers, timeout=10).text
 
 
-def test_a_scrape_s_own_time_out_ends_an_alias_that_may_take_longer(serve: Serve) -> None:
+def test_scrape_timeout_limits_alias_with_longer_timeout(serve: Serve) -> None:
     rasp = serve("[a]\nslow = sleep 1000\nslow.timeout = 100\nb = echo 1\n")
     metrics = rasp.metrics(timeout=1)
     assert metrics["pirack_a_b"] == 1
     assert metrics["pirack_alias_duration_seconds{alias=a_slow}"] < 1
 
 
-def test_a_hundred_scrapes_at_once_share_collections(serve: Serve, tmp_path: Path) -> None:
+def test_concurrent_scrapes_share_collections(serve: Serve, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     rasp = serve(f"[a]\nb = echo x >> {runs}; sleep 0.5; echo 7\n")
     with ThreadPoolExecutor(100) as pool:
-        answers = list(pool.map(lambda _: rasp.metrics()["pirack_a_b"], range(100)))
-    assert answers == [7] * 100
+        values = list(pool.map(lambda _: rasp.metrics()["pirack_a_b"], range(100)))
+    assert values == [7] * 100
     assert len(runs.read_text().splitlines()) <= 10
     assert wait_until(lambda: threading.active_count() < 20)
 
 
-def test_clients_that_say_nothing_do_not_keep_others_waiting(serve: Serve) -> None:
+def test_silent_clients_do_not_block_others(serve: Serve) -> None:
     rasp = serve("[a]\nb = echo 1\n")
     silent = [socket.create_connection(("127.0.0.1", rasp.exporter.port)) for _ in range(30)]
     assert rasp.metrics()["pirack_a_b"] == 1
-    for each in silent:
-        each.close()
+    for connection in silent:
+        connection.close()
 
 
-def test_a_taken_port_is_an_error_at_start(serve: Serve) -> None:
+def test_start_fails_if_port_is_in_use(serve: Serve) -> None:
     rasp = serve("[a]\nb = echo 1\n")
     second = Exporter(aliases.load(rasp.aliases), "127.0.0.1", rasp.exporter.port)
     with pytest.raises(OSError, match="in use"):
@@ -142,18 +140,18 @@ def test_a_taken_port_is_an_error_at_start(serve: Serve) -> None:
     second.close()
 
 
-def test_a_closed_exporter_leaves_its_port_to_the_next(serve: Serve) -> None:
+def test_close_frees_the_port(serve: Serve) -> None:
     rasp = serve("[a]\nb = echo 1\n")
     rasp.metrics()
     port = rasp.exporter.port
     rasp.exporter.close()
-    again = Exporter(aliases.load(rasp.aliases), "127.0.0.1", port)
-    again.start()
-    assert ServedExporter(again, rasp.aliases).metrics()["pirack_a_b"] == 1
-    again.close()
+    next_exporter = Exporter(aliases.load(rasp.aliases), "127.0.0.1", port)
+    next_exporter.start()
+    assert ServedExporter(next_exporter, rasp.aliases).metrics()["pirack_a_b"] == 1
+    next_exporter.close()
 
 
-def test_a_reload_brings_new_aliases(serve: Serve) -> None:
+def test_reload_activates_new_aliases(serve: Serve) -> None:
     rasp = serve("[a]\nb = echo 1\n")
     rasp.metrics()
     rasp.aliases.write_text("[a]\nc = echo 2\n")
@@ -164,7 +162,7 @@ def test_a_reload_brings_new_aliases(serve: Serve) -> None:
     assert metrics["pirack_config_last_reload_successful"] == 1
 
 
-def test_a_bad_file_leaves_the_old_aliases_in_force(
+def test_reload_of_invalid_file_keeps_current_aliases(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     rasp = serve("[a]\nb = echo 1\n")
@@ -180,7 +178,7 @@ def test_a_bad_file_leaves_the_old_aliases_in_force(
     assert rasp.metrics()["pirack_config_last_reload_successful"] == 1
 
 
-def test_what_fails_is_logged_once_and_again_when_it_works(
+def test_failure_and_recovery_of_alias_are_logged_once(
     serve: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -190,13 +188,16 @@ def test_what_fails_is_logged_once_and_again_when_it_works(
     rasp.metrics()
     sensor.write_text("5\n")
     rasp.metrics()
-    about = [line.getMessage() for line in caplog.records if "a_b" in line.getMessage()]
-    assert about == [f"a_b: exit status 2: cannot open {sensor}: No such file", "a_b works again"]
+    messages = [line.getMessage() for line in caplog.records if "a_b" in line.getMessage()]
+    assert messages == [
+        f"a_b: exit status 2: cannot open {sensor}: No such file",
+        "a_b succeeds again",
+    ]
 
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A CA, and by it a server's and a client's certificate."""
+    """Return a folder with a CA and its certificates for a server and a client."""
     folder = tmp_path_factory.mktemp("certificates")
 
     def openssl(*arguments: str) -> None:
@@ -214,7 +215,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_tls_answers_by_its_certificate(serve: Serve, certificates: Path) -> None:
+def test_tls_server_uses_its_certificate(serve: Serve, certificates: Path) -> None:
     rasp = serve(
         "[a]\nb = echo 1\n", tls=Tls(certificates / "server.pem", certificates / "server.key")
     )
@@ -224,20 +225,18 @@ def test_tls_answers_by_its_certificate(serve: Serve, certificates: Path) -> Non
     )
 
 
-def test_tls_answers_only_clients_of_its_authority(serve: Serve, certificates: Path) -> None:
+def test_tls_server_rejects_client_without_certificate(serve: Serve, certificates: Path) -> None:
     tls = Tls(certificates / "server.pem", certificates / "server.key", certificates / "ca.pem")
     rasp = serve("[a]\nb = echo 1\n", tls=tls)
     url = rasp.url.replace("http:", "https:")
     ca = str(certificates / "ca.pem")
     with pytest.raises(requests.RequestException):
         requests.get(url, verify=ca, timeout=10)
-    ours = (str(certificates / "client.pem"), str(certificates / "client.key"))
-    assert "pirack_a_b 1.0" in requests.get(url, verify=ca, cert=ours, timeout=10).text
+    client = (str(certificates / "client.pem"), str(certificates / "client.key"))
+    assert "pirack_a_b 1.0" in requests.get(url, verify=ca, cert=client, timeout=10).text
 
 
-def test_a_client_that_never_shakes_hands_keeps_nobody_waiting(
-    serve: Serve, certificates: Path
-) -> None:
+def test_client_without_handshake_does_not_block_others(serve: Serve, certificates: Path) -> None:
     rasp = serve(
         "[a]\nb = echo 1\n", tls=Tls(certificates / "server.pem", certificates / "server.key")
     )
@@ -246,7 +245,7 @@ def test_a_client_that_never_shakes_hands_keeps_nobody_waiting(
         assert requests.get(url, verify=str(certificates / "ca.pem"), timeout=5).ok
 
 
-def test_a_key_that_is_none_is_an_error_at_start(certificates: Path, tmp_path: Path) -> None:
+def test_start_fails_with_invalid_key(certificates: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.ini"
     path.write_text("[a]\nb = echo 1\n")
     tls = Tls(certificates / "server.pem", certificates / "ca.pem")

@@ -1,4 +1,4 @@
-"""Waiting for what is to come, with a bound; and where a server of a test can listen."""
+"""Wait for conditions, and find free ports and networks."""
 
 import os
 import socket
@@ -14,27 +14,27 @@ _NETWORK_COUNT = 100
 
 
 def wait_until(condition: Callable[[], object], timeout: float = TIMEOUT_SECONDS) -> None:
-    """Wait for a condition; fail the test when it does not come."""
+    """Wait until a condition is true, and fail the test on a timeout."""
     deadline = time.monotonic() + timeout
     while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout:.0f} s"
+        assert time.monotonic() < deadline, f"timed out after {timeout:.0f} s"
         time.sleep(0.05)
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """Return a port that nobody listens on."""
+    """Return a free TCP port."""
     with socket.create_server((address, 0)) as server:
         port: int = server.getsockname()[1]
         return port
 
 
 def free_network_prefix() -> str:
-    """Return the first two octets of a network of loopback in which no virtual rack runs.
+    """Return the first two octets of a loopback network without a virtual rack.
 
-    Where tests run side by side, each begins to look at another one.
+    Parallel test processes start the search at different networks.
     """
     for i in range(_NETWORK_COUNT):
         network = f"127.{124 + (os.getpid() + i) % _NETWORK_COUNT}"
         with suppress(OSError), socket.create_server((f"{network}.1.1", PING_PORT)):
             return network
-    raise AssertionError("virtual racks run in all networks")
+    raise AssertionError("all loopback networks are in use")
