@@ -1,6 +1,6 @@
-"""A whole virtual rack with its real Prometheus and Alertmanager, in which time runs faster.
+"""A virtual rack with real Prometheus and Alertmanager and shortened durations.
 
-The programs and their configuration are the demo's. Whoever is to be told is a server in the test.
+The programs and their configuration are those of the demo. The test runs the alert receiver.
 """
 
 import json
@@ -19,7 +19,7 @@ import requests
 
 from tests.helpers.waiting import free_port, wait_until
 from virtual_rack import control
-from virtual_rack.demo import config
+from virtual_rack.demo.config import DemoConfig, process_specs, write_files
 from virtual_rack.demo.credentials import create_credentials
 from virtual_rack.demo.processes import ManagedProcess, ProcessSpec, stop_all
 from virtual_rack.demo.speed_up import INTERVAL_KEYS, WAIT_KEYS, shorten_durations
@@ -27,14 +27,14 @@ from virtual_rack.demo.speed_up import INTERVAL_KEYS, WAIT_KEYS, shorten_duratio
 ROOT = Path(__file__).parents[2]
 SPEED_FACTOR = 5
 SEED = 1
-"""By which 07-4 is busy when it is made hot, and no other rasp comes near 75 °C."""
+"""With this seed, 07-4 is busy when its fault is injected, and all others stay below 75 °C."""
 
 _REMEDIATION_SETTING = "power_cycle_dead_stack = "
 
 
 @dataclass(frozen=True)
 class AlertNotification:
-    """What Alertmanager told people once."""
+    """One notification from Alertmanager to the operators."""
 
     group: Mapping[str, str]
     alert_names: tuple[str, ...]
@@ -45,16 +45,16 @@ class AlertNotification:
 
 
 class AlertReceiver:
-    """Whoever is to be told of alerts: keeps what comes."""
+    """An HTTP server that stores the notifications for the receiver `operators`."""
 
     def __init__(self) -> None:
         self.notifications: list[AlertNotification] = []
-        people = self
+        receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                people.receive(told)
+                length = int(self.headers["Content-Length"])
+                receiver.receive(json.loads(self.rfile.read(length)))
                 self.send_response(200)
                 self.end_headers()
 
@@ -65,26 +65,29 @@ class AlertReceiver:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def receive(self, payload: Any) -> None:
-        firing = [each for each in payload["alerts"] if each["status"] == "firing"]
-        names = sorted({each["labels"]["alertname"] for each in firing})
-        # The machine that runs the tests may itself be short of something.
+        firing = [alert for alert in payload["alerts"] if alert["status"] == "firing"]
+        names = sorted({alert["labels"]["alertname"] for alert in firing})
+        # Alerts about the master depend on the machine that runs the tests.
         if names and not all(name.startswith("PiRackMaster") for name in names):
             self.notifications.append(AlertNotification(payload["groupLabels"], tuple(names)))
 
     def alerts_of(self, stack: str) -> set[str]:
-        """Return the alerts that were told of a stack."""
+        """Return the names of all alerts that were received for a stack."""
         return {
-            name for each in self.notifications if each.stack == stack for name in each.alert_names
+            name
+            for notification in self.notifications
+            if notification.stack == stack
+            for name in notification.alert_names
         }
 
     @property
     def notification_counts(self) -> Counter[str]:
-        """How many messages there were of each stack."""
-        return Counter(each.stack for each in self.notifications)
+        """The number of notifications per stack."""
+        return Counter(notification.stack for notification in self.notifications)
 
 
 class AlertingRack:
-    """A virtual rack that runs, with all that watches it."""
+    """A running virtual rack with its monitoring services."""
 
     def __init__(self, folder: Path) -> None:
         self.receiver = AlertReceiver()
@@ -95,95 +98,98 @@ class AlertingRack:
         )
         ports = (free_port() for _ in range(5))
         network = f"127.{24 + (os.getpid() + 97) % 199}"
-        self.plan = config.DemoConfig(layout, folder / "state", network, 9849, *ports)
-        config.write_files(self.plan)
+        self.config = DemoConfig(layout, folder / "state", network, 9849, *ports)
+        write_files(self.config)
         self._shorten_durations()
         self.token = ""
         self._running: dict[str, ManagedProcess] = {}
 
     def _shorten_durations(self) -> None:
-        """Lay the real files out anew, at the pace of the test, and let the test be told."""
-        folder = self.plan.state / "prometheus"
+        """Write the configuration with shortened durations and the receiver of the test."""
+        folder = self.config.state / "prometheus"
         receiver = (
-            "  - name: people\n    webhook_configs:\n"
+            "  - name: operators\n    webhook_configs:\n"
             f"      - url: http://127.0.0.1:{self.receiver.server.server_port}\n"
         )
         for source in [*ROOT.glob("prometheus/*.yml"), *ROOT.glob("prometheus/rules/*.yml")]:
             text = shorten_durations(source.read_text(), SPEED_FACTOR, WAIT_KEYS + INTERVAL_KEYS)
-            text = text.replace("  - name: people\n", receiver)
-            text = text.replace("http://127.0.0.1:8080/", f"{self.plan.controller_url}/")
+            text = text.replace("  - name: operators\n", receiver)
+            text = text.replace("http://127.0.0.1:8080/", f"{self.config.controller_url}/")
             (folder / source.relative_to(ROOT / "prometheus")).write_text(text)
 
     def start(self) -> None:
-        besides = {
+        extra_arguments = {
             "virtual rack": ["--seed", str(SEED), "--boot-time", "1"],
             "Prometheus": [f"--rules.alert.resend-delay={60 // SPEED_FACTOR}s"],
         }
-        for service in config.process_specs(self.plan):
-            self._start(replace(service, argv=[*service.argv, *besides.get(service.name, [])]))
-        for running in self._running.values():
-            wait_until(lambda running=running: is_reachable(running.service.ready))  # type: ignore[misc]
-        self.token = create_credentials(self.plan.database).token
+        for spec in process_specs(self.config):
+            argv = [*spec.argv, *extra_arguments.get(spec.name, [])]
+            self._start(replace(spec, argv=argv))
+        for process in self._running.values():
+            wait_until(lambda url=process.spec.ready_url: is_reachable(url))  # type: ignore[misc]
+        self.token = create_credentials(self.config.database).token
         wait_until(lambda: self.get("rack")["states"]["up"] == 48)
 
-    def _start(self, service: ProcessSpec) -> None:
-        self._running[service.name] = ManagedProcess(service)
+    def _start(self, spec: ProcessSpec) -> None:
+        self._running[spec.name] = ManagedProcess(spec)
 
     def reset_monitoring(self) -> None:
-        """Start Prometheus and Alertmanager anew, as if nothing had ever been."""
+        """Restart Prometheus and Alertmanager with empty databases."""
         for name in ("Prometheus", "Alertmanager"):
-            running = self._running[name]
-            running.stop()
-            fresh = f"{self.plan.state}/{name}-{time.monotonic_ns()}"
-            words = [
-                f"{option}={fresh}" if option.endswith("path") else word
-                for word in running.spec.argv
-                for option in [word.partition("=")[0]]
+            process = self._running[name]
+            process.stop()
+            data_folder = f"{self.config.state}/{name}-{time.monotonic_ns()}"
+            argv = [
+                f"{option}={data_folder}" if option.endswith("path") else argument
+                for argument in process.spec.argv
+                for option in [argument.partition("=")[0]]
             ]
-            self._start(replace(running.spec, argv=words))
+            self._start(replace(process.spec, argv=argv))
         self.receiver.notifications.clear()
         wait_until(lambda: is_reachable(self._running["Prometheus"].spec.ready_url))
 
     def inject_fault(self, targets: str, fault: str) -> None:
-        reply = control.send(
-            self.plan.state, {"do": "fault", "places": targets.split(), "fault": fault}
-        )
+        request = {"command": "inject", "targets": targets.split(), "fault": fault}
+        reply = control.send(self.config.state, request)
         assert "error" not in reply, reply
 
     def clear_fault(self, targets: str) -> None:
-        control.send(self.plan.state, {"do": "heal", "places": targets.split(), "fault": None})
+        request = {"command": "clear", "targets": targets.split(), "fault": None}
+        control.send(self.config.state, request)
 
     def drop_relay(self, pin: int) -> None:
-        """Move a relay as no order of PiRack's would: contacts are normally closed."""
-        control.send(self.plan.state, {"do": "drive", "pin": pin, "output": True, "high": True})
+        """Cut the power of a stack without an order. The contacts are normally closed."""
+        request = {"command": "set_pin", "pin": pin, "output": True, "high": True}
+        control.send(self.config.state, request)
 
     def stack_power(self, stack: str) -> str:
-        power: str = control.send(self.plan.state, {"do": "status"})["stacks"][stack]["power"]
+        status = control.send(self.config.state, {"command": "status"})
+        power: str = status["stacks"][stack]["power"]
         return power
 
     def get(self, path: str) -> Any:
-        return requests.get(f"{self.plan.controller_url}/api/v1.0/{path}", timeout=10).json()
+        return requests.get(f"{self.config.controller_url}/api/v1.0/{path}", timeout=10).json()
 
     def submit_order(self, stack: int, action: str) -> None:
-        """Have an operator's program order an action on a stack, and wait until it is done."""
-        answer = requests.post(
-            f"{self.plan.controller_url}/api/v1.0/stacks/execute",
+        """Submit an order for a stack with an operator token, and wait until it is done."""
+        response = requests.post(
+            f"{self.config.controller_url}/api/v1.0/stacks/execute",
             json={"id": stack, "action": action, "force": action != "power_on"},
             headers={"Authorization": f"Bearer {self.token}"},
             timeout=10,
         )
-        assert answer.status_code == 202, answer.text
-        wait_until(lambda: self.get(f"orders/{answer.json()['id']}")["state"] == "done")
+        assert response.status_code == 202, response.text
+        wait_until(lambda: self.get(f"orders/{response.json()['id']}")["state"] == "done")
 
     def firing_alerts(self) -> set[tuple[str, str]]:
-        """Return name and stack of all that fires by Prometheus, told or not."""
+        """Return name and stack of all alerts that fire in Prometheus."""
         alerts = requests.get(
-            f"http://127.0.0.1:{self.plan.prometheus_port}/api/v1/alerts", timeout=10
+            f"http://127.0.0.1:{self.config.prometheus_port}/api/v1/alerts", timeout=10
         ).json()["data"]["alerts"]
         return {
-            (each["labels"]["alertname"], each["labels"].get("stack", ""))
-            for each in alerts
-            if each["state"] == "firing"
+            (alert["labels"]["alertname"], alert["labels"].get("stack", ""))
+            for alert in alerts
+            if alert["state"] == "firing"
         }
 
     def close(self) -> None:
@@ -201,7 +207,7 @@ def is_reachable(url: str) -> bool:
 
 @contextmanager
 def running_alerting_rack(folder: Path) -> Iterator[AlertingRack]:
-    """Give a rack of which every rasp is up; all that was started ends with the block."""
+    """Yield a rack with all rasps up. Stop all its processes at the end of the block."""
     rack = AlertingRack(folder)
     try:
         rack.start()

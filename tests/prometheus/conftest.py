@@ -1,4 +1,4 @@
-"""A folder for Prometheus as the demo and the containers lay it out, and targets to put into it."""
+"""Fixtures: a configuration folder for Prometheus, and the documented target files."""
 
 import json
 import re
@@ -14,21 +14,21 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def make_prometheus_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
-    """Gives a new folder that Prometheus can be started in, with no target files yet."""
+    """Return a function that creates a configuration folder without target files."""
 
-    def lay_out() -> Path:
+    def make_folder() -> Path:
         home = tmp_path_factory.mktemp("prometheus")
         shutil.copy(ROOT / "prometheus" / "prometheus.yml", home)
         shutil.copytree(ROOT / "prometheus" / "rules", home / "rules")
         (home / "targets").mkdir()
         return home
 
-    return lay_out
+    return make_folder
 
 
 @pytest.fixture(scope="session")
 def documented_targets() -> dict[str, Any]:
-    """The content of each target file, by its name, as docs/prometheus.md shows it."""
+    """The example of each target file in docs/prometheus.md, by file name."""
     document = (ROOT / "docs" / "prometheus.md").read_text()
     examples = re.findall(
         r"^`(\w+\.json)`:\n\n```json\n(.*?)```$", document, re.MULTILINE | re.DOTALL

@@ -1,7 +1,7 @@
-"""What is told of what goes wrong: real Prometheus, real Alertmanager, real controller.
+"""Alerts of a virtual rack with real Prometheus, Alertmanager and controller.
 
-All faults of the first act are there at once, each in a stack of its own, so that the real times,
-five times faster, have to be waited for once: whoever asserts of a stack waits for all of them.
+The fixture `faulty_rack` injects all faults at once, each into its own stack, so that the tests
+wait for the durations, which are five times shorter, only once.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from tools.programs import find
 pytestmark = pytest.mark.timeout(300)
 
 FAULTY = {
-    "03": {"PiRackRaspDown"},  # 03-2 is dead
-    "05": {"PiRackStackGone"},  # its relay has dropped by itself
-    "07": {"PiRackRaspVeryHot", "PiRackRaspThrottled"},  # 07-4 is hot
-    "09": {"PiRackRaspExporterDown"},  # the exporter of 09-1 hangs
+    "03": {"PiRackRaspDown"},  # fault `dead` on 03-2
+    "05": {"PiRackStackDown"},  # its relay opened without an order
+    "07": {"PiRackRaspVeryHot", "PiRackRaspThrottled"},  # fault `hot` on 07-4
+    "09": {"PiRackRaspExporterDown"},  # fault `hang` on 09-1
 }
-OFF = "11"  # on purpose
+OFF = "11"  # switched off by an order
 PIN_OF_05 = 20
-AFTERWARDS = {"PiRackRaspThrottledSinceBoot", "PiRackRaspRebooted"}
+LASTING_ALERTS = {"PiRackRaspThrottledSinceBoot", "PiRackRaspRebooted"}
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,8 @@ def rack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlertingRack]:
 
 
 @pytest.fixture(scope="module")
-def faulty(rack: AlertingRack) -> AlertingRack:
-    """The rack when the first act is over."""
+def faulty_rack(rack: AlertingRack) -> AlertingRack:
+    """The rack after all expected notifications of the injected faults arrived."""
     rack.inject_fault("7/4", "hot")
     rack.inject_fault("3/2", "dead")
     rack.inject_fault("9/1", "hang")
@@ -48,69 +48,75 @@ def faulty(rack: AlertingRack) -> AlertingRack:
 
 
 @pytest.mark.parametrize("stack", FAULTY)
-def test_people_are_told_exactly_what_is_wrong_with_a_stack(
-    faulty: AlertingRack, stack: str
+def test_operators_receive_exactly_the_alerts_of_a_faulty_stack(
+    faulty_rack: AlertingRack, stack: str
 ) -> None:
-    assert faulty.receiver.alerts_of(stack) == FAULTY[stack]
+    assert faulty_rack.receiver.alerts_of(stack) == FAULTY[stack]
 
 
-def test_people_are_told_nothing_else(faulty: AlertingRack) -> None:
-    assert {message.stack for message in faulty.receiver.notifications} == set(FAULTY)
+def test_operators_receive_no_alerts_of_other_stacks(faulty_rack: AlertingRack) -> None:
+    stacks = {notification.stack for notification in faulty_rack.receiver.notifications}
+    assert stacks == set(FAULTY)
 
 
-def test_a_stack_that_is_off_on_purpose_is_told_to_nobody(faulty: AlertingRack) -> None:
-    assert faulty.stack_power(OFF) == "off"
-    assert ("PiRackStackPoweredOff", OFF) in faulty.firing_alerts()
-    assert faulty.receiver.alerts_of(OFF) == set()
-
-
-def test_the_stack_whose_relay_dropped_got_its_power_back_by_an_order_of_the_remedy(
-    faulty: AlertingRack,
+def test_operators_receive_no_alert_of_a_stack_that_was_switched_off(
+    faulty_rack: AlertingRack,
 ) -> None:
-    wait_until(lambda: faulty.get("orders?q=remedy")[0]["state"] == "done")
-    [order] = faulty.get("orders?q=remedy")
-    assert (order["who"], order["action"], order["targets"], order["result"]) == (
-        "remedy:PiRackStackGone",
+    assert faulty_rack.stack_power(OFF) == "off"
+    assert ("PiRackStackPoweredOff", OFF) in faulty_rack.firing_alerts()
+    assert faulty_rack.receiver.alerts_of(OFF) == set()
+
+
+def test_remediation_power_cycles_the_stack_whose_relay_opened(
+    faulty_rack: AlertingRack,
+) -> None:
+    wait_until(lambda: faulty_rack.get("orders?q=remediation")[0]["state"] == "done")
+    [order] = faulty_rack.get("orders?q=remediation")
+    assert (order["actor"], order["action"], order["targets"], order["result"]) == (
+        "remediation:PiRackStackDown",
         "power_cycle",
         ["05"],
         "ok",
     )
-    assert faulty.stack_power("05") == "on"
+    assert faulty_rack.stack_power("05") == "on"
 
 
-def test_the_controller_shows_what_fires_and_what_explains_it(faulty: AlertingRack) -> None:
-    def is_explained() -> dict[str, bool]:
-        return {each["name"]: each["is_inhibited"] for each in faulty.get("alerts")["alerts"]}
+def test_controller_lists_firing_and_inhibited_alerts(faulty_rack: AlertingRack) -> None:
+    def inhibited_by_name() -> dict[str, bool]:
+        alerts = faulty_rack.get("alerts")["alerts"]
+        return {alert["name"]: alert["is_inhibited"] for alert in alerts}
 
-    wait_until(lambda: "PiRackRaspHot" in is_explained())
-    explained = is_explained()
-    assert explained["PiRackRaspHot"] is True  # it is very hot
-    assert explained["PiRackRaspVeryHot"] is explained["PiRackRaspDown"] is False
-    assert not {"PiRackStackPoweredOff", "PiRackWatchdog"} & explained.keys()
-    shown = faulty.get("alerts")
-    assert shown["trouble"] == ""
-    assert shown["heard_at"] is not None  # the watchdog came through
+    wait_until(lambda: "PiRackRaspHot" in inhibited_by_name())
+    inhibited = inhibited_by_name()
+    assert inhibited["PiRackRaspHot"] is True  # by PiRackRaspVeryHot
+    assert inhibited["PiRackRaspVeryHot"] is inhibited["PiRackRaspDown"] is False
+    assert not {"PiRackStackPoweredOff", "PiRackWatchdog"} & inhibited.keys()
+    response = faulty_rack.get("alerts")
+    assert response["error"] == ""
+    assert response["watchdog_seen_at"] is not None
 
 
-def test_48_rasps_that_die_at_once_make_one_message_a_stack_and_the_controller_stays_up(
-    faulty: AlertingRack,
+def test_failure_of_all_48_rasps_sends_one_notification_per_stack(
+    faulty_rack: AlertingRack,
 ) -> None:
-    faulty.clear_fault("all")
-    faulty.submit_order(int(OFF), "power_on")
-    wait_until(lambda: faulty.get("rack")["states"]["up"] == 48, 60)
-    wait_until(lambda: {name for name, stack in faulty.firing_alerts() if stack} <= AFTERWARDS, 60)
-    faulty.reset_monitoring()
-    faulty.inject_fault("all", "dead")
+    faulty_rack.clear_fault("all")
+    faulty_rack.submit_order(int(OFF), "power_on")
+    wait_until(lambda: faulty_rack.get("rack")["states"]["up"] == 48, 60)
+    wait_until(
+        lambda: {name for name, stack in faulty_rack.firing_alerts() if stack} <= LASTING_ALERTS, 60
+    )
+    faulty_rack.reset_monitoring()
+    faulty_rack.inject_fault("all", "dead")
     stacks = {f"{number:02}" for number in range(1, 13)}
-    wait_until(lambda: stacks <= set(faulty.receiver.notification_counts), 60)
-    wait_until(lambda: ("PiRackRaspDown", "12") in faulty.firing_alerts(), 30)
-    assert set(faulty.receiver.notification_counts.values()) == {1}
-    assert {message.alert_names for message in faulty.receiver.notifications} == {
-        ("PiRackStackGone",)
+    wait_until(lambda: stacks <= set(faulty_rack.receiver.notification_counts), 60)
+    wait_until(lambda: ("PiRackRaspDown", "12") in faulty_rack.firing_alerts(), 30)
+    assert set(faulty_rack.receiver.notification_counts.values()) == {1}
+    assert {message.alert_names for message in faulty_rack.receiver.notifications} == {
+        ("PiRackStackDown",)
     }
-    assert faulty.get("rack")["states"]["down"] == 48
-    alerts = faulty.get("alerts")["alerts"]
-    gone = [alert for alert in alerts if alert["name"] == "PiRackStackGone"]
-    assert all("gone at once" in alert["remedy"] for alert in gone)
+    assert faulty_rack.get("rack")["states"]["down"] == 48
+    alerts = faulty_rack.get("alerts")["alerts"]
+    stack_alerts = [alert for alert in alerts if alert["name"] == "PiRackStackDown"]
+    assert all("stacks 01, 02" in alert["remediation"] for alert in stack_alerts)
     assert all(alert["is_inhibited"] for alert in alerts if alert["name"] == "PiRackRaspDown")
-    assert len(faulty.get("orders?q=remedy")) == 1
+    assert len(faulty_rack.get("orders?q=remediation")) == 1

@@ -1,4 +1,4 @@
-"""What the programs' own checkers say of the files in `prometheus/`."""
+"""Checks of the files in `prometheus/` with promtool, amtool and blackbox_exporter."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def run(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_promtool_accepts_the_configuration_with_the_documented_target_files_beside_it(
+def test_promtool_accepts_the_configuration_with_the_documented_target_files(
     make_prometheus_folder: Callable[[], Path], documented_targets: dict[str, Any]
 ) -> None:
     home = make_prometheus_folder()
@@ -47,7 +47,7 @@ def test_promtool_accepts_the_configuration_with_the_documented_target_files_bes
     assert "does not exist" not in checked.stdout, checked.stdout
 
 
-def test_the_controller_writes_the_target_files_as_documented(
+def test_controller_writes_the_documented_target_files(
     documented_targets: dict[str, Any],
 ) -> None:
     rasp = Rasp(3, 2, "b8:27:eb:23:03:02", IPv4Address("127.23.3.2"))
@@ -61,7 +61,7 @@ def test_the_controller_writes_the_target_files_as_documented(
     assert render(load(FILES.parent / "rack.toml"), {(3, 2): rasp}, services) == documented_targets
 
 
-def test_promtool_refuses_a_target_file_of_another_format(
+def test_promtool_rejects_a_target_file_with_another_format(
     make_prometheus_folder: Callable[[], Path],
 ) -> None:
     home = make_prometheus_folder()
@@ -77,18 +77,18 @@ def test_promtool_accepts_the_rules(rules: Path) -> None:
 
 
 @pytest.mark.parametrize("rule_tests", RULE_TESTS, ids=lambda path: path.name)
-def test_the_rules_keep_what_their_tests_say(rule_tests: Path) -> None:
+def test_rules_pass_their_tests(rule_tests: Path) -> None:
     tested = run("promtool", "test", "rules", rule_tests)
     assert tested.returncode == 0, tested.stdout
 
 
-def test_every_file_of_rules_has_a_file_of_tests() -> None:
+def test_every_rule_file_has_a_test_file() -> None:
     names = [path.name for path in RULES]
-    names.remove("thresholds.yml")  # plain numbers, which the others' tests use
+    names.remove("thresholds.yml")  # constants, covered by the tests of the other files
     assert names == [path.name for path in RULE_TESTS]
 
 
-def test_a_rule_with_another_threshold_fails_its_test(tmp_path: Path) -> None:
+def test_changing_a_threshold_fails_the_rule_tests(tmp_path: Path) -> None:
     for folder in ("rules", "tests"):
         shutil.copytree(FILES / folder, tmp_path / folder)
     thresholds = (FILES / "rules" / "thresholds.yml").read_text()
@@ -102,14 +102,14 @@ def test_blackbox_exporter_accepts_its_configuration() -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-def test_a_ping_that_times_out_still_answers_its_scrape() -> None:
+def test_ping_timeouts_are_shorter_than_the_scrape_timeout() -> None:
     scrape = yaml.safe_load((FILES / "prometheus.yml").read_text())["global"]["scrape_timeout"]
     modules = yaml.safe_load((FILES / "blackbox.yml").read_text())["modules"]
     for module in modules.values():
         assert int(module["timeout"].removesuffix("s")) < int(scrape.removesuffix("s"))
 
 
-def test_amtool_accepts_alertmanagers_configuration() -> None:
+def test_amtool_accepts_the_configuration() -> None:
     checked = run("amtool", "check-config", FILES / "alertmanager.yml")
     assert checked.returncode == 0, checked.stdout
 
@@ -117,16 +117,14 @@ def test_amtool_accepts_alertmanagers_configuration() -> None:
 @pytest.mark.parametrize(
     ("severity", "receiver"),
     [
-        ("critical", "controller,people"),
-        ("warning", "controller,people"),
-        ("page", "people"),  # of a rule that is not PiRack's
-        ("info", "controller,nobody"),
-        ("none", "nobody"),
+        ("critical", "controller,operators"),
+        ("warning", "controller,operators"),
+        ("page", "operators"),  # a rule that is not part of PiRack
+        ("info", "controller,blackhole"),
+        ("none", "blackhole"),
     ],
 )
-def test_people_are_told_what_they_should_look_at_and_nothing_else(
-    severity: str, receiver: str
-) -> None:
+def test_alerts_are_routed_by_severity(severity: str, receiver: str) -> None:
     labels = ["alertname=PiRackRaspDown", "rack=pirack", "stack=03", f"severity={severity}"]
     routed = run(
         "amtool", "config", "routes", "test", "--config.file", FILES / "alertmanager.yml", *labels
@@ -134,65 +132,65 @@ def test_people_are_told_what_they_should_look_at_and_nothing_else(
     assert routed.stdout.splitlines()[-1] == receiver
 
 
-def test_the_controller_waits_for_the_watchdog_and_nobody_else_hears_of_it() -> None:
+def test_watchdog_is_sent_to_the_controller_only() -> None:
     labels = ["alertname=PiRackWatchdog", "severity=none"]
     file = FILES / "alertmanager.yml"
     routed = run("amtool", "config", "routes", "test", "--config.file", file, *labels)
     assert routed.stdout.splitlines()[-1] == "controller"
 
 
-def test_nobody_outside_of_the_master_is_told_until_somebody_is_named() -> None:
+def test_default_configuration_sends_alerts_to_the_controller_only() -> None:
     receivers = yaml.safe_load((FILES / "alertmanager.yml").read_text())["receivers"]
-    by_name = {each["name"]: each for each in receivers}
+    by_name = {receiver["name"]: receiver for receiver in receivers}
     assert by_name.pop("controller")["webhook_configs"][0]["url"].startswith("http://127.0.0.1:")
-    assert list(by_name.values()) == [{"name": "nobody"}, {"name": "people"}]
+    assert list(by_name.values()) == [{"name": "blackhole"}, {"name": "operators"}]
 
 
-def test_what_explains_an_alert_has_time_to_arrive_before_it_is_told() -> None:
+def test_group_wait_lets_inhibiting_alerts_arrive_first() -> None:
     def routes(route: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield route
-        for each in route.get("routes", []):
-            yield from routes(route | {"routes": []} | each)
+        for child in route.get("routes", []):
+            yield from routes(route | {"routes": []} | child)
 
     tree = yaml.safe_load((FILES / "alertmanager.yml").read_text())["route"]
     for route in routes(tree):
-        if route["receiver"] == "people":
+        if route["receiver"] == "operators":
             assert int(route["group_wait"].removesuffix("s")) >= 30
             assert route["group_by"] == ["rack", "stack"]
 
 
-def test_amtool_accepts_every_receiver_of_the_documentation(tmp_path: Path) -> None:
+def test_amtool_accepts_every_documented_receiver(tmp_path: Path) -> None:
     document = (FILES.parent / "docs" / "alerts.md").read_text()
     configuration = (FILES / "alertmanager.yml").read_text()
     snippets = re.findall(r"^```yaml\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
-    receivers = [each for each in snippets if each.startswith("  - name: ")]
-    (route,) = (each for each in snippets if each.startswith("    - receiver: "))
+    receivers = [snippet for snippet in snippets if snippet.startswith("  - name: ")]
+    (route,) = (snippet for snippet in snippets if snippet.startswith("    - receiver: "))
     assert len(receivers) == 4
     for receiver in receivers:
-        mine = configuration
-        if receiver.startswith("  - name: people"):
-            mine = mine.replace("  - name: people\n", receiver)
+        if receiver.startswith("  - name: operators"):
+            edited = configuration.replace("  - name: operators\n", receiver)
         else:
-            mine = mine.replace("  routes:\n", f"  routes:\n{route}") + receiver
+            edited = configuration.replace("  routes:\n", f"  routes:\n{route}") + receiver
         file = tmp_path / "alertmanager.yml"
-        # url_file came with Alertmanager 0.26.
-        file.write_text(mine.replace("url_file: secrets/outside", "url: https://example.org"))
+        # Alertmanager before 0.26 does not support url_file.
+        file.write_text(edited.replace("url_file: secrets/watchdog", "url: https://example.org"))
         checked = run("amtool", "check-config", file)
         assert checked.returncode == 0, checked.stdout
 
 
-def test_time_runs_faster_in_the_demo_and_nothing_else_changes() -> None:
+def test_demo_shortens_durations_and_changes_nothing_else() -> None:
     for file in (FILES / "alertmanager.yml", *RULES):
         text = file.read_text()
-        patient, quick = yaml.safe_load(text), yaml.safe_load(shorten_durations(text, 6))
-        assert _without_durations(patient) == _without_durations(quick)
-    quick = yaml.safe_load(shorten_durations((FILES / "alertmanager.yml").read_text(), 6))["route"]
-    assert (quick["group_wait"], quick["group_interval"]) == ("5000ms", "50000ms")
+        original, shortened = yaml.safe_load(text), yaml.safe_load(shorten_durations(text, 6))
+        assert _without_durations(original) == _without_durations(shortened)
+    text = (FILES / "alertmanager.yml").read_text()
+    route = yaml.safe_load(shorten_durations(text, 6))["route"]
+    assert (route["group_wait"], route["group_interval"]) == ("5000ms", "50000ms")
 
 
 def _without_durations(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            key: _without_durations(each) for key, each in value.items() if key not in WAIT_KEYS
+            key: _without_durations(item) for key, item in value.items() if key not in WAIT_KEYS
         }
     return list(map(_without_durations, value)) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""What docs/many-racks.md has a master send, sent by a real Prometheus to another."""
+"""The remote_write example of docs/many-racks.md, with two real Prometheus servers."""
 
 import json
 import re
@@ -28,21 +28,26 @@ pirack_alias_success{alias="cpu_load1"} 1
 
 
 def configuration(**changes: Any) -> dict[str, Any]:
-    """PiRack's own with the page's lines in it, as the page says to write them."""
-    own: dict[str, Any] = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text())
-    added: dict[str, Any] = yaml.safe_load(REMOTE_WRITE_EXAMPLE)
-    own["global"] |= added.pop("global") | changes
-    return own | added
+    """Return PiRack's prometheus.yml with the example of the page added."""
+    base: dict[str, Any] = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text())
+    example: dict[str, Any] = yaml.safe_load(REMOTE_WRITE_EXAMPLE)
+    base["global"] |= example.pop("global") | changes
+    return base | example
 
 
-def test_promtool_takes_it_with_pirack_s_own(make_prometheus_folder: Callable[[], Path]) -> None:
+def sent_metrics_regex() -> str:
+    regex: str = configuration()["remote_write"][0]["write_relabel_configs"][0]["regex"]
+    return regex
+
+
+def test_promtool_accepts_the_example(make_prometheus_folder: Callable[[], Path]) -> None:
     home = make_prometheus_folder()
     (home / "prometheus.yml").write_text(yaml.safe_dump(configuration()))
     secret = home / "secrets" / "metrics"
     secret.parent.mkdir()
     secret.write_text("a password")
     promtool = find("promtool")
-    ended = subprocess.run(
+    result = subprocess.run(
         [promtool.path, "check", "config", home / "prometheus.yml"],
         env=promtool.environment,
         capture_output=True,
@@ -50,20 +55,20 @@ def test_promtool_takes_it_with_pirack_s_own(make_prometheus_folder: Callable[[]
         timeout=60,
         check=False,
     )
-    assert ended.returncode == 0, ended.stderr
+    assert result.returncode == 0, result.stderr
 
 
-def test_the_dashboard_of_all_racks_asks_for_nothing_else() -> None:
-    kept = re.compile(configuration()["remote_write"][0]["write_relabel_configs"][0]["regex"])
+def test_dashboard_of_all_racks_queries_only_sent_metrics() -> None:
+    sent_metrics = re.compile(sent_metrics_regex())
     text = (ROOT / "grafana" / "dashboards" / "pirack-racks.json").read_text()
-    asked = set(re.findall(r"rack_stack_slot:[a-z_:]+|pirack_[a-z0-9_]+|ALERTS", text))
-    queries = {name for name in asked if name != "pirack_"}
-    assert queries
-    assert [name for name in queries if not kept.fullmatch(name)] == []
+    names = set(re.findall(r"rack_stack_slot:[a-z_:]+|pirack_[a-z0-9_]+|ALERTS", text))
+    queried = {name for name in names if name != "pirack_"}
+    assert queried
+    assert [name for name in queried if not sent_metrics.fullmatch(name)] == []
 
 
-def test_every_series_in_the_list_is_one_that_pirack_has() -> None:
-    regex = configuration()["remote_write"][0]["write_relabel_configs"][0]["regex"]
+def test_every_metric_in_the_list_is_documented() -> None:
+    regex = sent_metrics_regex()
     documented = (ROOT / "docs" / "metrics.md").read_text()
     assert [
         name for name in regex.split("|") if name != "ALERTS" and f"`{name}`" not in documented
@@ -72,7 +77,7 @@ def test_every_series_in_the_list_is_one_that_pirack_has() -> None:
 
 @contextmanager
 def fake_exporter() -> Iterator[str]:
-    """Something that tells what a rasp's exporter tells."""
+    """Serve metrics of a rasp and yield the address."""
 
     class Exporter(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -122,43 +127,43 @@ def is_reachable(url: str) -> bool:
 
 
 def list_series(url: str) -> list[Mapping[str, str]]:
-    asked = requests.get(
+    response = requests.get(
         f"{url}/api/v1/series", params={"match[]": '{__name__!=""}'}, timeout=10
-    ).json()
-    found: list[Mapping[str, str]] = asked["data"]
-    return found
+    )
+    series: list[Mapping[str, str]] = response.json()["data"]
+    return series
 
 
-def test_only_what_is_in_the_list_arrives_and_tells_where_from(
+def test_remote_write_sends_only_listed_metrics_with_external_labels(
     make_prometheus_folder: Callable[[], Path], tmp_path: Path
 ) -> None:
     (tmp_path / "prometheus.yml").write_text("{}")
     home = make_prometheus_folder()
-    changed = configuration(scrape_interval="1s", scrape_timeout="1s", evaluation_interval="1s")
+    config = configuration(scrape_interval="1s", scrape_timeout="1s", evaluation_interval="1s")
     with (
         running_prometheus(tmp_path, "--web.enable-remote-write-receiver") as engine,
         fake_exporter() as rasp,
     ):
-        [sent] = changed["remote_write"]
-        del sent["basic_auth"]
-        sent["url"] = f"{engine}/api/v1/write"
-        (home / "prometheus.yml").write_text(yaml.safe_dump(changed))
-        place = {"rack": "room-5", "stack": "03", "slot": "2", "rasp": "03-2"}
+        [remote_write] = config["remote_write"]
+        del remote_write["basic_auth"]
+        remote_write["url"] = f"{engine}/api/v1/write"
+        (home / "prometheus.yml").write_text(yaml.safe_dump(config))
+        labels = {"rack": "room-5", "stack": "03", "slot": "2", "rasp": "03-2"}
         (home / "targets" / "rasp.json").write_text(
-            json.dumps([{"targets": [rasp], "labels": place}])
+            json.dumps([{"targets": [rasp], "labels": labels}])
         )
         with running_prometheus(home):
-            wanted = {
+            expected = {
                 "rack_stack_slot:pirack_rasp_state:max",
                 "pirack_cpu_temperature_celsius",
                 "pirack_alias_success",
             }
-            wait_until(lambda: wanted <= {each["__name__"] for each in list_series(engine)})
-            arrived = list_series(engine)
-    kept = re.compile(sent["write_relabel_configs"][0]["regex"])
-    assert [each for each in arrived if not kept.fullmatch(each["__name__"])] == []
+            wait_until(lambda: expected <= {each["__name__"] for each in list_series(engine)})
+            received = list_series(engine)
+    sent_metrics = re.compile(remote_write["write_relabel_configs"][0]["regex"])
+    assert [each for each in received if not sent_metrics.fullmatch(each["__name__"])] == []
     [temperature] = [
-        each for each in arrived if each["__name__"] == "pirack_cpu_temperature_celsius"
+        each for each in received if each["__name__"] == "pirack_cpu_temperature_celsius"
     ]
-    external = changed["global"]["external_labels"]
-    assert temperature == {"__name__": temperature["__name__"], **place, **external}
+    external = config["global"]["external_labels"]
+    assert temperature == {"__name__": temperature["__name__"], **labels, **external}

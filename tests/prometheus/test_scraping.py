@@ -1,6 +1,6 @@
-"""A real Prometheus and a real blackbox_exporter, with PiRack's files, over small real exporters.
+"""Real Prometheus and blackbox_exporter with PiRack's configuration and small exporters.
 
-The rack: 03-1 answers, at 65 °C; 03-2 is dead; stack 04 is off, and so is its 04-1.
+In the rack, 03-1 is up at 65 °C, 03-2 is down, and stack 04 with 04-1 is off.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ def rasp_labels(rasp: str) -> Labels:
 
 @contextlib.contextmanager
 def running_exporter(registry: CollectorRegistry, address: str = "127.0.0.1") -> Iterator[str]:
-    """Serve `registry` while in the block; gives ADDRESS:PORT."""
+    """Serve `registry` in the block. Yield ADDRESS:PORT."""
     server, thread = start_http_server(0, addr=address, registry=registry)
     try:
         yield f"{address}:{server.server_port}"
@@ -43,7 +43,7 @@ def running_exporter(registry: CollectorRegistry, address: str = "127.0.0.1") ->
 
 @contextlib.contextmanager
 def running_program(name: str, ready_url: str, folder: Path, *arguments: str) -> Iterator[None]:
-    """Run a program while in the block, which is entered once it answers at the URL `ready_url`."""
+    """Run a program in the block, after waiting until `ready_url` responds."""
     program = find(name)
     with (folder / f"{name}.log").open("w+") as log:
         process = subprocess.Popen(
@@ -82,31 +82,31 @@ class PrometheusServer:
         self.home = home
 
     def write_targets(self, name: str, groups: list[dict[str, object]]) -> None:
-        fresh = self.home / "targets" / f".{name}.new"
-        fresh.write_text(json.dumps(groups))
-        fresh.replace(self.home / "targets" / name)
+        temporary = self.home / "targets" / f".{name}.new"
+        temporary.write_text(json.dumps(groups))
+        temporary.replace(self.home / "targets" / name)
 
     def query(self, query: str, **parameters: str | float) -> list[tuple[Labels, float]]:
-        answer = requests.get(
+        response = requests.get(
             f"{self.url}/api/v1/query", params={"query": query, **parameters}, timeout=5
         ).json()
-        assert answer["status"] == "success", answer
-        return [(each["metric"], float(each["value"][1])) for each in answer["data"]["result"]]
+        assert response["status"] == "success", response
+        return [(each["metric"], float(each["value"][1])) for each in response["data"]["result"]]
 
     def wait_for(
         self, query: str, condition: Callable[[list[tuple[Labels, float]]], bool] = bool
     ) -> list[tuple[Labels, float]]:
-        """Ask until the answer is as wanted, by default until there is one."""
+        """Repeat a query until `condition` is true for its result, by default not empty."""
         deadline = time.monotonic() + 60
-        while not condition(seen := self.query(query)):
-            assert time.monotonic() < deadline, (query, seen)
+        while not condition(result := self.query(query)):
+            assert time.monotonic() < deadline, (query, result)
             time.sleep(0.25)
-        return seen
+        return result
 
 
 @pytest.fixture(scope="module")
 def prometheus(make_prometheus_folder: Callable[[], Path]) -> Iterator[PrometheusServer]:
-    """A Prometheus that was started before its target files were there."""
+    """A Prometheus server that was started before its target files existed."""
     home = make_prometheus_folder()
 
     rasp = CollectorRegistry()
@@ -175,7 +175,7 @@ def prometheus(make_prometheus_folder: Callable[[], Path]) -> Iterator[Prometheu
         yield prometheus
 
 
-def test_each_reading_of_a_rasp_says_where_the_rasp_is(prometheus: PrometheusServer) -> None:
+def test_metrics_of_a_rasp_have_its_location_as_labels(prometheus: PrometheusServer) -> None:
     [(labels, value)] = prometheus.wait_for("pirack_cpu_temperature_celsius")
     assert value == 65
     assert labels.pop("instance").startswith("127.23.3.1:")
@@ -186,13 +186,13 @@ def test_each_reading_of_a_rasp_says_where_the_rasp_is(prometheus: PrometheusSer
     }
 
 
-def test_an_alias_that_prints_a_place_does_not_move_its_rasp(prometheus: PrometheusServer) -> None:
+def test_alias_cannot_override_the_location_labels(prometheus: PrometheusServer) -> None:
     [(labels, _)] = prometheus.wait_for("pirack_own_reading")
     assert labels["stack"] == "03"
     assert labels["exported_stack"] == "99"
 
 
-def test_the_controllers_stacks_keep_their_rack(prometheus: PrometheusServer) -> None:
+def test_controller_metrics_keep_their_rack_label(prometheus: PrometheusServer) -> None:
     power = prometheus.wait_for("pirack_stack_power_state")
     assert {(labels["rack"], labels["stack"], value) for labels, value in power} == {
         ("pirack", "03", 1),
@@ -201,55 +201,55 @@ def test_the_controllers_stacks_keep_their_rack(prometheus: PrometheusServer) ->
     assert not any("exported_rack" in labels for labels, _ in power)
 
 
-def test_what_the_controller_counts_without_a_rack_gets_one(prometheus: PrometheusServer) -> None:
+def test_controller_metrics_without_a_rack_get_the_label(prometheus: PrometheusServer) -> None:
     [(labels, _)] = prometheus.wait_for("pirack_orders_total")
     assert labels["rack"] == "pirack"
 
 
-def test_a_ping_tells_the_rasp_that_answers_from_the_dead_one(prometheus: PrometheusServer) -> None:
-    prometheus.wait_for("probe_success", lambda seen: len(seen) == 3)
+def test_ping_succeeds_only_for_the_rasp_that_is_up(prometheus: PrometheusServer) -> None:
+    prometheus.wait_for("probe_success", lambda result: len(result) == 3)
     assert [
         (labels["rasp"], labels["instance"], value)
         for labels, value in prometheus.query('sort_desc(probe_success{job="ping",stack="03"})')
     ] == [("03-1", "127.23.3.1", 1), ("03-2", "127.23.3.2", 0)]
 
 
-def test_a_rasp_is_warm_down_or_off_on_purpose(prometheus: PrometheusServer) -> None:
-    wanted = {"03-1": 2, "03-2": 0, "04-1": 4}
+def test_state_rule_distinguishes_warm_down_and_off(prometheus: PrometheusServer) -> None:
+    expected = {"03-1": 2, "03-2": 0, "04-1": 4}
     states = prometheus.wait_for(
-        STATE, lambda seen: {labels.get("rasp"): value for labels, value in seen} == wanted
+        STATE, lambda result: {labels.get("rasp"): value for labels, value in result} == expected
     )
     assert {"__name__": STATE, **rasp_labels("03-1")} in [labels for labels, _ in states]
 
 
-def test_alerts_have_the_alertmanager_of_the_target_file(prometheus: PrometheusServer) -> None:
+def test_prometheus_uses_the_alertmanager_of_the_target_file(prometheus: PrometheusServer) -> None:
     url = f"{prometheus.url}/api/v1/alertmanagers"
     deadline = time.monotonic() + 30
-    while not (found := requests.get(url, timeout=5).json()["data"]["activeAlertmanagers"]):
+    while not (active := requests.get(url, timeout=5).json()["data"]["activeAlertmanagers"]):
         assert time.monotonic() < deadline
         time.sleep(0.25)
-    assert [each["url"] for each in found] == ["http://127.0.0.1:9093/api/v2/alerts"]
+    assert [each["url"] for each in active] == ["http://127.0.0.1:9093/api/v2/alerts"]
 
 
-def test_an_answer_can_be_kept_from_being_old(prometheus: PrometheusServer) -> None:
-    # The query of docs/prometheus.md; a minute from now stands for a Prometheus away for a minute.
+def test_last_over_time_limits_the_age_of_a_result(prometheus: PrometheusServer) -> None:
+    # The query of docs/prometheus.md. A time in the future simulates a minute without scrapes.
     prometheus.wait_for('up{job="rasp"}')
-    fresh = 'last_over_time(up{job="rasp"}[15s])'
+    limited = 'last_over_time(up{job="rasp"}[15s])'
     later = math.floor(time.time()) + 60
-    assert prometheus.query(fresh)
+    assert prometheus.query(limited)
     assert prometheus.query('up{job="rasp"}', time=later)
-    assert not prometheus.query(fresh, time=later)
+    assert not prometheus.query(limited, time=later)
 
 
-def test_a_rasp_joins_and_leaves_without_a_restart(prometheus: PrometheusServer) -> None:
-    prometheus.wait_for('up{job="rasp"}', lambda seen: len(seen) == 3)
-    before = json.loads((prometheus.home / "targets" / "rasp.json").read_text())
+def test_rasps_are_added_and_removed_without_a_restart(prometheus: PrometheusServer) -> None:
+    prometheus.wait_for('up{job="rasp"}', lambda result: len(result) == 3)
+    groups = json.loads((prometheus.home / "targets" / "rasp.json").read_text())
     registry = CollectorRegistry()
     Gauge("pirack_cpu_temperature_celsius", "", registry=registry).set(30)
     with running_exporter(registry, "127.23.3.3") as address:
         new: dict[str, object] = {"targets": [address], "labels": rasp_labels("03-3")}
-        prometheus.write_targets("rasp.json", [*before, new])
+        prometheus.write_targets("rasp.json", [*groups, new])
         prometheus.wait_for(f'{STATE}{{rasp="03-3"}} == 1')
-        prometheus.write_targets("rasp.json", before)
-        prometheus.wait_for(f'{STATE}{{rasp="03-3"}}', lambda seen: not seen)
+        prometheus.write_targets("rasp.json", groups)
+        prometheus.wait_for(f'{STATE}{{rasp="03-3"}}', lambda result: not result)
     assert len(prometheus.query('up{job="rasp"}')) == 3
