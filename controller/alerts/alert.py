@@ -1,15 +1,15 @@
-"""An alert, as the controller has it from Alertmanager."""
+"""An alert, as Alertmanager's API and webhook describe it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator
 
 
 class Severity(StrEnum):
-    """How bad an alert is, the worst first. `unknown`: a rule that is not PiRack's does not say."""
+    """Severity of an alert, most severe first. `unknown`: the rule is not one of PiRack's."""
 
     CRITICAL = "critical"
     WARNING = "warning"
@@ -19,11 +19,14 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert that fires.
+    """A firing alert.
 
-    `started_at` is in seconds since the epoch. `is_silenced`: somebody has silenced it by hand;
-    `is_inhibited`: another alert explains it. `remediation` tells in one line for people what the
-    controller did about it, or why it did not; empty where there is no remedy for it.
+    Attributes:
+        started_at: Start of the alert in seconds since the epoch.
+        is_silenced: Whether a user silenced it.
+        is_inhibited: Whether another alert suppresses it.
+        remediation: What the controller did about it, or why it did nothing. Empty if there is
+            no remediation for it.
     """
 
     fingerprint: str
@@ -36,28 +39,28 @@ class Alert:
 
     @property
     def name(self) -> str:
-        """Its name, such as `PiRackRaspDown`."""
+        """Name, such as `PiRackRaspDown`."""
         return self.labels.get("alertname", "")
 
     @property
     def severity(self) -> Severity:
-        """How bad it is."""
-        said = self.labels.get("severity")
-        return next((each for each in Severity if each == said), Severity.UNKNOWN)
+        """Severity of the alert."""
+        label = self.labels.get("severity")
+        return next((severity for severity in Severity if severity == label), Severity.UNKNOWN)
 
     @property
     def is_problem(self) -> bool:
-        """Whether it tells of a fault. Others explain alerts, or show that alerts get through."""
+        """Whether it reports a problem. The watchdog and inhibiting alerts do not."""
         return self.labels.get("severity") != "none"
 
     @property
     def occurrence(self) -> tuple[str, float]:
-        """What tells this time from any other time that the same alert has fired."""
+        """Identifier of this occurrence of the alert."""
         return self.fingerprint, self.started_at
 
 
 def _require_text(value: object) -> object:
-    """Refuse a time that is a number, which pydantic would take for seconds."""
+    """Reject numbers, which pydantic would parse as seconds."""
     if not isinstance(value, str):
         raise ValueError("not a time, such as 2026-11-24T20:00:00Z")  # noqa: TRY004 - pydantic's
     return value
@@ -67,7 +70,7 @@ _Time = Annotated[AwareDatetime, BeforeValidator(_require_text)]
 
 
 class AlertBody(BaseModel):
-    """What Alertmanager says of an alert, both when it is asked and when it tells.
+    """The fields of an alert that Alertmanager's API and webhook share.
 
     Source: https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml, and
     https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
@@ -76,4 +79,15 @@ class AlertBody(BaseModel):
     fingerprint: str
     labels: dict[str, str]
     annotations: dict[str, str]
-    startsAt: _Time  # noqa: N815 - Alertmanager's own word
+    startsAt: _Time  # noqa: N815 - name in the API
+
+
+class WebhookAlert(AlertBody):
+    """An alert of a webhook notification."""
+
+    status: Literal["firing", "resolved"]
+
+    @property
+    def alert(self) -> Alert:
+        """The alert without its status."""
+        return Alert(self.fingerprint, self.labels, self.annotations, self.startsAt.timestamp())

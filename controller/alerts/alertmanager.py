@@ -1,4 +1,4 @@
-"""The HTTP API of Alertmanager, as far as the controller asks it.
+"""A client of the HTTP API of Alertmanager.
 
 Source: https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
 """
@@ -7,16 +7,17 @@ import requests
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from controller.alerts.alert import Alert, AlertBody
+from rack.errors import PiRackError
 
 _TIMEOUT = 2.0
 
 
-class AlertmanagerUnavailableError(Exception):
-    """Alertmanager gave no answer that can be used; the text says why, for people."""
+class AlertmanagerUnavailableError(PiRackError):
+    """Alertmanager is unreachable, or returned an invalid response."""
 
 
 class _Status(BaseModel):
-    inhibitedBy: list[str]  # noqa: N815 - Alertmanager's own word
+    inhibitedBy: list[str]  # noqa: N815 - name in the API
     silencedBy: list[str]  # noqa: N815
 
 
@@ -28,37 +29,37 @@ _ALERTS: TypeAdapter[list[_ActiveAlert]] = TypeAdapter(list[_ActiveAlert])
 
 
 class Alertmanager:
-    """A client of one Alertmanager, at `ADDRESS:PORT`. Safe to be used by several threads."""
+    """A thread-safe client of one Alertmanager at `ADDRESS:PORT`."""
 
     def __init__(self, address: str) -> None:
         self.url = f"http://{address}"
 
     def alerts(self) -> list[Alert]:
-        """Return the alerts that fire now, those too that are silenced or explained by others.
+        """Return the firing alerts, including silenced and inhibited ones.
 
         Raises:
-            AlertmanagerUnavailable: no answer in time, or one that is not Alertmanager's.
+            AlertmanagerUnavailableError: If no valid response arrives in time.
         """
         try:
             response = requests.get(f"{self.url}/api/v2/alerts", timeout=_TIMEOUT)
             response.raise_for_status()
-            asked = _ALERTS.validate_json(response.content)
+            active_alerts = _ALERTS.validate_json(response.content)
         except requests.RequestException as error:
             raise AlertmanagerUnavailableError(
                 f"Alertmanager at {self.url} cannot be reached"
             ) from error
         except ValidationError as error:
             raise AlertmanagerUnavailableError(
-                f"{self.url} does not answer like Alertmanager"
+                f"{self.url} did not return an Alertmanager response"
             ) from error
         return [
             Alert(
-                fingerprint=each.fingerprint,
-                labels=each.labels,
-                annotations=each.annotations,
-                started_at=each.startsAt.timestamp(),
-                is_silenced=bool(each.status.silencedBy),
-                is_inhibited=bool(each.status.inhibitedBy),
+                fingerprint=alert.fingerprint,
+                labels=alert.labels,
+                annotations=alert.annotations,
+                started_at=alert.startsAt.timestamp(),
+                is_silenced=bool(alert.status.silencedBy),
+                is_inhibited=bool(alert.status.inhibitedBy),
             )
-            for each in asked
+            for alert in active_alerts
         ]

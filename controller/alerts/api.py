@@ -1,34 +1,34 @@
-"""The API's routes for alerts: those who look, and Alertmanager, which tells."""
+"""API routes of alerts and of Alertmanager's webhook."""
 
 from http import HTTPStatus
 
 from flask import Blueprint, Response
 
-from controller.alerts.notification import Notification
-from controller.alerts.schemas import AcceptedResponse, AlertsResponse
+from controller import API_PREFIX
+from controller.alerts.schemas import AcceptedResponse, AlertsResponse, Notification
 from controller.alerts.service import AlertService
 from controller.auth.access_control import requires_secret
 from controller.web.api import JSON_TYPE, json_response
-from controller.web.openapi import API_PREFIX, OpenApiDocument
+from controller.web.openapi import OpenApiDocument
 
 
 def blueprint(document: OpenApiDocument, alert_service: AlertService) -> Blueprint:
-    """Return the routes, declared in `document`."""
+    """Return the routes. Add them to `document`."""
     api = Blueprint("alerts", __name__, url_prefix=API_PREFIX)
 
     @api.get("/alerts")
     @document.read_endpoint("alerts", AlertsResponse)
     def list_alerts() -> Response:
-        """List the alerts that fire, the worst first."""
+        """List the firing alerts, most severe first."""
         return json_response(AlertsResponse.of(alert_service.firing.current()))
 
     @api.post("/alerts")
     @requires_secret(alert_service.secret)
     @document.write_endpoint("alerts", {HTTPStatus.OK: AcceptedResponse}, body_model=Notification)
-    def take_alerts(notification: Notification) -> Response:
-        """Take what Alertmanager tells by its webhook. The token is the secret that both share."""
-        alert_service.webhook.enqueue(notification)
-        answer = AcceptedResponse(alerts=len(notification.alerts))
-        return Response(answer.model_dump_json(), content_type=JSON_TYPE)
+    def receive_alerts(notification: Notification) -> Response:
+        """Receive a notification of Alertmanager. The bearer token is the shared secret."""
+        alert_service.webhook.enqueue(notification.alerts)
+        response = AcceptedResponse(alerts=len(notification.alerts))
+        return Response(response.model_dump_json(), content_type=JSON_TYPE)
 
     return api

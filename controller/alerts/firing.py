@@ -1,4 +1,4 @@
-"""The alerts that fire now, for pages and API."""
+"""List the firing alerts for the pages and the API."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -9,15 +9,17 @@ from controller.alerts.alertmanager import Alertmanager, AlertmanagerUnavailable
 from controller.alerts.received import ReceivedAlerts
 
 _WATCHDOG_TIMEOUT = 300.0
-"""Five times as long as the watchdog takes to come again: see prometheus/alertmanager.yml."""
+"""Five times the watchdog's repeat interval in prometheus/alertmanager.yml."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlertList:
-    """The alerts that fire, the worst first, and among equals the newest first.
+    """The firing alerts, most severe first, then newest first.
 
-    `error` says why they may be old, or not all; empty where all is well. `watchdog_seen_at` is when the
-    watchdog, which always fires, last came through: seconds since the epoch, None for never.
+    Attributes:
+        error: Reason why the list may be outdated or incomplete, or "".
+        watchdog_seen_at: Last arrival of the watchdog, an alert that always fires, in seconds
+            since the epoch. None if it never arrived.
     """
 
     alerts: tuple[Alert, ...]
@@ -26,13 +28,13 @@ class AlertList:
 
 
 class FiringAlerts:
-    """Asks Alertmanager what fires, and falls back on what it has told.
+    """Reader of the firing alerts.
 
     Args:
-        alertmanager: who knows.
-        received: what it has told.
-        remedies: returns what became of the remedies, in words, by the alert's episode.
-        clock: seconds since the epoch.
+        alertmanager: Client of Alertmanager.
+        received: Alerts received by webhook, used if Alertmanager is unavailable.
+        remediation_status: Returns the status of an alert's remediation.
+        clock: Returns seconds since the epoch.
     """
 
     def __init__(
@@ -50,32 +52,36 @@ class FiringAlerts:
         self._started_at = clock()
 
     def current(self) -> AlertList:
-        """Return what fires now; where Alertmanager is away, what it has told last."""
-        heard_at = self._received.watchdog_seen_at
+        """Return the firing alerts."""
+        watchdog_seen_at = self._received.watchdog_seen_at
         try:
-            alerts, trouble = self._alertmanager.alerts(), self._watchdog_error(heard_at)
+            alerts, error_text = self._alertmanager.alerts(), self._watchdog_error(watchdog_seen_at)
         except AlertmanagerUnavailableError as error:
-            alerts, trouble = self._received.firing(), f"{error}: this is what it has told last"
-        return AlertList(self._sorted(alerts), trouble, heard_at)
+            alerts, error_text = self._received.firing(), f"{error}: the list may be outdated"
+        return AlertList(self._sorted(alerts), error_text, watchdog_seen_at)
 
     def _watchdog_error(self, watchdog_seen_at: float | None) -> str:
         seconds = self._clock() - (watchdog_seen_at or self._started_at)
         if seconds < _WATCHDOG_TIMEOUT:
             return ""
         return (
-            f"Alertmanager has told the controller nothing for {seconds / 60:.0f} minutes, although"
-            " the watchdog always fires: see docs/runbooks/PiRackWatchdog.md"
+            f"Alertmanager has not sent the watchdog alert for {seconds / 60:.0f} minutes:"
+            " see docs/runbooks/PiRackWatchdog.md"
         )
 
     def _sorted(self, alerts: Iterable[Alert]) -> tuple[Alert, ...]:
-        order = list(Severity)
+        severities = list(Severity)
         return tuple(
             sorted(
                 (
-                    replace(each, remediation=self._remediation_status(each))
-                    for each in alerts
-                    if each.is_problem
+                    replace(alert, remediation=self._remediation_status(alert))
+                    for alert in alerts
+                    if alert.is_problem
                 ),
-                key=lambda each: (order.index(each.severity), -each.started_at, each.fingerprint),
+                key=lambda alert: (
+                    severities.index(alert.severity),
+                    -alert.started_at,
+                    alert.fingerprint,
+                ),
             )
         )

@@ -1,11 +1,10 @@
-"""What Alertmanager has told, as far as it still holds."""
+"""The firing alerts that Alertmanager sent to the webhook."""
 
 import threading
 import time
 from collections.abc import Callable, Iterable
 
-from controller.alerts.alert import Alert
-from controller.alerts.notification import WebhookAlert
+from controller.alerts.alert import Alert, WebhookAlert
 
 WATCHDOG_ALERT = "PiRackWatchdog"
 
@@ -13,10 +12,7 @@ _MAX_ALERTS = 10_000
 
 
 class ReceivedAlerts:
-    """The alerts that Alertmanager has told of and that are not over. Safe for several threads.
-
-    At most 10000 are kept, those told last.
-    """
+    """A thread-safe store of the most recently received firing alerts."""
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -25,25 +21,25 @@ class ReceivedAlerts:
         self._watchdog_seen_at: float | None = None
 
     def update(self, alerts: Iterable[WebhookAlert]) -> None:
-        """Remember what was told."""
+        """Store firing alerts and remove resolved ones."""
         with self._lock:
-            for told in alerts:
-                known = self._firing.pop(told.fingerprint, None)
-                if told.status == "firing":
-                    self._firing[told.fingerprint] = told.alert
-                elif known and known.started_at > told.startsAt.timestamp():
-                    self._firing[told.fingerprint] = known  # it was over, and fires anew
-                if told.alert.name == WATCHDOG_ALERT:
+            for received in alerts:
+                known = self._firing.pop(received.fingerprint, None)
+                if received.status == "firing":
+                    self._firing[received.fingerprint] = received.alert
+                elif known and known.started_at > received.startsAt.timestamp():
+                    self._firing[received.fingerprint] = known  # a newer occurrence still fires
+                if received.alert.name == WATCHDOG_ALERT:
                     self._watchdog_seen_at = self._clock()
             for oldest in list(self._firing)[:-_MAX_ALERTS]:
                 del self._firing[oldest]
 
     def firing(self) -> list[Alert]:
-        """Return the alerts that fire."""
+        """Return the firing alerts."""
         with self._lock:
             return list(self._firing.values())
 
     @property
     def watchdog_seen_at(self) -> float | None:
-        """When the watchdog, which always fires, was last told: seconds since the epoch."""
+        """Last arrival of the watchdog, in seconds since the epoch."""
         return self._watchdog_seen_at

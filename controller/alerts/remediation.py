@@ -1,12 +1,10 @@
-"""What the controller does about an alert by itself, where rack.toml allows it.
+"""Remediate alerts automatically, if rack.toml allows it.
 
-Two things alone. A stack of which nothing answers is power-cycled: nothing is left on it that could
-be shut down, or that a cut could harm. A rasp that answers ping and not its exporter is rebooted
-by SSH; where it does not answer SSH either, only its stack's power would help, and that would take
-its neighbours down: this is left to people.
+- A stack without a responding rasp is power-cycled. A power cut cannot harm its rasps any more.
+- A rasp that answers ping, but whose exporter is down, is rebooted over SSH. If SSH fails, too,
+  only a power cycle of its stack would help. It would affect other rasps, so operators decide.
 
-A remedy must not make a bad thing worse, so each wants to be sure that its own target is to blame:
-see `plan`.
+A remediation is skipped if the cause may be something else than its target. See `plan`.
 """
 
 import logging
@@ -18,46 +16,46 @@ from controller.alerts.alert import Alert
 from controller.orders.model import Order, OrderRequest
 from controller.orders.store import OrderFilter
 from controller.state.model import PowerState, RackState, RaspState, RaspStatus, StackState
-from rack.errors import RackError
-from rack.layout import RemediationSettings
+from rack.errors import PiRackError
+from rack.settings import RemediationSettings
 
-_ACTOR_PREFIX = "remedy:"
+_ACTOR_PREFIX = "remediation:"
 _CLIENT_ADDRESS = "alertmanager"
 _SECONDS_PER_HOUR = 3600.0
 _MAX_HUNG = 2
-_MAX_REMEMBERED = 10_000
+_MAX_STATUSES = 10_000
 
 _log = logging.getLogger(__name__)
 
 
 class OrderSubmitter(Protocol):
-    """As much of the orders as a remedy needs."""
+    """The methods of the order service that remediation uses."""
 
     def submit(self, request: OrderRequest, actor: str, client_address: str) -> Order:
-        """Take an order and begin with it; RackError where it is refused."""
+        """Submit an order. Raise `PiRackError` if it is rejected."""
 
     def list_recent(self, limit: int, order_filter: OrderFilter | None = None) -> list[Order]:
-        """Return the newest orders that fit."""
+        """Return the most recent orders that match."""
 
 
-class RemediationSkippedError(Exception):
-    """There is a remedy, and it would be wrong to use it now; the text says why, for people."""
+class RemediationSkippedError(PiRackError):
+    """A remediation exists, but must not be applied now."""
 
 
 def plan(alert: Alert, settings: RemediationSettings, state: RackState) -> OrderRequest | None:
-    """Return what to order about an alert, None where there is no remedy for it.
+    """Return the order that remediates an alert, or None if there is none.
 
     Args:
-        alert: it fires.
-        settings: what is allowed.
-        state: the rack as it is now: an alert is always a little old.
+        alert: A firing alert.
+        settings: Allowed remediations.
+        state: Current state of the rack. An alert may be outdated.
 
     Raises:
-        NotNow: it is not so any more, or something else than the target is to blame.
+        RemediationSkippedError: If the problem is gone, or the cause may be another one.
     """
     if alert.labels.get("rack") != state.rack.name:
         return None
-    if alert.name == "PiRackStackGone" and settings.power_cycle_dead_stack:
+    if alert.name == "PiRackStackDown" and settings.power_cycle_dead_stack:
         stack = next((s for s in state.stacks if s.stack.name == alert.labels.get("stack")), None)
         return _power_cycle(stack, state) if stack else None
     if alert.name == "PiRackRaspExporterDown" and settings.reboot_wedged_rasp:
@@ -69,15 +67,15 @@ def plan(alert: Alert, settings: RemediationSettings, state: RackState) -> Order
 def _power_cycle(stack: StackState, state: RackState) -> OrderRequest:
     _require_unreserved(stack)
     if not _is_down(stack):
-        raise RemediationSkippedError("the stack is not gone any more, or nobody can tell")
-    gone = [each.stack.name for each in state.stacks if _is_down(each)]
-    if len(gone) > 1:
+        raise RemediationSkippedError("the stack is no longer down, or its state is unknown")
+    down = [other.stack.name for other in state.stacks if _is_down(other)]
+    if len(down) > 1:
         raise RemediationSkippedError(
-            f"stacks {', '.join(gone)} are gone at once: more than a relay is to blame"
+            f"stacks {', '.join(down)} are down at the same time: they may have a common cause"
         )
     if not any(rasp.state is RaspStatus.UP for rasp in state.rasps):
         raise RemediationSkippedError(
-            "no rasp of any other stack answers: the network may be to blame"
+            "no rasp of another stack is up: the network may be the cause"
         )
     return OrderRequest("power_cycle", "stacks", (stack.stack.number,), force=True)
 
@@ -85,11 +83,11 @@ def _power_cycle(stack: StackState, state: RackState) -> OrderRequest:
 def _reboot(rasp: RaspState, state: RackState) -> OrderRequest:
     _require_unreserved(state.stacks[rasp.slot.stack - 1])
     if not _is_hung(rasp):
-        raise RemediationSkippedError("the rasp is not wedged any more, or nobody can tell")
-    wedged = [each.slot.name for each in state.rasps if _is_hung(each)]
-    if len(wedged) > _MAX_HUNG:
+        raise RemediationSkippedError("the rasp is no longer hung, or its state is unknown")
+    hung_count = sum(map(_is_hung, state.rasps))
+    if hung_count > _MAX_HUNG:
         raise RemediationSkippedError(
-            f"{len(wedged)} exporters do not answer at once: they, or their aliases, are to blame"
+            f"{hung_count} exporters are down at the same time: they may have a common cause"
         )
     return OrderRequest("reboot", "rasps", (rasp.slot.id,))
 
@@ -115,13 +113,13 @@ def _is_hung(rasp: RaspState) -> bool:
 
 
 class Remediation:
-    """Orders remedies, and remembers what became of each. To be called from one thread.
+    """Submits remediation orders, and stores the status of each. For use in one thread.
 
     Args:
-        settings: what is allowed.
-        orders: takes them.
-        state: how the rack is.
-        clock: seconds since the epoch.
+        settings: Allowed remediations.
+        orders: Order service.
+        state: Returns the current state of the rack.
+        clock: Returns seconds since the epoch.
     """
 
     def __init__(
@@ -140,13 +138,13 @@ class Remediation:
         self._handled: set[tuple[str, float]] = set()
 
     def status_text(self, alert: Alert) -> str:
-        """Return what became of the remedy for an alert; empty where there is none."""
+        """Return the status of an alert's remediation, or "" if there is none."""
         return self._status.get(alert.occurrence, "")
 
     def apply(self, alerts: Sequence[Alert]) -> None:
-        """Use the remedies that there are for alerts, each once for each time that one fires.
+        """Remediate alerts, once for each occurrence.
 
-        One that is not used now is tried again when Alertmanager tells of the alert again.
+        A skipped remediation is tried again when Alertmanager repeats the alert.
         """
         for alert in alerts:
             if alert.occurrence not in self._handled:
@@ -154,30 +152,29 @@ class Remediation:
 
     def _apply_to(self, alert: Alert) -> None:
         try:
-            wanted = plan(alert, self._settings, self._state())
-            if wanted is None:
+            request = plan(alert, self._settings, self._state())
+            if request is None:
                 return
             self._check_hourly_limit()
-            order = self._orders.submit(wanted, _ACTOR_PREFIX + alert.name, _CLIENT_ADDRESS)
-        except (RemediationSkippedError, RackError) as refusal:
-            self._set_status(alert, f"no remedy was used: {refusal}")
+            order = self._orders.submit(request, _ACTOR_PREFIX + alert.name, _CLIENT_ADDRESS)
+        except PiRackError as error:
+            self._set_status(alert, f"skipped: {error}")
         else:
             self._handled.add(alert.occurrence)
-            self._set_status(alert, f"order {order.id}: {wanted.action}")
+            self._set_status(alert, f"order {order.id}: {request.action}")
 
     def _check_hourly_limit(self) -> None:
-        newest = self._orders.list_recent(
+        orders = self._orders.list_recent(
             self._settings.max_per_hour, OrderFilter(text=_ACTOR_PREFIX)
         )
         since = self._clock() - _SECONDS_PER_HOUR
-        used = [
-            each
-            for each in newest
-            if each.actor.startswith(_ACTOR_PREFIX) and each.started_at > since
-        ]
-        if len(used) >= self._settings.max_per_hour:
+        count = sum(
+            order.actor.startswith(_ACTOR_PREFIX) and order.started_at > since for order in orders
+        )
+        if count >= self._settings.max_per_hour:
             raise RemediationSkippedError(
-                f"{len(used)} in the last hour are enough: somebody should look"
+                f"the limit of {self._settings.max_per_hour} remediation orders per hour is"
+                " reached: check the rack"
             )
 
     def _set_status(self, alert: Alert, text: str) -> None:
@@ -185,7 +182,7 @@ class Remediation:
             return
         _log.warning("%s of %s: %s", alert.name, _target_name(alert), text)
         self._status[alert.occurrence] = text
-        for oldest in list(self._status)[:-_MAX_REMEMBERED]:
+        for oldest in list(self._status)[:-_MAX_STATUSES]:
             del self._status[oldest]
             self._handled.discard(oldest)
 

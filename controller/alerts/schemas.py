@@ -1,16 +1,16 @@
-"""What the API tells of alerts."""
+"""API models of alerts, and of Alertmanager's webhook."""
 
-from typing import Self
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from controller.alerts.alert import Alert, Severity
+from controller.alerts.alert import Alert, Severity, WebhookAlert
 from controller.alerts.firing import AlertList
 from controller.web.models import ApiModel, example_config
 
 
 class AlertResponse(ApiModel):
-    """An alert that fires."""
+    """A firing alert."""
 
     model_config = example_config(
         fingerprint="c0ffee5ee5ee5ee5",
@@ -22,31 +22,32 @@ class AlertResponse(ApiModel):
         stack="03",
         rasp="03-2",
         labels={"alertname": "PiRackRaspDown", "rack": "pirack", "severity": "critical"},
-        began=1767225600.0,
+        started_at=1767225600.0,
         is_silenced=False,
         is_inhibited=False,
-        remedy="",
+        remediation="",
     )
 
-    fingerprint: str = Field(description="names the alert, as in Alertmanager")
+    fingerprint: str = Field(description="identifier in Alertmanager")
     name: str
     severity: Severity
     summary: str
     description: str
-    runbook_url: str = Field(description="its place in PiRack's source; empty if it has none")
-    stack: str | None = Field(description="the stack's number as labels have it, `03`")
-    rasp: str | None = Field(description="the rasp's name")
+    runbook_url: str = Field(description="path in PiRack's source; empty if there is none")
+    stack: str | None = Field(description="number of the stack as in labels, `03`")
+    rasp: str | None = Field(description="name of the rasp")
     labels: dict[str, str]
     started_at: float = Field(description="since the epoch")
-    is_silenced: bool = Field(description="whether somebody has silenced it by hand")
-    is_inhibited: bool = Field(description="whether another alert explains it")
+    is_silenced: bool = Field(description="whether a user silenced it")
+    is_inhibited: bool = Field(description="whether another alert suppresses it")
     remediation: str = Field(
-        description="what the controller did about it, or why not; empty where it has no remedy"
+        description="what the controller did about it, or why it did nothing; empty if there is no"
+        " remediation for it"
     )
 
     @classmethod
     def of(cls, alert: Alert) -> Self:
-        """Return what the API says of an alert."""
+        """Return the response for an alert."""
         return cls(
             fingerprint=alert.fingerprint,
             name=alert.name,
@@ -65,17 +66,17 @@ class AlertResponse(ApiModel):
 
 
 class AlertsResponse(ApiModel):
-    """The alerts that fire, the worst first."""
+    """The firing alerts, most severe first."""
 
     alerts: list[AlertResponse]
-    error: str = Field(description="why they may be old, or not all; empty where all is well")
+    error: str = Field(description="why the list may be outdated or incomplete; empty if it is not")
     watchdog_seen_at: float | None = Field(
-        description="when the watchdog, which always fires, last came through from Alertmanager"
+        description="last arrival of the watchdog, an alert that always fires, since the epoch"
     )
 
     @classmethod
     def of(cls, firing: AlertList) -> Self:
-        """Return what the API says of the alerts that fire."""
+        """Return the response for the firing alerts."""
         return cls(
             alerts=[AlertResponse.of(alert) for alert in firing.alerts],
             error=firing.error,
@@ -83,7 +84,16 @@ class AlertsResponse(ApiModel):
         )
 
 
-class AcceptedResponse(ApiModel):
-    """A message of Alertmanager's was taken."""
+class Notification(ApiModel):
+    """A notification of Alertmanager about one group of alerts. Other fields are ignored."""
 
-    alerts: int = Field(description="how many it told of")
+    model_config = ConfigDict(extra="ignore")
+
+    version: Literal["4"] = Field(description="version of the format")
+    alerts: list[WebhookAlert] = Field(max_length=100)  # alertmanager.yml sends 50 at most
+
+
+class AcceptedResponse(ApiModel):
+    """A notification was accepted."""
+
+    alerts: int = Field(description="number of alerts in it")

@@ -1,25 +1,25 @@
-"""The secret that Alertmanager and the controller share, in a file that both can read."""
+"""The secret that Alertmanager and the controller share, in a file."""
 
 from pathlib import Path
 
 from controller.auth.passwords import random_secret
 from rack import files
-from rack.errors import RackError
+from rack.errors import PiRackError
 
 _MIN_LENGTH = 20
 
 
-class SecretError(RackError):
-    """The shared secret cannot be had; the text names the file and the mend."""
+class SecretError(PiRackError):
+    """The shared secret cannot be read or created, or is invalid."""
 
 
 def load_or_create(path: Path) -> str:
-    """Return the secret in a file, which is made if it is not there.
+    """Return the secret in a file. Create the file if it does not exist.
 
-    It is made readable to the folder's group, so that Alertmanager may be another user.
+    The folder's group can read the file, so that Alertmanager can run as another user.
 
     Raises:
-        SecretError: the file cannot be read or made, or holds no secret.
+        SecretError: If the file cannot be read or created, or has no valid secret.
     """
     try:
         if not path.exists():
@@ -28,13 +28,13 @@ def load_or_create(path: Path) -> str:
             path.chmod(0o640)
         secret = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "not plain text"
+        reason = getattr(error, "strerror", None) or "not an ASCII file"
         raise SecretError(
-            f"--alerts-secret {path}: {why}: name a file that the controller can read, or may make"
+            f"--alerts-secret {path}: {reason}: use a file that the controller can read or create"
         ) from error
     if len(secret) < _MIN_LENGTH or not secret.isprintable() or " " in secret:
         raise SecretError(
-            f"--alerts-secret {path}: no secret of {_MIN_LENGTH} characters or more in it:"
-            " remove the file, and the controller makes one"
+            f"--alerts-secret {path}: the file needs a secret of at least {_MIN_LENGTH}"
+            " characters without spaces: delete it, and the controller creates a new one"
         )
     return secret

@@ -1,4 +1,4 @@
-"""All that the controller has to do with alerts, in one hand."""
+"""The alert components that the API and the pages use."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,7 @@ from controller.alerts.webhook import WebhookQueue
 
 @dataclass(frozen=True, slots=True)
 class AlertService:
-    """Where alerts are looked up (`firing`), and where they come in (`webhook`).
-
-    `secret` is what Alertmanager says to be let in.
-    """
+    """The firing alerts, the webhook, and the secret that Alertmanager sends to it."""
 
     firing: FiringAlerts
     webhook: WebhookQueue
@@ -24,16 +21,17 @@ class AlertService:
 
 
 def build(alertmanager: str, secret_path: Path, remediation: Remediation) -> AlertService:
-    """Return a desk; its webhook is still to be started.
+    """Return the alert service. Its webhook is not started.
 
     Args:
-        alertmanager: its `ADDRESS:PORT`.
-        secret_path: the file of the shared secret, which is made if it is not there.
-        remediation: what is done about alerts.
+        alertmanager: `ADDRESS:PORT` of Alertmanager.
+        secret_path: File of the shared secret. It is created if it does not exist.
+        remediation: Remediation of received alerts.
 
     Raises:
-        SecretError: there is no secret in the file, and none can be made.
+        SecretError: If the secret cannot be read or created.
     """
-    told = ReceivedAlerts()
-    alerts = FiringAlerts(Alertmanager(alertmanager), told, remediation.status_text)
-    return AlertService(alerts, WebhookQueue(told, remediation.apply), load_or_create(secret_path))
+    received = ReceivedAlerts()
+    firing = FiringAlerts(Alertmanager(alertmanager), received, remediation.status_text)
+    webhook = WebhookQueue(received, remediation.apply)
+    return AlertService(firing, webhook, load_or_create(secret_path))

@@ -1,12 +1,11 @@
-"""What Alertmanager tells is taken at once, and seen to in a thread of its own."""
+"""Queue Alertmanager notifications and process them in a background thread."""
 
 import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
 
-from controller.alerts.alert import Alert
-from controller.alerts.notification import Notification
+from controller.alerts.alert import Alert, WebhookAlert
 from controller.alerts.received import ReceivedAlerts
 from controller.errors import AlertQueueFullError
 
@@ -15,11 +14,11 @@ _log = logging.getLogger(__name__)
 
 
 class WebhookQueue:
-    """Remembers what Alertmanager tells, and has remedies tried. It runs from `start` to `close`.
+    """Queue of notifications and its thread, which runs from `start` to `close`.
 
     Args:
-        received: remembers.
-        remediate: is given the alerts of a message that fire, and may take its time.
+        received: Store of the received alerts.
+        remediate: Called with the firing alerts of each notification. May block.
     """
 
     def __init__(
@@ -27,38 +26,38 @@ class WebhookQueue:
     ) -> None:
         self._received = received
         self._remediate = remediate
-        self._queue: queue.Queue[Notification | None] = queue.Queue(_MAX_QUEUED)
+        self._queue: queue.Queue[Sequence[WebhookAlert] | None] = queue.Queue(_MAX_QUEUED)
         self._thread = threading.Thread(target=self._process, name="alerts")
 
     def start(self) -> None:
-        """Begin to see to what is told."""
+        """Start to process notifications."""
         self._thread.start()
 
     def close(self) -> None:
-        """Forget what waits, finish what is being seen to."""
+        """Discard queued notifications. Wait for the one in progress."""
         with self._queue.mutex:
             self._queue.queue.clear()
         self._queue.put(None)
         self._thread.join()
 
-    def enqueue(self, notification: Notification) -> None:
-        """Take a message; what it says is seen to later.
+    def enqueue(self, alerts: Sequence[WebhookAlert]) -> None:
+        """Queue the alerts of a notification.
 
         Raises:
-            AlertsClosed: too many wait already; Alertmanager is to come again.
+            AlertQueueFullError: If the queue is full. Alertmanager sends the notification again.
         """
         try:
-            self._queue.put_nowait(notification)
+            self._queue.put_nowait(alerts)
         except queue.Full as error:
             raise AlertQueueFullError(
-                "too many alerts are waiting: tell this one again later"
+                "too many notifications are queued: send this one again later"
             ) from error
 
     def _process(self) -> None:
-        while (notification := self._queue.get()) is not None:
-            self._received.update(notification.alerts)
-            firing = [told.alert for told in notification.alerts if told.status == "firing"]
+        while (alerts := self._queue.get()) is not None:
+            self._received.update(alerts)
+            firing = [received.alert for received in alerts if received.status == "firing"]
             try:
                 self._remediate(firing)
-            except Exception:  # noqa: BLE001 - whatever it was: the next message is seen to
-                _log.exception("the remedy for %s failed", [alert.name for alert in firing])
+            except Exception:  # noqa: BLE001 - a failure must not stop the thread
+                _log.exception("remediation of %s failed", [alert.name for alert in firing])

@@ -1,4 +1,4 @@
-"""Alerts in the API: what Alertmanager tells, who may tell, and what is shown."""
+"""Alerts: the API, the webhook and its secret."""
 
 import json
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from controller.alerts import secret
-from controller.alerts.alert import Alert
+from controller.alerts.alert import Alert, WebhookAlert
 from controller.alerts.alertmanager import Alertmanager
 from controller.alerts.firing import AlertList, FiringAlerts
-from controller.alerts.notification import Notification
 from controller.alerts.received import ReceivedAlerts
+from controller.alerts.schemas import Notification
 from controller.alerts.secret import SecretError
 from controller.alerts.webhook import WebhookQueue
 from controller.auth.access_control import AccessControl
@@ -31,7 +31,7 @@ UNREACHABLE_ALERTMANAGER = Alertmanager("127.0.0.1:1")
 def alert_json(
     name: str = "PiRackRaspDown", status: str = "firing", **fields: Any
 ) -> dict[str, Any]:
-    """An alert in Alertmanager's words, with more in it than the controller wants to know."""
+    """Return an alert in Alertmanager's format, with fields that the controller ignores."""
     return {
         "fingerprint": name.lower(),
         "status": status,
@@ -58,8 +58,12 @@ def webhook_message(*alerts: dict[str, Any], version: str = "4") -> dict[str, An
     }
 
 
+def webhook_alerts(*alerts: dict[str, Any]) -> list[WebhookAlert]:
+    return Notification.model_validate(webhook_message(*alerts)).alerts
+
+
 def receive_alerts(received: ReceivedAlerts, *alerts: dict[str, Any]) -> None:
-    received.update(Notification.model_validate(webhook_message(*alerts)).alerts)
+    received.update(webhook_alerts(*alerts))
 
 
 @contextmanager
@@ -84,95 +88,95 @@ def fake_alertmanager(status: int, text: str) -> Iterator[Alertmanager]:
 def current_alerts(
     alertmanager: Alertmanager, received: ReceivedAlerts | None = None, *, elapsed: float = 0.0
 ) -> AlertList:
-    """What is shown so many seconds after the start of the controller."""
+    """Return the alerts `elapsed` seconds after the start of the controller."""
     now = [1000.0]
-    alerts = FiringAlerts(
+    firing = FiringAlerts(
         alertmanager, received or ReceivedAlerts(), lambda _: "", clock=lambda: now[0]
     )
     now[0] += elapsed
-    return alerts.current()
+    return firing.current()
 
 
 def active_alert(**status: list[str]) -> dict[str, Any]:
-    silent: dict[str, list[str]] = {"inhibitedBy": [], "silencedBy": []}
-    return {"state": "active", **(silent | status)}
+    defaults: dict[str, list[str]] = {"inhibitedBy": [], "silencedBy": []}
+    return {"state": "active", **(defaults | status)}
 
 
-def test_the_worst_alert_is_shown_first_and_what_is_no_fault_not_at_all() -> None:
-    def alert(name: str, severity: str, **labels: str) -> dict[str, Any]:
+def test_alerts_are_sorted_by_severity_without_non_problems() -> None:
+    def severity_alert(name: str, severity: str, **labels: str) -> dict[str, Any]:
         labels |= {"alertname": name, "severity": severity}
         return alert_json(name, status="", labels=labels) | {"status": active_alert()}
 
     alerts = [
-        alert("Info", "info"),
-        alert("Watchdog", "none"),
-        alert("Warning", "warning"),
-        alert("Foreign", "page"),
-        alert("Critical", "critical"),
+        severity_alert("Info", "info"),
+        severity_alert("Watchdog", "none"),
+        severity_alert("Warning", "warning"),
+        severity_alert("Foreign", "page"),
+        severity_alert("Critical", "critical"),
     ]
     with fake_alertmanager(200, json.dumps(alerts)) as source:
-        names = [each.name for each in current_alerts(source).alerts]
+        names = [alert.name for alert in current_alerts(source).alerts]
     assert names == ["Critical", "Warning", "Info", "Foreign"]
 
 
-def test_an_alert_that_is_silent_says_why() -> None:
+def test_alert_is_marked_as_silenced_or_inhibited() -> None:
     alerts = [
         alert_json("Silenced") | {"status": active_alert(silencedBy=["a"])},
-        alert_json("Explained") | {"status": active_alert(inhibitedBy=["b"])},
+        alert_json("Inhibited") | {"status": active_alert(inhibitedBy=["b"])},
     ]
     with fake_alertmanager(200, json.dumps(alerts)) as source:
         firing = {
-            each.name: (each.is_silenced, each.is_inhibited)
-            for each in current_alerts(source).alerts
+            alert.name: (alert.is_silenced, alert.is_inhibited)
+            for alert in current_alerts(source).alerts
         }
-    assert firing == {"Silenced": (True, False), "Explained": (False, True)}
+    assert firing == {"Silenced": (True, False), "Inhibited": (False, True)}
 
 
-def test_without_alertmanager_what_it_has_told_last_is_shown_and_said_to_be_old() -> None:
-    told = ReceivedAlerts()
-    receive_alerts(told, alert_json("One"), alert_json("Two"))
-    receive_alerts(told, alert_json("Two", status="resolved"))
-    firing = current_alerts(UNREACHABLE_ALERTMANAGER, told)
+def test_received_alerts_are_listed_if_alertmanager_is_unavailable() -> None:
+    received = ReceivedAlerts()
+    receive_alerts(received, alert_json("One"), alert_json("Two"))
+    receive_alerts(received, alert_json("Two", status="resolved"))
+    firing = current_alerts(UNREACHABLE_ALERTMANAGER, received)
     assert [alert.name for alert in firing.alerts] == ["One"]
     assert firing.error == (
-        "Alertmanager at http://127.0.0.1:1 cannot be reached: this is what it has told last"
+        "Alertmanager at http://127.0.0.1:1 cannot be reached: the list may be outdated"
     )
 
 
 @pytest.mark.parametrize(
     ("status", "text"), [(200, "<html>"), (200, "[{}]"), (200, '{"alerts": []}'), (500, "[]")]
 )
-def test_what_is_no_answer_of_alertmanager_is_told(status: int, text: str) -> None:
+def test_invalid_alertmanager_response_is_reported(status: int, text: str) -> None:
     with fake_alertmanager(status, text) as source:
-        assert "this is what it has told last" in current_alerts(source).error
+        assert "the list may be outdated" in current_alerts(source).error
 
 
-def test_a_watchdog_that_does_not_come_any_more_is_told_after_five_minutes() -> None:
+def test_missing_watchdog_is_reported_after_five_minutes() -> None:
     with fake_alertmanager(200, "[]") as source:
         assert current_alerts(source, elapsed=299).error == ""
         assert current_alerts(source, elapsed=300).error.startswith(
-            "Alertmanager has told the controller nothing for 5 minutes"
+            "Alertmanager has not sent the watchdog alert for 5 minutes"
         )
-        told = ReceivedAlerts(clock=lambda: 1200.0)
-        receive_alerts(told, alert_json("PiRackWatchdog"))
-        assert current_alerts(source, told, elapsed=400).error == ""
-        assert current_alerts(source, told, elapsed=501).error != ""
+        received = ReceivedAlerts(clock=lambda: 1200.0)
+        receive_alerts(received, alert_json("PiRackWatchdog"))
+        assert current_alerts(source, received, elapsed=400).error == ""
+        assert current_alerts(source, received, elapsed=501).error != ""
 
 
-def test_an_alert_that_fires_anew_is_not_ended_by_the_end_of_the_former_time() -> None:
-    told = ReceivedAlerts()
-    receive_alerts(told, alert_json(startsAt="2026-11-24T21:00:00Z"))
-    receive_alerts(told, alert_json(status="resolved"))
-    assert len(told.firing()) == 1
+def test_late_resolution_does_not_remove_newer_occurrence() -> None:
+    received = ReceivedAlerts()
+    receive_alerts(received, alert_json(startsAt="2026-11-24T21:00:00Z"))
+    receive_alerts(received, alert_json(status="resolved"))
+    assert len(received.firing()) == 1
 
 
-def test_a_program_that_looks_gets_each_alert_with_its_words(
+def test_api_lists_alert_with_summary_and_labels(
     client: FlaskClient, received_alerts: ReceivedAlerts
 ) -> None:
     receive_alerts(received_alerts, alert_json())
-    answer = client.get("/api/v1.0/alerts").json
-    assert answer is not None
-    [alert] = answer["alerts"]
+    content = client.get("/api/v1.0/alerts").json
+    assert content is not None
+    [alert] = content["alerts"]
     assert (alert["name"], alert["summary"], alert["rasp"], alert["severity"]) == (
         "PiRackRaspDown",
         "03-2 is down",
@@ -186,29 +190,27 @@ def post_notification(client: FlaskClient, content: Any, token: str | None = ALE
     return client.post("/api/v1.0/alerts", json=content, headers=headers)
 
 
-def test_what_alertmanager_tells_is_taken_at_once_and_shown(
-    client: FlaskClient, received_alerts: ReceivedAlerts
-) -> None:
-    answer = post_notification(client, webhook_message(alert_json(), alert_json("Other")))
-    assert (answer.status_code, answer.json) == (200, {"alerts": 2})
+def test_webhook_accepts_notification(client: FlaskClient, received_alerts: ReceivedAlerts) -> None:
+    response = post_notification(client, webhook_message(alert_json(), alert_json("Other")))
+    assert (response.status_code, response.json) == (200, {"alerts": 2})
     wait_until(lambda: len(received_alerts.firing()) == 2)
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong", ALERTS_SECRET + "x", ALERTS_SECRET[:-1]])
-def test_nobody_tells_alerts_without_the_secret(
+def test_webhook_rejects_missing_or_wrong_secret(
     client: FlaskClient, received_alerts: ReceivedAlerts, access: AccessControl, token: str | None
 ) -> None:
-    answer = post_notification(client, webhook_message(alert_json()), token)
-    assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    response = post_notification(client, webhook_message(alert_json()), token)
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"].startswith("Bearer")
     assert received_alerts.firing() == []
     assert access.audit.list_recent(1)[0].event.result == "refused"
 
 
-def test_not_even_an_admins_token_opens_it_and_the_secret_opens_nothing_else(
+def test_webhook_rejects_api_token_and_api_rejects_webhook_secret(
     client: FlaskClient, access: AccessControl
 ) -> None:
-    token = access.tokens.add("boss", Role.ADMIN)
+    token = access.tokens.add("script", Role.ADMIN)
     assert post_notification(client, webhook_message(alert_json()), token).status_code == 401
     headers = {"Authorization": f"Bearer {ALERTS_SECRET}"}
     assert client.get("/api/v1.0/alerts", headers=headers).status_code == 401
@@ -225,54 +227,48 @@ def test_not_even_an_admins_token_opens_it_and_the_secret_opens_nothing_else(
         webhook_message(alert_json(labels={"alertname": 3})),
     ],
 )
-def test_what_is_no_message_of_alertmanager_is_refused_for_good(
+def test_webhook_rejects_invalid_notification_permanently(
     client: FlaskClient, content: Any
 ) -> None:
-    assert (
-        post_notification(client, content).status_code == 422
-    )  # Alertmanager tries 5xx again, not 4xx
+    # Alertmanager retries after 5xx, not after 4xx.
+    assert post_notification(client, content).status_code == 422
 
 
-def test_a_remedy_that_fails_or_takes_its_time_holds_up_no_message() -> None:
-    told, may_end = ReceivedAlerts(), Event()
+def test_slow_or_failing_remediation_does_not_block_notifications() -> None:
+    received, may_finish = ReceivedAlerts(), Event()
 
-    def remedy(alerts: object) -> None:
-        may_end.wait(10)
-        raise RuntimeError("a fault in the remedy")
+    def remediate(alerts: object) -> None:
+        may_finish.wait(10)
+        raise RuntimeError("remediation failed")
 
-    webhook = WebhookQueue(told, remedy)
+    webhook = WebhookQueue(received, remediate)
     webhook.start()
-    webhook.enqueue(Notification.model_validate(webhook_message(alert_json("One"))))
-    webhook.enqueue(Notification.model_validate(webhook_message(alert_json("Two"))))
-    may_end.set()
-    wait_until(lambda: len(told.firing()) == 2)
+    webhook.enqueue(webhook_alerts(alert_json("One")))
+    webhook.enqueue(webhook_alerts(alert_json("Two")))
+    may_finish.set()
+    wait_until(lambda: len(received.firing()) == 2)
     webhook.close()
 
 
-def test_messages_beyond_a_thousand_are_refused_for_now() -> None:
-    webhook = WebhookQueue(ReceivedAlerts(), lambda _: None)  # and it is not started
-    one = Notification.model_validate(webhook_message())
+def test_enqueue_rejects_notification_if_queue_is_full() -> None:
+    webhook = WebhookQueue(ReceivedAlerts(), lambda _: None)  # not started
     for _ in range(1000):
-        webhook.enqueue(one)
+        webhook.enqueue([])
     with pytest.raises(AlertQueueFullError):
-        webhook.enqueue(one)
+        webhook.enqueue([])
 
 
-def test_remedies_are_asked_for_what_fires_alone() -> None:
-    seen: list[Alert] = []
-    webhook = WebhookQueue(ReceivedAlerts(), seen.extend)
+def test_only_firing_alerts_are_remediated() -> None:
+    remediated: list[Alert] = []
+    webhook = WebhookQueue(ReceivedAlerts(), remediated.extend)
     webhook.start()
-    webhook.enqueue(
-        Notification.model_validate(
-            webhook_message(alert_json("One"), alert_json("Two", status="resolved"))
-        )
-    )
-    wait_until(lambda: seen)
+    webhook.enqueue(webhook_alerts(alert_json("One"), alert_json("Two", status="resolved")))
+    wait_until(lambda: remediated)
     webhook.close()
-    assert [alert.name for alert in seen] == ["One"]
+    assert [alert.name for alert in remediated] == ["One"]
 
 
-def test_the_secret_is_made_once_and_for_the_folders_group(tmp_path: Path) -> None:
+def test_secret_is_created_once_and_readable_for_group(tmp_path: Path) -> None:
     path = tmp_path / "secrets" / "alerts"
     first = secret.load_or_create(path)
     assert len(first) >= 32
@@ -280,8 +276,8 @@ def test_the_secret_is_made_once_and_for_the_folders_group(tmp_path: Path) -> No
     assert path.stat().st_mode & 0o777 == 0o640
 
 
-@pytest.mark.parametrize("text", ["", "short\n", "with blanks in it, and long enough\n", "ü" * 40])
-def test_a_file_that_holds_no_secret_is_refused_with_the_mend(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "short\n", "with spaces in it, and long enough\n", "ü" * 40])
+def test_invalid_secret_file_is_rejected_with_fix(tmp_path: Path, text: str) -> None:
     path = tmp_path / "alerts"
     path.write_text(text)
     with pytest.raises(SecretError, match=f"--alerts-secret {path}: .*: "):

@@ -1,4 +1,4 @@
-"""What the controller does about alerts by itself, and above all when it does not."""
+"""Automatic remediation of alerts, and the conditions that prevent it."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,12 +11,12 @@ from controller.errors import StackBusyError
 from controller.orders.model import Order, OrderRequest
 from controller.orders.store import OrderFilter
 from controller.state.model import PowerState, RackState, RaspStatus, StackState
-from rack.layout import RemediationSettings
+from rack.settings import RemediationSettings
 from tests.controller.fakes import FakeRackState
 
 ALL_ENABLED = RemediationSettings(power_cycle_dead_stack=True, reboot_wedged_rasp=True)
 STACK_DOWN = Alert(
-    "a1", {"alertname": "PiRackStackGone", "rack": "pirack", "stack": "03"}, {}, 1000.0
+    "a1", {"alertname": "PiRackStackDown", "rack": "pirack", "stack": "03"}, {}, 1000.0
 )
 RASP_HUNG = Alert(
     "b2",
@@ -35,7 +35,7 @@ def replace_stack(state: RackState, stack: int, **fields: Any) -> RackState:
 
 
 def with_dead_stacks(state: RackState, *stacks: int) -> RackState:
-    """The rack with all rasps of these stacks dead."""
+    """Return the rack with all rasps of these stacks down."""
     for number in stacks:
         rasps = tuple(
             replace(rasp, state=RaspStatus.DOWN, answers_ping=False)
@@ -46,7 +46,7 @@ def with_dead_stacks(state: RackState, *stacks: int) -> RackState:
 
 
 def with_hung_rasps(state: RackState, *names: str) -> RackState:
-    """The rack with these rasps answering ping alone."""
+    """Return the rack with these rasps hung: they answer ping, but their exporter is down."""
     stacks: list[StackState] = []
     for stack in state.stacks:
         rasps = (
@@ -64,12 +64,12 @@ def healthy_rack(rack_state: FakeRackState) -> RackState:
     return rack_state.read()
 
 
-def test_nothing_is_done_unless_rack_toml_allows_it(healthy_rack: RackState) -> None:
+def test_plan_requires_enabled_remediation(healthy_rack: RackState) -> None:
     assert plan(STACK_DOWN, RemediationSettings(), with_dead_stacks(healthy_rack, 3)) is None
     assert plan(RASP_HUNG, RemediationSettings(), with_hung_rasps(healthy_rack, "03-2")) is None
 
 
-def test_one_remedy_does_not_allow_the_other(healthy_rack: RackState) -> None:
+def test_remediations_are_enabled_separately(healthy_rack: RackState) -> None:
     assert (
         plan(
             STACK_DOWN,
@@ -88,19 +88,19 @@ def test_one_remedy_does_not_allow_the_other(healthy_rack: RackState) -> None:
     )
 
 
-def test_a_stack_that_is_gone_is_power_cycled_at_once(healthy_rack: RackState) -> None:
+def test_plan_power_cycles_dead_stack(healthy_rack: RackState) -> None:
     assert plan(STACK_DOWN, ALL_ENABLED, with_dead_stacks(healthy_rack, 3)) == POWER_CYCLE_REQUEST
 
 
-def test_a_wedged_rasp_is_rebooted_alone(healthy_rack: RackState) -> None:
+def test_plan_reboots_hung_rasp(healthy_rack: RackState) -> None:
     assert plan(RASP_HUNG, ALL_ENABLED, with_hung_rasps(healthy_rack, "03-2")) == REBOOT_REQUEST
 
 
-def test_no_other_alert_and_no_other_rack_has_a_remedy(healthy_rack: RackState) -> None:
-    other = replace(STACK_DOWN, labels={**STACK_DOWN.labels, "alertname": "PiRackRaspDown"})
-    elsewhere = replace(STACK_DOWN, labels={**STACK_DOWN.labels, "rack": "west"})
-    nowhere = replace(STACK_DOWN, labels={**STACK_DOWN.labels, "stack": "99"})
-    for alert in (other, elsewhere, nowhere):
+def test_plan_ignores_other_alerts_racks_and_unknown_stacks(healthy_rack: RackState) -> None:
+    other_alert = replace(STACK_DOWN, labels={**STACK_DOWN.labels, "alertname": "PiRackRaspDown"})
+    other_rack = replace(STACK_DOWN, labels={**STACK_DOWN.labels, "rack": "west"})
+    unknown_stack = replace(STACK_DOWN, labels={**STACK_DOWN.labels, "stack": "99"})
+    for alert in (other_alert, other_rack, unknown_stack):
         assert plan(alert, ALL_ENABLED, with_dead_stacks(healthy_rack, 3)) is None
 
 
@@ -110,26 +110,26 @@ def skip_reason(alert: Alert, state: RackState) -> str:
     return str(caught.value)
 
 
-def test_a_stack_is_left_alone_when_others_are_gone_too(healthy_rack: RackState) -> None:
+def test_power_cycle_is_skipped_if_several_stacks_are_down(healthy_rack: RackState) -> None:
     assert skip_reason(STACK_DOWN, with_dead_stacks(healthy_rack, 3, 7)).startswith(
-        "stacks 03, 07 are gone at once"
+        "stacks 03, 07 are down at the same time"
     )
 
 
-def test_a_stack_is_left_alone_when_nobody_shows_that_the_network_works(
+def test_power_cycle_is_skipped_if_no_other_stack_is_up(
     healthy_rack: RackState,
 ) -> None:
     now = with_dead_stacks(healthy_rack, 3)
     for number in (1, 2, *range(4, 13)):
         rasps = tuple(replace(rasp, state=RaspStatus.OFF) for rasp in now.stacks[number - 1].rasps)
         now = replace_stack(now, number, rasps=rasps, power=PowerState.OFF)
-    assert "the network may be to blame" in skip_reason(STACK_DOWN, now)
+    assert "the network may be the cause" in skip_reason(STACK_DOWN, now)
 
 
-def test_a_stack_is_left_alone_while_it_is_busy(healthy_rack: RackState) -> None:
-    now = replace_stack(with_dead_stacks(healthy_rack, 3), 3, busy="order 12: power_off")
+def test_remediation_is_skipped_while_stack_is_reserved(healthy_rack: RackState) -> None:
+    now = replace_stack(with_dead_stacks(healthy_rack, 3), 3, reserved_by="order 12: power_off")
     assert skip_reason(STACK_DOWN, now) == "stack 3 is busy with order 12: power_off"
-    now = replace_stack(with_hung_rasps(healthy_rack, "03-2"), 3, busy="install 4")
+    now = replace_stack(with_hung_rasps(healthy_rack, "03-2"), 3, reserved_by="install 4")
     assert skip_reason(RASP_HUNG, now) == "stack 3 is busy with install 4"
 
 
@@ -143,22 +143,22 @@ def test_a_stack_is_left_alone_while_it_is_busy(healthy_rack: RackState) -> None
     ],
     ids=str,
 )
-def test_a_stack_is_left_alone_when_one_rasp_of_it_lives_or_nobody_can_tell(
+def test_power_cycle_is_skipped_unless_all_rasps_are_known_to_be_down(
     healthy_rack: RackState, fields: dict[str, Any]
 ) -> None:
     now = with_dead_stacks(healthy_rack, 3)
     first, *others = now.stacks[2].rasps
     now = replace_stack(now, 3, rasps=(replace(first, **fields), *others))
-    assert "not gone any more" in skip_reason(STACK_DOWN, now)
+    assert "no longer down" in skip_reason(STACK_DOWN, now)
 
 
-def test_a_stack_that_is_off_by_now_stays_off(healthy_rack: RackState) -> None:
-    assert "not gone any more" in skip_reason(
+def test_power_cycle_is_skipped_if_stack_is_off(healthy_rack: RackState) -> None:
+    assert "no longer down" in skip_reason(
         STACK_DOWN, replace_stack(with_dead_stacks(healthy_rack, 3), 3, power=PowerState.OFF)
     )
 
 
-def test_a_rasp_is_left_alone_when_many_exporters_are_silent_at_once(
+def test_reboot_is_skipped_if_many_exporters_are_down(
     healthy_rack: RackState,
 ) -> None:
     assert (
@@ -166,21 +166,21 @@ def test_a_rasp_is_left_alone_when_many_exporters_are_silent_at_once(
         == REBOOT_REQUEST
     )
     now = with_hung_rasps(healthy_rack, "03-2", "07-1", "08-1")
-    assert skip_reason(RASP_HUNG, now).startswith("3 exporters do not answer at once")
+    assert skip_reason(RASP_HUNG, now).startswith("3 exporters are down at the same time")
 
 
-def test_a_rasp_that_answers_again_or_nothing_any_more_is_left_alone(
+def test_reboot_is_skipped_if_rasp_is_up_or_fully_down(
     healthy_rack: RackState,
 ) -> None:
-    assert "not wedged any more" in skip_reason(RASP_HUNG, healthy_rack)
-    assert "not wedged any more" in skip_reason(RASP_HUNG, with_dead_stacks(healthy_rack, 3))
+    assert "no longer hung" in skip_reason(RASP_HUNG, healthy_rack)
+    assert "no longer hung" in skip_reason(RASP_HUNG, with_dead_stacks(healthy_rack, 3))
 
 
 class FakeOrderSubmitter:
-    """Takes orders and does nothing about them."""
+    """Order service that stores orders without running them."""
 
     def __init__(self) -> None:
-        self.placed: list[Order] = []
+        self.submitted: list[Order] = []
         self.is_busy = False
         self.now = 2000.0
 
@@ -188,7 +188,7 @@ class FakeOrderSubmitter:
         if self.is_busy:
             raise StackBusyError(3, "order 12: power_off")
         order = Order(
-            id=len(self.placed) + 1,
+            id=len(self.submitted) + 1,
             request=request,
             targets=(),
             actor=actor,
@@ -196,11 +196,11 @@ class FakeOrderSubmitter:
             started_at=self.now,
             results=(),
         )
-        self.placed.insert(0, order)
+        self.submitted.insert(0, order)
         return order
 
     def list_recent(self, limit: int, order_filter: OrderFilter | None = None) -> list[Order]:
-        return self.placed[:limit]
+        return self.submitted[:limit]
 
 
 @pytest.fixture
@@ -211,60 +211,62 @@ def order_submitter() -> FakeOrderSubmitter:
 def make_remediation(
     orders: FakeOrderSubmitter, state: RackState, *, max_per_hour: int = 2
 ) -> Remediation:
-    rules = replace(ALL_ENABLED, max_per_hour=max_per_hour)
-    return Remediation(rules, orders, lambda: state, clock=lambda: orders.now)
+    settings = ALL_ENABLED.model_copy(update={"max_per_hour": max_per_hour})
+    return Remediation(settings, orders, lambda: state, clock=lambda: orders.now)
 
 
-def test_a_remedy_is_an_order_in_the_name_of_its_alert(
+def test_remediation_submits_order_with_alert_as_actor(
     order_submitter: FakeOrderSubmitter, healthy_rack: RackState
 ) -> None:
-    made = make_remediation(order_submitter, with_dead_stacks(healthy_rack, 3))
-    made.apply([STACK_DOWN])
-    [order] = order_submitter.placed
+    remediation = make_remediation(order_submitter, with_dead_stacks(healthy_rack, 3))
+    remediation.apply([STACK_DOWN])
+    [order] = order_submitter.submitted
     assert (order.request, order.actor, order.client_address) == (
         POWER_CYCLE_REQUEST,
-        "remedy:PiRackStackGone",
+        "remediation:PiRackStackDown",
         "alertmanager",
     )
-    assert made.status_text(STACK_DOWN) == "order 1: power_cycle"
+    assert remediation.status_text(STACK_DOWN) == "order 1: power_cycle"
 
 
-def test_an_alert_that_is_told_again_is_not_remedied_again(
+def test_occurrence_is_remediated_once(
     order_submitter: FakeOrderSubmitter, healthy_rack: RackState
 ) -> None:
-    made = make_remediation(order_submitter, with_dead_stacks(healthy_rack, 3))
-    made.apply([STACK_DOWN])
-    made.apply([STACK_DOWN, STACK_DOWN])
-    assert len(order_submitter.placed) == 1
-    made.apply([replace(STACK_DOWN, started_at=1900.0)])  # it was over, and fires anew
-    assert len(order_submitter.placed) == 2
+    remediation = make_remediation(order_submitter, with_dead_stacks(healthy_rack, 3))
+    remediation.apply([STACK_DOWN])
+    remediation.apply([STACK_DOWN, STACK_DOWN])
+    assert len(order_submitter.submitted) == 1
+    remediation.apply([replace(STACK_DOWN, started_at=1900.0)])  # resolved, and firing again
+    assert len(order_submitter.submitted) == 2
 
 
-def test_so_many_in_an_hour_are_enough_whatever_they_are_for(
+def test_max_per_hour_limits_all_remediations(
     order_submitter: FakeOrderSubmitter, healthy_rack: RackState
 ) -> None:
-    made = make_remediation(order_submitter, with_dead_stacks(healthy_rack, 3))
-    made.apply([replace(STACK_DOWN, started_at=each) for each in (1.0, 2.0, 3.0)])
-    assert len(order_submitter.placed) == 2
-    assert made.status_text(replace(STACK_DOWN, started_at=3.0)) == (
-        "no remedy was used: 2 in the last hour are enough: somebody should look"
+    remediation = make_remediation(order_submitter, with_dead_stacks(healthy_rack, 3))
+    remediation.apply(
+        [replace(STACK_DOWN, started_at=started_at) for started_at in (1.0, 2.0, 3.0)]
+    )
+    assert len(order_submitter.submitted) == 2
+    assert remediation.status_text(replace(STACK_DOWN, started_at=3.0)) == (
+        "skipped: the limit of 2 remediation orders per hour is reached: check the rack"
     )
     order_submitter.now += 3601
-    made.apply([replace(STACK_DOWN, started_at=3.0)])
-    assert len(order_submitter.placed) == 3
+    remediation.apply([replace(STACK_DOWN, started_at=3.0)])
+    assert len(order_submitter.submitted) == 3
 
 
-def test_what_others_ordered_does_not_count(
+def test_orders_of_users_do_not_count_towards_the_limit(
     order_submitter: FakeOrderSubmitter, healthy_rack: RackState
 ) -> None:
     order_submitter.submit(POWER_CYCLE_REQUEST, "otto", "127.0.0.1")
     make_remediation(order_submitter, with_dead_stacks(healthy_rack, 3), max_per_hour=1).apply(
         [STACK_DOWN]
     )
-    assert len(order_submitter.placed) == 2
+    assert len(order_submitter.submitted) == 2
 
 
-def test_a_restart_of_the_controller_does_not_begin_a_new_hour(
+def test_limit_includes_orders_before_a_restart(
     order_submitter: FakeOrderSubmitter, healthy_rack: RackState
 ) -> None:
     make_remediation(order_submitter, with_dead_stacks(healthy_rack, 3), max_per_hour=1).apply(
@@ -273,16 +275,16 @@ def test_a_restart_of_the_controller_does_not_begin_a_new_hour(
     make_remediation(order_submitter, with_dead_stacks(healthy_rack, 3), max_per_hour=1).apply(
         [STACK_DOWN]
     )
-    assert len(order_submitter.placed) == 1
+    assert len(order_submitter.submitted) == 1
 
 
-def test_a_remedy_that_is_refused_is_tried_again_when_the_alert_is_told_again(
+def test_rejected_remediation_is_retried_with_the_next_notification(
     order_submitter: FakeOrderSubmitter, healthy_rack: RackState
 ) -> None:
-    made = make_remediation(order_submitter, with_dead_stacks(healthy_rack, 3))
+    remediation = make_remediation(order_submitter, with_dead_stacks(healthy_rack, 3))
     order_submitter.is_busy = True
-    made.apply([STACK_DOWN])
-    assert made.status_text(STACK_DOWN).startswith("no remedy was used: stack 3 is busy")
+    remediation.apply([STACK_DOWN])
+    assert remediation.status_text(STACK_DOWN).startswith("skipped: stack 3 is busy")
     order_submitter.is_busy = False
-    made.apply([STACK_DOWN])
-    assert made.status_text(STACK_DOWN) == "order 1: power_cycle"
+    remediation.apply([STACK_DOWN])
+    assert remediation.status_text(STACK_DOWN) == "order 1: power_cycle"
