@@ -1,1 +1,1 @@
-"""What PiRack costs and how long it takes, beside its peers: one module a subject."""
+"""Benchmarks of PiRack and of comparable programs."""

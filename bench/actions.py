@@ -1,8 +1,8 @@
-"""How long an order on 48 rasps takes, beside the parallel shells clush and pdsh.
+"""Compare the duration of an order on 48 rasps with the parallel shells clush and pdsh.
 
-From a request to the controller's API to all results, by SSH. `python -m bench.actions` prints a
-table in Markdown, and ends with 1 if a bar is missed. Needs root: there is a real OpenSSH server at
-each of 48 addresses of loopback.
+Measures the time from the API request to all results over SSH. `python -m bench.actions` prints a
+table in Markdown, and exits with 1 if a target is missed. Requires root, because a real OpenSSH
+server listens on each of 48 loopback addresses.
 """
 
 import argparse
@@ -30,21 +30,21 @@ from rack.inventory import Inventory, Rasp
 from tests.controller.openssh_servers import create_host_key, loopback_prefix, running_sshds
 from tests.helpers.waiting import free_port, wait_until
 
-_FIRST_ORDER, _NEXT_ORDER = "PiRack, the first order", "PiRack, the next one"
+_FIRST_ORDER, _NEXT_ORDER = "PiRack, first order", "PiRack, next order"
 _CLUSH, _PDSH = "clush", "pdsh"
-_CLUSH_SHARED = "clush, connections shared and open"
+_CLUSH_SHARED = "clush, shared open connections"
 _TARGETS = {_FIRST_ORDER: 0.5, _NEXT_ORDER: 0.15}
 _ACTION = "sync"
 _POLL_SECONDS = 0.01
 _ACCEPTED = 202
 
-# The cheapest that sshd can be asked for: what Python costs is paid by each rasp on its own,
-# and 48 times on this machine.
+# The cheapest command. On a real rack, each rasp starts its own Python. Here, one machine would
+# start it 48 times.
 _FORCED_COMMAND = 'restrict,command="echo $SSH_ORIGINAL_COMMAND" '
 
 
 class OrderBenchmarkClient:
-    """A real controller, and a program that gives it orders."""
+    """A client that submits orders to a controller."""
 
     def __init__(self, url: str, token: str) -> None:
         self._api = f"{url}/api/v1.0"
@@ -52,48 +52,48 @@ class OrderBenchmarkClient:
         self._session.headers["Authorization"] = f"Bearer {token}"
 
     def is_ready(self) -> bool:
-        """Whether it serves already."""
+        """Return whether the controller responds."""
         with suppress(requests.ConnectionError):
             return self._session.get(f"{self._api}/orders", timeout=10).ok
         return False
 
     def run_order(self) -> None:
-        """Order the action on all rasps, and wait for all results."""
-        asked = self._session.post(
+        """Run the action on all rasps. Wait for all results."""
+        response = self._session.post(
             f"{self._api}/rack/execute", json={"action": _ACTION}, timeout=60
         )
-        if asked.status_code != _ACCEPTED:
-            raise ValueError(f"the order was not taken: {asked.status_code} {asked.text}")
-        order: dict[str, Any] = asked.json()
+        if response.status_code != _ACCEPTED:
+            raise ValueError(f"the order was rejected: {response.status_code} {response.text}")
+        order: dict[str, Any] = response.json()
         while order["state"] == "running":
             time.sleep(_POLL_SECONDS)
             order = self._session.get(f"{self._api}/orders/{order['id']}", timeout=60).json()
-        if {each["output"] for each in order["results"]} != {f"{_ACTION}\n"}:
-            raise ValueError(f"a rasp did not answer as it must: {order}")
+        if {result["output"] for result in order["results"]} != {f"{_ACTION}\n"}:
+            raise ValueError(f"unexpected output of a rasp: {order}")
 
 
 @contextmanager
 def running_controller(folder: Path, ssh_port: int, token: str) -> Iterator[OrderBenchmarkClient]:
-    """A controller without pins and without Prometheus, until the block is left."""
+    """Run a controller without relay pins and without Prometheus."""
     listen = f"127.0.0.1:{free_port()}"
-    nobody = f"127.0.0.1:{free_port()}"
+    unused_address = f"127.0.0.1:{free_port()}"
     command = [
         *(sys.executable, "-m", "controller", "--rack", "rack.toml"),
         *("--db", str(folder / "pirack.db"), "--targets", str(folder / "targets")),
         *("--listen", listen, "--ssh-port", str(ssh_port)),
-        *("--prometheus", f"http://{nobody}", "--blackbox", nobody),
+        *("--prometheus", f"http://{unused_address}", "--blackbox", unused_address),
     ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            serving = OrderBenchmarkClient(f"http://{listen}", token)
-            wait_until(serving.is_ready)
-            yield serving
+            client = OrderBenchmarkClient(f"http://{listen}", token)
+            wait_until(client.is_ready)
+            yield client
         finally:
             process.terminate()
 
 
 def measure(rounds: int) -> Mapping[str, float]:
-    """Return the seconds that each takes, medians of so many rounds."""
+    """Return the median seconds of each program."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         port = free_port()
@@ -106,8 +106,8 @@ def measure(rounds: int) -> Mapping[str, float]:
         Inventory(database).replace(rasps)
         token = Tokens(database).add("bench", Role.OPERATOR)
         options = ssh_options(folder / "ssh", port)
-        sharing = [f"ControlPath={folder}/%%h", "ControlMaster=auto", "ControlPersist=60"]
-        sharing_options = ssh_options(folder / "ssh", port, *sharing)
+        sharing_settings = [f"ControlPath={folder}/%%h", "ControlMaster=auto", "ControlPersist=60"]
+        sharing_options = ssh_options(folder / "ssh", port, *sharing_settings)
         shells = [
             clush(_CLUSH, addresses, options, _ACTION),
             pdsh(_PDSH, addresses, options, _ACTION),
@@ -120,18 +120,18 @@ def measure(rounds: int) -> Mapping[str, float]:
         shells[-1].run()
         seconds: dict[str, list[float]] = {}
 
-        def note(name: str, run: Callable[[], None]) -> None:
-            began = time.perf_counter()
+        def time_run(name: str, run: Callable[[], None]) -> None:
+            start = time.perf_counter()
             run()
-            seconds.setdefault(name, []).append(time.perf_counter() - began)
+            seconds.setdefault(name, []).append(time.perf_counter() - start)
 
         for _ in range(rounds):
-            with running_controller(folder, port, token) as serving:
-                note(_FIRST_ORDER, serving.run_order)
-                note(_NEXT_ORDER, serving.run_order)
+            with running_controller(folder, port, token) as client:
+                time_run(_FIRST_ORDER, client.run_order)
+                time_run(_NEXT_ORDER, client.run_order)
             for shell in shells:
-                note(shell.name, shell.run)
-    return {name: statistics.median(each) for name, each in seconds.items()}
+                time_run(shell.name, shell.run)
+    return {name: statistics.median(values) for name, values in seconds.items()}
 
 
 def _rasps() -> list[Rasp]:
@@ -148,7 +148,7 @@ def _rasps() -> list[Rasp]:
 
 
 def main() -> int:
-    """Run the command line; return the exit status."""
+    """Run the command line. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench.actions", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="default: %(default)s")
     seconds = measure(parser.parse_args().rounds)
@@ -156,18 +156,17 @@ def main() -> int:
     lines = [
         describe_machine(),
         "",
-        "| | seconds | of the faster shell's | bar |",
+        "| | seconds | relative to the faster shell | target |",
         "|---|---:|---:|---:|",
     ]
     missed = False
-    for name, each in seconds.items():
-        ratio = each / fastest
-        bar = _TARGETS.get(name)
-        is_missed = bar is not None and ratio > bar
+    for name, value in seconds.items():
+        ratio = value / fastest
+        target = _TARGETS.get(name)
+        is_missed = target is not None and ratio > target
         missed |= is_missed
-        lines.append(
-            f"| {name} | {each:.3f} | {ratio:.3f} | {bar or ''}{' MISSED' if is_missed else ''} |"
-        )
+        mark = " MISSED" if is_missed else ""
+        lines.append(f"| {name} | {value:.3f} | {ratio:.3f} | {target or ''}{mark} |")
     sys.stdout.write("\n".join(lines) + "\n")
     return 1 if missed else 0
 

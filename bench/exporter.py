@@ -1,6 +1,6 @@
-"""What a scrape costs: CPU, time and memory, beside what others take for the same values.
+"""Measure CPU, latency and memory of a scrape, for the exporter and comparable programs.
 
-`python -m bench.exporter` prints a table in Markdown, and ends with 1 if the exporter misses a bar.
+`python -m bench.exporter` prints a table in Markdown, and exits with 1 if a target is missed.
 """
 
 import argparse
@@ -31,7 +31,7 @@ _ROUND_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class ScrapeCost:
-    """What a scrape of a peer costs, medians of all rounds; memory is that after the last."""
+    """Medians of one scrape over all rounds. Memory is measured after the last round."""
 
     name: str
     cpu: float  # seconds
@@ -41,7 +41,7 @@ class ScrapeCost:
 
 
 def measure(rounds: int) -> list[ScrapeCost]:
-    """Scrape all peers in turn, `rounds` times, so that what disturbs one disturbs all."""
+    """Scrape all peers alternately, so that other load on the machine affects all of them."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         root = write_tree("pi4", folder / "root")
@@ -50,14 +50,14 @@ def measure(rounds: int) -> list[ScrapeCost]:
         latencies: dict[str, list[float]] = {peer.name: [] for peer in running}
         for _ in range(rounds):
             for peer in running:
-                before, scrapes = cpu_seconds(peer.pid), 0
+                cpu_before, scrapes = cpu_seconds(peer.pid), 0
                 end = time.monotonic() + _ROUND_SECONDS
                 while time.monotonic() < end:
-                    started = time.perf_counter()
+                    start = time.perf_counter()
                     peer.scrape()
-                    latencies[peer.name].append(time.perf_counter() - started)
+                    latencies[peer.name].append(time.perf_counter() - start)
                     scrapes += 1
-                cpus[peer.name].append((cpu_seconds(peer.pid) - before) / scrapes)
+                cpus[peer.name].append((cpu_seconds(peer.pid) - cpu_before) / scrapes)
         memory = {peer.name: measure_usage(peer.pid) for peer in running}
     return [
         ScrapeCost(
@@ -72,9 +72,9 @@ def measure(rounds: int) -> list[ScrapeCost]:
 
 
 def markdown_table(costs: list[ScrapeCost]) -> str:
-    """The costs as a table in Markdown."""
+    """Return the costs as a table in Markdown."""
     lines = [
-        "| | CPU a scrape | latency | memory (PSS) | memory (RSS) |",
+        "| | CPU per scrape | latency | memory (PSS) | memory (RSS) |",
         "|---|---:|---:|---:|---:|",
     ]
     lines += [
@@ -86,18 +86,18 @@ def markdown_table(costs: list[ScrapeCost]) -> str:
 
 
 def ratios_and_targets(costs: list[ScrapeCost]) -> list[tuple[str, float, float]]:
-    """What is asked of the exporter: a name, the ratio reached, and the bar."""
+    """Return name, measured ratio and target of each requirement."""
     ours, reading, node, zabbix, _ = costs
     return [
-        ("CPU, of zabbix_agentd's", ours.cpu / zabbix.cpu, 0.10),
-        ("CPU, of node_exporter's", ours.cpu / node.cpu, 0.40),
-        ("latency, of reading alone", ours.latency / reading.latency, 2.0),
-        ("memory (PSS), of node_exporter's", ours.pss / node.pss, 1.0),
+        ("CPU, relative to zabbix_agentd", ours.cpu / zabbix.cpu, 0.10),
+        ("CPU, relative to node_exporter", ours.cpu / node.cpu, 0.40),
+        ("latency, relative to prometheus_client + open()", ours.latency / reading.latency, 2.0),
+        ("memory (PSS), relative to node_exporter", ours.pss / node.pss, 1.0),
     ]
 
 
 def describe_machine() -> str:
-    """This machine in a line."""
+    """Return a description of this machine in one line."""
     info = Path("/proc/cpuinfo").read_text()
     models = [line.split(": ")[1] for line in info.splitlines() if line.startswith("model name")]
     return (
@@ -107,15 +107,17 @@ def describe_machine() -> str:
 
 
 def main() -> int:
-    """Run the command line; return the exit status."""
+    """Run the command line. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench.exporter", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="default: %(default)s")
     costs = measure(parser.parse_args().rounds)
     lines = [describe_machine(), "", markdown_table(costs), ""]
     missed = False
-    for name, ratio, bar in ratios_and_targets(costs):
-        missed |= ratio > bar
-        lines.append(f"- {name}: {ratio:.3f} (bar {bar:g}){' MISSED' if ratio > bar else ''}")
+    for name, ratio, target in ratios_and_targets(costs):
+        missed |= ratio > target
+        lines.append(
+            f"- {name}: {ratio:.3f} (target {target:g}){' MISSED' if ratio > target else ''}"
+        )
     sys.stdout.write("\n".join(lines) + "\n")
     return 1 if missed else 0
 

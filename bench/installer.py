@@ -1,7 +1,8 @@
-"""How long an install looks for its rasps, and how right it is: in simulated time.
+"""Measure duration and accuracy of the discovery strategies in simulated time.
 
-`python -m bench.installer` prints a table in Markdown, and ends with 1 if a bar is missed: `cut`
-must put nobody into a wrong stack, and take at most 0.35 of the first PiRack's time for 12 stacks.
+`python -m bench.installer` prints a table in Markdown, and exits with 1 if a target is missed:
+`cut` must place no rasp in a wrong stack, and take at most 0.35 of the first PiRack's time for 12
+stacks.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from tests.dhcp_installer.original_strategy import OriginalStrategy
 from tests.dhcp_installer.simulated_rack import FAULTS, SimulatedRack, healthy_pis
 
 STRATEGIES: dict[str, type[Strategy]] = {
-    "first PiRack's": OriginalStrategy,
+    "first PiRack": OriginalStrategy,
     "`one-by-one`": SwitchOnEach,
     "`cut`": SwitchOffEach,
 }
@@ -28,46 +29,51 @@ _TARGET_STACKS = 12
 
 @dataclass(frozen=True)
 class TrialResult:
-    """Means over all trials; `seconds` are simulated ones, the others numbers of rasps."""
+    """Means over all trials: simulated seconds, and numbers of rasps."""
 
     seconds: float
     misplaced: float
-    unplaced: float  # alive, and not placed
+    unplaced: float  # without dead rasps
 
 
 def run_trials(strategy: type[Strategy], fault: str, stacks: int, trials: int) -> TrialResult:
-    """Let a strategy discover racks of so many stacks, one a seed."""
-    seconds, wrong, lost = [], 0, 0
+    """Run a strategy on simulated racks, one per seed."""
+    seconds, misplaced, unplaced = [], 0, 0
     for seed in range(trials):
         random = Random(seed)  # noqa: S311 - a simulation, not a secret
         pis = healthy_pis(stacks, _SLOTS)
         FAULTS[fault](pis, random)
         rack = SimulatedRack(pis, random)
-        findings = rack.discover(strategy(dict.fromkeys(range(1, stacks + 1), _SLOTS)))
+        result = rack.discover(strategy(dict.fromkeys(range(1, stacks + 1), _SLOTS)))
         seconds.append(rack.now)
-        placed = {mac: stack for stack, macs in findings.stacks.items() for mac in macs}
-        wrong += sum(rack.actual_stacks[mac] != stack for mac, stack in placed.items())
-        lost += sum(not pi.is_dead and pi.mac not in placed for pi in pis)
-    return TrialResult(statistics.mean(seconds), wrong / trials, lost / trials)
+        placed = {mac: stack for stack, macs in result.stacks.items() for mac in macs}
+        misplaced += sum(rack.actual_stacks[mac] != stack for mac, stack in placed.items())
+        unplaced += sum(not pi.is_dead and pi.mac not in placed for pi in pis)
+    return TrialResult(statistics.mean(seconds), misplaced / trials, unplaced / trials)
 
 
 def main() -> int:
-    """Run the command line; return the exit status."""
+    """Run the command line. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench.installer", description=__doc__)
     parser.add_argument("--trials", type=int, default=300, help="default: %(default)s")
     trials = parser.parse_args().trials
-    heads = "".join(f" {name} |" for name in STRATEGIES)
-    lines = [f"| stacks | fault |{heads} `cut`, of the first's |", "|---:|---|" + "---:|" * 4]
+    headers = "".join(f" {name} |" for name in STRATEGIES)
+    lines = [
+        f"| stacks | fault |{headers} `cut`, relative to the first |",
+        "|---:|---|" + "---:|" * 4,
+    ]
     missed = False
     for stacks in (12, 48):
         for fault in FAULTS:
-            outcomes = [run_trials(each, fault, stacks, trials) for each in STRATEGIES.values()]
-            first, _, cut = outcomes
+            results = [
+                run_trials(strategy, fault, stacks, trials) for strategy in STRATEGIES.values()
+            ]
+            first, _, cut = results
             ratio = cut.seconds / first.seconds
             missed |= cut.misplaced > 0 or (stacks == _TARGET_STACKS and ratio > _TARGET_RATIO)
             cells = "".join(
-                f" {each.seconds:.0f} s, {each.misplaced:.2f}, {each.unplaced:.2f} |"
-                for each in outcomes
+                f" {result.seconds:.0f} s, {result.misplaced:.2f}, {result.unplaced:.2f} |"
+                for result in results
             )
             lines.append(f"| {stacks} | {fault} |{cells} {ratio:.2f} |")
     sys.stdout.write("\n".join(lines) + "\n")

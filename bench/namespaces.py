@@ -1,8 +1,8 @@
-"""How long a rack of network namespaces takes to come up, and to be installed: real programs.
+"""Measure power on and install of a rack of network namespaces with real programs.
 
-`python -m bench.namespaces` prints two tables in Markdown, and ends with 1 if a bar is missed: 48
-rasps that boot in no time must all answer within 5 s, and an install by `cut` must put nobody into
-a wrong stack and take half as long as one by `one-by-one`, or less. It needs root.
+`python -m bench.namespaces` prints two tables in Markdown, and exits with 1 if a target is missed:
+48 rasps without boot time must all respond within 5 s. An install with `cut` must place no rasp in
+a wrong stack, and take at most half the time of `one-by-one`. Requires root.
 """
 
 import os
@@ -29,7 +29,7 @@ _POWER_ON_TARGET = 5.0
 _INSTALL_RATIO_TARGET = 0.5
 _ROUNDS = 5
 _TIMEOUT_SECONDS = 60.0
-# A sixth of real times, but for the cut: pings take theirs.
+# A sixth of real times, except for the cut, which is limited by the duration of pings.
 _BOOT_SECONDS = 6.0
 _SCALED_INSTALL_TABLE = """
 [install]
@@ -45,7 +45,7 @@ _FAULTS = {
 
 @dataclass(frozen=True)
 class InstallMeasurement:
-    """An install's time, and how many rasps it put into a wrong stack, or into none."""
+    """Duration of an install, and its numbers of misplaced and unplaced rasps."""
 
     seconds: float
     misplaced: int
@@ -53,92 +53,92 @@ class InstallMeasurement:
 
 
 def wait_until_all_answer(rack: NamespaceRackProcess) -> float:
-    """Return the seconds until each rasp has answered a ping, by SSH and as an exporter."""
-    began = time.monotonic()
+    """Return the seconds until ping, SSH and exporter of each rasp respond."""
+    start = time.monotonic()
     addresses = [str(slot.address) for slot in rack.layout.slots]
-    ways: list[tuple[Callable[[str], object], set[str]]] = [
+    checks: list[tuple[Callable[[str], object], set[str]]] = [
         (rack.answers_ssh, set(addresses)),
         (rack.scrape, set(addresses)),
     ]
-    unpinged = {IPv4Address(each) for each in addresses}
+    unpinged = {IPv4Address(address) for address in addresses}
     with rack.in_master_network():
         icmp = make_pinger("icmp")
     with ThreadPoolExecutor(8) as pool:
-        while unpinged or any(waiting for _, waiting in ways):
+        while unpinged or any(pending for _, pending in checks):
             unpinged -= icmp.ping(unpinged, 0.05)
-            for way, waiting in ways:
-                asked = sorted(waiting)
-                answers = zip(asked, pool.map(way, asked), strict=True)
-                waiting -= {address for address, is_there in answers if is_there}
-            if time.monotonic() - began > _TIMEOUT_SECONDS:
-                raise SystemExit(f"not all answer after {_TIMEOUT_SECONDS:.0f} s")
+            for check, pending in checks:
+                checked = sorted(pending)
+                results = zip(checked, pool.map(check, checked), strict=True)
+                pending -= {address for address, is_responding in results if is_responding}
+            if time.monotonic() - start > _TIMEOUT_SECONDS:
+                raise SystemExit(f"not all rasps respond after {_TIMEOUT_SECONDS:.0f} s")
     icmp.close()
-    return time.monotonic() - began
+    return time.monotonic() - start
 
 
 def switch_all_stacks(rack: NamespaceRackProcess, power: str) -> None:
-    """Switch all stacks, one after the other."""
+    """Switch all stacks, one after another."""
     for stack in rack.layout.stacks:
         rack.switch_stack(stack.number, power)
 
 
 def measure_power_on() -> tuple[list[float], float]:
-    """Return the seconds from power to all answering, by round, and the memory taken."""
+    """Return the seconds from power on to all responses by round, and the memory in MB."""
     with (
         tempfile.TemporaryDirectory() as folder,
         running_namespace_rack(
             Path(folder), "--boot-time", "0", stacks=_STACKS, slots=_SLOTS
-        ) as room,
+        ) as rack,
     ):
-        wait_until_all_answer(room)
+        wait_until_all_answer(rack)
         seconds = []
         for _ in range(_ROUNDS):
-            switch_all_stacks(room, "off")
-            began = time.monotonic()
-            switch_all_stacks(room, "on")
-            wait_until_all_answer(room)
-            seconds.append(time.monotonic() - began)
-        return seconds, measure_usage(room.outer_process.pid).pss / 1e6
+            switch_all_stacks(rack, "off")
+            start = time.monotonic()
+            switch_all_stacks(rack, "on")
+            wait_until_all_answer(rack)
+            seconds.append(time.monotonic() - start)
+        return seconds, measure_usage(rack.outer_process.pid).pss / 1e6
 
 
 def measure_install(strategy: str, faults: Sequence[tuple[str, str]]) -> InstallMeasurement:
-    """Install a new rack."""
-    words = ("--new", "--boot-time", str(_BOOT_SECONDS))
+    """Install a new rack with a strategy and faults."""
+    options = ("--new", "--boot-time", str(_BOOT_SECONDS))
     with (
         tempfile.TemporaryDirectory() as folder,
         running_namespace_rack(
-            Path(folder), *words, stacks=_STACKS, slots=_SLOTS, extra_tables=_SCALED_INSTALL_TABLE
-        ) as room,
+            Path(folder), *options, stacks=_STACKS, slots=_SLOTS, extra_tables=_SCALED_INSTALL_TABLE
+        ) as rack,
     ):
-        for place, fault in faults:
-            room.inject_fault(place, fault)
-        began = time.monotonic()
-        done = run_install(room, "--strategy", strategy, timeout=600)
-        seconds = time.monotonic() - began
-        if done.result["state"] != "done":
-            raise SystemExit(f"{strategy}: {done.result}")
-        rasps = Inventory(Database(room.state_folder / "pirack.db")).rasps()
-        truth = {mac_of(slot): slot.stack for slot in room.layout.slots}
+        for target, fault in faults:
+            rack.inject_fault(target, fault)
+        start = time.monotonic()
+        install = run_install(rack, "--strategy", strategy, timeout=600)
+        seconds = time.monotonic() - start
+        if install.result["state"] != "done":
+            raise SystemExit(f"{strategy}: {install.result}")
+        rasps = Inventory(Database(rack.state_folder / "pirack.db")).rasps()
+        actual_stacks = {mac_of(slot): slot.stack for slot in rack.layout.slots}
         placed = {rasp.mac: rasp.stack for rasp in rasps.values()}
-        wrong = sum(truth[mac] != stack for mac, stack in placed.items())
+        misplaced = sum(actual_stacks[mac] != stack for mac, stack in placed.items())
         dead = sum(fault == "dead" for _, fault in faults)
-        return InstallMeasurement(seconds, wrong, len(truth) - dead - len(placed))
+        return InstallMeasurement(seconds, misplaced, len(actual_stacks) - dead - len(placed))
 
 
 def main() -> int:
-    """Run the benchmark; return the exit status."""
+    """Run the benchmark. Return the exit status."""
     if os.geteuid() != 0:
-        sys.stdout.write("A rack of network namespaces is measured as root alone: left out.\n")
+        sys.stdout.write("Skipped: network namespaces require root.\n")
         return 0
-    seconds, taken = measure_power_on()
+    seconds, memory = measure_power_on()
     median = statistics.median(seconds)
     lines = [
         f"| {_STACKS * _SLOTS} rasps | best | median | worst | memory (PSS) |",
         "|---|---:|---:|---:|---:|",
-        f"| from power to all answering | {min(seconds):.1f} s | {median:.1f} s"
-        f" | {max(seconds):.1f} s | {taken:.0f} MB |",
+        f"| power on until all respond | {min(seconds):.1f} s | {median:.1f} s"
+        f" | {max(seconds):.1f} s | {memory:.0f} MB |",
         "",
-        "| fault | `one-by-one` | `cut` | `cut`, of the other |",
+        "| fault | `one-by-one` | `cut` | `cut`, relative to `one-by-one` |",
         "|---|---:|---:|---:|",
     ]
     missed = median > _POWER_ON_TARGET
@@ -147,7 +147,8 @@ def main() -> int:
         ratio = cut.seconds / other.seconds
         missed |= cut.misplaced > 0 or ratio > _INSTALL_RATIO_TARGET
         cells = "".join(
-            f" {each.seconds:.0f} s, {each.misplaced}, {each.unplaced} |" for each in (other, cut)
+            f" {install.seconds:.0f} s, {install.misplaced}, {install.unplaced} |"
+            for install in (other, cut)
         )
         lines.append(f"| {name} |{cells} {ratio:.2f} |")
     sys.stdout.write("\n".join(lines) + "\n")

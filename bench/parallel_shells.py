@@ -1,4 +1,4 @@
-"""What else runs a command on many machines at once: clush and pdsh, as Debian has them."""
+"""Run a command on many machines with clush and pdsh from Debian."""
 
 import ctypes
 import os
@@ -12,21 +12,21 @@ from pathlib import Path
 from tools.debian_packages import DebianPackages
 from tools.programs import TOOLS_FOLDER, find
 
-FANOUT = 64  # at least all at once
+FANOUT = 64  # at least the number of rasps
 _CLONE_NEWNS = 0x00020000
 _TIMEOUT_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
 class ParallelShell:
-    """A parallel shell, ready to run its command line."""
+    """Command line of a parallel shell."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
 
     def run(self) -> None:
-        """Run the command on all machines once."""
+        """Run the command once on all machines."""
         subprocess.run(
             self.command,
             env=self.environment,
@@ -38,7 +38,7 @@ class ParallelShell:
 
 
 def ssh_options(folder: Path, port: int, *extra_settings: str) -> list[str]:
-    """What `ssh` is told: our key and our host keys, and nothing of this machine's."""
+    """Return `ssh` options for the keys in a folder. Ignore this machine's configuration."""
     settings = [
         f"UserKnownHostsFile={folder / 'known_hosts'}",
         "StrictHostKeyChecking=yes",
@@ -47,33 +47,33 @@ def ssh_options(folder: Path, port: int, *extra_settings: str) -> list[str]:
     ]
     return [
         *("-F", "none", "-i", str(folder / "id_ed25519"), "-p", str(port)),
-        *(word for setting in settings for word in ("-o", setting)),
+        *(argument for setting in settings for argument in ("-o", setting)),
     ]
 
 
 def clush(
     name: str, addresses: Sequence[str], options: Sequence[str], command: str
 ) -> ParallelShell:
-    """Debian's clustershell."""
+    """Return clush of Debian's clustershell."""
     tree = DebianPackages(TOOLS_FOLDER).unpack("clustershell")
-    here = shutil.which("clush")
+    installed = shutil.which("clush")
     return ParallelShell(
         name,
         [
-            *([here] if here else ["/usr/bin/python3", str(tree / "usr/bin/clush")]),
+            *([installed] if installed else ["/usr/bin/python3", str(tree / "usr/bin/clush")]),
             *("-S", "-f", str(FANOUT), "-l", "root", "-w", ",".join(addresses)),
             *("-o", shlex.join(options), command),
         ],
-        _environment(PYTHONPATH="" if here else str(tree / "usr/lib/python3/dist-packages")),
+        _environment(PYTHONPATH="" if installed else str(tree / "usr/lib/python3/dist-packages")),
     )
 
 
 def pdsh(
     name: str, addresses: Sequence[str], options: Sequence[str], command: str
 ) -> ParallelShell:
-    """Debian's pdsh, which looks for its modules where the package would have put them."""
-    here = shutil.which("pdsh")
-    program = Path(here) if here else _unpacked_pdsh()
+    """Return Debian's pdsh. An unpacked pdsh needs its modules in the package's folder."""
+    installed = shutil.which("pdsh")
+    program = Path(installed) if installed else _unpacked_pdsh()
     return ParallelShell(
         name,
         [
@@ -87,16 +87,24 @@ def pdsh(
 def _unpacked_pdsh() -> Path:
     tree = DebianPackages(TOOLS_FOLDER).unpack("pdsh")
     (modules,) = tree.glob("usr/lib/*-linux-gnu")
-    there = Path("/") / modules.relative_to(tree)
-    # In a mount namespace of this process' own, so that the machine stays as it is.
+    module_folder = Path("/") / modules.relative_to(tree)
+    # Mount the modules in a new mount namespace, so that the machine is not changed.
     if ctypes.CDLL(None).unshare(_CLONE_NEWNS) != 0:
-        raise PermissionError("only root can let the unpacked pdsh find its modules")
+        raise PermissionError("cannot mount the modules of pdsh: run this as root, or install pdsh")
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     subprocess.run(
-        ["mount", "-t", "overlay", "overlay", "-o", f"lowerdir={modules}:{there}", str(there)],
+        [
+            "mount",
+            "-t",
+            "overlay",
+            "overlay",
+            "-o",
+            f"lowerdir={modules}:{module_folder}",
+            str(module_folder),
+        ],
         check=True,
     )
-    # It must be called pdsh, and the package's own file of that name is a script around it.
+    # The program must be named pdsh. The package's file of that name is a wrapper script.
     program = tree / "usr/lib/pdsh"
     if not program.exists():
         shutil.copy(tree / "usr/bin/pdsh.bin", program)

@@ -1,4 +1,4 @@
-"""The exporter and what it is measured against, each a program that is scraped."""
+"""The exporter and comparable programs, each with a function that scrapes it."""
 
 import http.client
 import os
@@ -19,7 +19,7 @@ from tools import programs
 
 Scrape = Callable[[], bytes]
 
-# What Prometheus says in a scrape.
+# Headers of a scrape by Prometheus.
 _HEADERS = {
     "Accept": "application/openmetrics-text;version=1.0.0;q=0.5,"
     "application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
@@ -30,7 +30,7 @@ _HEADERS = {
 _START_SECONDS = 20.0
 _OK = 200
 
-# What a shell must do where the exporter asks the kernel itself.
+# Shell commands for the exporter's native commands.
 _SHELL_COMMANDS = {
     "btime": 'while read -r key seconds _; do case $key in btime) echo "$seconds"; break;; esac; '
     'done < "$ROOT/proc/stat"',
@@ -41,7 +41,7 @@ _SHELL_COMMANDS = {
 
 @dataclass(frozen=True)
 class Peer:
-    """A program under measurement; `scrape` has it tell everything once."""
+    """A program under measurement. `scrape` reads all its values once."""
 
     name: str
     pid: int
@@ -49,21 +49,21 @@ class Peer:
 
 
 def packaged_aliases() -> Sequence[Alias]:
-    """The aliases that everybody is asked for."""
+    """Return the aliases that all peers read."""
     return aliases.load(aliases.DEFAULT_PATH).metrics
 
 
 def shell_command(alias: Alias) -> str:
-    """The alias's command, as one for a shell."""
+    """Return the alias's command for a shell."""
     return _SHELL_COMMANDS[alias.command] if native.parse(alias.command) else alias.command
 
 
 @contextmanager
 def pirack(root: Path, folder: Path, *options: str) -> Iterator[Peer]:
-    """The exporter, as it runs on a rasp: the one-file archive, the packaged aliases."""
+    """Run the exporter like on a rasp: the zip archive with the packaged aliases."""
     archive = folder / "pirack-exporter.pyz"
     make_pyz.make(archive)
-    port = free_zabbix_port()
+    port = free_port_for_zabbix()
     command = [sys.executable, "-I", str(archive), "--root", str(root), *options]
     with _running_process([*command, "--listen", f"127.0.0.1:{port}"], os.environ) as pid:
         yield _http_peer("PiRack exporter", pid, port)
@@ -71,9 +71,9 @@ def pirack(root: Path, folder: Path, *options: str) -> Iterator[Peer]:
 
 @contextmanager
 def node_exporter(root: Path, folder: Path) -> Iterator[Peer]:  # noqa: ARG001
-    """node_exporter with its defaults; it reads this machine's own files."""
+    """Run node_exporter with its defaults. It reads the files of this machine."""
     program = programs.find("node_exporter")
-    port = free_zabbix_port()
+    port = free_port_for_zabbix()
     command = [str(program.path), f"--web.listen-address=127.0.0.1:{port}"]
     with _running_process(command, program.environment) as pid:
         yield _http_peer("node_exporter, defaults", pid, port)
@@ -81,9 +81,9 @@ def node_exporter(root: Path, folder: Path) -> Iterator[Peer]:  # noqa: ARG001
 
 @contextmanager
 def zabbix_agentd(root: Path, folder: Path) -> Iterator[Peer]:
-    """zabbix_agentd with the same aliases as UserParameters, asked for each of them."""
+    """Run zabbix_agentd with the same aliases as UserParameters."""
     program = programs.find("zabbix_agentd")
-    port = free_zabbix_port()
+    port = free_port_for_zabbix()
     lines = [
         "Server=127.0.0.1",
         f"ListenIP=127.0.0.1\nListenPort={port}",
@@ -106,26 +106,26 @@ def zabbix_agentd(root: Path, folder: Path) -> Iterator[Peer]:
 
 @contextmanager
 def process_per_alias(root: Path, folder: Path) -> Iterator[Peer]:  # noqa: ARG001
-    """What one would write first: prometheus_client, and `subprocess` for each alias."""
+    """Run a simple exporter: prometheus_client, and `subprocess` for each alias."""
     yield from _python_peer("prometheus_client + subprocess", "subprocess_exporter", root)
 
 
 @contextmanager
 def reading_in_process(root: Path, folder: Path) -> Iterator[Peer]:  # noqa: ARG001
-    """The floor for Python: prometheus_client, and the same files read in its process."""
+    """Run the baseline for Python: prometheus_client, and files read in the process."""
     yield from _python_peer("prometheus_client + open()", "reading_exporter", root)
 
 
 def _python_peer(name: str, module: str, root: Path) -> Iterator[Peer]:
-    port = free_zabbix_port()
+    port = free_port_for_zabbix()
     with _running_process(
         [sys.executable, "-m", f"bench.{module}", str(root), str(port)], os.environ
-    ) as p:
-        yield _http_peer(name, p, port)
+    ) as pid:
+        yield _http_peer(name, pid, port)
 
 
-def free_zabbix_port() -> int:
-    """A port of 127.0.0.1 that was free a moment ago; zabbix_agentd takes none above 32767."""
+def free_port_for_zabbix() -> int:
+    """Return a free port of 127.0.0.1. zabbix_agentd accepts ports up to 32767."""
     for port in range(20000, 32768):
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
@@ -149,13 +149,13 @@ def _http_peer(name: str, pid: int, port: int) -> Peer:
     def scrape() -> bytes:
         try:
             connection.request("GET", "/metrics", headers=_HEADERS)
-            answer = connection.getresponse()
-            body = answer.read()
+            response = connection.getresponse()
+            body = response.read()
         except OSError:
             connection.close()
             raise
-        if answer.status != _OK:
-            raise OSError(f"{name}: {answer.status} {answer.reason}")
+        if response.status != _OK:
+            raise OSError(f"{name}: {response.status} {response.reason}")
         return body
 
     _wait_until_ready(scrape)
@@ -166,12 +166,12 @@ def _query_zabbix(port: int, key: str) -> bytes:
     # https://www.zabbix.com/documentation/6.0/en/manual/appendix/protocols/header_datalen
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(b"ZBXD\x01" + struct.pack("<Q", len(key)) + key.encode())
-        answer = b""
-        while piece := connection.recv(65536):
-            answer += piece
-    if b"ZBX_NOTSUPPORTED" in answer:
-        raise OSError(f"zabbix_agentd: {key}: {answer[13:]!r}")
-    return answer
+        response = b""
+        while chunk := connection.recv(65536):
+            response += chunk
+    if b"ZBX_NOTSUPPORTED" in response:
+        raise OSError(f"zabbix_agentd: {key}: {response[13:]!r}")
+    return response
 
 
 def _wait_until_ready(scrape: Scrape) -> None:

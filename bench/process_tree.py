@@ -1,4 +1,4 @@
-"""What a process and all its descendants use, from /proc, see proc(5)."""
+"""Measure the resource usage of a process and its descendants in /proc. See proc(5)."""
 
 import os
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class ProcessUsage:
-    """What a process tree uses at a time."""
+    """Resource usage of a process tree."""
 
-    cpu: float  # seconds since it began, ended children included
-    pss: int  # bytes, pages shared with others counted in part
+    cpu: float  # seconds since the start, including ended children
+    pss: int  # bytes, with a proportional share of shared pages
     rss: int  # bytes
     processes: int
     threads: int
@@ -39,7 +39,7 @@ def measure_usage(root: int) -> ProcessUsage:
 
 
 def cpu_seconds(root: int) -> float:
-    """CPU seconds of the tree alone: cheaper than `measure_usage`."""
+    """Return the CPU seconds of a process tree. Faster than `measure_usage`."""
     return sum(int(ticks) for pid in _tree(root) for ticks in _stat(pid)[11:15]) / _TICK
 
 
@@ -49,11 +49,11 @@ def _tree(root: int) -> Iterator[int]:
         if folder.name.isdigit():
             with suppress(OSError):
                 children.setdefault(int(_stat(int(folder.name))[1]), []).append(int(folder.name))
-    waiting = [root]
-    while waiting:
-        pid = waiting.pop()
+    pending = [root]
+    while pending:
+        pid = pending.pop()
         yield pid
-        waiting += children.get(pid, [])
+        pending += children.get(pid, [])
 
 
 def _stat(pid: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""A peer: the same values, read from the same files by Python, exported by prometheus_client."""
+"""Baseline exporter: prometheus_client, and files read by Python in the process."""
 
 import os
 import sys

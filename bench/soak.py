@@ -1,6 +1,7 @@
-"""Scrape the exporter very often, with one alias in ten failing: nothing may grow.
+"""Check that the exporter's resource usage does not grow over many scrapes.
 
-`python -m bench.soak` prints a table in Markdown, and ends with 1 if something grew.
+One alias in ten fails. `python -m bench.soak` prints a table in Markdown, and exits with 1 if the
+usage grew.
 """
 
 import argparse
@@ -15,17 +16,15 @@ from exporter.aliases import DEFAULT_PATH
 from tests.exporter.scraping import write_tree
 
 _STEPS = 10
-_REST_SECONDS = 0.2  # seconds for the last scrape's thread to end
-_MAX_MEMORY_GROWTH = (
-    1_000_000  # bytes by which memory may differ between the first step and the last
-)
+_THREAD_EXIT_SECONDS = 0.2  # time for the last scrape's thread to end
+_MAX_MEMORY_GROWTH = 1_000_000  # bytes, between the first and the last step
 
-# One in ten fails, in a process of its own; the packaged ones are the others.
+# Replaces one of the ten packaged aliases. It runs in its own process.
 _FAILING_ALIAS = "\n[soak]\nfailing = echo not a number; exit 3\n"
 
 
 def soak(scrapes: int) -> list[tuple[int, ProcessUsage]]:
-    """Scrape so often; return what the exporter used after each tenth of it."""
+    """Scrape the exporter. Return scrapes and usage after each tenth."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         root = write_tree("pi4", folder / "root")
@@ -38,21 +37,21 @@ def soak(scrapes: int) -> list[tuple[int, ProcessUsage]]:
                 for _ in range(scrapes // _STEPS):
                     body = exporter.scrape()
                 if b"pirack_cpu_temperature_celsius 48.312\n" not in body:
-                    raise OSError("a scrape lacks a value that it should have")
-                time.sleep(_REST_SECONDS)
+                    raise OSError("a scrape lacks an expected value")
+                time.sleep(_THREAD_EXIT_SECONDS)
                 steps.append((step * (scrapes // _STEPS), measure_usage(exporter.pid)))
             return steps
 
 
 def find_growth(first: ProcessUsage, last: ProcessUsage) -> list[str]:
-    """What grew from `first` to `last`."""
+    """Return the names of the values that grew from `first` to `last`."""
     counts = ("processes", "threads", "descriptors")
-    found = [name for name in counts if getattr(last, name) > getattr(first, name)]
-    return found + ["memory"] * (last.rss > first.rss + _MAX_MEMORY_GROWTH)
+    grown = [name for name in counts if getattr(last, name) > getattr(first, name)]
+    return grown + ["memory"] * (last.rss > first.rss + _MAX_MEMORY_GROWTH)
 
 
 def main() -> int:
-    """Run the command line; return the exit status."""
+    """Run the command line. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
     parser.add_argument("--scrapes", type=int, default=100_000, help="default: %(default)s")
     steps = soak(parser.parse_args().scrapes)
@@ -61,14 +60,14 @@ def main() -> int:
         "|---:|---:|---:|---:|---:|",
     ]
     lines += [
-        f"| {scrapes:,} | {used.rss / 1e6:.1f} MB | {used.processes} | {used.threads} "
-        f"| {used.descriptors} |"
-        for scrapes, used in steps
+        f"| {scrapes:,} | {usage.rss / 1e6:.1f} MB | {usage.processes} | {usage.threads} "
+        f"| {usage.descriptors} |"
+        for scrapes, usage in steps
     ]
-    found = find_growth(steps[0][1], steps[-1][1])
-    lines += ["", f"GREW: {', '.join(found)}" if found else "Nothing grew."]
+    grown = find_growth(steps[0][1], steps[-1][1])
+    lines += ["", f"GREW: {', '.join(grown)}" if grown else "Nothing grew."]
     sys.stdout.write("\n".join(lines) + "\n")
-    return 1 if found else 0
+    return 1 if grown else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A peer: the packaged aliases, each by `subprocess`, exported by prometheus_client."""
+"""Simple exporter: prometheus_client, and the packaged aliases run with `subprocess`."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ class _Aliases(Collector):
     def collect(self) -> Iterator[Metric]:
         for alias in ALIASES:
             family = Metric(alias.family, alias.help, "gauge")
-            said = subprocess.run(  # noqa: S602 - this is what is measured
+            stdout = subprocess.run(  # noqa: S602 - part of the benchmark
                 shell_command(alias),
                 shell=True,
                 env=self._environment,
@@ -29,7 +29,7 @@ class _Aliases(Collector):
                 check=True,
                 timeout=5,
             ).stdout
-            for labels, value in output.parse(said):
+            for labels, value in output.parse(stdout):
                 family.add_sample(alias.metric, labels, value)
             yield family
 
