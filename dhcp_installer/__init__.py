@@ -1,1 +1,8 @@
-"""The DHCP installer: learns by power which Raspberry Pi sits where."""
+"""DHCP installer: finds the stack of each Raspberry Pi and configures the DHCP server."""
+
+from typing import Literal
+
+StrategyName = Literal["cut", "one-by-one"]
+"""Names of the discovery strategies. `one-by-one` is for rasps that do not reply to ping."""
+
+DEFAULT_STRATEGY: StrategyName = "cut"

@@ -1,9 +1,5 @@
-"""`python -m dhcp_installer`: find out which Pi sits where, and write it into dhcpd.conf.
+"""`python -m dhcp_installer`: install a rack without a controller."""
 
-For a master without a controller; where that runs, `pirack install` asks it to do the same.
-"""
-
-import argparse
 import getpass
 import json
 import signal
@@ -11,126 +7,162 @@ import sys
 from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import IO, Any, get_args
 
-from dhcp_installer import arguments
+import click
+
+from dhcp_installer import DEFAULT_STRATEGY, StrategyName, arguments
 from dhcp_installer.discovery.pingers import make_pinger
-from dhcp_installer.errors import InstallError
 from dhcp_installer.install import installer
 from dhcp_installer.install.context import InstallDependencies
-from dhcp_installer.install.installer import STRATEGIES, InstallRequest
+from dhcp_installer.install.installer import InstallRequest
 from dhcp_installer.install.journal import InstallKind, InstallRecord, InstallState, Journal
 from dhcp_installer.install.progress import ProgressReport
 from dhcp_installer.install.terminal import PlainProgress, live_progress
 from rack.database import Database
-from rack.errors import RackError
+from rack.errors import PiRackError
 from rack.inventory import Inventory
 from rack.layout import Rack
 from rack.layout_file import load
 from rack.lock import CONTROLLER, DatabaseInUseError, exclusive_access
 from rack.relays import Relays
 
-_CONFIRMATION_PROMPT = """\
-All {stacks} stacks of {name} are cut, several times, whatever runs on them. Go on? [y/N] """
+_EXIT_STATUSES = """\b
+Exit statuses:
+  0    every rasp found replies at its address
+  1    the install failed or was stopped, or a rasp does not reply
+  2    invalid command line or configuration, nothing was changed
+  130  not confirmed
+"""
+_EXIT_NOT_CONFIRMED = 130
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Do as the command line asks for; return the exit status."""
-    chosen = _build_parser().parse_args(argv)
+class _CommandError(click.ClickException):
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"dhcp_installer: {self.message}", file=file, err=True)
+
+
+@click.command(epilog=_EXIT_STATUSES)
+@click.option(
+    "--rack",
+    "layout_path",
+    type=click.Path(path_type=Path),
+    default=Path("rack.toml"),
+    show_default=True,
+    metavar="FILE",
+    help="Layout of the rack.",
+)
+@click.option(
+    "--db",
+    "database_path",
+    type=click.Path(path_type=Path),
+    default=Path("pirack.db"),
+    show_default=True,
+    metavar="FILE",
+    help="Database of the rack.",
+)
+@arguments.dhcp_options
+@arguments.ping_option
+@click.option(
+    "--strategy",
+    type=click.Choice(get_args(StrategyName)),
+    default=DEFAULT_STRATEGY,
+    show_default=True,
+    help="How to find the rasps. Use one-by-one if they do not reply to ping.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before the power of all stacks is cut.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Only check, and print the changes of dhcpd.conf for the known rasps.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.pass_context
+def main(  # noqa: PLR0913 - one parameter for each option
+    context: click.Context,
+    *,
+    layout_path: Path,
+    database_path: Path,
+    dhcpd_conf: Path,
+    dhcp_server: str,
+    dhcp_log: str,
+    ping: str,
+    strategy: str,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Find the slot of each Raspberry Pi and configure the DHCP server.
+
+    For a master without a controller. If a controller runs, use `pirack install`.
+    """
     try:
-        rack = load(chosen.rack)
-        with exclusive_access(chosen.db, "installer"):
-            return _install(chosen, rack)
+        rack = load(layout_path)
+        with exclusive_access(database_path, "installer"):
+            database = Database(database_path)
+            dependencies = InstallDependencies(
+                rack,
+                Relays(rack, database),
+                Inventory(database),
+                Journal(database),
+                arguments.config_file(rack, dhcpd_conf, dhcp_server),
+                arguments.log_factory(dhcp_log),
+                partial(make_pinger, ping),
+            )
+            if dry_run:
+                click.echo(installer.preview(dependencies), nl=False)
+                return
+            if not yes:
+                _confirm(rack)
+            record = _install(dependencies, strategy, as_json=as_json)
     except DatabaseInUseError as error:
-        mend = "the controller runs: use `pirack install`"
-        print(mend if error.holder == CONTROLLER else error, file=sys.stderr)
-    except (InstallError, RackError) as error:
-        print(error, file=sys.stderr)
-    return 2
+        if error.holder == CONTROLLER:
+            raise _CommandError("the controller is running: use `pirack install`") from error
+        raise _CommandError(str(error)) from error
+    except PiRackError as error:
+        raise _CommandError(str(error)) from error
+    context.exit(0 if record.state is InstallState.DONE and not record.error else 1)
 
 
-def _install(args: argparse.Namespace, rack: Rack) -> int:
-    database = Database(args.db)
-    world = InstallDependencies(
-        rack,
-        Relays(rack, database),
-        Inventory(database),
-        Journal(database),
-        arguments.config_file(args, rack),
-        arguments.log_factory(args),
-        partial(make_pinger, args.ping),
-    )
-    if args.dry_run:
-        sys.stdout.write(installer.preview(world))
-        return 0
-    if not args.yes and not _confirm(rack):
-        print("nothing was done", file=sys.stderr)
-        return 2
-    stop = Event()
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, lambda *_: stop.set())
-    world.journal.mark_interrupted()
-    task = InstallRequest(InstallKind.INSTALL, f"console:{getpass.getuser()}", args.strategy)
-    number = installer.create(world, task)
-    if args.json:
-        entry = installer.run(world, task, number, _print_json, stop)
-        print(json.dumps({"state": entry.state, "trouble": entry.error}))
-        return _exit_status(entry)
-    with live_progress() if sys.stdout.isatty() else PlainProgress(sys.stdout) as shown:
-        entry = installer.run(world, task, number, shown.update, stop)
-    print(_format_result(entry))
-    return _exit_status(entry)
-
-
-def _confirm(rack: Rack) -> bool:
+def _confirm(rack: Rack) -> None:
     if not sys.stdin.isatty():
-        raise InstallError(
-            "there is no terminal to ask at whether all stacks may be cut: add --yes"
-        )
-    answer = input(_CONFIRMATION_PROMPT.format(stacks=len(rack.stacks), name=rack.name))
-    return answer.strip().lower() in {"y", "yes"}
+        raise _CommandError("all stacks would lose power, and no terminal can confirm: add --yes")
+    question = (
+        f"The power of all {len(rack.stacks)} stacks of {rack.name} is cut several times,"
+        " which ends all running programs. Continue?"
+    )
+    try:
+        is_confirmed = click.confirm(question, err=True)
+    except click.Abort:
+        is_confirmed = False
+    if not is_confirmed:
+        click.echo("dhcp_installer: nothing was changed", err=True)
+        raise click.exceptions.Exit(_EXIT_NOT_CONFIRMED)
+
+
+def _install(dependencies: InstallDependencies, strategy: str, *, as_json: bool) -> InstallRecord:
+    """Run an install, print its progress and result, and return its record."""
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    dependencies.journal.mark_interrupted()
+    request = InstallRequest(InstallKind.INSTALL, f"console:{getpass.getuser()}", strategy)
+    install_id = installer.create(dependencies, request)
+    if as_json:
+        record = installer.run(dependencies, request, install_id, _print_json, stop)
+        click.echo(json.dumps({"state": record.state, "error": record.error}))
+        return record
+    with live_progress() if sys.stdout.isatty() else PlainProgress(sys.stdout) as view:
+        record = installer.run(dependencies, request, install_id, view.update, stop)
+    click.echo(f"{record.state}: {record.error}" if record.error else record.state)
+    return record
 
 
 def _print_json(report: ProgressReport) -> None:
-    print(json.dumps(report.to_json()), flush=True)
-
-
-def _format_result(record: InstallRecord) -> str:
-    return f"{record.state}{record.error and ': ' + record.error}"
-
-
-def _exit_status(record: InstallRecord) -> int:
-    """Return 0 where all rasps found are at their addresses, 1 where not all is well."""
-    return 0 if record.state is InstallState.DONE and not record.error else 1
-
-
-def _build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m dhcp_installer", description=__doc__)
-    add = parser.add_argument
-    add("--rack", type=Path, default=Path("rack.toml"), help="the layout (%(default)s)")
-    add("--db", type=Path, default=Path("pirack.db"), help="the inventory (%(default)s)")
-    arguments.add_arguments(parser)
-    add(
-        "--ping",
-        default="icmp",
-        type=arguments.ping_method,
-        metavar="icmp|tcp:PORT",
-        help="how it sees that a rasp is there (%(default)s)",
-    )
-    add(
-        "--strategy",
-        choices=list(STRATEGIES),
-        default="cut",
-        help="one-by-one where rasps answer no ping (%(default)s)",
-    )
-    add("--yes", action="store_true", help="do not ask whether all stacks may be cut")
-    add(
-        "--dry-run",
-        action="store_true",
-        help="only check, and show what dhcpd.conf becomes with the rasps known now",
-    )
-    add("--json", action="store_true", help="print an object a line, for programs")
-    return parser
+    click.echo(json.dumps(report.to_json()))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

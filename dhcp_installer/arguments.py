@@ -1,10 +1,12 @@
-"""The options by which whoever installs is told of DHCP server, log and pings."""
+"""Options of command lines that install: DHCP server, its configuration and log, and ping."""
 
-import argparse
 import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
+
+import click
 
 from dhcp_installer.dhcpd.config_file import DhcpConfigFile
 from dhcp_installer.dhcpd.log_sources import LogFile, LogSource, journald_source
@@ -12,66 +14,106 @@ from dhcp_installer.dhcpd.renderer import DhcpdRenderer
 from dhcp_installer.dhcpd.server import AutoReloadServer, DhcpServer, SystemdDhcpd
 from rack.layout import Rack
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add them to a command line."""
-    add = parser.add_argument
-    add(
-        "--dhcpd-conf",
-        type=Path,
-        default=Path("/etc/dhcp/dhcpd.conf"),
-        metavar="FILE",
-        help="the DHCP server's configuration (%(default)s)",
-    )
-    add(
-        "--dhcp-server",
-        type=_parse_server,
-        default=_parse_server("unit:isc-dhcp-server"),
-        metavar="unit:UNIT|watching",
-        help="the unit that systemd starts anew, or a server that reads its file anew by itself"
-        " (unit:isc-dhcp-server)",
-    )
-    add(
-        "--dhcp-log",
-        type=_parse_log,
-        default=_parse_log("journal:isc-dhcp-server"),
-        metavar="journal:UNIT|file:PATH",
-        help="where the DHCP server logs to (journal:isc-dhcp-server)",
-    )
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def config_file(options: argparse.Namespace, rack: Rack) -> DhcpConfigFile:
-    """Return the configuration file that the options name."""
-    path: Path = options.dhcpd_conf
-    return DhcpConfigFile(path, DhcpdRenderer(rack, path), options.dhcp_server())
+def dhcp_options(command: _Command) -> _Command:
+    """Add --dhcpd-conf, --dhcp-server and --dhcp-log to a command.
+
+    Their values are for `config_file` and `log_factory`.
+    """
+    for option in (
+        click.option(
+            "--dhcp-log",
+            default="journal:isc-dhcp-server",
+            show_default=True,
+            callback=_validator(log_factory),
+            metavar="journal:UNIT|file:PATH",
+            help="Log of the DHCP server.",
+        ),
+        click.option(
+            "--dhcp-server",
+            default="unit:isc-dhcp-server",
+            show_default=True,
+            callback=_validator(_server_factory),
+            metavar="unit:UNIT|auto-reload",
+            help="systemd unit of the DHCP server, or auto-reload if it rereads its file itself.",
+        ),
+        click.option(
+            "--dhcpd-conf",
+            type=click.Path(path_type=Path),
+            default=Path("/etc/dhcp/dhcpd.conf"),
+            show_default=True,
+            metavar="FILE",
+            help="Configuration of the DHCP server.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
-def log_factory(options: argparse.Namespace) -> Callable[[], LogSource]:
-    """Return what opens the log that the options name."""
-    opened: Callable[[], LogSource] = options.dhcp_log
-    return opened
+def _check_ping(text: str) -> None:
+    if not re.fullmatch(r"icmp|tcp:\d{1,5}", text):
+        raise ValueError(f"{text!r} is neither icmp nor tcp:PORT")
 
 
-def ping_method(text: str) -> str:
-    """Check the option that says how rasps are pinged."""
-    if re.fullmatch(r"icmp|tcp:\d{1,5}", text):
-        return text
-    raise argparse.ArgumentTypeError(f"{text!r} is neither icmp nor tcp:PORT")
+def ping_option(command: _Command) -> _Command:
+    """Add --ping to a command. Its value is for `discovery.pingers.make_pinger`."""
+    return click.option(
+        "--ping",
+        default="icmp",
+        show_default=True,
+        callback=_validator(_check_ping),
+        metavar="icmp|tcp:PORT",
+        help="How to check that a rasp is reachable.",
+    )(command)
 
 
-def _parse_server(text: str) -> Callable[[], DhcpServer]:
-    kind, _, unit = text.partition(":")
+def config_file(rack: Rack, dhcpd_conf: Path, dhcp_server: str) -> DhcpConfigFile:
+    """Return the configuration file of a DHCP server.
+
+    Args:
+        rack: The layout.
+        dhcpd_conf: Value of --dhcpd-conf.
+        dhcp_server: Value of --dhcp-server.
+    """
+    renderer = DhcpdRenderer(rack, dhcpd_conf)
+    return DhcpConfigFile(dhcpd_conf, renderer, _server_factory(dhcp_server)())
+
+
+def log_factory(dhcp_log: str) -> Callable[[], LogSource]:
+    """Return a function that opens the log of --dhcp-log.
+
+    Raises:
+        ValueError: If the value is neither journal:UNIT nor file:PATH.
+    """
+    kind, _, location = dhcp_log.partition(":")
+    if kind == "journal" and location:
+        return partial(journald_source, location)
+    if kind == "file" and location:
+        return partial(LogFile, Path(location))
+    raise ValueError(f"{dhcp_log!r} is neither journal:UNIT nor file:PATH")
+
+
+def _server_factory(dhcp_server: str) -> Callable[[], DhcpServer]:
+    kind, _, unit = dhcp_server.partition(":")
     if kind == "unit" and unit:
         return partial(SystemdDhcpd, unit)
-    if text == "watching":
+    if dhcp_server == "auto-reload":
         return AutoReloadServer
-    raise argparse.ArgumentTypeError(f"{text!r} is neither unit:UNIT nor watching")
+    raise ValueError(f"{dhcp_server!r} is neither unit:UNIT nor auto-reload")
 
 
-def _parse_log(text: str) -> Callable[[], LogSource]:
-    kind, _, where = text.partition(":")
-    if kind == "journal" and where:
-        return partial(journald_source, where)
-    if kind == "file" and where:
-        return partial(LogFile, Path(where))
-    raise argparse.ArgumentTypeError(f"{text!r} is neither journal:UNIT nor file:PATH")
+def _validator(
+    parse: Callable[[str], object],
+) -> Callable[[click.Context, click.Parameter, str], str]:
+    """Return an option callback that accepts the values that `parse` accepts."""
+
+    def validate(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+        try:
+            parse(text)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+        return text
+
+    return validate

@@ -1,43 +1,46 @@
-"""What can stop an install.
+"""Errors of an install.
 
-InstallError
-├── LogUnreadable       what the DHCP server logs cannot be followed
-├── ConfigurationError  the DHCP configuration cannot be had as it is to be, and was not changed
-├── ServerError         the DHCP server does not do what it is told
-├── PingError           nobody can be pinged
-├── NotFound            the board that was waited for did not come, or is not where it should be
-├── Stopped             somebody stopped the install
-└── AssignmentError     a rasp cannot be put into the slot that is wanted (also a ValueError)
+PiRackError
+└── InstallError
+    ├── LogSourceError       the log of the DHCP server cannot be read
+    ├── ConfigurationError   the DHCP configuration was rejected and not changed
+    ├── DhcpServerError      the DHCP server, or the program that checks its file, does not run
+    ├── PingError            pings cannot be sent
+    ├── BoardNotFoundError   no rasp was found, or not in the expected slot
+    ├── InstallStoppedError  the install was stopped
+    └── AssignmentError      a rasp cannot have the requested slot (also a ValueError)
 """
 
+from rack.errors import PiRackError
 
-class InstallError(Exception):
-    """The base of all errors of the package; its text is one line for people."""
+
+class InstallError(PiRackError):
+    """Base class of the errors of an install. The text is one line for the user."""
 
 
 class LogSourceError(InstallError):
-    """What the DHCP server logs cannot be followed, or no longer: what, why, the mend."""
+    """The log of the DHCP server cannot be read."""
 
 
 class ConfigurationError(InstallError):
-    """The DHCP configuration cannot be had as it is to be; the file in force was not changed."""
+    """The DHCP configuration is invalid, or cannot be read or written. It was not changed."""
 
 
 class DhcpServerError(InstallError):
-    """The DHCP server does not do what it is told."""
+    """The DHCP server, or the program that checks its configuration, does not run."""
 
 
 class PingError(InstallError):
-    """Nobody can be pinged: why, the mend."""
+    """Pings cannot be sent."""
 
 
 class BoardNotFoundError(InstallError):
-    """The board that was waited for did not come, or is not where it should be."""
+    """No rasp was found, or not in the expected slot."""
 
 
 class InstallStoppedError(InstallError):
-    """Somebody stopped the install."""
+    """The install was stopped."""
 
 
 class AssignmentError(InstallError, ValueError):
-    """A rasp cannot be put into the slot that is wanted."""
+    """A rasp cannot have the requested slot."""

@@ -1,1 +1,1 @@
-"""The DHCP server: its configuration, its checks and its log."""
+"""ISC dhcpd: its configuration file, its checks and its log."""

@@ -1,9 +1,8 @@
-"""What `dhcpd -t` lets pass, and a rack would suffer from. Pure but for names, which are resolved.
+"""Checks of dhcpd.conf that `dhcpd -t` does not perform.
 
-`dhcpd -t` (4.4.3) finds errors of syntax, and ends with 0 for each of these: an empty file, one MAC
-or one address given twice, a MAC of five bytes, a fixed address outside of its subnet or in a
-range, a range that runs backwards, a subnet declared twice, an interface without a subnet, and a
-host's address given by a name that nobody knows.
+`dhcpd -t` (4.4.3) detects syntax errors but exits with 0 for an empty file, a duplicate MAC or IP
+address, a MAC address of five bytes, a fixed address outside its subnet or inside a range, a
+reversed range, a duplicate subnet, an interface without a subnet, and an unknown host name.
 """
 
 import re
@@ -21,9 +20,9 @@ Resolve = Callable[[str], Sequence[IPv4Address]]
 
 
 def resolve_host_name(name: str) -> Sequence[IPv4Address]:
-    """Return the addresses of a host name as this machine sees it; none where nobody knows it."""
+    """Return the addresses to which this machine resolves a host name, empty if unknown."""
     try:
-        said = subprocess.run(
+        output = subprocess.run(
             ["getent", "ahostsv4", "--", name],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -33,7 +32,7 @@ def resolve_host_name(name: str) -> Sequence[IPv4Address]:
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return []
-    return sorted({IPv4Address(line.split()[0]) for line in said.splitlines() if line.strip()})
+    return sorted({IPv4Address(line.split()[0]) for line in output.splitlines() if line.strip()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,48 +52,47 @@ class _Range:
 def problems(
     statements: Sequence[Statement], master: IPv4Address, *, resolve: Resolve = resolve_host_name
 ) -> list[str]:
-    """Return what is wrong, a line each: where, what, and the mend.
+    """Return the problems of a configuration, each with location and fix.
 
     Args:
-        statements: of the whole dhcpd.conf.
-        master: the address of the interface that dhcpd serves.
-        resolve: returns a host name's addresses.
+        statements: The whole dhcpd.conf.
+        master: Address of the interface that dhcpd serves.
+        resolve: Returns the addresses of a host name.
     """
     if not statements:
-        return ["the file says nothing: dhcpd would give no address"]
-    everything = [each for statement in statements for each in statement.walk()]
-    found: list[str] = []
-    subnets = _subnets(everything, found)
-    ranges = _ranges(everything, found)
-    hosts = list(_hosts(everything, resolve, found))
-    found += _duplicates([(host.mac, host.location) for host in hosts if host.mac], "MAC")
-    found += _duplicates(
+        return ["the configuration is empty: declare a subnet"]
+    all_statements = [nested for statement in statements for nested in statement.walk()]
+    issues: list[str] = []
+    subnets = _subnets(all_statements, issues)
+    ranges = _ranges(all_statements, issues)
+    hosts = list(_hosts(all_statements, resolve, issues))
+    issues += _duplicates([(host.mac, host.location) for host in hosts if host.mac], "MAC")
+    issues += _duplicates(
         [(str(address), host.location) for host in hosts for address in host.addresses], "address"
     )
     for host in hosts:
         for address in host.addresses:
             if not any(address in subnet for _, subnet in subnets):
-                found.append(f"{host.location}: {address} is in no subnet: choose one that is")
-            for each in ranges:
-                if each.first <= address <= each.last:
-                    found.append(
-                        f"{host.location}: {address} is in the range of {each.location}, and may be given"
-                        " to anybody: choose one outside of it"
-                    )
+                issues.append(
+                    f"{host.location}: {address} is in no declared subnet: choose another address"
+                )
+            issues += [
+                f"{host.location}: {address} is in the dynamic range of {pool.location}: choose an"
+                " address outside of it"
+                for pool in ranges
+                if pool.first <= address <= pool.last
+            ]
     if not any(master in subnet for _, subnet in subnets):
-        found.append(
-            f"no subnet has {master}, the master's address: declare the rack's, or dhcpd will not"
-            " serve it"
-        )
-    return found
+        issues.append(f"no subnet contains {master}, the address of the master: declare its subnet")
+    return issues
 
 
 def fixed_addresses(
     statements: Sequence[Statement], resolve: Resolve = resolve_host_name
 ) -> set[IPv4Address]:
-    """Return the addresses that host entries have for themselves."""
-    everything = [each for statement in statements for each in statement.walk()]
-    return {address for host in _hosts(everything, resolve, []) for address in host.addresses}
+    """Return the fixed addresses of all host entries."""
+    all_statements = [nested for statement in statements for nested in statement.walk()]
+    return {address for host in _hosts(all_statements, resolve, []) for address in host.addresses}
 
 
 def _subnets(statements: Sequence[Statement], issues: list[str]) -> list[tuple[str, IPv4Network]]:
@@ -105,13 +103,13 @@ def _subnets(statements: Sequence[Statement], issues: list[str]) -> list[tuple[s
                 try:
                     subnet = IPv4Network(f"{network}/{mask}")
                 except ValueError as error:
-                    issues.append(f"{statement.location}: {error}: mend the subnet")
+                    issues.append(f"{statement.location}: {error}: correct the subnet")
                     continue
-                for where, other in subnets:
+                for location, other in subnets:
                     if subnet.overlaps(other):
                         issues.append(
-                            f"{statement.location}: subnet {subnet} is declared in {where}, too, as"
-                            f" {other}: take one out"
+                            f"{statement.location}: subnet {subnet} overlaps {other} of {location}:"
+                            " remove one"
                         )
                 subnets.append((statement.location, subnet))
     return subnets
@@ -127,13 +125,12 @@ def _ranges(statements: Sequence[Statement], issues: list[str]) -> list[_Range]:
             first, last = IPv4Address(bounds[0]), IPv4Address(bounds[-1])
         except (IndexError, ValueError):
             issues.append(
-                f"{statement.location}: no range of addresses: give its first and its last"
+                f"{statement.location}: not a valid range: write the first and the last address"
             )
             continue
         if first > last:
             issues.append(
-                f"{statement.location}: the range runs backwards, from {first} to {last}: turn it"
-                " round"
+                f"{statement.location}: the range {first} to {last} is reversed: exchange them"
             )
         ranges.append(_Range(statement.location, min(first, last), max(first, last)))
     return ranges
@@ -154,12 +151,12 @@ def _hosts(
                         mac = ":".join(f"{int(byte, 16):02x}" for byte in text.split(":"))
                     else:
                         issues.append(
-                            f"{inner.location}: {text} is no MAC address of six bytes: write"
-                            " b8:27:eb:01:02:03"
+                            f"{inner.location}: {text} is not a MAC address of six bytes: write it"
+                            " like b8:27:eb:01:02:03"
                         )
-                case ("fixed-address", *words):
-                    for word in words:
-                        addresses += _addresses(word, inner.location, resolve, issues)
+                case ("fixed-address", *texts):
+                    for fixed in texts:
+                        addresses += _addresses(fixed, inner.location, resolve, issues)
         yield _HostEntry(statement.location, mac, tuple(addresses))
 
 
@@ -171,15 +168,13 @@ def _addresses(
     except ValueError:
         addresses = resolve(text)
         if not addresses:
-            issues.append(f"{location}: nobody knows the name {text}: write its address")
+            issues.append(f"{location}: the host name {text} cannot be resolved: write its address")
         return addresses
 
 
 def _duplicates(values: Sequence[tuple[str, str]], label: str) -> Iterator[str]:
     first: dict[str, str] = {}
-    for value, where in values:
+    for value, location in values:
         if value in first:
-            yield (
-                f"{where}: the {label} {value} is in {first[value]}, too: take one of the two out"
-            )
-        first.setdefault(value, where)
+            yield f"{location}: the {label} {value} is already used in {first[value]}: remove one"
+        first.setdefault(value, location)

@@ -1,4 +1,4 @@
-"""The DHCP server's configuration file: what it says, is to say, and who reads it."""
+"""Configuration file of the DHCP server, with its renderer and the server."""
 
 import difflib
 from collections.abc import Callable, Iterable
@@ -12,16 +12,16 @@ from rack.inventory import Rasp
 
 
 class DhcpConfigFile:
-    """A DHCP server's file, its renderer, and the server.
+    """The configuration file of a DHCP server.
 
-    All methods raise `ConfigurationError` where the file cannot be had as it is to be; those that
-    ask the server `ServerError`, too.
+    Methods raise `ConfigurationError` if the file cannot be read, rendered or written, and
+    `DhcpServerError` if the DHCP server fails.
 
     Args:
-        path: the file.
-        renderer: writes its text.
-        server: reads it.
-        clock: names what is kept of the file before.
+        path: The file.
+        renderer: Renders its text.
+        server: The DHCP server.
+        clock: Returns the time for the names of backups.
     """
 
     def __init__(
@@ -38,43 +38,42 @@ class DhcpConfigFile:
         self._clock = clock
 
     def read_active(self) -> str | None:
-        """Return the text in force; None where there is no file yet."""
+        """Return the active text, or None if the file does not exist."""
         return server.read_active(self.path) if self.path.exists() else None
 
     def render(self, rasps: Iterable[Rasp], *, lease_seconds: int = LEASE_SECONDS) -> str:
-        """Return the text in which each of these has its address, beside what people wrote."""
+        """Return the file with an entry for each rasp and with the unmanaged part unchanged."""
         return self._renderer.render(rasps, self.read_active() or "", lease_seconds=lease_seconds)
 
     def check(self, text: str) -> None:
-        """Have the server read a text as if it were the file; nothing is changed."""
+        """Check a text with the DHCP server without changing anything."""
         server.check(self.path, text, self._server)
 
     def activate(self, text: str, *, backup: bool = False) -> Path | None:
-        """Make the text the server's; with `backup`, return the copy of what it replaces."""
+        """Activate a text. With `backup`, return the path of a copy of the previous file."""
         return server.activate(
             self.path, text, self._server, backup_time=self._clock() if backup else None
         )
 
     def restore(self, previous: str | None, rasps: Iterable[Rasp]) -> None:
-        """Put the text before an install in force again.
+        """Activate the text before an install.
 
-        Where there was none, or people have changed their part of the file since, that is kept,
-        and PiRack's is written for these rasps.
+        If there was none, or the unmanaged part was edited since, keep the unmanaged part and
+        render the entries of these rasps.
         """
-        now = self.read_active()
-        if previous is not None and (now is None or self._has_same_unmanaged_part(now, previous)):
+        current = self.read_active()
+        if previous is not None and (
+            current is None or self._has_same_unmanaged_part(current, previous)
+        ):
             self.activate(previous)
-        elif now is not None:
+        elif current is not None:
             self.activate(self.render(rasps))
 
     def _has_same_unmanaged_part(self, current: str, previous: str) -> bool:
         return self._renderer.unmanaged(current) == self._renderer.unmanaged(previous)
 
     def diff(self, previous: str, new: str) -> str:
-        """Return what becomes of the file, as a unified diff.
-
-        It has no lines around those that change: they may be people's, and hold a key.
-        """
+        """Return a unified diff without context lines, which could contain a secret key."""
         return "".join(
             difflib.unified_diff(
                 previous.splitlines(keepends=True),

@@ -1,9 +1,8 @@
-"""Sightings: what a line of dhcpd's log tells about a client. Pure; `log_sources` has the lines.
+"""Events in the log of ISC dhcpd 4.4.3, as `dhcpd -d` or syslog writes it.
 
-The lines are those of ISC dhcpd 4.4.3 (server/dhcp.c and server/mdb.c), as `dhcpd -d` prints them,
-or with syslog's `date host dhcpd[pid]: ` before them. A client's host name stands in them as the
-client says it, `(evil) via eth9 (x) via br0` included: so each form is matched as a whole, from the
-start of the message, where a client has no say, and a host name ends at the last `) via `.
+A log line contains the host name that the client sent, for example `(evil) via eth9 (x) via br0`.
+So a pattern matches the whole line from its start, which the client cannot influence, and a host
+name ends at the last `) via `.
 """
 
 import re
@@ -13,7 +12,7 @@ from ipaddress import IPv4Address
 
 
 class DhcpMessageType(StrEnum):
-    """What a line is about; the names are dhcpd's without their `DHCP`."""
+    """Type of a DHCP message, as dhcpd names it, without `DHCP`."""
 
     DISCOVER = "discover"
     OFFER = "offer"
@@ -26,7 +25,7 @@ class DhcpMessageType(StrEnum):
 
     @property
     def is_from_client(self) -> bool:
-        """Whether the client itself has just spoken, so that it has power."""
+        """Whether the client sent the message, so that it has power."""
         return self in {
             DhcpMessageType.DISCOVER,
             DhcpMessageType.REQUEST,
@@ -38,19 +37,22 @@ class DhcpMessageType(StrEnum):
     def assigns_address(self) -> bool:
         """Whether the client may use the address from now on.
 
-        An offer counts: a Pi 3 that boots from the network takes it without asking for it
-        (raspberrypi/firmware's issue 1303).
+        Offers count, because a Pi 3 that boots from the network uses the address without a request
+        (raspberrypi/firmware issue 1303).
         """
         return self in {DhcpMessageType.OFFER, DhcpMessageType.ACK}
 
 
 @dataclass(frozen=True, slots=True)
 class DhcpLogEvent:
-    """A client that dhcpd heard, or spoke to.
+    """A DHCP message in the log.
 
-    `mac` is lower-case with colons. `address` is the one that the line is about, if there is any;
-    `interface` the master's, or the address of the relay agent; `received_at` in seconds of the clock of
-    whoever read the line.
+    Args:
+        mac: MAC address of the client, in lower case with colons.
+        message_type: Type of the message.
+        address: Address that the message is about.
+        interface: Interface of the master, or address of the relay agent.
+        received_at: Seconds of the reader's clock.
     """
 
     mac: str
@@ -67,35 +69,39 @@ _PREFIX = (
 _MAC = r"(?P<mac>[0-9a-f]{2}(?::[0-9a-f]{2}){5})"
 _ADDRESS = r"(?P<address>[0-9]{1,3}(?:\.[0-9]{1,3}){3})"
 _SERVER = r"(?: \([0-9.]{7,15}\))?"
-_HOST_AND_INTERFACE = r"(?: \(.*\))? via (?P<interface>[^\s():]+)"
+_VIA = r"(?: \(.*\))? via (?P<interface>[^\s():]+)"
 _REMARK = r"(?:: .*| \((?:not )?found\))?"
 
 _MESSAGE_FORMATS = {
-    DhcpMessageType.DISCOVER: f"DHCPDISCOVER from {_MAC}{_HOST_AND_INTERFACE}{_REMARK}",
-    DhcpMessageType.OFFER: f"DHCPOFFER on {_ADDRESS} to {_MAC}{_HOST_AND_INTERFACE}{_REMARK}",
-    DhcpMessageType.REQUEST: f"DHCPREQUEST for {_ADDRESS}{_SERVER} from {_MAC}{_HOST_AND_INTERFACE}{_REMARK}",
-    DhcpMessageType.ACK: f"DHCPACK on {_ADDRESS} to {_MAC}{_HOST_AND_INTERFACE}{_REMARK}",
-    DhcpMessageType.NAK: f"DHCPNAK on {_ADDRESS} to {_MAC}{_HOST_AND_INTERFACE}{_REMARK}",
-    DhcpMessageType.DECLINE: f"DHCPDECLINE of {_ADDRESS} from {_MAC}{_HOST_AND_INTERFACE}{_REMARK}",
-    DhcpMessageType.RELEASE: f"DHCPRELEASE of {_ADDRESS} from {_MAC}{_HOST_AND_INTERFACE}{_REMARK}",
+    DhcpMessageType.DISCOVER: f"DHCPDISCOVER from {_MAC}{_VIA}{_REMARK}",
+    DhcpMessageType.OFFER: f"DHCPOFFER on {_ADDRESS} to {_MAC}{_VIA}{_REMARK}",
+    DhcpMessageType.REQUEST: f"DHCPREQUEST for {_ADDRESS}{_SERVER} from {_MAC}{_VIA}{_REMARK}",
+    DhcpMessageType.ACK: f"DHCPACK on {_ADDRESS} to {_MAC}{_VIA}{_REMARK}",
+    DhcpMessageType.NAK: f"DHCPNAK on {_ADDRESS} to {_MAC}{_VIA}{_REMARK}",
+    DhcpMessageType.DECLINE: f"DHCPDECLINE of {_ADDRESS} from {_MAC}{_VIA}{_REMARK}",
+    DhcpMessageType.RELEASE: f"DHCPRELEASE of {_ADDRESS} from {_MAC}{_VIA}{_REMARK}",
     DhcpMessageType.DUPLICATE: f"uid lease {_ADDRESS} for client {_MAC} is duplicate on [0-9./]+",
 }
-_PATTERNS = {kind: re.compile(_PREFIX + form) for kind, form in _MESSAGE_FORMATS.items()}
+_PATTERNS = {
+    message_type: re.compile(_PREFIX + pattern)
+    for message_type, pattern in _MESSAGE_FORMATS.items()
+}
 
 
 def parse_line(line: str, received_at: float) -> DhcpLogEvent | None:
-    """Return what a line tells about a client; None where it tells nothing.
+    """Return the event of a log line, or None if it has none.
 
-    `received_at` is the time at which the line was read, in seconds of the caller's clock: lines carry
-    none that can be relied on.
+    `received_at` is the caller's time, because not all log lines contain a time.
     """
     text = line.rstrip("\r\n")
-    for kind, pattern in _PATTERNS.items():
+    for message_type, pattern in _PATTERNS.items():
         if match := pattern.fullmatch(text):
-            found = match.groupdict()
+            groups = match.groupdict()
             try:
-                address = IPv4Address(found["address"]) if "address" in found else None
+                address = IPv4Address(groups["address"]) if "address" in groups else None
             except ValueError:
                 return None
-            return DhcpLogEvent(found["mac"], kind, address, found.get("interface"), received_at)
+            return DhcpLogEvent(
+                groups["mac"], message_type, address, groups.get("interface"), received_at
+            )
     return None

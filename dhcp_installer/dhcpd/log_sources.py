@@ -1,8 +1,6 @@
-"""Where the lines of a DHCP server's log come from, behind one small interface.
+"""Log sources: systemd's journal, a log file, or the output of a process.
 
-A source gives the lines that are logged from the moment on in which it was made. Three servers can
-be followed: one under systemd (`journald_source`), one that logs to a file (`LogFile`), and one that we
-started ourselves (`ProcessLog`).
+A source returns the lines that are logged after its creation.
 """
 
 import json
@@ -20,21 +18,21 @@ from dhcp_installer.errors import LogSourceError
 _POLL_INTERVAL = 0.1
 _STOP_TIMEOUT = 2.0
 _READ_SIZE = 65536
-_MAX_LINE_LENGTH = 65536  # characters; a log without line ends must not fill the memory
+_MAX_LINE_LENGTH = 65536  # characters, bounds the memory
 
 
 class LogSource(Protocol):
-    """Gives lines as they are logged. A context manager: leaving it lets go of everything."""
+    """A log that is followed. A context manager that closes it."""
 
     def read(self, timeout: float) -> Sequence[str]:
-        """Return the lines that have come, without their ends; none when `timeout` s are over.
+        """Return new lines without line ends, empty after `timeout` seconds.
 
         Raises:
-            LogUnreadable: no more lines will come.
+            LogSourceError: If the log cannot be read any more.
         """
 
     def __enter__(self) -> Self:
-        """Return the source itself."""
+        """Return the source."""
 
     def __exit__(
         self,
@@ -42,11 +40,11 @@ class LogSource(Protocol):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Let go of the log."""
+        """Close the log."""
 
 
 class _LineBuffer:
-    """Makes lines of pieces."""
+    """Splits chunks of bytes into lines."""
 
     def __init__(self) -> None:
         self._partial_line = b""
@@ -62,12 +60,10 @@ class _LineBuffer:
 
 
 class LogFile:
-    """A log file, from its present end on; it may be rotated by renaming or by truncating.
-
-    Truncation is seen by the file being shorter than what was read of it.
+    """A log file, read from its current end. It may be rotated by renaming or truncating.
 
     Raises:
-        LogUnreadable: there is no such file, or it may not be read.
+        LogSourceError: If the file does not exist or cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -80,42 +76,39 @@ class LogFile:
         self._file.seek(0, os.SEEK_END)
 
     def read(self, timeout: float) -> Sequence[str]:
-        """Return what has come; see `LogSource`."""
+        """Return new lines, see `LogSource.read`."""
         deadline = time.monotonic() + timeout
         while True:
             try:
                 lines = self._read_new_lines()
             except OSError as error:
                 raise _read_error(self._path, error) from error
-            left = deadline - time.monotonic()
-            if lines or left <= 0:
+            remaining = deadline - time.monotonic()
+            if lines or remaining <= 0:
                 return lines
-            time.sleep(min(left, _POLL_INTERVAL))
+            time.sleep(min(remaining, _POLL_INTERVAL))
 
     def _read_new_lines(self) -> list[str]:
-        # Looked up before the old file is read to its end, so that nothing is lost between.
-        fresh = self._open_if_rotated()
-        here = os.fstat(self._file.fileno())
-        if here.st_size < self._file.tell():
+        # Before the old file is read to its end, so that no line is lost in between.
+        new_file = self._open_if_rotated()
+        if os.fstat(self._file.fileno()).st_size < self._file.tell():  # truncated
             self._file.seek(0)
             self._buffer.clear()
         lines = self._buffer.feed(self._file.read())
-        if fresh is not None:
+        if new_file is not None:
             self._file.close()
-            self._file = fresh
+            self._file = new_file
             self._buffer.clear()
             lines += self._buffer.feed(self._file.read())
         return lines
 
     def _open_if_rotated(self) -> IO[bytes] | None:
-        """Return the file that has taken this one's name, if one has."""
-        here = os.fstat(self._file.fileno())
+        """Open the new file at the path if the log was renamed."""
         try:
-            there = self._path.stat()
-            if (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino):
+            if os.path.samestat(self._path.stat(), os.fstat(self._file.fileno())):
                 return None
             return self._path.open("rb")
-        except FileNotFoundError:  # renamed, and the new one is not there yet
+        except FileNotFoundError:  # the new file does not exist yet
             return None
 
     def __enter__(self) -> Self:
@@ -126,15 +119,15 @@ class LogFile:
 
 
 class ProcessLog:
-    """What a program prints, errors included; it is ended when the source is left.
+    """The output of a process, which is terminated when the source is closed.
 
     Args:
-        argv: the program and its arguments.
-        extract_message: makes the log's line of a printed one; None where that has none.
-        env: its environment; this process's where None.
+        argv: Program and arguments.
+        extract_message: Returns the log line in a line of output, or None.
+        env: Environment of the process. By default that of this process.
 
     Raises:
-        LogUnreadable: it cannot be started.
+        LogSourceError: If the process cannot be started.
     """
 
     def __init__(
@@ -158,7 +151,7 @@ class ProcessLog:
             )
         except OSError as error:
             raise LogSourceError(
-                f"{self._name}: {error.strerror}: install it, or name a log file instead"
+                f"{self._name}: {error.strerror}: install it, or use a log file"
             ) from error
         self._pipe = cast(IO[bytes], self._process.stdout)
         os.set_blocking(self._pipe.fileno(), False)
@@ -167,23 +160,25 @@ class ProcessLog:
 
     @property
     def pid(self) -> int:
-        """The program's process."""
+        """Process id of the program."""
         return self._process.pid
 
     def read(self, timeout: float) -> Sequence[str]:
-        """Return what has come; see `LogSource`."""
+        """Return new lines, see `LogSource.read`."""
         deadline = time.monotonic() + timeout
         while self._selector.select(max(0.0, deadline - time.monotonic())):
-            piece = os.read(self._pipe.fileno(), _READ_SIZE)
-            if not piece:
+            chunk = os.read(self._pipe.fileno(), _READ_SIZE)
+            if not chunk:
                 raise LogSourceError(
                     f"{self._name} ended{self._last_output and ': ' + self._last_output}:"
-                    " see that the DHCP server runs, and that its log may be read"
+                    " check that the DHCP server runs and that this user can read its log"
                 )
-            printed = self._buffer.feed(piece)
-            if printed:
-                self._last_output = printed[-1][:200]
-            lines = [line for each in printed if (line := self._extract_message(each)) is not None]
+            output = self._buffer.feed(chunk)
+            if output:
+                self._last_output = output[-1][:200]
+            lines = [
+                message for line in output if (message := self._extract_message(line)) is not None
+            ]
             if lines:
                 return lines
         return []
@@ -203,10 +198,10 @@ class ProcessLog:
 
 
 def journald_source(unit: str = "isc-dhcp-server") -> ProcessLog:
-    """Return what a unit of systemd's logs; there is no /var/log/syslog since Bookworm.
+    """Return the journal of a systemd unit. Raspberry Pi OS has no /var/log/syslog since Bookworm.
 
     Raises:
-        LogUnreadable: there is no journalctl.
+        LogSourceError: If journalctl is not installed.
     """
     return ProcessLog(
         [
@@ -218,10 +213,10 @@ def journald_source(unit: str = "isc-dhcp-server") -> ProcessLog:
 
 
 def journald_message(line: str) -> str | None:
-    """Return the message of an entry as `journalctl --output=json` prints it; None without one.
+    """Return the message in a line of `journalctl --output=json`, or None.
 
-    A message that is not UTF-8 is printed as its bytes' numbers, a very long one as null
-    (systemd's docs/JOURNAL_EXPORT_FORMATS.md).
+    A message that is not UTF-8 is an array of byte values, a very long one is null
+    (docs/JOURNAL_EXPORT_FORMATS.md of systemd).
     """
     try:
         entry = json.loads(line)
@@ -230,9 +225,9 @@ def journald_message(line: str) -> str | None:
     match entry:
         case {"MESSAGE": str(message)}:
             return message
-        case {"MESSAGE": [*numbers]}:
+        case {"MESSAGE": [*values]}:
             try:
-                return bytes(numbers).decode("utf-8", "replace")
+                return bytes(values).decode("utf-8", "replace")
             except (TypeError, ValueError):
                 return None
         case _:
@@ -241,6 +236,6 @@ def journald_message(line: str) -> str | None:
 
 def _read_error(path: Path, error: OSError) -> LogSourceError:
     return LogSourceError(
-        f"{path}: {error.strerror or error}: name the file that the DHCP server logs to,"
-        " readable for this user"
+        f"{path}: {error.strerror or error}: specify the log file of the DHCP server,"
+        " which this user must be able to read"
     )

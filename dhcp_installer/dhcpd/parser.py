@@ -1,8 +1,4 @@
-"""dhcpd.conf as statements: words, and the block that belongs to them. Pure but for `include`.
-
-After dhcpd.conf(5) and common/conflex.c of ISC dhcpd: `#` begins a comment, strings stand in
-double quotes, a statement ends with `;` or has a block in braces.
-"""
+"""Parser of dhcpd.conf, following dhcpd.conf(5) and common/conflex.c of ISC dhcpd."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -19,9 +15,12 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement: its words in lower case (strings as they are), commas left out, and its block.
+    """A statement, which ends with `;` or with a block in braces.
 
-    `location` is the file and the line that it begins on: `/etc/dhcp/dhcpd.conf line 12`.
+    Args:
+        words: Its words in lower case, and its strings, without commas.
+        block: Statements of the block.
+        location: File and line, for example `/etc/dhcp/dhcpd.conf line 12`.
     """
 
     words: tuple[str, ...]
@@ -29,62 +28,64 @@ class Statement:
     location: str
 
     def walk(self) -> Iterator["Statement"]:
-        """Give this statement and all that stand in it, at any depth."""
+        """Yield this statement and all nested ones."""
         yield self
         for statement in self.block:
             yield from statement.walk()
 
 
 def read_file(path: Path) -> str:
-    """Return a configuration file's text.
+    """Return the text of a configuration file.
 
     Raises:
-        ConfigurationError: it cannot be read.
+        ConfigurationError: If the file cannot be read.
     """
     try:
-        return path.read_bytes().decode("utf-8")  # line ends as they are
+        return path.read_bytes().decode("utf-8")  # preserves line ends
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: {error}: mend the file, or name another one") from error
+        raise ConfigurationError(f"{path}: {error}: correct the file or its permissions") from error
 
 
 def parse(
     text: str, path: Path, *, read: Callable[[Path], str] = read_file, depth: int = 0
 ) -> tuple[Statement, ...]:
-    """Return the statements of a dhcpd.conf, those of included files in their place.
+    """Return the statements of a dhcpd.conf, including those of included files.
 
     Args:
-        text: the file's.
-        path: the file, for errors; included ones are looked up from `/`, where dhcpd runs.
-        read: returns an included file's text.
-        depth: how deep in included files this one is.
+        text: Text of the file.
+        path: The file, for locations. Included paths are relative to `/`, where dhcpd runs.
+        read: Returns the text of an included file.
+        depth: Nesting level of this file.
 
     Raises:
-        ConfigurationError: braces or quotes do not match, or an included file cannot be read.
+        ConfigurationError: If braces or quotes do not match, or an included file cannot be read.
     """
     blocks: list[tuple[tuple[str, ...], str, list[Statement]]] = [((), "", [])]
     words: list[str] = []
-    where = ""
+    location = ""
     for line, kind, lexeme in _tokens(text, path):
         if kind != "mark":
-            where = where or f"{path} line {line}"
+            location = location or f"{path} line {line}"
             words.append(lexeme if kind == "string" else lexeme.lower())
         elif lexeme == "{":
-            blocks.append((tuple(words), where or f"{path} line {line}", []))
-            words, where = [], ""
+            blocks.append((tuple(words), location or f"{path} line {line}", []))
+            words, location = [], ""
         elif lexeme == "}":
             if len(blocks) == 1 or words:
-                raise ConfigurationError(f"{path} line {line}: a brace too many, or a ; too few")
-            opening, begin, inside = blocks.pop()
-            blocks[-1][2].append(Statement(opening, tuple(inside), begin))
+                raise ConfigurationError(
+                    f"{path} line {line}: unexpected brace: add the missing ; or remove the brace"
+                )
+            opening, start, block = blocks.pop()
+            blocks[-1][2].append(Statement(opening, tuple(block), start))
         elif lexeme == ";" and words:
             if words[0] == "include" and len(words) > 1:
-                blocks[-1][2].extend(_include(Path("/", words[1]), where, read, depth + 1))
+                blocks[-1][2].extend(_include(Path("/", words[1]), location, read, depth + 1))
             else:
-                blocks[-1][2].append(Statement(tuple(words), (), where))
-            words, where = [], ""
+                blocks[-1][2].append(Statement(tuple(words), (), location))
+            words, location = [], ""
     if len(blocks) > 1 or words:
-        begin = where or blocks[-1][1]
-        raise ConfigurationError(f"{begin}: this statement has no end: close it with ; or a brace")
+        start = location or blocks[-1][1]
+        raise ConfigurationError(f"{start}: the statement has no end: add ; or a brace")
     return tuple(blocks[0][2])
 
 
@@ -92,7 +93,7 @@ def _include(
     path: Path, location: str, read: Callable[[Path], str], depth: int
 ) -> tuple[Statement, ...]:
     if depth > _MAX_INCLUDE_DEPTH:
-        raise ConfigurationError(f"{location}: includes itself: take the line out")
+        raise ConfigurationError(f"{location}: the file includes itself: remove this line")
     return parse(read(path), path, read=read, depth=depth)
 
 
@@ -102,7 +103,9 @@ def _tokens(text: str, path: Path) -> Iterator[tuple[int, str, str]]:
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            raise ConfigurationError(f"{path} line {line}: a string without an end: close it")
+            raise ConfigurationError(
+                f"{path} line {line}: the string has no end: add a quotation mark"
+            )
         kind = str(match.lastgroup)
         if kind != "space":
             yield line, kind, match[kind]

@@ -1,7 +1,7 @@
-"""dhcpd.conf as PiRack wants it: a marked block of ours, and all else as people wrote it.
+"""Renderer of dhcpd.conf: a managed block between two markers, and the unmanaged rest.
 
-Nothing of theirs is ever lost: what stands outside of the marks is kept to the letter, and where it
-cannot stand beside ours, or somebody has written inside of the marks, the file is refused by line.
+The unmanaged part is never changed. If it conflicts with the managed block, or the managed block
+was edited, the file is rejected with the line of the problem.
 """
 
 import re
@@ -20,14 +20,12 @@ from rack.inventory import Rasp
 from rack.layout import Rack
 
 INSTALL_LEASE_SECONDS = 60
-"""Seconds of a lease during an install: at its half a rasp asks again, and gets its new address."""
+"""Lease time during an install. After half of it, a rasp requests its new address."""
 
 LEASE_SECONDS = 3600
-"""Seconds of a lease in service."""
+"""Lease time in normal operation."""
 
-_POOL_ADDRESSES_PER_SLOT = (
-    2  # addresses: clients of one MAC may say other client-ids, and hold two leases
-)
+_POOL_ADDRESSES_PER_SLOT = 2  # a MAC address with two client ids holds two leases
 
 _BEGIN_MARKER = "# >>> PiRack {sum}"
 _END_MARKER = "# <<< PiRack"
@@ -36,35 +34,35 @@ _END_PATTERN = re.compile(r"^# <<< PiRack$", re.MULTILINE)
 
 
 class Renderer(Protocol):
-    """Writes the configuration of a kind of DHCP server."""
+    """A renderer for one kind of DHCP server."""
 
     def render(self, rasps: Iterable[Rasp], existing: str, *, lease_seconds: int) -> str:
-        """Return the configuration's text, in which each of the rasps has its address.
+        """Return the configuration with a fixed address for each rasp.
 
         Args:
-            rasps: who is where.
-            existing: the text in force, whose foreign parts are kept.
-            lease_seconds: for how long an address is given.
+            rasps: The rasps with their slots and addresses.
+            existing: The active text, whose unmanaged part is preserved.
+            lease_seconds: Lease time.
 
         Raises:
-            ConfigurationError: it cannot be had; the text names each reason.
+            ConfigurationError: If the result would be invalid. The text lists the problems.
         """
 
     def unmanaged(self, text: str) -> str:
-        """Return what of a configuration is not PiRack's own.
+        """Return the unmanaged part of a configuration.
 
         Raises:
-            ConfigurationError: nobody can tell.
+            ConfigurationError: If the markers are damaged.
         """
 
 
 class DhcpdRenderer:
-    """Renders ISC dhcpd's configuration.
+    """A renderer for ISC dhcpd.
 
     Args:
-        rack: the layout.
-        path: where the file is, for errors and for what it includes.
-        resolve: returns a host name's addresses.
+        rack: The layout.
+        path: Path of the file, for error messages.
+        resolve: Returns the addresses of a host name.
     """
 
     def __init__(self, rack: Rack, path: Path, *, resolve: Resolve = resolve_host_name) -> None:
@@ -73,18 +71,20 @@ class DhcpdRenderer:
         self._resolve = resolve
 
     def render(self, rasps: Iterable[Rasp], existing: str, *, lease_seconds: int) -> str:
-        """Return the file's text; see `Renderer`."""
+        """Return the text of the file, see `Renderer.render`."""
         before, after = _split_managed_block(existing, self._path)
-        # Their lines keep their numbers, so that what is said of them can be found.
+        # Keeps the line numbers, for error messages.
         gap = "\n" * (existing.count("\n") - before.count("\n") - after.count("\n"))
-        theirs = parser.parse(before + gap + after, self._path)
+        unmanaged = parser.parse(before + gap + after, self._path)
         block = self._render_block(
-            rasps, checks.fixed_addresses(theirs, self._resolve), lease_seconds
+            rasps, checks.fixed_addresses(unmanaged, self._resolve), lease_seconds
         )
-        ours = parser.parse(block, Path("PiRack's block"))
-        found = checks.problems([*theirs, *ours], self._rack.network.master, resolve=self._resolve)
-        if found:
-            raise ConfigurationError("; ".join(found))
+        managed = parser.parse(block, Path("PiRack's block"))
+        problems = checks.problems(
+            [*unmanaged, *managed], self._rack.network.master, resolve=self._resolve
+        )
+        if problems:
+            raise ConfigurationError("; ".join(problems))
         separator = "\n" if before and not before.endswith("\n") else ""
         digest = _digest(block)
         return (
@@ -92,7 +92,7 @@ class DhcpdRenderer:
         )
 
     def unmanaged(self, text: str) -> str:
-        """Return what stands outside of PiRack's block; see `Renderer`."""
+        """Return the text outside of the managed block, see `Renderer.unmanaged`."""
         return "".join(_split_managed_block(text, self._path))
 
     def _render_block(
@@ -102,7 +102,7 @@ class DhcpdRenderer:
         template = Environment(
             loader=PackageLoader("dhcp_installer"),
             undefined=StrictUndefined,
-            autoescape=False,  # noqa: S701 - no HTML; MACs, addresses and names are our own types
+            autoescape=False,  # noqa: S701 - not HTML, and the values are validated
             keep_trailing_newline=True,
         ).get_template("dhcpd.conf.j2")
         return template.render(
@@ -116,12 +116,13 @@ class DhcpdRenderer:
 def pool_ranges(
     rack: Rack, fixed: Collection[IPv4Address] = ()
 ) -> Sequence[tuple[IPv4Address, IPv4Address]]:
-    """Return the ranges of addresses for all who have no fixed one: two for each slot.
+    """Return the dynamic address ranges: two addresses for each slot.
 
-    They are the highest of the subnet that no slot, nor the master, nor one of `fixed` has.
+    These are the highest free addresses of the subnet. The addresses of the slots, the master and
+    `fixed` are not free.
 
     Raises:
-        ConfigurationError: the subnet has not so many.
+        ConfigurationError: If the subnet has too few free addresses.
     """
     subnet = rack.network.subnet
     taken = {int(slot.address) for slot in rack.slots} | {
@@ -129,40 +130,40 @@ def pool_ranges(
         *map(int, fixed),
     }
     low, high = int(subnet.network_address), int(subnet.broadcast_address)
-    wanted = _POOL_ADDRESSES_PER_SLOT * len(rack.slots)
-    left = wanted
+    needed = _POOL_ADDRESSES_PER_SLOT * len(rack.slots)
+    remaining = needed
     ranges = []
     last = high - 1
-    for bound in [*sorted((each for each in taken if low < each < high), reverse=True), low]:
-        if left and bound < last:
-            first = max(bound + 1, last - left + 1)
+    for bound in [*sorted((number for number in taken if low < number < high), reverse=True), low]:
+        if remaining and bound < last:
+            first = max(bound + 1, last - remaining + 1)
             ranges.append((IPv4Address(first), IPv4Address(last)))
-            left -= last - first + 1
+            remaining -= last - first + 1
         last = bound - 1
-    if left:
+    if remaining:
         raise ConfigurationError(
-            f"{subnet} has {wanted - left} free addresses for rasps without a place, and {wanted}"
-            " are needed: widen network.subnet in rack.toml"
+            f"{subnet} has only {needed - remaining} of the {needed} free addresses that the"
+            " dynamic ranges need: enlarge network.subnet in rack.toml"
         )
     return sorted(ranges)
 
 
 def _split_managed_block(text: str, path: Path) -> tuple[str, str]:
-    """Return what stands before our block, and after it."""
+    """Return the text before and after the managed block."""
     begins, ends = list(_BEGIN_PATTERN.finditer(text)), list(_END_PATTERN.finditer(text))
     if not begins and not ends:
         return text, ""
     if len(begins) != 1 or len(ends) != 1 or ends[0].start() < begins[0].end():
         raise ConfigurationError(
-            f"{path}: there are {len(begins)} marks `# >>> PiRack` and {len(ends)} `# <<< PiRack`:"
-            " make it one pair, or take them out with all that is between them"
+            f"{path}: found {len(begins)} markers `# >>> PiRack` and {len(ends)} `# <<< PiRack`:"
+            " leave one pair, or remove them with all lines in between"
         )
     (begin,), (end,) = begins, ends
     if _digest(text[begin.end() + 1 : end.start()]) != begin[1]:
         line = text.count("\n", 0, begin.start()) + 1
         raise ConfigurationError(
-            f"{path} line {line}: somebody has changed PiRack's block: move your lines out of it,"
-            " and take the rest of it out with its marks; it will be written anew"
+            f"{path} line {line}: the managed block was edited: move your lines out of it and"
+            " remove the rest with its markers"
         )
     return text[: begin.start()], text[end.end() + 1 :]
 

@@ -1,1 +1,1 @@
-"""Discovery of the stack of each rasp: strategies, DHCP and ping events, and the runner."""
+"""Discovery of the stack of each rasp: strategies, their runner, DHCP and ping events."""

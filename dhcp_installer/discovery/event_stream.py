@@ -1,4 +1,4 @@
-"""Signs of life from the real world: the log and the pings, read side by side, as events."""
+"""Stream of DHCP and ping events, read in two threads."""
 
 import queue
 import threading
@@ -23,14 +23,14 @@ ClientEvent = DhcpActivity | BecameReachable | BecameUnreachable
 
 
 class EventStream:
-    """Follows log and pings, each in a thread of its own, until it is left.
+    """Events of DHCP clients, from the log of the DHCP server and from pings.
 
-    Times are seconds since it was made.
+    A context manager that runs the two threads. Times are seconds since it was created.
 
     Args:
-        log: what the DHCP server logs.
-        pinger: asks who answers.
-        offline_after: for how long somebody must miss pings to count as silent.
+        log: Log of the DHCP server.
+        pinger: Sends the pings.
+        offline_after: Seconds without a reply after which a client is unreachable.
     """
 
     def __init__(self, log: LogSource, pinger: Pinger, offline_after: float) -> None:
@@ -52,49 +52,49 @@ class EventStream:
         ]
 
     def now(self) -> float:
-        """Return the time; it never steps back, and neither does that of events."""
+        """Return the current time. It never decreases."""
         self._last_time = max(self._last_time, time.monotonic() - self._started_at)
         return self._last_time
 
     def next(self, until: float, poll_interval: float = 0.05) -> ClientEvent | None:
-        """Return the next event; None when it is `until`, or nothing came for `poll_interval` seconds.
+        """Return the next event, or None at `until` or after `poll_interval` seconds.
 
         Raises:
-            LogUnreadable, PingError: there will be no more of them.
+            LogSourceError, PingError: If the log or ping failed.
         """
-        left = min(until - self.now(), poll_interval)
+        timeout = min(until - self.now(), poll_interval)
         try:
-            event = self._events.get(timeout=max(0.0, left))
+            event = self._events.get(timeout=max(0.0, timeout))
         except queue.Empty:
             return None
         if isinstance(event, InstallError):
             raise event
-        return replace(event, at=self.now())  # one that had to wait is not to turn time back
+        return replace(event, time=self.now())  # a queued event must not turn time back
 
     def has_log_output(self) -> bool:
-        """Tell whether anything has come from the log."""
+        """Return whether the log contained a line."""
         return self._log_output.is_set()
 
     def addresses_of(self, macs: Collection[str]) -> list[IPv4Address]:
-        """Return the addresses that these were given."""
+        """Return the current addresses of these clients."""
         with self._lock:
             return self._reachability.addresses_of(macs)
 
     @property
     def active_macs(self) -> frozenset[str]:
-        """Who has spoken to the DHCP server."""
+        """MAC addresses that sent a message to the DHCP server."""
         with self._lock:
             return frozenset(self._active_macs)
 
     @property
     def leased_addresses(self) -> dict[str, IPv4Address]:
-        """The address that each MAC was given last."""
+        """Last leased address of each MAC address."""
         with self._lock:
             return dict(self._leased_addresses)
 
     @property
     def reachable_addresses(self) -> frozenset[IPv4Address]:
-        """The addresses that answered the last ping."""
+        """Addresses that replied to the last ping."""
         with self._lock:
             return self._reachability.reachable_addresses
 
@@ -104,15 +104,15 @@ class EventStream:
                 step()
         except InstallError as error:
             self._events.put(error)
-        except OSError as error:  # such as too many open files
-            self._events.put(InstallError(f"log and pings cannot be followed: {error}"))
+        except OSError as error:  # for example too many open files
+            self._events.put(InstallError(f"reading the DHCP log or pinging failed: {error}"))
 
     def _read_log(self) -> None:
         for line in self._log.read(_LOG_READ_TIMEOUT):
             self._log_output.set()
-            sighting = log_events.parse_line(line, time.monotonic() - self._started_at)
-            if sighting is not None:
-                self._handle_log_event(sighting)
+            event = log_events.parse_line(line, time.monotonic() - self._started_at)
+            if event is not None:
+                self._handle_log_event(event)
 
     def _handle_log_event(self, event: DhcpLogEvent) -> None:
         with self._lock:
@@ -126,11 +126,11 @@ class EventStream:
 
     def _ping_addresses(self) -> None:
         with self._lock:
-            asked = self._reachability.addresses
-        answered = self._pinger.ping(asked, self._ping_interval)
-        at = time.monotonic() - self._started_at
+            pinged = self._reachability.addresses
+        replied = self._pinger.ping(pinged, self._ping_interval)
+        now = time.monotonic() - self._started_at
         with self._lock:
-            events = self._reachability.add_ping_round(asked, answered, at)
+            events = self._reachability.add_ping_round(pinged, replied, now)
         for event in events:
             self._events.put(event)
 

@@ -1,7 +1,6 @@
-"""Pings: which of these addresses answer now, behind one small interface.
+"""Pingers by ICMP and by TCP.
 
-`IcmpPinger` is the real thing. `TcpPinger` is for racks whose rasps share the master's kernel, where every
-address answers ICMP: there a port that opens is the sign of life.
+TCP is for virtual racks whose rasps share the kernel of the master, which replies to ICMP for all.
 """
 
 import errno
@@ -26,47 +25,43 @@ from icmplib.sockets import ICMPv4Socket
 from dhcp_installer.errors import PingError
 
 _ECHO_REPLY = 0
-_RAW_SOCKET_ID = (
-    0x5052  # of raw sockets, which hear everybody's replies; the kernel gives the others theirs
-)
+_RAW_SOCKET_ID = 0x5052  # identifies our replies. The kernel sets the id of unprivileged sockets
 _SEQUENCE_COUNT = 1 << 16
 
 
 class Pinger(Protocol):
-    """Asks addresses whether they answer."""
+    """Sends pings."""
 
     def ping(self, addresses: Collection[IPv4Address], seconds: float) -> set[IPv4Address]:
-        """Ask each address once; return those that have answered within so many seconds.
+        """Ping each address once and return those that reply within this time.
 
-        It takes these seconds, whether all answer at once or not, so that it may be called in a
-        loop.
+        The call always lasts this long, so that it can be repeated in a loop.
 
         Raises:
-            PingError: nobody can be asked.
+            PingError: If pings cannot be sent.
         """
 
     def close(self) -> None:
-        """Let go of what it holds."""
+        """Release the resources."""
 
 
 def make_pinger(method: str) -> Pinger:
-    """Return who pings by `icmp` or `tcp:PORT`.
+    """Return a pinger for a method, `icmp` or `tcp:PORT`.
 
     Raises:
-        PingError: this process may not ping.
+        PingError: If this process is not allowed to ping.
     """
     kind, _, port = method.partition(":")
     return TcpPinger(int(port)) if kind == "tcp" else IcmpPinger()
 
 
 class IcmpPinger:
-    """Echo requests, from one socket.
+    """A pinger by ICMP echo requests from one socket.
 
-    The kernel's unprivileged sockets are tried first (net.ipv4.ping_group_range), then a raw one
-    (CAP_NET_RAW).
+    Uses an unprivileged socket (net.ipv4.ping_group_range) or else a raw one (CAP_NET_RAW).
 
     Raises:
-        PingError: this process may use neither.
+        PingError: If this process is allowed neither.
     """
 
     def __init__(self) -> None:
@@ -78,33 +73,33 @@ class IcmpPinger:
                 self._socket = ICMPv4Socket(privileged=True)
         except ICMPLibError as error:
             raise PingError(
-                f"this user may not ping ({error}): give the installer CAP_NET_RAW, or this user's"
-                " group a place in net.ipv4.ping_group_range"
+                f"this user is not allowed to ping ({error}): grant CAP_NET_RAW, or add a group of"
+                " this user to net.ipv4.ping_group_range"
             ) from error
 
     def ping(self, addresses: Collection[IPv4Address], seconds: float) -> set[IPv4Address]:
-        """Ask by ICMP; see `Pinger`. A late answer to an earlier question counts."""
+        """Ping by ICMP. A late reply to an earlier request counts."""
         deadline = time.monotonic() + seconds
         sequence = next(self._sequence) % _SEQUENCE_COUNT
-        asked = {_RAW_SOCKET_ID}
+        ids = {_RAW_SOCKET_ID}
         for address in addresses:
             request = ICMPRequest(str(address), id=_RAW_SOCKET_ID, sequence=sequence)
             try:
                 self._socket.send(request)
-            except ICMPSocketError:  # no route, or nobody there to be asked: no answer
+            except ICMPSocketError:  # for example no route
                 continue
-            asked.add(request.id)
-        answered: set[IPv4Address] = set()
-        while (left := deadline - time.monotonic()) > 0:
+            ids.add(request.id)
+        replied: set[IPv4Address] = set()
+        while (remaining := deadline - time.monotonic()) > 0:
             try:
-                reply = self._socket.receive(timeout=left)
+                reply = self._socket.receive(timeout=remaining)
             except TimeoutExceeded:
                 continue
-            except ICMPSocketError:  # what the kernel says of an earlier question
+            except ICMPSocketError:  # an ICMP error for an earlier request
                 continue
-            if reply.type == _ECHO_REPLY and reply.id in asked:
-                answered.add(IPv4Address(reply.source))
-        return answered.intersection(addresses)
+            if reply.type == _ECHO_REPLY and reply.id in ids:
+                replied.add(IPv4Address(reply.source))
+        return replied.intersection(addresses)
 
     def close(self) -> None:
         """Close the socket."""
@@ -112,32 +107,32 @@ class IcmpPinger:
 
 
 class TcpPinger:
-    """Connections to a port."""
+    """A pinger by TCP connections to a port."""
 
     def __init__(self, port: int) -> None:
         self._port = port
 
     def ping(self, addresses: Collection[IPv4Address], seconds: float) -> set[IPv4Address]:
-        """Connect, and hang up at once; see `Pinger`."""
+        """Connect to the port of each address and disconnect at once."""
         deadline = time.monotonic() + seconds
-        answered: set[IPv4Address] = set()
+        replied: set[IPv4Address] = set()
         with ExitStack() as stack, selectors.DefaultSelector() as selector:
             for address in addresses:
                 connection = stack.enter_context(socket.socket())
                 connection.setblocking(False)
                 status = connection.connect_ex((str(address), self._port))
                 if status == 0:
-                    answered.add(address)
+                    replied.add(address)
                 elif status == errno.EINPROGRESS:
                     selector.register(connection, selectors.EVENT_WRITE, (connection, address))
-            while selector.get_map() and (left := deadline - time.monotonic()) > 0:
-                for key, _ in selector.select(left):
+            while selector.get_map() and (remaining := deadline - time.monotonic()) > 0:
+                for key, _ in selector.select(remaining):
                     connection, address = key.data
                     if not connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                        answered.add(address)
+                        replied.add(address)
                     selector.unregister(connection)
         time.sleep(max(0.0, deadline - time.monotonic()))
-        return answered
+        return replied
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no resources are held."""

@@ -1,4 +1,4 @@
-"""Drives a strategy against a real rack: relays, log, pings and clock."""
+"""Runner of a discovery strategy on a real rack."""
 
 from collections.abc import Callable, Collection
 from ipaddress import IPv4Address
@@ -8,6 +8,7 @@ from typing import Protocol
 from dhcp_installer.discovery.event_stream import EventStream
 from dhcp_installer.discovery.strategy import (
     Command,
+    DiscoveryEvent,
     DiscoveryResult,
     PowerOff,
     PowerOn,
@@ -16,29 +17,28 @@ from dhcp_installer.discovery.strategy import (
     Tick,
     WaitUntil,
 )
-from dhcp_installer.discovery.strategy import DiscoveryEvent as Happening
 from dhcp_installer.errors import InstallStoppedError
 
 
 class PowerSwitch(Protocol):
-    """Switches stacks on behalf of an install."""
+    """A power switch for each stack."""
 
     def on(self, stack: int, *, installing: bool = False) -> None:
-        """Give a stack power."""
+        """Switch a stack on."""
 
     def off(self, stack: int, *, installing: bool = False) -> None:
-        """Cut a stack's power."""
+        """Switch a stack off."""
 
 
 class DiscoveryRunner:
-    """Does what is to be done to stacks and rasps while an install goes on, and lets be stopped.
+    """Executes the commands of an install and of its strategy until the install is stopped.
 
     Args:
-        power: switches the stacks.
-        events: tells what happens.
-        sync: asks the rasps at these addresses to write their disks; it does what it can.
-        stop: is set by who wants the install to stop.
-        ignored_macs: MACs of which a strategy hears nothing.
+        power: Switches the stacks.
+        events: DHCP and ping events of the rasps.
+        sync: Asks the rasps at these addresses to write their disks, as far as they support it.
+        stop: Set to stop the install.
+        ignored_macs: MAC addresses whose events the strategy does not receive.
     """
 
     def __init__(
@@ -59,41 +59,41 @@ class DiscoveryRunner:
     def discover(
         self, strategy: Strategy, on_command: Callable[[Command], None]
     ) -> DiscoveryResult:
-        """Do what a strategy says until it has its findings.
+        """Run a strategy and return its result.
 
         Args:
-            strategy: not yet begun.
-            on_command: is told after each command.
+            strategy: A strategy that has not run yet.
+            on_command: Called after each command.
 
         Raises:
-            Stopped: somebody wants it to stop.
-            LogUnreadable, PingError, RackError: it cannot go on.
+            InstallStoppedError: If the install was stopped.
+            PiRackError: If a relay, the log or ping fails.
         """
         discovery = strategy.run()
         command = next(discovery)
         while True:
             event = self._execute(command)
             try:
-                following = discovery.send(event)
-            except StopIteration as end:
-                findings: DiscoveryResult = end.value
-                return findings
+                next_command = discovery.send(event)
+            except StopIteration as stop:
+                result: DiscoveryResult = stop.value
+                return result
             on_command(command)
-            command = following
+            command = next_command
 
     def wait(self, seconds: float, done: Callable[[], bool] = lambda: False) -> None:
-        """Let time pass, and what happens in it happen. Raises what `discover` raises."""
-        until = self._events.now() + seconds
-        while self._events.now() < until and not done():
-            self._next_event(until)
+        """Process events for this time or until `done`. Raises what `discover` raises."""
+        deadline = self._events.now() + seconds
+        while self._events.now() < deadline and not done():
+            self._next_event(deadline)
 
     def off(self, stack: int) -> None:
-        """Cut a stack's power. Raises what `discover` raises."""
+        """Switch a stack off. Raises what `discover` raises."""
         self._raise_if_stopped()
         self._power.off(stack, installing=True)
 
     def on(self, stack: int) -> None:
-        """Give a stack power. Raises what `discover` raises."""
+        """Switch a stack on. Raises what `discover` raises."""
         self._raise_if_stopped()
         self._power.on(stack, installing=True)
 
@@ -102,10 +102,10 @@ class DiscoveryRunner:
         if addresses:
             self._sync(addresses)
 
-    def _execute(self, command: Command) -> Happening:
+    def _execute(self, command: Command) -> DiscoveryEvent:
         match command:
-            case WaitUntil(at):
-                return self._next_event(at)
+            case WaitUntil(time):
+                return self._next_event(time)
             case PowerOn(stack):
                 self.on(stack)
             case PowerOff(stack):
@@ -114,13 +114,13 @@ class DiscoveryRunner:
                 self.sync(self._events.addresses_of(macs))
         return Tick(self._events.now())
 
-    def _next_event(self, until: float) -> Happening:
+    def _next_event(self, until: float) -> DiscoveryEvent:
         self._raise_if_stopped()
-        sign = self._events.next(until)
-        if sign is None or sign.mac in self._ignored_macs:
+        event = self._events.next(until)
+        if event is None or event.mac in self._ignored_macs:
             return Tick(self._events.now())
-        return sign
+        return event
 
     def _raise_if_stopped(self) -> None:
         if self._stop.is_set():
-            raise InstallStoppedError("it was stopped")
+            raise InstallStoppedError("the install was stopped")

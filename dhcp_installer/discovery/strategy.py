@@ -1,75 +1,74 @@
-"""Discovery: learning by power which rasp is in which stack. Decides only; nothing is done here.
+"""Discovery of the stack of each rasp by switching power.
 
-A strategy is a generator: it yields commands, is sent the event that came next, and returns its
-findings. Whoever drives it owns the relays, the log, the pings and the clock, real ones or a
-simulation's: see `Strategy.run`. Times are seconds of the driver's clock, which begins with 0 and
-never steps back.
+A strategy is a generator: it yields commands, receives the next event, and returns its result. Its
+runner executes the commands, on a real rack or in a simulation. Times are seconds of the runner's
+clock, which starts at 0 and never decreases.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 
-from rack.layout import InstallSettings
+from rack.settings import InstallSettings
 
 
 @dataclass(frozen=True, slots=True)
 class DhcpActivity:
-    """A client has just spoken to the DHCP server, so it has power."""
+    """A client sent a message to the DHCP server, so it has power."""
 
     mac: str
-    at: float
+    time: float
 
 
 @dataclass(frozen=True, slots=True)
 class BecameReachable:
-    """A client that was silent answers pings from now on."""
+    """A client started to reply to ping."""
 
     mac: str
-    at: float
+    time: float
 
 
 @dataclass(frozen=True, slots=True)
 class BecameUnreachable:
-    """A client that answered pings does so no longer: several in a row, for a second at least."""
+    """A client stopped replying to ping: it missed several pings, for a second or more."""
 
     mac: str
-    at: float
+    time: float
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Nothing but time: a command was done, or the time waited for has come."""
+    """Time without an event: a command was executed, or the time to wait for was reached."""
 
-    at: float
+    time: float
 
 
 @dataclass(frozen=True, slots=True)
 class PowerOn:
-    """Give a stack power."""
+    """Switch a stack on."""
 
     stack: int
 
 
 @dataclass(frozen=True, slots=True)
 class PowerOff:
-    """Cut a stack's power at once; nothing where it has none."""
+    """Switch a stack off."""
 
     stack: int
 
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """Ask these rasps to write their disks: a cut is near. Those that do not listen are let be."""
+    """Ask these rasps to write their disks before their power is cut. Failures are ignored."""
 
     macs: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class WaitUntil:
-    """Wait for the next event, and for this time at the longest."""
+    """Wait for the next event, at most until this time."""
 
-    at: float
+    time: float
 
 
 DiscoveryEvent = DhcpActivity | BecameReachable | BecameUnreachable | Tick
@@ -78,11 +77,14 @@ Command = PowerOn | PowerOff | Sync | WaitUntil
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryResult:
-    """What a strategy found.
+    """Result of a strategy. A rasp is in one of `stacks`, `conflicts` and `unplaced`.
 
-    A rasp is either in `stacks`, where it certainly is, or in `conflicts` with the stacks that it
-    seems to be in, or in `unplaced`: it was seen, and in no stack. `missing` is how many slots of a
-    stack nobody was found for. `other_vendor_macs` are MAC addresses of other makers than Raspberry Pi's.
+    Args:
+        stacks: MAC addresses found with certainty, by stack.
+        missing: Number of slots without a rasp, by stack.
+        conflicts: Candidate stacks of rasps that were detected in several.
+        unplaced: MAC addresses that were detected in no stack.
+        other_vendor_macs: MAC addresses that do not belong to Raspberry Pis.
     """
 
     stacks: Mapping[int, frozenset[str]]
@@ -97,11 +99,11 @@ DiscoveryRun = Generator[Command, DiscoveryEvent, DiscoveryResult]
 
 
 class Strategy(ABC):
-    """A way to discover.
+    """Base class of the strategies.
 
     Args:
-        slot_counts: how many slots each stack has, by its number.
-        settings: how long what may take, and what a rasp's MAC begins with.
+        slot_counts: Number of slots by stack.
+        settings: Time limits, and the MAC prefixes of rasps.
     """
 
     def __init__(
@@ -118,29 +120,29 @@ class Strategy(ABC):
 
     @abstractmethod
     def run(self) -> DiscoveryRun:
-        """Discover: yield a command, be sent the next event, return the findings.
+        """Yield commands, receive the next event after each, and return the result.
 
-        Every command but `WaitUntil` is to be done at once and answered by a `Tick`. The first
-        commands cut all stacks: have the rasps shut down before. All have power in the end.
+        The runner executes commands at once and sends a `Tick`, except for `WaitUntil`. The first
+        commands switch all stacks off, so shut down the rasps before. At the end all are on.
         """
 
     @property
     @abstractmethod
     def stacks_done(self) -> int:
-        """How many stacks were looked at."""
+        """Number of stacks checked."""
 
     @property
     @abstractmethod
     def seconds_left(self) -> float:
-        """For how long it will go on, as far as it can tell."""
+        """Estimated time until the result."""
 
     @property
     @abstractmethod
     def result(self) -> DiscoveryResult:
-        """What is known so far."""
+        """The result so far."""
 
     def _handle(self, event: DiscoveryEvent) -> None:
-        self._now = event.at
+        self._now = event.time
         if isinstance(event, Tick):
             return
         if not event.mac.startswith(self._settings.mac_prefixes):

@@ -1,10 +1,10 @@
-"""The strategy `cut`: give all stacks power, then cut one at a time and see who falls silent.
+"""Strategy `cut`: switch all stacks on, then cut the power of one at a time.
 
-What a cut tells is of two kinds. A rasp that answers while a stack has no power is certainly not
-in that stack. One that falls silent with it is probably in it: it may as well have rebooted by
-itself, or pings were lost. So a stack that does not show its full number, or shows a rasp that
-another stack showed too, is cut again when those in doubt are back. A rasp counts as found where
-two cuts agree, or one, if that makes the stack full and no stack that lacks a rasp may be its own.
+A rasp that replies while a stack is off is certainly not in that stack. A rasp that becomes
+unreachable is probably in it, but may also have rebooted, or pings were lost. So a stack is cut
+again if it shows too few rasps, or a rasp that another stack showed too. A rasp is placed in a
+stack if two cuts agree. One cut is enough if it completes the stack and the rasp is excluded from
+all incomplete stacks.
 """
 
 from collections import Counter, defaultdict
@@ -19,13 +19,13 @@ from dhcp_installer.discovery.strategy import (
     Strategy,
     Sync,
 )
-from rack.layout import InstallSettings
+from rack.settings import InstallSettings
 
-_MAX_CUTS_PER_STACK = 3  # of one stack: what is in doubt after these is told, not guessed
+_MAX_CUTS_PER_STACK = 3  # then the uncertain rasps are reported
 
 
 class SwitchOffEach(Strategy):
-    """See the module. Rasps must answer pings; costs each of them two boots."""
+    """Strategy `cut`. Rasps must reply to ping. Each rasp boots twice or more."""
 
     def __init__(
         self,
@@ -35,9 +35,8 @@ class SwitchOffEach(Strategy):
         super().__init__(slot_counts, settings)
         self._cuts: Counter[int] = Counter()
         self._on_since: dict[int, float] = {}
-        self._unreachable_in: defaultdict[str, Counter[int]] = defaultdict(
-            Counter
-        )  # in which stack's cuts
+        # Number of cuts in which a rasp became unreachable, by stack.
+        self._unreachable_in: defaultdict[str, Counter[int]] = defaultdict(Counter)
         self._excluded_from: defaultdict[str, set[int]] = defaultdict(set)
         self._given_up: set[int] = set()
         self._boot_deadline = (
@@ -47,34 +46,34 @@ class SwitchOffEach(Strategy):
         )
 
     def run(self) -> DiscoveryRun:
-        """Discover; see `Strategy.run`."""
+        """Run the strategy, see `Strategy.run`."""
         yield from self._switch_all_off()
         yield from self._switch_all_on()
-        everybody = sum(self._slot_counts.values())
+        rasp_count = sum(self._slot_counts.values())
         self._boot_deadline = self._now + self._settings.timeout_seconds
-        yield from self._wait(self._boot_deadline, lambda: len(self._reachable) >= everybody)
+        yield from self._wait(self._boot_deadline, lambda: len(self._reachable) >= rasp_count)
         self._boot_deadline = self._now
         yield from self._send(Sync(frozenset(self._reachable)))
         for stack in self._slot_counts:
             yield from self._power_cycle(stack)
-        while doubtful := self._stacks_to_recheck():
-            yield from self._recheck(doubtful)
+        while macs_by_stack := self._stacks_to_recheck():
+            yield from self._recheck(macs_by_stack)
         return self.result
 
     @property
     def stacks_done(self) -> int:
-        """How many stacks were cut."""
+        """Number of stacks that were cut."""
         return len(self._cuts)
 
     @property
     def seconds_left(self) -> float:
-        """For how long it will go on if no stack has to be cut again."""
-        left = len(self._slot_counts) - len(self._cuts)
-        return max(0.0, self._boot_deadline - self._now) + left * self._settings.cut_seconds
+        """Estimated time if no stack is cut again."""
+        remaining = len(self._slot_counts) - len(self._cuts)
+        return max(0.0, self._boot_deadline - self._now) + remaining * self._settings.cut_seconds
 
     @property
     def result(self) -> DiscoveryResult:
-        """What is known so far."""
+        """The result so far."""
         members = self._members()
         uncertain = self._unconfirmed(members)
         stacks = {stack: frozenset(macs - uncertain) for stack, macs in members.items()}
@@ -91,20 +90,20 @@ class SwitchOffEach(Strategy):
         )
 
     def _power_cycle(self, stack: int) -> CommandStream:
-        before = frozenset(self._reachable)
+        previously_reachable = frozenset(self._reachable)
         yield from self._send(PowerOff(stack))
         yield from self._wait(self._now + self._settings.cut_seconds)
         for mac in self._reachable:
             self._excluded_from[mac].add(stack)
-        for mac in before - self._reachable:
+        for mac in previously_reachable - self._reachable:
             self._unreachable_in[mac][stack] += 1
         self._cuts[stack] += 1
         yield from self._send(PowerOn(stack))
         self._on_since[stack] = self._now
 
     def _recheck(self, macs_by_stack: Mapping[int, frozenset[str]]) -> CommandStream:
-        """Cut the first of these stacks whose rasps in doubt all answer, or have had their time."""
-        overdue = {
+        """Cut the first of these stacks whose rasps are reachable or had time to boot."""
+        deadlines = {
             stack: self._on_since[stack] + self._settings.timeout_seconds for stack in macs_by_stack
         }
 
@@ -112,26 +111,26 @@ class SwitchOffEach(Strategy):
             return [
                 stack
                 for stack, macs in macs_by_stack.items()
-                if macs <= self._reachable or self._now >= overdue[stack]
+                if macs <= self._reachable or self._now >= deadlines[stack]
             ]
 
-        yield from self._wait(min(overdue.values()), lambda: bool(ready()))
+        yield from self._wait(min(deadlines.values()), lambda: bool(ready()))
         stack = ready()[0]
-        if answering := macs_by_stack[stack] & self._reachable:
-            yield from self._send(Sync(answering))
+        if reachable := macs_by_stack[stack] & self._reachable:
+            yield from self._send(Sync(reachable))
             yield from self._power_cycle(stack)
-        else:  # a cut would tell nothing
+        else:  # a cut would have no effect to observe
             self._given_up.add(stack)
 
     def _candidate_stacks(self) -> dict[str, frozenset[int]]:
-        """Return the stacks that each rasp may be in: it fell silent there, and never answered."""
+        """Return the possible stacks of each rasp: those where it was unreachable in every cut."""
         return {
             mac: frozenset(stacks.keys() - self._excluded_from[mac])
             for mac, stacks in self._unreachable_in.items()
         }
 
     def _members(self) -> dict[int, set[str]]:
-        """Return the rasps that may be in this stack alone, by stack."""
+        """Return the rasps with only one possible stack, by stack."""
         members: dict[int, set[str]] = {stack: set() for stack in self._slot_counts}
         for mac, stacks in self._candidate_stacks().items():
             if len(stacks) == 1:
@@ -139,21 +138,22 @@ class SwitchOffEach(Strategy):
         return members
 
     def _unconfirmed(self, members: Mapping[int, set[str]]) -> set[str]:
-        """Return the members that one cut alone speaks for, where that is not enough."""
-        lacking = {stack for stack, macs in members.items() if len(macs) < self._slot_counts[stack]}
+        """Return the members that only one cut indicates, if that is not enough."""
+        incomplete = {
+            stack for stack, macs in members.items() if len(macs) < self._slot_counts[stack]
+        }
         return {
             mac
             for stack, macs in members.items()
             for mac in macs
             if self._unreachable_in[mac][stack] == 1
-            and (len(macs) != self._slot_counts[stack] or lacking - self._excluded_from[mac])
+            and (len(macs) != self._slot_counts[stack] or incomplete - self._excluded_from[mac])
         }
 
     def _stacks_to_recheck(self) -> dict[int, frozenset[str]]:
-        """Return the stacks to cut again, and the rasps that this could tell something of.
+        """Return the stacks to cut again, with the rasps that the cut may place or exclude.
 
-        First come stacks that do not add up, then those of the uncertain, which a cut of the
-        former may already have made certain.
+        Stacks with inconsistent results come first. Their cuts may also confirm other rasps.
         """
         members = self._members()
         open_stacks = [
@@ -163,18 +163,18 @@ class SwitchOffEach(Strategy):
         ]
         candidates = self._candidate_stacks()
         contested = {s for stacks in candidates.values() if len(stacks) > 1 for s in stacks}
-        homeless = {mac for mac in self._reachable if not candidates.get(mac)}
-        odd = {
+        unplaced = {mac for mac in self._reachable if not candidates.get(mac)}
+        inconsistent = {
             stack: self._macs_to_wait_for(stack)
             for stack in open_stacks
             if stack in contested
             or (
                 len(members[stack]) != self._slot_counts[stack]
-                and (self._cuts[stack] == 1 or self._may_be_in(stack, homeless))
+                and (self._cuts[stack] == 1 or self._may_be_in(stack, unplaced))
             )
         }
         uncertain = self._unconfirmed(members)
-        return odd or {
+        return inconsistent or {
             stack: frozenset(members[stack] & uncertain)
             for stack in open_stacks
             if members[stack] & uncertain
@@ -184,19 +184,19 @@ class SwitchOffEach(Strategy):
         return any(stack not in self._excluded_from[mac] for mac in macs)
 
     def _macs_to_wait_for(self, stack: int) -> frozenset[str]:
-        """Return the rasps that another cut of the stack could tell something of.
+        """Return the rasps that another cut of the stack may place or exclude.
 
-        One that a single cut has put into another stack is among them, for it may have rebooted
-        just then.
+        These include rasps that a single cut placed in another stack, because they may have
+        rebooted at that time.
         """
         candidates = self._candidate_stacks()
 
-        def is_settled(mac: str) -> bool:
+        def is_confirmed(mac: str) -> bool:
             stacks = candidates.get(mac, frozenset())
             return len(stacks) == 1 and self._unreachable_in[mac][min(stacks)] > 1
 
         return frozenset(
             mac
             for mac in self._seen_macs
-            if stack not in self._excluded_from[mac] and not is_settled(mac)
+            if stack not in self._excluded_from[mac] and not is_confirmed(mac)
         )

@@ -1,7 +1,7 @@
-"""The strategy `one-by-one`: one stack at a time has power, and who then speaks is in it.
+"""Strategy `one-by-one`: switch on one stack at a time and observe which rasps send DHCP messages.
 
-The way of the first PiRack, except that a stack is off again before the next one gets power: a slow
-rasp is then missing, where it used to be taken for one of the next stack's. It needs no pings.
+Unlike the first PiRack, it switches the stack off before the next one. A slow rasp is then missing
+instead of placed in the next stack. Rasps need not reply to ping.
 """
 
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ from dhcp_installer.discovery.strategy import (
     Strategy,
     Sync,
 )
-from rack.layout import InstallSettings
+from rack.settings import InstallSettings
 
 
 class SwitchOnEach(Strategy):
-    """See the module. Needs a boot a rasp, and as many boot times as there are stacks."""
+    """Strategy `one-by-one`. Takes one boot time for each stack."""
 
     def __init__(
         self,
@@ -34,12 +34,11 @@ class SwitchOnEach(Strategy):
         self._probed: set[int] = set()
 
     def run(self) -> DiscoveryRun:
-        """Discover; see `Strategy.run`."""
+        """Run the strategy, see `Strategy.run`."""
         yield from self._switch_all_off()
         for stack in self._slot_counts:
             yield from self._probe(stack)
-        # Who was seen in two stacks is looked for once more in each of them, and what was seen
-        # before no longer counts.
+        # Probe the stacks of conflicts once more. The new result replaces the previous one.
         for stack in sorted({stack for stacks in self._conflicts().values() for stack in stacks}):
             yield from self._probe(stack)
         yield from self._switch_all_on()
@@ -47,19 +46,19 @@ class SwitchOnEach(Strategy):
 
     @property
     def stacks_done(self) -> int:
-        """How many stacks had power."""
+        """Number of stacks that were probed."""
         return len(self._probed)
 
     @property
     def seconds_left(self) -> float:
-        """For how long it will go on if all boot as those until now, and none is seen twice."""
+        """Estimated time at the average boot time so far, without conflicts."""
         done = len(self._probed)
-        one = self._now / done if done else self._settings.timeout_seconds
-        return one * (len(self._slot_counts) - done) + self._switch_all_on_seconds
+        seconds_per_stack = self._now / done if done else self._settings.timeout_seconds
+        return seconds_per_stack * (len(self._slot_counts) - done) + self._switch_all_on_seconds
 
     @property
     def result(self) -> DiscoveryResult:
-        """What is known so far."""
+        """The result so far."""
         conflicts = self._conflicts()
         stacks = {
             stack: frozenset(macs - conflicts.keys()) for stack, macs in self._seen_in.items()
@@ -74,17 +73,17 @@ class SwitchOnEach(Strategy):
         )
 
     def _probe(self, stack: int) -> CommandStream:
-        here = self._seen_in[stack] = set()
-        elsewhere = frozenset().union(*self._seen_in.values())
+        seen_here = self._seen_in[stack] = set()
+        seen_elsewhere = frozenset().union(*self._seen_in.values())
         yield from self._send(PowerOn(stack))
         self._powered_stack = stack
         yield from self._wait(
             self._now + self._settings.timeout_seconds,
-            lambda: len(here - elsewhere) >= self._slot_counts[stack],
+            lambda: len(seen_here - seen_elsewhere) >= self._slot_counts[stack],
         )
-        yield from self._send(Sync(frozenset(here)))
+        yield from self._send(Sync(frozenset(seen_here)))
         yield from self._send(PowerOff(stack))
-        self._powered_stack = None  # a late line of the log is no sign of who has power now
+        self._powered_stack = None  # ignore late log lines
         yield from self._wait(self._now + self._settings.cut_seconds)
         self._probed.add(stack)
 

@@ -1,1 +1,1 @@
-"""Installs: their stages, the journal, recovery after an interruption, and progress."""
+"""Installs: their stages, journal, recovery and progress."""

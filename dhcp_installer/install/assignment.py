@@ -1,7 +1,7 @@
-"""Assignment: which of a stack's rasps gets which slot, and with it its name and address.
+"""Assignment of the rasps found in a stack to its slots.
 
-Power tells the stack, nothing tells the slot: a rasp that was in the stack before keeps its slot,
-new ones fill the free ones in order of MAC, unless people say otherwise, and `swap` mends the rest.
+The slot within a stack cannot be detected. A known rasp keeps its slot, and new rasps fill the
+free slots in the order of their MAC addresses. `swap` corrects the result.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -14,12 +14,15 @@ from rack.layout import Rack, Slot, Stack
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """The inventory as it is to be, and what is new in it.
+    """The new inventory and its differences from the previous one.
 
-    `rasps` are all that are known, in order of their slots; `absent` those among them that were
-    not found this time and keep their slot; `new` and `moved` those that were not in the inventory,
-    or elsewhere; `replaced` were in the inventory, and somebody else has their slot now. `empty`
-    are the slots without a rasp.
+    Args:
+        rasps: All rasps, ordered by slot.
+        new: MAC addresses that were not in the previous inventory.
+        moved: MAC addresses that were in another slot.
+        absent: MAC addresses that were not found and keep their slot.
+        replaced: MAC addresses that lost their slot.
+        empty: Slots without a rasp.
     """
 
     rasps: tuple[Rasp, ...]
@@ -36,85 +39,77 @@ def assign(
     previous: Iterable[Rasp] = (),
     requested_slots: Mapping[str, int] | None = None,
 ) -> Assignment:
-    """Give each rasp found a slot of its stack, and the address that rack.toml plans for it.
+    """Assign each rasp found to a slot of its stack and to the address of the slot.
 
     Args:
-        rack: the layout.
-        discovered: the MACs of each stack's rasps, by the stack's number.
-        previous: the inventory until now.
-        requested_slots: slot numbers that people chose, by MAC; they come before all else.
+        rack: The layout.
+        discovered: MAC addresses found in each stack.
+        previous: The previous inventory.
+        requested_slots: Slot numbers by MAC address. They take precedence.
 
     Raises:
-        AssignmentError: a stack has more rasps than slots, a MAC is in two stacks, or what is
-            wanted cannot be.
-        UnknownPlace: there is no such stack in this rack.
+        AssignmentError: If a stack has more rasps than slots, a MAC address is in two stacks, or
+            a requested slot is not available.
+        UnknownTargetError: If the rack does not have the stack.
     """
     known = {rasp.mac: rasp for rasp in previous}
-    stack_of = _stack_by_mac(discovered)
-    places: dict[str, Slot] = {}
+    stack_by_mac = _stack_by_mac(discovered)
+    assigned: dict[str, Slot] = {}
     for number, macs in discovered.items():
-        places |= _assign_stack(rack.stack(number), sorted(macs), known, requested_slots or {})
-    taken = set(places.values())
+        assigned |= _assign_stack(rack.stack(number), sorted(macs), known, requested_slots or {})
+    taken = set(assigned.values())
     absent = {
         mac: slot
         for mac, rasp in known.items()
-        if mac not in stack_of
+        if mac not in stack_by_mac
         and (slot := _find_slot(rack, rasp)) is not None
         and slot not in taken
     }
     rasps = sorted(
         (
             Rasp(slot.stack, slot.number, mac, slot.address)
-            for mac, slot in (places | absent).items()
+            for mac, slot in (assigned | absent).items()
         ),
         key=lambda rasp: (rasp.stack, rasp.slot),
     )
     return Assignment(
         tuple(rasps),
-        new=frozenset(places.keys() - known.keys()),
+        new=frozenset(assigned.keys() - known.keys()),
         moved=frozenset(
             mac
-            for mac, slot in places.items()
+            for mac, slot in assigned.items()
             if mac in known and _find_slot(rack, known[mac]) != slot
         ),
         absent=frozenset(absent),
-        replaced=frozenset(known.keys() - places.keys() - absent.keys()),
+        replaced=frozenset(known.keys() - assigned.keys() - absent.keys()),
         empty=tuple(slot for slot in rack.slots if slot not in taken | set(absent.values())),
     )
 
 
-def swap(
-    rack: Rack, rasps: Iterable[Rasp], one: tuple[int, int], other: tuple[int, int]
-) -> tuple[Rasp, ...]:
-    """Exchange the rasps of two slots of a stack; each is (stack, slot), and one may be empty.
+def swap(rasps: Iterable[Rasp], one: Slot, other: Slot) -> tuple[Rasp, ...]:
+    """Exchange the rasps of two slots of a stack, one of which may be empty.
 
     Raises:
-        AssignmentError: the slots are not in one stack, or both are empty.
-        UnknownPlace: there is no such stack in this rack.
+        AssignmentError: If the slots are in different stacks, or both are empty.
     """
-    places = {(rasp.stack, rasp.slot): rasp for rasp in rasps}
-    if one[0] != other[0]:
+    if one.stack != other.stack:
         raise AssignmentError(
-            f"slots {one[0]}/{one[1]} and {other[0]}/{other[1]} are in two stacks, and power tells"
-            " which stack a rasp is in: install again if you have moved it"
+            f"slots {one.name} and {other.name} are in different stacks: if you moved a rasp to"
+            " another stack, run an install"
         )
-    slots = {slot.number: slot for slot in rack.stack(one[0]).slots}
-    for _, number in (one, other):
-        if number not in slots:
-            raise AssignmentError(
-                f"there is no slot {one[0]}/{number}: stack {one[0]} has slots 1 to {len(slots)}"
-            )
-    here, there = places.pop(one, None), places.pop(other, None)
-    if here is None and there is None:
+    by_slot = {(rasp.stack, rasp.slot): rasp for rasp in rasps}
+    moves = [
+        (by_slot.pop((source.stack, source.number), None), destination)
+        for source, destination in ((one, other), (other, one))
+    ]
+    if not any(rasp for rasp, _ in moves):
         raise AssignmentError(
-            f"there is no rasp in slot {one[0]}/{one[1]}, nor in {other[0]}/{other[1]}: name"
-            " another slot"
+            f"slots {one.name} and {other.name} are empty: specify a slot with a rasp"
         )
-    for rasp, (stack, number) in ((here, other), (there, one)):
+    for rasp, slot in moves:
         if rasp is not None:
-            moved = replace(rasp, slot=number, address=slots[number].address)
-            places[stack, number] = moved
-    return tuple(places[place] for place in sorted(places))
+            by_slot[slot.stack, slot.number] = replace(rasp, slot=slot.number, address=slot.address)
+    return tuple(by_slot[key] for key in sorted(by_slot))
 
 
 def _assign_stack(
@@ -125,45 +120,43 @@ def _assign_stack(
 ) -> dict[str, Slot]:
     if len(macs) > len(stack.slots):
         raise AssignmentError(
-            f"stack {stack.number} has {len(macs)} rasps ({', '.join(macs)}) and"
-            f" {len(stack.slots)} slots: give it more in rack.toml, or take one out"
+            f"stack {stack.number} has {len(macs)} rasps ({', '.join(macs)}) but only"
+            f" {len(stack.slots)} slots: add slots in rack.toml, or remove a rasp"
         )
-    slots = {slot.number: slot for slot in stack.slots}
-    places: dict[str, Slot] = {}
+    free = {slot.number: slot for slot in stack.slots}
+    assigned: dict[str, Slot] = {}
     for mac in macs:
         if mac in requested_slots:
-            if requested_slots[mac] not in slots:
+            if requested_slots[mac] not in free:
                 raise AssignmentError(
-                    f"{mac} is wanted in slot {stack.number}/{requested_slots[mac]}, which is taken or is"
-                    " not there: choose another"
+                    f"{mac}: slot {requested_slots[mac]} of stack {stack.number} does not exist or"
+                    " is already requested: choose another slot"
                 )
-            places[mac] = slots.pop(requested_slots[mac])
+            assigned[mac] = free.pop(requested_slots[mac])
     for mac in macs:
         rasp = known.get(mac)
-        if mac not in places and rasp and rasp.stack == stack.number and rasp.slot in slots:
-            places[mac] = slots.pop(rasp.slot)
-    # A slot whose rasp is only absent is taken last.
-    of_absent = {
+        if mac not in assigned and rasp and rasp.stack == stack.number and rasp.slot in free:
+            assigned[mac] = free.pop(rasp.slot)
+    # Slots of absent rasps are used last.
+    absent_slots = {
         rasp.slot for mac, rasp in known.items() if rasp.stack == stack.number and mac not in macs
     }
-    free = sorted(slots, key=lambda number: (number in of_absent, number))
-    rest = [mac for mac in macs if mac not in places]
-    return places | {mac: slots[number] for mac, number in zip(rest, free, strict=False)}
+    numbers = sorted(free, key=lambda number: (number in absent_slots, number))
+    remaining = [mac for mac in macs if mac not in assigned]
+    return assigned | {mac: free[number] for mac, number in zip(remaining, numbers, strict=False)}
 
 
 def _stack_by_mac(discovered: Mapping[int, Collection[str]]) -> dict[str, int]:
-    stack_of: dict[str, int] = {}
+    stack_by_mac: dict[str, int] = {}
     for number, macs in discovered.items():
         for mac in macs:
-            if (other := stack_of.setdefault(mac, number)) != number:
-                raise AssignmentError(
-                    f"{mac} is in stack {other} and in stack {number}: it can be in one"
-                )
-    return stack_of
+            if (other := stack_by_mac.setdefault(mac, number)) != number:
+                raise AssignmentError(f"{mac} is in stack {other} and in stack {number}")
+    return stack_by_mac
 
 
 def _find_slot(rack: Rack, rasp: Rasp) -> Slot | None:
-    """Return a rasp's slot; None where rack.toml no longer has it."""
+    """Return the slot of a rasp, or None if rack.toml no longer has it."""
     for slot in rack.slots:
         if (slot.stack, slot.number) == (rasp.stack, rasp.slot):
             return slot

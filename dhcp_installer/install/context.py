@@ -1,15 +1,18 @@
-"""All of the world that an install reads and changes, passed in as one."""
+"""Dependencies and context of an install."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from dhcp_installer.dhcpd.config_file import DhcpConfigFile
 from dhcp_installer.dhcpd.log_sources import LogSource
+from dhcp_installer.discovery.event_stream import EventStream
 from dhcp_installer.discovery.pingers import Pinger
+from dhcp_installer.discovery.runner import DiscoveryRunner
 from dhcp_installer.install.journal import Journal
+from dhcp_installer.install.progress import ProgressReporter
 from rack.inventory import Inventory, Rasp
-from rack.layout import Rack
+from rack.layout import Rack, Stack
 from rack.relays import Relays
 
 
@@ -19,15 +22,23 @@ def _do_nothing(*_: object) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class InstallDependencies:
-    """A rack, and all that an install of it uses.
+    """Components that an install reads and changes.
 
-    `open_log` opens what the DHCP server logs from then on, `make_pinger` whoever pings. `sync` asks the
-    rasps at these addresses to write their disks, as far as they let it. `update_prometheus_targets` brings
-    Prometheus' target files in step with the inventory. `pin_host_keys` learns the SSH host keys of
-    rasps that have just come to their addresses; `move_host_keys` has the known ones go with rasps
-    that are still to come to theirs, from an old inventory's addresses to a new one's. These three
-    return what people should know. A server that was started anew has `log_start_timeout` to say so in
-    its log.
+    The last three functions return messages for the progress log.
+
+    Args:
+        rack: The layout.
+        relays: Switch the stacks.
+        inventory: Stores the rasps found.
+        journal: Stores the steps of installs.
+        configuration: Configuration file of the DHCP server.
+        open_log: Opens the log of the DHCP server at its current end.
+        make_pinger: Creates a pinger.
+        log_start_timeout: Seconds within which a restarted DHCP server must log a line.
+        sync: Asks the rasps at these addresses to write their disks, as far as they support it.
+        update_prometheus_targets: Updates Prometheus' target files from the inventory.
+        move_host_keys: Reassigns pinned SSH host keys from the old rasps to the new ones.
+        pin_host_keys: Pins the SSH host keys of rasps that replied at their addresses.
     """
 
     rack: Rack
@@ -37,8 +48,34 @@ class InstallDependencies:
     configuration: DhcpConfigFile
     open_log: Callable[[], LogSource]
     make_pinger: Callable[[], Pinger]
+    log_start_timeout: float = 15.0
     sync: Callable[[Collection[IPv4Address]], object] = _do_nothing
     update_prometheus_targets: Callable[[], Sequence[str]] = _do_nothing
     move_host_keys: Callable[[Collection[Rasp], Collection[Rasp]], Sequence[str]] = _do_nothing
     pin_host_keys: Callable[[Collection[Rasp]], Sequence[str]] = _do_nothing
-    log_start_timeout: float = 15.0
+
+
+@dataclass(frozen=True)
+class InstallContext:
+    """A running install.
+
+    Args:
+        dependencies: Components that the install reads and changes.
+        install_id: Id in the journal.
+        stacks: The stacks to install.
+        progress: Reports the progress.
+        events: DHCP and ping events of the rasps.
+        runner: Switches stacks and waits for events.
+    """
+
+    dependencies: InstallDependencies
+    install_id: int
+    stacks: tuple[Stack, ...]
+    progress: ProgressReporter
+    events: EventStream
+    runner: DiscoveryRunner
+
+    @property
+    def slot_counts(self) -> Mapping[int, int]:
+        """Number of slots by stack."""
+        return {stack.number: len(stack.slots) for stack in self.stacks}

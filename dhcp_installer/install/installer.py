@@ -1,56 +1,58 @@
-"""The install: which Pi sits where, from the first check to the last ping.
+"""An install from the first check to the last ping.
 
-Nothing is in force before it was checked, no relay moves before all is checked, and each step is
-in the journal before it is done: see `journal` and `traces` for what becomes of one that ends in
-the middle.
+Everything is checked before a relay is switched or a configuration is activated, and each step is
+in the journal before it is made. See `recovery` for interrupted installs.
 """
 
 from contextlib import closing
 from dataclasses import dataclass
 from threading import Event
 
+from dhcp_installer import DEFAULT_STRATEGY
 from dhcp_installer.discovery.event_stream import EventStream
 from dhcp_installer.discovery.runner import DiscoveryRunner
 from dhcp_installer.discovery.strategy import Strategy
 from dhcp_installer.discovery.switch_off_each import SwitchOffEach
 from dhcp_installer.discovery.switch_on_each import SwitchOnEach
-from dhcp_installer.errors import InstallError, InstallStoppedError
+from dhcp_installer.errors import InstallStoppedError
 from dhcp_installer.install import assignment, recovery, stages, verification
-from dhcp_installer.install.context import InstallDependencies
+from dhcp_installer.install.context import InstallContext, InstallDependencies
 from dhcp_installer.install.journal import InstallKind, InstallRecord, InstallState
-from dhcp_installer.install.progress import Stage
+from dhcp_installer.install.progress import ProgressCallback, ProgressReporter, Stage
 from dhcp_installer.install.replacement import find_new_board, wait_for_new_board
-from dhcp_installer.install.stages import InstallContext
-from dhcp_installer.telling import ProgressCallback, ProgressReporter
-from rack.errors import RackError
+from rack.errors import PiRackError
 from rack.layout import Slot
 
 STRATEGIES: dict[str, type[Strategy]] = {"cut": SwitchOffEach, "one-by-one": SwitchOnEach}
 
 _OFFLINE_AFTER = 1.0
-_MAX_SILENCE_RATIO = 1 / 3  # within which silence must be seen
+_MAX_SILENCE_RATIO = 1 / 3  # of the time that a stack is off
 
 
 @dataclass(frozen=True, slots=True)
 class InstallRequest:
-    """What is to be done, and who wants it.
+    """A requested install, replacement or swap.
 
-    `slot_to_replace` is the one whose board was changed, where one is to be replaced, and `slots_to_swap` the two whose
-    rasps are to be swapped.
+    Args:
+        kind: Kind of the request.
+        actor: User, token or console that made it.
+        strategy: Name of the discovery strategy.
+        slot_to_replace: The slot with the new board, for a replacement.
+        slots_to_swap: The slots whose rasps change places, for a swap.
     """
 
     kind: InstallKind
     actor: str
-    strategy: str = "cut"
+    strategy: str = DEFAULT_STRATEGY
     slot_to_replace: Slot | None = None
     slots_to_swap: tuple[Slot, Slot] | None = None
 
 
 def preview(dependencies: InstallDependencies) -> str:
-    """Return the diff of dhcpd.conf that the present inventory gives; nothing is changed.
+    """Return the diff of dhcpd.conf for the current inventory, without changing anything.
 
     Raises:
-        InstallError, RackError: an install would be refused.
+        PiRackError: If an install would fail at its start.
     """
     configuration = dependencies.configuration
     text = configuration.render(dependencies.inventory.rasps().values())
@@ -61,10 +63,10 @@ def preview(dependencies: InstallDependencies) -> str:
 
 
 def create(dependencies: InstallDependencies, request: InstallRequest) -> int:
-    """Put a task into the journal; return its number, for `run`.
+    """Create an install in the journal and return its id, for `run`.
 
     Raises:
-        DatabaseError: the journal cannot be written.
+        DatabaseError: If the journal cannot be written.
     """
     return dependencies.journal.create(
         request.kind, request.strategy, request.actor, dependencies.configuration.path
@@ -78,44 +80,39 @@ def run(
     on_progress: ProgressCallback,
     stop: Event,
 ) -> InstallRecord:
-    """Do a task from beginning to end; return what the journal has of it then.
+    """Run an install and return its final record.
 
-    It ends well, or leaves no trace: what cannot be undone now stays in the journal as
-    interrupted, for the next one to settle.
+    If it fails or is stopped, its changes are undone. If that fails too, the install stays
+    interrupted, and the next one recovers it.
 
     Args:
-        dependencies: the rack and its surroundings.
-        request: what is to be done.
-        install_id: the task's, in the journal.
-        on_progress: gets each report.
-        stop: is set by who wants it to stop.
+        dependencies: Components that the install reads and changes.
+        request: The requested install.
+        install_id: Id in the journal.
+        on_progress: Receives each report.
+        stop: Set to stop the install.
 
     Raises:
-        DatabaseError: the journal cannot be read or written.
+        DatabaseError: If the journal cannot be read or written.
     """
-    telling = ProgressReporter(dependencies.journal, install_id, on_progress)
+    progress = ProgressReporter(dependencies.journal, install_id, on_progress)
     try:
-        recovery.recover_interrupted(dependencies, telling.log_step)
-        stages.check(dependencies, telling)
-        trouble = (
-            _swap_rasps(dependencies, *request.slots_to_swap, install_id, telling)
+        recovery.recover_interrupted(dependencies, progress.log_step)
+        stages.check(dependencies, progress)
+        problems = (
+            _swap_rasps(dependencies, *request.slots_to_swap, install_id, progress)
             if request.slots_to_swap
-            else _discover_and_configure(dependencies, request, install_id, telling, stop)
+            else _discover_and_configure(dependencies, request, install_id, progress, stop)
         )
-        dependencies.journal.finish(install_id, InstallState.DONE, trouble)
-        telling.enter_stage(Stage.FINISH)
+        dependencies.journal.finish(install_id, InstallState.DONE, problems)
+        progress.enter_stage(Stage.FINISH)
     except InstallStoppedError:
-        _undo(dependencies, install_id, telling, InstallState.STOPPED, "")
-    except (InstallError, RackError) as error:
-        _undo(dependencies, install_id, telling, InstallState.FAILED, str(error))
+        _undo(dependencies, install_id, progress, InstallState.STOPPED, "")
+    except PiRackError as error:
+        _undo(dependencies, install_id, progress, InstallState.FAILED, str(error))
     except BaseException as error:
-        _undo(
-            dependencies,
-            install_id,
-            telling,
-            InstallState.FAILED,
-            f"{type(error).__name__}: {error}",
-        )
+        reason = f"{type(error).__name__}: {error}"
+        _undo(dependencies, install_id, progress, InstallState.FAILED, reason)
         raise
     return dependencies.journal.get(install_id)
 
@@ -123,20 +120,20 @@ def run(
 def recover(
     dependencies: InstallDependencies, install_id: int, on_progress: ProgressCallback
 ) -> None:
-    """Settle the traces of installs that were interrupted, instead of another one.
+    """Recover interrupted installs without starting a new one.
 
     Args:
-        dependencies: the rack and its surroundings.
-        install_id: of the one that tells it.
-        on_progress: gets each report.
+        dependencies: Components that the install reads and changes.
+        install_id: Id of the install that reports the progress.
+        on_progress: Receives each report.
 
     Raises:
-        InstallError, RackError: they cannot be settled now.
+        PiRackError: If an install cannot be recovered.
     """
-    before = dependencies.journal.get(install_id).report
-    telling = ProgressReporter(dependencies.journal, install_id, on_progress, report=before)
-    telling.enter_stage(Stage.UNDO)
-    recovery.recover_interrupted(dependencies, telling.log_step, InstallState.STOPPED)
+    report = dependencies.journal.get(install_id).report
+    progress = ProgressReporter(dependencies.journal, install_id, on_progress, report=report)
+    progress.enter_stage(Stage.UNDO)
+    recovery.recover_interrupted(dependencies, progress.log_step, InstallState.STOPPED)
 
 
 def _discover_and_configure(
@@ -146,45 +143,42 @@ def _discover_and_configure(
     progress: ProgressReporter,
     stop: Event,
 ) -> str:
-    rules = dependencies.rack.install
-    silent_after = min(_OFFLINE_AFTER, rules.cut_seconds * _MAX_SILENCE_RATIO)
-    of_stack = request.slot_to_replace and request.slot_to_replace.stack
-    stacks = (dependencies.rack.stack(of_stack),) if of_stack else dependencies.rack.stacks
-    before = dependencies.configuration.read_active() or ""
+    """Install the rack or replace a board. Return the problems, empty if none."""
+    settings = dependencies.rack.install
+    offline_after = min(_OFFLINE_AFTER, settings.cut_seconds * _MAX_SILENCE_RATIO)
+    slot = request.slot_to_replace
+    stacks = (dependencies.rack.stack(slot.stack),) if slot else dependencies.rack.stacks
+    previous_config = dependencies.configuration.read_active() or ""
     with (
         dependencies.open_log() as log,
         closing(dependencies.make_pinger()) as pinger,
-        EventStream(log, pinger, silent_after) as signs,
+        EventStream(log, pinger, offline_after) as events,
     ):
         numbers = {stack.number for stack in stacks}
-        # What rasps do whose stacks are not cut tells nothing.
-        elsewhere = {
+        ignored_macs = {
             rasp.mac
             for rasp in dependencies.inventory.rasps().values()
             if rasp.stack not in numbers
         }
-        driver = DiscoveryRunner(
-            dependencies.relays, signs, dependencies.sync, stop, ignored_macs=elsewhere
+        runner = DiscoveryRunner(
+            dependencies.relays, events, dependencies.sync, stop, ignored_macs=ignored_macs
         )
-        site = InstallContext(dependencies, install_id, stacks, progress, signs, driver)
-        stages.shorten_leases(site)
-        if request.slot_to_replace:
-            wait_for_new_board(site)
-        findings = stages.discover(site, STRATEGIES[request.strategy](site.slot_counts, rules))
-        wanted = {}
-        if request.slot_to_replace:
-            wanted[find_new_board(site, request.slot_to_replace, findings)] = (
-                request.slot_to_replace.number
-            )
-        decided = stages.assign_slots(site, findings, wanted)
-        stages.activate_configuration(dependencies, install_id, progress, decided.rasps, before)
-        found = {mac for macs in findings.stacks.values() for mac in macs}
-        rasps = [rasp for rasp in decided.rasps if rasp.mac in found]
-        verification.renew_leases(site, rasps)
-        trouble = verification.wait_for_rasps(site, rasps)
+        context = InstallContext(dependencies, install_id, stacks, progress, events, runner)
+        stages.shorten_leases(context)
+        if slot:
+            wait_for_new_board(context)
+        strategy = STRATEGIES[request.strategy](context.slot_counts, settings)
+        result = stages.discover(context, strategy)
+        requested_slots = {find_new_board(context, slot, result): slot.number} if slot else {}
+        assigned = stages.assign_slots(context, result, requested_slots).rasps
+        stages.activate_configuration(dependencies, install_id, progress, assigned, previous_config)
+        found_macs = {mac for macs in result.stacks.values() for mac in macs}
+        rasps = [rasp for rasp in assigned if rasp.mac in found_macs]
+        verification.renew_leases(context, rasps)
+        problems = verification.wait_for_rasps(context, rasps)
     for stack in stacks:
         dependencies.relays.on(stack.number)
-    return trouble
+    return problems
 
 
 def _swap_rasps(
@@ -194,18 +188,13 @@ def _swap_rasps(
     install_id: int,
     progress: ProgressReporter,
 ) -> str:
-    before = dependencies.configuration.read_active()
-    old = list(dependencies.inventory.rasps().values())
-    rasps = assignment.swap(
-        dependencies.rack,
-        old,
-        (one.stack, one.number),
-        (other.stack, other.number),
-    )
-    dependencies.journal.record_config_write(install_id, before)
-    stages.activate_configuration(dependencies, install_id, progress, rasps, before or "")
-    progress.log_steps(dependencies.move_host_keys(old, rasps))
-    progress.log_step("the two take their addresses when they boot, or within half a lease")
+    previous_config = dependencies.configuration.read_active()
+    previous_rasps = list(dependencies.inventory.rasps().values())
+    rasps = assignment.swap(previous_rasps, one, other)
+    dependencies.journal.record_config_write(install_id, previous_config)
+    stages.activate_configuration(dependencies, install_id, progress, rasps, previous_config or "")
+    progress.log_steps(dependencies.move_host_keys(previous_rasps, rasps))
+    progress.log_step("the rasps get their new addresses when they boot, or within half a lease")
     return ""
 
 
@@ -216,22 +205,21 @@ def _undo(
     state: InstallState,
     reason: str,
 ) -> None:
-    """Leave no trace of what cannot go on; what was decided stays."""
+    """Undo the changes of an install. A final assignment stays."""
     progress.enter_stage(Stage.UNDO)
     if reason:
         progress.log_step(reason)
-    entry = dependencies.journal.get(install_id)
-    if not entry.config_written:
+    record = dependencies.journal.get(install_id)
+    if not record.config_written:
         dependencies.journal.finish(install_id, state, reason)
         return
     try:
-        if entry.assignment is None:
-            recovery.roll_back(dependencies, entry, progress.log_step)
+        if record.assignment is None:
+            recovery.roll_back(dependencies, record, progress.log_step)
         else:
             recovery.restore_power(dependencies, progress.log_step)
-    except (InstallError, RackError) as error:
-        dependencies.journal.set_state(
-            install_id, InstallState.INTERRUPTED, f"{reason}; not undone yet: {error}"
-        )
+    except PiRackError as error:
+        problem = f"{reason}; its changes are not undone yet: {error}"
+        dependencies.journal.set_state(install_id, InstallState.INTERRUPTED, problem)
     else:
         dependencies.journal.finish(install_id, state, reason)

@@ -1,9 +1,7 @@
-"""The journal of installs: what each was about to do, on the disk before it is done.
+"""Journal of installs in pirack.db, from which an interrupted install can be recovered.
 
-It is in pirack.db, beside inventory and commanded power: one file, whose transactions SQLite
-brings to the disk whole, and which every PiRack has already. So whoever comes after a kill knows
-which dhcpd.conf was in force before, which one the install wrote, and whether it had decided who
-sits where: before that moment its traces are taken back, after it they are completed.
+Each step is committed before it is carried out. The journal contains the previous dhcpd.conf,
+whether a new one was written, and the assignment of rasps to slots once it is final.
 """
 
 import json
@@ -15,20 +13,19 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-from dhcp_installer.install.progress import ProgressReport, Stage, report_from_json
+from dhcp_installer.install.progress import ProgressReport, Stage
 from rack.database import Database
 from rack.errors import DatabaseError
 from rack.inventory import Rasp
 
-_MAX_ID = 2**63 - 1  # of SQLite
 _COLUMNS = (
-    "id, kind, strategy, who, state, began, ended, report, steps, trouble, conf, wrote,"
-    " conf_before, decided"
+    "id, kind, strategy, actor, state, started_at, finished_at, report, steps, error, config_path,"
+    " config_written, previous_config, assignment"
 )
 
 
 class InstallState(StrEnum):
-    """How an install stands. `interrupted`: its process ended before it did."""
+    """State of an install. `interrupted`: its process ended before the install did."""
 
     RUNNING = "running"
     STOPPING = "stopping"
@@ -39,7 +36,7 @@ class InstallState(StrEnum):
 
 
 class InstallKind(StrEnum):
-    """What was asked for."""
+    """Kind of an install."""
 
     INSTALL = "install"
     REPLACE = "replace"
@@ -48,7 +45,7 @@ class InstallKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What was done, and when, in seconds since the epoch."""
+    """A completed step. `time` is in seconds since the epoch."""
 
     time: float
     text: str
@@ -56,12 +53,23 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class InstallRecord:
-    """An install as the journal has it.
+    """An install in the journal.
 
-    `finished_at` is None until all is as it should be again: also for one that was interrupted, until
-    its traces are settled. `config_written` tells whether it has written to the file `config_path`, or was about
-    to; `previous_config` what that said before, None where it was not there; `assignment` the inventory
-    that it had decided on, None before that.
+    Args:
+        id: Number of the install, from 1.
+        kind: Install, replacement or swap.
+        strategy: Name of the discovery strategy.
+        actor: User, token or console that started the install.
+        state: The current state.
+        started_at: Seconds since the epoch.
+        finished_at: Seconds since the epoch. None until all changes are completed or undone.
+        report: The latest progress report.
+        steps: The completed steps.
+        error: The problem, empty if none.
+        config_path: The configuration file of the DHCP server.
+        config_written: Whether the install wrote the file, or was about to.
+        previous_config: Text of the file before the install. None if the file did not exist.
+        assignment: The new inventory. None until it is final.
     """
 
     id: int
@@ -81,14 +89,14 @@ class InstallRecord:
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether it neither finished nor was stopped cleanly."""
+        """Whether the install failed or was interrupted."""
         return self.state in {InstallState.FAILED, InstallState.INTERRUPTED}
 
 
 class Journal:
-    """The installs of a rack. Each word is a transaction of its own, on the disk when it returns.
+    """The installs of a rack. Each method commits one transaction before it returns.
 
-    All methods raise `DatabaseError` where pirack.db cannot be used.
+    All methods raise `DatabaseError` if pirack.db cannot be used.
     """
 
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
@@ -96,18 +104,17 @@ class Journal:
         self._clock = clock
 
     def create(self, kind: InstallKind, strategy: str, actor: str, config_path: Path) -> int:
-        """Begin an install; return its number."""
+        """Create a running install and return its id."""
         now = self._clock()
         report = json.dumps(ProgressReport(now, Stage.CHECK).to_json())
         return self._execute(
-            "INSERT INTO installs"
-            " (kind, strategy, who, state, began, report, steps, trouble, conf, wrote)"
-            " VALUES (?, ?, ?, ?, ?, ?, '[]', '', ?, 0)",
+            "INSERT INTO installs (kind, strategy, actor, state, started_at, report, steps, error,"
+            " config_path, config_written) VALUES (?, ?, ?, ?, ?, ?, '[]', '', ?, 0)",
             (kind, strategy, actor, InstallState.RUNNING, now, report, str(config_path)),
         )
 
     def save_progress(self, install_id: int, report: ProgressReport) -> None:
-        """Keep the newest report, and what it says was done."""
+        """Save the latest report, and append its message to the steps."""
         self._execute(
             "UPDATE installs SET report = ?,"
             " steps = CASE WHEN ? = '' THEN steps ELSE json_insert(steps, '$[#]', json_array(?, ?))"
@@ -116,94 +123,93 @@ class Journal:
         )
 
     def record_config_write(self, install_id: int, previous_config: str | None) -> None:
-        """Say that dhcpd.conf is about to be written, and what it says before."""
+        """Record that dhcpd.conf will be written, and its text before that."""
         self._execute(
-            "UPDATE installs SET wrote = 1, conf_before = ? WHERE id = ?",
+            "UPDATE installs SET config_written = 1, previous_config = ? WHERE id = ?",
             (previous_config, install_id),
         )
 
     def record_assignment(self, install_id: int, rasps: Iterable[Rasp] | None) -> None:
-        """Say which inventory was decided on; None takes it back."""
-        decided = None
+        """Record the final assignment of rasps to slots. None deletes it."""
+        assignment = None
         if rasps is not None:
-            decided = json.dumps(
+            assignment = json.dumps(
                 [[rasp.stack, rasp.slot, rasp.mac, str(rasp.address)] for rasp in rasps]
             )
-        self._execute("UPDATE installs SET decided = ? WHERE id = ?", (decided, install_id))
+        self._execute("UPDATE installs SET assignment = ? WHERE id = ?", (assignment, install_id))
 
     def set_state(self, install_id: int, state: InstallState, error: str = "") -> None:
-        """Say that it is being stopped, or that its traces are still there, and why."""
+        """Set the state of an install that is not finished."""
         self._execute(
-            "UPDATE installs SET state = ?, trouble = ? WHERE id = ? AND ended IS NULL",
+            "UPDATE installs SET state = ?, error = ? WHERE id = ? AND finished_at IS NULL",
             (state, error, install_id),
         )
 
     def finish(self, install_id: int, state: InstallState, error: str = "") -> None:
-        """Say how it ended: nothing of it is left to be settled."""
+        """Set the final state of an install, after which nothing is left to recover."""
         self._execute(
-            "UPDATE installs SET state = ?, trouble = ?, ended = ?, conf_before = NULL"
+            "UPDATE installs SET state = ?, error = ?, finished_at = ?, previous_config = NULL"
             " WHERE id = ?",
             (state, error, self._clock(), install_id),
         )
 
     def mark_interrupted(self) -> list[InstallRecord]:
-        """Mark those that are said to run as interrupted, and return them.
-
-        To be called where none certainly runs.
-        """
+        """Mark running installs as interrupted and return them. Call only if no install runs."""
         running = self._read("WHERE state IN (?, ?)", (InstallState.RUNNING, InstallState.STOPPING))
-        for entry in running:
-            self.set_state(entry.id, InstallState.INTERRUPTED, entry.error)
+        for record in running:
+            self.set_state(record.id, InstallState.INTERRUPTED, record.error)
         return running
 
     def list_interrupted(self) -> list[InstallRecord]:
-        """Return those that were interrupted and whose traces are still there, the newest first."""
-        return self._read("WHERE ended IS NULL AND state = ?", (InstallState.INTERRUPTED,))
+        """Return interrupted installs that are not recovered yet, newest first."""
+        return self._read("WHERE finished_at IS NULL AND state = ?", (InstallState.INTERRUPTED,))
 
     def get(self, install_id: int) -> InstallRecord:
-        """Return an install by its number."""
-        entries = self._read("WHERE id = ?", (install_id,))
-        if not entries:
-            raise DatabaseError(f"install {install_id} is not in the journal: install anew")
-        return entries[0]
+        """Return the install with this id."""
+        records = self._read("WHERE id = ?", (install_id,))
+        if not records:
+            raise DatabaseError(f"install {install_id} is not in the journal: start a new install")
+        return records[0]
 
     def list_recent(self, count: int, before: int | None = None) -> list[InstallRecord]:
-        """Return the newest installs, the newest first; those before one alone, if it is named."""
-        return self._read("WHERE id < ?", (before or _MAX_ID,), count)
+        """Return recent installs, newest first, optionally only those with an id below `before`."""
+        if before is None:
+            return self._read("", (), count)
+        return self._read("WHERE id < ?", (before,), count)
 
     def _execute(self, statement: str, values: tuple[Any, ...]) -> int:
         with self._database.connection() as connection:
             return connection.execute(statement, values).lastrowid or 0
 
     def _read(self, where: str, values: tuple[Any, ...], count: int = -1) -> list[InstallRecord]:
-        question = f"SELECT {_COLUMNS} FROM installs {where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - our own words
+        query = f"SELECT {_COLUMNS} FROM installs {where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - constants
         with self._database.connection() as connection:
-            return [_record_from_row(row) for row in connection.execute(question, (*values, count))]
+            return [_record_from_row(row) for row in connection.execute(query, (*values, count))]
 
 
 def _record_from_row(row: tuple[Any, ...]) -> InstallRecord:
     (
-        number, kind, strategy, who, state, began, ended, report, steps, trouble, conf,
-        wrote, conf_before, decided,
+        install_id, kind, strategy, actor, state, started_at, finished_at, report, steps, error,
+        config_path, config_written, previous_config, assignment,
     ) = row  # fmt: skip
     return InstallRecord(
-        number,
+        install_id,
         InstallKind(kind),
         strategy,
-        who,
+        actor,
         InstallState(state),
-        began,
-        ended,
-        report_from_json(json.loads(report)),
-        tuple(Step(at, text) for at, text in json.loads(steps)),
-        trouble,
-        Path(conf),
-        bool(wrote),
-        conf_before,
+        started_at,
+        finished_at,
+        ProgressReport.from_json(json.loads(report)),
+        tuple(Step(step_time, text) for step_time, text in json.loads(steps)),
+        error,
+        Path(config_path),
+        bool(config_written),
+        previous_config,
         None
-        if decided is None
+        if assignment is None
         else tuple(
             Rasp(stack, slot, mac, IPv4Address(address))
-            for stack, slot, mac, address in json.loads(decided)
+            for stack, slot, mac, address in json.loads(assignment)
         ),
     )

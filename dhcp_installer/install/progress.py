@@ -1,20 +1,21 @@
-"""What an install tells while it goes on: for terminals, programs and pages alike."""
+"""Progress of an install, for the journal, terminals, programs and pages."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol, Self
 
 
 class Stage(StrEnum):
-    """How far an install is. `undo` comes in place of what would follow, where it cannot go on."""
+    """Stage of an install. `undo` replaces the remaining stages after a failure or a stop."""
 
     CHECK = "check"
-    LEASES = "leases"  # short ones are put in force
+    LEASES = "leases"  # activate short leases
     WAIT = "wait"  # for a new board
     DISCOVER = "discover"
     CONFIGURE = "configure"  # slots, dhcpd.conf, inventory
-    MOVE = "move"  # rasps to their addresses
+    RENEW = "renew"  # rasps request their new addresses
     VERIFY = "verify"
     FINISH = "finish"
     UNDO = "undo"
@@ -22,11 +23,23 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProgressReport:
-    """All that is known at a moment.
+    """State of an install at one moment.
 
-    `time` is in seconds since the epoch; `message` what was just done, empty where only numbers moved.
-    `found` are the MACs of each stack so far, and `missing` how many slots of a stack nobody was
-    found for; see `discovery.Findings` for the others. `diff` is that of dhcpd.conf.
+    Args:
+        time: Seconds since the epoch.
+        stage: The current stage.
+        message: The step that was just completed, empty if only other fields changed.
+        stacks_total: Number of stacks to check.
+        stacks_done: Number of stacks checked.
+        rasps_total: Number of rasps to find, or in `verify` to reach.
+        rasps_found: Number of rasps found or reached.
+        seconds_left: Estimated time until the stage ends.
+        found: MAC addresses found in each stack.
+        missing: Number of rasps not found in each stack.
+        other_vendor_macs: See `discovery.strategy.DiscoveryResult`, as for the next two.
+        unplaced: MAC addresses.
+        conflicts: Candidate stacks by MAC address.
+        diff: Changes of dhcpd.conf, as a unified diff.
     """
 
     time: float
@@ -45,21 +58,80 @@ class ProgressReport:
     diff: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON's types; stack numbers become text, as JSON has no other keys."""
+        """Return the fields as JSON types. Stack numbers become strings."""
         fields = asdict(self)
         for name in ("found", "missing"):
             fields[name] = {str(stack): value for stack, value in fields[name].items()}
         return fields
 
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        """Return the report that `to_json` converted to these fields."""
+        converted = {
+            "found": {int(stack): tuple(macs) for stack, macs in fields["found"].items()},
+            "missing": {int(stack): count for stack, count in fields["missing"].items()},
+            "conflicts": {mac: tuple(stacks) for mac, stacks in fields["conflicts"].items()},
+            "other_vendor_macs": tuple(fields["other_vendor_macs"]),
+            "unplaced": tuple(fields["unplaced"]),
+            "stage": Stage(fields["stage"]),
+        }
+        return cls(**{**fields, **converted})
 
-def report_from_json(fields: Mapping[str, Any]) -> ProgressReport:
-    """Return the report that `ProgressReport.to_json` has made these fields of."""
-    lists = {
-        "found": {int(stack): tuple(macs) for stack, macs in fields["found"].items()},
-        "missing": {int(stack): count for stack, count in fields["missing"].items()},
-        "conflicts": {mac: tuple(stacks) for mac, stacks in fields["conflicts"].items()},
-        "strangers": tuple(fields["strangers"]),
-        "unplaced": tuple(fields["unplaced"]),
-        "stage": Stage(fields["stage"]),
-    }
-    return ProgressReport(**{**fields, **lists})
+
+ProgressCallback = Callable[[ProgressReport], None]
+
+
+class ProgressStore(Protocol):
+    """Storage of progress reports, such as the journal."""
+
+    def save_progress(self, install_id: int, report: ProgressReport) -> None:
+        """Save the latest report of an install."""
+
+
+class ProgressReporter:
+    """The latest progress report of an install, sent to the journal and to a callback.
+
+    Args:
+        journal: Stores the steps.
+        install_id: Id of the install.
+        on_progress: Receives each report.
+        report: The report to continue from.
+        clock: Returns seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        journal: ProgressStore,
+        install_id: int,
+        on_progress: ProgressCallback,
+        *,
+        report: ProgressReport | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._journal = journal
+        self._install_id = install_id
+        self._on_progress = on_progress
+        self._clock = clock
+        self.report = report or ProgressReport(clock(), Stage.CHECK)
+
+    def log_step(self, text: str) -> None:
+        """Report a completed step and save it in the journal."""
+        self.report = replace(self.report, time=self._clock(), message=text)
+        self._journal.save_progress(self._install_id, self.report)
+        self._on_progress(self.report)
+
+    def log_steps(self, texts: Iterable[str]) -> None:
+        """Report several completed steps."""
+        for text in texts:
+            self.log_step(text)
+
+    def update(self, **fields: Any) -> None:
+        """Update fields of the report. Notify the callback if a value changed."""
+        updated = replace(self.report, message="", **fields)
+        if replace(self.report, message="") != updated:
+            self.report = replace(updated, time=self._clock())
+            self._on_progress(self.report)
+
+    def enter_stage(self, stage: Stage, **fields: Any) -> None:
+        """Report the start of a stage."""
+        self.update(**({"stage": stage, "seconds_left": None} | fields))

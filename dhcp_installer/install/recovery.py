@@ -1,9 +1,7 @@
-"""The traces of an install that did not come to its end: taken back, or completed.
+"""Recovery of interrupted installs: roll back, or roll forward if the assignment is final.
 
-Before an install has decided who sits where, dhcpd.conf goes back to what it was. After that
-moment both dhcpd.conf and inventory are made what was decided, for either of them may be so
-already. In both cases each stack that the install still has gets the power that it had before.
-Doing it twice does no harm, so a kill while it is done does none.
+Rolling back restores dhcpd.conf. Rolling forward completes dhcpd.conf and the inventory. Both
+restore the power of the stacks, and both can be repeated safely after another interruption.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dhcp_installer.errors import InstallError
 from dhcp_installer.install.context import InstallDependencies
 from dhcp_installer.install.journal import InstallRecord, InstallState
-from rack.errors import RackError
+from rack.errors import PiRackError
 
 LogStep = Callable[[str], None]
 
@@ -21,28 +19,33 @@ def recover_interrupted(
     log_step: LogStep,
     state: InstallState = InstallState.INTERRUPTED,
 ) -> None:
-    """Settle the traces of all installs that were interrupted; that is their state then.
+    """Recover all interrupted installs and set their final state.
 
     Raises:
-        InstallError, RackError: one cannot be; the text says which, why, and the mend.
+        InstallError: If an install cannot be recovered.
+        DatabaseError: If the journal cannot be read or written.
     """
-    for entry in dependencies.journal.list_interrupted():
-        log_step(_interruption_message(entry))
+    for record in dependencies.journal.list_interrupted():
+        log_step(_interruption_message(record))
         try:
-            if entry.assignment is not None:
-                _roll_forward(dependencies, entry, log_step)
+            if record.assignment is not None:
+                _roll_forward(dependencies, record, log_step)
             else:
-                roll_back(dependencies, entry, log_step)
-        except (InstallError, RackError) as error:
-            trouble = f"what {entry.kind} {entry.id} has left cannot be put in order: {error}"
-            dependencies.journal.set_state(entry.id, InstallState.INTERRUPTED, trouble)
-            raise InstallError(trouble) from error
-        dependencies.journal.finish(entry.id, state, entry.error)
+                roll_back(dependencies, record, log_step)
+        except PiRackError as error:
+            problem = f"{record.kind} {record.id} cannot be recovered: {error}"
+            dependencies.journal.set_state(record.id, InstallState.INTERRUPTED, problem)
+            raise InstallError(problem) from error
+        dependencies.journal.finish(record.id, state, record.error)
 
 
 def roll_back(dependencies: InstallDependencies, record: InstallRecord, log_step: LogStep) -> None:
-    """Put dhcpd.conf and the stacks' power back; raises what `recover_interrupted` raises."""
-    if not record.config_written:  # then no relay was moved either
+    """Restore dhcpd.conf and the power of the stacks.
+
+    Raises:
+        PiRackError: If the file, the DHCP server or a relay fails.
+    """
+    if not record.config_written:  # no relay was switched either
         return
     try:
         log_step(_restore_configuration(dependencies, record))
@@ -51,9 +54,13 @@ def roll_back(dependencies: InstallDependencies, record: InstallRecord, log_step
 
 
 def restore_power(dependencies: InstallDependencies, log_step: LogStep) -> None:
-    """Give the stacks their power back; raises what `Relays.restore_after_install` raises."""
+    """Restore the power of the stacks that an install switched.
+
+    Raises:
+        PiRackError: If a relay or the database fails.
+    """
     if stacks := dependencies.relays.restore_after_install():
-        log_step(f"{_format_stacks(stacks)} again the power from before")
+        log_step(f"restored the power of {_format_stacks(stacks)}")
 
 
 def _roll_forward(
@@ -63,35 +70,31 @@ def _roll_forward(
     try:
         dependencies.configuration.activate(dependencies.configuration.render(rasps))
     except InstallError as error:
-        log_step(f"what was decided cannot be put in force, and is taken back: {error}")
+        log_step(f"the new configuration cannot be activated and is rolled back: {error}")
         dependencies.journal.record_assignment(record.id, None)
         roll_back(dependencies, record, log_step)
         return
     dependencies.inventory.replace(rasps)
-    for remark in dependencies.update_prometheus_targets():
-        log_step(remark)
-    log_step(f"dhcpd.conf and inventory are as {record.kind} {record.id} had decided")
+    for message in dependencies.update_prometheus_targets():
+        log_step(message)
+    log_step(f"completed dhcpd.conf and the inventory of {record.kind} {record.id}")
     restore_power(dependencies, log_step)
 
 
 def _restore_configuration(dependencies: InstallDependencies, record: InstallRecord) -> str:
-    if record.config_path != dependencies.configuration.path:
-        return f"{record.config_path} was left as it is: this is about {dependencies.configuration.path}"
-    dependencies.configuration.restore(
-        record.previous_config, dependencies.inventory.rasps().values()
-    )
+    configuration, path = dependencies.configuration, record.config_path
+    if path != configuration.path:
+        return f"{path} was not restored, because the DHCP server now uses {configuration.path}"
+    configuration.restore(record.previous_config, dependencies.inventory.rasps().values())
     if record.previous_config is None:
-        return f"{record.config_path}, which is new, has the rasps that were known before"
-    return f"{record.config_path} is again as before"
+        return f"{path} is new: it now contains the rasps of the previous inventory"
+    return f"restored {path}"
 
 
 def _interruption_message(record: InstallRecord) -> str:
-    steps = record.steps
-    last = f", after `{steps[-1].text}`" if steps else ""
-    return f"{record.kind} {record.id} was interrupted{last}"
+    last_step = f" after `{record.steps[-1].text}`" if record.steps else ""
+    return f"{record.kind} {record.id} was interrupted{last_step}"
 
 
 def _format_stacks(stacks: Sequence[int]) -> str:
-    if len(stacks) == 1:
-        return f"stack {stacks[0]} has"
-    return f"{len(stacks)} stacks have"
+    return f"stack {stacks[0]}" if len(stacks) == 1 else f"{len(stacks)} stacks"

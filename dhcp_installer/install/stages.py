@@ -1,63 +1,41 @@
-"""The stages of an install up to the configuration: checked, listened to, found, decided, written.
+"""Stages of an install up to the activated configuration.
 
-What each of them does to the world it says before, in the journal.
+Each stage records a change in the journal before making it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from dhcp_installer.dhcpd.renderer import INSTALL_LEASE_SECONDS
-from dhcp_installer.discovery.event_stream import EventStream
-from dhcp_installer.discovery.runner import DiscoveryRunner
 from dhcp_installer.discovery.strategy import Command, DiscoveryResult, Strategy
 from dhcp_installer.errors import BoardNotFoundError, InstallError, LogSourceError
 from dhcp_installer.install.assignment import Assignment, assign
-from dhcp_installer.install.context import InstallDependencies
-from dhcp_installer.install.progress import Stage
-from dhcp_installer.telling import ProgressReporter
-from rack.errors import RackError
+from dhcp_installer.install.context import InstallContext, InstallDependencies
+from dhcp_installer.install.progress import ProgressReporter, Stage
+from rack.errors import PiRackError
 from rack.inventory import Rasp
-from rack.layout import Stack
-
-
-@dataclass(frozen=True)
-class InstallContext:
-    """An install at work: its number, the stacks that it is about, and what it works with."""
-
-    dependencies: InstallDependencies
-    install_id: int
-    stacks: tuple[Stack, ...]
-    progress: ProgressReporter
-    events: EventStream
-    runner: DiscoveryRunner
-
-    @property
-    def slot_counts(self) -> Mapping[int, int]:
-        """How many slots each of the stacks has."""
-        return {stack.number: len(stack.slots) for stack in self.stacks}
 
 
 def check(dependencies: InstallDependencies, progress: ProgressReporter) -> None:
-    """See that the configuration can be had, read and written, and that the relays can be driven.
+    """Check the relays and the configuration file without changing anything.
 
     Raises:
-        InstallError, RackError: an install could not come to its end; nothing was changed.
+        PiRackError: If the relays or the DHCP configuration cannot be used.
     """
     if dependencies.relays.error:
         raise InstallError(dependencies.relays.error)
-    rasps = dependencies.inventory.rasps().values()
-    dependencies.configuration.check(dependencies.configuration.render(rasps))
+    configuration = dependencies.configuration
+    configuration.check(configuration.render(dependencies.inventory.rasps().values()))
     progress.log_step(
-        f"{dependencies.configuration.path} can be written, and the DHCP server takes it"
+        f"{configuration.path} is writable, and the DHCP server accepts the new version"
     )
 
 
 def shorten_leases(context: InstallContext) -> None:
-    """Put a configuration with short leases in force, so that rasps soon ask for another address.
+    """Activate a configuration with short leases, so that rasps soon request new addresses.
 
     Raises:
-        LogUnreadable: the server says nothing, or nothing that this process may read.
-        ConfigurationError, ServerError, DatabaseError: it cannot be had.
+        LogSourceError: If the DHCP server logs nothing.
+        ConfigurationError, DhcpServerError, DatabaseError: If it cannot be activated.
     """
     configuration = context.dependencies.configuration
     context.progress.enter_stage(Stage.LEASES)
@@ -67,57 +45,51 @@ def shorten_leases(context: InstallContext) -> None:
         context.install_id, configuration.read_active()
     )
     backup = configuration.activate(text, backup=True)
-    kept = f"; {backup} is as it was before" if backup else ""
-    context.progress.log_step(f"leases of {INSTALL_LEASE_SECONDS} s are in force{kept}")
-    seconds = context.dependencies.log_start_timeout
-    context.runner.wait(seconds, context.events.has_log_output)
+    suffix = f", backup in {backup}" if backup else ""
+    context.progress.log_step(f"activated leases of {INSTALL_LEASE_SECONDS} s{suffix}")
+    timeout = context.dependencies.log_start_timeout
+    context.runner.wait(timeout, context.events.has_log_output)
     if not context.events.has_log_output():
         raise LogSourceError(
-            f"the DHCP server was started anew, and its log said nothing in {seconds:g} s:"
-            " name where it logs to, and see that this user may read that (for the journal: the"
-            " group systemd-journal)"
+            f"the DHCP server was restarted but logged nothing in {timeout:g} s: check the log"
+            " option, and that this user can read the log (for journald: group systemd-journal)"
         )
 
 
 def discover(context: InstallContext, strategy: Strategy) -> DiscoveryResult:
-    """Let a strategy find out who is where.
+    """Run a strategy and return the rasps found in each stack.
 
     Raises:
-        Stopped: somebody wants the install to stop.
-        InstallError, RackError: it cannot go on.
+        BoardNotFoundError: If no rasp was found.
+        InstallStoppedError: If the install was stopped.
+        PiRackError: If a relay, the log or ping fails.
     """
-    telling = context.progress
-    telling.enter_stage(
+    progress = context.progress
+    progress.enter_stage(
         Stage.DISCOVER,
         stacks_total=len(context.stacks),
         rasps_total=sum(context.slot_counts.values()),
         seconds_left=strategy.seconds_left,
     )
-    here = [
-        rasp
-        for rasp in context.dependencies.inventory.rasps().values()
-        if rasp.stack in context.slot_counts
-    ]
-    context.runner.sync([rasp.address for rasp in here])
-    telling.log_step(f"{len(context.stacks)} stacks are cut, to see who comes back with which")
+    rasps = context.dependencies.inventory.rasps().values()
+    context.runner.sync([rasp.address for rasp in rasps if rasp.stack in context.slot_counts])
+    progress.log_step(f"power-cycling {len(context.stacks)} stacks to find their rasps")
 
-    def watch(_: Command) -> None:
-        _update_progress(telling, strategy, strategy.result)
-        if strategy.stacks_done != telling.report.stacks_done:
-            telling.update(stacks_done=strategy.stacks_done)
-            telling.log_step(
-                f"{strategy.stacks_done} of {len(context.stacks)} stacks were looked at"
-            )
+    def on_command(_: Command) -> None:
+        _update_progress(progress, strategy, strategy.result)
+        if strategy.stacks_done != progress.report.stacks_done:
+            progress.update(stacks_done=strategy.stacks_done)
+            progress.log_step(f"checked {strategy.stacks_done} of {len(context.stacks)} stacks")
 
-    findings = context.runner.discover(strategy, watch)
-    _update_progress(telling, strategy, findings)
-    telling.log_steps(_summary_lines(findings))
-    if not any(findings.stacks.values()):
+    result = context.runner.discover(strategy, on_command)
+    _update_progress(progress, strategy, result)
+    progress.log_steps(_summary_lines(result))
+    if not any(result.stacks.values()):
         raise BoardNotFoundError(
-            "no rasp was found in any stack: see that they boot, that the DHCP server hears them,"
-            " and that they answer pings (or take the strategy one-by-one)"
+            "no rasp was found in any stack: check that the rasps boot, that the DHCP server"
+            " receives their requests, and that they reply to ping (or use the strategy one-by-one)"
         )
-    return findings
+    return result
 
 
 def assign_slots(
@@ -125,18 +97,19 @@ def assign_slots(
     result: DiscoveryResult,
     requested_slots: Mapping[str, int] | None = None,
 ) -> Assignment:
-    """Give each rasp found a slot; `requested_slots` are slots of their stacks that people chose, by MAC.
+    """Assign each rasp found to a slot. `requested_slots` are slot numbers by MAC address.
 
     Raises:
-        AssignmentError: a stack has more rasps than slots, or what is wanted cannot be.
+        AssignmentError: If a stack has more rasps than slots, or a requested slot is not
+            available.
     """
     context.progress.enter_stage(Stage.CONFIGURE)
-    before = context.dependencies.inventory.rasps().values()
-    assignment = assign(context.dependencies.rack, result.stacks, before, requested_slots)
+    previous = context.dependencies.inventory.rasps().values()
+    assignment = assign(context.dependencies.rack, result.stacks, previous, requested_slots)
     context.progress.log_step(
-        f"{len(assignment.rasps)} rasps have a slot: {len(assignment.new)} are new,"
-        f" {len(assignment.moved)} were moved, {len(assignment.absent)} were not found and keep"
-        f" theirs, {len(assignment.replaced)} lost theirs"
+        f"assigned slots to {len(assignment.rasps)} rasps: {len(assignment.new)} new,"
+        f" {len(assignment.moved)} moved, {len(assignment.absent)} not found but keeping their"
+        f" slot, {len(assignment.replaced)} replaced"
     )
     return assignment
 
@@ -148,12 +121,20 @@ def activate_configuration(
     rasps: Sequence[Rasp],
     previous_config: str,
 ) -> None:
-    """Make this the inventory, and dhcpd.conf what belongs to it; `previous_config` is for the diff alone.
+    """Activate the configuration of these rasps and replace the inventory.
 
-    From the journal's word of the decision on, whoever comes after a kill completes it.
+    Once the assignment is in the journal, recovery rolls forward.
+
+    Args:
+        dependencies: Components that the install reads and changes.
+        install_id: Id in the journal.
+        progress: Reports the progress.
+        rasps: The new inventory.
+        previous_config: Text of dhcpd.conf to compare with.
 
     Raises:
-        ConfigurationError, ServerError, DatabaseError: it cannot be; nothing was decided.
+        ConfigurationError, DhcpServerError, DatabaseError: If it fails. The assignment is then
+            deleted from the journal.
     """
     text = dependencies.configuration.render(rasps)
     progress.update(diff=dependencies.configuration.diff(previous_config, text))
@@ -161,10 +142,10 @@ def activate_configuration(
     try:
         dependencies.configuration.activate(text)
         dependencies.inventory.replace(rasps)
-    except (InstallError, RackError):
+    except PiRackError:
         dependencies.journal.record_assignment(install_id, None)
         raise
-    progress.log_step(f"{dependencies.configuration.path} and the inventory are as decided")
+    progress.log_step(f"activated {dependencies.configuration.path} and updated the inventory")
     progress.log_steps(dependencies.update_prometheus_targets())
 
 
@@ -177,7 +158,7 @@ def _update_progress(
         seconds_left=round(strategy.seconds_left, 1),
         found=found,
         missing=dict(result.missing),
-        strangers=tuple(sorted(result.other_vendor_macs)),
+        other_vendor_macs=tuple(sorted(result.other_vendor_macs)),
         unplaced=tuple(sorted(result.unplaced)),
         conflicts={mac: tuple(sorted(stacks)) for mac, stacks in result.conflicts.items()},
     )
@@ -185,13 +166,13 @@ def _update_progress(
 
 def _summary_lines(result: DiscoveryResult) -> Iterator[str]:
     placed = sum(map(len, result.stacks.values()))
-    yield f"{placed} rasps were found in {sum(map(bool, result.stacks.values()))} stacks"
+    yield f"found {placed} rasps in {sum(map(bool, result.stacks.values()))} stacks"
     for stack, count in sorted(result.missing.items()):
-        yield f"stack {stack}: {count} of its rasps were not found"
+        yield f"stack {stack}: rasps not found: {count}"
     for mac, stacks in sorted(result.conflicts.items()):
         numbers = " and ".join(map(str, sorted(stacks)))
-        yield f"{mac} seems to be in stacks {numbers}: it gets no slot"
+        yield f"{mac} gets no slot: it was detected in stacks {numbers}"
     for mac in sorted(result.unplaced):
-        yield f"{mac} was seen, and is in no stack: it gets no slot"
+        yield f"{mac} gets no slot: its stack is unknown"
     for mac in sorted(result.other_vendor_macs):
-        yield f"{mac} is no Raspberry Pi's: it gets no slot"
+        yield f"{mac} gets no slot: it is not a Raspberry Pi"

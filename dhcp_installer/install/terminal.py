@@ -1,4 +1,4 @@
-"""How an install looks in a terminal: its steps, and under them how far it is."""
+"""Progress of an install on a terminal or in a log."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,20 +13,20 @@ from dhcp_installer.install.progress import ProgressReport
 
 
 class ProgressView(Protocol):
-    """Shows reports."""
+    """A display of progress reports."""
 
     def update(self, report: ProgressReport) -> None:
-        """Show one."""
+        """Display a report."""
 
 
 class PlainProgress:
-    """A line for each step, where there is no terminal."""
+    """One line for each completed step."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def update(self, report: ProgressReport) -> None:
-        """Print what was done; see `ProgressView`."""
+        """Print the completed step of a report."""
         if report.message:
             self._stream.write(f"{_format_time(report)} {report.message}\n")
             self._stream.flush()
@@ -39,11 +39,13 @@ class PlainProgress:
 
 
 class LiveProgress:
+    """One line for each completed step, above a line with the current progress."""
+
     def __init__(self, live: Live) -> None:
         self._live = live
 
     def update(self, report: ProgressReport) -> None:
-        """Print what was done above, and how far it is below; see `ProgressView`."""
+        """Print the completed step of a report and update the progress line."""
         if report.message:
             self._live.console.print(Text(f"{_format_time(report)} {report.message}"))
         self._live.update(Text(format_progress(report), style="bold"))
@@ -51,13 +53,13 @@ class LiveProgress:
 
 @contextmanager
 def live_progress() -> Iterator[ProgressView]:
-    """Show steps, and a line below them that changes."""
-    with Live(console=Console(highlight=False), transient=True) as shown:
-        yield LiveProgress(shown)
+    """Display live progress on the terminal until the block ends."""
+    with Live(console=Console(highlight=False), transient=True) as live:
+        yield LiveProgress(live)
 
 
 def format_progress(report: ProgressReport) -> str:
-    """Return in one line how far an install is."""
+    """Return the progress of an install in one line."""
     parts = [str(report.stage)]
     if report.stacks_total:
         parts.append(f"{report.stacks_done} of {report.stacks_total} stacks")
@@ -65,7 +67,7 @@ def format_progress(report: ProgressReport) -> str:
         parts.append(f"{report.rasps_found} of {report.rasps_total} rasps")
     if report.seconds_left is not None:
         minutes, seconds = divmod(round(report.seconds_left), 60)
-        parts.append(f"{minutes}:{seconds:02} left at most")
+        parts.append(f"at most {minutes}:{seconds:02} left")
     return ", ".join(parts)
 
 

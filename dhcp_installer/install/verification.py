@@ -1,79 +1,79 @@
-"""The last stages of an install: rasps move to their addresses, and are seen to answer there."""
+"""Last stages of an install: rasps request their new addresses and reply there."""
 
 from collections.abc import Collection, Iterator
 from ipaddress import IPv4Address
 
+from dhcp_installer.install.context import InstallContext
 from dhcp_installer.install.progress import Stage
-from dhcp_installer.install.stages import InstallContext
 from rack.inventory import Rasp
 
 
 def renew_leases(context: InstallContext, rasps: Collection[Rasp]) -> None:
-    """Cut and power again the stacks of those that have another address now.
+    """Power-cycle the stacks of rasps with a new address, so that they request it.
 
-    A rasp asks anew when it boots; else it would keep its address for half a lease.
+    Without a boot, a rasp keeps its old address for up to half a lease.
 
     Raises:
-        Stopped: somebody wants the install to stop.
-        InstallError, RackError: it cannot go on.
+        InstallStoppedError: If the install was stopped.
+        PiRackError: If a relay, the log or ping fails.
     """
-    context.progress.enter_stage(Stage.MOVE)
-    given = context.events.leased_addresses
-    stacks = sorted({rasp.stack for rasp in rasps if given.get(rasp.mac) != rasp.address})
+    context.progress.enter_stage(Stage.RENEW)
+    leased = context.events.leased_addresses
+    stacks = sorted({rasp.stack for rasp in rasps if leased.get(rasp.mac) != rasp.address})
     if not stacks:
-        context.progress.log_step("all rasps have their addresses already")
+        context.progress.log_step("all rasps already have their addresses")
         return
-    rules = context.dependencies.rack.install
-    moving = {rasp.mac for rasp in rasps if rasp.stack in stacks}
-    context.runner.sync(context.events.addresses_of(moving))
+    settings = context.dependencies.rack.install
+    affected = {rasp.mac for rasp in rasps if rasp.stack in stacks}
+    context.runner.sync(context.events.addresses_of(affected))
     for stack in stacks:
         context.runner.off(stack)
-    context.runner.wait(rules.cut_seconds)
+    context.runner.wait(settings.cut_seconds)
     for stack in stacks:
         context.runner.on(stack)
         if stack != stacks[-1]:
-            context.runner.wait(rules.stagger_seconds)
+            context.runner.wait(settings.stagger_seconds)
     context.progress.log_step(
-        f"{len(stacks)} stacks were cut, so that their rasps ask for their addresses"
+        f"power-cycled {len(stacks)} stacks so that their rasps request their new addresses"
     )
 
 
 def wait_for_rasps(context: InstallContext, rasps: Collection[Rasp]) -> str:
-    """Wait for each of these to answer at its address; return which do not, empty if all do.
+    """Wait until each rasp replies at its address. Return the problems, empty if none.
 
     Raises:
-        Stopped: somebody wants the install to stop.
-        InstallError, RackError: it cannot go on.
+        InstallStoppedError: If the install was stopped.
+        PiRackError: If the log or ping fails.
     """
     timeout = context.dependencies.rack.install.timeout_seconds
     context.progress.enter_stage(Stage.VERIFY)
-    until = context.events.now() + timeout
+    deadline = context.events.now() + timeout
     confirmed: set[IPv4Address] = set()
 
-    def all_are_there() -> bool:
+    def all_confirmed() -> bool:
         confirmed.update(context.events.reachable_addresses)
         context.progress.update(
             rasps_found=sum(rasp.address in confirmed for rasp in rasps),
             rasps_total=len(rasps),
-            seconds_left=round(max(0.0, until - context.events.now())),
+            seconds_left=round(max(0.0, deadline - context.events.now())),
         )
         return all(rasp.address in confirmed for rasp in rasps)
 
-    context.runner.wait(timeout, all_are_there)
-    there = [rasp for rasp in rasps if rasp.address in confirmed]
-    context.progress.log_step(f"{len(there)} of {len(rasps)} rasps answer at their addresses")
-    context.progress.log_steps(context.dependencies.pin_host_keys(there))
-    return "; ".join(_problems(context, [rasp for rasp in rasps if rasp.address not in confirmed]))
+    context.runner.wait(timeout, all_confirmed)
+    reachable = [rasp for rasp in rasps if rasp.address in confirmed]
+    context.progress.log_step(f"{len(reachable)} of {len(rasps)} rasps reply at their addresses")
+    context.progress.log_steps(context.dependencies.pin_host_keys(reachable))
+    return "; ".join(_problems(context, [rasp for rasp in rasps if rasp not in reachable]))
 
 
 def _problems(context: InstallContext, unreachable: Collection[Rasp]) -> Iterator[str]:
-    given = context.events.leased_addresses
-    mute = [rasp for rasp in unreachable if given.get(rasp.mac) == rasp.address]
-    if mute:
-        yield f"have their addresses, and answer no ping there: {_format_rasps(mute)}"
-    if absent := [rasp for rasp in unreachable if rasp not in mute]:
-        yield f"have not asked for their addresses: {_format_rasps(absent)}"
+    leased = context.events.leased_addresses
+    not_replying = [rasp for rasp in unreachable if leased.get(rasp.mac) == rasp.address]
+    if not_replying:
+        yield f"no ping reply at the leased address: {_format_rasps(not_replying)}"
+    if not_requested := [rasp for rasp in unreachable if rasp not in not_replying]:
+        yield f"no DHCP request for the assigned address: {_format_rasps(not_requested)}"
 
 
 def _format_rasps(rasps: Collection[Rasp]) -> str:
-    return ", ".join(f"{rasp.stack}/{rasp.slot} ({rasp.address})" for rasp in rasps)
+    return ", ".join(f"{rasp.name} ({rasp.address})" for rasp in rasps)

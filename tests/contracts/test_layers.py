@@ -17,7 +17,7 @@ ALLOWED_IMPORTS = {
     "rack.relays": {"gpiozero"},
     # Pins are drivers of gpiozero's, which loads them by name: nothing here imports these two.
     "rack.latching_pins": {"gpiozero", "lgpio"},
-    "dhcp_installer": {"rack", "jinja2"},
+    "dhcp_installer": {"rack", "click", "jinja2"},
     "dhcp_installer.discovery.pingers": {
         "icmplib"
     },  # echo requests, which the standard library cannot make

@@ -1,10 +1,11 @@
-"""Runs installers in processes of their own, forked from one that has everything imported.
+"""Fork server for installers: forks each from one process that has imported everything.
 
-Each line of standard input is a request in JSON, and an answer in JSON is printed for each.
-`{"argv": […], "env": {…}, "out": FILE}` begins an installer and answers with its process. With
-`"die_at": N` it is killed just before it changes the world for the Nth time: see `ChangeCounter`. With
-`"largest_file": BYTES` no file can grow further. `{"wait": PID}` answers with its exit status,
-negative for a signal.
+Each line on standard input is a request in JSON, and each response is a line of JSON:
+
+- `{"argv": […], "env": {…}, "out": FILE}` starts an installer and returns its process id. With
+  `"kill_at": N` it is killed before its Nth change, see `ChangeCounter`. With
+  `"max_file_size": BYTES` no file can grow further.
+- `{"wait": PID}` returns the exit status, negative for a signal.
 """
 
 import json
@@ -15,14 +16,14 @@ import sys
 from typing import Any
 
 from dhcp_installer import __main__ as installer
-from virtual_rack import pins  # noqa: F401 - so that no child has to import it
+from virtual_rack import pins  # noqa: F401 - imported before the forks
 
 
 class ChangeCounter:
-    """Counts what changes the world, as Python's audit events tell it just before it is done.
+    """Counts changes by Python's audit events, which are raised before the change.
 
-    That is each transaction in pirack.db, each file that is renamed, each word to the virtual
-    rack's pins, and each program that is started.
+    Changes are transactions in pirack.db, renamed files, messages to the pins of the virtual rack
+    and started programs.
     """
 
     def __init__(self, kill_at: int | None) -> None:
@@ -48,10 +49,13 @@ def start(request: dict[str, Any]) -> int:
         os.environ.update(request["env"])
         with open(request["out"], "w", encoding="utf-8") as out:  # noqa: PTH123
             sys.stdout = sys.stderr = out
-            if largest := request.get("largest_file"):
-                resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
-            changes = ChangeCounter(request.get("die_at"))
-            status = installer.main(request["argv"])
+            if size := request.get("max_file_size"):
+                resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+            changes = ChangeCounter(request.get("kill_at"))
+            try:
+                installer.main(request["argv"])
+            except SystemExit as exit_request:
+                status = int(exit_request.code or 0)
             out.write(f"{changes.count} changes\n")
     finally:
         os._exit(status)
@@ -62,10 +66,10 @@ def main() -> None:
         request = json.loads(line)
         if "wait" in request:
             status = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
-            answer = {"status": status}
+            response = {"status": status}
         else:
-            answer = {"pid": start(request)}
-        sys.stdout.write(json.dumps(answer) + "\n")
+            response = {"pid": start(request)}
+        sys.stdout.write(json.dumps(response) + "\n")
         sys.stdout.flush()
 
 

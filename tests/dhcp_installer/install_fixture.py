@@ -1,4 +1,4 @@
-"""A loopback rack with fast boots, and an installer's world in it: all real but pins and DHCP."""
+"""A loopback rack with fast boots, and the dependencies of an install on it."""
 
 import os
 import socket
@@ -26,34 +26,19 @@ from rack.database import Database
 from rack.inventory import Inventory, Rasp
 from rack.layout_file import parse
 from rack.relays import Relays
+from tests.helpers.layouts import layout_text
 from virtual_rack import control
 from virtual_rack.faults import Fault
 from virtual_rack.loopback import PING_PORT, LoopbackOptions, loopback_rack
 from virtual_rack.pins import VirtualFactory
 
 ALIASES = load(DEFAULT_PATH)
-TICK_SECONDS = 0.03  # at each, every rasp writes what its sensors show
-RACK_TOML = """
-name = "lab"
-slots = 2
-[network]
-subnet = "{network}.0.0/16"
-master = "{network}.0.1"
-address = "{network}.{{stack}}.{{slot}}"
-[install]
-timeout_seconds = {timeout}
-cut_seconds = {cut}
-stagger_seconds = 0.01
-replace_seconds = 5
-[relays]
-active_high = true
-contact = "normally_closed"
-"""
+TICK_SECONDS = 0.03
 _racks = count()
 
 
 def free_network() -> str:
-    """Return the first two octets of an /16 of loopback that no other virtual rack is in."""
+    """Return the first two octets of a /16 loopback network without a virtual rack."""
     while True:
         network = f"127.{128 + (os.getpid() * 7 + next(_racks)) % 96}"
         with socket.socket() as probe, suppress(OSError):
@@ -62,7 +47,7 @@ def free_network() -> str:
 
 
 class InstallFixture:
-    """A rack that runs, and what an installer needs of it."""
+    """A running rack and the dependencies of an install on it."""
 
     def __init__(
         self, folder: Path, *, stacks: int = 2, cut: float = 0.3, timeout: float = 3.0
@@ -72,9 +57,17 @@ class InstallFixture:
         self.state.mkdir()
         self.network = free_network()
         self.layout_path = folder / "rack.toml"
-        text = RACK_TOML.format(network=self.network, cut=cut, timeout=timeout)
-        for number in range(stacks):
-            text += f"[[stacks]]\npin = {16 + number}\nx = {number}\ny = 0\n"
+        text = layout_text(
+            stacks,
+            name="lab",
+            network_prefix=self.network,
+            install={
+                "timeout_seconds": timeout,
+                "cut_seconds": cut,
+                "stagger_seconds": 0.01,
+                "replace_seconds": 5,
+            },
+        )
         self.layout_path.write_text(text)
         self.rack = parse(text)
         self.virtual = loopback_rack(
@@ -89,7 +82,7 @@ class InstallFixture:
 
     @property
     def rasps(self) -> list[Rasp]:
-        """What an install finds here."""
+        """Rasps that an install finds."""
         return self.virtual.inventory()
 
     @property
@@ -106,15 +99,15 @@ class InstallFixture:
 
     @property
     def relays(self) -> Relays:
-        """The relays as a program gets them that has just started."""
+        """Relays of a program that has just started."""
         factory = partial(VirtualFactory, partial(control.handle, self.virtual))
         return Relays(self.rack, self.database, factory=factory)
 
     def inject_fault(self, stack: int, slot: int, fault: Fault) -> None:
         self.virtual.inject_fault([self.rack.stack(stack).slots[slot - 1]], fault)
 
-    def dependencies(self, **other: Any) -> InstallDependencies:
-        world = InstallDependencies(
+    def dependencies(self, **changes: Any) -> InstallDependencies:
+        dependencies = InstallDependencies(
             self.rack,
             self.relays,
             self.inventory,
@@ -126,7 +119,7 @@ class InstallFixture:
             partial(TcpPinger, PING_PORT),
             sync=lambda addresses: self.synced.extend(map(str, addresses)),
         )
-        return replace(world, **other)
+        return replace(dependencies, **changes)
 
     def run(
         self,
@@ -136,26 +129,27 @@ class InstallFixture:
         on_progress: Callable[[ProgressReport], None] = lambda report: None,
         stop: threading.Event | None = None,
     ) -> InstallRecord:
-        """Do a task; return what the journal has of it."""
+        """Run an install and return its record."""
         dependencies = dependencies or self.dependencies()
         request = request or InstallRequest(InstallKind.INSTALL, "tester")
 
-        def tell(report: ProgressReport) -> None:
+        def record_report(report: ProgressReport) -> None:
             self.reports.append(report)
             on_progress(report)
 
-        number = installer.create(dependencies, request)
-        return installer.run(dependencies, request, number, tell, stop or threading.Event())
+        install_id = installer.create(dependencies, request)
+        stop = stop or threading.Event()
+        return installer.run(dependencies, request, install_id, record_report, stop)
 
 
 @contextmanager
 def running_fixture(folder: Path, **options: Any) -> Iterator[InstallFixture]:
-    """Give a lab whose rack runs until the block is left."""
+    """Yield a fixture with a rack that runs until the block ends."""
     lab = InstallFixture(folder, **options)
-    end = threading.Event()
+    closed = threading.Event()
 
     def tick() -> None:
-        while not end.wait(TICK_SECONDS):
+        while not closed.wait(TICK_SECONDS):
             lab.virtual.advance()
 
     thread = threading.Thread(target=tick, name="lab")
@@ -165,6 +159,6 @@ def running_fixture(folder: Path, **options: Any) -> Iterator[InstallFixture]:
         try:
             yield lab
         finally:
-            end.set()
+            closed.set()
             thread.join()
             lab.virtual.close()

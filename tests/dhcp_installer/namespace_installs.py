@@ -1,4 +1,4 @@
-"""Installs of a rack of namespaces, by the installer's command."""
+"""Installs of a rack of network namespaces with `python -m dhcp_installer`."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from tests.virtual_rack.namespace_rack_process import NamespaceRackProcess
 
 
 class NamespaceInstall:
-    """An install that was run: what it told, line by line, and how it ended."""
+    """The last report and the result of an install, from its lines of JSON."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         *reports, self.result = map(json.loads, lines)
@@ -22,7 +22,7 @@ class NamespaceInstall:
 def running_installer(
     rack: NamespaceRackProcess, *options: str
 ) -> Iterator["subprocess.Popen[str]"]:
-    """Have the installer run on the master until the block is left."""
+    """Run the installer on the master until the block ends."""
     dhcpd = rack.state_folder / "dhcpd"
     with rack.running_on_master(
         *(sys.executable, "-m", "dhcp_installer", "--yes", "--json"),
@@ -36,7 +36,7 @@ def running_installer(
 def run_install(
     rack: NamespaceRackProcess, *options: str, timeout: float = 240.0
 ) -> NamespaceInstall:
-    """Install a rack."""
+    """Install a rack and return the result."""
     with running_installer(rack, *options) as process:
         output, _ = process.communicate(timeout=timeout)
         return NamespaceInstall(output.splitlines())

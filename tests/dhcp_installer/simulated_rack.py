@@ -1,8 +1,4 @@
-"""A rack in simulated time: what a strategy is told of power, boots and faults, and nothing else.
-
-The same strategies drive it as drive a rack of wood and copper. A trial of 48 rasps takes
-milliseconds.
-"""
+"""A rack in simulated time with power, boots and faults, in which a trial takes milliseconds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,41 +20,39 @@ from dhcp_installer.discovery.strategy import (
     WaitUntil,
 )
 
-BOOT_SECONDS = (25.0, 45.0)  # seconds from power to the first word to the DHCP server
-SLOW_BOOT_SECONDS = (95.0, 150.0)  # the time-out is 90
-FIRST_REPLY_SECONDS = (0.2, 1.0)  # seconds from that word to the first answer to a ping
-PING_LOSS_SECONDS = (0.3, 1.3)  # seconds from a cut to a ping that is known to be lost
-REBOOT_AFTER_SECONDS = (0.0, 200.0)  # seconds from the first word to a reboot that nobody asked for
-SLOW_BOOT_PROBABILITY = 1 / 3  # the part of its boots in which a rasp that is sometimes slow is so
+BOOT_SECONDS = (25.0, 45.0)  # from power on to the first DHCP message
+SLOW_BOOT_SECONDS = (95.0, 150.0)  # longer than the timeout of 90 s
+FIRST_REPLY_SECONDS = (0.2, 1.0)  # from the first DHCP message to the first ping reply
+PING_LOSS_SECONDS = (0.3, 1.3)  # from a cut to the first missed ping
+REBOOT_AFTER_SECONDS = (0.0, 200.0)  # from the first DHCP message to a spontaneous reboot
+SLOW_BOOT_PROBABILITY = 1 / 3  # of rasps that are sometimes slow
 
 
 @dataclass
 class SimulatedPi:
-    """A rasp in a stack; stack None is a Pi that has a supply of its own."""
+    """A rasp in a stack. Without a stack, it has its own power supply."""
 
     mac: str
     stack: int | None
     is_dead: bool = False
     is_slow: bool = False
     is_sometimes_slow: bool = False
-    ignores_pings: bool = False  # answers no ping
-    renewal_interval: float | None = None  # seconds between two words while it is up
-    reboot_after: float | None = None  # seconds after its first word
-    power_generation: int = (
-        0  # one more with each change of power, so that what was planned is void
-    )
+    ignores_pings: bool = False
+    renewal_interval: float | None = None  # seconds between DHCP messages
+    reboot_after: float | None = None  # seconds after its first DHCP message
+    power_generation: int = 0  # increased by each power change, which cancels scheduled events
     is_up: bool = False
     has_sent_dhcp: bool = False
 
 
 @dataclass
 class SimulatedRack:
-    """Rasps, relays and time."""
+    """Simulated rasps, relays and time."""
 
     pis: list[SimulatedPi]
     random: Random
-    stuck_stacks: frozenset[int] = frozenset()  # stacks whose relay never cuts
-    link_delay: float = 0.0  # seconds for which a switch holds back a port that has just come up
+    stuck_stacks: frozenset[int] = frozenset()  # relays that never switch off
+    link_delay: float = 0.0  # seconds until a switch forwards a new link
     now: float = 0.0
     commands: list[tuple[float, Command]] = field(default_factory=list)
     power: dict[int, bool] = field(default_factory=dict)
@@ -74,25 +68,25 @@ class SimulatedRack:
 
     @property
     def actual_stacks(self) -> Mapping[str, int | None]:
-        """Where each Pi is."""
+        """Stack of each rasp."""
         return {pi.mac: pi.stack for pi in self.pis}
 
     def discover(self, strategy: Strategy) -> DiscoveryResult:
-        """Do what a strategy says, until it has its findings."""
+        """Run a strategy and return its result."""
         discovery = strategy.run()
         command = next(discovery)
         while True:
             event = self._execute(command)
             try:
                 command = discovery.send(event)
-            except StopIteration as end:
-                findings: DiscoveryResult = end.value
-                return findings
+            except StopIteration as stop:
+                result: DiscoveryResult = stop.value
+                return result
 
     def _execute(self, command: Command) -> DiscoveryEvent:
         match command:
-            case WaitUntil(at):
-                return self._next_event(at)
+            case WaitUntil(time):
+                return self._next_event(time)
             case PowerOn(stack) | PowerOff(stack):
                 self.commands.append((self.now, command))
                 self._switch(
@@ -118,13 +112,13 @@ class SimulatedRack:
             pi.is_sometimes_slow and self.random.random() < SLOW_BOOT_PROBABILITY
         )
         boot = self.random.uniform(*(SLOW_BOOT_SECONDS if is_slow else BOOT_SECONDS))
-        self._schedule(boot + self.link_delay, pi, "speak")
+        self._schedule(boot + self.link_delay, pi, "send_dhcp")
 
     def _lose_power(self, pi: SimulatedPi) -> None:
         pi.power_generation += 1
         if pi.is_up:
             pi.is_up = False
-            self._schedule(self.random.uniform(*PING_LOSS_SECONDS), pi, "missed")
+            self._schedule(self.random.uniform(*PING_LOSS_SECONDS), pi, "miss_ping")
 
     def _schedule(self, seconds: float, pi: SimulatedPi, action: str) -> None:
         heappush(
@@ -134,9 +128,9 @@ class SimulatedRack:
 
     def _next_event(self, until: float) -> DiscoveryEvent:
         while self._scheduled and self._scheduled[0][0] < until:
-            self.now, _, pi, life, what = heappop(self._scheduled)
-            if (life == pi.power_generation or what == "missed") and (
-                event := self._apply(pi, what)
+            self.now, _, pi, generation, action = heappop(self._scheduled)
+            if (generation == pi.power_generation or action == "miss_ping") and (
+                event := self._apply(pi, action)
             ):
                 return event
         self.now = until
@@ -144,28 +138,28 @@ class SimulatedRack:
 
     def _apply(self, pi: SimulatedPi, action: str) -> DiscoveryEvent | None:
         match action:
-            case "speak":
+            case "send_dhcp":
                 if not pi.is_up and not pi.ignores_pings:
-                    self._schedule(self.random.uniform(*FIRST_REPLY_SECONDS), pi, "answer")
+                    self._schedule(self.random.uniform(*FIRST_REPLY_SECONDS), pi, "reply")
                 if not pi.has_sent_dhcp and pi.reboot_after is not None:
                     self._schedule(pi.reboot_after, pi, "reboot")
                 pi.has_sent_dhcp = True
                 if pi.renewal_interval:
-                    self._schedule(pi.renewal_interval, pi, "speak")
+                    self._schedule(pi.renewal_interval, pi, "send_dhcp")
                 return DhcpActivity(pi.mac, self.now)
-            case "answer":
+            case "reply":
                 pi.is_up = True
                 return BecameReachable(pi.mac, self.now)
-            case "missed":
+            case "miss_ping":
                 return BecameUnreachable(pi.mac, self.now)
             case _:
                 self._lose_power(pi)
-                self._schedule(self.random.uniform(*BOOT_SECONDS), pi, "speak")
+                self._schedule(self.random.uniform(*BOOT_SECONDS), pi, "send_dhcp")
                 return None
 
 
 def healthy_pis(stacks: int, slots: int = 4) -> list[SimulatedPi]:
-    """Return the Pis of a full rack."""
+    """Return the rasps of a full rack."""
     return [
         SimulatedPi(f"b8:27:eb:00:{stack:02x}:{slot:02x}", stack)
         for stack in range(1, stacks + 1)
@@ -174,26 +168,26 @@ def healthy_pis(stacks: int, slots: int = 4) -> list[SimulatedPi]:
 
 
 def no_fault(pis: list[SimulatedPi], random: Random) -> None:
-    """All is well."""
+    """Change nothing."""
 
 
 def one_dead(pis: list[SimulatedPi], random: Random) -> None:
-    """One Pi, anywhere, gives no sign of life."""
+    """Make one rasp dead."""
     random.choice(pis).is_dead = True
 
 
 def one_slow(pis: list[SimulatedPi], random: Random) -> None:
-    """One Pi takes longer than the time-out at every boot."""
+    """Make one rasp boot slower than the timeout, every time."""
     random.choice(pis).is_slow = True
 
 
 def one_rebooting(pis: list[SimulatedPi], random: Random) -> None:
-    """One Pi reboots once by itself."""
+    """Make one rasp reboot once."""
     random.choice(pis).reboot_after = random.uniform(*REBOOT_AFTER_SECONDS)
 
 
 def mixed_faults(pis: list[SimulatedPi], random: Random) -> None:
-    """2 % dead, 1 % slow, 2 % sometimes slow, 2 % that reboot once by themselves."""
+    """Make 2 % dead, 1 % slow, 2 % sometimes slow, and 2 % reboot once."""
     for pi in pis:
         lot = random.random()
         if lot < 0.02:

@@ -1,7 +1,7 @@
-"""Run in a network namespace of its own: a real dhcpd, and clients that say what they like.
+"""Program for a network namespace: a real dhcpd and clients with hostile host names.
 
-Each line of standard input is a client's host name in hexadecimal. Printed is, for each, a line of
-JSON with the client's MAC and all that dhcpd logged while it asked for an address and released it.
+Each line of standard input is the host name of a client in hexadecimal. For each, it prints a line
+of JSON with the client's MAC and the log lines of its lease.
 """
 
 import json
@@ -36,7 +36,7 @@ def checksum(data: bytes) -> int:
 
 
 def frame(mac: bytes, message_type: int, host_name: bytes, address: IPv4Address | None) -> bytes:
-    """Return a client's message, RFC 2131, in an Ethernet frame to everybody."""
+    """Return a client message (RFC 2131) in an Ethernet broadcast frame."""
     own = address.packed if address and message_type == RELEASE else bytes(4)
     bootp = struct.pack("!4BIHH4s12x16s192x4s", 1, 1, 6, 0, 7, 0, 0x8000, own, mac, b"\x63\x82Sc")
     bootp += bytes([53, 1, message_type, 12, len(host_name)]) + host_name
@@ -57,12 +57,12 @@ def read_until(
 ) -> IPv4Address | None:
     deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
-        fresh: Sequence[str] = log.read(timeout=0.5)
-        lines += fresh
-        for line in fresh:
-            seen = parse_line(line, 0.0)
-            if seen and seen.mac == mac and seen.message_type is message_type:
-                return seen.address
+        new_lines: Sequence[str] = log.read(timeout=0.5)
+        lines += new_lines
+        for line in new_lines:
+            event = parse_line(line, 0.0)
+            if event and event.mac == mac and event.message_type is message_type:
+                return event.address
     raise SystemExit(f"no {message_type} for {mac} in {TIMEOUT:.0f} s: {lines}")
 
 
@@ -88,9 +88,9 @@ def main() -> None:
             socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as client,
         ):
             client.bind(("client", 0))
-            said: list[str] = []
-            while not any("Server starting service" in line for line in said):
-                said += log.read(timeout=TIMEOUT)
+            startup: list[str] = []
+            while not any("Server starting service" in line for line in startup):
+                startup += log.read(timeout=TIMEOUT)
             for number, text in enumerate(sys.stdin, start=1):
                 name = bytes.fromhex(text)
                 raw = bytes.fromhex("b827eb0000") + bytes([number])

@@ -1,4 +1,4 @@
-"""What a line of dhcpd's log tells, whatever the clients say in it."""
+"""Parsing of dhcpd's log, with hostile host_name names."""
 
 import re
 from ipaddress import IPv4Address
@@ -18,42 +18,59 @@ PREFIXES = [
     "Nov 23 14:33:40 master dhcpd: ",
     "2026-11-23T14:33:40.123456+01:00 master dhcpd[812]: ",
 ]
-LINES = {
-    f"DHCPDISCOVER from {MAC} via br0": DhcpMessageType.DISCOVER,
-    f"DHCPDISCOVER from {MAC} (raspberrypi) via br0": DhcpMessageType.DISCOVER,
-    f"DHCPDISCOVER from {MAC} via br0: unknown client": DhcpMessageType.DISCOVER,
-    f"DHCPDISCOVER from {MAC} via br0: network 192.168.23.0/24: no free leases": DhcpMessageType.DISCOVER,
-    f"DHCPOFFER on {ADDRESS} to {MAC} (raspberrypi) via br0": DhcpMessageType.OFFER,
-    f"DHCPREQUEST for {ADDRESS} (192.168.23.1) from {MAC} (raspberrypi) via br0": DhcpMessageType.REQUEST,
-    f"DHCPREQUEST for {ADDRESS} from {MAC} via br0": DhcpMessageType.REQUEST,
-    f"DHCPREQUEST for {ADDRESS} from {MAC} via br0: wrong network.": DhcpMessageType.REQUEST,
-    f"DHCPREQUEST for {ADDRESS} from {MAC} via br0: lease {ADDRESS} unavailable.": DhcpMessageType.REQUEST,
-    f"DHCPREQUEST for {ADDRESS} from {MAC} via br0: unknown lease {ADDRESS}.": DhcpMessageType.REQUEST,
-    f"DHCPREQUEST for {ADDRESS} from {MAC} via br0: unknown client": DhcpMessageType.REQUEST,
-    f"DHCPREQUEST for {ADDRESS} from {MAC} via br0: ignored (not authoritative).": DhcpMessageType.REQUEST,
-    f"DHCPACK on {ADDRESS} to {MAC} (raspberrypi) via br0": DhcpMessageType.ACK,
-    f"DHCPNAK on {ADDRESS} to {MAC} via br0": DhcpMessageType.NAK,
-    f"DHCPDECLINE of {ADDRESS} from {MAC} via br0: abandoned": DhcpMessageType.DECLINE,
-    f"DHCPRELEASE of {ADDRESS} from {MAC} (raspberrypi) via br0 (found)": DhcpMessageType.RELEASE,
-    f"uid lease {ADDRESS} for client {MAC} is duplicate on 192.168.23.0/24": DhcpMessageType.DUPLICATE,
+LINES_BY_TYPE = {
+    DhcpMessageType.DISCOVER: [
+        f"DHCPDISCOVER from {MAC} via br0",
+        f"DHCPDISCOVER from {MAC} (raspberrypi) via br0",
+        f"DHCPDISCOVER from {MAC} via br0: unknown client",
+        f"DHCPDISCOVER from {MAC} via br0: network 192.168.23.0/24: no free leases",
+    ],
+    DhcpMessageType.OFFER: [
+        f"DHCPOFFER on {ADDRESS} to {MAC} (raspberrypi) via br0",
+    ],
+    DhcpMessageType.REQUEST: [
+        f"DHCPREQUEST for {ADDRESS} (192.168.23.1) from {MAC} (raspberrypi) via br0",
+        f"DHCPREQUEST for {ADDRESS} from {MAC} via br0",
+        f"DHCPREQUEST for {ADDRESS} from {MAC} via br0: wrong network.",
+        f"DHCPREQUEST for {ADDRESS} from {MAC} via br0: lease {ADDRESS} unavailable.",
+        f"DHCPREQUEST for {ADDRESS} from {MAC} via br0: unknown lease {ADDRESS}.",
+        f"DHCPREQUEST for {ADDRESS} from {MAC} via br0: unknown client",
+        f"DHCPREQUEST for {ADDRESS} from {MAC} via br0: ignored (not authoritative).",
+    ],
+    DhcpMessageType.ACK: [
+        f"DHCPACK on {ADDRESS} to {MAC} (raspberrypi) via br0",
+    ],
+    DhcpMessageType.NAK: [
+        f"DHCPNAK on {ADDRESS} to {MAC} via br0",
+    ],
+    DhcpMessageType.DECLINE: [
+        f"DHCPDECLINE of {ADDRESS} from {MAC} via br0: abandoned",
+    ],
+    DhcpMessageType.RELEASE: [
+        f"DHCPRELEASE of {ADDRESS} from {MAC} (raspberrypi) via br0 (found)",
+    ],
+    DhcpMessageType.DUPLICATE: [
+        f"uid lease {ADDRESS} for client {MAC} is duplicate on 192.168.23.0/24",
+    ],
 }
+LINES = {line: message_type for message_type, lines in LINES_BY_TYPE.items() for line in lines}
 LINES_WITH_HOST_NAME = [line for line in LINES if "(raspberrypi)" in line]
 SPOOFED_MAC = "de:ad:be:ef:00:01"
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
 @pytest.mark.parametrize("line", LINES)
-def test_each_line_of_dhcpd_tells_who_spoke(prefix: str, line: str) -> None:
-    kind = LINES[line]
-    address = None if kind is DhcpMessageType.DISCOVER else IPv4Address(ADDRESS)
-    interface = None if kind is DhcpMessageType.DUPLICATE else "br0"
+def test_each_log_line_is_parsed(prefix: str, line: str) -> None:
+    message_type = LINES[line]
+    address = None if message_type is DhcpMessageType.DISCOVER else IPv4Address(ADDRESS)
+    interface = None if message_type is DhcpMessageType.DUPLICATE else "br0"
     assert parse_line(f"{prefix}{line}\n", 12.5) == DhcpLogEvent(
-        MAC, kind, address, interface, 12.5
+        MAC, message_type, address, interface, 12.5
     )
 
 
 @pytest.mark.parametrize(
-    "host",
+    "host_name",
     [
         "evil) via eth9 (x",
         f"x) via br0 DHCPREQUEST for 10.0.0.1 from {SPOOFED_MAC} (y",
@@ -65,21 +82,19 @@ def test_each_line_of_dhcpd_tells_who_spoke(prefix: str, line: str) -> None:
     ],
 )
 @pytest.mark.parametrize("line", LINES_WITH_HOST_NAME)
-def test_a_hostile_host_name_changes_neither_the_mac_nor_the_interface(
-    line: str, host: str
-) -> None:
-    seen = parse_line(line.replace("raspberrypi", host), 0.0)
-    assert seen is not None
-    assert (seen.mac, seen.interface) == (MAC, "br0")
+def test_hostile_host_name_changes_neither_mac_nor_interface(line: str, host_name: str) -> None:
+    event = parse_line(line.replace("raspberrypi", host_name), 0.0)
+    assert event is not None
+    assert (event.mac, event.interface) == (MAC, "br0")
 
 
 @pytest.mark.parametrize("line", LINES_WITH_HOST_NAME)
-def test_a_newline_in_a_host_name_makes_two_lines_that_tell_nothing_of_a_stranger(
+def test_newline_in_a_host_name_produces_no_event(
     line: str,
 ) -> None:
-    whole = line.replace("raspberrypi", f"x\nfrom {SPOOFED_MAC} via br0\n")
-    assert all(parse_line(part, 0.0) is None for part in whole.split("\n"))
-    assert parse_line(whole, 0.0) is None
+    text = line.replace("raspberrypi", f"x\nfrom {SPOOFED_MAC} via br0\n")
+    assert all(parse_line(part, 0.0) is None for part in text.split("\n"))
+    assert parse_line(text, 0.0) is None
 
 
 @pytest.mark.parametrize(
@@ -98,7 +113,7 @@ def test_a_newline_in_a_host_name_makes_two_lines_that_tell_nothing_of_a_strange
         f"DHCPDISCOVER from {MAC}",
     ],
 )
-def test_any_other_line_tells_nothing(line: str) -> None:
+def test_other_lines_are_ignored(line: str) -> None:
     assert parse_line(line, 0.0) is None
 
 
@@ -124,27 +139,28 @@ HOST_NAMES = st.one_of(
 
 
 @given(
-    line=st.sampled_from(LINES_WITH_HOST_NAME), prefix=st.sampled_from(PREFIXES), host=HOST_NAMES
+    line=st.sampled_from(LINES_WITH_HOST_NAME),
+    prefix=st.sampled_from(PREFIXES),
+    host_name=HOST_NAMES,
 )
-def test_whatever_a_client_says_the_mac_is_the_senders(line: str, prefix: str, host: str) -> None:
-    seen = parse_line(prefix + line.replace("raspberrypi", host), 0.0)
-    assert seen is None or (seen.mac, seen.interface) == (MAC, "br0")
-    assert seen is not None or "\n" in host
+def test_no_host_name_changes_mac_or_interface(line: str, prefix: str, host_name: str) -> None:
+    event = parse_line(prefix + line.replace("raspberrypi", host_name), 0.0)
+    assert event is None or (event.mac, event.interface) == (MAC, "br0")
+    assert event is not None or "\n" in host_name
 
 
 @given(st.text())
-def test_no_text_is_too_strange(line: str) -> None:
+def test_any_text_is_parsed_without_an_exception(line: str) -> None:
     parse_line(line, 0.0)
 
 
-# The sender's place, said in another way than the parser does: after the first ` from `, ` to `
-# or ` client ` of the message.
+# Unlike the parser, expects the MAC after the first ` from `, ` to ` or ` client `.
 _MAC_POSITION = re.compile(
     r"(?:.*? dhcpd(?:\[[0-9]+\])?: )?(?:DHCP|uid).*?(?: from | to | client )(\S{17})"
 )
 _FRAGMENTS = [
-    SPOOFED_MAC, " from ", " to ", " via ", "(", ")", ": ", "DHCPACK on ", "DHCPREQUEST for ", "br0", " ",
-    ADDRESS, "dhcpd[1]: ", "\x00", "é", "٣", "\u2028", "\n", "\r",
+    SPOOFED_MAC, " from ", " to ", " via ", "(", ")", ": ", "DHCPACK on ", "DHCPREQUEST for ",
+    "br0", " ", ADDRESS, "dhcpd[1]: ", "\x00", "é", "٣", "\u2028", "\n", "\r",
 ]  # fmt: skip
 
 
@@ -152,29 +168,29 @@ def mutated(random: Random, line: str) -> str:
     for _ in range(random.randint(1, 4)):
         i, j = sorted(random.randint(0, len(line)) for _ in range(2))
         match random.randrange(5):
-            case 0:  # lose a piece
+            case 0:  # delete
                 line = line[:i] + line[min(j, i + 8) :]
-            case 1:  # say a piece twice
+            case 1:  # duplicate
                 line = line[:j] + line[i:]
-            case 2:  # end early
+            case 2:  # truncate
                 line = line[:j]
-            case 3:  # another character
+            case 3:  # replace a character
                 line = line[:i] + chr(random.randrange(1, 0x250)) + line[i + 1 :]
-            case _:  # a scrap of another line
+            case _:  # insert
                 line = line[:i] + random.choice(_FRAGMENTS) + line[i:]
     return line
 
 
-def test_a_hundred_thousand_mutated_lines_give_no_mac_but_the_one_in_the_senders_place() -> None:
+def test_mutated_lines_produce_only_the_mac_at_the_sender_position() -> None:
     random = Random(2016)
     lines = [prefix + line for prefix in PREFIXES for line in LINES]
-    told = 0
+    parsed_count = 0
     for _ in range(100_000):
         line = mutated(random, random.choice(lines))
-        seen = parse_line(line, 0.0)
-        if seen is not None:
-            told += 1
-            place = _MAC_POSITION.match(line)
-            assert place is not None, line
-            assert place[1] == seen.mac, line
-    assert told > 1000
+        event = parse_line(line, 0.0)
+        if event is not None:
+            parsed_count += 1
+            match = _MAC_POSITION.match(line)
+            assert match is not None, line
+            assert match[1] == event.mac, line
+    assert parsed_count > 1000

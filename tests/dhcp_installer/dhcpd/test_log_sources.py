@@ -1,4 +1,4 @@
-"""Logs followed while they are written: real files, real programs, a real dhcpd."""
+"""Log sources with real files, programs and dhcpd."""
 
 import json
 import os
@@ -27,7 +27,7 @@ TIMEOUT = 20.0
 
 
 def read_lines(source: LogSource, count: int) -> list[str]:
-    """Read until so many lines have come."""
+    """Read at least this number of lines."""
     lines: list[str] = []
     deadline = time.monotonic() + TIMEOUT
     while len(lines) < count:
@@ -48,7 +48,7 @@ def log(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_log_file_is_followed_from_its_end(log: Path) -> None:
+def test_log_file_is_followed_from_its_end(log: Path) -> None:
     with LogFile(log) as source:
         assert source.read(timeout=0) == []
         append(log, "one\ntw")
@@ -57,12 +57,12 @@ def test_a_log_file_is_followed_from_its_end(log: Path) -> None:
         assert read_lines(source, 2) == ["two", "three"]
 
 
-def test_a_renamed_log_is_read_to_its_end_and_then_its_successor(log: Path) -> None:
+def test_renamed_log_is_read_to_its_end_before_the_new_file(log: Path) -> None:
     with LogFile(log) as source:
         append(log, "one\n")
         log.rename(log.with_suffix(".1"))
         assert read_lines(source, 1) == ["one"]
-        assert source.read(timeout=0) == []  # there is no new one yet
+        assert source.read(timeout=0) == []  # the new file does not exist yet
         append(log.with_suffix(".1"), "two\n")
         log.write_text("three\n")
         assert read_lines(source, 2) == ["two", "three"]
@@ -70,7 +70,7 @@ def test_a_renamed_log_is_read_to_its_end_and_then_its_successor(log: Path) -> N
         assert read_lines(source, 1) == ["four"]
 
 
-def test_a_truncated_log_is_read_from_its_new_start(log: Path) -> None:
+def test_truncated_log_is_read_from_its_start(log: Path) -> None:
     with LogFile(log) as source:
         append(log, "one\nhalf a li")
         assert read_lines(source, 1) == ["one"]
@@ -79,7 +79,7 @@ def test_a_truncated_log_is_read_from_its_new_start(log: Path) -> None:
         assert read_lines(source, 1) == ["two"]
 
 
-def test_what_is_no_text_is_read_all_the_same(log: Path) -> None:
+def test_binary_lines_are_decoded_with_replacements(log: Path) -> None:
     with LogFile(log) as source:
         with log.open("ab") as file:
             file.write(b"\xff\x00\xfe\n" + b"x" * 200_000 + b"\nlast\n")
@@ -89,10 +89,10 @@ def test_what_is_no_text_is_read_all_the_same(log: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["nowhere.log", "."])
-def test_a_log_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
-    with pytest.raises(LogSourceError, match="name the file that the DHCP server logs to") as told:
+def test_unreadable_log_is_reported_with_its_path(tmp_path: Path, name: str) -> None:
+    with pytest.raises(LogSourceError, match="specify the log file of the DHCP server") as error:
         LogFile(tmp_path / name)
-    assert str(tmp_path) in str(told.value)
+    assert str(tmp_path) in str(error.value)
 
 
 def write_program(path: Path, script: str) -> str:
@@ -104,7 +104,7 @@ def write_program(path: Path, script: str) -> str:
 FAKE_JOURNALCTL = """
 import json, sys, time
 print("No journal files were found.", file=sys.stderr, flush=True)
-print(json.dumps({"MESSAGE": "asked for " + " ".join(sys.argv[1:])}), flush=True)
+print(json.dumps({"MESSAGE": "options " + " ".join(sys.argv[1:])}), flush=True)
 print(json.dumps({"MESSAGE": [68, 72, 67, 80, 255], "_PID": "1"}), flush=True)
 print(json.dumps({"MESSAGE": None}), flush=True)
 print('{"MESSAGE": "half', flush=True, end="")
@@ -123,7 +123,7 @@ def test_the_journal_is_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     install_fake_journalctl(monkeypatch, tmp_path, "time.sleep(60)")
     with journald_source("kea") as source:
         assert read_lines(source, 3) == [
-            "asked for --follow --no-tail --since=now --output=json --unit=kea",
+            "options --follow --no-tail --since=now --output=json --unit=kea",
             "DHCP\ufffd",
             "half and half",
         ]
@@ -133,7 +133,7 @@ def test_the_journal_is_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         os.kill(pid, 0)
 
 
-def test_a_journal_that_ends_is_told_with_its_last_words(
+def test_journal_that_ends_is_reported_with_its_last_output(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     install_fake_journalctl(monkeypatch, tmp_path, "print('Failed to add match: no unit')")
@@ -143,13 +143,13 @@ def test_a_journal_that_ends_is_told_with_its_last_words(
             read_lines(source, 1)
 
 
-def test_no_journalctl_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_journalctl_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LogSourceError, match="journalctl: No such file or directory: install it"):
         journald_source()
 
 
-def test_the_journalctl_of_this_machine_knows_the_options() -> None:
+def test_journalctl_of_this_machine_accepts_the_options() -> None:
     version = subprocess.run(
         ["journalctl", "--follow", "--no-tail", "--since=now", "--output=json", "--version"],
         capture_output=True,
@@ -160,10 +160,12 @@ def test_the_journalctl_of_this_machine_knows_the_options() -> None:
     assert version.returncode == 0, version.stderr
 
 
-def test_a_program_that_will_not_end_is_killed(tmp_path: Path) -> None:
-    stubborn = "import signal, sys, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-    said = "print('here', file=sys.stderr, flush=True)\ntime.sleep(60)\n"
-    with ProcessLog([write_program(tmp_path / "dhcpd", stubborn + said)]) as source:
+def test_program_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    ignore_sigterm = "import signal, sys, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    print_and_sleep = "print('here', file=sys.stderr, flush=True)\ntime.sleep(60)\n"
+    with ProcessLog(
+        [write_program(tmp_path / "dhcpd", ignore_sigterm + print_and_sleep)]
+    ) as source:
         assert read_lines(source, 1) == ["here"]
         pid = source.pid
     with pytest.raises(ProcessLookupError):
@@ -183,17 +185,17 @@ def test_a_program_that_will_not_end_is_killed(tmp_path: Path) -> None:
         ("[" * 100_000, None),
     ],
 )
-def test_an_entry_of_the_journal_has_a_message_or_none(line: str, message: str | None) -> None:
+def test_journal_message_is_extracted(line: str, message: str | None) -> None:
     assert journald_message(line) == message
 
 
 @given(st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5))
-def test_no_entry_of_the_journal_is_too_strange(message: object) -> None:
+def test_any_journal_entry_is_read_without_an_exception(message: object) -> None:
     journald_message(json.dumps({"MESSAGE": message}))
 
 
 @given(st.text(), st.lists(st.integers(0, 60), max_size=5))
-def test_lines_do_not_depend_on_how_they_are_cut_into_pieces(
+def test_lines_do_not_depend_on_the_chunks(
     tmp_path_factory: pytest.TempPathFactory, text: str, cuts: list[int]
 ) -> None:
     log = tmp_path_factory.mktemp("log") / "dhcpd.log"
@@ -210,7 +212,7 @@ def test_lines_do_not_depend_on_how_they_are_cut_into_pieces(
 
 
 @pytest.mark.parametrize("conf", ["", "subnet 10.23.0.0 netmask 255.255.0.0 {"])
-def test_what_the_real_dhcpd_says_on_its_standard_error_is_read(tmp_path: Path, conf: str) -> None:
+def test_stderr_of_the_real_dhcpd_is_read(tmp_path: Path, conf: str) -> None:
     dhcpd = find("dhcpd")
     (tmp_path / "dhcpd.conf").write_text(conf)
     (tmp_path / "leases").touch()

@@ -1,4 +1,4 @@
-"""What the real dhcpd logs of clients with hostile host names, and what is read from it."""
+"""Parsing of the real dhcpd's log with hostile host names."""
 
 import json
 import os
@@ -23,13 +23,13 @@ HOST_NAMES = [
 UNSHARE_COMMAND = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "-Urn"]
 
 
-def test_a_real_dhcpd_and_hostile_clients_show_no_mac_but_the_senders() -> None:
-    find("dhcpd")  # skips where there is none
+def test_log_of_the_real_dhcpd_shows_only_the_macs_of_the_senders() -> None:
+    find("dhcpd")  # skips the test if it is not available
     probe = subprocess.run(
         [*UNSHARE_COMMAND, "true"], capture_output=True, text=True, timeout=20, check=False
     )
     if probe.returncode != 0:
-        pytest.skip(f"no network namespace for this user: {probe.stderr.strip()}")
+        pytest.skip(f"this user cannot create network namespaces: {probe.stderr.strip()}")
     done = subprocess.run(
         [*UNSHARE_COMMAND, sys.executable, "-m", "tests.dhcp_installer.dhcpd.real_dhcpd"],
         input="".join(f"{host.hex()}\n" for host in HOST_NAMES),
@@ -42,11 +42,15 @@ def test_a_real_dhcpd_and_hostile_clients_show_no_mac_but_the_senders() -> None:
     clients = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(clients) == len(HOST_NAMES)
     for client in clients:
-        seen = [each for line in client["lines"] if (each := parse_line(line, 0.0))]
-        assert {each.mac for each in seen} == {client["mac"]}
-        assert {each.interface for each in seen} == {"br0"}
-        assert {each.message_type for each in seen} == {
-            DhcpMessageType.DISCOVER, DhcpMessageType.OFFER, DhcpMessageType.REQUEST, DhcpMessageType.ACK, DhcpMessageType.RELEASE,
-        }  # fmt: skip
-        unread = [line for line in client["lines"] if parse_line(line, 0.0) is None]
-        assert not [line for line in unread if line.startswith(("DHCP", "uid lease"))]
+        events = [event for line in client["lines"] if (event := parse_line(line, 0.0))]
+        assert {event.mac for event in events} == {client["mac"]}
+        assert {event.interface for event in events} == {"br0"}
+        assert {event.message_type for event in events} == {
+            DhcpMessageType.DISCOVER,
+            DhcpMessageType.OFFER,
+            DhcpMessageType.REQUEST,
+            DhcpMessageType.ACK,
+            DhcpMessageType.RELEASE,
+        }
+        ignored = [line for line in client["lines"] if parse_line(line, 0.0) is None]
+        assert not [line for line in ignored if line.startswith(("DHCP", "uid lease"))]

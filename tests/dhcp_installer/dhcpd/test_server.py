@@ -1,4 +1,4 @@
-"""A configuration put in force: whole at any moment, and taken back where it does not serve."""
+"""Activation of a configuration: atomic, and rolled back if the server fails."""
 
 import os
 import stat
@@ -19,8 +19,8 @@ BACKUP_TIME = datetime(2026, 11, 23, 14, 33, 40)
 OLD_CONFIG = "subnet 10.23.0.0 netmask 255.255.0.0 { }\n"
 NEW_CONFIG = "subnet 10.24.0.0 netmask 255.255.0.0 { }\n"
 SYSTEMCTL = """#!/bin/sh
-# Stands in for systemd: the unit runs unless the configuration says `boom`.
-echo "$@" >> "$0.said"
+# Replaces systemctl: the unit runs unless the configuration contains `boom`.
+echo "$@" >> "$0.calls"
 [ "$1" = restart ] || exit 0
 grep -q boom "$CONF" || exit 0
 echo "Job for $2 failed." >&2
@@ -38,7 +38,7 @@ def conf(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(tmp_path: Path, conf: Path, monkeypatch: pytest.MonkeyPatch) -> SystemdDhcpd:
-    """The real dhcpd, which checks; systemctl alone is a stand-in."""
+    """The real dhcpd with a fake systemctl."""
     dhcpd = find("dhcpd")
     systemctl = tmp_path / "bin" / "systemctl"
     systemctl.parent.mkdir()
@@ -50,7 +50,7 @@ def server(tmp_path: Path, conf: Path, monkeypatch: pytest.MonkeyPatch) -> Syste
 
 
 def systemctl_calls(tmp_path: Path) -> list[str]:
-    path = tmp_path / "bin" / "systemctl.said"
+    path = tmp_path / "bin" / "systemctl.calls"
     return path.read_text().splitlines() if path.exists() else []
 
 
@@ -58,7 +58,7 @@ def file_names(conf: Path) -> list[str]:
     return sorted(path.name for path in conf.parent.iterdir())
 
 
-def test_the_new_file_is_in_force_the_old_one_beside_it_and_the_server_restarted(
+def test_activation_replaces_the_file_creates_a_backup_and_restarts_the_server(
     conf: Path, server: SystemdDhcpd, tmp_path: Path
 ) -> None:
     conf.chmod(0o640)
@@ -75,23 +75,23 @@ def test_the_new_file_is_in_force_the_old_one_beside_it_and_the_server_restarted
     ]
 
 
-def test_a_file_that_dhcpd_refuses_changes_nothing(
+def test_file_that_dhcpd_rejects_changes_nothing(
     conf: Path, server: SystemdDhcpd, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigurationError, match=r"dhcpd refuses .* line 1: .*expecting"):
+    with pytest.raises(ConfigurationError, match=r"dhcpd rejected .* line 1: .*expecting"):
         activate(conf, "subnet 10.23.0.0 netmask {", server, backup_time=BACKUP_TIME)
     assert conf.read_text() == OLD_CONFIG
     assert file_names(conf) == ["dhcpd.conf"]
     assert systemctl_calls(tmp_path) == []
 
 
-def test_a_server_that_does_not_come_up_gets_the_old_file_back(
+def test_previous_file_is_restored_if_the_server_does_not_start(
     conf: Path, server: SystemdDhcpd, tmp_path: Path
 ) -> None:
     with pytest.raises(
         DhcpServerError,
         match=r"isc-dhcp-server does not run .*Job for isc-dhcp-server failed.*"
-        r"the old configuration is back and in service",
+        r"the previous configuration was restored and is active",
     ):
         activate(conf, f"# boom\n{NEW_CONFIG}", server, backup_time=BACKUP_TIME)
     assert conf.read_text() == OLD_CONFIG
@@ -101,32 +101,32 @@ def test_a_server_that_does_not_come_up_gets_the_old_file_back(
     ]
 
 
-def test_a_server_that_fails_with_the_old_file_too_is_told(
+def test_server_that_also_fails_with_the_previous_file_is_reported(
     conf: Path, server: SystemdDhcpd
 ) -> None:
     conf.write_text(f"# boom\n{OLD_CONFIG}")
-    with pytest.raises(DhcpServerError, match="back, but with that, too: isc-dhcp-server does not"):
+    with pytest.raises(DhcpServerError, match="restored, but also fails: isc-dhcp-server does not"):
         activate(conf, f"# boom\n{NEW_CONFIG}", server, backup_time=BACKUP_TIME)
     assert read_active(conf) == f"# boom\n{OLD_CONFIG}"
 
 
-def test_the_first_file_is_put_where_there_was_none(conf: Path, server: SystemdDhcpd) -> None:
+def test_first_file_is_created_without_a_backup(conf: Path, server: SystemdDhcpd) -> None:
     conf.unlink()
     assert read_active(conf) == ""
     assert activate(conf, NEW_CONFIG, server, backup_time=BACKUP_TIME) is None
     assert file_names(conf) == ["dhcpd.conf"]
 
 
-def test_the_same_text_needs_no_backup_but_a_restart(
+def test_unchanged_text_restarts_the_server_without_a_backup(
     conf: Path, server: SystemdDhcpd, tmp_path: Path
 ) -> None:
-    """For an earlier install may have been killed between the two."""
+    """An earlier install may have been killed before the restart."""
     assert activate(conf, OLD_CONFIG, server, backup_time=BACKUP_TIME) is None
     assert file_names(conf) == ["dhcpd.conf"]
     assert systemctl_calls(tmp_path)[0] == "restart isc-dhcp-server"
 
 
-def test_a_link_stays_a_link(conf: Path, server: SystemdDhcpd, tmp_path: Path) -> None:
+def test_symbolic_link_is_preserved(conf: Path, server: SystemdDhcpd, tmp_path: Path) -> None:
     link = tmp_path / "link.conf"
     link.symlink_to(conf)
     activate(link, NEW_CONFIG, server, backup_time=BACKUP_TIME)
@@ -134,29 +134,29 @@ def test_a_link_stays_a_link(conf: Path, server: SystemdDhcpd, tmp_path: Path) -
     assert conf.read_text() == NEW_CONFIG
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    nowhere = Path("/proc/self/dhcpd.conf")
+def test_unwritable_folder_is_reported_with_its_path(tmp_path: Path) -> None:
+    unwritable = Path("/proc/self/dhcpd.conf")
     with pytest.raises(ConfigurationError, match=r"/proc/.*: nothing was changed"):
-        activate(nowhere, NEW_CONFIG, SystemdDhcpd(), backup_time=BACKUP_TIME)
+        activate(unwritable, NEW_CONFIG, SystemdDhcpd(), backup_time=BACKUP_TIME)
 
 
 FULL_DISK_SCRIPT = """
 import resource, signal, sys
 from datetime import datetime
 from pathlib import Path
-from dhcp_installer.dhcpd.server import SystemdDhcpd, put_in_force
+from dhcp_installer.dhcpd.server import SystemdDhcpd, activate
 from dhcp_installer.errors import ConfigurationError
 
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that a write fails, as on a full disk
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write fails, as on a full disk
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
-    put_in_force(Path(sys.argv[1]), "#" * 5000, SystemdDhcpd(), keep_as=datetime.now())
+    activate(Path(sys.argv[1]), "#" * 5000, SystemdDhcpd(), backup_time=datetime.now())
 except ConfigurationError as error:
     print(error)
 """
 
 
-def test_a_full_disk_changes_nothing(conf: Path, server: SystemdDhcpd) -> None:
+def test_full_disk_changes_nothing(conf: Path, server: SystemdDhcpd) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK_SCRIPT, str(conf)],
         capture_output=True, text=True, timeout=30, check=False,
@@ -166,7 +166,7 @@ def test_a_full_disk_changes_nothing(conf: Path, server: SystemdDhcpd) -> None:
     assert file_names(conf) == ["dhcpd.conf"]
 
 
-def test_no_dhcpd_is_told(conf: Path) -> None:
+def test_missing_dhcpd_is_reported(conf: Path) -> None:
     with pytest.raises(DhcpServerError, match=r"no-such-dhcpd: .*: install isc-dhcp-server"):
         activate(conf, NEW_CONFIG, SystemdDhcpd(dhcpd="no-such-dhcpd"), backup_time=BACKUP_TIME)
     assert conf.read_text() == OLD_CONFIG
@@ -176,22 +176,22 @@ REPEATED_ACTIVATION_SCRIPT = """
 import sys
 from datetime import datetime
 from pathlib import Path
-from dhcp_installer.dhcpd.server import put_in_force
+from dhcp_installer.dhcpd.server import activate
 
-class Willing:
+class AcceptingServer:
     def check(self, path): ...
     def restart(self): ...
 
 print("ready", flush=True)
 while True:
     for letter in "ab":
-        put_in_force(Path(sys.argv[1]), letter * 200_000, Willing(), keep_as=datetime.now())
+        activate(Path(sys.argv[1]), letter * 200_000, AcceptingServer(), backup_time=datetime.now())
 """
 
 
-def test_a_kill_at_any_moment_leaves_the_old_file_or_the_new_one(conf: Path) -> None:
+def test_kill_at_any_moment_leaves_a_complete_file(conf: Path) -> None:
     random = Random(2016)
-    whole = {letter * 200_000 for letter in "ab"} | {OLD_CONFIG}
+    complete_texts = {letter * 200_000 for letter in "ab"} | {OLD_CONFIG}
     for _ in range(20):
         with subprocess.Popen(
             [sys.executable, "-c", REPEATED_ACTIVATION_SCRIPT, str(conf)], stdout=subprocess.PIPE
@@ -199,8 +199,8 @@ def test_a_kill_at_any_moment_leaves_the_old_file_or_the_new_one(conf: Path) -> 
             assert process.stdout is not None
             process.stdout.readline()
             kill_at = time.monotonic() + random.uniform(0, 0.05)
-            read = set()
-            while time.monotonic() < kill_at:  # what is read now is what a kill would leave
-                read.add(conf.read_text())
+            texts = set()
+            while time.monotonic() < kill_at:  # a kill now would leave this text
+                texts.add(conf.read_text())
             process.kill()
-        assert {*read, conf.read_text()} <= whole
+        assert {*texts, conf.read_text()} <= complete_texts

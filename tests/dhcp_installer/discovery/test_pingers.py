@@ -1,4 +1,4 @@
-"""Pings, over real sockets."""
+"""Pingers on real sockets."""
 
 import socket
 import subprocess
@@ -13,72 +13,71 @@ LOOPBACK = [IPv4Address(f"127.99.0.{last}") for last in range(1, 49)]
 UNUSED_ADDRESS = IPv4Address("127.99.1.1")
 
 
-def test_a_port_that_opens_is_a_sign_of_life_and_one_that_does_not_is_none() -> None:
+def test_tcp_ping_succeeds_only_if_the_port_is_open() -> None:
     with socket.create_server((str(LOOPBACK[0]), 0), backlog=128) as server:
         port = server.getsockname()[1]
         assert TcpPinger(port).ping([LOOPBACK[0], UNUSED_ADDRESS], 0.1) == {LOOPBACK[0]}
 
 
-def test_an_address_that_cannot_be_reached_gives_no_sign_of_life() -> None:
-    """Neither a refusal nor any other error is an answer."""
+def test_tcp_ping_to_an_unreachable_address_fails() -> None:
     assert (
         TcpPinger(9848).ping([IPv4Address("255.255.255.255"), IPv4Address("224.0.0.1")], 0.1)
         == set()
     )
 
 
-def test_a_round_takes_its_time_also_where_all_answer_at_once_or_nobody_is_asked() -> None:
+def test_ping_always_takes_the_given_time() -> None:
     for addresses in ([], [UNUSED_ADDRESS]):
-        began = time.monotonic()
+        start = time.monotonic()
         assert TcpPinger(9).ping(addresses, 0.2) == set()
-        assert time.monotonic() - began >= 0.2
+        assert time.monotonic() - start >= 0.2
 
 
-def test_who_does_not_even_refuse_is_not_waited_for() -> None:
-    """A full backlog drops what comes, as a rasp does that is off."""
+def test_tcp_ping_does_not_wait_for_dropped_packets() -> None:
+    """A full backlog drops packets, like a rasp that is off."""
     with socket.create_server((str(UNUSED_ADDRESS), 0), backlog=0) as server:
         address = server.getsockname()
-        taken = [socket.socket() for _ in range(4)]
-        for each in taken:
-            each.setblocking(False)
-            each.connect_ex(address)
-        began = time.monotonic()
+        connections = [socket.socket() for _ in range(4)]
+        for connection in connections:
+            connection.setblocking(False)
+            connection.connect_ex(address)
+        start = time.monotonic()
         assert TcpPinger(address[1]).ping([UNUSED_ADDRESS], 0.2) == set()
-        assert time.monotonic() - began < 5
-        for each in taken:
-            each.close()
+        assert time.monotonic() - start < 5
+        for connection in connections:
+            connection.close()
 
 
-def test_all_rasps_of_a_rack_are_asked_by_icmp_in_one_round() -> None:
+def test_icmp_pings_all_rasps_of_a_rack_at_once() -> None:
     with closing(make_pinger("icmp")) as icmp:
         for _ in range(3):
             assert icmp.ping(LOOPBACK, 0.5) == set(LOOPBACK)
 
 
-def test_an_address_without_a_route_answers_not() -> None:
+def test_icmp_ping_without_a_route_fails() -> None:
     with closing(IcmpPinger()) as icmp:
         assert icmp.ping([IPv4Address("240.0.0.1"), LOOPBACK[0]], 0.3) == {LOOPBACK[0]}
 
 
-def test_the_way_is_chosen_by_name() -> None:
+def test_make_pinger_chooses_by_method() -> None:
     assert isinstance(make_pinger("tcp:9848"), TcpPinger)
 
 
 UNPRIVILEGED_SCRIPT = """
 import os
 from dhcp_installer.errors import PingError
-from dhcp_installer.discovery.pingers import Icmp
+from dhcp_installer.discovery.pingers import IcmpPinger
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 try:
-    Icmp()
+    IcmpPinger()
 except PingError as error:
     print(error)
 else:
-    print("may ping")
+    print("allowed")
 """
 
 
-def test_who_may_not_ping_is_told_what_to_do() -> None:
+def test_missing_ping_permission_is_reported_with_a_fix() -> None:
     done = subprocess.run(
         [sys.executable, "-c", UNPRIVILEGED_SCRIPT],
         capture_output=True,
@@ -86,5 +85,5 @@ def test_who_may_not_ping_is_told_what_to_do() -> None:
         timeout=30,
         check=False,
     )
-    # Some systems let every user's group ping.
-    assert "CAP_NET_RAW" in done.stdout or done.stdout == "may ping\n", done.stderr
+    # Some systems allow all groups to ping.
+    assert "CAP_NET_RAW" in done.stdout or done.stdout == "allowed\n", done.stderr

@@ -1,4 +1,4 @@
-"""Who has which address, and who answers pings."""
+"""Reachability of clients from log lines and ping replies."""
 
 from ipaddress import IPv4Address
 
@@ -11,84 +11,84 @@ ADDRESS, OTHER_ADDRESS = IPv4Address("10.23.255.1"), IPv4Address("10.23.1.1")
 
 
 def tracker_after(*lines: str) -> ReachabilityTracker:
-    presence = ReachabilityTracker(offline_after=1.0)
+    tracker = ReachabilityTracker(offline_after=1.0)
     for line in lines:
-        sighting = parse_line(line, 0.0)
-        assert sighting is not None, line
-        presence.add_log_event(sighting)
-    return presence
+        event = parse_line(line, 0.0)
+        assert event is not None, line
+        tracker.add_log_event(event)
+    return tracker
 
 
-def test_who_got_an_address_is_asked_there() -> None:
-    presence = tracker_after(f"DHCPACK on {ADDRESS} to {MAC} (pi) via br0")
-    assert presence.addresses == (ADDRESS,)
-    assert presence.add_ping_round([ADDRESS], [ADDRESS], 1.0) == [BecameReachable(MAC, 1.0)]
-    assert presence.add_ping_round([ADDRESS], [ADDRESS], 1.2) == []
+def test_client_is_reachable_at_its_leased_address() -> None:
+    tracker = tracker_after(f"DHCPACK on {ADDRESS} to {MAC} (pi) via br0")
+    assert tracker.addresses == (ADDRESS,)
+    assert tracker.add_ping_round([ADDRESS], [ADDRESS], 1.0) == [BecameReachable(MAC, 1.0)]
+    assert tracker.add_ping_round([ADDRESS], [ADDRESS], 1.2) == []
 
 
-def test_an_offer_is_an_address_for_who_boots_from_the_network() -> None:
+def test_offer_assigns_an_address() -> None:
     assert tracker_after(f"DHCPOFFER on {ADDRESS} to {MAC} via br0").addresses == (ADDRESS,)
 
 
-def test_silence_takes_three_missed_pings_and_a_second() -> None:
-    presence = tracker_after(f"DHCPACK on {ADDRESS} to {MAC} via br0")
-    presence.add_ping_round([ADDRESS], [ADDRESS], 0.0)
-    assert [presence.add_ping_round([ADDRESS], [], at) for at in (0.3, 0.6, 0.9)] == [[], [], []]
-    assert presence.add_ping_round([ADDRESS], [], 1.2) == [BecameUnreachable(MAC, 1.2)]
-    assert presence.add_ping_round([ADDRESS], [], 1.5) == []
-    assert presence.add_ping_round([ADDRESS], [ADDRESS], 1.8) == [BecameReachable(MAC, 1.8)]
+def test_client_is_unreachable_after_three_missed_pings_and_a_second() -> None:
+    tracker = tracker_after(f"DHCPACK on {ADDRESS} to {MAC} via br0")
+    tracker.add_ping_round([ADDRESS], [ADDRESS], 0.0)
+    assert [tracker.add_ping_round([ADDRESS], [], time) for time in (0.3, 0.6, 0.9)] == [[], [], []]
+    assert tracker.add_ping_round([ADDRESS], [], 1.2) == [BecameUnreachable(MAC, 1.2)]
+    assert tracker.add_ping_round([ADDRESS], [], 1.5) == []
+    assert tracker.add_ping_round([ADDRESS], [ADDRESS], 1.8) == [BecameReachable(MAC, 1.8)]
 
 
-def test_pings_that_were_lost_now_and_then_are_no_silence() -> None:
-    presence = tracker_after(f"DHCPACK on {ADDRESS} to {MAC} via br0")
-    presence.add_ping_round([ADDRESS], [ADDRESS], 0.0)
+def test_single_lost_pings_do_not_make_a_client_unreachable() -> None:
+    tracker = tracker_after(f"DHCPACK on {ADDRESS} to {MAC} via br0")
+    tracker.add_ping_round([ADDRESS], [ADDRESS], 0.0)
     for second in range(1, 20, 3):
-        assert presence.add_ping_round([ADDRESS], [], second) == []
-        assert presence.add_ping_round([ADDRESS], [], second + 1) == []
-        assert presence.add_ping_round([ADDRESS], [ADDRESS], second + 2) == []
+        assert tracker.add_ping_round([ADDRESS], [], second) == []
+        assert tracker.add_ping_round([ADDRESS], [], second + 1) == []
+        assert tracker.add_ping_round([ADDRESS], [ADDRESS], second + 2) == []
 
 
-def test_one_address_of_several_is_enough_to_answer() -> None:
-    presence = tracker_after(
+def test_client_is_reachable_if_one_of_its_addresses_replies() -> None:
+    tracker = tracker_after(
         f"DHCPACK on {ADDRESS} to {MAC} via br0", f"DHCPACK on {OTHER_ADDRESS} to {MAC} via br0"
     )
-    presence.add_ping_round([ADDRESS, OTHER_ADDRESS], [ADDRESS], 0.0)
-    for at in (1.0, 2.0, 3.0, 4.0):
-        assert presence.add_ping_round([ADDRESS, OTHER_ADDRESS], [OTHER_ADDRESS], at) == []
+    tracker.add_ping_round([ADDRESS, OTHER_ADDRESS], [ADDRESS], 0.0)
+    for time in (1.0, 2.0, 3.0, 4.0):
+        assert tracker.add_ping_round([ADDRESS, OTHER_ADDRESS], [OTHER_ADDRESS], time) == []
 
 
-def test_an_address_belongs_to_whoever_got_it_last() -> None:
-    presence = tracker_after(
+def test_address_belongs_to_its_last_client() -> None:
+    tracker = tracker_after(
         f"DHCPACK on {ADDRESS} to {MAC} via br0", f"DHCPACK on {ADDRESS} to {OTHER_MAC} via br0"
     )
-    assert presence.add_ping_round([ADDRESS], [ADDRESS], 0.0) == [BecameReachable(OTHER_MAC, 0.0)]
+    assert tracker.add_ping_round([ADDRESS], [ADDRESS], 0.0) == [BecameReachable(OTHER_MAC, 0.0)]
 
 
-def test_a_pi_that_declines_an_address_is_not_looked_for_there() -> None:
-    presence = tracker_after(
+def test_declined_address_is_not_pinged() -> None:
+    tracker = tracker_after(
         f"DHCPACK on {ADDRESS} to {MAC} via br0",
         f"DHCPDECLINE of {ADDRESS} from {MAC} via br0: abandoned",
         f"DHCPACK on {OTHER_ADDRESS} to {MAC} via br0",
     )
-    assert presence.addresses == (OTHER_ADDRESS,)
-    assert presence.addresses_of({MAC}) == [OTHER_ADDRESS]
+    assert tracker.addresses == (OTHER_ADDRESS,)
+    assert tracker.addresses_of({MAC}) == [OTHER_ADDRESS]
 
 
-def test_a_foreign_lease_that_was_refused_is_no_address() -> None:
+def test_rejected_lease_of_another_network_is_not_pinged() -> None:
     foreign = IPv4Address("10.0.0.5")
-    presence = tracker_after(
+    tracker = tracker_after(
         f"DHCPREQUEST for {foreign} from {MAC} via br0: wrong network.",
         f"DHCPNAK on {foreign} to {MAC} via br0",
         f"DHCPACK on {ADDRESS} to {MAC} via br0",
     )
-    assert presence.addresses == (ADDRESS,)
+    assert tracker.addresses == (ADDRESS,)
 
 
-def test_who_lost_the_only_address_falls_silent() -> None:
-    presence = tracker_after(f"DHCPACK on {ADDRESS} to {MAC} via br0")
-    presence.add_ping_round([ADDRESS], [ADDRESS], 0.0)
+def test_client_without_an_address_becomes_unreachable() -> None:
+    tracker = tracker_after(f"DHCPACK on {ADDRESS} to {MAC} via br0")
+    tracker.add_ping_round([ADDRESS], [ADDRESS], 0.0)
     nak = parse_line(f"DHCPNAK on {ADDRESS} to {MAC} via br0", 0.0)
     assert nak is not None
-    presence.add_log_event(nak)
-    happened = [each for at in (1.0, 2.0, 3.0) for each in presence.add_ping_round([], [], at)]
-    assert happened == [BecameUnreachable(MAC, 3.0)]
+    tracker.add_log_event(nak)
+    events = [event for time in (1.0, 2.0, 3.0) for event in tracker.add_ping_round([], [], time)]
+    assert events == [BecameUnreachable(MAC, 3.0)]

@@ -1,4 +1,4 @@
-"""What goes wrong around an install, and what becomes of it then."""
+"""Installs with foreign DHCP clients, hostile host names and failing logs."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from dhcp_installer.install.journal import InstallRecord, InstallState
 from dhcp_installer.install.progress import ProgressReport, Stage
 from tests.dhcp_installer.install_fixture import InstallFixture, running_fixture
 
-BY_HAND = "# ours\n"
+INITIAL_CONFIG = "# ours\n"
 LAPTOP_MAC = "3c:52:82:00:00:01"
 SPOOFED_MAC = "b8:27:eb:99:99:99"
 
@@ -20,20 +20,21 @@ SPOOFED_MAC = "b8:27:eb:99:99:99"
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[InstallFixture]:
     with running_fixture(tmp_path) as lab:
-        lab.config_path.write_text(BY_HAND)
+        lab.config_path.write_text(INITIAL_CONFIG)
         yield lab
 
 
 def run_install(lab: InstallFixture, *, during_discovery: Callable[[], object]) -> InstallRecord:
-    """Install, and do something when the discovery has begun."""
-    begun: list[ProgressReport] = []
+    """Run an install and call a function when the discovery has started."""
+    is_called = False
 
-    def watch(report: ProgressReport) -> None:
-        if report.stage is Stage.DISCOVER and report.message and not begun:
-            begun.append(report)
+    def on_progress(report: ProgressReport) -> None:
+        nonlocal is_called
+        if report.stage is Stage.DISCOVER and report.message and not is_called:
+            is_called = True
             during_discovery()
 
-    return lab.run(on_progress=watch)
+    return lab.run(on_progress=on_progress)
 
 
 def append_to_log(lab: InstallFixture, *lines: str) -> None:
@@ -47,11 +48,11 @@ def assert_all_found(lab: InstallFixture, record: InstallRecord) -> None:
     assert (record.report.missing, record.report.unplaced) == ({}, ())
 
 
-def test_a_laptop_that_asks_for_an_address_is_told_of_and_gets_none_of_ours(
+def test_laptop_is_reported_and_gets_no_slot(
     lab: InstallFixture,
 ) -> None:
     address = f"{lab.network}.255.250"
-    entry = run_install(
+    record = run_install(
         lab,
         during_discovery=lambda: append_to_log(
             lab,
@@ -61,9 +62,9 @@ def test_a_laptop_that_asks_for_an_address_is_told_of_and_gets_none_of_ours(
             f"DHCPACK on {address} to {LAPTOP_MAC} (laptop) via lo",
         ),
     )
-    assert_all_found(lab, entry)
-    assert entry.report.other_vendor_macs == (LAPTOP_MAC,)
-    assert f"{LAPTOP_MAC} is no Raspberry Pi's: it gets no slot" in lab.messages
+    assert_all_found(lab, record)
+    assert record.report.other_vendor_macs == (LAPTOP_MAC,)
+    assert f"{LAPTOP_MAC} gets no slot: it is not a Raspberry Pi" in lab.messages
     assert LAPTOP_MAC not in lab.config_path.read_text()
 
 
@@ -76,9 +77,9 @@ def test_a_laptop_that_asks_for_an_address_is_told_of_and_gets_none_of_ours(
     ],
     ids=["brackets", "newline", "1000 characters"],
 )
-def test_a_hostile_host_name_puts_nobody_into_the_rack(lab: InstallFixture, name: str) -> None:
+def test_hostile_host_name_adds_no_rasp(lab: InstallFixture, name: str) -> None:
     address = f"{lab.network}.255.250"
-    entry = run_install(
+    record = run_install(
         lab,
         during_discovery=lambda: append_to_log(
             lab,
@@ -86,15 +87,15 @@ def test_a_hostile_host_name_puts_nobody_into_the_rack(lab: InstallFixture, name
             f"DHCPACK on {address} to {LAPTOP_MAC} ({name}) via lo",
         ),
     )
-    assert_all_found(lab, entry)
-    assert entry.report.rasps_found == 4
+    assert_all_found(lab, record)
+    assert record.report.rasps_found == 4
     assert SPOOFED_MAC not in lab.config_path.read_text()
 
 
-def test_a_pi_that_declines_an_address_is_found_with_the_next(lab: InstallFixture) -> None:
+def test_rasp_that_declines_an_address_is_found(lab: InstallFixture) -> None:
     rasp = lab.rasps[0]
     other = f"{lab.network}.255.251"
-    entry = run_install(
+    record = run_install(
         lab,
         during_discovery=lambda: append_to_log(
             lab,
@@ -102,12 +103,12 @@ def test_a_pi_that_declines_an_address_is_found_with_the_next(lab: InstallFixtur
             f"DHCPDECLINE of {other} from {rasp.mac} via lo: abandoned",
         ),
     )
-    assert_all_found(lab, entry)
+    assert_all_found(lab, record)
 
 
-def test_a_lease_from_another_network_is_no_address_here(lab: InstallFixture) -> None:
+def test_rasp_with_a_lease_from_another_network_is_found(lab: InstallFixture) -> None:
     rasp = lab.rasps[0]
-    entry = run_install(
+    record = run_install(
         lab,
         during_discovery=lambda: append_to_log(
             lab,
@@ -115,52 +116,52 @@ def test_a_lease_from_another_network_is_no_address_here(lab: InstallFixture) ->
             f"DHCPNAK on 10.0.0.5 to {rasp.mac} via lo",
         ),
     )
-    assert_all_found(lab, entry)
+    assert_all_found(lab, record)
 
 
-def test_a_log_that_is_rotated_meanwhile_is_followed(lab: InstallFixture) -> None:
-    entry = run_install(
+def test_install_follows_a_rotated_log(lab: InstallFixture) -> None:
+    record = run_install(
         lab, during_discovery=lambda: lab.log_path.rename(lab.log_path.with_name("dhcpd.log.1"))
     )
-    assert_all_found(lab, entry)
+    assert_all_found(lab, record)
 
 
-def test_a_log_that_is_truncated_meanwhile_is_followed(lab: InstallFixture) -> None:
-    entry = run_install(lab, during_discovery=lambda: os.truncate(lab.log_path, 0))
-    assert_all_found(lab, entry)
+def test_install_follows_a_truncated_log(lab: InstallFixture) -> None:
+    record = run_install(lab, during_discovery=lambda: os.truncate(lab.log_path, 0))
+    assert_all_found(lab, record)
 
 
-def test_a_log_that_cannot_be_read_is_named_and_no_relay_moves(lab: InstallFixture) -> None:
-    moves = lab.virtual.stack_power()
-    nowhere = lab.folder / "no" / "dhcpd.log"
-    entry = lab.run(lab.dependencies(log=partial(LogFile, nowhere)))
-    assert entry.state is InstallState.FAILED
-    assert f"{nowhere}: No such file" in entry.error
-    assert lab.config_path.read_text() == BY_HAND
-    assert lab.virtual.stack_power() == moves
+def test_unreadable_log_fails_the_install_without_switching_relays(lab: InstallFixture) -> None:
+    power_changes = lab.virtual.stack_power()
+    missing = lab.folder / "no" / "dhcpd.log"
+    record = lab.run(lab.dependencies(open_log=partial(LogFile, missing)))
+    assert record.state is InstallState.FAILED
+    assert f"{missing}: No such file" in record.error
+    assert lab.config_path.read_text() == INITIAL_CONFIG
+    assert lab.virtual.stack_power() == power_changes
 
 
-def test_a_log_in_which_nothing_comes_is_told_and_no_relay_moves(lab: InstallFixture) -> None:
-    """So the journal is for a user outside of the group systemd-journal."""
-    moves = lab.virtual.stack_power()
-    silent = lab.folder / "silent.log"
-    silent.touch()
-    entry = lab.run(lab.dependencies(log=partial(LogFile, silent), log_seconds=0.5))
-    assert entry.state is InstallState.FAILED
-    assert "its log said nothing in 0.5 s" in entry.error
-    assert "systemd-journal" in entry.error
-    assert lab.config_path.read_text() == BY_HAND
-    assert lab.virtual.stack_power() == moves
+def test_log_without_lines_fails_the_install_without_switching_relays(lab: InstallFixture) -> None:
+    """The journal has no lines for a user outside of the group systemd-journal."""
+    power_changes = lab.virtual.stack_power()
+    empty = lab.folder / "empty.log"
+    empty.touch()
+    record = lab.run(lab.dependencies(open_log=partial(LogFile, empty), log_start_timeout=0.5))
+    assert record.state is InstallState.FAILED
+    assert "logged nothing in 0.5 s" in record.error
+    assert "systemd-journal" in record.error
+    assert lab.config_path.read_text() == INITIAL_CONFIG
+    assert lab.virtual.stack_power() == power_changes
 
 
-def test_a_log_that_ends_in_the_middle_ends_the_install_and_leaves_all_as_it_was(
+def test_log_that_ends_fails_the_install_and_all_changes_are_undone(
     lab: InstallFixture,
 ) -> None:
-    """As where journalctl is killed."""
+    """For example because journalctl was killed."""
     lab.relays.off(2)
     argv = ["timeout", "0.6", "tail", "--lines=0", "-F", str(lab.log_path)]
-    entry = lab.run(lab.dependencies(log=partial(ProcessLog, argv)))
-    assert entry.state is InstallState.FAILED
-    assert "timeout ended" in entry.error
-    assert lab.config_path.read_text() == BY_HAND
+    record = lab.run(lab.dependencies(open_log=partial(ProcessLog, argv)))
+    assert record.state is InstallState.FAILED
+    assert "timeout ended" in record.error
+    assert lab.config_path.read_text() == INITIAL_CONFIG
     assert lab.power == [True, False]

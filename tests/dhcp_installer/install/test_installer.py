@@ -1,4 +1,4 @@
-"""An install of a loopback rack, from the first check to the last ping."""
+"""Installs of a loopback rack."""
 
 import threading
 from collections.abc import Iterator
@@ -16,91 +16,89 @@ from rack.inventory import Rasp
 from tests.dhcp_installer.install_fixture import InstallFixture, running_fixture
 from virtual_rack.faults import Fault
 
-BY_HAND = '# ours\noption domain-name "lab";\n'
+INITIAL_CONFIG = '# ours\noption domain-name "lab";\n'
 
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[InstallFixture]:
     with running_fixture(tmp_path) as lab:
-        lab.config_path.write_text(BY_HAND)
+        lab.config_path.write_text(INITIAL_CONFIG)
         yield lab
 
 
 @pytest.mark.parametrize("strategy", ["cut", "one-by-one"])
-def test_every_rasp_is_found_written_and_seen_at_its_address(
-    lab: InstallFixture, strategy: str
-) -> None:
-    entry = lab.run(request=InstallRequest(InstallKind.INSTALL, "alice", strategy))
-    assert (entry.state, entry.error) == (InstallState.DONE, ""), entry
+def test_install_finds_and_configures_every_rasp(lab: InstallFixture, strategy: str) -> None:
+    record = lab.run(request=InstallRequest(InstallKind.INSTALL, "alice", strategy))
+    assert (record.state, record.error) == (InstallState.DONE, ""), record
     assert lab.known_rasps == lab.rasps
-    assert lab.config_path.read_text().startswith(BY_HAND)
+    assert lab.config_path.read_text().startswith(INITIAL_CONFIG)
     for rasp in lab.rasps:
         host = f"hardware ethernet {rasp.mac}; fixed-address {rasp.address};"
         assert host in lab.config_path.read_text()
     assert "max-lease-time 3600" in lab.config_path.read_text()
     assert lab.power == [True, True]
-    assert entry.actor == "alice"
-    assert [step.text for step in entry.steps] == lab.messages
-    assert "4 rasps were found in 2 stacks" in lab.messages
-    assert "4 of 4 rasps answer at their addresses" in lab.messages
+    assert record.actor == "alice"
+    assert [step.text for step in record.steps] == lab.messages
+    assert "found 4 rasps in 2 stacks" in lab.messages
+    assert "4 of 4 rasps reply at their addresses" in lab.messages
 
 
-def test_each_stage_is_told_with_stacks_rasps_and_time_left(lab: InstallFixture) -> None:
+def test_reports_contain_stage_stacks_rasps_and_time_left(lab: InstallFixture) -> None:
     lab.run()
     stages = list(dict.fromkeys(report.stage for report in lab.reports))
     assert stages == [
-        Stage.CHECK, Stage.LEASES, Stage.DISCOVER, Stage.CONFIGURE, Stage.MOVE, Stage.VERIFY,
+        Stage.CHECK, Stage.LEASES, Stage.DISCOVER, Stage.CONFIGURE, Stage.RENEW, Stage.VERIFY,
         Stage.FINISH,
     ]  # fmt: skip
-    looking = [report for report in lab.reports if report.stage is Stage.DISCOVER]
-    assert {report.stacks_done for report in looking} == {0, 1, 2}
-    assert looking[-1].rasps_found == looking[-1].rasps_total == 4
-    left = [report.seconds_left for report in looking if report.seconds_left is not None]
-    assert left[0] > left[-1] == 0
-    assert looking[-1].found == {
+    discovery = [report for report in lab.reports if report.stage is Stage.DISCOVER]
+    assert {report.stacks_done for report in discovery} == {0, 1, 2}
+    assert discovery[-1].rasps_found == discovery[-1].rasps_total == 4
+    seconds_left = [report.seconds_left for report in discovery if report.seconds_left is not None]
+    assert seconds_left[0] > seconds_left[-1] == 0
+    assert discovery[-1].found == {
         1: ("b8:27:eb:23:01:01", "b8:27:eb:23:01:02"),
         2: ("b8:27:eb:23:02:01", "b8:27:eb:23:02:02"),
     }
     assert "+host rasp-01-1" in lab.reports[-1].diff
-    assert "domain-name" not in lab.reports[-1].diff  # people's lines may hold keys
+    assert "domain-name" not in lab.reports[-1].diff  # unmanaged lines may contain keys
 
 
-def test_rasps_are_asked_to_write_their_disks_before_each_cut(lab: InstallFixture) -> None:
+def test_rasps_are_synced_before_each_cut(lab: InstallFixture) -> None:
     lab.inventory.replace(lab.rasps)
     lab.run()
-    everybody = {str(rasp.address) for rasp in lab.rasps}
-    assert set(lab.synced[:4]) == everybody  # before all are cut
-    assert set(lab.synced[4:8]) == everybody  # before one after the other is
+    addresses = {str(rasp.address) for rasp in lab.rasps}
+    assert set(lab.synced[:4]) == addresses  # before all stacks are cut
+    assert set(lab.synced[4:8]) == addresses  # before each stack is cut
 
 
-def test_a_dead_rasp_is_missed_by_stack_and_keeps_its_slot(lab: InstallFixture) -> None:
+def test_dead_rasp_is_reported_missing_and_keeps_its_slot(lab: InstallFixture) -> None:
     lab.inventory.replace(lab.rasps)
     lab.inject_fault(2, 1, Fault.DEAD)
-    entry = lab.run()
-    assert entry.state is InstallState.DONE
-    assert entry.report.missing == {2: 1}
-    assert "stack 2: 1 of its rasps were not found" in lab.messages
+    record = lab.run()
+    assert record.state is InstallState.DONE
+    assert record.report.missing == {2: 1}
+    assert "stack 2: rasps not found: 1" in lab.messages
     assert lab.known_rasps == lab.rasps
 
 
-def test_a_rack_that_says_nothing_is_left_as_it_was(lab: InstallFixture) -> None:
+def test_install_without_any_rasp_fails_and_changes_nothing(lab: InstallFixture) -> None:
     for stack in (1, 2):
         for slot in (1, 2):
             lab.inject_fault(stack, slot, Fault.DEAD)
-    entry = lab.run()
-    assert entry.state is InstallState.FAILED
-    assert "no rasp was found in any stack" in entry.error
-    assert lab.config_path.read_text() == BY_HAND
+    record = lab.run()
+    assert record.state is InstallState.FAILED
+    assert "no rasp was found in any stack" in record.error
+    assert lab.config_path.read_text() == INITIAL_CONFIG
     assert lab.known_rasps == []
 
 
-def test_a_dry_run_shows_the_diff_and_moves_no_relay(lab: InstallFixture) -> None:
+def test_preview_returns_the_diff_and_switches_no_relay(lab: InstallFixture) -> None:
     lab.inventory.replace(lab.rasps)
-    moves = lab.virtual.stack_power()
+    power_changes = lab.virtual.stack_power()
     diff = preview(lab.dependencies())
     assert "+host rasp-02-2 { hardware ethernet b8:27:eb:23:02:02;" in diff
-    assert lab.config_path.read_text() == BY_HAND
-    assert lab.virtual.stack_power() == moves
+    assert lab.config_path.read_text() == INITIAL_CONFIG
+    assert lab.virtual.stack_power() == power_changes
     assert sorted(path.name for path in lab.config_path.parent.iterdir()) == [
         "dhcpd.conf",
         "dhcpd.log",
@@ -108,40 +106,40 @@ def test_a_dry_run_shows_the_diff_and_moves_no_relay(lab: InstallFixture) -> Non
 
 
 @pytest.mark.parametrize("stage", [Stage.LEASES, Stage.DISCOVER])
-def test_a_stop_before_the_decision_gives_power_and_configuration_back(
+def test_stop_before_the_assignment_restores_power_and_configuration(
     lab: InstallFixture, stage: Stage
 ) -> None:
     lab.relays.off(2)
     stop = threading.Event()
 
-    def watch(report: ProgressReport) -> None:
+    def on_progress(report: ProgressReport) -> None:
         if report.stage is stage and report.message:
             stop.set()
 
-    entry = lab.run(on_progress=watch, stop=stop)
-    assert (entry.state, entry.error) == (InstallState.STOPPED, "")
+    record = lab.run(on_progress=on_progress, stop=stop)
+    assert (record.state, record.error) == (InstallState.STOPPED, "")
     assert lab.power == [True, False]
-    assert lab.config_path.read_text() == BY_HAND
+    assert lab.config_path.read_text() == INITIAL_CONFIG
     assert lab.known_rasps == []
-    assert entry.finished_at is not None
+    assert record.finished_at is not None
 
 
-def test_a_stop_after_the_decision_keeps_it_and_gives_the_power_back(lab: InstallFixture) -> None:
+def test_stop_after_the_assignment_preserves_it_and_restores_the_power(lab: InstallFixture) -> None:
     lab.relays.off(2)
     stop = threading.Event()
 
-    def watch(report: ProgressReport) -> None:
-        if report.stage is Stage.MOVE:
+    def on_progress(report: ProgressReport) -> None:
+        if report.stage is Stage.RENEW:
             stop.set()
 
-    assert lab.run(on_progress=watch, stop=stop).state is InstallState.STOPPED
+    assert lab.run(on_progress=on_progress, stop=stop).state is InstallState.STOPPED
     assert lab.known_rasps == lab.rasps
     assert "rasp-02-2" in lab.config_path.read_text()
     assert lab.power == [True, False]
 
 
 class RejectingServer:
-    """A DHCP server that takes no configuration with hosts in it, or does not come up with one."""
+    """A DHCP server that rejects a configuration with hosts, at the check or at the restart."""
 
     def __init__(self, config_path: Path, *, on_restart: bool) -> None:
         self._config_path = config_path
@@ -149,59 +147,59 @@ class RejectingServer:
 
     def check(self, path: Path) -> None:
         if not self._on_restart and "host " in path.read_text():
-            raise ConfigurationError("dhcpd refuses the new configuration")
+            raise ConfigurationError("dhcpd rejected the new configuration")
 
     def restart(self) -> None:
         if self._on_restart and "host " in self._config_path.read_text():
             raise DhcpServerError("dhcpd does not run")
-        # As the log of a server that has just started.
+        # Like a server that has just started.
         with (self._config_path.parent / "dhcpd.log").open("a") as log:
             log.write("Server starting service.\n")
 
 
-@pytest.mark.parametrize("at_start", [False, True])
-def test_a_server_that_takes_not_what_was_found_leaves_all_as_it_was(
-    lab: InstallFixture, at_start: bool
-) -> None:
+@pytest.mark.parametrize("on_restart", [False, True])
+def test_install_that_the_server_rejects_is_undone(lab: InstallFixture, on_restart: bool) -> None:
     lab.relays.off(2)
-    server = RejectingServer(lab.config_path, on_restart=at_start)
+    server = RejectingServer(lab.config_path, on_restart=on_restart)
     renderer = DhcpdRenderer(lab.rack, lab.config_path)
-    entry = lab.run(
+    record = lab.run(
         lab.dependencies(configuration=DhcpConfigFile(lab.config_path, renderer, server))
     )
-    assert entry.state is InstallState.FAILED
-    assert ("does not run" if at_start else "refuses") in entry.error
-    assert lab.config_path.read_text() == BY_HAND
+    assert record.state is InstallState.FAILED
+    assert ("does not run" if on_restart else "rejected") in record.error
+    assert lab.config_path.read_text() == INITIAL_CONFIG
     assert lab.known_rasps == []
     assert lab.power == [True, False]
-    assert entry.assignment is None
+    assert record.assignment is None
 
 
-def test_an_entry_by_hand_that_is_in_the_way_is_named_before_any_relay_moves(
+def test_conflicting_host_entry_fails_the_install_without_switching_relays(
     lab: InstallFixture,
 ) -> None:
     rasp = lab.rasps[0]
     lab.inventory.replace(lab.rasps)
-    by_hand = f"host ours {{ hardware ethernet {rasp.mac}; fixed-address 10.9.9.9; }}\n"
-    lab.config_path.write_text(by_hand)
-    moves = lab.virtual.stack_power()
-    entry = lab.run()
-    assert entry.state is InstallState.FAILED
-    assert f"{lab.config_path} line 1" in entry.error
-    assert rasp.mac in entry.error
-    assert lab.config_path.read_text() == by_hand
-    assert lab.virtual.stack_power() == moves
+    config = f"host ours {{ hardware ethernet {rasp.mac}; fixed-address 10.9.9.9; }}\n"
+    lab.config_path.write_text(config)
+    power_changes = lab.virtual.stack_power()
+    record = lab.run()
+    assert record.state is InstallState.FAILED
+    assert f"{lab.config_path} line 1" in record.error
+    assert rasp.mac in record.error
+    assert lab.config_path.read_text() == config
+    assert lab.virtual.stack_power() == power_changes
 
 
-def test_relays_that_cannot_be_driven_end_it_at_once(lab: InstallFixture, tmp_path: Path) -> None:
+def test_failing_relays_fail_the_install_without_changes(
+    lab: InstallFixture, tmp_path: Path
+) -> None:
     relays = lab.relays
-    relays.error = "the relays cannot be driven: no such chip"
-    entry = lab.run(lab.dependencies(relays=relays))
-    assert (entry.state, entry.error) == (InstallState.FAILED, relays.error)
-    assert lab.config_path.read_text() == BY_HAND
+    relays.error = "the relays cannot be used: no such chip"
+    record = lab.run(lab.dependencies(relays=relays))
+    assert (record.state, record.error) == (InstallState.FAILED, relays.error)
+    assert lab.config_path.read_text() == INITIAL_CONFIG
 
 
-def test_a_second_install_keeps_every_rasp_where_people_have_put_it(lab: InstallFixture) -> None:
+def test_second_install_preserves_swapped_slots(lab: InstallFixture) -> None:
     swapped = [
         Rasp(2, 3 - rasp.slot, rasp.mac, lab.rack.stack(2).slots[2 - rasp.slot].address)
         if rasp.stack == 2
