@@ -5,6 +5,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rack.files import replace_file
+
 COMMAND_TIMEOUT = 1800.0
 
 _log = logging.getLogger("install_master")
@@ -24,10 +26,7 @@ def write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Write a file, if it is not there as it should be; a reader sees the old one or the new."""
     if path.exists() and path.read_bytes() == content:
         return
-    fresh = path.with_name(f".{path.name}.fresh")
-    fresh.write_bytes(content)
-    fresh.chmod(mode)
-    fresh.replace(path)
+    replace_file(path, content, mode=mode)
 
 
 def install_conffile(content: bytes, target: Path) -> None:

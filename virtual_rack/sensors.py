@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rack.files import replace_file
+
 CORES = 4
 CLOCK_TICKS = 100  # USER_HZ: the unit of /proc/stat
 
@@ -75,7 +77,5 @@ class SensorFiles:
             path = self._root / name
             if name not in self._written:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = path.with_name(f".{path.name}.new")
-            fresh.write_text(text, encoding="ascii")
-            fresh.replace(path)
+            replace_file(path, text)
             self._written[name] = text

@@ -82,7 +82,7 @@ class RaspHistory:
         Raises:
             PrometheusUnavailableError: If Prometheus does not return a valid response.
         """
-        matchers = f'job="rasp", rack="{self.rack}", stack="{slot.stack:02}", slot="{slot.number}"'
+        matchers = f'job="rasp", rack="{self.rack}", stack="{slot.stack_name}", slot="{slot.number}"'
         samples = self._prometheus.query(
             f'last_over_time({{__name__=~"{METRIC_PREFIX}.+", {matchers}}}'
             f"[{MAX_SAMPLE_AGE_SECONDS}s])"

@@ -180,7 +180,7 @@ def filter_rasps(
 def _matches_text(rasp: RaspState, text: str) -> bool:
     if text.isdecimal():  # most addresses contain short numbers such as "10"
         return text == str(rasp.slot.id)
-    names = [rasp.slot.name, rasp.slot.host_name, f"{rasp.slot.stack}/{rasp.slot.number}"]
+    names = [rasp.slot.name, rasp.slot.host_name, rasp.slot.target]
     if rasp.rasp:
         names += [rasp.rasp.mac, str(rasp.rasp.address)]
     return any(text in name for name in names)

@@ -15,32 +15,15 @@ from controller.auth.tokens import Tokens
 from rack.database import Database
 from tests.cli.terminal import PIRACK, Terminal
 from tests.controller.rack_process import ControllerProcess, RackProcess
+from tests.helpers.layouts import layout_text
 from tests.helpers.waiting import wait_until
 
-LAYOUT = """
-name = "small"
-slots = 2
-[network]
-subnet = "{network}.0.0/16"
-master = "{network}.0.1"
-address = "{network}.{{stack}}.{{slot}}"
-[install]
-timeout_seconds = 5
-cut_seconds = 0.5
-stagger_seconds = 0.05
-replace_seconds = 2
-[relays]
-active_high = true
-contact = "normally_closed"
-[[stacks]]
-pin = 16
-x = 0
-y = 0
-[[stacks]]
-pin = 17
-x = 1
-y = 0
-"""
+INSTALL_SETTINGS = {
+    "timeout_seconds": 5,
+    "cut_seconds": 0.5,
+    "stagger_seconds": 0.05,
+    "replace_seconds": 2,
+}
 
 RunPirack = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -50,13 +33,15 @@ class InstallRackProcess(RackProcess):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, contact="normally_closed")
-        self.layout_path.write_text(LAYOUT.format(network=self.network_prefix))
+        self.layout_path.write_text(
+            layout_text(2, network_prefix=self.network_prefix, install=INSTALL_SETTINGS)
+        )
 
     def controller_arguments(self, port: int) -> list[str]:
         dhcpd = self.state_folder / "dhcpd"
         return [
             *super().controller_arguments(port),
-            *("--dhcpd-conf", str(dhcpd / "dhcpd.conf"), "--dhcp-server", "watching"),
+            *("--dhcpd-conf", str(dhcpd / "dhcpd.conf"), "--dhcp-server", "auto-reload"),
             *("--dhcp-log", f"file:{dhcpd / 'dhcpd.log'}"),
         ]
 

@@ -24,26 +24,11 @@ from tests.controller.openssh_servers import (
     loopback_prefix,
     skip_unless_sshd_can_run,
 )
+from tests.helpers.layouts import layout_text
 from tests.helpers.waiting import free_port, wait_until
 from tools.programs import find
 
 ROOT = Path(__file__).parents[2]
-LAYOUT = """
-name = "small"
-slots = 2
-[network]
-subnet = "10.23.0.0/16"
-master = "10.23.0.1"
-address = "10.23.{{stack}}.{{slot}}"
-ssh_port = {port}
-[relays]
-active_high = true
-contact = "normally_closed"
-[[stacks]]
-pin = 16
-x = 0
-y = 0
-"""
 SSHD_CONFIG = """\
 Include /etc/ssh/sshd_config.d/*.conf
 ListenAddress {address}:{port}
@@ -106,7 +91,7 @@ def write_program(path: Path, text: str) -> None:
 def write_files(ssh_setup: SshSetup) -> None:
     """The master's files, the rasp's files, and the key of somebody who may log in as root."""
     ssh = find("ssh")
-    (ssh_setup.folder / "rack.toml").write_text(LAYOUT.format(port=ssh_setup.port))
+    (ssh_setup.folder / "rack.toml").write_text(layout_text(network={"ssh_port": ssh_setup.port}))
     Inventory(Database(ssh_setup.folder / "pirack.db")).replace([ssh_setup.rasp])
     own_key = create_host_key(ssh_setup.folder, "own_key")
     key = create_host_key(ssh_setup.folder, "ssh_host_ed25519_key")
@@ -244,7 +229,7 @@ def test_what_goes_wrong_is_told_rasp_by_rasp(ssh_setup: SshSetup) -> None:
     other = asyncssh.read_public_key(
         str(create_host_key(ssh_setup.folder, "other").with_suffix(".pub"))
     )
-    HostKeys(ssh_setup.folder / "ssh", ssh_setup.port).pin_keys({ssh_setup.rasp: other})
+    HostKeys(ssh_setup.folder / "ssh", ssh_setup.port).replace_keys({ssh_setup.rasp: other})
     ran = ssh_setup.run("1/1")
-    assert ran.stdout.startswith("01-1  failed  its host key is not the pinned one: if it was")
+    assert ran.stdout.startswith("01-1  failed  its host key is not the pinned one: if the")
     assert ssh_setup.run("2").stderr == "no stack 2: this rack has stacks 1 to 1\n"

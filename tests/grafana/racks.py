@@ -4,33 +4,16 @@ from hypothesis import strategies as st
 
 from rack.layout import Rack
 from rack.layout_file import parse
-
-_HEAD = """
-name = "{name}"
-[network]
-subnet = "10.23.0.0/16"
-master = "10.23.0.1"
-address = "10.23.{{stack}}.{{slot}}"
-[relays]
-active_high = true
-contact = "normally_closed"
-"""
-_STACK = """
-[[stacks]]
-pin = {pin}
-x = {x}
-y = {y}
-slots = {slots}
-"""
+from tests.helpers.layouts import layout_text
 
 
 def make_rack(*stacks: tuple[int, int, int], name: str = "small") -> Rack:
     """Return a rack; a stack is its x, its y and its number of slots."""
     tables = [
-        _STACK.format(pin=2 + index, x=x, y=y, slots=slots)
-        for index, (x, y, slots) in enumerate(stacks)
+        {"pin": pin, "x": x, "y": y, "slots": slots}
+        for pin, (x, y, slots) in enumerate(stacks, start=2)
     ]
-    return parse(_HEAD.format(name=name) + "".join(tables))
+    return parse(layout_text(tables, name=name))
 
 
 _coordinates = st.one_of(st.integers(0, 12), st.integers(0, 999))

@@ -7,27 +7,11 @@ import pytest
 
 from grafana.__main__ import main
 from tests.grafana.dashboard_reader import panels
+from tests.helpers.layouts import layout_text
 
-RACK = """
-name = "attic"
-slots = 2
-[network]
-subnet = "10.23.0.0/16"
-master = "10.23.0.1"
-address = "10.23.{stack}.{slot}"
-[relays]
-active_high = true
-contact = "normally_closed"
-[[stacks]]
-pin = 16
-x = 0
-y = 0
-[[stacks]]
-pin = 17
-x = 0
-y = 1
-slots = 3
-"""
+RACK = layout_text(
+    [{"pin": 16, "x": 0, "y": 0}, {"pin": 17, "x": 0, "y": 1, "slots": 3}], name="attic"
+)
 
 
 @pytest.fixture
@@ -79,7 +63,7 @@ def test_a_rack_toml_that_is_wrong_is_told_in_one_line(
     assert run(rack) == 2
     told = capsys.readouterr().err
     assert told.count("\n") == 1
-    assert "stacks[2].pin: 16 is the pin of stack 1 too" in told
+    assert "stacks[2].pin: pin 16 is already used by stack 1" in told
 
 
 def test_a_folder_that_cannot_be_written_is_told_in_one_line(

@@ -8,31 +8,9 @@ import pytest
 from rack.errors import LayoutError, UnknownTargetError
 from rack.layout import Rack
 from rack.layout_file import load, parse
+from tests.helpers.layouts import layout_text
 
-RACK_TOML = """
-name = "lab"
-slots = 4
-
-[network]
-subnet = "10.23.0.0/16"
-master = "10.23.0.1"
-address = "10.23.{stack}.{slot}"
-exporter_port = 9849
-
-[relays]
-active_high = true
-contact = "normally_closed"
-
-[[stacks]]
-pin = 16
-x = 0
-y = 0
-
-[[stacks]]
-pin = 17
-x = 1
-y = 0
-"""
+RACK_TOML = layout_text(2, name="lab", slots=4, network={"exporter_port": 9849})
 
 
 def layout_error(text: str) -> str:

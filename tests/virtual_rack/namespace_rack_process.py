@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from rack.layout_file import load
+from tests.helpers.layouts import layout_text
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 from tools.programs import find
 from virtual_rack import control
@@ -21,29 +22,10 @@ from virtual_rack.network_namespace import inside
 
 ROOT = Path(__file__).parents[2]
 
-RACK_TOML_TEMPLATE = """
-name = "small"
-slots = {slots}
-[network]
-subnet = "10.23.0.0/16"
-master = "10.23.0.1"
-address = "10.23.{{stack}}.{{slot}}"
-[relays]
-active_high = true
-contact = "normally_closed"
-"""
-STACK_TEMPLATE = """
-[[stacks]]
-pin = {pin}
-x = {x}
-y = 0
-"""
-
 
 def write_layout(path: Path, stacks: int, slots: int, extra_tables: str = "") -> Path:
     """Write a rack.toml; `extra_tables` are further ones."""
-    rows = [STACK_TEMPLATE.format(pin=16 + i, x=i) for i in range(stacks)]
-    path.write_text(RACK_TOML_TEMPLATE.format(slots=slots) + extra_tables + "".join(rows))
+    path.write_text(layout_text(stacks, slots=slots, extra_tables=extra_tables))
     return path
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.controller.openssh_servers import loopback_prefix
+from tests.helpers.layouts import layout_text
 from tests.helpers.waiting import wait_until
-from tests.virtual_rack.test_ssh import TWO_RASP_RACK_TOML
 from virtual_rack import control
 
 ROOT = Path(__file__).parents[2]
 
 
 def run_command_line(folder: Path, *arguments: str) -> list[str]:
-    (folder / "rack.toml").write_text(TWO_RASP_RACK_TOML)
+    (folder / "rack.toml").write_text(layout_text())
     return [
         *(sys.executable, "-m", "virtual_rack", "run", "--rack", f"{folder}/rack.toml"),
         *("--state", str(folder), "--network", loopback_prefix(), "--boot-time", "0", *arguments),

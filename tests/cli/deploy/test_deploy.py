@@ -24,25 +24,10 @@ from tests.cli.deploy.ssh_testbed import (
     running_ssh_testbed,
 )
 from tests.cli.terminal import PIRACK
+from tests.helpers.layouts import layout_text
 from tests.helpers.waiting import free_port, wait_until
 
 NET = f"127.{24 + os.getpid() % 100}"
-LAYOUT = f"""
-name = "small"
-slots = 3
-[network]
-subnet = "{NET}.0.0/16"
-master = "{NET}.0.1"
-address = "{NET}.{{stack}}.{{slot}}"
-exporter_port = {EXPORTER_PORT}
-[relays]
-active_high = true
-contact = "normally_closed"
-[[stacks]]
-pin = 16
-x = 0
-y = 0
-"""
 ALIASES = "[greeting]\nnumber = echo 7\n[actions]\nreboot = systemctl reboot\n"
 DEPLOYED_FILES = {
     "/usr/local/bin/pirack-exporter",
@@ -64,7 +49,9 @@ def controller_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A controller of this rack, in which all rasps but that of slot 3 were found."""
     folder = tmp_path_factory.mktemp("controller")
     layout = folder / "rack.toml"
-    layout.write_text(LAYOUT)
+    layout.write_text(
+        layout_text(slots=3, network_prefix=NET, network={"exporter_port": EXPORTER_PORT})
+    )
     (folder / "targets").mkdir()
     slots = load(layout).slots[:2]
     Inventory(Database(folder / "pirack.db")).replace(

@@ -25,6 +25,7 @@ from controller.ssh.pool import MAX_OUTPUT_BYTES, ActionResult, SshPool
 from rack.database import Database
 from rack.inventory import Inventory, Rasp
 from tests.controller.openssh_servers import create_host_key, loopback_prefix, running_sshds
+from tests.helpers.layouts import layout_text
 from tests.helpers.waiting import free_port, wait_until
 from tools.programs import find
 
@@ -36,21 +37,6 @@ greet = echo hello; echo world >&2
 fail = exit 7
 long = head -c 1000000 /dev/zero | tr '\\0' x; exit 3
 nap = echo started >> {folder}/naps; sleep 4
-"""
-LAYOUT = """
-name = "small"
-slots = 6
-[network]
-subnet = "10.23.0.0/16"
-master = "10.23.0.1"
-address = "10.23.{stack}.{slot}"
-[relays]
-active_high = true
-contact = "normally_closed"
-[[stacks]]
-pin = 16
-x = 0
-y = 0
 """
 ROOT = Path(__file__).parents[3]
 
@@ -331,7 +317,7 @@ def test_ssh_commands_pin_and_forget_host_keys(rasps: SshRasps, tmp_path: Path) 
     other = asyncssh.read_public_key(str(create_host_key(tmp_path).with_suffix(".pub")))
     host_keys = HostKeys(tmp_path / "ssh", rasps.port)
     host_keys.replace_keys({known: known_key.key, changed: other})
-    (tmp_path / "rack.toml").write_text(LAYOUT)
+    (tmp_path / "rack.toml").write_text(layout_text(slots=6))
     arguments = ["--rack", f"{tmp_path}/rack.toml", "--db", str(database)]
     arguments += ["--ssh-port", str(rasps.port), "ssh"]
 

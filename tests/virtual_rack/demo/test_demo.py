@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from tests.controller.http_client import BrowserSession
+from tests.helpers.layouts import layout_text
 from tests.helpers.waiting import wait_until
 from tools.programs import find
 
@@ -25,29 +26,10 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 THREE_INTERVALS = 15.0
 SLACK = 15.0  # for a machine that is busy with other things
 
-THREE_STACK_RACK_TOML = """
-name = "small"
-slots = 6
-[network]
-subnet = "10.23.0.0/16"
-master = "10.23.0.1"
-address = "10.23.{stack}.{slot}"
-[relays]
-active_high = true
-contact = "normally_closed"
-[[stacks]]
-pin = 16
-x = 0
-y = 0
-[[stacks]]
-pin = 17
-x = 1
-y = 0
-[[stacks]]
-pin = 18
-x = 0
-y = 1
-"""
+
+THREE_STACK_RACK_TOML = layout_text(
+    [{"pin": 16, "x": 0, "y": 0}, {"pin": 17, "x": 1, "y": 0}, {"pin": 18, "x": 0, "y": 1}], slots=6
+)
 
 
 @dataclass
@@ -371,7 +353,7 @@ def test_a_wrong_rack_toml_ends_in_one_line(tmp_path: Path, module: str) -> None
     ended = run_python("-m", module, folder=tmp_path)
     assert ended.returncode == 2
     assert ended.stderr == (
-        "rack.toml: stacks[2].pin: 16 is the pin of stack 1 too: give each stack a pin of its own\n"
+        "rack.toml: stacks[2].pin: pin 16 is already used by stack 1: use a different pin\n"
     )
 
 

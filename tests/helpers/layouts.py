@@ -1,0 +1,49 @@
+"""Builder of rack.toml texts."""
+
+import json
+from collections.abc import Iterable, Mapping
+
+Keys = Mapping[str, object]
+
+
+def layout_text(
+    stacks: int | Iterable[Keys] = 1,
+    *,
+    name: str = "small",
+    slots: int = 2,
+    network_prefix: str = "10.23",
+    extra_tables: str = "",
+    **tables: Keys,
+) -> str:
+    """Return the text of a rack.toml.
+
+    Args:
+        stacks: Number of stacks, in one row and on pins from 16, or the keys of each.
+        name: Name of the rack.
+        slots: Number of rasps in a stack.
+        network_prefix: First two octets of the addresses.
+        extra_tables: Text of more tables.
+        tables: Keys of tables, in addition to the required ones.
+    """
+    addresses = {
+        "subnet": f"{network_prefix}.0.0/16",
+        "master": f"{network_prefix}.0.1",
+        "address": f"{network_prefix}.{{stack}}.{{slot}}",
+    }
+    wiring = {"active_high": True, "contact": "normally_closed"}
+    tables["network"] = addresses | {**tables.get("network", {})}
+    tables["relays"] = wiring | {**tables.get("relays", {})}
+    if isinstance(stacks, int):
+        stacks = [{"pin": 16 + i, "x": i, "y": 0} for i in range(stacks)]
+    return "\n".join(
+        [
+            _keys({"name": name, "slots": slots}),
+            *(f"[{table}]\n{_keys(keys)}" for table, keys in tables.items()),
+            extra_tables,
+            *(f"[[stacks]]\n{_keys(keys)}" for keys in stacks),
+        ]
+    )
+
+
+def _keys(keys: Keys) -> str:
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
