@@ -82,7 +82,9 @@ class RaspHistory:
         Raises:
             PrometheusUnavailableError: If Prometheus does not return a valid response.
         """
-        matchers = f'job="rasp", rack="{self.rack}", stack="{slot.stack_name}", slot="{slot.number}"'
+        matchers = (
+            f'job="rasp", rack="{self.rack}", stack="{slot.stack_name}", slot="{slot.number}"'
+        )
         samples = self._prometheus.query(
             f'last_over_time({{__name__=~"{METRIC_PREFIX}.+", {matchers}}}'
             f"[{MAX_SAMPLE_AGE_SECONDS}s])"
@@ -160,13 +162,13 @@ def group_aliases(samples: Iterable[Sample]) -> AliasReadings:
 def group_series(
     series: Iterable[Series], quantities: Iterable[str]
 ) -> dict[str, dict[int, tuple[Point, ...]]]:
-    """Return the points of each quantity, by slot number."""
+    """Return the points of element quantity, by slot number."""
     points: dict[str, dict[int, tuple[Point, ...]]] = {name: {} for name in quantities}
-    for each in series:
-        slot = each.labels.get("slot", "")
-        points_by_slot = points.get(each.labels.get(_QUANTITY, ""))
+    for element in series:
+        slot = element.labels.get("slot", "")
+        points_by_slot = points.get(element.labels.get(_QUANTITY, ""))
         if points_by_slot is not None and slot.isdecimal():
-            points_by_slot[int(slot)] = each.points
+            points_by_slot[int(slot)] = element.points
     return points
 
 
