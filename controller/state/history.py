@@ -162,7 +162,7 @@ def group_aliases(samples: Iterable[Sample]) -> AliasReadings:
 def group_series(
     series: Iterable[Series], quantities: Iterable[str]
 ) -> dict[str, dict[int, tuple[Point, ...]]]:
-    """Return the points of element quantity, by slot number."""
+    """Return the points of each quantity, by slot number."""
     points: dict[str, dict[int, tuple[Point, ...]]] = {name: {} for name in quantities}
     for element in series:
         slot = element.labels.get("slot", "")
