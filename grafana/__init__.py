@@ -1,1 +1,1 @@
-"""The dashboards for Grafana, made from rack.toml: `make dashboards`."""
+"""Generator of the Grafana dashboards for a rack.toml (`make dashboards`)."""

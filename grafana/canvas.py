@@ -1,8 +1,8 @@
-"""The rack in two dimensions, as a canvas: each rasp where it stands, with its state.
+"""Canvas panel with each rasp at its position in the rack.
 
-What a rectangle shows of a series it finds by the series' name, which is the legend of its query.
-Where there is no such series it falls back to what is `fixed`: so an unknown state is said to be
-unknown. A rectangle has one text: a rasp's cell is three of them, one on another.
+Rectangles refer to a series by its name, which is the legend of its query. If the series does not
+exist, Grafana displays the `fixed` value, so a missing state is displayed as unknown. A rectangle
+has only one text, so the cell of a rasp consists of three rectangles on top of each other.
 """
 
 from collections.abc import Iterator
@@ -16,39 +16,38 @@ from grafana.queries import DATASOURCE, IN_RACK, RASP_LABELS, STATE, Query, targ
 from rack.layout import Rack, Slot
 
 _TRANSPARENT = "transparent"
-_RASP_PIXELS = 66  # the height of a rasp's cell
-_GRID_UNIT_PIXELS, _PANEL_FRAME_PIXELS = (
-    38,
-    64,
-)  # of Grafana's grid, and what a panel takes around its drawing
-_HEADER_INSET_RATIO = 0.06  # of a header's width, left and right of its texts
+_RASP_PIXELS = 66  # height of a rasp's cell
+_GRID_UNIT_PIXELS = 38  # height of a unit of Grafana's grid
+_PANEL_FRAME_PIXELS = 64  # title and padding of a panel
+_HEADER_INSET_RATIO = 0.06  # padding left and right of a header's texts, relative to its width
 _FONT_SIZE, _SMALL_FONT_SIZE = 12, 9
-_LARGE_FONT_MAX_COLUMNS = 16  # columns, from which on the letters are smaller
+_LARGE_FONT_MAX_COLUMNS = 16
 
 _STATES = f"max by ({RASP_LABELS}) ({STATE}{{{IN_RACK}}})"
 QUERIES = [
     Query(_STATES, "{{rasp}}"),
     Query(f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{IN_RACK}}})", "t {{rasp}}"),
     Query(f"max by (rack, stack) (pirack_stack_power_state{{{IN_RACK}}})", "power {{stack}}"),
-    # The states once more, for the colour of the text on their colours.
-    Query(_STATES, "ink {{rasp}}"),
+    # The states again, mapped to text colors.
+    Query(_STATES, "text {{rasp}}"),
 ]
 
 
 def panel_height(drawing: geometry.Drawing) -> int:
-    """Return the height of a drawing's panel, in units of Grafana's grid."""
+    """Return the height of the panel in units of Grafana's grid."""
     return -int(-(drawing.height * _RASP_PIXELS + _PANEL_FRAME_PIXELS) // _GRID_UNIT_PIXELS)
 
 
 def panel(rack: Rack, drawing: geometry.Drawing) -> Json:
-    """Return the panel that shows a rack as it stands in the room."""
-    letters = _FONT_SIZE if drawing.columns <= _LARGE_FONT_MAX_COLUMNS else _SMALL_FONT_SIZE
+    """Return the canvas panel of a rack."""
+    font_size = _FONT_SIZE if drawing.columns <= _LARGE_FONT_MAX_COLUMNS else _SMALL_FONT_SIZE
     return {
         "type": "canvas",
-        "title": f"{rack.name} as it stands in the room",
-        "description": "Each rasp with its state and temperature, each stack with its power as it"
-        " was commanded. A click on a rasp or on a stack's name opens its page. WARM is from"
-        f" {states.WARM_CELSIUS} °C, HOT from {states.HOT_CELSIUS} °C; OFF is off on purpose.",
+        "title": f"Layout of {rack.name}",
+        "description": "Rasps with state and temperature, and stacks with their commanded power."
+        " Click a rasp or the name of a stack to open its page."
+        f" WARM is from {states.WARM_CELSIUS} °C, HOT from {states.HOT_CELSIUS} °C."
+        " OFF means switched off by an order.",
         "datasource": DATASOURCE,
         "targets": targets(QUERIES),
         "fieldConfig": {
@@ -75,7 +74,7 @@ def panel(rack: Rack, drawing: geometry.Drawing) -> Json:
                 "elements": [
                     element
                     for boxes in drawing.stacks
-                    for element in _stack_elements(boxes, letters)
+                    for element in _stack_elements(boxes, font_size)
                 ],
             },
         },
@@ -109,24 +108,24 @@ def _stack_elements(boxes: StackBoxes, font_size: int) -> Iterator[Json]:
 
 
 def _rasp_elements(slot: Slot, box: Box, font_size: int) -> Iterator[Json]:
-    """Draw a rasp: temperature on the state's colour, the state's word, and its name, clickable."""
-    ink = _color_from_series(f"ink {slot.name}", states.WHITE)
+    """Yield the temperature, the state and the clickable name of a rasp."""
+    text_color = _color_from_series(f"text {slot.name}", states.WHITE)
     celsius = _text_from_series(f"t {slot.name}", "–")  # noqa: RUF001 - a dash
     yield _rectangle(
         f"cell-{slot.name}",
         box,
         color=_color_from_series(slot.name, states.UNKNOWN_COLOR),
-        text=_text_config(celsius, font_size + 5, ink),
+        text=_text_config(celsius, font_size + 5, text_color),
     )
     state = _text_from_series(slot.name, "UNKNOWN")
     yield _rectangle(
-        f"state-{slot.name}", box, text=_text_config(state, font_size, ink, valign="bottom")
+        f"state-{slot.name}", box, text=_text_config(state, font_size, text_color, valign="bottom")
     )
     yield _with_link(
         _rectangle(
             f"rasp-{slot.name}",
             box,
-            text=_text_config(_fixed_text(slot.name), font_size, ink, valign="top"),
+            text=_text_config(_fixed_text(slot.name), font_size, text_color, valign="top"),
         ),
         f"/rasps/{slot.id}",
         f"Page of {slot.name}",
@@ -134,18 +133,18 @@ def _rasp_elements(slot: Slot, box: Box, font_size: int) -> Iterator[Json]:
 
 
 def _with_link(element: Json, path: str, title: str) -> Json:
-    # Grafana 11.2 to 11.5 go by the element's mode, later ones by the link's own.
-    click = page_link(path, title) | {"oneClick": True}
-    return element | {"oneClickMode": "link", "links": [click]}
+    # Grafana 11.2 to 11.5 use oneClickMode of the element, newer versions oneClick of the link.
+    link = page_link(path, title) | {"oneClick": True}
+    return element | {"oneClickMode": "link", "links": [link]}
 
 
 def _color_from_series(series: str, fallback: str) -> Json:
-    """Return the colour of a series' value, or a fixed one where there is no such series."""
+    """Return the color of a series, or `fallback` if the series does not exist."""
     return {"field": series, "fixed": fallback}
 
 
 def _text_from_series(series: str, fallback: str) -> Json:
-    """Return what a series says, or fixed words where there is no such series."""
+    """Return the text of a series, or `fallback` if the series does not exist."""
     return {"mode": "field", "field": series, "fixed": fallback}
 
 
@@ -178,7 +177,7 @@ def _rectangle(
     border: Json | None = None,
     text: Json | None = None,
 ) -> Json:
-    # With the constraint `scale` the sides' distances from the panel's are in percent.
+    # With the constraint `scale`, distances from the sides of the panel are in percent.
     return {
         "type": "rectangle",
         "name": name,

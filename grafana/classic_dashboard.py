@@ -1,4 +1,4 @@
-"""*Rack (classic)*: the same question as *Rack*, for Grafana 10 and where there is no canvas."""
+"""Dashboard *Rack (classic)*, for Grafana 10 or without the canvas panel."""
 
 from grafana import annotations, links, states
 from grafana.dashboard import DashboardDefaults, make_dashboard, variables
@@ -10,15 +10,15 @@ from grafana.queries import IN_RACK, STATE, Query
 from grafana.rack_panels import history_row, issues_row, summary_panels
 from rack.layout import Rack, Stack
 
-_MAX_STACKS_PER_ROW = 12  # stacks side by side; more are too narrow to be read
+_MAX_STACKS_PER_ROW = 12  # more would be too narrow to read
 
 
 def classic_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
-    """Return *Rack (classic)*: each stack is a panel of its rasps' states."""
+    """Return *Rack (classic)*, with one panel per stack."""
     return make_dashboard(
         links.CLASSIC_UID,
         "Rack (classic)",
-        "Is all well in the rack, and if not, where? For Grafana 10, and where there is no canvas.",
+        "Does the rack have issues, and where? For Grafana 10, or without the canvas panel.",
         panels=layout_rows(
             (4, summary_panels()),
             *_stack_rows(rack),
@@ -31,31 +31,31 @@ def classic_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
 
 
 def _stack_rows(rack: Rack) -> list[tuple[int, list[tuple[Json, int]]]]:
-    """Return rows of panels, a stack each, in the order in which the stacks stand."""
-    laid_out = []
+    """Return rows of stack panels, in the order of the stacks in the room."""
+    rows = []
     for y in sorted({stack.y for stack in rack.stacks}):
-        row = sorted((stack for stack in rack.stacks if stack.y == y), key=lambda stack: stack.x)
-        for start in range(0, len(row), _MAX_STACKS_PER_ROW):
-            band = row[start : start + _MAX_STACKS_PER_ROW]
-            height = 2 + -(-3 * max(len(stack.slots) for stack in band) // 2)
-            edges = [COLUMNS * index // len(band) for index in range(len(band) + 1)]
-            laid_out.append(
+        stacks = sorted((stack for stack in rack.stacks if stack.y == y), key=lambda stack: stack.x)
+        for start in range(0, len(stacks), _MAX_STACKS_PER_ROW):
+            row = stacks[start : start + _MAX_STACKS_PER_ROW]
+            height = 2 + -(-3 * max(len(stack.slots) for stack in row) // 2)
+            edges = [COLUMNS * index // len(row) for index in range(len(row) + 1)]
+            rows.append(
                 (
                     height,
                     [
                         (_stack_panel(stack), end - begin)
-                        for stack, begin, end in zip(band, edges, edges[1:], strict=False)
+                        for stack, begin, end in zip(row, edges, edges[1:], strict=False)
                     ],
                 )
             )
-    return laid_out
+    return rows
 
 
 def _stack_panel(stack: Stack) -> Json:
     panel = stat(
         stack.name,
-        f"The state of each rasp of stack {stack.name}. A click on one opens its page, a click on"
-        " the arrow beside the title that of the stack.",
+        f"State of each rasp of stack {stack.name}. Click a rasp to open its page, or the arrow"
+        " next to the title to open the page of the stack.",
         FieldConfig(
             "none", mappings=states.value_mappings(*states.RASP_STATES), no_value="UNKNOWN"
         ),

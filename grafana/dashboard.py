@@ -1,4 +1,4 @@
-"""What a dashboard has around its panels: name, variables, annotations, links and time."""
+"""Dashboard JSON without its panels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from grafana import links
 from grafana.json_format import Json
 from grafana.queries import DATASOURCE, STATE
 
-_SCHEMA_VERSION = 39  # Grafana 10's; later ones bring it up to their own
+_SCHEMA_VERSION = 39  # of Grafana 10; newer versions migrate it
 _EVERY_LOAD = 1
 _HIDDEN = 2
 _ALPHABETICAL = 1
@@ -15,7 +15,7 @@ _ALPHABETICAL = 1
 
 @dataclass(frozen=True, slots=True)
 class DashboardDefaults:
-    """What a dashboard is first opened with: which controller, rack, stack and rasp."""
+    """Initial values of the dashboard variables."""
 
     controller_url: str
     rack: str
@@ -59,7 +59,7 @@ def _controller_variable(url: str) -> Json:
 
 
 def variables(defaults: DashboardDefaults, *names: str) -> list[Json]:
-    """Return the variables `datasource` and `controller`, and the places that are named."""
+    """Return the variables `datasource`, `controller` and those in `names`."""
     choices = {
         "rack": _query_variable("rack", "Rack", f"label_values({STATE}, rack)", defaults.rack),
         "stack": _query_variable(
@@ -93,14 +93,14 @@ def make_dashboard(
     """Return a dashboard.
 
     Args:
-        uid: its name in URLs.
-        title: its name for people.
-        description: the question that it answers.
-        panels: laid out already.
-        variables: what can be chosen at its top.
-        annotations: what is drawn over its curves.
-        page: the controller's page about the same thing, and what the link to it is called.
-        since: the beginning of the time that is shown.
+        uid: Identifier in URLs.
+        title: Displayed title.
+        description: Question that the dashboard answers.
+        panels: Panels with their positions.
+        variables: Variables that the user can select.
+        annotations: Annotations of its graphs.
+        page: Path and title of the related page of the controller.
+        since: Start of the displayed time range.
     """
     path, name = page
     return {
@@ -115,7 +115,7 @@ def make_dashboard(
         "time": {"from": since, "to": "now"},
         "timezone": "browser",
         "links": links.dashboard_links(
-            path, name, "What the controller says, and what can be ordered there"
+            path, name, "State and orders on the page of the controller"
         ),
         "templating": {"list": list(variables)},
         "annotations": {"list": list(annotations)},

@@ -1,4 +1,4 @@
-"""How the values of a panel are shown: unit, colours, words and links, and exceptions for some."""
+"""Field options of a panel, and overrides."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from grafana.json_format import Json
 
 @dataclass(frozen=True, slots=True)
 class FieldConfig:
-    """How the values of a panel are shown.
+    """Field options of a panel.
 
-    `unit` is one of Grafana's; `links` open from each value; `no_value` is said where there is none.
+    `unit` is a unit of Grafana. `no_value` is the text that is displayed for a missing value.
     """
 
     unit: str
@@ -25,31 +25,31 @@ class FieldConfig:
     color_mode: str = "thresholds"
 
     def defaults(self, custom: Json | None = None) -> Json:
-        """Return the defaults of a panel's fields."""
-        chosen: Json = {
+        """Return the `defaults` of `fieldConfig`."""
+        options: Json = {
             "unit": self.unit,
             "color": {"mode": self.color_mode},
             "thresholds": self.thresholds or states.thresholds(),
             "mappings": list(self.mappings),
         }
         optional = {"decimals": self.decimals, "min": self.min, "max": self.max}
-        chosen |= {name: value for name, value in optional.items() if value is not None}
+        options |= {name: value for name, value in optional.items() if value is not None}
         if self.no_value:
-            chosen["noValue"] = self.no_value
+            options["noValue"] = self.no_value
         if self.links:
-            chosen["links"] = list(self.links)
+            options["links"] = list(self.links)
         if custom:
-            chosen["custom"] = custom
-        return chosen
+            options["custom"] = custom
+        return options
 
 
 def override(field: str, **properties: object) -> Json:
-    """Return what differs for the field of one name; `__` in a property's name is a dot."""
+    """Return an override for a field name. `__` in a property name becomes a dot."""
     return _override({"id": "byName", "options": field}, properties)
 
 
 def override_query(ref_id: str, **properties: object) -> Json:
-    """Return what differs for the series of one query."""
+    """Return an override for all series of a query."""
     return _override({"id": "byFrameRefID", "options": ref_id}, properties)
 
 
@@ -63,10 +63,10 @@ def _override(matcher: Json, properties: dict[str, object]) -> Json:
 
 
 def override_matching(pattern: str, **properties: object) -> Json:
-    """Return what differs for the fields whose names a pattern matches, as `/-1$/`."""
+    """Return an override for field names that match a pattern such as `/-1$/`."""
     return _override({"id": "byRegexp", "options": pattern}, properties)
 
 
 def override_color(name: str, color: str) -> Json:
-    """Return the override that gives the series of one name a colour of its own."""
+    """Return an override with a fixed color for a series name."""
     return override(name, color={"mode": "fixed", "fixedColor": color})

@@ -1,4 +1,4 @@
-"""All dashboards of a rack, made and written."""
+"""Build and write all dashboards of a rack."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,32 +19,31 @@ DEFAULT_CONTROLLER_URL = "http://127.0.0.1:8080"
 def build_dashboards(
     rack: Rack, controller_url: str = DEFAULT_CONTROLLER_URL
 ) -> Mapping[str, Json]:
-    """Return the dashboards of a rack by their uids.
+    """Return the dashboards of a rack by uid.
 
     Args:
-        rack: its layout.
-        controller_url: the URL at which people's browsers reach the controller's pages.
+        rack: Layout of the rack.
+        controller_url: URL of the controller for browsers.
     """
-    first = rack.slots[0]
-    place = DashboardDefaults(
-        controller_url.rstrip("/"), rack.name, rack.stacks[0].name, first.name
+    defaults = DashboardDefaults(
+        controller_url.rstrip("/"), rack.name, rack.stacks[0].name, rack.slots[0].name
     )
-    made = [
-        rack_dashboard(rack, place),
-        classic_dashboard(rack, place),
-        stack_dashboard(place),
-        rasp_dashboard(place),
-        racks_dashboard(place),
-        pirack_dashboard(place),
+    dashboards = [
+        rack_dashboard(rack, defaults),
+        classic_dashboard(rack, defaults),
+        stack_dashboard(defaults),
+        rasp_dashboard(defaults),
+        racks_dashboard(defaults),
+        pirack_dashboard(defaults),
     ]
-    return {str(dashboard["uid"]): dashboard for dashboard in made}
+    return {str(dashboard["uid"]): dashboard for dashboard in dashboards}
 
 
 def write_dashboards(rack: Rack, controller_url: str, folder: Path) -> list[Path]:
-    """Write a rack's dashboards into a folder, a file each, and return the files.
+    """Write each dashboard of a rack to a file in a folder. Return the files.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: If the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = []

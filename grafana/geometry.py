@@ -1,7 +1,7 @@
-"""Where each stack and each rasp is drawn: the rack as it stands in the room, after rack.toml.
+"""Positions of stacks and rasps in the drawing of a rack.
 
-Rows and columns are counted in whole places; a gap between stacks, however wide, is drawn as one
-empty place. All rasps are drawn alike high, so that a short stack is seen to be short.
+Gaps between stacks are reduced to one empty row or column. All rasps have the same height, so
+stacks with fewer slots are shorter.
 """
 
 from collections.abc import Iterable
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 from rack.layout import Rack, Slot, Stack
 
-_ROW_GAP = 0.25  # between rows of stacks, in heights of a rasp
-_HEADER_HEIGHT = 0.55  # a stack's name, in heights of a rasp
-_PADDING = 0.09  # around what is in a stack, in heights of a rasp
-_COLUMN_GAP = 0.06  # between stacks, in widths of a column
-_SIDE_PADDING = 0.035  # beside what is in a stack, in widths of a column
+_ROW_GAP = 0.25  # between rows of stacks, relative to the height of a rasp
+_HEADER_HEIGHT = 0.55  # of a stack's name, relative to the height of a rasp
+_PADDING = 0.09  # above and below the contents of a stack, likewise
+_COLUMN_GAP = 0.06  # between stacks, relative to the width of a column
+_SIDE_PADDING = 0.035  # left and right of the contents of a stack, likewise
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in percent of the drawing, from its top left corner."""
+    """A rectangle in percent of the drawing, measured from the top left corner."""
 
     left: float
     top: float
@@ -26,7 +26,7 @@ class Box:
     height: float
 
     def inset(self, ratio: float) -> "Box":
-        """Return what is left without a part of the width on each side."""
+        """Return the box without a share `ratio` of its width on the left and right."""
         side = round(self.width * ratio, 3)
         return Box(
             round(self.left + side, 3), self.top, round(self.width - 2 * side, 3), self.height
@@ -35,7 +35,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class StackBoxes:
-    """Where a stack, its name and its rasps are drawn."""
+    """Boxes of a stack, its name and its rasps."""
 
     stack: Stack
     frame: Box
@@ -45,7 +45,7 @@ class StackBoxes:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A rack's drawing: how many columns wide, how many rasps high, and what is in it."""
+    """A drawing of a rack. `height` is relative to the height of a rasp."""
 
     columns: int
     height: float
@@ -53,17 +53,17 @@ class Drawing:
 
 
 def compact_positions(numbers: Iterable[int]) -> dict[int, int]:
-    """Return the place of each number on a line on which no gap is wider than one place."""
-    found: dict[int, int] = {}
-    place, before = 0, 0
+    """Return a position for each coordinate. All gaps are reduced to one position."""
+    positions: dict[int, int] = {}
+    position, previous = 0, 0
     for number in sorted(set(numbers)):
-        place = place + min(number - before, 2) if found else 0
-        found[number], before = place, number
-    return found
+        position = position + min(number - previous, 2) if positions else 0
+        positions[number], previous = position, number
+    return positions
 
 
 def draw(rack: Rack) -> Drawing:
-    """Return where everything of a rack is drawn."""
+    """Return the drawing of a rack."""
     columns = compact_positions(stack.x for stack in rack.stacks)
     rows = compact_positions(stack.y for stack in rack.stacks)
     tops, height = _row_tops(rack, rows)
@@ -76,13 +76,13 @@ def draw(rack: Rack) -> Drawing:
 
 
 def _row_tops(rack: Rack, rows: dict[int, int]) -> tuple[dict[int, float], float]:
-    """Return the top of each row of stacks, and the height of all, in heights of a rasp."""
-    most = dict.fromkeys(range(max(rows.values()) + 1), 0)
+    """Return the top of each row and the total height, relative to the height of a rasp."""
+    max_slots = dict.fromkeys(range(max(rows.values()) + 1), 0)
     for stack in rack.stacks:
-        most[rows[stack.y]] = max(most[rows[stack.y]], len(stack.slots))
+        max_slots[rows[stack.y]] = max(max_slots[rows[stack.y]], len(stack.slots))
     tops: dict[int, float] = {}
     top = 0.0
-    for row, slots in most.items():
+    for row, slots in max_slots.items():
         tops[row] = top
         top += (_HEADER_HEIGHT + slots + 3 * _PADDING if slots else _HEADER_HEIGHT) + _ROW_GAP
     return tops, top - _ROW_GAP
@@ -90,7 +90,7 @@ def _row_tops(rack: Rack, rows: dict[int, int]) -> tuple[dict[int, float], float
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """Percents of the drawing in the width of a column, and in the height of a rasp."""
+    """Width of a column and height of a rasp, in percent of the drawing."""
 
     column: float
     rasp: float

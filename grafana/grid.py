@@ -1,4 +1,4 @@
-"""Panels laid out in rows on Grafana's grid."""
+"""Layout of panels in rows on Grafana's grid."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ COLUMNS = 24
 
 
 def layout_rows(*rows: tuple[int, Sequence[tuple[Json, int]]]) -> list[Json]:
-    """Lay panels out: rows from the top, each a height and its panels with their widths."""
+    """Return panels with positions. Each row has a height and panels with widths."""
     placed: list[Json] = []
     top = 0
     for height, panels in rows:
@@ -23,5 +23,5 @@ def layout_rows(*rows: tuple[int, Sequence[tuple[Json, int]]]) -> list[Json]:
 def _position_panel(
     panel: Json, panel_id: int, left: int, top: int, width: int, height: int
 ) -> Json:
-    where: Json = {"x": left, "y": top, "w": width, "h": height}
-    return {"id": panel_id, "gridPos": where, **panel}
+    position: Json = {"x": left, "y": top, "w": width, "h": height}
+    return {"id": panel_id, "gridPos": position, **panel}

@@ -1,4 +1,4 @@
-"""JSON that people can read and compare: what fits on a line stands on one."""
+"""JSON with short values on one line, for readable diffs."""
 
 import json
 
@@ -9,7 +9,7 @@ Json = dict[str, object]
 
 
 def format_json(value: object) -> str:
-    """Return a value as JSON; the same value gives the same text, always."""
+    """Return a value as JSON. The output is deterministic."""
     return _format_value(value, 0) + "\n"
 
 
@@ -19,12 +19,12 @@ def _format_value(value: object, depth: int) -> str:
         return line
     if isinstance(value, dict):
         parts = [
-            f"{json.dumps(name, ensure_ascii=False)}: {_format_value(each, depth + 1)}"
-            for name, each in value.items()
+            f"{json.dumps(name, ensure_ascii=False)}: {_format_value(item, depth + 1)}"
+            for name, item in value.items()
         ]
         opening, closing = "{", "}"
     else:
-        parts = [_format_value(each, depth + 1) for each in value]
+        parts = [_format_value(item, depth + 1) for item in value]
         opening, closing = "[", "]"
     inner = "\n" + " " * _INDENT * (depth + 1)
     outer = "\n" + " " * _INDENT * depth

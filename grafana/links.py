@@ -1,6 +1,6 @@
-"""Where a click leads: to the controller's pages, and from one dashboard to the next.
+"""Links to the controller's pages and between dashboards.
 
-`$controller` and the other variables are Grafana's, which puts their values in.
+Grafana replaces variables such as `$controller`.
 """
 
 from grafana.json_format import Json
@@ -17,7 +17,7 @@ _TIME_RANGE = "${__url_time_range}"
 
 
 def data_link(title: str, url: str) -> Json:
-    """Return a link of a field or of an element of a canvas."""
+    """Return a link of a field or a canvas element."""
     return {"title": title, "url": url, "targetBlank": False}
 
 
@@ -27,7 +27,7 @@ def page_link(path: str, title: str) -> Json:
 
 
 def rasp_links(stack: str, rasp: str) -> list[Json]:
-    """Return the links of a value that is about a rasp; the names are expressions of Grafana's."""
+    """Return the links of a value of a rasp. The names may be Grafana expressions."""
     query = f"var-rack=${{rack}}&var-stack={stack}&var-rasp={rasp}&{_TIME_RANGE}"
     return [
         data_link(f"Dashboard of {rasp}", f"/d/{RASP_UID}?{query}"),
@@ -36,17 +36,17 @@ def rasp_links(stack: str, rasp: str) -> list[Json]:
 
 
 def rasp_links_from_labels() -> list[Json]:
-    """Return the links of a value whose series has the labels `stack` and `rasp`."""
+    """Return the links of a series with the labels `stack` and `rasp`."""
     return rasp_links("${__field.labels.stack}", "${__field.labels.rasp}")
 
 
 def rack_links(rack: str) -> list[Json]:
-    """Return the links of a value that is about a rack."""
+    """Return the links of a value of a rack."""
     return [data_link(f"Dashboard of {rack}", f"/d/{RACK_UID}?var-rack={rack}&{_TIME_RANGE}")]
 
 
 def dashboard_links(path: str, title: str, tooltip: str) -> list[Json]:
-    """Return a dashboard's own links: to a page of the controller, and to its sisters."""
+    """Return the links of a dashboard to a page and to the other dashboards."""
     common: Json = {"icon": "external link", "targetBlank": False}
     to_page: Json = {
         "type": "link",
@@ -58,7 +58,7 @@ def dashboard_links(path: str, title: str, tooltip: str) -> list[Json]:
         "includeVars": False,
         "keepTime": False,
     }
-    to_sisters: Json = {
+    to_dashboards: Json = {
         "type": "dashboards",
         "title": "PiRack",
         "tooltip": "The other dashboards",
@@ -67,4 +67,4 @@ def dashboard_links(path: str, title: str, tooltip: str) -> list[Json]:
         "includeVars": True,
         "keepTime": True,
     }
-    return [to_page | common, to_sisters | common]
+    return [to_page | common, to_dashboards | common]

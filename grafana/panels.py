@@ -1,7 +1,4 @@
-"""Panels, as Grafana's dashboards carry them.
-
-Each is made with a title, a description for whoever asks what it means, and a unit.
-"""
+"""Panels of Grafana, each with a title, a description and a unit."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,14 +10,14 @@ from grafana.queries import DATASOURCE, Query, targets
 
 @dataclass(frozen=True, slots=True)
 class LineOptions:
-    """How curves are drawn.
+    """Drawing options of a time series panel.
 
     Attributes:
-        stacked: whether they add up.
-        thresholds: whether the thresholds are drawn, too.
-        legend_table: whether the legend, at the right, tells the newest and the greatest value of each.
-        logarithmic: whether the axis is, so that great values do not hide small ones.
-        bars: whether each value is a bar, as where most of the time there is none.
+        stacked: Whether values are stacked.
+        thresholds: Whether thresholds are drawn as lines.
+        legend_table: Whether the legend is a table with the last and the maximum values.
+        logarithmic: Whether the axis is logarithmic.
+        bars: Whether values are bars, for series with few values.
     """
 
     stacked: bool = False
@@ -63,7 +60,7 @@ def stat(
     text_mode: str = "value",
     vertical: bool = False,
 ) -> Json:
-    """Return a panel of big values on their colours; `text_mode` is `value`, `name` or both."""
+    """Return a stat panel. `text_mode` is `value`, `name` or `value_and_name`."""
     return _panel(
         "stat",
         title,
@@ -92,7 +89,7 @@ def time_series(
     overrides: Iterable[Json] = (),
     line_options: LineOptions = LineOptions(),
 ) -> Json:
-    """Return a panel of curves over time."""
+    """Return a time series panel."""
     scale: Json = {"type": "log", "log": 10} if line_options.logarithmic else {"type": "linear"}
     custom: Json = {
         "drawStyle": "bars" if line_options.bars else "line",
@@ -131,7 +128,7 @@ def state_timeline(
     *,
     show_values: bool = True,
 ) -> Json:
-    """Return a panel of states over time, a line a series."""
+    """Return a state timeline panel with one row per series."""
     return _panel(
         "state-timeline",
         title,
@@ -155,7 +152,7 @@ def state_timeline(
 
 
 def bar_gauge(title: str, description: str, field: FieldConfig, queries: list[Query]) -> Json:
-    """Return a panel of bars side by side, a bar a series, each with its name and value."""
+    """Return a bar gauge panel with one bar per series."""
     return _panel(
         "bargauge",
         title,
@@ -183,17 +180,17 @@ def table(
     overrides: Iterable[Json] = (),
     join_by: str = "",
 ) -> Json:
-    """Return a table.
+    """Return a table panel.
 
     Args:
-        title: what stands above it.
-        description: what it means.
-        field: how its values are shown.
-        queries: each gives rows, or, where there are several, a column of values.
-        columns: the fields that are shown, in order, and what their columns are called. With
-            several queries the values of the first are `Value #A`, of the second `Value #B`.
-        overrides: what differs for some columns.
-        join_by: with several queries: the field by which their rows are joined.
+        title: Title of the panel.
+        description: Description of the panel.
+        field: Field options.
+        queries: One query for rows, or several queries for one column of values each.
+        columns: Column titles by field, in order. With several queries, the fields of the values
+            are `Value #A`, `Value #B` and so on.
+        overrides: Overrides of columns.
+        join_by: Field that joins the rows of several queries.
     """
     panel = _panel(
         "table",

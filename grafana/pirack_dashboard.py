@@ -1,4 +1,4 @@
-"""*PiRack itself*: does it do its work, and what does it cost?"""
+"""Dashboard *PiRack itself*, about the services and their cost."""
 
 from grafana import annotations, links, states
 from grafana.dashboard import DashboardDefaults, make_dashboard, variables
@@ -7,8 +7,7 @@ from grafana.grid import layout_rows
 from grafana.json_format import Json
 from grafana.master_panels import disk, load, memory, temperature
 from grafana.panels import LineOptions, stat, time_series
-from grafana.queries import IN_RACK, Query
-from grafana.queries import range_query as over_time
+from grafana.queries import IN_RACK, Query, range_query
 
 _SERVICES_SELECTOR = f'job=~"controller|prometheus|alertmanager",{IN_RACK}'
 _JOB_COLORS = [
@@ -23,7 +22,7 @@ def pirack_dashboard(defaults: DashboardDefaults) -> Json:
     return make_dashboard(
         links.PIRACK_UID,
         "PiRack itself",
-        "Do controller, exporters and scrapes do their work, and what do they cost?",
+        "Do controller, exporters and scrapes work, and what do they cost?",
         panels=layout_rows(
             (
                 4,
@@ -50,12 +49,12 @@ def pirack_dashboard(defaults: DashboardDefaults) -> Json:
 
 
 def _services() -> Json:
-    away = states.ValueStyle(0, "AWAY", states.DOWN.color)
-    answers = states.ValueStyle(1, "answers", states.UP.color)
+    down = states.ValueStyle(0, "DOWN", states.DOWN.color)
+    up = states.ValueStyle(1, "up", states.UP.color)
     return stat(
         "Services on the master",
-        "Whether each answered the newest scrape.",
-        FieldConfig("none", mappings=states.value_mappings(away, answers), no_value="unknown"),
+        "Whether each service responded to the last scrape.",
+        FieldConfig("none", mappings=states.value_mappings(down, up), no_value="unknown"),
         [Query(f"min by (job) (up{{{_SERVICES_SELECTOR}}})", "{{job}}")],
         text_mode="value_and_name",
     )
@@ -63,8 +62,8 @@ def _services() -> Json:
 
 def _running_orders() -> Json:
     return stat(
-        "Orders on their way",
-        "How many orders the controller works on now.",
+        "Running orders",
+        "Orders that the controller is running now.",
         FieldConfig(
             "none",
             decimals=0,
@@ -75,25 +74,25 @@ def _running_orders() -> Json:
 
 
 def _install() -> Json:
-    shown = [
-        states.ValueStyle(0, "none runs", states.UP.color),
+    install_states = [
+        states.ValueStyle(0, "not running", states.UP.color),
         states.ValueStyle(1, "unfinished", states.HOT.color),
-        states.ValueStyle(2, "runs", states.STACK_STATES[1].color),
+        states.ValueStyle(2, "running", states.STACK_STATES[1].color),
     ]
     running = f"max(pirack_install_running{{{IN_RACK}}})"
     unfinished = f"max(pirack_install_unfinished{{{IN_RACK}}})"
     return stat(
         "Install",
-        "Whether an install runs, or the last one was left unfinished.",
-        FieldConfig("none", mappings=states.value_mappings(*shown), no_value="unknown"),
+        "Whether an install is running, or the last one did not finish.",
+        FieldConfig("none", mappings=states.value_mappings(*install_states), no_value="unknown"),
         [Query(f"clamp_max(2 * {running} + {unfinished}, 2)", "install")],
     )
 
 
 def _failed_scrapes() -> Json:
     return stat(
-        "Exporters that do not answer",
-        "Rasps whose newest scrape failed, those that are off included.",
+        "Failed scrapes of rasps",
+        "Rasps whose last scrape failed, including those that are off.",
         FieldConfig("none", decimals=0, thresholds=states.thresholds((1, states.WARM.color))),
         [Query(f'sum(up{{job="rasp",{IN_RACK}}} == bool 0)', "rasps")],
     )
@@ -102,7 +101,7 @@ def _failed_scrapes() -> Json:
 def _longest_scrape() -> Json:
     return stat(
         "Longest scrape",
-        "The longest of the newest scrapes. Prometheus gives up after four seconds.",
+        "The longest of the last scrapes. The timeout is four seconds.",
         FieldConfig(
             "s",
             decimals=2,
@@ -113,41 +112,39 @@ def _longest_scrape() -> Json:
 
 
 def _orders() -> Json:
-    ended = f"increase(pirack_orders_total{{{IN_RACK}}}[$__rate_interval])"
+    finished = f"increase(pirack_orders_total{{{IN_RACK}}}[$__rate_interval])"
     return time_series(
         "Orders",
-        "How many orders ended, by action and result.",
+        "Finished orders by action and result.",
         FieldConfig("none", decimals=0, min=0, color_mode="palette-classic-by-name"),
-        [over_time(f"sum by (action, result) ({ended}) > 0", "{{action}}: {{result}}")],
+        [range_query(f"sum by (action, result) ({finished}) > 0", "{{action}}: {{result}}")],
         line_options=LineOptions(bars=True, legend_table=True),
     )
 
 
 def _order_durations() -> Json:
     seconds = f"rate(pirack_order_duration_seconds_sum{{{IN_RACK}}}[$__rate_interval])"
-    ended = f"rate(pirack_order_duration_seconds_count{{{IN_RACK}}}[$__rate_interval])"
-    mean = f"sum by (action) ({seconds}) / (sum by (action) ({ended}) > 0)"
+    finished = f"rate(pirack_order_duration_seconds_count{{{IN_RACK}}}[$__rate_interval])"
+    mean = f"sum by (action) ({seconds}) / (sum by (action) ({finished}) > 0)"
     return time_series(
-        "How long orders took",
-        "The mean of the orders of each action that ended at that time.",
+        "Duration of orders",
+        "Mean duration of orders that finished at that time, by action.",
         FieldConfig("s", decimals=1, min=0, color_mode="palette-classic-by-name"),
-        [over_time(mean, "{{action}}")],
+        [range_query(mean, "{{action}}")],
         line_options=LineOptions(bars=True, legend_table=True),
     )
 
 
 def _scrape_durations() -> Json:
     return time_series(
-        "How long scrapes take",
-        "The longest scrape of each job, and the median one of the rasps' exporters.",
+        "Duration of scrapes",
+        "The longest scrape of each job, and the median of the rasps.",
         FieldConfig("s", decimals=1, color_mode="palette-classic-by-name"),
         [
-            over_time(
-                f"max by (job) (scrape_duration_seconds{{{IN_RACK}}})", "{{job}}, the longest"
-            ),
-            over_time(
+            range_query(f"max by (job) (scrape_duration_seconds{{{IN_RACK}}})", "{{job}}, maximum"),
+            range_query(
                 f'quantile(0.5, scrape_duration_seconds{{job="rasp",{IN_RACK}}})',
-                "rasp, the median",
+                "rasp, median",
             ),
         ],
         line_options=LineOptions(legend_table=True, logarithmic=True),
@@ -156,11 +153,11 @@ def _scrape_durations() -> Json:
 
 def _alias_durations() -> Json:
     return time_series(
-        "What aliases cost",
-        "How long each alias takes in a scrape: the mean over all rasps.",
+        "Duration of aliases",
+        "Mean duration of each alias in a scrape, over all rasps.",
         FieldConfig("s", decimals=1, min=0, color_mode="palette-classic-by-name"),
         [
-            over_time(
+            range_query(
                 f"avg by (alias) (pirack_alias_duration_seconds{{{IN_RACK}}})",
                 "{{alias}}",
             )
@@ -172,10 +169,10 @@ def _alias_durations() -> Json:
 def _cpu() -> Json:
     busy = f"rate(process_cpu_seconds_total{{{_SERVICES_SELECTOR}}}[$__rate_interval])"
     return time_series(
-        "Processor time",
-        "Of each service on the master: 1 is one core at full load.",
+        "CPU usage",
+        "CPU usage of each service on the master. 1 is one core at full load.",
         FieldConfig("none", decimals=3, min=0),
-        [over_time(f"sum by (job) ({busy})", "{{job}}")],
+        [range_query(f"sum by (job) ({busy})", "{{job}}")],
         overrides=_JOB_COLORS,
     )
 
@@ -183,10 +180,10 @@ def _cpu() -> Json:
 def _memory() -> Json:
     return time_series(
         "Memory",
-        "What each service holds in the master's memory.",
+        "Resident memory of each service on the master.",
         FieldConfig("bytes", decimals=0, min=0),
         [
-            over_time(
+            range_query(
                 f"sum by (job) (process_resident_memory_bytes{{{_SERVICES_SELECTOR}}})", "{{job}}"
             )
         ],
@@ -195,22 +192,22 @@ def _memory() -> Json:
 
 
 def _prometheus_queries() -> Json:
-    asked = f"rate(pirack_controller_prometheus_queries_total{{{IN_RACK}}}[$__rate_interval])"
+    queries = f"rate(pirack_controller_prometheus_queries_total{{{IN_RACK}}}[$__rate_interval])"
     return time_series(
-        "Questions to Prometheus",
-        "How often a second the controller asks Prometheus, and how often it gets no answer.",
+        "Queries to Prometheus",
+        "Queries of the controller per second, successful and failed.",
         FieldConfig("reqps", decimals=2, min=0),
-        [over_time(f"sum by (result) ({asked})", "{{result}}")],
+        [range_query(f"sum by (result) ({queries})", "{{result}}")],
         overrides=[override_color("ok", states.BLUE), override_color("failed", states.ORANGE)],
     )
 
 
 def _ingested_samples() -> Json:
-    kept = f"rate(prometheus_tsdb_head_samples_appended_total{{{IN_RACK}}}[$__rate_interval])"
+    ingested = f"rate(prometheus_tsdb_head_samples_appended_total{{{IN_RACK}}}[$__rate_interval])"
     return time_series(
-        "Readings kept",
-        "How many readings a second Prometheus keeps.",
+        "Ingested samples",
+        "Samples that Prometheus stores per second.",
         FieldConfig("cps", decimals=0, min=0),
-        [over_time(f"sum({kept})", "readings")],
-        overrides=[override_color("readings", states.BLUE)],
+        [range_query(f"sum({ingested})", "samples")],
+        overrides=[override_color("samples", states.BLUE)],
     )

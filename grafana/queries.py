@@ -1,4 +1,4 @@
-"""Queries to Prometheus, as panels carry them, and the selectors that they share."""
+"""Prometheus queries of panels, and shared selectors."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,21 +14,21 @@ IN_RACK = 'rack="$rack"'
 IN_STACK = 'rack="$rack",stack="$stack"'
 OF_RASP = 'rack="$rack",rasp="$rasp"'
 
-# Some alerts are about the master or Prometheus itself, and carry no rack.
+# Some alerts about the master and Prometheus have no label rack.
 ALERTS = 'ALERTS{alertstate="firing",severity=~"critical|warning|info",rack=~"$rack|"}'
 
 
 class QueryType(StrEnum):
-    """What a query's answer is: one value a series, its course, or the rows of a table."""
+    """Kind of a query result."""
 
-    INSTANT = "now"
-    RANGE = "course"
+    INSTANT = "instant"
+    RANGE = "range"
     TABLE = "table"
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """An expression of PromQL. `legend` becomes the name of each series."""
+    """A PromQL expression. `legend` becomes the name of each series."""
 
     expression: str
     legend: str = "__auto"
@@ -36,17 +36,17 @@ class Query:
 
 
 def range_query(expression: str, legend: str) -> Query:
-    """Return a query for the course of an expression over the dashboard's time."""
+    """Return a query over the time range of the dashboard."""
     return Query(expression, legend, QueryType.RANGE)
 
 
 def table_query(expression: str) -> Query:
-    """Return a query for the rows of a table, as it is now."""
+    """Return an instant query for the rows of a table."""
     return Query(expression, query_type=QueryType.TABLE)
 
 
 def targets(queries: list[Query]) -> list[Json]:
-    """Return queries as a panel carries them, named `A`, `B` and so on; after `Z` comes `A1`."""
+    """Return the `targets` of a panel, with ids `A` to `Z`, then `A1` and so on."""
     return [
         {
             "refId": _ref_id(index),

@@ -1,11 +1,18 @@
-"""The panels that *Rack* has in both its shapes: numbers, what needs care, and what happened."""
+"""Panels that *Rack* and *Rack (classic)* share."""
 
 from grafana import links, states
 from grafana.fields import FieldConfig, override, override_color
 from grafana.json_format import Json
 from grafana.panels import LineOptions, bar_gauge, stat, table, time_series
-from grafana.queries import ALERTS, IN_RACK, RASP_LABELS, STATE, Query, table_query
-from grafana.queries import range_query as through_time
+from grafana.queries import (
+    ALERTS,
+    IN_RACK,
+    RASP_LABELS,
+    STATE,
+    Query,
+    range_query,
+    table_query,
+)
 
 _TEMPERATURE = f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{IN_RACK}}})"
 _BUSY_CORES = (
@@ -14,7 +21,7 @@ _BUSY_CORES = (
 
 
 def summary_panels() -> list[tuple[Json, int]]:
-    """Return the panels of the uppermost row, with their widths."""
+    """Return the panels of the first row, with their widths."""
     return [
         (_rasps_by_state(), 10),
         (_hottest(), 4),
@@ -25,21 +32,21 @@ def summary_panels() -> list[tuple[Json, int]]:
 
 
 def _rasps_by_state() -> Json:
-    shown = (states.UP, states.WARM, states.HOT, states.DOWN, states.OFF)
+    styles = (states.UP, states.WARM, states.HOT, states.DOWN, states.OFF)
     return stat(
         "Rasps by state",
-        "How many rasps are in each state. The colours are those of the rack below.",
+        "Number of rasps in each state, in the colors of the rack below.",
         FieldConfig("none", decimals=0),
         [
-            Query(f"sum({STATE}{{{IN_RACK}}} == bool {each.value})", each.text.capitalize())
-            for each in shown
+            Query(f"sum({STATE}{{{IN_RACK}}} == bool {style.value})", style.text.capitalize())
+            for style in styles
         ],
         overrides=[
             override(
-                each.text.capitalize(),
-                thresholds=states.thresholds((1, each.color), base_color=states.NEUTRAL_COLOR),
+                style.text.capitalize(),
+                thresholds=states.thresholds((1, style.color), base_color=states.NEUTRAL_COLOR),
             )
-            for each in shown
+            for style in styles
         ],
         text_mode="value_and_name",
     )
@@ -48,7 +55,7 @@ def _rasps_by_state() -> Json:
 def _hottest() -> Json:
     return stat(
         "Hottest",
-        "The rasp with the highest temperature of its system on chip.",
+        "Rasp with the highest temperature of the system on chip.",
         FieldConfig(
             "celsius",
             decimals=0,
@@ -73,7 +80,7 @@ def _throttled_count() -> Json:
     conditions = f'max by ({RASP_LABELS}) (pirack_power_condition{{{IN_RACK},since="now"}})'
     return _issue_count(
         "Throttled or under-voltage",
-        "Rasps whose firmware says now that it slows them down, or that their supply is too weak.",
+        "Rasps whose firmware reports throttling or under-voltage now.",
         f"sum({conditions})",
         states.HOT.color,
     )
@@ -82,7 +89,7 @@ def _throttled_count() -> Json:
 def _firing_alert_count() -> Json:
     return _issue_count(
         "Firing alerts",
-        "Alerts that fire now, of whatever severity.",
+        "Alerts that fire now, of any severity.",
         f"count({ALERTS}) or vector(0)",
         states.DOWN.color,
     )
@@ -91,19 +98,19 @@ def _firing_alert_count() -> Json:
 def _failing_alias_count() -> Json:
     return _issue_count(
         "Failing aliases",
-        "Aliases that failed in the newest scrape, over all rasps that answered it.",
+        "Aliases that failed in the last scrape of all rasps that responded.",
         f"sum(pirack_alias_success{{{IN_RACK}}} == bool 0)",
         states.WARM.color,
     )
 
 
 def alerts_table() -> Json:
-    """Return the table of the alerts that fire."""
+    """Return the table of firing alerts."""
     return table(
         "Firing alerts",
-        "Each alert that fires now, and what it is about. A click on one opens the page of alerts,"
-        " which tells what to do.",
-        FieldConfig("none", no_value="No alert fires."),
+        "Alerts that fire now, with stack and rasp. Click an alert to open the page of alerts with"
+        " the runbooks.",
+        FieldConfig("none", no_value="No firing alerts"),
         [table_query(ALERTS)],
         columns={
             "severity": "Severity",
@@ -125,11 +132,11 @@ def alerts_table() -> Json:
 
 
 def failing_aliases() -> Json:
-    """Return the table of the aliases that fail."""
+    """Return the table of failing aliases."""
     return table(
         "Failing aliases",
-        "Each alias that failed in the newest scrape of a rasp: its reading is missing since.",
-        FieldConfig("none", no_value="No alias fails."),
+        "Aliases that failed in the last scrape of a rasp. Their metrics are missing.",
+        FieldConfig("none", no_value="No failing aliases"),
         [table_query(f"pirack_alias_success{{{IN_RACK}}} == 0")],
         columns={"alias": "Alias", "stack": "Stack", "rasp": "Rasp"},
         overrides=_link_overrides(),
@@ -137,7 +144,7 @@ def failing_aliases() -> Json:
 
 
 def _link_overrides() -> list[Json]:
-    """Return what the columns of stacks and rasps lead to."""
+    """Return the links of the columns of stacks and rasps."""
     return [
         override(
             "Stack",
@@ -153,55 +160,55 @@ def _link_overrides() -> list[Json]:
 
 
 def issues_row() -> tuple[int, list[tuple[Json, int]]]:
-    """Return the row of panels that tell what needs somebody."""
+    """Return the row of panels about current issues."""
     return 8, [(alerts_table(), 8), (failing_aliases(), 8), (hottest_ten(), 8)]
 
 
 def history_row() -> tuple[int, list[tuple[Json, int]]]:
-    """Return the row of panels that tell what happened."""
+    """Return the row of panels about the history."""
     return 8, [(_states_over_time(), 8), (_temperatures(), 8), (_busiest_ten(), 8)]
 
 
 def _states_over_time() -> Json:
-    shown = (states.UP, states.WARM, states.HOT, states.OFF, states.DOWN)
+    styles = (states.UP, states.WARM, states.HOT, states.OFF, states.DOWN)
     return time_series(
         "Rasps by state over time",
-        "How many rasps were in each state, with power cuts, boots, installs and orders.",
+        "Number of rasps in each state, with power cuts, boots, installs and orders.",
         FieldConfig("none", decimals=0, min=0),
         [
-            through_time(f"sum({STATE}{{{IN_RACK}}} == bool {each.value})", each.text.capitalize())
-            for each in shown
+            range_query(f"sum({STATE}{{{IN_RACK}}} == bool {style.value})", style.text.capitalize())
+            for style in styles
         ],
-        overrides=[override_color(each.text.capitalize(), each.color) for each in shown],
+        overrides=[override_color(style.text.capitalize(), style.color) for style in styles],
         line_options=LineOptions(stacked=True),
     )
 
 
 def _temperatures() -> Json:
-    curves = {"Hottest": "max", "Half of them are below": "quantile", "Coolest": "min"}
-    colours = (states.ORANGE, states.TEAL, states.BLUE)
+    functions = {"Hottest": "max", "Median": "quantile", "Coolest": "min"}
+    colors = (states.ORANGE, states.TEAL, states.BLUE)
     return time_series(
         "Temperature of the rack",
-        "The hottest, the median and the coolest rasp. Lines mark where WARM and HOT begin.",
+        "Hottest, median and coolest rasp. Lines mark the thresholds for WARM and HOT.",
         FieldConfig("celsius", decimals=0, thresholds=states.temperature_thresholds()),
         [
-            through_time(
+            range_query(
                 f"{function}({'0.5, ' if function == 'quantile' else ''}{_TEMPERATURE})", legend
             )
-            for legend, function in curves.items()
+            for legend, function in functions.items()
         ],
         overrides=[
-            override_color(legend, colour) for legend, colour in zip(curves, colours, strict=True)
+            override_color(legend, color) for legend, color in zip(functions, colors, strict=True)
         ],
         line_options=LineOptions(thresholds=True),
     )
 
 
 def hottest_ten() -> Json:
-    """Return the hottest rasps, a bar each."""
+    """Return the bar gauge of the hottest rasps."""
     return bar_gauge(
-        "The ten hottest",
-        "The rasps with the highest temperatures now.",
+        "Ten hottest rasps",
+        "Rasps with the highest temperatures now.",
         FieldConfig(
             "celsius",
             decimals=0,
@@ -216,8 +223,8 @@ def hottest_ten() -> Json:
 
 def _busiest_ten() -> Json:
     return bar_gauge(
-        "The ten busiest",
-        "The rasps with the most busy cores now: 1 is one core at full load.",
+        "Ten busiest rasps",
+        "Rasps with the most busy cores now. 1 is one core at full load.",
         FieldConfig(
             "none",
             decimals=2,

@@ -1,4 +1,4 @@
-"""*Racks*: which of the racks of a site needs somebody?"""
+"""Dashboard *Racks*, with all racks of a site."""
 
 from grafana import links, states
 from grafana.dashboard import DashboardDefaults, make_dashboard, variables
@@ -6,8 +6,7 @@ from grafana.fields import FieldConfig, override
 from grafana.grid import COLUMNS, layout_rows
 from grafana.json_format import Json
 from grafana.panels import LineOptions, table, time_series
-from grafana.queries import STATE, table_query
-from grafana.queries import range_query as over_time
+from grafana.queries import STATE, range_query, table_query
 
 _TEMPERATURE = "pirack_cpu_temperature_celsius"
 _COLOR_BACKGROUND: Json = {"type": "color-background", "mode": "basic"}
@@ -18,7 +17,7 @@ def racks_dashboard(defaults: DashboardDefaults) -> Json:
     return make_dashboard(
         links.RACKS_UID,
         "Racks",
-        "Which of the racks of a site needs somebody?",
+        "Which racks of a site have issues?",
         panels=layout_rows(
             (9, [(_racks_table(), COLUMNS)]),
             (9, [(_down_rasps(), 12), (_hottest(), 12)]),
@@ -30,13 +29,13 @@ def racks_dashboard(defaults: DashboardDefaults) -> Json:
 
 def _racks_table() -> Json:
     alerts = 'ALERTS{alertstate="firing",severity=~"critical|warning|info"}'
-    weak = 'max by (rack, stack, slot) (pirack_power_condition{since="now"})'
-    counted = {
+    throttled = 'max by (rack, stack, slot) (pirack_power_condition{since="now"})'
+    counts = {
         **{
-            each.text.capitalize(): (f"sum by (rack) ({STATE} == bool {each.value})", each.color)
-            for each in (states.UP, states.WARM, states.HOT, states.DOWN, states.OFF)
+            style.text.capitalize(): (f"sum by (rack) ({STATE} == bool {style.value})", style.color)
+            for style in (states.UP, states.WARM, states.HOT, states.DOWN, states.OFF)
         },
-        "Throttled or under-voltage": (f"sum by (rack) ({weak})", states.HOT.color),
+        "Throttled or under-voltage": (f"sum by (rack) ({throttled})", states.HOT.color),
         "Failing aliases": ("sum by (rack) (pirack_alias_success == bool 0)", states.WARM.color),
         "Firing alerts": (
             f"count by (rack) ({alerts}) or 0 * count by (rack) ({STATE})",
@@ -44,29 +43,32 @@ def _racks_table() -> Json:
         ),
     }
     hottest = f"max by (rack) ({_TEMPERATURE})"
-    queries = [hottest, *(expression for expression, _ in counted.values())]
+    queries = [hottest, *(expression for expression, _ in counts.values())]
     names = [f"Value #{chr(ord('A') + index)}" for index in range(len(queries))]
-    columns = {"rack": "Rack", **dict(zip(names, ["Hottest", *counted], strict=True))}
-    filled: Json = {"custom__cellOptions": _COLOR_BACKGROUND, "custom__align": "center"}
+    columns = {"rack": "Rack", **dict(zip(names, ["Hottest", *counts], strict=True))}
+    background: Json = {"custom__cellOptions": _COLOR_BACKGROUND, "custom__align": "center"}
     return table(
         "Racks",
-        "A rack a row: its hottest rasp, its rasps by state, and what needs care. A click on a name"
-        " opens the rack's dashboard.",
+        "Hottest rasp, rasps by state and issues of each rack. Click a name to open the dashboard"
+        " of the rack.",
         FieldConfig("none", decimals=0),
-        [table_query(each) for each in queries],
+        [table_query(query) for query in queries],
         columns=columns,
         overrides=[
             override("Rack", links=links.rack_links("${__value.raw}")),
             override(
-                "Hottest", unit="celsius", thresholds=states.temperature_thresholds(), **filled
+                "Hottest",
+                unit="celsius",
+                thresholds=states.temperature_thresholds(),
+                **background,
             ),
             *(
                 override(
                     name,
-                    thresholds=states.thresholds((1, colour), base_color="transparent"),
-                    **filled,
+                    thresholds=states.thresholds((1, color), base_color="transparent"),
+                    **background,
                 )
-                for name, (_, colour) in counted.items()
+                for name, (_, color) in counts.items()
             ),
         ],
         join_by="rack",
@@ -76,9 +78,9 @@ def _racks_table() -> Json:
 def _down_rasps() -> Json:
     return time_series(
         "Rasps that are down",
-        "How many rasps of each rack do not answer although their stacks are on.",
+        "Rasps of each rack that do not respond although their stacks are on.",
         FieldConfig("none", decimals=0, min=0, color_mode="palette-classic-by-name"),
-        [over_time(f"sum by (rack) ({STATE} == bool {states.DOWN.value})", "{{rack}}")],
+        [range_query(f"sum by (rack) ({STATE} == bool {states.DOWN.value})", "{{rack}}")],
         line_options=LineOptions(legend_table=True),
     )
 
@@ -86,13 +88,13 @@ def _down_rasps() -> Json:
 def _hottest() -> Json:
     return time_series(
         "Hottest rasp of each rack",
-        "Lines mark where WARM and HOT begin.",
+        "Lines mark the thresholds for WARM and HOT.",
         FieldConfig(
             "celsius",
             decimals=0,
             thresholds=states.temperature_thresholds(),
             color_mode="palette-classic-by-name",
         ),
-        [over_time(f"max by (rack) ({_TEMPERATURE})", "{{rack}}")],
+        [range_query(f"max by (rack) ({_TEMPERATURE})", "{{rack}}")],
         line_options=LineOptions(thresholds=True, legend_table=True),
     )

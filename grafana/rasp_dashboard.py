@@ -1,4 +1,4 @@
-"""*Rasp*: how is this one, and what do its aliases say?"""
+"""Dashboard *Rasp*, with the state and the alias values of a rasp."""
 
 from grafana import annotations, links, states
 from grafana.dashboard import DashboardDefaults, make_dashboard, variables
@@ -6,8 +6,7 @@ from grafana.fields import FieldConfig, override, override_color
 from grafana.grid import COLUMNS, layout_rows
 from grafana.json_format import Json
 from grafana.panels import LineOptions, stat, state_timeline, table, time_series
-from grafana.queries import OF_RASP, RASP_LABELS, STATE, Query, table_query
-from grafana.queries import range_query as over_time
+from grafana.queries import OF_RASP, RASP_LABELS, STATE, Query, range_query, table_query
 
 _INFO_COLOR = states.STACK_STATES[1].color
 
@@ -17,7 +16,7 @@ def rasp_dashboard(defaults: DashboardDefaults) -> Json:
     return make_dashboard(
         links.RASP_UID,
         "Rasp",
-        "How is this Raspberry Pi, and what do its aliases say?",
+        "What are the state and the alias values of this rasp?",
         panels=layout_rows(
             (
                 4,
@@ -44,7 +43,7 @@ def rasp_dashboard(defaults: DashboardDefaults) -> Json:
 def _state() -> Json:
     return stat(
         "State",
-        "As the rule says: DOWN means that its exporter does not answer.",
+        "State by the recording rule. DOWN means that the exporter does not respond.",
         FieldConfig(
             "none", mappings=states.value_mappings(*states.RASP_STATES), no_value="UNKNOWN"
         ),
@@ -53,20 +52,22 @@ def _state() -> Json:
 
 
 def _ping() -> Json:
-    silent = states.ValueStyle(0, "silent", states.DOWN.color)
-    answers = states.ValueStyle(1, "answers", states.UP.color)
+    no_response = states.ValueStyle(0, "no response", states.DOWN.color)
+    responds = states.ValueStyle(1, "responds", states.UP.color)
     return stat(
         "Ping",
-        "Whether it answers a ping. If it does and is DOWN, its exporter is what has died.",
-        FieldConfig("none", mappings=states.value_mappings(silent, answers), no_value="unknown"),
+        "Whether the rasp responds to ping. If it responds but is DOWN, its exporter has failed.",
+        FieldConfig(
+            "none", mappings=states.value_mappings(no_response, responds), no_value="unknown"
+        ),
         [Query(f"max by ({RASP_LABELS}) (probe_success{{{OF_RASP}}})", "{{rasp}}")],
     )
 
 
 def _uptime() -> Json:
     return stat(
-        "Up for",
-        "How long its kernel has been running.",
+        "Uptime",
+        "Time since the kernel started.",
         FieldConfig(
             "dtdhms", thresholds=states.thresholds(base_color=_INFO_COLOR), no_value="unknown"
         ),
@@ -77,7 +78,7 @@ def _uptime() -> Json:
 def _temperature_now() -> Json:
     return stat(
         "Temperature",
-        "Of its system on chip.",
+        "Temperature of the system on chip.",
         FieldConfig(
             "celsius", decimals=1, thresholds=states.temperature_thresholds(), no_value="unknown"
         ),
@@ -90,15 +91,17 @@ def _temperature_now() -> Json:
 
 
 def _power_condition() -> Json:
-    well = states.ValueStyle(0, "all well", states.UP.color)
-    before = states.ValueStyle(1, "not always well", states.WARM.color)
-    now = states.ValueStyle(2, "not well now", states.HOT.color)
+    normal = states.ValueStyle(0, "normal", states.UP.color)
+    since_boot = states.ValueStyle(1, "warning since boot", states.WARM.color)
+    now = states.ValueStyle(2, "warning now", states.HOT.color)
     condition = f"pirack_power_condition{{{OF_RASP},since="
     return stat(
-        "Supply and throttling",
-        "What the firmware says of under-voltage, a capped clock, throttling and the soft"
-        " temperature limit: none, some since the boot, or some now.",
-        FieldConfig("none", mappings=states.value_mappings(well, before, now), no_value="unknown"),
+        "Power supply and throttling",
+        "Whether the firmware reports under-voltage, a capped clock, throttling or the soft"
+        " temperature limit, now or since the last boot.",
+        FieldConfig(
+            "none", mappings=states.value_mappings(normal, since_boot, now), no_value="unknown"
+        ),
         [
             Query(
                 f'max by ({RASP_LABELS}) (2 * {condition}"now"}} or {condition}"boot"}})',
@@ -113,7 +116,7 @@ def _root_file_system() -> Json:
     readonly = states.ValueStyle(1, "READ-ONLY", states.DOWN.color)
     return stat(
         "Root file system",
-        "A root file system that can only be read is the usual end of an SD card.",
+        "A read-only root file system usually indicates a failing SD card.",
         FieldConfig("none", mappings=states.value_mappings(writable, readonly), no_value="unknown"),
         [Query(f"max by ({RASP_LABELS}) (pirack_disk_readonly{{{OF_RASP}}})", "{{rasp}}")],
     )
@@ -122,7 +125,7 @@ def _root_file_system() -> Json:
 def _address() -> Json:
     return stat(
         "Address",
-        "The address at which Prometheus asks it. The MAC is on the rasp's page.",
+        "Address that Prometheus scrapes. The page of the rasp shows the MAC address.",
         FieldConfig(
             "none", thresholds=states.thresholds(base_color=_INFO_COLOR), no_value="unknown"
         ),
@@ -134,10 +137,10 @@ def _address() -> Json:
 def _temperature() -> Json:
     return time_series(
         "Temperature",
-        "Of its system on chip. Lines mark where WARM and HOT begin.",
+        "Temperature of the system on chip. Lines mark the thresholds for WARM and HOT.",
         FieldConfig("celsius", decimals=1, thresholds=states.temperature_thresholds()),
         [
-            over_time(
+            range_query(
                 f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{OF_RASP}}})",
                 "temperature",
             )
@@ -151,11 +154,11 @@ def _cpu() -> Json:
     busy = f"rate(pirack_cpu_busy_seconds_total{{{OF_RASP}}}[$__rate_interval])"
     return time_series(
         "Busy cores and load",
-        "How many cores work, and how many processes run or wait (mean of a minute).",
+        "Busy cores, and running or waiting processes averaged over one minute.",
         FieldConfig("none", decimals=2, min=0),
         [
-            over_time(f"sum by ({RASP_LABELS}) ({busy})", "busy cores"),
-            over_time(f"max by ({RASP_LABELS}) (pirack_cpu_load1{{{OF_RASP}}})", "load"),
+            range_query(f"sum by ({RASP_LABELS}) ({busy})", "busy cores"),
+            range_query(f"max by ({RASP_LABELS}) (pirack_cpu_load1{{{OF_RASP}}})", "load"),
         ],
         overrides=[
             override_color("busy cores", states.BLUE),
@@ -166,10 +169,10 @@ def _cpu() -> Json:
 
 def _cpu_frequency() -> Json:
     return time_series(
-        "Clock",
-        "Of the first core, as the kernel set it; the firmware may slow it down further.",
+        "CPU clock",
+        "Clock of the first core as set by the kernel. The firmware may lower it further.",
         FieldConfig("hertz", decimals=1, min=0),
-        [over_time(f"max by ({RASP_LABELS}) (pirack_cpu_frequency_hertz{{{OF_RASP}}})", "clock")],
+        [range_query(f"max by ({RASP_LABELS}) (pirack_cpu_frequency_hertz{{{OF_RASP}}})", "clock")],
         overrides=[override_color("clock", states.BLUE)],
     )
 
@@ -179,10 +182,10 @@ def _memory() -> Json:
     available = f"max by ({RASP_LABELS}) (pirack_memory_available_bytes{{{OF_RASP}}})"
     return time_series(
         "Memory",
-        "What is in use, of all that the kernel manages.",
+        "Used memory, and total memory managed by the kernel.",
         FieldConfig("bytes", decimals=1, min=0),
-        [over_time(f"{total} - {available}", "in use"), over_time(total, "all")],
-        overrides=[override_color("in use", states.BLUE), override_color("all", states.GREY)],
+        [range_query(f"{total} - {available}", "used"), range_query(total, "total")],
+        overrides=[override_color("used", states.BLUE), override_color("total", states.GREY)],
     )
 
 
@@ -190,11 +193,11 @@ def _disk() -> Json:
     size = f"max by ({RASP_LABELS}) (pirack_disk_size_bytes{{{OF_RASP}}})"
     available = f"max by ({RASP_LABELS}) (pirack_disk_available_bytes{{{OF_RASP}}})"
     return time_series(
-        "Root file system in use",
-        "The part of the root file system that is full.",
+        "Used root file system",
+        "Share of the root file system that is not available.",
         FieldConfig("percentunit", decimals=0, min=0, max=1, thresholds=states.usage_thresholds()),
-        [over_time(f"1 - {available} / {size}", "full")],
-        overrides=[override_color("full", states.BLUE)],
+        [range_query(f"1 - {available} / {size}", "used")],
+        overrides=[override_color("used", states.BLUE)],
         line_options=LineOptions(thresholds=True),
     )
 
@@ -204,30 +207,30 @@ def _power_conditions_over_time() -> Json:
     yes = states.ValueStyle(1, "yes", states.HOT.color)
     conditions = f'pirack_power_condition{{{OF_RASP},since="now"}}'
     return state_timeline(
-        "What the firmware complains of",
-        "When the supply was too weak, and when the firmware slowed the rasp down.",
+        "Firmware warnings",
+        "Times of under-voltage, throttling and other warnings of the firmware.",
         FieldConfig("none", mappings=states.value_mappings(no, yes)),
-        [over_time(f"max by (condition) ({conditions})", "{{condition}}")],
+        [range_query(f"max by (condition) ({conditions})", "{{condition}}")],
         show_values=False,
     )
 
 
 def _aliases_table() -> Json:
-    worked = [
+    results = [
         states.ValueStyle(0, "failed", states.DOWN.color),
-        states.ValueStyle(1, "worked", "text"),
+        states.ValueStyle(1, "ok", "text"),
     ]
-    # An alias's metric is called after it; one that prints labels has a value for each.
-    own = "pirack_(alias_.+|up|exporter_.+|config_.+)"
-    value = f'{{__name__=~"pirack_.+",__name__!~"{own}",job="rasp",{OF_RASP}}}'
-    named = f'label_replace({value}, "alias", "$1", "__name__", "pirack_(.+)")'
+    # The metric has the name of the alias. An alias with labels has several values.
+    exporter_metrics = "pirack_(alias_.+|up|exporter_.+|config_.+)"
+    value = f'{{__name__=~"pirack_.+",__name__!~"{exporter_metrics}",job="rasp",{OF_RASP}}}'
+    by_alias = f'label_replace({value}, "alias", "$1", "__name__", "pirack_(.+)")'
     return table(
         "Aliases",
-        "What each alias said in the newest scrape, whether it worked and how long it took. Of one"
-        " that prints several values the greatest is shown.",
+        "Value, success and duration of each alias in the last scrape. The value of an alias with"
+        " several values is their maximum.",
         FieldConfig("none"),
         [
-            table_query(f"max by (alias) ({named})"),
+            table_query(f"max by (alias) ({by_alias})"),
             table_query(f"max by (alias) (pirack_alias_success{{{OF_RASP}}})"),
             table_query(f"max by (alias) (pirack_alias_duration_seconds{{{OF_RASP}}})"),
         ],
@@ -241,7 +244,7 @@ def _aliases_table() -> Json:
             override("Value", unit="none"),
             override(
                 "Success",
-                mappings=states.value_mappings(*worked),
+                mappings=states.value_mappings(*results),
                 custom__cellOptions={"type": "color-text"},
             ),
             override("Duration", unit="s", decimals=1),

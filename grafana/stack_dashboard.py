@@ -1,4 +1,4 @@
-"""*Stack*: how are the rasps that share a relay, and what happened to them?"""
+"""Dashboard *Stack*, with state and history of the rasps of a stack."""
 
 from grafana import annotations, links, states
 from grafana.dashboard import DashboardDefaults, make_dashboard, variables
@@ -6,11 +6,10 @@ from grafana.fields import FieldConfig, override_matching
 from grafana.grid import COLUMNS, layout_rows
 from grafana.json_format import Json
 from grafana.panels import LineOptions, stat, state_timeline, time_series
-from grafana.queries import IN_STACK, RASP_LABELS, STATE, Query
-from grafana.queries import range_query as over_time
+from grafana.queries import IN_STACK, RASP_LABELS, STATE, Query, range_query
 
 _STATES = f"max by ({RASP_LABELS}) ({STATE}{{{IN_STACK}}})"
-_DEFAULT_PALETTE = "palette-classic-by-name"  # slots beyond those that have a colour of their own
+_DEFAULT_PALETTE = "palette-classic-by-name"  # for slots without their own color
 _TEMPERATURES = f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{IN_STACK}}})"
 
 
@@ -19,7 +18,7 @@ def stack_dashboard(defaults: DashboardDefaults) -> Json:
     return make_dashboard(
         links.STACK_UID,
         "Stack",
-        "How are the rasps that share a relay, and what happened to them?",
+        "What are the states and the history of the rasps of this stack?",
         panels=layout_rows(
             (5, [(_power(), 4), (_reservation(), 4), (_rasps(), 12), (_hottest(), 4)]),
             (7, [(_states_over_time(), COLUMNS)]),
@@ -34,7 +33,7 @@ def stack_dashboard(defaults: DashboardDefaults) -> Json:
 def _power() -> Json:
     return stat(
         "Power",
-        "The power that was commanded: what the relay was told, not what is seen.",
+        "Commanded power of the stack, not the observed power.",
         FieldConfig(
             "none", mappings=states.value_mappings(*states.STACK_STATES), no_value="unknown"
         ),
@@ -46,8 +45,8 @@ def _reservation() -> Json:
     free = states.ValueStyle(0, "free", states.UP.color)
     busy = states.ValueStyle(1, "busy", states.STACK_STATES[1].color)
     return stat(
-        "Orders",
-        "Whether an order or an install holds the stack now: until it ends, no other one can.",
+        "Reservation",
+        "Whether an order or an install has reserved the stack. Other orders are then rejected.",
         FieldConfig("none", mappings=states.value_mappings(free, busy), no_value="unknown"),
         [Query(f"max by (rack, stack) (pirack_stack_busy{{{IN_STACK}}})", "{{stack}}")],
     )
@@ -56,7 +55,7 @@ def _reservation() -> Json:
 def _rasps() -> Json:
     return stat(
         "Rasps",
-        "The state of each rasp. A click leads to its dashboard and to its page.",
+        "State of each rasp. Click a rasp to open its dashboard or its page.",
         FieldConfig(
             "none",
             mappings=states.value_mappings(*states.RASP_STATES),
@@ -71,7 +70,7 @@ def _rasps() -> Json:
 def _hottest() -> Json:
     return stat(
         "Hottest",
-        "The highest temperature of a system on chip in this stack.",
+        "Highest temperature of a system on chip in this stack.",
         FieldConfig(
             "celsius",
             decimals=0,
@@ -87,23 +86,23 @@ def _hottest() -> Json:
 def _states_over_time() -> Json:
     return state_timeline(
         "States over time",
-        "What became of each rasp, and when.",
+        "State of each rasp over time.",
         FieldConfig("none", mappings=states.value_mappings(*states.RASP_STATES)),
-        [over_time(_STATES, "{{rasp}}")],
+        [range_query(_STATES, "{{rasp}}")],
     )
 
 
 def _temperature() -> Json:
     return time_series(
         "Temperature",
-        "Of each system on chip. Lines mark where WARM and HOT begin.",
+        "Temperature of each system on chip. Lines mark the thresholds for WARM and HOT.",
         FieldConfig(
             "celsius",
             decimals=0,
             thresholds=states.temperature_thresholds(),
             color_mode=_DEFAULT_PALETTE,
         ),
-        [over_time(_TEMPERATURES, "{{rasp}}")],
+        [range_query(_TEMPERATURES, "{{rasp}}")],
         overrides=_slot_colors(),
         line_options=LineOptions(thresholds=True),
     )
@@ -113,9 +112,9 @@ def _cpu() -> Json:
     busy = f"rate(pirack_cpu_busy_seconds_total{{{IN_STACK}}}[$__rate_interval])"
     return time_series(
         "Busy cores",
-        "How many cores of each rasp work: 1 is one core at full load.",
+        "Busy cores of each rasp. 1 is one core at full load.",
         FieldConfig("none", decimals=2, min=0, color_mode=_DEFAULT_PALETTE),
-        [over_time(f"sum by ({RASP_LABELS}) ({busy})", "{{rasp}}")],
+        [range_query(f"sum by ({RASP_LABELS}) ({busy})", "{{rasp}}")],
         overrides=_slot_colors(),
     )
 
@@ -124,17 +123,17 @@ def _memory() -> Json:
     available = f"pirack_memory_available_bytes{{{IN_STACK}}}"
     total = f"pirack_memory_total_bytes{{{IN_STACK}}}"
     return time_series(
-        "Memory in use",
-        "The part of each rasp's memory that programs can not get any more without swapping.",
+        "Used memory",
+        "Share of each rasp's memory that is not available to programs without swapping.",
         FieldConfig("percentunit", decimals=0, min=0, max=1, color_mode=_DEFAULT_PALETTE),
-        [over_time(f"1 - {available} / {total}", "{{rasp}}")],
+        [range_query(f"1 - {available} / {total}", "{{rasp}}")],
         overrides=_slot_colors(),
     )
 
 
 def _slot_colors() -> list[Json]:
-    """Return a colour for each slot, the same one in every stack."""
+    """Return the overrides for the colors of slots, which are the same in all stacks."""
     return [
-        override_matching(f"/-{number}$/", color={"mode": "fixed", "fixedColor": colour})
-        for number, colour in enumerate(states.SLOT_COLORS, start=1)
+        override_matching(f"/-{number}$/", color={"mode": "fixed", "fixedColor": color})
+        for number, color in enumerate(states.SLOT_COLORS, start=1)
     ]

@@ -1,7 +1,6 @@
-"""How the states of rasps and stacks are shown: a word and a colour each, never a colour alone.
+"""Texts and colors of the states of rasps and stacks.
 
-People who see no red, no green or no blue tell the colours apart, and on each of them the text in
-its ink can be read.
+The colors can be distinguished without red, green or blue vision, and text on them is readable.
 """
 
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ WHITE, BLACK = "#ffffff", "#111217"
 
 @dataclass(frozen=True, slots=True)
 class ValueStyle:
-    """A value of a series, the word that stands for it, its colour and that of text on it."""
+    """Text and colors of a value of a series."""
 
     value: int
     text: str
@@ -27,16 +26,16 @@ WARM = ValueStyle(2, "WARM", "#f7c325", BLACK)
 HOT = ValueStyle(3, "HOT", "#f4701c", BLACK)
 OFF = ValueStyle(4, "OFF", "#98a1ab", BLACK)
 
-# The values of the rule rack_stack_slot:pirack_rasp_state:max, in prometheus/rules/state.yml.
+# Values of rack_stack_slot:pirack_rasp_state:max, see prometheus/rules/state.yml.
 RASP_STATES = (DOWN, UP, WARM, HOT, OFF)
 STACK_STATES = (ValueStyle(0, "off", "#59616f"), ValueStyle(1, "on", "#2f5d8c"))
 
 UNKNOWN_COLOR = "#2b2f36"
 NEUTRAL_COLOR = "#454b56"
 
-# Of curves, which have no text on them and are seen on light and on dark ground.
+# Colors of lines, for light and dark backgrounds.
 BLUE, TEAL, ORANGE, GREY = "#5794f2", "#2fa58b", "#e8762d", "#8b94a3"
-# Of the slots of a stack, after Okabe and Ito; more slots than these have Grafana's colours.
+# Colors of slots, by Okabe and Ito. Further slots use Grafana's colors.
 SLOT_COLORS = (
     "#56b4e9",
     "#e69f00",
@@ -48,50 +47,52 @@ SLOT_COLORS = (
     "#8b94a3",
 )
 
-# Where the state rule says warm, and hot.
+# The thresholds of the state rule.
 WARM_CELSIUS, HOT_CELSIUS = 60, 75
 
 
 def value_mappings(*styles: ValueStyle) -> list[Json]:
-    """Return the value mapping that puts words and colours in the place of values."""
+    """Return a value mapping from values to texts and colors."""
     options = {
-        str(each.value): {"text": each.text, "color": each.color, "index": index}
-        for index, each in enumerate(styles)
+        str(style.value): {"text": style.text, "color": style.color, "index": index}
+        for index, style in enumerate(styles)
     }
     return [{"type": "value", "options": options}]
 
 
 def text_color_mappings(*styles: ValueStyle) -> list[Json]:
-    """Return the value mapping that gives values the colour of text on their own colour."""
-    return value_mappings(*(ValueStyle(each.value, each.text, each.text_color) for each in styles))
+    """Return a value mapping from values to text colors."""
+    return value_mappings(
+        *(ValueStyle(style.value, style.text, style.text_color) for style in styles)
+    )
 
 
 def severity_mappings() -> list[Json]:
-    """Return the value mapping that gives the severities of alerts their colours."""
-    colours = {"critical": DOWN.color, "warning": HOT.color, "info": STACK_STATES[1].color}
+    """Return a value mapping from severities of alerts to colors."""
+    colors = {"critical": DOWN.color, "warning": HOT.color, "info": STACK_STATES[1].color}
     options = {
-        word: {"text": word, "color": colour, "index": index}
-        for index, (word, colour) in enumerate(colours.items())
+        severity: {"text": severity, "color": color, "index": index}
+        for index, (severity, color) in enumerate(colors.items())
     }
     return [{"type": "value", "options": options}]
 
 
 def thresholds(*above: tuple[float, str], base_color: str = UP.color) -> Json:
-    """Return thresholds: the colour `base_color`, and another one from each value on."""
+    """Return thresholds that start with `base_color` and change color at each value."""
     return {
         "mode": "absolute",
         "steps": [
             {"color": base_color, "value": None},
-            *({"color": colour, "value": value} for value, colour in above),
+            *({"color": color, "value": value} for value, color in above),
         ],
     }
 
 
 def usage_thresholds() -> Json:
-    """Return the thresholds of what must not get full, as a part of 1."""
+    """Return the thresholds of memory and disk usage, from 0 to 1."""
     return thresholds((0.9, WARM.color), (0.95, HOT.color))
 
 
 def temperature_thresholds(*, base_color: str = UP.color) -> Json:
-    """Return the thresholds of temperatures: those of the state rule."""
+    """Return the thresholds of temperatures."""
     return thresholds((WARM_CELSIUS, WARM.color), (HOT_CELSIUS, HOT.color), base_color=base_color)

@@ -1,4 +1,4 @@
-"""A dashboard as Grafana reads it: its panels, what it asks Prometheus, and where it leads."""
+"""Helpers that extract panels, queries and links from a dashboard."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -7,14 +7,14 @@ from typing import Any
 
 Dashboard = Mapping[str, Any]
 
-# What Grafana puts in by itself. The rate interval is four scrapes, as for a dashboard of an hour.
+# Built-in variables. The rate interval is four scrapes, as for a time range of an hour.
 BUILT_IN_VARIABLES = {"__rate_interval": "20s", "__interval": "15s"}
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][\w.]*)\}|\$([A-Za-z_]\w*)")
 
 
 @dataclass(frozen=True)
 class DashboardQuery:
-    """An expression that a dashboard asks, and where in the dashboard it stands."""
+    """An expression of a dashboard and its location in the dashboard."""
 
     location: str
     expression: str
@@ -23,13 +23,13 @@ class DashboardQuery:
 
 
 def substitute(text: str, values: Mapping[str, str]) -> str:
-    """Put in the variables' values; one that is not known is an error."""
-    known = {**BUILT_IN_VARIABLES, **values}
-    return _VARIABLE.sub(lambda match: known[match[1] or match[2]], text)
+    """Replace variables with their values. Raise KeyError for an unknown variable."""
+    variables = {**BUILT_IN_VARIABLES, **values}
+    return _VARIABLE.sub(lambda match: variables[match[1] or match[2]], text)
 
 
 def series_name(query: DashboardQuery, labels: Mapping[str, str]) -> str:
-    """Return the name that a series has by its legend."""
+    """Return the name of a series, from the legend of its query."""
     return re.sub(r"\{\{(\w+)\}\}", lambda match: labels[match[1]], query.legend)
 
 
@@ -38,34 +38,34 @@ def panels(dashboard: Dashboard) -> Iterator[Dashboard]:
 
 
 def assert_fills_the_grid(dashboard: Dashboard) -> None:
-    """No panel lies on another, and between and beside them no place is left."""
-    taken: dict[tuple[int, int], int] = {}
+    """Assert that the panels fill the grid without overlaps and gaps."""
+    covered: dict[tuple[int, int], int] = {}
     for panel in panels(dashboard):
-        at = panel["gridPos"]
-        for x in range(at["x"], at["x"] + at["w"]):
-            for y in range(at["y"], at["y"] + at["h"]):
-                assert taken.setdefault((x, y), panel["id"]) == panel["id"]
-    lowest = max(y for _, y in taken)
-    assert taken.keys() == {(x, y) for x in range(24) for y in range(lowest + 1)}
+        position = panel["gridPos"]
+        for x in range(position["x"], position["x"] + position["w"]):
+            for y in range(position["y"], position["y"] + position["h"]):
+                assert covered.setdefault((x, y), panel["id"]) == panel["id"]
+    last_row = max(y for _, y in covered)
+    assert covered.keys() == {(x, y) for x in range(24) for y in range(last_row + 1)}
 
 
 def panel_queries(dashboard: Dashboard) -> Iterator[DashboardQuery]:
     for panel in panels(dashboard):
         for target in panel["targets"]:
-            where = f"{dashboard['uid']}: {panel['title']}: {target['refId']}"
-            yield DashboardQuery(where, target["expr"], target["legendFormat"], target["range"])
+            location = f"{dashboard['uid']}: {panel['title']}: {target['refId']}"
+            yield DashboardQuery(location, target["expr"], target["legendFormat"], target["range"])
 
 
 def annotation_queries(dashboard: Dashboard) -> Iterator[DashboardQuery]:
     for annotation in dashboard["annotations"]["list"]:
-        where = f"{dashboard['uid']}: annotation {annotation['name']}"
+        location = f"{dashboard['uid']}: annotation {annotation['name']}"
         yield DashboardQuery(
-            where, annotation["target"]["expr"], annotation["titleFormat"], is_range=True
+            location, annotation["target"]["expr"], annotation["titleFormat"], is_range=True
         )
 
 
 def variable_queries(dashboard: Dashboard) -> Iterator[tuple[str, str, str]]:
-    """Give the name of each variable that is asked for, the series that it asks, and the label."""
+    """Yield name, series selector and label of each query variable."""
     for variable in dashboard["templating"]["list"]:
         if variable["type"] == "query":
             match = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["query"]["query"])
@@ -74,13 +74,13 @@ def variable_queries(dashboard: Dashboard) -> Iterator[tuple[str, str, str]]:
 
 
 def canvas_elements(panel: Dashboard) -> list[Dashboard]:
-    """Return what is drawn on a canvas, from the lowest to the uppermost."""
-    found: list[Dashboard] = panel["options"]["root"]["elements"]
-    return found
+    """Return the elements of a canvas, from bottom to top."""
+    elements: list[Dashboard] = panel["options"]["root"]["elements"]
+    return elements
 
 
 def canvas_series(panel: Dashboard) -> set[str]:
-    """Return the names of series that a canvas shows something of."""
+    """Return the names of the series that canvas elements refer to."""
     dimensions = [
         dimension
         for element in canvas_elements(panel)
@@ -94,12 +94,12 @@ def canvas_series(panel: Dashboard) -> set[str]:
 
 
 def urls(node: object) -> Iterator[str]:
-    """Give every URL that a click somewhere in a part of a dashboard leads to."""
+    """Yield every link URL in a part of a dashboard."""
     if isinstance(node, Mapping):
         for name, value in node.items():
             if name == "url":
                 yield value
             yield from urls(value)
     elif isinstance(node, list):
-        for each in node:
-            yield from urls(each)
+        for item in node:
+            yield from urls(item)

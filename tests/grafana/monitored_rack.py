@@ -1,7 +1,7 @@
-"""A room whose rack a real Prometheus and a real blackbox_exporter watch, with much that is wrong.
+"""A virtual rack with many faults, monitored by real Prometheus and blackbox_exporter.
 
-01-1 is dead and 01-2 hot; 02-1 has too weak a supply and 02-2 a root file system that is read-only;
-stack 3 is switched off; one alias fails on every rasp. Alerts come at once.
+01-1 is dead, 01-2 is hot, 02-1 has under-voltage, and the root file system of 02-2 is read-only.
+Stack 3 is switched off, and one alias fails on every rasp. Alerts fire immediately.
 """
 
 import os
@@ -24,13 +24,13 @@ from virtual_rack import control
 from virtual_rack.demo.processes import ManagedProcess, ProcessSpec, stop_all
 from virtual_rack.demo.speed_up import shorten_durations
 
-_FAILING_ALIAS = "\n[broken]\n# A sensor that is not there.\nsensor = exit 1\n"
+_FAILING_ALIAS = "\n[broken]\n# A missing sensor.\nsensor = exit 1\n"
 _FAULTS = {"1/1": "dead", "1/2": "hot", "2/1": "undervoltage", "2/2": "readonly"}
 _SPEED_FACTOR = 100_000
 
 
 class MonitoredRack(RackProcess):
-    """A room with its watchers."""
+    """A rack process with monitoring services."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, contact="normally_closed")
@@ -45,12 +45,12 @@ class MonitoredRack(RackProcess):
         return [
             *super().controller_arguments(port),
             *("--blackbox", f"127.0.0.1:{self.blackbox_port}", "--dhcpd-conf", str(conf)),
-            *("--dhcp-server", "watching", "--dhcp-log", f"file:{log}"),
+            *("--dhcp-server", "auto-reload", "--dhcp-log", f"file:{log}"),
         ]
 
     @property
     def pin_environment(self) -> Mapping[str, str]:
-        """As of any room, and the DHCP server by which an install checks what it writes."""
+        """The base environment with dhcpd, which an install uses to check its configuration."""
         dhcpd = find("dhcpd")
         path = os.pathsep.join((str(dhcpd.path.parent), os.environ["PATH"]))
         return {**super().pin_environment, **dhcpd.extra_environment, "PATH": path}
@@ -63,22 +63,22 @@ class MonitoredRack(RackProcess):
     def send_request(
         self, controller: ControllerProcess, path: str, method: str = "POST", **body: object
     ) -> None:
-        """Demand something of the controller, as a program does."""
+        """Send an API request to the controller with a token."""
         if not self._token:
             database = Database(self.state_folder / "pirack.db")
             self._token = Tokens(database).add("dashboards", Role.OPERATOR)
-        answer = requests.request(
+        response = requests.request(
             method,
             f"{controller.url}/api/v1.0/{path}",
             json=body if method == "POST" else None,
             headers={"Authorization": f"Bearer {self._token}"},
             timeout=10,
         )
-        assert answer.ok, answer.text
+        assert response.ok, response.text
 
     def inject_faults(self) -> None:
-        for places, fault in _FAULTS.items():
-            request = {"do": "fault", "places": [places], "fault": fault}
+        for target, fault in _FAULTS.items():
+            request = {"command": "inject", "targets": [target], "fault": fault}
             assert "error" not in control.send(self.state_folder, request)
 
     def start_monitoring(self) -> None:
@@ -107,13 +107,13 @@ class MonitoredRack(RackProcess):
         program = find(name)
         log = self.folder / f"{name}.log"
         argv = [str(program.path), *arguments]
-        running = ManagedProcess(
+        process = ManagedProcess(
             ProcessSpec(name, argv, log, ready_url, extra_environment=program.environment)
         )
-        self._services.append(running)
+        self._services.append(process)
 
         def is_ready() -> bool:
-            assert running.exit_status is None, running.last_output
+            assert process.exit_status is None, process.last_output
             try:
                 return requests.get(ready_url, timeout=2).ok
             except requests.ConnectionError:
@@ -122,11 +122,11 @@ class MonitoredRack(RackProcess):
         wait_until(is_ready)
 
     def query_prometheus(self, path: str, **parameters: str | float) -> Any:
-        """Return what Prometheus' API says."""
+        """Send a request to Prometheus' API and return the data."""
         url = f"http://127.0.0.1:{self.prometheus_port}/api/v1/{path}"
-        answer: Mapping[str, Any] = requests.get(url, params=parameters, timeout=10).json()
-        assert answer["status"] == "success", answer
-        return answer["data"]
+        response: Mapping[str, Any] = requests.get(url, params=parameters, timeout=10).json()
+        assert response["status"] == "success", response
+        return response["data"]
 
     def close(self) -> None:
         stop_all(self._services)
@@ -135,14 +135,14 @@ class MonitoredRack(RackProcess):
 
 @contextmanager
 def running_monitored_rack(folder: Path) -> Iterator[tuple[MonitoredRack, ControllerProcess]]:
-    """Give a room in which much is wrong, and its controller."""
-    room = MonitoredRack(folder)
+    """Yield a rack with many faults, and its controller."""
+    rack = MonitoredRack(folder)
     try:
-        room.start_rack("--aliases", str(room.write_aliases()))
-        controller = room.start_controller()
-        room.start_monitoring()
-        room.send_request(controller, "stacks/execute", id=3, action="power_off", force=True)
-        room.inject_faults()
-        yield room, controller
+        rack.start_rack("--aliases", str(rack.write_aliases()))
+        controller = rack.start_controller()
+        rack.start_monitoring()
+        rack.send_request(controller, "stacks/execute", id=3, action="power_off", force=True)
+        rack.inject_faults()
+        yield rack, controller
     finally:
-        room.close()
+        rack.close()

@@ -1,4 +1,4 @@
-"""Racks of any geometry that rack.toml allows."""
+"""Hypothesis strategy for racks of any geometry."""
 
 from hypothesis import strategies as st
 
@@ -8,7 +8,7 @@ from tests.helpers.layouts import layout_text
 
 
 def make_rack(*stacks: tuple[int, int, int], name: str = "small") -> Rack:
-    """Return a rack; a stack is its x, its y and its number of slots."""
+    """Return a rack. Each stack is a tuple of x, y and the number of slots."""
     tables = [
         {"pin": pin, "x": x, "y": y, "slots": slots}
         for pin, (x, y, slots) in enumerate(stacks, start=2)

@@ -1,4 +1,4 @@
-"""`python -m grafana`, as `make dashboards` runs it."""
+"""Command line of `python -m grafana`."""
 
 import json
 from pathlib import Path
@@ -22,65 +22,65 @@ def rack(tmp_path: Path) -> Path:
 
 
 def run(rack: Path, *arguments: str) -> int:
-    return main(["--rack", str(rack), "--output", str(rack.parent / "made"), *arguments])
+    return main(["--rack", str(rack), "--output", str(rack.parent / "output"), *arguments])
 
 
-def test_a_rack_of_ones_own_gets_dashboards_of_its_own(
+def test_dashboards_contain_the_rack_and_the_controller_url(
     rack: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(rack, "--controller", "https://attic.example.org/") == 0
-    files = sorted((rack.parent / "made").glob("*.json"))
+    files = sorted((rack.parent / "output").glob("*.json"))
     assert sorted(capsys.readouterr().out.splitlines()) == [str(file) for file in files]
-    made = {file.stem: json.loads(file.read_text()) for file in files}
-    assert made["pirack-rack"]["panels"][0]["title"] == "Rasps by state"
-    for dashboard in made.values():
-        variables = {each["name"]: each for each in dashboard["templating"]["list"]}
+    dashboards = {file.stem: json.loads(file.read_text()) for file in files}
+    assert dashboards["pirack-rack"]["panels"][0]["title"] == "Rasps by state"
+    for dashboard in dashboards.values():
+        variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
         assert variables["controller"]["query"] == "https://attic.example.org"
         if "rack" in variables:
             assert variables["rack"]["current"]["value"] == "attic"
 
 
-def test_the_classic_shape_has_a_panel_a_stack(rack: Path) -> None:
+def test_classic_dashboard_has_one_panel_per_stack(rack: Path) -> None:
     run(rack)
-    dashboard = json.loads((rack.parent / "made" / "pirack-rack-classic.json").read_text())
-    stacks = {each["title"]: each for each in panels(dashboard) if each["title"].isdigit()}
-    assert {name: len(each["targets"]) for name, each in stacks.items()} == {"01": 2, "02": 3}
+    dashboard = json.loads((rack.parent / "output" / "pirack-rack-classic.json").read_text())
+    stacks = {panel["title"]: panel for panel in panels(dashboard) if panel["title"].isdigit()}
+    assert {name: len(panel["targets"]) for name, panel in stacks.items()} == {"01": 2, "02": 3}
     assert stacks["01"]["gridPos"]["y"] < stacks["02"]["gridPos"]["y"]
 
 
-def test_made_twice_they_are_the_same(rack: Path) -> None:
-    def made() -> list[bytes]:
+def test_output_is_deterministic(rack: Path) -> None:
+    def generate() -> list[bytes]:
         run(rack)
-        return [file.read_bytes() for file in sorted((rack.parent / "made").glob("*"))]
+        return [file.read_bytes() for file in sorted((rack.parent / "output").glob("*"))]
 
-    assert made() == made()
+    assert generate() == generate()
 
 
-def test_a_rack_toml_that_is_wrong_is_told_in_one_line(
+def test_invalid_rack_toml_produces_one_error_line(
     rack: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rack.write_text(RACK.replace("pin = 17", "pin = 16"))
     assert run(rack) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "stacks[2].pin: pin 16 is already used by stack 1" in told
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "stacks[2].pin: pin 16 is already used by stack 1" in error
 
 
-def test_a_folder_that_cannot_be_written_is_told_in_one_line(
+def test_unwritable_output_folder_produces_one_error_line(
     rack: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (rack.parent / "made").write_text("a file")
+    (rack.parent / "output").write_text("a file")
     assert run(rack) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "name an --output that can be written" in told
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "choose a writable folder with --output" in error
 
 
 @pytest.mark.parametrize("url", ["master:8080", "ftp://master", "http://", "javascript:alert(1)"])
-def test_what_is_no_url_of_a_controller_is_refused(
+def test_invalid_controller_url_is_rejected(
     rack: Path, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exit_error:
         run(rack, "--controller", url)
-    assert ended.value.code == 2
-    assert "is no URL such as http://master:8080" in capsys.readouterr().err
+    assert exit_error.value.code == 2
+    assert "is not a valid URL: use a URL such as http://master:8080" in capsys.readouterr().err

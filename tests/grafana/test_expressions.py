@@ -1,4 +1,4 @@
-"""Every expression of every dashboard, as promtool reads it."""
+"""Check all expressions of the dashboards with promtool."""
 
 import subprocess
 from itertools import chain
@@ -33,11 +33,11 @@ def check_rules(folder: Path, expressions: list[str]) -> subprocess.CompletedPro
     )
 
 
-def test_promtool_accepts_every_expression_as_a_rule(tmp_path: Path) -> None:
+def test_promtool_accepts_every_expression(tmp_path: Path) -> None:
     expressions = {
-        substitute(asked.expression, VARIABLES)
+        substitute(query.expression, VARIABLES)
         for dashboard in build_dashboards(RACK).values()
-        for asked in chain(panel_queries(dashboard), annotation_queries(dashboard))
+        for query in chain(panel_queries(dashboard), annotation_queries(dashboard))
     }
     assert len(expressions) > 100
     checked = check_rules(tmp_path, sorted(expressions))
@@ -45,5 +45,5 @@ def test_promtool_accepts_every_expression_as_a_rule(tmp_path: Path) -> None:
     assert f"{len(expressions)} rules found" in checked.stdout
 
 
-def test_promtool_refuses_an_expression_that_is_none(tmp_path: Path) -> None:
+def test_promtool_rejects_an_invalid_expression(tmp_path: Path) -> None:
     assert check_rules(tmp_path, ["sum by (rack (up)"]).returncode != 0

@@ -1,4 +1,4 @@
-"""The states' colours and words: for everybody's eyes, and the same as everywhere in PiRack."""
+"""Colors of the states for color-blind people, and texts that match the controller."""
 
 from itertools import combinations
 from pathlib import Path
@@ -17,7 +17,7 @@ STATE_COLORS = {each.text: each.color for each in states.RASP_STATES} | {
 
 Rgb = tuple[float, float, float]
 
-# How people see who lack one of the three kinds of cones: Machado, Oliveira and Fernandes 2009,
+# Color vision without one of the three kinds of cones: Machado, Oliveira and Fernandes 2009,
 # https://doi.org/10.1109/TVCG.2009.113, severity 1, on linear RGB.
 COLOR_VISION = {
     "all three": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
@@ -40,7 +40,7 @@ COLOR_VISION = {
 
 
 def linear_rgb(color: str) -> Rgb:
-    red, green, blue = (int(color[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (int(color[start : start + 2], 16) / 255 for start in (1, 3, 5))
     return _linear_channel(red), _linear_channel(green), _linear_channel(blue)
 
 
@@ -61,13 +61,13 @@ def luminance(rgb: Rgb) -> float:
 
 
 def contrast(one: str, other: str) -> float:
-    """As the Web Content Accessibility Guidelines say; they ask for 4.5."""
+    """Return the contrast ratio of WCAG, which requires at least 4.5."""
     dark, light = sorted((luminance(linear_rgb(one)), luminance(linear_rgb(other))))
     return (light + 0.05) / (dark + 0.05)
 
 
 def color_difference(one: Rgb, other: Rgb) -> float:
-    """CIE 1976: what is below 2.3 nobody sees."""
+    """Return the CIE 1976 color difference. A difference below 2.3 is not visible."""
     return float(sum((a - b) ** 2 for a, b in zip(to_lab(one), to_lab(other), strict=True)) ** 0.5)
 
 
@@ -83,32 +83,32 @@ def _cube(value: float) -> float:
     return float(value ** (1 / 3) if value > 0.008856 else 7.787 * value + 16 / 116)
 
 
-@pytest.mark.parametrize("eyes", COLOR_VISION)
-def test_no_two_states_have_colours_that_look_alike(eyes: str) -> None:
+@pytest.mark.parametrize("vision", COLOR_VISION)
+def test_colors_of_states_can_be_distinguished(vision: str) -> None:
     for one, other in combinations(STATE_COLORS, 2):
-        looks = color_difference(
-            simulate_vision(STATE_COLORS[one], eyes), simulate_vision(STATE_COLORS[other], eyes)
+        difference = color_difference(
+            simulate_vision(STATE_COLORS[one], vision), simulate_vision(STATE_COLORS[other], vision)
         )
-        assert looks > 12, (one, other, looks)
+        assert difference > 12, (one, other, difference)
 
 
-def test_the_text_on_each_colour_can_be_read() -> None:
-    for each in (*states.RASP_STATES, *states.STACK_STATES):
-        assert contrast(each.color, each.text_color) >= 4.5, each.text
+def test_text_on_each_color_is_readable() -> None:
+    for style in (*states.RASP_STATES, *states.STACK_STATES):
+        assert contrast(style.color, style.text_color) >= 4.5, style.text
     assert contrast(states.UNKNOWN_COLOR, states.WHITE) >= 4.5
 
 
-def test_the_values_mean_what_they_mean_to_the_controller() -> None:
-    words = {
-        value: (warmth or state).upper()
-        if warmth is not TemperatureLevel.NORMAL
+def test_values_have_the_same_meaning_as_in_the_controller() -> None:
+    texts = {
+        value: (level or state).upper()
+        if level is not TemperatureLevel.NORMAL
         else RaspStatus.UP.upper()
-        for value, (state, warmth) in _STATE_BY_RULE_VALUE.items()
+        for value, (state, level) in _STATE_BY_RULE_VALUE.items()
     }
-    assert {each.value: each.text for each in states.RASP_STATES} == words
+    assert {style.value: style.text for style in states.RASP_STATES} == texts
 
 
-def test_temperatures_change_colour_where_the_state_rule_says_warm_and_hot() -> None:
+def test_temperature_colors_use_the_thresholds_of_the_state_rule() -> None:
     [group] = yaml.safe_load((RULES / "thresholds.yml").read_text())["groups"]
     rules = {rule["record"]: rule["expr"] for rule in group["rules"]}
     assert rules["pirack:threshold:warm_celsius"] == f"vector({states.WARM_CELSIUS})"

@@ -1,9 +1,7 @@
-"""The dashboards' JSON against Grafana's own types, of three major versions, with TypeScript.
+"""Check the dashboards with TypeScript against Grafana's types of three major versions.
 
-The types are npm's @grafana/schema, pinned and hashed in `schema/package-lock.json`. They say what
-a dashboard, a panel, its options and its fields may have, and which words may stand where. How an
-element of a canvas is clicked, and what a Prometheus is asked, they leave open: that is told in
-`schema/dashboards.ts`.
+The types are from the npm package @grafana/schema, pinned in `schema/package-lock.json`. They do
+not define canvas links and Prometheus queries. `schema/dashboards.ts` adds these.
 """
 
 import hashlib
@@ -28,12 +26,12 @@ from tools.programs import TOOLS_FOLDER
 SCHEMA = Path(__file__).parent / "schema"
 VERSIONS = {"11": "11.6.16", "12": "12.4.11", "13": "13.2.3"}
 PANEL_TYPES = {
-    "bargauge": "BarsPanel",
+    "bargauge": "BarGaugePanel",
     "canvas": "CanvasPanel",
     "stat": "StatPanel",
-    "state-timeline": "TimelinePanel",
+    "state-timeline": "StateTimelinePanel",
     "table": "TablePanel",
-    "timeseries": "CoursePanel",
+    "timeseries": "TimeSeriesPanel",
 }
 NPM_SECONDS = 240
 
@@ -42,25 +40,25 @@ each_version = pytest.mark.parametrize("version", VERSIONS)
 
 @pytest.fixture(scope="module")
 def schemas() -> Path:
-    """Return the folder of the types, fetched once; where they cannot be had, skip the test."""
+    """Download the types once and return their folder. Skip if they are unavailable."""
     npm = shutil.which("npm")
     if npm is None:
-        pytest.skip("npm is not here: install it, as with Debian's package npm")
+        pytest.skip("npm is not installed: install Debian's package npm")
     lock = hashlib.sha256((SCHEMA / "package-lock.json").read_bytes()).hexdigest()
     folder = TOOLS_FOLDER / "npm" / f"grafana-schema-{lock[:16]}"
     with exclusive(TOOLS_FOLDER / "lock"):
         if not folder.is_dir():
             folder.parent.mkdir(exist_ok=True)
             with tempfile.TemporaryDirectory(prefix="unfinished-", dir=TOOLS_FOLDER) as scratch:
-                fetched = Path(scratch, "schema")
-                shutil.copytree(SCHEMA, fetched)
-                install_packages(npm, fetched)
-                fetched.rename(folder)
+                downloaded = Path(scratch, "schema")
+                shutil.copytree(SCHEMA, downloaded)
+                install_packages(npm, downloaded)
+                downloaded.rename(folder)
     return folder
 
 
 def install_packages(npm: str, folder: Path) -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
         cwd=folder,
         stdin=subprocess.DEVNULL,
@@ -70,25 +68,25 @@ def install_packages(npm: str, folder: Path) -> None:
         timeout=NPM_SECONDS,
         check=False,
     )
-    if done.returncode != 0:
-        pytest.skip(f"npm cannot fetch @grafana/schema: {done.stdout.strip()[-300:]}")
+    if result.returncode != 0:
+        pytest.skip(f"npm cannot download @grafana/schema: {result.stdout.strip()[-300:]}")
 
 
 def type_errors(
     schemas: Path, folder: Path, version: str, dashboards: Mapping[str, Dashboard]
 ) -> str:
-    """Return what TypeScript says of dashboards, by the types of one version."""
-    place = folder / version
-    place.mkdir()
+    """Return the output of TypeScript for dashboards with the types of one version."""
+    project = folder / version
+    project.mkdir()
     for name in ("dashboards.ts", "tsconfig.json"):
-        shutil.copy(SCHEMA / name, place)
-    # Resolved as from the version's own folder: what it lacks is in the common one.
+        shutil.copy(SCHEMA / name, project)
+    # Modules are resolved in the folder of the version first, then in the common folder.
     (folder / "node_modules").symlink_to(schemas / "node_modules")
     if (schemas / version / "node_modules").is_dir():
-        (place / "node_modules").symlink_to(schemas / version / "node_modules")
-    (place / "check.ts").write_text(as_typescript(dashboards), encoding="utf-8")
-    done = subprocess.run(
-        ["node", str(schemas / "node_modules" / "typescript" / "lib" / "tsc.js"), "-p", place],
+        (project / "node_modules").symlink_to(schemas / version / "node_modules")
+    (project / "check.ts").write_text(as_typescript(dashboards), encoding="utf-8")
+    result = subprocess.run(
+        ["node", str(schemas / "node_modules" / "typescript" / "lib" / "tsc.js"), "-p", project],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -96,53 +94,52 @@ def type_errors(
         timeout=100,
         check=False,
     )
-    assert done.returncode in {0, 1, 2}, done.stdout
-    return done.stdout
+    assert result.returncode in {0, 1, 2}, result.stdout
+    return result.stdout
 
 
 def as_typescript(dashboards: Mapping[str, Dashboard]) -> str:
-    """Return a program that is right if each dashboard, and each panel, is of its type."""
-    lines = [f"import type {{ Envelope, {', '.join(PANEL_TYPES.values())} }} from './dashboards';"]
+    """Return a program that assigns each dashboard and panel to a typed constant."""
+    names = ", ".join(["DashboardWithoutPanels", *PANEL_TYPES.values()])
+    lines = [f"import type {{ {names} }} from './dashboards';"]
     for dashboard in dashboards.values():
-        envelope = {name: value for name, value in dashboard.items() if name != "panels"}
-        lines.append(f"export const a{len(lines)}: Envelope = {json.dumps(envelope)};")
-        lines += [
-            f"export const a{len(lines) + index}: {PANEL_TYPES[panel['type']]} = {json.dumps(panel)};"
-            for index, panel in enumerate(dashboard["panels"])
-        ]
+        rest = {name: value for name, value in dashboard.items() if name != "panels"}
+        lines.append(f"export const a{len(lines)}: DashboardWithoutPanels = {json.dumps(rest)};")
+        for panel in dashboard["panels"]:
+            panel_type = PANEL_TYPES[panel["type"]]
+            lines.append(f"export const a{len(lines)}: {panel_type} = {json.dumps(panel)};")
     return "\n".join(lines)
 
 
-def test_the_versions_are_those_that_are_fetched() -> None:
-    wanted = {
+def test_downloaded_versions_match_the_package_files() -> None:
+    packages = {
         version: json.loads((SCHEMA / version / "package.json").read_text())["dependencies"]
         for version in VERSIONS
     }
-    assert {version: each["@grafana/schema"] for version, each in wanted.items()} == VERSIONS
+    assert {version: each["@grafana/schema"] for version, each in packages.items()} == VERSIONS
 
 
 @each_version
-def test_grafanas_types_accept_every_dashboard(schemas: Path, tmp_path: Path, version: str) -> None:
-    odd = build_dashboards(make_rack((0, 0, 1), (3, 2, 5)))["pirack-rack"]
-    dashboards = {**build_dashboards(RACK), "odd": odd}
+def test_types_accept_every_dashboard(schemas: Path, tmp_path: Path, version: str) -> None:
+    irregular = build_dashboards(make_rack((0, 0, 1), (3, 2, 5)))["pirack-rack"]
+    dashboards = {**build_dashboards(RACK), "irregular": irregular}
     assert type_errors(schemas, tmp_path, version, dashboards) == ""
 
 
 def invalid_dashboards() -> dict[str, tuple[Dashboard, str]]:
-    """Return dashboards with one mistake each, and the word that TypeScript should complain of."""
-    made: dict[str, Any] = deepcopy(dict(build_dashboards(RACK)))
-    rack, stack = made["pirack-rack"], made["pirack-stack"]
-    rasp, racks, own = made["pirack-rasp"], made["pirack-racks"], made["pirack-self"]
+    """Return dashboards with one error each, and a word of the expected message."""
+    dashboards: dict[str, Any] = deepcopy(dict(build_dashboards(RACK)))
 
-    def panel(dashboard: Any, kind: str) -> Any:
-        return next(each for each in dashboard["panels"] if each["type"] == kind)
+    def panel(uid: str, panel_type: str) -> Any:
+        return next(panel for panel in dashboards[uid]["panels"] if panel["type"] == panel_type)
 
-    panel(rack, "canvas")["options"]["root"]["elements"][0]["constraint"]["vertical"] = "sclae"
-    panel(stack, "state-timeline")["options"]["showValue"] = "sometimes"
-    panel(rasp, "stat")["options"]["colourMode"] = "background"
-    panel(racks, "table")["fieldConfig"]["defaults"]["custom"]["algin"] = "left"
-    own["editble"] = False
-    panel(made["pirack-rack-classic"], "timeseries")["options"]["legend"]["placement"] = "left"
+    elements = panel("pirack-rack", "canvas")["options"]["root"]["elements"]
+    elements[0]["constraint"]["vertical"] = "sclae"
+    panel("pirack-stack", "state-timeline")["options"]["showValue"] = "sometimes"
+    panel("pirack-rasp", "stat")["options"]["colourMode"] = "background"
+    panel("pirack-racks", "table")["fieldConfig"]["defaults"]["custom"]["algin"] = "left"
+    dashboards["pirack-self"]["editble"] = False
+    panel("pirack-rack-classic", "timeseries")["options"]["legend"]["placement"] = "left"
     words = {
         "pirack-rack": "sclae",
         "pirack-stack": "sometimes",
@@ -151,18 +148,18 @@ def invalid_dashboards() -> dict[str, tuple[Dashboard, str]]:
         "pirack-self": "editble",
         "pirack-rack-classic": '"left"',
     }
-    return {uid: (made[uid], word) for uid, word in words.items()}
+    return {uid: (dashboards[uid], word) for uid, word in words.items()}
 
 
 @each_version
-def test_grafanas_types_refuse_what_grafana_does_not_know(
+def test_types_reject_unknown_properties_and_values(
     schemas: Path, tmp_path: Path, version: str
 ) -> None:
-    mistakes = invalid_dashboards()
-    said = type_errors(
-        schemas, tmp_path, version, {uid: each for uid, (each, _) in mistakes.items()}
+    invalid = invalid_dashboards()
+    output = type_errors(
+        schemas, tmp_path, version, {uid: dashboard for uid, (dashboard, _) in invalid.items()}
     )
-    errors = [line for line in said.splitlines() if ": error TS" in line]
-    assert len(errors) == len(mistakes), said
-    for _, word in mistakes.values():
+    errors = [line for line in output.splitlines() if ": error TS" in line]
+    assert len(errors) == len(invalid), output
+    for _, word in invalid.values():
         assert sum(word in error for error in errors) == 1, (word, errors)

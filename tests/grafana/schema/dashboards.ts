@@ -1,14 +1,14 @@
-// The dashboards' JSON as Grafana's own types have it. Grafana is free to leave out what has a default,
-// so options and the fields' own options may be given in part; but none may be given that is not there.
+// Types of the dashboards' JSON, based on Grafana's own types. Options with defaults may be omitted, but unknown
+// options are errors.
 import type * as grafana from '@grafana/schema';
-import type * as bars from '@grafana/schema/dist/esm/raw/composable/bargauge/panelcfg/x/BarGaugePanelCfg_types.gen';
+import type * as barGauge from '@grafana/schema/dist/esm/raw/composable/bargauge/panelcfg/x/BarGaugePanelCfg_types.gen';
 import type * as canvas from '@grafana/schema/dist/esm/raw/composable/canvas/panelcfg/x/CanvasPanelCfg_types.gen';
 import type * as stat from '@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen';
 import type * as table from '@grafana/schema/dist/esm/raw/composable/table/panelcfg/x/TablePanelCfg_types.gen';
-import type * as timeline from '@grafana/schema/dist/esm/raw/composable/statetimeline/panelcfg/x/StateTimelinePanelCfg_types.gen';
-import type * as course from '@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen';
+import type * as stateTimeline from '@grafana/schema/dist/esm/raw/composable/statetimeline/panelcfg/x/StateTimelinePanelCfg_types.gen';
+import type * as timeSeries from '@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen';
 
-// JSON has the values of an enumeration, where TypeScript wants its names.
+// In JSON, enumerations are values. TypeScript expects their names.
 type Json<T> = unknown extends T
   ? T
   : T extends string
@@ -25,9 +25,9 @@ type Json<T> = unknown extends T
           ? { [K in keyof T]: Json<T[K]> }
           : T;
 
-type Part<T> = Partial<Json<T>>;
+type PartialJson<T> = Partial<Json<T>>;
 
-// Links of fields and of a canvas's elements are unknown to the schema; this is what Grafana's editor saves.
+// The schema has no links of fields and canvas elements. Grafana's editor saves them in this form.
 interface DataLink {
   title: string;
   url: string;
@@ -35,7 +35,7 @@ interface DataLink {
   oneClick?: boolean;
 }
 
-// What a Prometheus data source is asked: the schema leaves that to the data source.
+// Queries to a Prometheus data source. The schema does not define them.
 interface Query {
   refId: string;
   datasource: { type: 'prometheus'; uid: string };
@@ -47,30 +47,30 @@ interface Query {
   range: boolean;
 }
 
-type Fields<Custom> = {
-  defaults: Omit<Json<grafana.FieldConfig>, 'custom' | 'links'> & { custom?: Part<Custom>; links?: DataLink[] };
+type FieldConfigOf<Custom> = {
+  defaults: Omit<Json<grafana.FieldConfig>, 'custom' | 'links'> & { custom?: PartialJson<Custom>; links?: DataLink[] };
   overrides: Array<{
     matcher: { id: 'byName' | 'byFrameRefID' | 'byRegexp'; options: string };
     properties: Array<{ id: string; value: unknown }>;
   }>;
 };
 
-type PanelOf<Kind extends string, Options, Custom = {}> = Omit<
+type PanelOf<Type extends string, Options, Custom = {}> = Omit<
   Json<grafana.Panel>,
   'type' | 'options' | 'fieldConfig' | 'targets' | 'links'
 > & {
   id: number;
-  type: Kind;
+  type: Type;
   title: string;
   description: string;
   options: Options;
-  fieldConfig: Fields<Custom>;
+  fieldConfig: FieldConfigOf<Custom>;
   targets: Query[];
   links?: DataLink[];
 };
 
-// The schema leaves an element's configuration open, and knows no links of it.
-type Element = Omit<Json<canvas.CanvasElementOptions>, 'config'> & {
+// The schema does not define the configuration and the links of an element.
+type CanvasElement = Omit<Json<canvas.CanvasElementOptions>, 'config'> & {
   config: {
     align: 'left' | 'center' | 'right';
     valign: 'top' | 'middle' | 'bottom';
@@ -81,22 +81,26 @@ type Element = Omit<Json<canvas.CanvasElementOptions>, 'config'> & {
   links?: DataLink[];
   oneClickMode?: 'off' | 'link' | 'action';
 };
-type Frame = Omit<Json<canvas.CanvasElementOptions>, 'type' | 'config'> & { type: 'frame'; elements: Element[] };
+type Frame = Omit<Json<canvas.CanvasElementOptions>, 'type' | 'config'> & { type: 'frame'; elements: CanvasElement[] };
 
-export type CanvasPanel = PanelOf<'canvas', Omit<Part<canvas.Options>, 'root'> & { root: Frame }>;
-export type StatPanel = PanelOf<'stat', Part<stat.Options>>;
-export type CoursePanel = PanelOf<'timeseries', Part<course.Options>, course.FieldConfig>;
-export type TimelinePanel = PanelOf<'state-timeline', Part<timeline.Options>, timeline.FieldConfig>;
-export type BarsPanel = PanelOf<'bargauge', Part<bars.Options>>;
-export type TablePanel = PanelOf<'table', Part<table.Options>, table.FieldConfig>;
+export type CanvasPanel = PanelOf<'canvas', Omit<PartialJson<canvas.Options>, 'root'> & { root: Frame }>;
+export type StatPanel = PanelOf<'stat', PartialJson<stat.Options>>;
+export type TimeSeriesPanel = PanelOf<'timeseries', PartialJson<timeSeries.Options>, timeSeries.FieldConfig>;
+export type StateTimelinePanel = PanelOf<
+  'state-timeline',
+  PartialJson<stateTimeline.Options>,
+  stateTimeline.FieldConfig
+>;
+export type BarGaugePanel = PanelOf<'bargauge', PartialJson<barGauge.Options>>;
+export type TablePanel = PanelOf<'table', PartialJson<table.Options>, table.FieldConfig>;
 
 type Annotation = Omit<Json<grafana.AnnotationQuery>, 'target'> & {
   target: Pick<Query, 'refId' | 'expr' | 'instant' | 'range'>;
-  // These are the data source's.
+  // Options of the data source.
   expr: string;
   titleFormat: string;
 };
 
-export type Envelope = Omit<Json<grafana.Dashboard>, 'panels' | 'annotations'> & {
+export type DashboardWithoutPanels = Omit<Json<grafana.Dashboard>, 'panels' | 'annotations'> & {
   annotations: { list: Annotation[] };
 };
