@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import IO, Any, get_args
+from typing import get_args
 
 import click
 
@@ -20,31 +20,23 @@ from dhcp_installer.install.journal import InstallKind, InstallRecord, InstallSt
 from dhcp_installer.install.progress import ProgressReport
 from dhcp_installer.install.terminal import PlainProgress, live_progress
 from rack.database import Database
-from rack.errors import PiRackError
 from rack.inventory import Inventory
 from rack.layout import Rack
 from rack.layout_file import load
 from rack.lock import CONTROLLER, DatabaseInUseError, exclusive_access
 from rack.relays import Relays
+from rack.terminal import EXIT_FAILED, Command, CommandError
 
 _EXIT_STATUSES = """\b
 Exit statuses:
   0    every rasp found replies at its address
   1    the install failed or was stopped, or a rasp does not reply
-  2    invalid command line or configuration, nothing was changed
+  2    invalid command line or configuration, or a database error
   130  not confirmed
 """
-_EXIT_NOT_CONFIRMED = 130
 
 
-class _CommandError(click.ClickException):
-    exit_code = 2
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"dhcp_installer: {self.message}", file=file, err=True)
-
-
-@click.command(epilog=_EXIT_STATUSES)
+@click.command(cls=Command, epilog=_EXIT_STATUSES)
 @click.option(
     "--rack",
     "layout_path",
@@ -72,13 +64,13 @@ class _CommandError(click.ClickException):
     show_default=True,
     help="How to find the rasps. Use one-by-one if they do not reply to ping.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask before the power of all stacks is cut.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option(
     "--dry-run",
     is_flag=True,
     help="Only check, and print the changes of dhcpd.conf for the known rasps.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 @click.pass_context
 def main(  # noqa: PLR0913 - one parameter for each option
     context: click.Context,
@@ -98,8 +90,8 @@ def main(  # noqa: PLR0913 - one parameter for each option
 
     For a master without a controller. If a controller runs, use `pirack install`.
     """
+    rack = load(layout_path)
     try:
-        rack = load(layout_path)
         with exclusive_access(database_path, "installer"):
             database = Database(database_path)
             dependencies = InstallDependencies(
@@ -119,27 +111,23 @@ def main(  # noqa: PLR0913 - one parameter for each option
             record = _install(dependencies, strategy, as_json=as_json)
     except DatabaseInUseError as error:
         if error.holder == CONTROLLER:
-            raise _CommandError("the controller is running: use `pirack install`") from error
-        raise _CommandError(str(error)) from error
-    except PiRackError as error:
-        raise _CommandError(str(error)) from error
-    context.exit(0 if record.state is InstallState.DONE and not record.error else 1)
+            raise CommandError("the controller is running: use `pirack install`") from error
+        raise
+    is_ok = record.state is InstallState.DONE and not record.error
+    context.exit(0 if is_ok else EXIT_FAILED)
 
 
 def _confirm(rack: Rack) -> None:
     if not sys.stdin.isatty():
-        raise _CommandError("all stacks would lose power, and no terminal can confirm: add --yes")
-    question = (
-        f"The power of all {len(rack.stacks)} stacks of {rack.name} is cut several times,"
-        " which ends all running programs. Continue?"
-    )
+        raise CommandError("an install cuts the power of all stacks: confirm with --yes")
+    question = f"Cut the power of all {len(rack.stacks)} stacks of {rack.name} several times?"
     try:
         is_confirmed = click.confirm(question, err=True)
     except click.Abort:
         is_confirmed = False
     if not is_confirmed:
-        click.echo("dhcp_installer: nothing was changed", err=True)
-        raise click.exceptions.Exit(_EXIT_NOT_CONFIRMED)
+        click.echo("dhcp_installer: not confirmed, nothing was changed", err=True)
+        raise KeyboardInterrupt
 
 
 def _install(dependencies: InstallDependencies, strategy: str, *, as_json: bool) -> InstallRecord:

@@ -83,6 +83,7 @@ class DiscoveryRunner:
 
     def wait(self, seconds: float, done: Callable[[], bool] = lambda: False) -> None:
         """Process events for this time or until `done`. Raises what `discover` raises."""
+        self._raise_if_stopped()
         deadline = self._events.now() + seconds
         while self._events.now() < deadline and not done():
             self._next_event(deadline)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dhcp_installer.install.progress import ProgressReport, Stage
-from rack.database import Database
+from rack.database import MAX_ROW_ID, Database
 from rack.errors import DatabaseError
 from rack.inventory import Rasp
 
@@ -173,9 +173,7 @@ class Journal:
 
     def list_recent(self, count: int, before: int | None = None) -> list[InstallRecord]:
         """Return recent installs, newest first, optionally only those with an id below `before`."""
-        if before is None:
-            return self._read("", (), count)
-        return self._read("WHERE id < ?", (before,), count)
+        return self._read("WHERE id < ?", (before or MAX_ROW_ID,), count)
 
     def _execute(self, statement: str, values: tuple[Any, ...]) -> int:
         with self._database.connection() as connection:

@@ -35,7 +35,7 @@ def wait_for_new_board(context: InstallContext) -> None:
     context.runner.wait(settings.replace_seconds, new_board_seen)
     if not new_board_seen():
         raise BoardNotFoundError(
-            f"no new board requested an address in {settings.replace_seconds:.0f} s:"
+            f"no new board requested an address within {settings.replace_seconds:.0f} s:"
             " check that it boots and that its network cable is connected"
         )
 

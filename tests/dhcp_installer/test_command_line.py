@@ -79,7 +79,7 @@ def test_install_without_confirmation_cuts_no_power(lab: InstallFixture) -> None
     done = run(lab)
     assert done.returncode == 2
     assert done.stderr == (
-        "dhcp_installer: all stacks would lose power, and no terminal can confirm: add --yes\n"
+        "dhcp_installer: an install cuts the power of all stacks: confirm with --yes\n"
     )
     assert lab.virtual.stack_power() == power_changes
 
@@ -156,8 +156,8 @@ def test_terminal_asks_for_confirmation_and_displays_live_progress(lab: InstallF
                 output += os.read(terminal, 65536)
             return text in output or process.poll() is not None
 
-        wait_until(lambda: output_contains(b"Continue? [y/N]"))
-        assert b"The power of all 2 stacks of lab is cut several times" in output
+        wait_until(lambda: output_contains(b"[y/N]"))
+        assert b"Cut the power of all 2 stacks of lab several times?" in output
         os.write(terminal, b"y\n")
         wait_until(lambda: output_contains(b"\ndone"))
         assert process.wait(TIMEOUT_SECONDS) == 0
