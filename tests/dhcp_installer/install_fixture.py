@@ -1,13 +1,10 @@
 """A loopback rack with fast boots, and the dependencies of an install on it."""
 
-import os
-import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +24,7 @@ from rack.inventory import Inventory, Rasp
 from rack.layout_file import parse
 from rack.relays import Relays
 from tests.helpers.layouts import layout_text
+from tests.helpers.waiting import free_network_prefix
 from virtual_rack import control
 from virtual_rack.faults import Fault
 from virtual_rack.loopback import PING_PORT, LoopbackOptions, loopback_rack
@@ -34,16 +32,6 @@ from virtual_rack.pins import VirtualFactory
 
 ALIASES = load(DEFAULT_PATH)
 TICK_SECONDS = 0.03
-_racks = count()
-
-
-def free_network() -> str:
-    """Return the first two octets of a /16 loopback network without a virtual rack."""
-    while True:
-        network = f"127.{128 + (os.getpid() * 7 + next(_racks)) % 96}"
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind((f"{network}.1.1", PING_PORT))
-            return network
 
 
 class InstallFixture:
@@ -55,7 +43,7 @@ class InstallFixture:
         self.folder = folder
         self.state = folder / "state"
         self.state.mkdir()
-        self.network = free_network()
+        self.network = free_network_prefix()
         self.layout_path = folder / "rack.toml"
         text = layout_text(
             stacks,
