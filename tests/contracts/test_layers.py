@@ -37,6 +37,7 @@ ALLOWED_IMPORTS = {
     },
     "cli": {
         "exporter",  # the format of aliases files, which `pirack deploy` checks
+        "dhcp_installer",  # the names of the strategies
         "rack",
         "click",
         "requests",
