@@ -24,7 +24,7 @@ def test_it_is_the_given_one_on_the_demos_network(tmp_path: Path) -> None:
 def test_whatever_people_have_written_is_kept(tmp_path: Path) -> None:
     given = tmp_path / "given.toml"
     text = Path("rack.toml").read_text(encoding="utf-8")
-    text = text.replace('anonymous = "nobody"', 'anonymous = "viewer"\nhosts = ["a.example"]')
+    text = text.replace('anonymous = "none"', 'anonymous = "viewer"\nhosts = ["a.example"]')
     given.write_text(text + '\n[install]\nmac_prefixes = ["b8:27:eb"]\ncut_seconds = 9\n')
     own = tmp_path / "own.toml"
     write_layout(given, own, "127.42")
