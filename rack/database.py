@@ -10,6 +10,9 @@ from rack import schema
 from rack.errors import DatabaseError
 from rack.lock import locked_folder
 
+MAX_ROW_ID = 2**63 - 1
+"""Largest row id in SQLite."""
+
 _APPLICATION_ID = 0x50695261  # "PiRa", marks a SQLite file as PiRack's
 
 

@@ -1,1 +1,1 @@
-"""Installs, replacements and swaps, as the controller does them: one at a time, and recorded."""
+"""Installs, replacements and swaps, run by the controller."""

@@ -1,9 +1,10 @@
-"""The API's routes for installs, replacements and swaps."""
+"""API routes of installs, replacements and swaps."""
 
 from http import HTTPStatus
 
 from flask import Blueprint, Response, url_for
 
+from controller import API_PREFIX
 from controller.auth.access_control import client_address, current_actor, requires_role
 from controller.auth.roles import Role
 from controller.installation.schemas import (
@@ -15,16 +16,16 @@ from controller.installation.schemas import (
 )
 from controller.installation.service import InstallService, Requester
 from controller.web.api import JSON_TYPE, json_response
-from controller.web.openapi import API_PREFIX, OpenApiDocument
+from controller.web.openapi import OpenApiDocument
 from dhcp_installer.install.journal import InstallRecord
 
-_RASP_PATH_PARAMS = {"number": "The rasp's id."}
+_RASP_PATH_PARAMS = {"number": "Id of the rasp."}
 _STARTED_RESPONSES = {HTTPStatus.ACCEPTED: InstallationResponse}
 _STARTED_OR_DRY_RUN_RESPONSES = {HTTPStatus.OK: InstallationResponse, **_STARTED_RESPONSES}
 
 
 def blueprint(document: OpenApiDocument, installation: InstallService) -> Blueprint:
-    """Return the routes, declared in `document`."""
+    """Return the routes, and declare them in the OpenAPI document."""
     api = Blueprint("installation", __name__, url_prefix=API_PREFIX)
 
     @api.post("/installation")
@@ -32,23 +33,23 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
     @document.write_endpoint(
         "installation", _STARTED_OR_DRY_RUN_RESPONSES, body_model=StartInstallation
     )
-    def start_installation(wanted: StartInstallation) -> Response:
-        """Begin an install: find out which rasp sits where, and write it into dhcpd.conf.
+    def start_installation(body: StartInstallation) -> Response:
+        """Start an install: find the slot of each rasp, and configure the DHCP server.
 
-        It cuts all stacks, several times. A dry run cuts none, and answers 200 with the diff.
+        It switches all stacks off several times. A dry run switches none, and returns 200 with the
+        diff of dhcpd.conf.
         """
-        if wanted.dry_run:
-            diff = installation.preview()
-            answer = InstallationResponse.empty(
-                wanted.strategy, actor=current_actor().name, diff=diff
+        if body.dry_run:
+            response = InstallationResponse.empty(
+                body.strategy, actor=current_actor().name, diff=installation.preview()
             )
-            return _json_response(answer, HTTPStatus.OK)
-        return _accepted_response(installation.start(wanted.strategy, _requester()))
+            return _json_response(response, HTTPStatus.OK)
+        return _accepted_response(installation.start(body.strategy, _requester()))
 
     @api.get("/installation")
     @document.read_endpoint("installation", InstallationResponse)
     def get_installation() -> Response:
-        """Tell how far the running install is, or how the last one ended."""
+        """Return the running install, or the last one."""
         latest = installation.latest()
         return json_response(
             InstallationResponse.of(latest) if latest else InstallationResponse.empty()
@@ -58,9 +59,9 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
     @requires_role(Role.OPERATOR)
     @document.write_endpoint("installation", _STARTED_RESPONSES)
     def stop_installation() -> Response:
-        """Stop the running install safely, or put in order what an interrupted one has left.
+        """Stop the running install, or recover an interrupted one.
 
-        Power is then as it was before, and so is dhcpd.conf where nothing was decided yet.
+        The power of the stacks is restored, and so is dhcpd.conf unless all slots were assigned.
         """
         return _accepted_response(installation.stop(_requester()))
 
@@ -68,34 +69,35 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
     @document.read_endpoint(
         "installation", list[InstallationResponse], query_model=InstallationsQuery
     )
-    def list_installations(wanted: InstallationsQuery) -> Response:
-        """List the newest installs, replacements and swaps, the newest first."""
-        found = installation.list_recent(wanted.limit, wanted.before)
-        return json_response([InstallationResponse.of(each) for each in found])
+    def list_installations(query: InstallationsQuery) -> Response:
+        """List installs, replacements and swaps, newest first."""
+        recent = installation.list_recent(query.limit, query.before)
+        return json_response([InstallationResponse.of(record) for record in recent])
 
     @api.post("/rasps/<int:number>/replace")
     @requires_role(Role.OPERATOR)
     @document.write_endpoint(
         "rasps", _STARTED_RESPONSES, body_model=ReplaceRasp, path_params=_RASP_PATH_PARAMS
     )
-    def replace_rasp(wanted: ReplaceRasp, number: int) -> Response:
-        """Wait for a new board in a rasp's slot: it gets the old one's name and address.
+    def replace_rasp(body: ReplaceRasp, number: int) -> Response:
+        """Wait for a new board in the slot of a rasp, and assign it the name and the address.
 
-        Its stack is cut, so that it is certain where the new board is.
+        Its stack is switched off to verify that the new board is in it.
         """
-        return _accepted_response(
-            installation.replace(installation.rack.slot(number), wanted.strategy, _requester())
-        )
+        slot = installation.rack.slot(number)
+        return _accepted_response(installation.replace(slot, body.strategy, _requester()))
 
     @api.post("/rasps/swap")
     @requires_role(Role.OPERATOR)
     @document.write_endpoint("rasps", {HTTPStatus.OK: InstallationResponse}, body_model=SwapRasps)
-    def swap_rasps(wanted: SwapRasps) -> Response:
-        """Exchange two rasps of a stack: nothing but people can tell which slot is whose."""
-        one, other = (installation.rack.slot(number) for number in wanted.ids)
-        return _json_response(
-            InstallationResponse.of(installation.swap(one, other, _requester())), HTTPStatus.OK
-        )
+    def swap_rasps(body: SwapRasps) -> Response:
+        """Exchange two rasps of a stack.
+
+        PiRack cannot detect the slot of a rasp within its stack.
+        """
+        one, other = (installation.rack.slot(number) for number in body.ids)
+        record = installation.swap(one, other, _requester())
+        return _json_response(InstallationResponse.of(record), HTTPStatus.OK)
 
     return api
 

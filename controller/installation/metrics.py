@@ -1,4 +1,4 @@
-"""What the controller says of installs on its /metrics."""
+"""Metrics of the last install."""
 
 from collections.abc import Callable
 
@@ -10,39 +10,39 @@ from rack.errors import DatabaseError
 
 
 def register_metrics(registry: CollectorRegistry, installation: InstallService) -> None:
-    """Add how the running install is, or how the last one ended."""
+    """Register gauges of the running install, or the last one."""
 
-    def of_latest(value: Callable[[InstallRecord], float]) -> Callable[[], float]:
+    def read_latest(value: Callable[[InstallRecord], float]) -> Callable[[], float]:
         def read() -> float:
             try:
                 latest = installation.latest()
             except DatabaseError:
-                return float("nan")  # nobody knows
+                return float("nan")
             return value(latest) if latest else 0.0
 
         return read
 
-    for name, what, value in (
+    for name, help_text, value in (
         (
             "pirack_install_running",
-            "Whether an install, a replacement or a swap runs.",
+            "Whether an install, a replacement or a swap is running.",
             lambda _: installation.is_running,
         ),
         (
             "pirack_install_unfinished",
-            "Whether the last install neither finished nor was stopped cleanly.",
-            lambda entry: entry.is_unfinished,
+            "Whether the last install failed or was interrupted.",
+            lambda record: record.is_unfinished,
         ),
         (
             "pirack_install_stacks_done",
-            "Stacks that the last install has looked at.",
-            lambda entry: entry.report.stacks_done,
+            "Number of stacks that the last install has checked.",
+            lambda record: record.report.stacks_done,
         ),
         (
             "pirack_install_rasps_found",
-            "Rasps that the last install has found.",
-            lambda entry: entry.report.rasps_found,
+            "Number of rasps that the last install has found.",
+            lambda record: record.report.rasps_found,
         ),
     ):
-        gauge = Gauge(name, what, registry=registry)
-        gauge.set_function(of_latest(value))
+        gauge = Gauge(name, help_text, registry=registry)
+        gauge.set_function(read_latest(value))

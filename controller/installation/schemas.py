@@ -1,15 +1,20 @@
-"""What the API takes and tells of installs."""
+"""API models of installs."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field
 
 from controller.web.models import ApiModel, example_config, omittable
+from dhcp_installer import DEFAULT_STRATEGY, StrategyName
 from dhcp_installer.install.journal import InstallKind, InstallRecord, InstallState
 from dhcp_installer.install.progress import Stage
+from rack.database import MAX_ROW_ID
 
-Strategy = Literal["cut", "one-by-one"]
 _Id = Annotated[int, Field(ge=1, le=1_000_000)]
+_Strategy = Annotated[
+    StrategyName,
+    Field(description="Discovery strategy. Use `one-by-one` if the rasps do not reply to ping."),
+]
 
 
 class _RequestModel(ApiModel):
@@ -17,57 +22,56 @@ class _RequestModel(ApiModel):
 
 
 class StartInstallation(_RequestModel):
-    """An install."""
+    """Request for an install."""
 
-    model_config = example_config(strategy="cut")
+    model_config = example_config(strategy=DEFAULT_STRATEGY)
 
-    strategy: Strategy = Field(
-        default="cut", description="`one-by-one` where the rasps answer no ping"
-    )
+    strategy: _Strategy = DEFAULT_STRATEGY
     dry_run: bool = Field(
         default=False,
-        description="only check, and tell what becomes of dhcpd.conf with the rasps known now",
+        description="Check only, and return the diff of dhcpd.conf for the current inventory.",
     )
 
 
 class ReplaceRasp(_RequestModel):
-    """A new board in a known slot."""
+    """Request to replace the board in a slot."""
 
-    model_config = example_config(strategy="cut")
+    model_config = example_config(strategy=DEFAULT_STRATEGY)
 
-    strategy: Strategy = Field(
-        default="cut", description="`one-by-one` where the rasps answer no ping"
-    )
+    strategy: _Strategy = DEFAULT_STRATEGY
 
 
 class SwapRasps(_RequestModel):
-    """Two rasps of a stack, by their ids."""
+    """Request to swap two rasps of a stack."""
 
     model_config = example_config(ids=[9, 10])
 
     ids: Annotated[list[_Id], Field(min_length=2, max_length=2)] = Field(
-        description="the two that are to change their slots; one slot may be empty"
+        description="Ids of the two slots. One slot may be empty."
     )
 
 
 class InstallationsQuery(ApiModel):
-    """Which installs to list."""
+    """Filters of `GET installations`."""
 
-    limit: int = Field(default=20, ge=1, le=200, description="How many, at most.")
+    limit: int = Field(default=20, ge=1, le=200, description="Maximum number of installs.")
     before: int | None = omittable(
-        ge=1, le=2**62, description="An install's id: older ones alone.", examples=[12]
+        ge=1,
+        le=MAX_ROW_ID,
+        description="Install id. Only older installs are listed.",
+        examples=[12],
     )
 
 
 class InstallStepResponse(ApiModel):
-    """What was done, and when."""
+    """Completed step of an install."""
 
-    time: float = Field(description="since the epoch")
+    time: float = Field(description="Seconds since the epoch.")
     text: str
 
 
 class InstallationResponse(ApiModel):
-    """An install, a replacement or a swap, as far as it is."""
+    """Install, replacement or swap."""
 
     model_config = example_config(
         id=3,
@@ -75,9 +79,9 @@ class InstallationResponse(ApiModel):
         state="running",
         strategy="cut",
         dry_run=False,
-        who="alice",
+        actor="alice",
         stage="discover",
-        steps=[{"at": 1767225600.0, "text": "12 stacks are cut, to see who comes back with which"}],
+        steps=[{"time": 1767225600.0, "text": "power-cycling 12 stacks to find their rasps"}],
         stacks_total=12,
         stacks_done=1,
         rasps_total=48,
@@ -85,49 +89,51 @@ class InstallationResponse(ApiModel):
         seconds_left=33.0,
         found={"1": ["b8:27:eb:00:00:01"]},
         missing={"1": 3},
-        strangers=["3c:52:82:00:00:01"],
+        other_vendor_macs=["3c:52:82:00:00:01"],
         unplaced=[],
         conflicts={},
         diff="",
-        trouble="",
-        began=1767225590.0,
-        ended=None,
+        error="",
+        started_at=1767225590.0,
+        finished_at=None,
     )
 
     id: int | None
     kind: InstallKind
     state: InstallState | Literal["none"] = Field(
-        description="`interrupted`: the controller ended before it did; `none`: never was one"
+        description="`interrupted`: the controller stopped first. `none`: there was no install."
     )
     strategy: str
     dry_run: bool
     actor: str
     stage: Stage | None
-    steps: list[InstallStepResponse] = Field(description="what was done, in order")
+    steps: list[InstallStepResponse] = Field(description="Completed steps, oldest first.")
     stacks_total: int
     stacks_done: int
     rasps_total: int
     rasps_found: int = Field(
-        description="seen until now; in the stage `verify`, those that answer at their addresses"
+        description="Number of rasps found or, in the stage `verify`, reached at their addresses."
     )
-    seconds_left: float | None = Field(description="at most, where all goes well")
-    found: dict[str, list[str]] = Field(description="MACs by the number of their stack")
-    missing: dict[str, int] = Field(description="by stack: for how many slots nobody was found")
-    other_vendor_macs: list[str] = Field(description="MACs that are no Raspberry Pi's")
-    unplaced: list[str] = Field(description="MACs that were seen, and are in no stack")
-    conflicts: dict[str, list[int]] = Field(description="by MAC: the stacks it seems to be in")
-    diff: str = Field(description="of dhcpd.conf")
-    error: str = Field(description="why it failed, or who does not answer at the end")
-    started_at: float | None = Field(description="since the epoch")
+    seconds_left: float | None = Field(description="Estimated time until the stage ends.")
+    found: dict[str, list[str]] = Field(description="MAC addresses by stack number.")
+    missing: dict[str, int] = Field(description="Number of rasps not found, by stack number.")
+    other_vendor_macs: list[str] = Field(description="MAC addresses of other vendors.")
+    unplaced: list[str] = Field(description="MAC addresses that are active but in no stack.")
+    conflicts: dict[str, list[int]] = Field(description="Candidate stacks by MAC address.")
+    diff: str = Field(description="Changes of dhcpd.conf, as a unified diff.")
+    error: str = Field(
+        description="Reason of a failure, or the rasps that do not reply at their addresses."
+    )
+    started_at: float | None = Field(description="Seconds since the epoch.")
     finished_at: float | None = Field(
-        description="null while it runs, and while what an interrupted one has left is there"
+        description="Null while it runs, and until an interrupted install is recovered."
     )
 
     @classmethod
     def of(cls, record: InstallRecord) -> Self:
-        """Return what the API says of an install."""
+        """Return the response for an install."""
         report = record.report.to_json()
-        told = {name: report[name] for name in cls.model_fields if name in report}
+        progress = {name: report[name] for name in cls.model_fields if name in report}
         return cls(
             id=record.id,
             kind=record.kind,
@@ -139,12 +145,12 @@ class InstallationResponse(ApiModel):
             error=record.error,
             started_at=record.started_at,
             finished_at=record.finished_at,
-            **told,
+            **progress,
         )
 
     @classmethod
     def empty(cls, strategy: str = "", *, actor: str = "", diff: str | None = None) -> Self:
-        """Return what the API says where there never was one; with a diff, of a dry run."""
+        """Return the response for no install or, with a diff, for a dry run."""
         return cls(
             id=None,
             kind=InstallKind.INSTALL,

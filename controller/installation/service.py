@@ -1,6 +1,7 @@
-"""The controller's installs: begun, watched, stopped, one at a time, in a thread of their own.
+"""Installs of the controller, one at a time, each in its own thread.
 
-What an install does to a rack is `dhcp_installer`'s to say; here is who may, when, and who knows.
+`dhcp_installer` performs the installs. This module starts and stops them, reserves the stacks, and
+records the results in the audit log.
 """
 
 import logging
@@ -12,40 +13,39 @@ from functools import partial
 from controller.audit import Audit, AuditEvent
 from controller.errors import InstallRunningError, NoInstallRunningError
 from controller.reservations import Claim, Reservations
-from dhcp_installer.errors import InstallError
 from dhcp_installer.install import assignment, installer
 from dhcp_installer.install.context import InstallDependencies
 from dhcp_installer.install.installer import InstallRequest
 from dhcp_installer.install.journal import InstallKind, InstallRecord, InstallState
 from dhcp_installer.install.progress import ProgressReport
-from rack.errors import DatabaseError, RackError
+from rack.errors import DatabaseError, PiRackError
 from rack.layout import Rack, Slot
 
-_STOP_SECONDS = 25.0  # systemd gives the controller 30
+_STOP_SECONDS = 25.0  # systemd kills the controller after 30
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who asks for something, and the address that it comes from."""
+    """Actor of a request, and the address of its client."""
 
     actor: str
     client_address: str = ""
 
 
 class InstallService:
-    """Installs a rack. Safe to be called from several threads.
+    """Starts and stops installs. Thread-safe.
 
-    Making it marks as interrupted what an earlier controller left unfinished: nothing moves by it.
+    The constructor marks installs of an earlier controller as interrupted. No relay is switched.
 
     Args:
-        dependencies: the rack and its surroundings.
-        reservations: who has which stack; an install has all of them.
-        audit: keeps who asked for what.
+        dependencies: Components that an install reads and changes.
+        reservations: Reservations of stacks, shared with orders.
+        audit: Audit log.
 
     Raises:
-        DatabaseError: the journal cannot be used.
+        DatabaseError: If the journal cannot be used.
     """
 
     def __init__(
@@ -59,111 +59,110 @@ class InstallService:
         self._thread: threading.Thread | None = None
         self._running_id: int | None = None
         self._progress: ProgressReport | None = None
-        for entry in dependencies.journal.mark_interrupted():
-            title = f"{entry.kind} {entry.id}"
-            _log.warning("%s was interrupted; the relays are as it left them", title)
+        for record in dependencies.journal.mark_interrupted():
+            title = _title(record)
+            _log.warning("%s was interrupted, the relays are unchanged", title)
             self._record_audit_event(
-                Requester(entry.actor), str(entry.kind), title, "unknown", "interrupted"
+                Requester(record.actor), str(record.kind), title, "unknown", "interrupted"
             )
 
     @property
     def rack(self) -> Rack:
-        """The layout of the rack that it installs."""
+        """Layout of the rack."""
         return self._dependencies.rack
 
     @property
     def is_running(self) -> bool:
-        """Whether an install, a replacement or a swap runs."""
+        """Whether an install, a replacement or a swap is running."""
         return self._running_id is not None
 
     def preview(self) -> str:
-        """Return the diff of dhcpd.conf that the rasps known now give; nothing is changed.
+        """Return the diff of dhcpd.conf for the current inventory.
 
         Raises:
-            InstallError, RackError: an install would be refused.
+            PiRackError: If an install would fail at its start.
         """
         return installer.preview(self._dependencies)
 
     def start(self, strategy: str, requester: Requester) -> InstallRecord:
-        """Begin an install.
+        """Start an install.
 
         Raises:
-            InstallRuns: another one runs.
-            StackBusy: an order has one of the stacks.
-            DatabaseError: the journal cannot be written.
+            InstallRunningError: If another install is running.
+            StackBusyError: If a stack is reserved by an order.
+            DatabaseError: If the journal cannot be written.
         """
-        task = InstallRequest(InstallKind.INSTALL, requester.actor, strategy)
-        entry, _ = self._start_claimed(task, requester, self._all_stacks, "all stacks")
-        return entry
+        request = InstallRequest(InstallKind.INSTALL, requester.actor, strategy)
+        record, _ = self._start_claimed(request, requester, self._all_stacks, "all stacks")
+        return record
 
     def replace(self, slot: Slot, strategy: str, requester: Requester) -> InstallRecord:
-        """Begin to wait for the new board of a slot. Raises what `start` raises."""
-        task = InstallRequest(InstallKind.REPLACE, requester.actor, strategy, slot_to_replace=slot)
-        entry, _ = self._start_claimed(task, requester, [slot.stack], slot.name)
-        return entry
+        """Start to wait for a new board in a slot. Raises the errors of `start`."""
+        request = InstallRequest(
+            InstallKind.REPLACE, requester.actor, strategy, slot_to_replace=slot
+        )
+        record, _ = self._start_claimed(request, requester, [slot.stack], slot.name)
+        return record
 
     def swap(self, one: Slot, other: Slot, requester: Requester) -> InstallRecord:
-        """Exchange the rasps of two slots of a stack, and return how it ended.
+        """Exchange the rasps of two slots of a stack, and return the final record.
 
         Raises:
-            AssignmentError: the slots are not in one stack, or both are empty.
-            InstallRuns, StackBusy, DatabaseError: as `start` does.
+            AssignmentError: If the slots are in different stacks, or both are empty.
+            InstallRunningError, StackBusyError, DatabaseError: As `start`.
         """
-        rasps = self._dependencies.inventory.rasps().values()
-        places = [(slot.stack, slot.number) for slot in (one, other)]
-        assignment.swap(self._dependencies.rack, rasps, *places)  # refuses what cannot be
-        task = InstallRequest(InstallKind.SWAP, requester.actor, "", slots_to_swap=(one, other))
-        entry, thread = self._start_claimed(
-            task, requester, [one.stack], f"{one.name} {other.name}"
+        assignment.swap(self._dependencies.inventory.rasps().values(), one, other)  # validates
+        request = InstallRequest(InstallKind.SWAP, requester.actor, "", slots_to_swap=(one, other))
+        record, thread = self._start_claimed(
+            request, requester, [one.stack], f"{one.name} {other.name}"
         )
         thread.join()
-        return self._dependencies.journal.get(entry.id)
+        return self._dependencies.journal.get(record.id)
 
     def stop(self, requester: Requester) -> InstallRecord:
-        """Have the running one stopped, or what an interrupted one has left put in order.
+        """Request the running install to stop, or start to recover an interrupted one.
 
         Raises:
-            NothingToStop: there is neither.
-            StackBusy, DatabaseError: as `start` does.
+            NoInstallRunningError: If there is neither.
+            StackBusyError, DatabaseError: As `start`.
         """
         with self._lock:
-            entry = self.latest()
-            if entry is not None and entry.id == self._running_id:
+            record = self.latest()
+            if record is not None and record.id == self._running_id:
                 self._stop_requested.set()
-                self._dependencies.journal.set_state(entry.id, InstallState.STOPPING)
-                self._record_audit_event(
-                    requester, "stop", f"{entry.kind} {entry.id}", "ok", "it is being stopped"
-                )
-                return self._with_live_progress(entry)
-            unsettled = self._dependencies.journal.list_interrupted()
-            if not unsettled:
-                raise NoInstallRunningError(
-                    "no install runs, and none that was interrupted left traces"
-                )
-            entry = unsettled[0]
-            claim = self._reservations.claim(self._all_stacks, f"stopping {entry.kind} {entry.id}")
-            self._start_thread(entry.id, claim, partial(self._recover, entry, requester))
+                self._dependencies.journal.set_state(record.id, InstallState.STOPPING)
+                self._record_audit_event(requester, "stop", _title(record), "ok", "stop requested")
+                return self._with_live_progress(record)
+            interrupted = self._dependencies.journal.list_interrupted()
+            if not interrupted:
+                raise NoInstallRunningError("no install is running or interrupted")
+            record = interrupted[0]
+            claim = self._reservations.claim(self._all_stacks, f"stopping {_title(record)}")
+            self._start_thread(record.id, claim, partial(self._recover, record, requester))
             self._stop_requested.set()
-            return self._with_live_progress(entry)
+            return self._with_live_progress(record)
 
     def latest(self) -> InstallRecord | None:
-        """Return the running one, or the last one; None where there never was any.
+        """Return the running install or the last one, None if there is none.
 
         Raises:
-            DatabaseError: the journal cannot be read.
+            DatabaseError: If the journal cannot be read.
         """
-        newest = self._dependencies.journal.list_recent(1)
-        return self._with_live_progress(newest[0]) if newest else None
+        return next(iter(self.list_recent(1)), None)
 
     def list_recent(self, limit: int, before: int | None = None) -> Sequence[InstallRecord]:
-        """Return the newest ones, the newest first; raises what `latest` raises."""
+        """Return recent installs, newest first.
+
+        Raises:
+            DatabaseError: If the journal cannot be read.
+        """
         return [
-            self._with_live_progress(each)
-            for each in self._dependencies.journal.list_recent(limit, before)
+            self._with_live_progress(record)
+            for record in self._dependencies.journal.list_recent(limit, before)
         ]
 
     def close(self) -> None:
-        """Stop what runs, and wait for it: power and configuration are then as they were."""
+        """Stop the running install, and wait until its changes are undone."""
         self._stop_requested.set()
         if self._thread is not None:
             self._thread.join(_STOP_SECONDS)
@@ -175,89 +174,82 @@ class InstallService:
     def _start_claimed(
         self, request: InstallRequest, requester: Requester, stacks: Sequence[int], targets: str
     ) -> tuple[InstallRecord, threading.Thread]:
+        """Reserve stacks, and run the install in a thread."""
         with self._lock:
             if self._running_id is not None:
                 raise InstallRunningError(
-                    f"install {self._running_id} runs: wait until it is over, or stop it first"
+                    f"install {self._running_id} is running: wait until it finishes, or stop it"
                 )
-            if (
-                self._dependencies.journal.list_interrupted()
-            ):  # it may have to give power back anywhere
-                stacks = self._all_stacks
+            if self._dependencies.journal.list_interrupted():
+                stacks = self._all_stacks  # recovery may switch any of them
             claim = self._reservations.claim(stacks, f"{request.kind} of {request.actor}")
             try:
-                number = installer.create(self._dependencies, request)
-                entry = self._dependencies.journal.get(number)
+                install_id = installer.create(self._dependencies, request)
+                record = self._dependencies.journal.get(install_id)
             except DatabaseError:
                 claim.release()
                 raise
-            work = partial(self._run_install, request, number, requester, targets)
-            thread = self._start_thread(number, claim, work)
-            return self._with_live_progress(entry), thread
+            work = partial(self._run_install, request, install_id, requester, targets)
+            thread = self._start_thread(install_id, claim, work)
+            return self._with_live_progress(record), thread
 
     def _start_thread(
-        self, number: int, claim: Claim, work: Callable[[], None]
+        self, install_id: int, claim: Claim, work: Callable[[], None]
     ) -> threading.Thread:
         def run() -> None:
             try:
                 work()
-            except Exception:  # noqa: BLE001 - whatever it was: another one may begin
-                _log.exception("install %d failed", number)
+            except Exception:  # noqa: BLE001 - the next install must be able to start
+                _log.exception("install %d failed", install_id)
             finally:
                 claim.release()
                 self._running_id = None
 
         self._progress = None
         self._stop_requested.clear()
-        self._running_id = number
-        self._thread = threading.Thread(target=run, name=f"install {number}")
+        self._running_id = install_id
+        self._thread = threading.Thread(target=run, name=f"install {install_id}")
         self._thread.start()
         return self._thread
 
     def _run_install(
-        self, request: InstallRequest, number: int, requester: Requester, targets: str
+        self, request: InstallRequest, install_id: int, requester: Requester, targets: str
     ) -> None:
         try:
-            entry = installer.run(
-                self._dependencies, request, number, self._on_progress, self._stop_requested
+            record = installer.run(
+                self._dependencies, request, install_id, self._on_progress, self._stop_requested
             )
         except DatabaseError as error:
-            _log.error("install %d ended, and nobody could write down how: %s", number, error)
+            _log.error(
+                "install %d finished, but its result could not be saved: %s", install_id, error
+            )
             return
-        result = "ok" if entry.state is InstallState.DONE and not entry.error else "failed"
-        detail = f"{request.kind} {number}, {entry.state}{entry.error and ': ' + entry.error}"
+        result = "ok" if record.state is InstallState.DONE and not record.error else "failed"
+        detail = f"{_title(record)}, {record.state}{record.error and ': ' + record.error}"
         self._record_audit_event(
             requester, f"{request.kind} {request.strategy}".rstrip(), targets, result, detail
         )
 
     def _recover(self, record: InstallRecord, requester: Requester) -> None:
+        result, detail = "ok", "recovered"
         try:
             installer.recover(self._dependencies, record.id, self._on_progress)
-        except (InstallError, RackError) as error:
-            self._record_audit_event(
-                requester, "stop", f"{record.kind} {record.id}", "failed", str(error)
-            )
-        else:
-            self._record_audit_event(
-                requester, "stop", f"{record.kind} {record.id}", "ok", "it was interrupted"
-            )
+        except PiRackError as error:
+            result, detail = "failed", str(error)
+        self._record_audit_event(requester, "stop", _title(record), result, detail)
 
     def _on_progress(self, report: ProgressReport) -> None:
         self._progress = report
 
     def _with_live_progress(self, record: InstallRecord) -> InstallRecord:
-        """Return an install as it is now: what moves from one step to the next is not kept."""
-        if (
-            record.id == self._running_id
-        ):  # also where it has ended, and its claim is not yet released
+        """Return a record with its current state. The journal does not contain every report."""
+        if record.id == self._running_id:  # also for a finished one that still has its claim
             state = InstallState.STOPPING if self._stop_requested.is_set() else InstallState.RUNNING
             return replace(
                 record, state=state, finished_at=None, report=self._progress or record.report
             )
-        if record.state in {
-            InstallState.RUNNING,
-            InstallState.STOPPING,
-        }:  # it could not write down its end
+        if record.state in {InstallState.RUNNING, InstallState.STOPPING}:
+            # It finished, but could not save its result.
             return replace(record, state=InstallState.INTERRUPTED)
         return record
 
@@ -271,4 +263,8 @@ class InstallService:
                 )
             )
         except DatabaseError as error:
-            _log.error("the audit cannot be kept: %s", error)
+            _log.error("the audit log cannot be written: %s", error)
+
+
+def _title(record: InstallRecord) -> str:
+    return f"{record.kind} {record.id}"

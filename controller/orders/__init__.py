@@ -1,6 +1,5 @@
-"""Orders: one action on its way on given targets, from who gives it to what came of it.
+"""Orders: submitted actions and their results.
 
-`order` has the nouns, `actions` what can be ordered, `site` the rasps and relays; `rasps` and
-`power` do what is ordered, `orders` takes orders and sees to them, `book` keeps them, `api` is the
-way in for programs.
+`actions` lists the actions, `plan` resolves a request, `service` runs it through `rasp_actions` or
+`power_actions`, `store` saves the result, and `api` contains the endpoints.
 """

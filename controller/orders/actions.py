@@ -1,4 +1,4 @@
-"""What can be done to a rasp, a stack or the rack: the actions, and who they are for."""
+"""Actions that can be ordered for rasps, stacks and the rack."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -6,31 +6,34 @@ from dataclasses import dataclass
 from controller.errors import InvalidActionError
 from controller.orders.model import OrderRequest
 from exporter.aliases import Alias, Aliases, shutdown_keyword
-from rack.layout import Rack, Slot
 
 PING, READ = "ping", "read"
 POWER_ON, POWER_OFF, POWER_CYCLE = "power_on", "power_off", "power_cycle"
 
 SHUTDOWN = "shutdown"
-"""The action of `[actions]` that a stack's rasps are sent before its power is cut."""
+"""Action of `[actions]` that shuts a rasp down before its stack is switched off."""
 
 _BUILTIN = {
-    PING: "See now whether it answers.",
-    READ: "Read one of its aliases now.",
-    POWER_ON: "Give it power, and see its rasps come up.",
-    POWER_OFF: "Shut its rasps down, see them gone, and cut its power.",
-    POWER_CYCLE: "The same, and then give it power again.",
+    PING: "Ping the rasps.",
+    READ: "Read one alias from the exporters.",
+    POWER_ON: "Switch the stacks on and wait until their rasps have booted.",
+    POWER_OFF: "Shut the rasps down, verify that they are down, and switch the stacks off.",
+    POWER_CYCLE: "Switch the stacks off as with `power_off`, then on again.",
 }
 _POWER_ACTIONS = frozenset({POWER_ON, POWER_OFF, POWER_CYCLE})
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something that can be done.
+    """An action that can be ordered.
 
-    `is_synchronous`: its order is over when it is answered. `is_disruptive`: rasps go down by it.
-    `restarts`: and come up again by themselves. `command` is the alias of `[actions]` that it
-    runs on a rasp, None where it is not one.
+    Args:
+        name: Name of the action.
+        help: One sentence for users.
+        is_synchronous: Whether its order finishes before the response is sent.
+        is_disruptive: Whether it takes rasps down.
+        restarts: Whether the rasps boot again without help.
+        command: Alias of `[actions]` that runs on a rasp, None for built-in actions.
     """
 
     name: str
@@ -42,12 +45,12 @@ class Action:
 
     @property
     def is_power(self) -> bool:
-        """Whether it is about the power of whole stacks."""
+        """Whether it switches the power of whole stacks."""
         return self.name in _POWER_ACTIONS
 
 
 class Actions:
-    """The actions of a rack whose rasps have these aliases."""
+    """The actions of a rack with these aliases."""
 
     def __init__(self, aliases: Aliases) -> None:
         self._aliases: Mapping[str, Alias] = {alias.label: alias for alias in aliases.metrics}
@@ -66,67 +69,53 @@ class Actions:
 
     @property
     def for_rasps(self) -> Collection[Action]:
-        """What can be done to rasps."""
+        """Actions for rasps."""
         return self._for_rasps.values()
 
     @property
     def for_stacks(self) -> Collection[Action]:
-        """What can be done to stacks, or to the rack: all that can be to their rasps, and power."""
+        """Actions for stacks and the rack: those for rasps, and power."""
         return self._for_stacks.values()
 
     @property
     def aliases(self) -> Collection[Alias]:
-        """What can be read."""
+        """Aliases that `read` accepts."""
         return self._aliases.values()
 
     def resolve(self, request: OrderRequest) -> Action:
-        """Return the action that somebody wants.
+        """Return the action of a request.
 
         Raises:
-            UnknownAction: there is none of that name for such targets, or `alias` or `force` do not
-                go with it.
+            InvalidActionError: If the action is unknown for these targets, or does not accept
+                `alias` or `force`.
         """
-        known = self._for_rasps if request.scope == "rasps" else self._for_stacks
-        action = known.get(request.action)
+        actions = self._for_rasps if request.scope == "rasps" else self._for_stacks
+        action = actions.get(request.action)
         if action is None:
             raise InvalidActionError(
                 "action",
-                f"no action {request.action!r} for {request.scope}; there are: {', '.join(known)}",
+                f"unknown action {request.action!r} for {request.scope}:"
+                f" use one of {', '.join(actions)}",
             )
-        if (request.alias is not None) != (action.name == READ):
-            raise InvalidActionError(
-                "alias",
-                f"name the alias to {READ}" if action.name == READ else f"goes with {READ} alone",
-            )
+        if action.name == READ and request.alias is None:
+            raise InvalidActionError("alias", f"{READ} requires an alias")
+        if action.name != READ and request.alias is not None:
+            raise InvalidActionError("alias", f"only {READ} accepts an alias")
         if request.alias is not None and request.alias not in self._aliases:
             raise InvalidActionError(
-                "alias", f"no alias {request.alias!r}; there are: {', '.join(self._aliases)}"
+                "alias", f"unknown alias {request.alias!r}: use one of {', '.join(self._aliases)}"
             )
         if request.force and action.name not in {POWER_OFF, POWER_CYCLE}:
-            raise InvalidActionError("force", f"goes with {POWER_OFF} and {POWER_CYCLE} alone")
+            raise InvalidActionError("force", f"only {POWER_OFF} and {POWER_CYCLE} accept force")
         return action
 
 
-def slots_for_request(rack: Rack, request: OrderRequest) -> tuple[Slot, ...]:
-    """Return the slots that somebody means, each once, in order of their ids.
-
-    Raises:
-        UnknownPlace: there is no such rasp or stack.
-    """
-    if request.scope == "rack":
-        return rack.slots
-    if request.scope == "rasps":
-        return tuple(rack.slot(number) for number in sorted(set(request.ids)))
-    stacks = [rack.stack(number) for number in sorted(set(request.ids))]
-    return tuple(slot for stack in stacks for slot in stack.slots)
-
-
 def _action_from_alias(alias: Alias) -> Action:
-    end = shutdown_keyword(alias.command)
+    keyword = shutdown_keyword(alias.command)
     return Action(
         alias.name,
         alias.help,
-        is_disruptive=end is not None,
-        restarts=end == "reboot",
+        is_disruptive=keyword is not None,
+        restarts=keyword == "reboot",
         command=alias,
     )

@@ -1,9 +1,10 @@
-"""The API's routes for orders."""
+"""API routes of orders."""
 
 from http import HTTPStatus
 
 from flask import Blueprint, Response, url_for
 
+from controller import API_PREFIX
 from controller.auth.access_control import (
     AccessControl,
     client_address,
@@ -28,65 +29,68 @@ from controller.orders.service import OrderService
 from controller.orders.store import OrderFilter
 from controller.web.api import JSON_TYPE, json_response
 from controller.web.models import ApiModel
-from controller.web.openapi import API_PREFIX, OpenApiDocument
+from controller.web.openapi import OpenApiDocument
 
 _SUBMIT_RESPONSES = {HTTPStatus.OK: SubmitResponse, HTTPStatus.ACCEPTED: OrderResponse}
-_ORDER_PATH_PARAMS = {"number": "The order's id."}
+_ORDER_PATH_PARAMS = {"number": "Id of the order."}
 
 
 def blueprint(document: OpenApiDocument, orders: OrderService, access: AccessControl) -> Blueprint:
-    """Return the routes, declared in `document`."""
+    """Return the routes, and declare them in the OpenAPI document."""
     api = Blueprint("orders", __name__, url_prefix=API_PREFIX)
 
     @api.get("/rasps/options")
     @document.read_endpoint("rasps", list[ActionResponse])
     def list_rasp_options() -> Response:
-        """List what can be done to rasps."""
-        return json_response([_action_response(orders, each) for each in orders.actions.for_rasps])
+        """List the actions for rasps."""
+        return json_response(
+            [_action_response(orders, action) for action in orders.actions.for_rasps]
+        )
 
     @api.get("/stacks/options")
     @document.read_endpoint("stacks", list[ActionResponse])
     def list_stack_options() -> Response:
-        """List what can be done to stacks, and to the rack."""
-        return json_response([_action_response(orders, each) for each in orders.actions.for_stacks])
+        """List the actions for stacks and for the rack."""
+        return json_response(
+            [_action_response(orders, action) for action in orders.actions.for_stacks]
+        )
 
     @api.post("/rasps/execute")
     @requires_role(Role.OPERATOR)
     @document.write_endpoint("rasps", _SUBMIT_RESPONSES, body_model=ExecuteOnRasps)
-    def execute_on_rasps(order: ExecuteOnRasps) -> Response:
-        """Order an action on rasps.
+    def execute_on_rasps(body: ExecuteOnRasps) -> Response:
+        """Submit an order for rasps.
 
-        A quick one (`ping`, `read`) answers 200 with each result, any other 202.
+        Synchronous actions (`ping`, `read`) return 200 with all results, other actions 202.
         """
-        return _execute(orders, order.request, dry_run=order.dry_run)
+        return _execute(orders, body.request, dry_run=body.dry_run)
 
     @api.post("/stacks/execute")
     @requires_role(Role.OPERATOR)
     @document.write_endpoint("stacks", _SUBMIT_RESPONSES, body_model=ExecuteOnStacks)
-    def execute_on_stacks(order: ExecuteOnStacks) -> Response:
-        """Order an action on stacks: their power, or an action on all of their rasps."""
-        return _execute(orders, order.request, dry_run=order.dry_run)
+    def execute_on_stacks(body: ExecuteOnStacks) -> Response:
+        """Submit an order for stacks: switch their power, or run an action on all their rasps."""
+        return _execute(orders, body.request, dry_run=body.dry_run)
 
     @api.post("/rack/execute")
     @requires_role(Role.OPERATOR)
     @document.write_endpoint("rack", _SUBMIT_RESPONSES, body_model=ExecuteOnRack)
-    def execute_on_rack(order: ExecuteOnRack) -> Response:
-        """Order an action on the whole rack."""
-        return _execute(orders, order.request, dry_run=order.dry_run)
+    def execute_on_rack(body: ExecuteOnRack) -> Response:
+        """Submit an order for the whole rack."""
+        return _execute(orders, body.request, dry_run=body.dry_run)
 
     @api.get("/orders")
     @document.read_endpoint("orders", list[OrderResponse], query_model=OrdersQuery)
-    def list_orders(wanted: OrdersQuery) -> Response:
-        """List the newest orders, the newest first."""
-        search = OrderFilter(wanted.before, wanted.state, wanted.action, wanted.target, wanted.q)
-        return json_response(
-            [OrderResponse.of(each) for each in orders.list_recent(wanted.limit, search)]
-        )
+    def list_orders(query: OrdersQuery) -> Response:
+        """List orders, newest first."""
+        order_filter = OrderFilter(query.before, query.state, query.action, query.target, query.q)
+        recent = orders.list_recent(query.limit, order_filter)
+        return json_response([OrderResponse.of(order) for order in recent])
 
     @api.get("/orders/<int:number>")
     @document.read_endpoint("orders", OrderResponse, path_params=_ORDER_PATH_PARAMS)
     def get_order(number: int) -> Response:
-        """Tell how far an order is, and what came of it."""
+        """Return the progress and the results of an order."""
         return json_response(OrderResponse.of(orders.get(number)))
 
     @api.delete("/orders/<int:number>")
@@ -95,7 +99,7 @@ def blueprint(document: OpenApiDocument, orders: OrderService, access: AccessCon
         "orders", {HTTPStatus.ACCEPTED: OrderResponse}, path_params=_ORDER_PATH_PARAMS
     )
     def cancel_order(number: int) -> Response:
-        """Cancel an order: nothing more of it is begun, and what was begun goes to its end."""
+        """Cancel an order. No new steps are started, and running steps are completed."""
         order = orders.cancel(number)
         access.record("cancel", order.title, "ok")
         return _accepted_response(OrderResponse.of(order))
@@ -104,16 +108,16 @@ def blueprint(document: OpenApiDocument, orders: OrderService, access: AccessCon
 
 
 def _action_response(orders: OrderService, action: Action) -> ActionResponse:
-    return ActionResponse.of(action, [AliasResponse.of(each) for each in orders.actions.aliases])
+    return ActionResponse.of(action, [AliasResponse.of(alias) for alias in orders.actions.aliases])
 
 
 def _execute(orders: OrderService, request: OrderRequest, *, dry_run: bool) -> Response:
+    plan = orders.plan(request)
     if dry_run:
-        return _json_response(
-            PreviewResponse.of(request.action, orders.preview(request)), HTTPStatus.OK
-        )
-    order = orders.submit(request, current_actor().name, client_address())
-    if orders.actions.resolve(request).is_synchronous and order.state.is_over:
+        body = PreviewResponse.of(request.action, orders.preview(plan))
+        return _json_response(body, HTTPStatus.OK)
+    order = orders.submit_plan(plan, current_actor().name, client_address())
+    if plan.action.is_synchronous and order.state.is_over:
         return _json_response(OrderResponse.of(order), HTTPStatus.OK)
     return _accepted_response(OrderResponse.of(order))
 

@@ -1,4 +1,4 @@
-"""Asking now whether a rasp is there: one probe of blackbox_exporter's, as Prometheus asks for it.
+"""Ping rasps with blackbox_exporter.
 
 Source: https://github.com/prometheus/blackbox_exporter, `/probe`.
 """
@@ -7,31 +7,23 @@ from ipaddress import IPv4Address
 
 import requests
 
+from controller.prometheus_targets import probe_parameters
+from rack.errors import PiRackError
+
 _TIMEOUT_SECONDS = 2.0
-_TIMEOUT_MARGIN = 0.5  # by so much less than it is told blackbox_exporter waits itself
+_TIMEOUT_MARGIN = 0.5  # blackbox_exporter subtracts it from the timeout in the header
 
 
-class BlackboxUnavailableError(Exception):
-    """Nobody can tell whether a rasp is there; the text says why."""
-
-
-def probe_parameters(method: str, address: IPv4Address) -> tuple[str, str]:
-    """Return the module and the target of a probe of `address`.
-
-    Args:
-        method: `icmp`, or `tcp:PORT` on a rack whose rasps share the master's kernel.
-        address: a rasp's.
-    """
-    module, _, port = method.partition(":")
-    return module, f"{address}:{port}" if port else str(address)
+class BlackboxUnavailableError(PiRackError):
+    """blackbox_exporter is unavailable, so it is unknown whether a rasp is reachable."""
 
 
 class BlackboxClient:
-    """Asks a blackbox_exporter. Safe to be used by several threads.
+    """Client of a blackbox_exporter. Thread-safe.
 
     Args:
-        blackbox: where it is, `ADDRESS:PORT`.
-        method: how it is to ask; see `probe_parameters`.
+        blackbox: Its address, `ADDRESS:PORT`.
+        method: Probe method, see `probe_parameters`.
     """
 
     def __init__(self, blackbox: str, method: str) -> None:
@@ -39,10 +31,10 @@ class BlackboxClient:
         self._method = method
 
     def probe(self, address: IPv4Address) -> bool:
-        """Tell whether a rasp answers; within two seconds.
+        """Return whether a rasp replies within two seconds.
 
         Raises:
-            PingUnavailable: blackbox_exporter does not say.
+            BlackboxUnavailableError: If blackbox_exporter does not return a result.
         """
         module, target = probe_parameters(self._method, address)
         try:
@@ -55,9 +47,9 @@ class BlackboxClient:
             response.raise_for_status()
         except requests.RequestException as error:
             raise BlackboxUnavailableError(
-                f"blackbox_exporter at {self._url} does not say whether it answers"
+                f"blackbox_exporter at {self._url} is unavailable"
             ) from error
         for line in response.text.splitlines():
             if line.startswith("probe_success "):
                 return line == "probe_success 1"
-        raise BlackboxUnavailableError(f"what answers at {self._url} is no blackbox_exporter")
+        raise BlackboxUnavailableError(f"the server at {self._url} is not a blackbox_exporter")

@@ -1,4 +1,4 @@
-"""The site: rasps and relays as orders reach them, on the orders' own asyncio loop."""
+"""Access of orders to the rasps and relays."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -12,8 +12,8 @@ from rack.inventory import Rasp
 from rack.layout import Rack, Slot, Stack
 from rack.relays import Relays
 
-PROBE_UNAVAILABLE = "blackbox_exporter cannot be asked"
-"""Why nobody can tell whether a rasp answers: see `OrderContext.is_reachable`."""
+PROBE_UNAVAILABLE = "blackbox_exporter is unavailable"
+"""Detail of a result if `OrderContext.is_reachable` returns None."""
 
 _MAX_THREADS = 64
 
@@ -21,7 +21,7 @@ _Result = TypeVar("_Result")
 
 
 class BootLimiter:
-    """Keeps the rasps that boot at once below a number, over all orders."""
+    """Limit on the number of rasps that boot at the same time, shared by all orders."""
 
     def __init__(self, max_booting: int) -> None:
         self._max_booting = max_booting
@@ -29,7 +29,10 @@ class BootLimiter:
         self._changed = asyncio.Condition()
 
     async def acquire(self, count: int) -> None:
-        """Wait until `count` rasps more may boot; more than the number boot alone."""
+        """Wait until `count` more rasps may boot.
+
+        If `count` exceeds the limit, wait until no other rasp boots.
+        """
         async with self._changed:
             await self._changed.wait_for(
                 lambda: self._booting == 0 or self._booting + count <= self._max_booting
@@ -37,23 +40,23 @@ class BootLimiter:
             self._booting += count
 
     async def release(self, count: int = 1) -> None:
-        """Tell that rasps have booted, or have had their time."""
+        """Release rasps that have booted, failed or timed out."""
         async with self._changed:
             self._booting -= count
             self._changed.notify_all()
 
 
 class OrderContext:
-    """What an order has to do with.
+    """The rack, its relays and the clients that orders use. One instance serves all orders.
 
     Args:
-        rack: the layout.
-        rasps: returns those of the inventory, by (stack, slot).
-        relays: one a stack.
-        blackbox: asks whether a rasp answers.
-        exporter_client: asks for readings.
-        ssh: runs actions on rasps.
-        poll_seconds: how long to wait between two looks at a rasp.
+        rack: Layout and time limits.
+        rasps: Returns the installed rasps by (stack, slot).
+        relays: Relays of the stacks.
+        blackbox: Client that pings rasps.
+        exporter_client: Client that reads aliases of rasps.
+        ssh: Connections that run actions on rasps.
+        poll_seconds: Interval between two checks of a rasp.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class OrderContext:
         self._threads = ThreadPoolExecutor(_MAX_THREADS, "orders")
 
     def installed_rasps(self, stack: Stack) -> list[tuple[Slot, Rasp]]:
-        """Return the slots of a stack in which a rasp is known, each with its rasp."""
+        """Return the occupied slots of a stack with their rasps."""
         rasps = self.rasps()
         return [
             (slot, rasp)
@@ -87,17 +90,17 @@ class OrderContext:
         ]
 
     async def is_reachable(self, rasp: Rasp) -> bool | None:
-        """Tell whether a rasp answers now; None where nobody can tell."""
+        """Ping a rasp. Return None if blackbox_exporter is unavailable."""
         try:
             return await self.run_in_thread(self.blackbox.probe, rasp.address)
         except BlackboxUnavailableError:
             return None
 
     async def run_in_thread(self, function: Callable[..., _Result], *arguments: object) -> _Result:
-        """Do what blocks in a thread, so that the loop goes on."""
+        """Run a blocking function in a thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, function, *arguments)
 
     def close(self) -> None:
-        """Wait for what is in threads: each has a time-out of its own."""
+        """Wait for running functions, each of which has its own timeout."""
         self._threads.shutdown(cancel_futures=True)

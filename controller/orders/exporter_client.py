@@ -1,4 +1,4 @@
-"""Reading an alias of a rasp now, from its exporter."""
+"""Read aliases from the exporters of rasps."""
 
 import time
 from collections.abc import Iterator
@@ -10,41 +10,40 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from controller.orders.model import Reading
 from exporter.aliases import METRIC_PREFIX
+from rack.errors import PiRackError
 
-_TIMEOUT_SECONDS = 6.0  # an alias has 5 of them, unless its file says otherwise
+_TIMEOUT_SECONDS = 6.0  # default timeout of an alias, 5 s, and a margin
 _CONNECT_SECONDS = 2.0
 _MAX_RESPONSE_BYTES = 4 * 2**20
 _CHUNK_BYTES = 2**16
 _BOOT_ALIAS = "boot_time_seconds"
+_NOT_AN_EXPORTER = "the server on the exporter's port is not a PiRack exporter"
 
 
-class AliasReadError(Exception):
-    """An alias was not read; the text says why."""
+class AliasReadError(PiRackError):
+    """An alias could not be read."""
 
 
 class ExporterClient:
-    """Asks the rasps' exporters. Safe to be used by several threads.
-
-    `port` is the one that they listen on.
-    """
+    """Client of the exporters, which listen on `port` of each rasp. Thread-safe."""
 
     def __init__(self, port: int) -> None:
         self._port = port
 
     def read(self, address: IPv4Address, alias: str) -> tuple[Reading, ...]:
-        """Return an alias's samples, read now: all aliases are, and this one's are returned.
+        """Scrape an exporter and return the samples of one alias.
 
         Args:
-            address: the rasp's.
-            alias: its label, such as `cpu_temperature_celsius`.
+            address: Address of the rasp.
+            alias: Label of the alias, for example `cpu_temperature_celsius`.
 
         Raises:
-            NotRead: the exporter does not answer, has no such alias, or could not read it.
+            AliasReadError: If the exporter does not respond, or has no samples of the alias.
         """
         return parse_alias(self._scrape(address), alias)
 
     def boot_time(self, address: IPv4Address) -> float | None:
-        """Return when a rasp was booted, in seconds since the epoch; None if it does not say."""
+        """Return the boot time of a rasp in seconds since the epoch, None if unknown."""
         try:
             return self.read(address, _BOOT_ALIAS)[0].value
         except AliasReadError:
@@ -62,42 +61,43 @@ class ExporterClient:
                 response.raise_for_status()
                 return b"".join(_limited(response, deadline)).decode("utf-8", "replace")
         except requests.ConnectionError as error:
-            raise AliasReadError("its exporter cannot be reached") from error
+            raise AliasReadError("the exporter is unreachable") from error
         except requests.Timeout as error:
             raise AliasReadError(
-                f"its exporter gave no answer in {_TIMEOUT_SECONDS:.0f} s"
+                f"the exporter did not respond within {_TIMEOUT_SECONDS:.0f} s"
             ) from error
         except requests.RequestException as error:
-            raise AliasReadError("what answers in its exporter's place is none") from error
+            raise AliasReadError(_NOT_AN_EXPORTER) from error
 
 
 def parse_alias(text: str, alias: str) -> tuple[Reading, ...]:
-    """Return an alias's samples in what an exporter said.
+    """Return the samples of an alias in the response of an exporter.
 
     Raises:
-        NotRead: it has no such alias, could not read it, or the text is no exporter's.
+        AliasReadError: If there are none, or the text is not in the exposition format.
     """
     name = METRIC_PREFIX + alias
     try:
         families: list[Metric] = list(text_string_to_metric_families(text))
     except ValueError as error:
-        raise AliasReadError("what answers in its exporter's place is none") from error
+        raise AliasReadError(_NOT_AN_EXPORTER) from error
     samples = [sample for family in families for sample in family.samples]
-    found = tuple(
+    readings = tuple(
         Reading(dict(sample.labels), sample.value) for sample in samples if sample.name == name
     )
-    if found:
-        return found
+    if readings:
+        return readings
     for sample in samples:
         if sample.name == f"{METRIC_PREFIX}alias_success" and sample.labels.get("alias") == alias:
-            raise AliasReadError("its exporter could not read it: see that one's log")
-    raise AliasReadError("its aliases file has no such alias")
+            raise AliasReadError("the exporter could not read the alias: see its log on the rasp")
+    raise AliasReadError("the aliases file of the rasp does not contain the alias")
 
 
 def _limited(response: requests.Response, deadline: float) -> Iterator[bytes]:
+    """Yield the body. Raise `Timeout` if it is too long or too slow."""
     length = 0
-    for piece in response.iter_content(_CHUNK_BYTES):
-        length += len(piece)
+    for chunk in response.iter_content(_CHUNK_BYTES):
+        length += len(chunk)
         if length > _MAX_RESPONSE_BYTES or time.monotonic() > deadline:
             raise requests.Timeout
-        yield piece
+        yield chunk

@@ -1,4 +1,4 @@
-"""What the controller's /metrics tell of orders."""
+"""Metrics of orders."""
 
 from collections.abc import Iterable
 
@@ -10,34 +10,39 @@ _DURATION_BUCKETS = (0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600)
 
 
 class OrderMetrics:
-    """Counts orders; `actions` are the names that there are."""
+    """Number and duration of orders.
+
+    Args:
+        registry: Registry of the controller.
+        actions: Names of all actions, each of which is exported from the start.
+    """
 
     def __init__(self, registry: CollectorRegistry, actions: Iterable[str]) -> None:
         self._finished = Counter(
             "pirack_orders",
-            "Orders that are over, by action and result (ok, failed, unknown).",
+            "Finished orders, by action and result (ok, failed, unknown).",
             ["action", "result"],
             registry=registry,
         )
         self._seconds = Histogram(
             "pirack_order_duration_seconds",
-            "How long orders took.",
+            "Duration of orders.",
             ["action"],
             buckets=_DURATION_BUCKETS,
             registry=registry,
         )
-        self._running = Gauge("pirack_orders_running", "Orders that run.", registry=registry)
+        self._running = Gauge("pirack_orders_running", "Running orders.", registry=registry)
         for action in actions:
             self._seconds.labels(action)
             for result in Result:
                 self._finished.labels(action, result)
 
     def started(self) -> None:
-        """Count an order that begins."""
+        """Count a started order."""
         self._running.inc()
 
     def finished(self, order: Order) -> None:
-        """Count an order that is over."""
+        """Count a finished order."""
         self._running.dec()
         action = order.request.action
         self._finished.labels(action, order.result or Result.UNKNOWN).inc()

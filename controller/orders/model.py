@@ -1,4 +1,4 @@
-"""An order: one action on its way on given targets, and what came of it for each of them."""
+"""Orders, their requests and their results."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ TargetKind = Literal["rasp", "stack"]
 
 
 class Result(StrEnum):
-    """What came of it. `unknown`: nobody can tell whether it was done."""
+    """Result for one target. `unknown`: it cannot be determined whether the action was done."""
 
     OK = "ok"
     FAILED = "failed"
@@ -18,10 +18,10 @@ class Result(StrEnum):
 
 
 class OrderState(StrEnum):
-    """How far an order is.
+    """State of an order.
 
-    `cancelling`: nothing more is begun, and what was begun goes to its end. `interrupted`: the
-    controller ended before the order did.
+    `cancelling`: no new steps are started, and running steps are completed.
+    `interrupted`: the controller stopped before the order finished.
     """
 
     RUNNING = "running"
@@ -32,16 +32,20 @@ class OrderState(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will come of it."""
+        """Whether the state is final."""
         return self not in {OrderState.RUNNING, OrderState.CANCELLING}
 
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """What somebody wants done.
+    """A request to run an action on targets.
 
-    `ids` are rasps' ids or stacks' numbers, after `scope`; none for the rack. `alias` is what is to
-    be read, where the action is `read`. `force` cuts power without shutting down first.
+    Args:
+        action: Name of the action.
+        scope: Kind of the targets.
+        ids: Ids of rasps or numbers of stacks, empty for the rack.
+        alias: Label of the alias, for the action `read` only.
+        force: Whether to switch off without shutting down first.
     """
 
     action: str
@@ -61,11 +65,17 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class TargetResult:
-    """What came of an order for one rasp or stack.
+    """Progress and result of an order for one rasp or stack.
 
-    `target` is its name, `03-2` or `03`; `id` the rasp's id or the stack's number; `result` None as
-    long as it is open; `stage` what is being done just now; `detail` why, or what was seen, in one
-    line; `output` what the action printed; `readings` what was read.
+    Args:
+        kind: Rasp or stack.
+        target: Its name, for example `03-2` or `03`.
+        id: Id of the rasp, or number of the stack.
+        result: None until it is final.
+        stage: The current step, empty if none is running.
+        detail: Reason of the result, in one line.
+        output: Output of the action.
+        readings: Samples of the alias.
     """
 
     kind: TargetKind
@@ -80,22 +90,30 @@ class TargetResult:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What came of one step for a rasp or a stack, and why."""
+    """Result of one step for a rasp or a stack, with its reason."""
 
     result: Result
     detail: str
 
     def combined_with(self, later: "StepResult") -> "StepResult":
-        """Return what came of this step and a later one together."""
+        """Return the result of this step and a later one."""
         return StepResult(worst((self.result, later.result)), f"{self.detail}; {later.detail}")
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order as it is at one moment. Times are in seconds since the epoch.
+    """Snapshot of an order.
 
-    `targets` are the names of what it was given for, `results` tell of these, and of the rasps of
-    a stack that is given or loses power.
+    Args:
+        id: Number of the order, from 1.
+        request: The request as submitted.
+        targets: Names of its targets.
+        actor: User, token or alert that submitted it.
+        client_address: Address of the client.
+        started_at: Seconds since the epoch.
+        state: The current state.
+        finished_at: Seconds since the epoch, None while it runs.
+        results: Results of the targets and, for power actions, of the rasps of the stacks.
     """
 
     id: int
@@ -110,23 +128,26 @@ class Order:
 
     @property
     def result(self) -> Result | None:
-        """What came of it as a whole; None as long as it runs."""
+        """The worst of all results, None while the order runs."""
         if not self.state.is_over:
             return None
-        return worst(outcome.result or Result.UNKNOWN for outcome in self.results)
+        return worst(each.result or Result.UNKNOWN for each in self.results)
 
     @property
     def title(self) -> str:
-        """What it is, in words for people: `order 12: power_off`."""
+        """Id and action, for example `order 12: power_off`."""
         return f"order {self.id}: {self.request.action}"
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What an order would do, were it given now.
+    """Effects that an order would have now.
 
-    `affected` are the names of the rasps that would go down, `already_down` of those that are;
-    `stacks` the numbers of those that would lose power; `warnings` what to think of before.
+    Args:
+        affected: Names of the rasps that would go down.
+        already_down: Names of the rasps that are down.
+        stacks: Numbers of the stacks that would be switched off.
+        warnings: Risks of the order.
     """
 
     affected: tuple[str, ...]
@@ -136,22 +157,22 @@ class Preview:
 
 
 def ok(detail: str = "") -> StepResult:
-    """Return that it was done."""
+    """Return the result of a step that was done."""
     return StepResult(Result.OK, detail)
 
 
 def failed(detail: str) -> StepResult:
-    """Return that it was not done, and why."""
+    """Return the result of a step that was not done."""
     return StepResult(Result.FAILED, detail)
 
 
 def unknown(detail: str) -> StepResult:
-    """Return that nobody can tell whether it was done, and why."""
+    """Return the result of a step whose effect could not be verified."""
     return StepResult(Result.UNKNOWN, detail)
 
 
 def worst(results: Iterable[Result]) -> Result:
-    """Return `failed` if any has failed, else `unknown` if any is, else `ok`."""
-    seen = set(results)
-    order: Sequence[Result] = (Result.FAILED, Result.UNKNOWN)
-    return next((result for result in order if result in seen), Result.OK)
+    """Return `failed` if any result is, else `unknown` if any is, else `ok`."""
+    present = set(results)
+    severity: Sequence[Result] = (Result.FAILED, Result.UNKNOWN)
+    return next((result for result in severity if result in present), Result.OK)

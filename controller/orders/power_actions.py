@@ -1,21 +1,21 @@
-"""What is done for each stack of an order on power: on, off and cycle, without harm."""
+"""Switch the power of stacks: on, off and cycle."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from controller.orders.actions import POWER_CYCLE, POWER_ON, Action
+from controller.orders.actions import POWER_CYCLE, POWER_ON
 from controller.orders.context import PROBE_UNAVAILABLE, OrderContext
 from controller.orders.model import Result, StepResult, failed, ok, unknown
-from controller.orders.rasp_actions import shut_down, wait_until_reachable
+from controller.orders.rasp_actions import CANCELLED, shut_down, wait_until_reachable
 from controller.orders.tracker import OrderTracker
-from rack.errors import RackError
+from rack.errors import PiRackError
 from rack.inventory import Rasp
 from rack.layout import Slot, Stack
 
-_VERIFY_OFF_SECONDS = 6.0  # who still answers this long after a cut has power
+_VERIFY_OFF_SECONDS = 6.0  # a rasp that still replies this long after the cut has power
 
-_NO_INSTALLED_RASP = "no rasp is known in it that could show it"
+_NO_INSTALLED_RASP = "the stack has no installed rasp with which its power could be verified"
 
 _InstalledRasps = Sequence[tuple[Slot, Rasp]]
 _StepResults = Mapping[Slot | Stack, StepResult]
@@ -23,71 +23,61 @@ _StepResults = Mapping[Slot | Stack, StepResult]
 
 @dataclass(frozen=True, slots=True)
 class _PowerOffResult:
-    """What came of taking a stack's power: whether it was cut, and the verdicts on all there."""
+    """Whether the relay was switched off, and the results of the stack and its rasps."""
 
     is_switched_off: bool
-    results: _StepResults = field(default_factory=dict)
+    results: _StepResults
 
 
-async def switch_stacks(
-    context: OrderContext,
-    tracker: OrderTracker,
-    action: Action,
-    stacks: Sequence[Stack],
-    *,
-    force: bool,
-) -> None:
-    """Give these stacks power, take it away, or both, side by side as far as boots allow."""
+async def switch_stacks(context: OrderContext, tracker: OrderTracker) -> None:
+    """Run the power action of an order on its stacks concurrently."""
 
-    async def one(stack: Stack) -> None:
+    async def switch(stack: Stack) -> None:
         try:
-            verdicts = await _switch_stack(context, tracker, action, stack, force=force)
-        except RackError as error:
-            verdicts = dict.fromkeys(
+            results = await _switch_stack(context, tracker, stack)
+        except PiRackError as error:
+            results = dict.fromkeys(
                 _targets(stack, context.installed_rasps(stack)), failed(str(error))
             )
-        for place, verdict in verdicts.items():
-            tracker.set_result(place, verdict)
+        for target, result in results.items():
+            tracker.set_result(target, result)
 
-    await asyncio.gather(*map(one, stacks))
+    await asyncio.gather(*map(switch, tracker.plan.stacks))
 
 
-async def _switch_stack(
-    context: OrderContext, tracker: OrderTracker, action: Action, stack: Stack, *, force: bool
-) -> _StepResults:
-    if action.name == POWER_ON:
+async def _switch_stack(context: OrderContext, tracker: OrderTracker, stack: Stack) -> _StepResults:
+    action = tracker.plan.action.name
+    if action == POWER_ON:
         return await _power_on(context, tracker, stack)
-    dark = await _power_off(context, tracker, stack, force=force)
-    if action.name != POWER_CYCLE or not dark.is_switched_off:
-        return dark.results
+    off = await _power_off(context, tracker, stack)
+    if action != POWER_CYCLE or not off.is_switched_off:
+        return off.results
     tracker.set_stage(stack, "off")
     await asyncio.sleep(context.rack.orders.off_seconds)
-    light = await _power_on(context, tracker, stack, is_power_cycle=True)
-    return {place: dark.results[place].combined_with(verdict) for place, verdict in light.items()}
+    on = await _power_on(context, tracker, stack, is_power_cycle=True)
+    return {target: off.results[target].combined_with(result) for target, result in on.items()}
 
 
 async def _power_on(
     context: OrderContext, tracker: OrderTracker, stack: Stack, *, is_power_cycle: bool = False
 ) -> _StepResults:
-    """Give a stack power when so many rasps more may boot; see them come up.
+    """Switch a stack on when its rasps may boot, and wait for them.
 
-    A cycle that has begun is not left in the dark: cancelling does not stop it here.
+    A power cycle switches on even if the order is cancelled.
     """
     installed = context.installed_rasps(stack)
     if context.relays.is_on(stack.number):
         await context.run_in_thread(context.relays.on, stack.number)
-        return await _check_running(
-            context, tracker, stack, installed, "though its stack had power before"
-        )
+        return await _check_running(context, tracker, stack, installed)
     count = len(installed) or len(stack.slots)
-    tracker.set_stage(stack, "waiting until others have booted")
+    tracker.set_stage(stack, "waiting for other rasps to boot")
     await context.boot_limiter.acquire(count)
     if tracker.is_cancelled and not is_power_cycle:
         await context.boot_limiter.release(count)
-        return dict.fromkeys(_targets(stack, installed), failed("cancelled before it began"))
+        return dict.fromkeys(_targets(stack, installed), CANCELLED)
     try:
         await context.run_in_thread(context.relays.on, stack.number)
-    except RackError:
+    except PiRackError:
         await context.boot_limiter.release(count)
         raise
     if installed:
@@ -102,96 +92,98 @@ async def _wait_for_boot(
     context: OrderContext, tracker: OrderTracker, stack: Stack, installed: _InstalledRasps
 ) -> _StepResults:
     loop = asyncio.get_running_loop()
-    began = loop.time()
+    started = loop.time()
     seconds = context.rack.orders.boot_seconds
     tracker.set_stage(stack, "booting")
 
-    async def one(slot: Slot, rasp: Rasp) -> StepResult:
+    async def wait(slot: Slot, rasp: Rasp) -> StepResult:
         tracker.set_stage(slot, "booting")
         try:
-            answers = await wait_until_reachable(context, rasp, began + seconds)
+            is_reachable = await wait_until_reachable(context, rasp, started + seconds)
         finally:
             await context.boot_limiter.release()
-        if answers:
-            return ok(f"answers after {loop.time() - began:.0f} s")
-        tracker.set_stage(slot, "silent")
-        return _no_reply(answers, f"{seconds:g} s after power")
+        if is_reachable:
+            return ok(f"reachable after {loop.time() - started:.0f} s")
+        tracker.set_stage(slot, "no reply")
+        return _no_reply(is_reachable, f"{seconds:g} s after power-on")
 
     return _power_on_results(
-        stack, installed, await asyncio.gather(*(one(*each) for each in installed))
+        stack, installed, await asyncio.gather(*(wait(slot, rasp) for slot, rasp in installed))
     )
 
 
 async def _check_running(
-    context: OrderContext,
-    tracker: OrderTracker,
-    stack: Stack,
-    installed: _InstalledRasps,
-    detail: str,
+    context: OrderContext, tracker: OrderTracker, stack: Stack, installed: _InstalledRasps
 ) -> _StepResults:
-    tracker.set_stage(stack, "looking")
-    seen = await asyncio.gather(*(context.is_reachable(rasp) for _, rasp in installed))
+    """Return the results for a stack that was already on."""
+    tracker.set_stage(stack, "checking")
+    reachable = await asyncio.gather(*(context.is_reachable(rasp) for _, rasp in installed))
     return _power_on_results(
-        stack, installed, [ok("answers") if each else _no_reply(each, detail) for each in seen]
+        stack,
+        installed,
+        [
+            ok("reachable")
+            if is_reachable
+            else _no_reply(is_reachable, "although its stack was already on")
+            for is_reachable in reachable
+        ],
     )
 
 
 def _no_reply(is_reachable: bool | None, detail: str) -> StepResult:
-    return unknown(PROBE_UNAVAILABLE) if is_reachable is None else failed(f"no answer {detail}")
+    return unknown(PROBE_UNAVAILABLE) if is_reachable is None else failed(f"no reply {detail}")
 
 
 def _power_on_results(
-    stack: Stack, installed: _InstalledRasps, results: Sequence[StepResult]
+    stack: Stack, installed: _InstalledRasps, rasp_results: Sequence[StepResult]
 ) -> _StepResults:
-    """Return the verdicts on a stack that was given power, by those on its rasps."""
-    kinds = {verdict.result for verdict in results}
-    if not results:
-        of_stack = unknown(_NO_INSTALLED_RASP)
+    """Return the results of the rasps, and the result of their stack derived from them."""
+    kinds = {result.result for result in rasp_results}
+    if not rasp_results:
+        stack_result = unknown(_NO_INSTALLED_RASP)
     elif Result.OK in kinds:
-        of_stack = ok("has power")
+        stack_result = ok("is on")
     elif Result.UNKNOWN in kinds:
-        of_stack = unknown(PROBE_UNAVAILABLE)
+        stack_result = unknown(PROBE_UNAVAILABLE)
     else:
-        of_stack = failed("none of its rasps answers: see its relay, supply and switch")
-    lit: dict[Slot | Stack, StepResult] = {stack: of_stack}
-    lit.update((slot, verdict) for (slot, _), verdict in zip(installed, results, strict=True))
-    return lit
+        stack_result = failed("no rasp replies: check the relay, power supply and switch")
+    return dict(zip(_targets(stack, installed), [stack_result, *rasp_results], strict=True))
 
 
-async def _power_off(
-    context: OrderContext, tracker: OrderTracker, stack: Stack, *, force: bool
-) -> _PowerOffResult:
-    """Shut a stack's rasps down, see them gone, wait for the disks, and cut."""
+async def _power_off(context: OrderContext, tracker: OrderTracker, stack: Stack) -> _PowerOffResult:
+    """Shut the rasps of a stack down unless forced, then cut its power and verify it."""
     installed = context.installed_rasps(stack)
-    verdicts = {slot: ok("its power was cut") for slot, _ in installed}
     if not context.relays.is_on(stack.number):
-        verdicts = {slot: ok("had no power before") for slot, _ in installed}
-    elif not force:
-        tracker.set_stage(stack, "shutting its rasps down")
-        ends = await asyncio.gather(*(shut_down(context, tracker, *each) for each in installed))
-        verdicts = {slot: end for (slot, _), end in zip(installed, ends, strict=True)}
+        results = {slot: ok("was already off") for slot, _ in installed}
+    elif tracker.plan.request.force:
+        results = {slot: ok("its power was cut") for slot, _ in installed}
+    else:
+        tracker.set_stage(stack, "shutting down its rasps")
+        shutdowns = await asyncio.gather(
+            *(shut_down(context, tracker, slot, rasp) for slot, rasp in installed)
+        )
+        results = {slot: result for (slot, _), result in zip(installed, shutdowns, strict=True)}
         if not tracker.is_cancelled:
-            tracker.set_stage(stack, "waiting for the disks")
+            tracker.set_stage(stack, "waiting for disk writes")
             await asyncio.sleep(context.rack.orders.disk_settle_seconds)
     if tracker.is_cancelled:
-        return _PowerOffResult(is_switched_off=False, results=_cancelled_results(stack, verdicts))
-    tracker.set_stage(stack, "cutting")
+        return _PowerOffResult(is_switched_off=False, results=_cancelled_results(stack, results))
+    tracker.set_stage(stack, "cutting power")
     await context.run_in_thread(context.relays.off, stack.number)
     return _PowerOffResult(
         is_switched_off=True,
-        results=await _verify_off(context, tracker, stack, installed, verdicts),
+        results=await _verify_off(context, tracker, stack, installed, results),
     )
 
 
 def _cancelled_results(stack: Stack, results: Mapping[Slot, StepResult]) -> _StepResults:
-    """Return the verdicts on a stack that keeps its power, for the order was cancelled."""
-    halted = ok("it stays shut down until its stack's power is cycled")
-    kept: dict[Slot | Stack, StepResult] = {stack: failed("cancelled: it keeps its power")}
-    for slot, verdict in results.items():
-        kept[slot] = verdict.combined_with(
-            halted if verdict.result is Result.OK else failed("cancelled")
-        )
-    return kept
+    """Return the results for a stack that stays on because the order was cancelled."""
+    halted = ok("stays down until its stack is power-cycled")
+    combined: dict[Slot | Stack, StepResult] = {stack: failed("cancelled, power stays on")}
+    for slot, result in results.items():
+        is_down = result.result is Result.OK
+        combined[slot] = result.combined_with(halted if is_down else failed("cancelled"))
+    return combined
 
 
 async def _verify_off(
@@ -201,34 +193,34 @@ async def _verify_off(
     installed: _InstalledRasps,
     previous: Mapping[Slot, StepResult],
 ) -> _StepResults:
-    """See that nobody in a stack answers after the cut."""
+    """Verify that no rasp of a stack replies after the cut."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _VERIFY_OFF_SECONDS
-    tracker.set_stage(stack, "seeing that it is dark")
+    tracker.set_stage(stack, "verifying that it is off")
 
-    async def answers(rasp: Rasp) -> bool | None:
-        while (now := await context.is_reachable(rasp)) and loop.time() < deadline:
+    async def still_replies(rasp: Rasp) -> bool | None:
+        while (is_reachable := await context.is_reachable(rasp)) and loop.time() < deadline:
             await asyncio.sleep(context.poll_seconds)
-        return now
+        return is_reachable
 
-    seen = await asyncio.gather(*(answers(rasp) for _, rasp in installed))
-    verdicts: dict[Slot | Stack, StepResult] = {stack: ok("is off")}
-    if None in seen or not seen:
-        verdicts[stack] = unknown(PROBE_UNAVAILABLE if seen else _NO_INSTALLED_RASP)
-    if any(seen):
-        verdicts[stack] = failed(
-            "rasps still answer after the cut: its relay is stuck, or there is another supply"
+    reachable = await asyncio.gather(*(still_replies(rasp) for _, rasp in installed))
+    results: dict[Slot | Stack, StepResult] = {stack: ok("is off")}
+    if None in reachable or not reachable:
+        results[stack] = unknown(PROBE_UNAVAILABLE if reachable else _NO_INSTALLED_RASP)
+    if any(reachable):
+        results[stack] = failed(
+            "rasps still reply after the cut: the relay is stuck, or they have another power supply"
         )
-    for (slot, _), is_there in zip(installed, seen, strict=True):
-        if is_there:
-            verdicts[slot] = failed("still answers after the cut")
-        elif is_there is None:
-            verdicts[slot] = previous[slot].combined_with(unknown(PROBE_UNAVAILABLE))
+    for (slot, _), is_reachable in zip(installed, reachable, strict=True):
+        if is_reachable:
+            results[slot] = failed("still replies after the cut")
+        elif is_reachable is None:
+            results[slot] = previous[slot].combined_with(unknown(PROBE_UNAVAILABLE))
         elif previous[slot].result is Result.OK:
-            verdicts[slot] = previous[slot]
+            results[slot] = previous[slot]
         else:
-            verdicts[slot] = previous[slot].combined_with(ok("its power was cut all the same"))
-    return verdicts
+            results[slot] = previous[slot].combined_with(ok("its power was cut anyway"))
+    return results
 
 
 def _targets(stack: Stack, installed: _InstalledRasps) -> list[Slot | Stack]:

@@ -1,10 +1,9 @@
-"""What is done for each rasp of an order: ping, read, and actions by SSH."""
+"""Run actions on rasps: ping, read, and actions over SSH."""
 
 import asyncio
-from collections.abc import Sequence
 
 from controller.errors import ConnectionLostError, SshError
-from controller.orders.actions import PING, SHUTDOWN, Action
+from controller.orders.actions import PING, SHUTDOWN
 from controller.orders.blackbox_client import BlackboxUnavailableError
 from controller.orders.context import PROBE_UNAVAILABLE, OrderContext
 from controller.orders.exporter_client import AliasReadError
@@ -14,118 +13,115 @@ from exporter.actions import DEFAULT_TIMEOUT
 from rack.inventory import Rasp
 from rack.layout import Slot
 
-_MISSED_PINGS = 2  # a ping may be lost
-_SSH_OVERHEAD_SECONDS = 10.0  # beside the action's own time: connection, log-in and the way back
+CANCELLED = failed("cancelled before it started")
+
+_MISSED_PINGS = 2  # a single ping may be lost
+_SSH_OVERHEAD_SECONDS = 10.0  # connection and login, in addition to the timeout of the action
 _MAX_OUTPUT_CHARS = 4096
+_MAX_SHOWN_CHARS = 200
+_SHUTDOWN_UNVERIFIED = unknown(f"shutdown not verified: {PROBE_UNAVAILABLE}")
+_REBOOT_UNVERIFIED = unknown(f"reboot not verified: {PROBE_UNAVAILABLE}")
 
 
-async def run_on_rasps(
-    context: OrderContext,
-    tracker: OrderTracker,
-    action: Action,
-    alias: str | None,
-    slots: Sequence[Slot],
-) -> None:
-    """Do an action on the rasps in these slots, side by side."""
+async def run_on_rasps(context: OrderContext, tracker: OrderTracker) -> None:
+    """Run the action of an order on its rasps concurrently."""
+    action = tracker.plan.action
     rasps = context.rasps()
 
-    async def one(slot: Slot) -> None:
+    async def run(slot: Slot) -> None:
         rasp = rasps.get((slot.stack, slot.number))
         if rasp is None:
-            tracker.set_result(slot, failed("not installed: no Pi is known in this slot"))
+            tracker.set_result(slot, failed("not installed: no rasp is known in this slot"))
         elif tracker.is_cancelled:
-            tracker.set_result(slot, failed("cancelled before it began"))
+            tracker.set_result(slot, CANCELLED)
         elif action.command is not None:
-            await _run_ssh_action(context, tracker, action, slot, rasp)
+            await _run_ssh_action(context, tracker, slot, rasp)
         elif action.name == PING:
             await _ping(context, tracker, slot, rasp)
         else:
-            await _read_alias(context, tracker, slot, rasp, alias or "")
+            await _read_alias(context, tracker, slot, rasp)
 
-    await asyncio.gather(*map(one, slots))
+    await asyncio.gather(*map(run, tracker.plan.slots))
 
 
 async def shut_down(
     context: OrderContext, tracker: OrderTracker, slot: Slot, rasp: Rasp
 ) -> StepResult:
-    """Shut a rasp down before its stack's power is cut, see it gone, and tell whether it was."""
-    rules = context.rack.orders
+    """Shut a rasp down, and verify that it does not reply any more."""
+    settings = context.rack.orders
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + rules.shutdown_seconds
+    deadline = loop.time() + settings.shutdown_seconds
     tracker.set_stage(slot, "shutting down")
     if await context.is_reachable(rasp) is False:
-        return unknown("did not answer before")
-    trouble = ""
+        return unknown("was not reachable before")
+    error = ""
     try:
-        ran = await context.ssh.run(rasp.address, SHUTDOWN, timeout=rules.shutdown_seconds)
-        if ran.exit_status != 0:
-            trouble = f"did not take the order to shut down ({_describe_exit(ran.exit_status, ran.output)})"
+        result = await context.ssh.run(rasp.address, SHUTDOWN, timeout=settings.shutdown_seconds)
+        if result.exit_status != 0:
+            error = f"shutdown failed ({_describe_exit(result.exit_status, result.output)})"
     except ConnectionLostError:
-        trouble = ""  # as is usual for who shuts down
-    except SshError as error:
-        trouble = f"could not be told to shut down ({error})"
-    # Also where it could not be told: it may go by itself, or somebody may cancel meanwhile.
-    is_gone = await _wait_until_unreachable(context, tracker, rasp, deadline)
-    if is_gone:
+        pass  # expected during a shutdown
+    except SshError as ssh_error:
+        error = f"shutdown was not started ({ssh_error})"
+    # Wait after an error too: the rasp may still go down, or the order may be cancelled.
+    is_down = await _wait_until_unreachable(context, tracker, rasp, deadline)
+    if is_down:
         return ok("was shut down")
-    if is_gone is None and not trouble:
-        return unknown(f"nobody saw whether it was gone: {PROBE_UNAVAILABLE}")
-    return failed(trouble or f"did not shut down in {rules.shutdown_seconds:g} s")
+    if is_down is None and not error:
+        return _SHUTDOWN_UNVERIFIED
+    return failed(error or f"did not shut down within {settings.shutdown_seconds:g} s")
 
 
 async def wait_until_reachable(context: OrderContext, rasp: Rasp, deadline: float) -> bool | None:
-    """Wait until a rasp answers.
+    """Wait until a rasp replies.
 
     Args:
-        context: where it is.
-        rasp: it.
-        deadline: until when at the longest, of the loop's clock.
+        context: Access to the rasps.
+        rasp: The rasp to wait for.
+        deadline: Time of the event loop's clock at which to stop waiting.
 
     Returns:
-        Whether it answered; None where nobody could tell.
+        Whether it replied. None if unknown.
     """
     loop = asyncio.get_running_loop()
-    while not (answers := await context.is_reachable(rasp)) and loop.time() < deadline:
+    while not (is_reachable := await context.is_reachable(rasp)) and loop.time() < deadline:
         await asyncio.sleep(context.poll_seconds)
-    return answers
+    return is_reachable
 
 
 async def _ping(context: OrderContext, tracker: OrderTracker, slot: Slot, rasp: Rasp) -> None:
     try:
-        answers = await context.run_in_thread(context.blackbox.probe, rasp.address)
+        is_reachable = await context.run_in_thread(context.blackbox.probe, rasp.address)
     except BlackboxUnavailableError as error:
         tracker.set_result(slot, unknown(str(error)))
-        return
-    if answers:
-        tracker.set_result(slot, ok("answers"))
     else:
-        tracker.set_result(slot, failed("no answer"))
+        tracker.set_result(slot, ok("reachable") if is_reachable else failed("no reply"))
 
 
-async def _read_alias(
-    context: OrderContext, tracker: OrderTracker, slot: Slot, rasp: Rasp, alias: str
-) -> None:
+async def _read_alias(context: OrderContext, tracker: OrderTracker, slot: Slot, rasp: Rasp) -> None:
+    alias = tracker.plan.request.alias or ""
     try:
         readings = await context.run_in_thread(context.exporter_client.read, rasp.address, alias)
     except AliasReadError as error:
         tracker.set_result(slot, failed(str(error)))
-        return
-    tracker.set_result(slot, ok(), readings=readings)
+    else:
+        tracker.set_result(slot, ok(), readings=readings)
 
 
 async def _run_ssh_action(
-    context: OrderContext, tracker: OrderTracker, action: Action, slot: Slot, rasp: Rasp
+    context: OrderContext, tracker: OrderTracker, slot: Slot, rasp: Rasp
 ) -> None:
-    """Run an action by SSH; where it takes the rasp down, see it go, and come back if it shall."""
-    tracker.set_stage(slot, "asking")
-    booted = None
+    """Run an action over SSH. If it is disruptive, wait for the shutdown or the reboot."""
+    action = tracker.plan.action
+    tracker.set_stage(slot, "running")
+    boot_time = None
     if action.restarts:
-        booted = await context.run_in_thread(context.exporter_client.boot_time, rasp.address)
-    own = action.command.timeout if action.command else None
+        boot_time = await context.run_in_thread(context.exporter_client.boot_time, rasp.address)
+    timeout = (action.command and action.command.timeout) or DEFAULT_TIMEOUT
     output = ""
     try:
-        ran = await context.ssh.run(
-            rasp.address, action.name, timeout=(own or DEFAULT_TIMEOUT) + _SSH_OVERHEAD_SECONDS
+        result = await context.ssh.run(
+            rasp.address, action.name, timeout=timeout + _SSH_OVERHEAD_SECONDS
         )
     except ConnectionLostError as error:
         if not action.is_disruptive:
@@ -135,32 +131,32 @@ async def _run_ssh_action(
         tracker.set_result(slot, failed(str(error)))
         return
     else:
-        output = ran.output[:_MAX_OUTPUT_CHARS]
-        if ran.exit_status != 0:
-            tracker.set_result(slot, failed(_describe_exit(ran.exit_status, output)), output=output)
+        output = result.output[:_MAX_OUTPUT_CHARS]
+        if result.exit_status != 0:
+            reason = _describe_exit(result.exit_status, output)
+            tracker.set_result(slot, failed(reason), output=output)
             return
     if not action.is_disruptive:
         tracker.set_result(slot, ok(), output=output)
     elif action.restarts:
-        await _wait_for_reboot(context, tracker, slot, rasp, booted)
+        tracker.set_result(slot, await _wait_for_reboot(context, tracker, slot, rasp, boot_time))
     else:
-        await _wait_for_shutdown(context, tracker, slot, rasp)
+        tracker.set_result(slot, await _wait_for_shutdown(context, tracker, slot, rasp))
 
 
 async def _wait_for_shutdown(
     context: OrderContext, tracker: OrderTracker, slot: Slot, rasp: Rasp
-) -> None:
+) -> StepResult:
     loop = asyncio.get_running_loop()
-    began = loop.time()
+    started = loop.time()
     seconds = context.rack.orders.shutdown_seconds
     tracker.set_stage(slot, "shutting down")
-    is_gone = await _wait_until_unreachable(context, tracker, rasp, began + seconds)
-    if is_gone:
-        tracker.set_result(slot, ok(f"gone after {loop.time() - began:.0f} s"))
-    elif is_gone is None:
-        tracker.set_result(slot, unknown(f"nobody saw whether it was gone: {PROBE_UNAVAILABLE}"))
-    else:
-        tracker.set_result(slot, failed(f"it still answers after {seconds:g} s"))
+    is_down = await _wait_until_unreachable(context, tracker, rasp, started + seconds)
+    if is_down is None:
+        return _SHUTDOWN_UNVERIFIED
+    if is_down:
+        return ok(f"shut down after {loop.time() - started:.0f} s")
+    return failed(f"still replies after {seconds:g} s")
 
 
 async def _wait_for_reboot(
@@ -169,29 +165,34 @@ async def _wait_for_reboot(
     slot: Slot,
     rasp: Rasp,
     previous_boot_time: float | None,
-) -> None:
-    """See a rasp go and come back; `previous_boot_time` is when it was booted before, if anybody knows."""
+) -> StepResult:
+    """Wait until a rasp goes down and replies again.
+
+    Args:
+        context: Access to the rasps.
+        tracker: Progress of the order.
+        slot: Slot of the rasp.
+        rasp: The rasp that reboots.
+        previous_boot_time: Boot time before the reboot, None if unknown.
+    """
     loop = asyncio.get_running_loop()
-    rules = context.rack.orders
-    began = loop.time()
-    tracker.set_stage(slot, "going down")
-    is_gone = await _wait_until_unreachable(
-        context, tracker, rasp, began + rules.shutdown_seconds, previous_boot_time
+    settings = context.rack.orders
+    started = loop.time()
+    tracker.set_stage(slot, "shutting down")
+    is_down = await _wait_until_unreachable(
+        context, tracker, rasp, started + settings.shutdown_seconds, previous_boot_time
     )
-    if not is_gone:
-        told = f"nobody saw whether it went down: {PROBE_UNAVAILABLE}"
-        if is_gone is False:
-            told = f"it did not go down in {rules.shutdown_seconds:g} s"
-        tracker.set_result(slot, unknown(told) if is_gone is None else failed(told))
-        return
-    tracker.set_stage(slot, "coming up")
-    answers = await wait_until_reachable(context, rasp, loop.time() + rules.boot_seconds)
-    if answers:
-        tracker.set_result(slot, ok(f"back after {loop.time() - began:.0f} s"))
-    elif answers is None:
-        tracker.set_result(slot, unknown(f"nobody saw whether it came back: {PROBE_UNAVAILABLE}"))
-    else:
-        tracker.set_result(slot, failed(f"no answer {rules.boot_seconds:g} s after it went down"))
+    if is_down is None:
+        return _REBOOT_UNVERIFIED
+    if not is_down:
+        return failed(f"did not go down within {settings.shutdown_seconds:g} s")
+    tracker.set_stage(slot, "booting")
+    is_reachable = await wait_until_reachable(context, rasp, loop.time() + settings.boot_seconds)
+    if is_reachable is None:
+        return _REBOOT_UNVERIFIED
+    if is_reachable:
+        return ok(f"back after {loop.time() - started:.0f} s")
+    return failed(f"no reply {settings.boot_seconds:g} s after it went down")
 
 
 async def _wait_until_unreachable(
@@ -201,28 +202,29 @@ async def _wait_until_unreachable(
     deadline: float,
     previous_boot_time: float | None = None,
 ) -> bool | None:
-    """Wait until a rasp is gone, or has been: by `previous_boot_time` a quick boot between two looks shows.
+    """Wait until a rasp does not reply, or has a boot time after `previous_boot_time`.
+
+    The boot time reveals a reboot that is faster than the polling interval.
 
     Returns:
-        Whether it is gone; None where nobody could tell.
+        Whether it went down. None if unknown.
     """
     loop = asyncio.get_running_loop()
-    silent = 0
-    answers: bool | None = None
+    missed_pings = 0
     while True:
-        answers = await context.is_reachable(rasp)
-        silent = silent + 1 if answers is False else 0
-        if silent == _MISSED_PINGS:
+        is_reachable = await context.is_reachable(rasp)
+        missed_pings = missed_pings + 1 if is_reachable is False else 0
+        if missed_pings == _MISSED_PINGS:
             return True
-        if answers and previous_boot_time is not None:
-            now = await context.run_in_thread(context.exporter_client.boot_time, rasp.address)
-            if now is not None and now > previous_boot_time + 1:
+        if is_reachable and previous_boot_time is not None:
+            boot_time = await context.run_in_thread(context.exporter_client.boot_time, rasp.address)
+            if boot_time is not None and boot_time > previous_boot_time + 1:
                 return True
-        if loop.time() >= deadline or (tracker.is_cancelled and answers):
-            return None if answers is None else False
+        if loop.time() >= deadline or (tracker.is_cancelled and is_reachable):
+            return None if is_reachable is None else False
         await asyncio.sleep(context.poll_seconds)
 
 
 def _describe_exit(status: int, output: str) -> str:
     lines = output.strip().splitlines()
-    return f"exit status {status}{': ' + lines[-1][:200] if lines else ''}"
+    return f"exit status {status}{': ' + lines[-1][:_MAX_SHOWN_CHARS] if lines else ''}"

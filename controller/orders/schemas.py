@@ -1,4 +1,4 @@
-"""What the API takes and tells of orders."""
+"""API models of orders."""
 
 from collections import Counter
 from typing import Annotated, Any, Self
@@ -18,6 +18,7 @@ from controller.orders.model import (
 )
 from controller.web.models import ApiModel, example_config, omittable
 from exporter.aliases import Alias
+from rack.database import MAX_ROW_ID
 
 _MAX_IDS = 2000
 
@@ -28,76 +29,78 @@ _Name = Annotated[str, Field(min_length=1, max_length=100)]
 class _Execute(ApiModel):
     model_config = ConfigDict(strict=True)
 
-    action: _Name = Field(description="its name, as the options have it")
+    action: _Name = Field(description="Name of the action, see the options.")
     alias: _Name | None = Field(
-        default=None, description=f"what is to be read; with the action `{READ}` alone"
+        default=None, description=f"Alias to read, for the action `{READ}` only."
     )
-    dry_run: bool = Field(default=False, description="only tell what it would take down")
+    dry_run: bool = Field(
+        default=False, description="Return the effects without starting the order."
+    )
 
 
 class _ExecuteOnMany(_Execute):
-    id: _Id | None = omittable(description="one target; in place of ids")
+    id: _Id | None = omittable(description="One target, instead of `ids`.")
     ids: Annotated[list[_Id], Field(min_length=1, max_length=_MAX_IDS)] | None = omittable(
-        description="several targets; in place of id"
+        description="Several targets, instead of `id`."
     )
 
     @model_validator(mode="after")
     def _has_targets(self) -> Self:
         if len(self.model_fields_set & {"id", "ids"}) != 1 or not self.target_ids:
-            raise ValueError("give either id or ids")
+            raise ValueError("set either id or ids")
         return self
 
     @property
     def target_ids(self) -> tuple[int, ...]:
-        """The ids that are meant."""
+        """The requested ids."""
         return tuple(self.ids or ()) if self.id is None else (self.id,)
 
 
 def _id_or_ids(**fields: Any) -> ConfigDict:
-    """Return the configuration of a model that takes either `id` or `ids`, with an example."""
-    either: list[JsonValue] = [{"required": ["id"]}, {"required": ["ids"]}]
-    return ConfigDict(json_schema_extra={"examples": [fields], "oneOf": either})
+    """Return a model configuration that requires either `id` or `ids`, with an example."""
+    one_of: list[JsonValue] = [{"required": ["id"]}, {"required": ["ids"]}]
+    return ConfigDict(json_schema_extra={"examples": [fields], "oneOf": one_of})
 
 
 class ExecuteOnRasps(_ExecuteOnMany):
-    """An order on rasps, by their ids."""
+    """Order for rasps."""
 
     model_config = _id_or_ids(ids=[10, 11], action="ping")
 
     @property
     def request(self) -> OrderRequest:
-        """What is wanted."""
+        """The request without API fields."""
         return OrderRequest(self.action, "rasps", self.target_ids, self.alias)
 
 
 class ExecuteOnStacks(_ExecuteOnMany):
-    """An order on stacks, by their numbers."""
+    """Order for stacks."""
 
     model_config = _id_or_ids(id=3, action="power_off", dry_run=True)
 
-    force: bool = Field(default=False, description="cut power without shutting down first")
+    force: bool = Field(default=False, description="Cut power without shutting down first.")
 
     @property
     def request(self) -> OrderRequest:
-        """What is wanted."""
+        """The request without API fields."""
         return OrderRequest(self.action, "stacks", self.target_ids, self.alias, self.force)
 
 
 class ExecuteOnRack(_Execute):
-    """An order on the whole rack."""
+    """Order for the whole rack."""
 
     model_config = example_config(action="power_off", dry_run=True)
 
-    force: bool = Field(default=False, description="cut power without shutting down first")
+    force: bool = Field(default=False, description="Cut power without shutting down first.")
 
     @property
     def request(self) -> OrderRequest:
-        """What is wanted."""
+        """The request without API fields."""
         return OrderRequest(self.action, "rack", (), self.alias, self.force)
 
 
 class AliasResponse(ApiModel):
-    """An alias that can be read."""
+    """Alias that can be read."""
 
     model_config = example_config(
         name="cpu_temperature_celsius", help="Temperature of the system on chip."
@@ -108,22 +111,24 @@ class AliasResponse(ApiModel):
 
     @classmethod
     def of(cls, alias: Alias) -> Self:
-        """Return what the API says of an alias."""
+        """Return the response for an alias."""
         return cls(name=alias.label, help=alias.help)
 
 
 class ActionResponse(ApiModel):
-    """An action that can be ordered."""
+    """Action that can be ordered."""
 
     action: str
     help: str
-    is_synchronous: bool = Field(description="whether its order is over when it is answered")
-    is_disruptive: bool = Field(description="whether rasps go down by it")
-    aliases: list[AliasResponse] | None = Field(description="what can be read, with `read` alone")
+    is_synchronous: bool = Field(description="Whether the response contains the final result.")
+    is_disruptive: bool = Field(description="Whether it takes rasps down.")
+    aliases: list[AliasResponse] | None = Field(
+        description="Aliases that can be read, for `read` only."
+    )
 
     @classmethod
     def of(cls, action: Action, aliases: list[AliasResponse]) -> Self:
-        """Return what the API says of an action; `aliases` are what can be read."""
+        """Return the response for an action. `aliases` can be read."""
         return cls(
             action=action.name,
             help=action.help,
@@ -134,27 +139,27 @@ class ActionResponse(ApiModel):
 
 
 class ReadingResponse(ApiModel):
-    """One sample of an alias that was read."""
+    """Sample of an alias."""
 
     labels: dict[str, str]
     value: float
 
 
 class TargetResultResponse(ApiModel):
-    """What came of an order for one rasp or stack."""
+    """Progress and result of an order for one rasp or stack."""
 
     kind: TargetKind
-    target: str = Field(description="its name: `03-2`, `03`")
-    id: int = Field(description="the rasp's id, or the stack's number")
-    result: Result | None = Field(description="null as long as it is open")
-    stage: str = Field(description="what is being done just now")
-    detail: str = Field(description="why, or what was seen")
-    output: str = Field(description="what the action printed")
+    target: str = Field(description="Name, for example `03-2` or `03`.")
+    id: int = Field(description="Id of the rasp, or number of the stack.")
+    result: Result | None = Field(description="Null until it is final.")
+    stage: str = Field(description="Current step.")
+    detail: str = Field(description="Reason of the result.")
+    output: str = Field(description="Output of the action.")
     readings: list[ReadingResponse]
 
     @classmethod
     def of(cls, target_result: TargetResult) -> Self:
-        """Return what the API says of an outcome."""
+        """Return the response for one target."""
         return cls(
             kind=target_result.kind,
             target=target_result.target,
@@ -164,14 +169,14 @@ class TargetResultResponse(ApiModel):
             detail=target_result.detail,
             output=target_result.output,
             readings=[
-                ReadingResponse(labels=dict(each.labels), value=each.value)
-                for each in target_result.readings
+                ReadingResponse(labels=dict(reading.labels), value=reading.value)
+                for reading in target_result.readings
             ],
         )
 
 
 class ResultCountsResponse(ApiModel):
-    """How many results there are of each kind; `pending` are those still open."""
+    """Number of targets by result. `pending`: not final yet."""
 
     ok: int
     failed: int
@@ -180,29 +185,29 @@ class ResultCountsResponse(ApiModel):
 
 
 class OrderResponse(ApiModel):
-    """An order, and what came of it so far."""
+    """Order with its current results."""
 
     id: int
     action: str
     alias: str | None
     scope: Scope
-    targets: list[str] = Field(description="the names of the rasps or stacks that it is for")
+    targets: list[str] = Field(description="Names of the rasps or stacks.")
     force: bool
-    actor: str = Field(description="a user, `token:NAME`, or `remedy:ALERT`")
-    client_address: str = Field(description="the address that it came from")
+    actor: str = Field(description="User, `token:NAME` or `remediation:ALERT`.")
+    client_address: str = Field(description="Address of the client.")
     state: OrderState
-    result: Result | None = Field(description="the worst of all results; null while it runs")
+    result: Result | None = Field(description="Worst of all results, null while it runs.")
     started_at: float
     finished_at: float | None
     counts: ResultCountsResponse
     results: list[TargetResultResponse] = Field(
-        description="for each target, and for the rasps of a stack that gets or loses power"
+        description="Results of the targets and, for power actions, of the rasps of the stacks."
     )
 
     @classmethod
     def of(cls, order: Order) -> Self:
-        """Return what the API says of an order."""
-        counts = Counter(outcome.result for outcome in order.results)
+        """Return the response for an order."""
+        counts = Counter(result.result for result in order.results)
         return cls(
             id=order.id,
             action=order.request.action,
@@ -222,30 +227,30 @@ class OrderResponse(ApiModel):
                 unknown=counts[Result.UNKNOWN],
                 pending=counts[None],
             ),
-            results=[TargetResultResponse.of(outcome) for outcome in order.results],
+            results=[TargetResultResponse.of(result) for result in order.results],
         )
 
 
 class PreviewResponse(ApiModel):
-    """What an order would do, were it given now."""
+    """Effects that an order would have now."""
 
     model_config = example_config(
         action="power_off",
-        takes_down=["03-1", "03-2", "03-4"],
+        affected=["03-1", "03-2", "03-4"],
         already_down=["03-3"],
         stacks=[3],
         warnings=[],
     )
 
     action: str
-    affected: list[str] = Field(description="the rasps that would go down, by name")
-    already_down: list[str] = Field(description="those that are down already")
-    stacks: list[int] = Field(description="the stacks whose power it is about")
+    affected: list[str] = Field(description="Names of the rasps that would go down.")
+    already_down: list[str] = Field(description="Names of the rasps that are down.")
+    stacks: list[int] = Field(description="Numbers of the stacks that would be switched off.")
     warnings: list[str]
 
     @classmethod
     def of(cls, action: str, preview: Preview) -> Self:
-        """Return what the API says of what an action would do."""
+        """Return the response for a preview."""
         return cls(
             action=action,
             affected=list(preview.affected),
@@ -256,23 +261,25 @@ class PreviewResponse(ApiModel):
 
 
 class SubmitResponse(RootModel[OrderResponse | PreviewResponse]):
-    """A quick order that is over or, of a dry run, what it would do."""
+    """Finished order of a synchronous action, or the preview of a dry run."""
 
 
 class OrdersQuery(ApiModel):
-    """Which orders to list; all that are given must hold."""
+    """Filters of `GET orders`. An order must match all given filters."""
 
-    limit: int = Field(default=50, ge=1, le=500, description="How many, at most.")
+    limit: int = Field(default=50, ge=1, le=500, description="Maximum number of orders.")
     before: int | None = omittable(
-        ge=1, le=2**62, description="An order's id: older ones alone.", examples=[120]
+        ge=1, le=MAX_ROW_ID, description="Order id. Only older orders are listed.", examples=[120]
     )
-    state: OrderState | None = omittable(description="How far they are.", examples=["done"])
-    action: str | None = omittable(max_length=100, description="The action.", examples=["reboot"])
+    state: OrderState | None = omittable(description="State of the order.", examples=["done"])
+    action: str | None = omittable(
+        max_length=100, description="Name of the action.", examples=["reboot"]
+    )
     target: str | None = omittable(
-        max_length=100, description="The name of a rasp or a stack.", examples=["03-2"]
+        max_length=100, description="Name of a rasp or a stack.", examples=["03-2"]
     )
     q: str | None = omittable(
         max_length=100,
-        description="A part of who gave it, of its action or alias, or of a target's name.",
+        description="Part of the actor, the action, the alias or the name of a target.",
         examples=["alice"],
     )

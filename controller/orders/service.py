@@ -1,28 +1,29 @@
-"""The orders of a controller: taken, run side by side in a thread of their own, and kept."""
+"""Submission, execution and storage of orders."""
 
 import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as StillRunning
 from typing import Any
 
 from controller.audit import Audit, AuditEvent
 from controller.errors import NotCancellableError, OrdersUnavailableError
-from controller.orders import power_actions, rasp_actions
-from controller.orders.actions import Action, Actions, slots_for_request
+from controller.orders.actions import Actions
 from controller.orders.context import OrderContext
 from controller.orders.metrics import OrderMetrics
 from controller.orders.model import Order, OrderRequest, OrderState, Preview, Result
+from controller.orders.plan import OrderPlan, make_plan
+from controller.orders.power_actions import switch_stacks
 from controller.orders.preview import preview
-from controller.orders.store import OrderFilter, OrderStore
-from controller.orders.tracker import OrderTracker, open_results_for_rasps, open_results_for_stacks
+from controller.orders.rasp_actions import run_on_rasps
+from controller.orders.store import INTERRUPTED_REASON, OrderFilter, OrderStore
+from controller.orders.tracker import OrderTracker
 from controller.reservations import Claim, Reservations
 from controller.state.model import RackState
 from rack.errors import DatabaseError
-from rack.layout import Slot, Stack
 
 _SYNCHRONOUS_SECONDS = 20.0
 _STOP_SECONDS = 10.0
@@ -31,19 +32,19 @@ _log = logging.getLogger(__name__)
 
 
 class OrderService:
-    """Takes orders and sees to them. Safe to be called from several threads.
+    """Accepts orders, runs them concurrently in one thread, and stores them. Thread-safe.
 
-    It runs from `start` to `close`; orders are kept from before the one and after the other.
+    Orders run from `start` to `close`. Stored orders can be read at any time.
 
     Args:
-        context: the rasps and relays.
-        actions: what can be ordered.
-        reservations: who has which stack.
-        store: keeps the orders.
-        audit: keeps who ordered what.
-        metrics: counts them.
-        read_state: how the rack is, for previews.
-        clock: seconds since the epoch.
+        context: Access to the rasps and relays.
+        actions: Available actions.
+        reservations: Reservations of stacks, shared with installs.
+        store: Storage of orders.
+        audit: Audit log.
+        metrics: Metrics of orders.
+        read_state: Returns the state of the rack, for previews.
+        clock: Returns seconds since the epoch.
     """
 
     def __init__(
@@ -68,19 +69,18 @@ class OrderService:
         self._clock = clock
         self._lock = threading.Lock()
         self._last_id = 0
-        self._trackers: dict[
-            int, OrderTracker
-        ] = {}  # those that run, and those that could not be kept
+        # Running orders, and finished ones that could not be saved.
+        self._trackers: dict[int, OrderTracker] = {}
         self._tasks: set[Future[None]] = set()
         self._loop: asyncio.AbstractEventLoop
         self._thread: threading.Thread
         self._accepts_orders = False
 
     def start(self) -> None:
-        """Begin to take orders; mark those that an earlier controller left open.
+        """Mark orders of an earlier controller as interrupted, and start to accept orders.
 
         Raises:
-            DatabaseError: pirack.db cannot be used.
+            DatabaseError: If pirack.db cannot be used.
         """
         for order in self._store.mark_interrupted(self._clock()):
             _log.warning("%s of %s was interrupted", order.title, order.actor)
@@ -92,7 +92,7 @@ class OrderService:
         self._accepts_orders = True
 
     def close(self) -> None:
-        """Take no more orders, and end those that run where they are: no relay moves by it."""
+        """Reject new orders and interrupt running ones. No relay is switched."""
         with self._lock:
             was_open, self._accepts_orders = self._accepts_orders, False
         if not was_open:
@@ -103,159 +103,148 @@ class OrderService:
         self._loop.close()
         self._context.close()
 
-    def submit(self, request: OrderRequest, actor: str, client_address: str) -> Order:
-        """Take an order and begin with it; a quick one is over when this returns, as a rule.
-
-        Args:
-            request: what is to be done.
-            actor: a user, `token:NAME`, or whoever else gives orders.
-            client_address: the address that it came from; empty where it came from no other program.
+    def plan(self, request: OrderRequest) -> OrderPlan:
+        """Resolve the action and the targets of a request, for `preview` and `submit_plan`.
 
         Raises:
-            UnknownPlace: there is no such rasp or stack.
-            UnknownAction: there is no such action, or not for these targets.
-            StackBusy: another order, or an install, has one of the stacks.
-            OrdersClosed: the relays cannot be driven, or the controller is about to end.
-            DatabaseError: the order cannot be kept. Nothing was done then.
+            InvalidActionError: If the action is unknown or not allowed for these targets.
+            UnknownTargetError: If a rasp or a stack does not exist.
         """
-        action = self.actions.resolve(request)
-        slots = slots_for_request(self._context.rack, request)
-        stacks = _stacks_of_slots(self._context, slots)
-        if action.is_power and self._context.relays.error:
+        return make_plan(request, self.actions, self._context.rack)
+
+    def preview(self, plan: OrderPlan) -> Preview:
+        """Return the effects that an order would have now."""
+        return preview(plan, self._read_state())
+
+    def submit(self, request: OrderRequest, actor: str, client_address: str) -> Order:
+        """Resolve a request and start its order. Raise the errors of `plan` and `submit_plan`."""
+        return self.submit_plan(self.plan(request), actor, client_address)
+
+    def submit_plan(self, plan: OrderPlan, actor: str, client_address: str) -> Order:
+        """Start an order. Wait for it if its action is synchronous, at most 20 seconds.
+
+        Args:
+            plan: Result of `plan`.
+            actor: User, `token:NAME` or `remediation:ALERT`.
+            client_address: Address of the client, empty if there is none.
+
+        Raises:
+            StackBusyError: If a stack is reserved by another order or an install.
+            OrdersUnavailableError: If the relays cannot be used, or the controller is stopping.
+            DatabaseError: If the order cannot be saved. Nothing was started.
+        """
+        if plan.action.is_power and self._context.relays.error:
             raise OrdersUnavailableError(self._context.relays.error)
-        run, claim = self._register(request, action, slots, stacks, actor, client_address)
-        task = asyncio.run_coroutine_threadsafe(
-            self._execute(run, action, slots, stacks, claim), self._loop
-        )
+        tracker, claim = self._register(plan, actor, client_address)
+        task = asyncio.run_coroutine_threadsafe(self._execute(tracker, claim), self._loop)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        if action.is_synchronous:
+        if plan.action.is_synchronous:
             try:
                 task.result(_SYNCHRONOUS_SECONDS)
             except StillRunning:
-                _log.info("%s takes its time", run.order.title)
-        return run.order
-
-    def preview(self, request: OrderRequest) -> Preview:
-        """Return what an order would take down, were it given now. Raises what `place` does."""
-        action = self.actions.resolve(request)
-        return preview(
-            self._read_state(), action, slots_for_request(self._context.rack, request), request
-        )
+                _log.info("%s still runs after %.0f s", tracker.order.title, _SYNCHRONOUS_SECONDS)
+        return tracker.order
 
     def cancel(self, number: int) -> Order:
-        """Let an order begin nothing more; what it has begun goes to its end.
+        """Cancel an order. Running steps are completed.
 
         Raises:
-            UnknownOrder: there is no such order.
-            NotCancellable: it is over.
+            UnknownOrderError: If the order does not exist.
+            NotCancellableError: If it has finished.
         """
-        run = self._trackers.get(number)
-        if run is None:
-            raise NotCancellableError(
-                f"order {number} is over: it is {self._store.get(number).state}"
-            )
+        tracker = self._trackers.get(number)
+        if tracker is None:
+            raise NotCancellableError(f"order {number} is already {self._store.get(number).state}")
 
-        async def cancel() -> bool:  # in the thread in which it may just be ending
-            return run.cancel()
+        async def cancel() -> bool:  # in the thread of the orders, where it may just be finishing
+            return tracker.cancel()
 
         if not asyncio.run_coroutine_threadsafe(cancel(), self._loop).result(_STOP_SECONDS):
-            raise NotCancellableError(f"order {number} is over: it is {run.order.state}")
-        return run.order
+            raise NotCancellableError(f"order {number} is already {tracker.order.state}")
+        return tracker.order
 
     def get(self, number: int) -> Order:
-        """Return an order as it is now; UnknownOrder where there is none."""
-        run = self._trackers.get(number)
-        return self._store.get(number) if run is None else run.order
+        """Return the current snapshot of an order.
+
+        Raises:
+            UnknownOrderError: If the order does not exist.
+        """
+        tracker = self._trackers.get(number)
+        return self._store.get(number) if tracker is None else tracker.order
 
     def list_recent(self, limit: int, order_filter: OrderFilter | None = None) -> list[Order]:
-        """Return the newest orders that fit, the newest first."""
-        found = self._store.list_recent(limit, order_filter)
-        return [run.order if (run := self._trackers.get(each.id)) else each for each in found]
+        """Return the matching orders, newest first."""
+        return [
+            tracker.order if (tracker := self._trackers.get(order.id)) else order
+            for order in self._store.list_recent(limit, order_filter)
+        ]
 
     def _register(
-        self,
-        request: OrderRequest,
-        action: Action,
-        slots: Sequence[Slot],
-        stacks: Sequence[Stack],
-        actor: str,
-        client_address: str,
+        self, plan: OrderPlan, actor: str, client_address: str
     ) -> tuple[OrderTracker, Claim]:
+        """Reserve the stacks of an order and save it."""
         with self._lock:
             if not self._accepts_orders:
-                raise OrdersUnavailableError(
-                    "the controller is about to end: ask again in a moment"
-                )
-            number = self._last_id + 1
+                raise OrdersUnavailableError("the controller is stopping: retry in a moment")
             order = Order(
-                id=number,
-                request=request,
-                targets=tuple(each.name for each in (stacks if action.is_power else slots)),
+                id=self._last_id + 1,
+                request=plan.request,
+                targets=plan.targets,
                 actor=actor,
                 client_address=client_address,
                 started_at=self._clock(),
-                results=open_results_for_stacks(stacks, self._context.rasps().keys())
-                if action.is_power
-                else open_results_for_rasps(slots),
+                results=plan.open_results(self._context.rasps().keys()),
             )
-            claimed = [] if action.is_synchronous else [stack.number for stack in stacks]
-            claim = self._reservations.claim(claimed, order.title)
+            stacks = [] if plan.action.is_synchronous else [stack.number for stack in plan.stacks]
+            claim = self._reservations.claim(stacks, order.title)
             try:
                 self._store.save(order)
             except DatabaseError:
                 claim.release()
                 raise
-            self._last_id = number
-            run = self._trackers[number] = OrderTracker(order)
+            self._last_id = order.id
+            tracker = self._trackers[order.id] = OrderTracker(order, plan)
             self._metrics.started()
-        return run, claim
+        return tracker, claim
 
-    async def _execute(
-        self,
-        tracker: OrderTracker,
-        action: Action,
-        slots: Sequence[Slot],
-        stacks: Sequence[Stack],
-        claim: Claim,
-    ) -> None:
-        wanted = tracker.order.request
-        state, why = OrderState.DONE, ""
+    async def _execute(self, tracker: OrderTracker, claim: Claim) -> None:
+        state, reason = OrderState.DONE, ""
         try:
-            if action.is_power:
-                await power_actions.switch_stacks(
-                    self._context, tracker, action, stacks, force=wanted.force
-                )
+            if tracker.plan.action.is_power:
+                await switch_stacks(self._context, tracker)
             else:
-                await rasp_actions.run_on_rasps(self._context, tracker, action, wanted.alias, slots)
+                await run_on_rasps(self._context, tracker)
             if tracker.is_cancelled:
                 state = OrderState.CANCELLED
         except asyncio.CancelledError:
-            state, why = OrderState.INTERRUPTED, "the controller ended before this order did"
-        except Exception:  # noqa: BLE001 - whatever it was: an order ends
+            state, reason = OrderState.INTERRUPTED, INTERRUPTED_REASON
+        except Exception:  # noqa: BLE001 - the order must finish after any error
             _log.exception("%s failed", tracker.order.title)
-            why = "the controller failed: see its log"
+            reason = "internal error, see the log of the controller"
         finally:
             claim.release()
-            await asyncio.to_thread(self._finish, tracker.finish(state, self._clock(), why))
+            await asyncio.to_thread(self._finish, tracker.finish(state, self._clock(), reason))
 
     def _finish(self, order: Order) -> None:
         self._metrics.finished(order)
         try:
             self._store.save(order)
         except DatabaseError as error:
-            # It is shown as it ended as long as the controller runs.
-            _log.error("%s ended, and cannot be kept: %s", order.title, error)
+            # Its tracker stays, so that its result can be read until the controller stops.
+            _log.error("%s finished, but its result could not be saved: %s", order.title, error)
         else:
             del self._trackers[order.id]
         self._record_audit_event(order)
 
     def _record_audit_event(self, order: Order) -> None:
-        what = order.request.action + (f" {order.request.alias}" if order.request.alias else "")
+        request = order.request
         event = AuditEvent(
             actor=order.actor,
             client_address=order.client_address,
-            action=f"{what} (force)" if order.request.force else what,
+            action=request.action
+            + (f" {request.alias}" if request.alias else "")
+            + (" (force)" if request.force else ""),
             targets=" ".join(order.targets),
             result=order.result or Result.UNKNOWN,
             detail=f"order {order.id}, {order.state}",
@@ -263,7 +252,7 @@ class OrderService:
         try:
             self._audit.record(event)
         except DatabaseError as error:
-            _log.error("the audit cannot be kept: %s", error)
+            _log.error("the audit log cannot be written: %s", error)
 
     async def _cancel_running(self) -> None:
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
@@ -276,8 +265,4 @@ class OrderService:
         try:
             asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_STOP_SECONDS)
         except StillRunning:
-            _log.warning("some orders did not end in %.0f s", _STOP_SECONDS)
-
-
-def _stacks_of_slots(context: OrderContext, slots: Sequence[Slot]) -> list[Stack]:
-    return [context.rack.stack(number) for number in sorted({slot.stack for slot in slots})]
+            _log.warning("some orders did not stop within %.0f s", _STOP_SECONDS)

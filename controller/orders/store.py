@@ -1,7 +1,7 @@
-"""The order book: all orders, those that are over and those that run. Kept in pirack.db.
+"""Storage of orders in pirack.db.
 
-An order is on the disk before anything of it is done, and again when it ends. What a controller
-that was killed left open is `interrupted` when the next one starts.
+An order is saved before its first step and when it finishes. Orders that a killed controller left
+unfinished are marked as interrupted at the next start.
 """
 
 from collections.abc import Iterable
@@ -12,18 +12,21 @@ from pydantic import TypeAdapter
 
 from controller.errors import UnknownOrderError
 from controller.orders.model import Order, OrderRequest, OrderState, Result, TargetResult
-from rack.database import Database
+from rack.database import MAX_ROW_ID, Database
 
 MAX_ORDERS = 5000
-"""So many orders are kept, the newest."""
+"""Maximum number of stored orders. Older ones are deleted."""
+
+INTERRUPTED_REASON = "the controller stopped before the order finished"
+"""Detail of results that were open when the controller stopped."""
 
 _PRUNE_INTERVAL = 100
-_MAX_ID = 2**63 - 1  # of SQLite
 _UNFINISHED_STATES = (OrderState.RUNNING, OrderState.CANCELLING)
 _COLUMNS = (
-    "id, action, alias, scope, ids, force, targets, who, origin, state, began, ended, outcomes"
+    "id, action, alias, scope, ids, force, targets, actor, client_address, state, started_at,"
+    " finished_at, results"
 )
-_SEARCHED_TEXT = "who || ' ' || action || ' ' || ifnull(alias, '') || ' ' || targets"
+_SEARCHED_TEXT = "actor || ' ' || action || ' ' || ifnull(alias, '') || ' ' || targets"
 
 _IDS = TypeAdapter(tuple[int, ...])
 _NAMES = TypeAdapter(tuple[str, ...])
@@ -32,10 +35,14 @@ _RESULTS = TypeAdapter(tuple[TargetResult, ...])
 
 @dataclass(frozen=True, slots=True)
 class OrderFilter:
-    """Which orders somebody looks for; what is None does not matter.
+    """Conditions for orders, all of which must match. None matches every order.
 
-    `before` is an order's id: older ones alone; `text` is a part of who gave it, of its action or
-    alias, or of a target's name.
+    Args:
+        before: Upper limit of the id, exclusive.
+        state: State of the order.
+        action: Name of the action.
+        target: Name of a target.
+        text: Part of the actor, the action, the alias or the name of a target.
     """
 
     before: int | None = None
@@ -46,35 +53,39 @@ class OrderFilter:
 
 
 class OrderStore:
-    """The orders of a `Database`. Each method raises DatabaseError where it cannot be used."""
+    """Orders in a database. All methods raise `DatabaseError` if it cannot be used."""
 
     def __init__(self, database: Database, *, max_orders: int = MAX_ORDERS) -> None:
         self._database = database
         self._max_orders = max_orders
 
     def newest_id(self) -> int:
-        """Return the newest order's id; 0 where there is none."""
+        """Return the largest id, 0 if there are no orders."""
         with self._database.connection() as connection:
             return int(connection.execute("SELECT ifnull(max(id), 0) FROM orders").fetchone()[0])
 
     def save(self, order: Order) -> None:
-        """Write an order down as it is now; it is on the disk when this returns."""
-        wanted = order.request
+        """Save a snapshot of an order and commit it."""
+        request = order.request
         row = (
-            *(order.id, wanted.action, wanted.alias, wanted.scope),
-            *(_IDS.dump_json(wanted.ids).decode(), wanted.force),
-            *(
-                _NAMES.dump_json(order.targets).decode(),
-                order.actor,
-                order.client_address,
-                order.state,
-            ),
-            *(order.started_at, order.finished_at, _RESULTS.dump_json(order.results).decode()),
+            order.id,
+            request.action,
+            request.alias,
+            request.scope,
+            _IDS.dump_json(request.ids).decode(),
+            request.force,
+            _NAMES.dump_json(order.targets).decode(),
+            order.actor,
+            order.client_address,
+            order.state,
+            order.started_at,
+            order.finished_at,
+            _RESULTS.dump_json(order.results).decode(),
         )
         with self._database.connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(
-                f"INSERT OR REPLACE INTO orders ({_COLUMNS})"  # noqa: S608 - our own words
+                f"INSERT OR REPLACE INTO orders ({_COLUMNS})"  # noqa: S608 - a constant
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
@@ -88,15 +99,15 @@ class OrderStore:
         """Return the order with this id.
 
         Raises:
-            UnknownOrder: there is none, or it is no longer kept.
+            UnknownOrderError: If it does not exist or was deleted.
         """
-        if number <= _MAX_ID:
+        if number <= MAX_ROW_ID:
             for order in self._select("WHERE id = ?", [number]):
                 return order
-        raise UnknownOrderError(f"no order {number}: see GET orders for those that are kept")
+        raise UnknownOrderError(f"no order {number}: GET orders lists the stored orders")
 
     def list_recent(self, limit: int, order_filter: OrderFilter | None = None) -> list[Order]:
-        """Return the newest orders that fit, the newest first."""
+        """Return the matching orders, newest first."""
         order_filter = order_filter or OrderFilter()
         conditions: dict[str, Any] = {
             "id < ?": order_filter.before,
@@ -110,10 +121,10 @@ class OrderStore:
         return list(self._select(f"{where} ORDER BY id DESC LIMIT ?", [*given.values(), limit]))
 
     def mark_interrupted(self, now: float) -> list[Order]:
-        """Mark the orders as interrupted that an earlier controller left open; return them."""
+        """Mark unfinished orders as interrupted and return them. Call only if no order runs."""
         marks = ", ".join("?" for _ in _UNFINISHED_STATES)
-        left = list(self._select(f"WHERE state IN ({marks})", list(_UNFINISHED_STATES)))
-        interrupted = [_as_interrupted(order, now) for order in left]
+        unfinished = list(self._select(f"WHERE state IN ({marks})", list(_UNFINISHED_STATES)))
+        interrupted = [_as_interrupted(order, now) for order in unfinished]
         for order in interrupted:
             self.save(order)
         return interrupted
@@ -121,37 +132,39 @@ class OrderStore:
     def _select(self, clauses: str, values: list[Any]) -> Iterable[Order]:
         with self._database.connection() as connection:
             rows = connection.execute(
-                f"SELECT {_COLUMNS} FROM orders {clauses}",  # noqa: S608 - our own words
+                f"SELECT {_COLUMNS} FROM orders {clauses}",  # noqa: S608 - constants
                 values,
             ).fetchall()
         return map(_order_from_row, rows)
 
 
 def _order_from_row(row: tuple[Any, ...]) -> Order:
-    number, action, alias, scope, ids, force, targets, who, origin, state, began, ended, rest = row
+    (
+        number, action, alias, scope, ids, force, targets, actor, client_address, state,
+        started_at, finished_at, results,
+    ) = row  # fmt: skip
     return Order(
         id=number,
         request=OrderRequest(action, scope, _IDS.validate_json(ids), alias, bool(force)),
         targets=_NAMES.validate_json(targets),
-        actor=who,
-        client_address=origin,
-        started_at=began,
+        actor=actor,
+        client_address=client_address,
+        started_at=started_at,
         state=OrderState(state),
-        finished_at=ended,
-        results=_RESULTS.validate_json(rest),
+        finished_at=finished_at,
+        results=_RESULTS.validate_json(results),
     )
 
 
 def _as_interrupted(order: Order, now: float) -> Order:
-    why = "the controller ended before this order did"
     return replace(
         order,
         state=OrderState.INTERRUPTED,
         finished_at=now,
         results=tuple(
-            outcome
-            if outcome.result
-            else replace(outcome, result=Result.UNKNOWN, stage="", detail=why)
-            for outcome in order.results
+            result
+            if result.result
+            else replace(result, result=Result.UNKNOWN, stage="", detail=INTERRUPTED_REASON)
+            for result in order.results
         ),
     )

@@ -1,62 +1,67 @@
-"""An order that runs: what is known of it just now, and whether it shall go on."""
+"""Progress of a running order."""
 
-from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
 from controller.orders.model import Order, OrderState, Result, StepResult, TargetKind, TargetResult
+from controller.orders.plan import OrderPlan
 from rack.layout import Slot, Stack
 
 _TargetKey = tuple[TargetKind, int]
 
 
 class OrderTracker:
-    """Keeps the outcomes of an order while it runs.
+    """State and results of a running order.
 
-    Changed in the orders' own thread alone; `order` may be asked for from any.
+    Change it in the thread of the orders only. `order` can be read from any thread.
     """
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, plan: OrderPlan) -> None:
+        self.plan = plan
         self._order = order
         self._results: dict[_TargetKey, TargetResult] = {
-            (each.kind, each.id): each for each in order.results
+            (result.kind, result.id): result for result in order.results
         }
 
     @property
     def order(self) -> Order:
-        """The order as it is now."""
+        """Snapshot of the order."""
         return replace(self._order, results=tuple(self._results.values()))
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether nothing more shall be begun."""
+        """Whether no new steps may start."""
         return self._order.state is OrderState.CANCELLING
 
     def cancel(self) -> bool:
-        """Let nothing more be begun; tell whether that was in time."""
+        """Prevent new steps. Return False if the order has finished."""
         if self._order.state.is_over:
             return False
         self._order = replace(self._order, state=OrderState.CANCELLING)
         return True
 
     def set_stage(self, target: Slot | Stack, stage: str) -> None:
-        """Tell what is being done for a rasp or a stack just now."""
+        """Set the current step for a rasp or a stack."""
         self._update(target, stage=stage)
 
     def set_result(self, target: Slot | Stack, step_result: StepResult, **fields: Any) -> None:
-        """Tell what came of it for a rasp or a stack; see `TargetResult` for what more there is."""
+        """Set the final result for a rasp or a stack.
+
+        Args:
+            target: Slot of the rasp, or the stack.
+            step_result: Result and detail.
+            fields: Further fields of `TargetResult`.
+        """
         self._update(
             target, result=step_result.result, detail=step_result.detail, stage="", **fields
         )
 
     def finish(self, state: OrderState, finished_at: float, reason: str) -> Order:
-        """Return the order as it ends; what is still open then is unknown, for this reason."""
-        for key, outcome in self._results.items():
-            if outcome.result is None:
-                detail = f"{reason}, while {outcome.stage}" if outcome.stage else reason
-                self._results[key] = replace(
-                    outcome, result=Result.UNKNOWN, stage="", detail=detail
-                )
+        """Set the final state. Open results become unknown for this reason."""
+        for key, result in self._results.items():
+            if result.result is None:
+                detail = f"{reason}, while {result.stage}" if result.stage else reason
+                self._results[key] = replace(result, result=Result.UNKNOWN, stage="", detail=detail)
         self._order = replace(self._order, state=state, finished_at=finished_at)
         return self.order
 
@@ -67,27 +72,3 @@ class OrderTracker:
 
 def _target_key(target: Slot | Stack) -> _TargetKey:
     return ("rasp", target.id) if isinstance(target, Slot) else ("stack", target.number)
-
-
-def open_results_for_rasps(slots: Iterable[Slot]) -> tuple[TargetResult, ...]:
-    """Return the open outcomes of an order on rasps."""
-    return tuple(TargetResult("rasp", slot.name, slot.id) for slot in slots)
-
-
-def open_results_for_stacks(
-    stacks: Iterable[Stack], installed: Collection[tuple[int, int]]
-) -> tuple[TargetResult, ...]:
-    """Return the open outcomes of an order on stacks: each stack's, and those of its rasps.
-
-    `installed` are the places, (stack, slot), in which a rasp is known.
-    """
-    return tuple(
-        outcome
-        for stack in stacks
-        for outcome in (
-            TargetResult("stack", stack.name, stack.number),
-            *open_results_for_rasps(
-                slot for slot in stack.slots if (slot.stack, slot.number) in installed
-            ),
-        )
-    )

@@ -1,4 +1,4 @@
-"""`kill -9` of the controller in the middle of an install: the real one, on a loopback rack."""
+"""Controllers that are killed or stopped during an install, on a loopback rack."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ UNMANAGED_CONFIG = "# ours\n"
 
 
 class KillableController:
-    """A controller's process, asked by an operator."""
+    """Process of a controller, with the API client of an operator."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, token: str) -> None:
         self.process = process
@@ -34,11 +34,11 @@ class KillableController:
             return False
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
-        answer = requests.request(
+        response = requests.request(
             method, f"{self._url}/api/v1.0/{path}", json=body, headers=self._headers, timeout=10
         )
-        assert answer.ok, answer.text
-        return answer.json()
+        assert response.ok, response.text
+        return response.json()
 
     def metric(self, name: str) -> float:
         text = requests.get(f"{self._url}/metrics", timeout=10).text
@@ -57,7 +57,7 @@ def running_controller(lab: InstallFixture, token: str) -> Iterator[KillableCont
                 *("--listen", f"127.0.0.1:{port}", "--anonymous", "viewer"),
                 *("--prometheus", f"http://127.0.0.1:{free_port()}"),
                 *("--ping", f"tcp:{PING_PORT}", "--dhcpd-conf", str(lab.config_path)),
-                *("--dhcp-server", "watching", "--dhcp-log", f"file:{lab.log_path}"),
+                *("--dhcp-server", "auto-reload", "--dhcp-log", f"file:{lab.log_path}"),
             ],
             env=os.environ
             | {"GPIOZERO_PIN_FACTORY": "virtual_rack", "PIRACK_VIRTUAL_RACK": str(lab.state)},
@@ -74,7 +74,7 @@ def running_controller(lab: InstallFixture, token: str) -> Iterator[KillableCont
         process.wait(TIMEOUT_SECONDS)
 
 
-def test_nothing_moves_until_somebody_asks_and_then_all_is_as_before(tmp_path: Path) -> None:
+def test_killed_install_is_recovered_on_request_only(tmp_path: Path) -> None:
     with running_fixture(tmp_path, stacks=3, cut=1.0) as lab:
         lab.config_path.write_text(UNMANAGED_CONFIG)
         lab.relays.off(3)
@@ -86,8 +86,8 @@ def test_nothing_moves_until_somebody_asks_and_then_all_is_as_before(tmp_path: P
             first.process.wait()
         power = lab.power
         with running_controller(lab, token) as second:
-            left = second.request("GET", "installation")
-            assert (left["state"], left["who"], left["ended"]) == (
+            install = second.request("GET", "installation")
+            assert (install["state"], install["actor"], install["finished_at"]) == (
                 "interrupted", "token:tester", None,
             )  # fmt: skip
             assert second.metric("pirack_install_unfinished") == 1
@@ -100,14 +100,14 @@ def test_nothing_moves_until_somebody_asks_and_then_all_is_as_before(tmp_path: P
             assert second.metric("pirack_install_unfinished") == 0
 
 
-def test_a_controller_that_is_told_to_end_stops_its_install_first(tmp_path: Path) -> None:
+def test_controller_stops_its_install_on_sigterm(tmp_path: Path) -> None:
     with running_fixture(tmp_path, cut=1.0) as lab:
         lab.config_path.write_text(UNMANAGED_CONFIG)
         token = Tokens(lab.database).add("tester", Role.OPERATOR)
         with running_controller(lab, token) as controller:
             controller.request("POST", "installation", {})
             wait_until(lambda: controller.request("GET", "installation")["stage"] == "discover")
-        [entry] = lab.dependencies().journal.list_recent(1)
-        assert entry.state == "stopped"
+        [record] = lab.dependencies().journal.list_recent(1)
+        assert record.state == "stopped"
         assert lab.power == [True, True]
         assert lab.config_path.read_text() == UNMANAGED_CONFIG

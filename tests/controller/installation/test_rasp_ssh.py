@@ -1,4 +1,4 @@
-"""Host keys go with their rasps when these get other addresses."""
+"""SSH host keys after rasps get other addresses."""
 
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -21,35 +21,35 @@ def keys(tmp_path: Path) -> dict[Rasp, asyncssh.SSHKey]:
         rasp: asyncssh.generate_private_key("ssh-ed25519").convert_to_public()
         for rasp in (ONE, OTHER)
     }
-    HostKeys(tmp_path, PORT).pin_keys(keys)
+    HostKeys(tmp_path, PORT).replace_keys(keys)
     return keys
 
 
 def pinned_keys(folder: Path) -> dict[IPv4Address, list[asyncssh.SSHKey]]:
     host_keys = HostKeys(folder, PORT)
     return {
-        rasp.address: [each.key for each in host_keys.for_address(rasp.address)]
+        rasp.address: [pinned.key for pinned in host_keys.for_address(rasp.address)]
         for rasp in (ONE, OTHER)
     }
 
 
-def test_two_that_were_swapped_keep_theirs(
+def test_swapped_rasps_keep_their_host_keys(
     tmp_path: Path, keys: dict[Rasp, asyncssh.SSHKey]
 ) -> None:
-    after = [Rasp(3, 1, OTHER.mac, ONE.address), Rasp(3, 2, ONE.mac, OTHER.address)]
-    assert RaspSsh(tmp_path, PORT).move_host_keys([ONE, OTHER], after) == []
+    swapped = [Rasp(3, 1, OTHER.mac, ONE.address), Rasp(3, 2, ONE.mac, OTHER.address)]
+    assert RaspSsh(tmp_path, PORT).move_host_keys([ONE, OTHER], swapped) == []
     assert pinned_keys(tmp_path) == {ONE.address: [keys[OTHER]], OTHER.address: [keys[ONE]]}
 
 
-def test_where_nobody_moved_nothing_changes(
+def test_known_hosts_is_unchanged_if_no_rasp_moved(
     tmp_path: Path, keys: dict[Rasp, asyncssh.SSHKey]
 ) -> None:
-    before = (tmp_path / "known_hosts").read_text()
+    known_hosts = (tmp_path / "known_hosts").read_text()
     assert RaspSsh(tmp_path, PORT).move_host_keys([ONE, OTHER], [ONE, OTHER]) == []
-    assert (tmp_path / "known_hosts").read_text() == before
+    assert (tmp_path / "known_hosts").read_text() == known_hosts
 
 
-def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_unusable_known_hosts_is_reported(tmp_path: Path) -> None:
     (tmp_path / "known_hosts").mkdir()
-    [remark] = RaspSsh(tmp_path, PORT).move_host_keys([ONE, OTHER], [OTHER])
-    assert remark.startswith("the SSH host keys do not go with their rasps: ")
+    [message] = RaspSsh(tmp_path, PORT).move_host_keys([ONE, OTHER], [OTHER])
+    assert message.startswith("the SSH host keys cannot be moved to the new addresses: ")

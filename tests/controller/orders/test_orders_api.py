@@ -1,4 +1,4 @@
-"""What the API makes of orders that cannot be: the right status, a problem, and nothing done."""
+"""Requests for orders that the API rejects, and dry runs."""
 
 from typing import Any
 
@@ -20,9 +20,11 @@ def token(access: AccessControl) -> str:
     return access.tokens.add("tests", Role.OPERATOR)
 
 
-def post(client: FlaskClient, path: str, body: Any, token: str | None, **more: Any) -> TestResponse:
+def post(
+    client: FlaskClient, path: str, body: Any, token: str | None, **options: Any
+) -> TestResponse:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return client.post(f"{PREFIX}/{path}", json=body, headers=headers, **more)
+    return client.post(f"{PREFIX}/{path}", json=body, headers=headers, **options)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,7 @@ def post(client: FlaskClient, path: str, body: Any, token: str | None, **more: A
         ("rack/execute", {"id": 3, "action": "power_on"}, 422, "id"),
     ],
 )
-def test_an_order_that_cannot_be_is_refused_by_field_and_nothing_is_done(
+def test_execute_rejects_invalid_fields(
     client: FlaskClient,
     orders: OrderService,
     token: str,
@@ -58,12 +60,12 @@ def test_an_order_that_cannot_be_is_refused_by_field_and_nothing_is_done(
     status: int,
     field: str | None,
 ) -> None:
-    answer = post(client, path, body, token)
-    assert answer.status_code == status, answer.text
-    assert answer.content_type == "application/problem+json"
-    assert answer.json is not None
+    response = post(client, path, body, token)
+    assert response.status_code == status, response.text
+    assert response.content_type == "application/problem+json"
+    assert response.json is not None
     if field is not None:
-        assert [each["field"] for each in answer.json["errors"]] == [field]
+        assert [error["field"] for error in response.json["errors"]] == [field]
     assert orders.list_recent(10) == []
 
 
@@ -76,9 +78,9 @@ def test_an_order_that_cannot_be_is_refused_by_field_and_nothing_is_done(
         (b"action=ping&id=1", "application/x-www-form-urlencoded", 415),
         (b'{"action": "ping", "ids": [' + b"1," * 40_000 + b"1]}", "application/json", 413),
     ],
-    ids=["half", "no UTF-8", "deep", "form", "long"],
+    ids=["incomplete", "not UTF-8", "nested", "form", "long"],
 )
-def test_a_body_that_is_none_is_refused(
+def test_execute_rejects_invalid_body(
     client: FlaskClient,
     orders: OrderService,
     token: str,
@@ -86,89 +88,91 @@ def test_a_body_that_is_none_is_refused(
     content_type: str,
     status: int,
 ) -> None:
-    answer = client.post(
+    response = client.post(
         f"{PREFIX}/rasps/execute",
         data=data,
         content_type=content_type,
         headers={"Authorization": f"Bearer {token}"},
     )
-    assert answer.status_code == status, answer.text
-    assert answer.content_type == "application/problem+json"
+    assert response.status_code == status, response.text
+    assert response.content_type == "application/problem+json"
     assert orders.list_recent(10) == []
 
 
 @pytest.mark.parametrize("path", ["rasps/execute", "stacks/execute", "rack/execute"])
-def test_a_viewer_orders_nothing_and_that_it_tried_is_in_the_audit(
+def test_execute_rejects_viewer_and_records_it_in_audit_log(
     client: FlaskClient, access: AccessControl, orders: OrderService, path: str
 ) -> None:
-    viewer = access.tokens.add("looker", Role.VIEWER)
+    viewer = access.tokens.add("viewer", Role.VIEWER)
     assert post(client, path, {"id": 1, "action": "reboot"}, viewer).status_code == 403
     assert post(client, path, {"id": 1, "action": "reboot"}, None).status_code == 401
     assert post(client, path, {"id": 1, "action": "reboot"}, "pirack_wrong").status_code == 401
-    events = [entry.event for entry in access.audit.list_recent(3)]
+    events = [record.event for record in access.audit.list_recent(3)]
     assert {(event.action, event.result) for event in events} == {
         (f"POST {PREFIX}/{path}", "refused")
     }
-    assert {event.actor for event in events} == {"token:looker", "anonymous"}
+    assert {event.actor for event in events} == {"token:viewer", "anonymous"}
     assert orders.list_recent(10) == []
 
 
-def test_a_session_orders_nothing_without_its_csrf_token(
+def test_execute_rejects_session_without_csrf_token(
     client: FlaskClient, access: AccessControl, orders: OrderService
 ) -> None:
     add_users(access)
     client.set_cookie("pirack_session", create_session(access, "otto"))
-    answer = post(client, "rack/execute", {"action": "power_off", "force": True}, None)
-    assert answer.status_code == 403
+    response = post(client, "rack/execute", {"action": "power_off", "force": True}, None)
+    assert response.status_code == 403
     assert orders.list_recent(10) == []
 
 
-def test_a_token_that_was_revoked_cancels_nothing(
+def test_cancel_rejects_revoked_token(
     client: FlaskClient, access: AccessControl, token: str
 ) -> None:
     order = post(client, "stacks/execute", {"id": 3, "action": "power_on"}, token)
     assert order.json is not None
     access.tokens.revoke("tests")
-    answer = client.delete(
+    response = client.delete(
         f"{PREFIX}/orders/{order.json['id']}", headers={"Authorization": f"Bearer {token}"}
     )
-    assert answer.status_code == 401
+    assert response.status_code == 401
 
 
-def test_the_audit_is_for_operators(client: FlaskClient, access: AccessControl, token: str) -> None:
-    viewer = access.tokens.add("looker", Role.VIEWER)
+def test_audit_log_requires_operator(
+    client: FlaskClient, access: AccessControl, token: str
+) -> None:
+    viewer = access.tokens.add("viewer", Role.VIEWER)
     for secret, status in ((viewer, 403), (token, 200)):
-        answer = client.get(f"{PREFIX}/audit", headers={"Authorization": f"Bearer {secret}"})
-        assert answer.status_code == status
+        response = client.get(f"{PREFIX}/audit", headers={"Authorization": f"Bearer {secret}"})
+        assert response.status_code == status
 
 
-def test_a_dry_run_names_what_is_down_and_what_nobody_knows(
+def test_dry_run_names_down_and_unknown_rasps(
     client: FlaskClient, rack_state: FakeRackState, token: str
 ) -> None:
     rack_state.state_values |= {"03-1": 0.0, "03-2": 17.0}
-    answer = post(
+    response = post(
         client,
         "stacks/execute",
         {"ids": [3], "action": "power_off", "force": True, "dry_run": True},
         token,
     )
-    assert answer.json == {
+    assert response.json == {
         "action": "power_off",
-        "takes_down": ["03-2", "03-3", "03-4"],
+        "affected": ["03-2", "03-3", "03-4"],
         "already_down": ["03-1"],
         "stacks": [3],
         "warnings": [
             "power is cut under running systems: their SD cards may be damaged",
-            "nobody can tell whether these run: 03-2",
+            "the state of these rasps is unknown: 03-2",
         ],
     }
 
 
-def test_a_dry_run_of_what_takes_nothing_down_says_so(client: FlaskClient, token: str) -> None:
-    answer = post(client, "rack/execute", {"action": "ping", "dry_run": True}, token)
-    assert answer.json == {
+def test_dry_run_of_ping_affects_nothing(client: FlaskClient, token: str) -> None:
+    response = post(client, "rack/execute", {"action": "ping", "dry_run": True}, token)
+    assert response.json == {
         "action": "ping",
-        "takes_down": [],
+        "affected": [],
         "already_down": [],
         "stacks": [],
         "warnings": [],

@@ -1,4 +1,4 @@
-"""Orders on power, by the real controller on a virtual rack: nothing is cut that still runs."""
+"""Power orders of a controller on a virtual rack."""
 
 import signal
 from collections.abc import Iterator
@@ -23,11 +23,11 @@ STACK_2_TARGETS = ("02", "02-1", "02-2")
 @pytest.fixture(scope="module")
 def rack_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RackProcess]:
     with running_rack(
-        tmp_path_factory.mktemp("room"), orders=ORDER_SETTINGS, boot_seconds=0.8
-    ) as room:
-        room.start_blackbox()
-        wait_until(lambda: set(room.phases.values()) == {"up"})
-        yield room
+        tmp_path_factory.mktemp("rack"), orders=ORDER_SETTINGS, boot_seconds=0.8
+    ) as rack_process:
+        rack_process.start_blackbox()
+        wait_until(lambda: set(rack_process.phases.values()) == {"up"})
+        yield rack_process
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def order_client(rack_process: RackProcess, controller: ControllerProcess) -> Or
 
 @pytest.fixture(autouse=True)
 def restore_rack(rack_process: RackProcess, order_client: OrderClient) -> Iterator[None]:
-    """Whatever a test did to the rack, the next one finds all stacks on and all rasps up."""
+    """Switch all stacks on and wait until all rasps are up, after each test."""
     yield
     rack_process.clear_fault("all")
     down = {int(name[:2]) for name, phase in rack_process.phases.items() if phase != "up"}
@@ -51,35 +51,35 @@ def restore_rack(rack_process: RackProcess, order_client: OrderClient) -> Iterat
     wait_until(lambda: set(rack_process.phases.values()) == {"up"})
 
 
-def test_a_stack_is_shut_down_before_it_is_cut(
+def test_power_off_shuts_rasps_down_before_cut(
     rack_process: RackProcess, order_client: OrderClient
 ) -> None:
     order = order_client.submit("stacks", id=2, action="power_off")
-    seen: list[tuple[str, str]] = []
-    over = order_client.wait(
-        order, lambda: seen.append((rack_process.power[1], rack_process.phases["02-1"]))
+    observed: list[tuple[str, str]] = []
+    power_off = order_client.wait(
+        order, lambda: observed.append((rack_process.power[1], rack_process.phases["02-1"]))
     )
-    assert results(over) == dict.fromkeys(STACK_2_TARGETS, "ok")
-    assert detail(over, "02-1") == "was shut down"
-    assert ("on", "halted") in seen
-    assert ("off", "up") not in seen
+    assert results(power_off) == dict.fromkeys(STACK_2_TARGETS, "ok")
+    assert detail(power_off, "02-1") == "was shut down"
+    assert ("on", "halted") in observed
+    assert ("off", "up") not in observed
     assert rack_process.power == ["on", "off", "on"]
-    back = order_client.run_order("stacks", id=2, action="power_on")
-    assert results(back) == dict.fromkeys(STACK_2_TARGETS, "ok")
-    assert detail(back, "02-1").startswith("answers after ")
+    power_on = order_client.run_order("stacks", id=2, action="power_on")
+    assert results(power_on) == dict.fromkeys(STACK_2_TARGETS, "ok")
+    assert detail(power_on, "02-1").startswith("reachable after ")
 
 
-def test_a_rasp_that_does_not_shut_down_is_told_and_does_not_hold_up_the_cut(
+def test_power_off_reports_failed_shutdown_and_cuts_anyway(
     rack_process: RackProcess, order_client: OrderClient
 ) -> None:
     rack_process.inject_fault("2/1", "wedged")
     order = order_client.run_order("stacks", id=2, action="power_off")
     assert results(order) == {"02": "ok", "02-1": "failed", "02-2": "ok"}
-    assert "its power was cut all the same" in detail(order, "02-1")
+    assert "its power was cut anyway" in detail(order, "02-1")
     assert rack_process.power[1] == "off"
 
 
-def test_a_rasp_that_was_dead_before_is_unknown_and_the_others_are_shut_down(
+def test_power_off_reports_unreachable_rasp_as_unknown_and_shuts_others_down(
     rack_process: RackProcess, order_client: OrderClient
 ) -> None:
     rack_process.inject_fault("2/1", "dead")
@@ -88,153 +88,156 @@ def test_a_rasp_that_was_dead_before_is_unknown_and_the_others_are_shut_down(
         {"02": "ok", "02-1": "unknown", "02-2": "ok"},
         "unknown",
     )
-    assert detail(order, "02-1") == "did not answer before; its power was cut all the same"
+    assert detail(order, "02-1") == "was not reachable before; its power was cut anyway"
 
 
-def test_force_cuts_at_once(rack_process: RackProcess, order_client: OrderClient) -> None:
+def test_force_cuts_without_shutdown(rack_process: RackProcess, order_client: OrderClient) -> None:
     order = order_client.run_order("stacks", id=2, action="power_off", force=True)
-    assert order["ended"] - order["began"] < 4  # of which shutting down would take all
+    assert order["finished_at"] - order["started_at"] < 4  # shutdown_seconds
     assert detail(order, "02-1") == "its power was cut"
 
 
-def test_a_cycle_brings_back_what_was_halted(
+def test_power_cycle_boots_halted_rasp(
     rack_process: RackProcess, order_client: OrderClient
 ) -> None:
     order_client.run_order("rasps", id=3, action="shutdown")
     order = order_client.run_order("stacks", id=2, action="power_cycle")
     assert results(order)["02"] == "ok"
-    assert detail(order, "02-2").startswith("was shut down; answers after ")
+    assert detail(order, "02-2").startswith("was shut down; reachable after ")
     assert rack_process.power == ["on"] * 3
 
 
-def test_a_whole_rack_never_boots_more_rasps_at_once_than_it_may(
+def test_rack_power_on_boots_at_most_max_booting_rasps_at_once(
     rack_process: RackProcess, order_client: OrderClient
 ) -> None:
-    off = order_client.run_order("rack", action="power_off")
-    assert off["result"] == "ok"
+    power_off = order_client.run_order("rack", action="power_off")
+    assert power_off["result"] == "ok"
     assert rack_process.power == ["off"] * 3
     booting: list[int] = []
-    on = order_client.wait(
+    power_on = order_client.wait(
         order_client.submit("rack", action="power_on"),
         lambda: booting.append(list(rack_process.phases.values()).count("booting")),
     )
-    assert on["result"] == "ok"
+    assert power_on["result"] == "ok"
     assert 0 < max(booting) <= 2
 
 
-def test_a_relay_that_is_stuck_is_told(
+def test_power_off_reports_stuck_relay(
     rack_process: RackProcess, order_client: OrderClient
 ) -> None:
     rack_process.inject_fault("3", "stuck-relay")
     order = order_client.run_order("stacks", id=3, action="power_off", force=True)
     assert results(order) == {"03": "failed", "03-1": "failed", "03-2": "failed"}
-    assert "its relay is stuck" in detail(order, "03")
+    assert "the relay is stuck" in detail(order, "03")
 
 
-def test_a_stack_takes_one_order_at_a_time(order_client: OrderClient) -> None:
+def test_stack_accepts_one_order_at_a_time(order_client: OrderClient) -> None:
     first = order_client.submit("stacks", id=2, action="power_cycle")
-    answer = order_client.request("POST", "rasps/execute", id=3, action="reboot")
-    assert answer.status_code == 409
-    assert answer.json()["detail"].startswith(
+    response = order_client.request("POST", "rasps/execute", id=3, action="reboot")
+    assert response.status_code == 409
+    assert response.json()["detail"].startswith(
         f"stack 2 is busy with order {first['id']}: power_cycle"
     )
     assert (
-        order_client.request("GET", "stacks/2").json()["busy"]
+        order_client.request("GET", "stacks/2").json()["reserved_by"]
         == f"order {first['id']}: power_cycle"
     )
     assert order_client.submit("rasps", id=1, action="ping")["result"] == "ok"
     assert order_client.wait(first)["result"] == "ok"
 
 
-def test_a_cancelled_order_begins_nothing_more(
+def test_cancelled_power_on_switches_no_further_stacks(
     rack_process: RackProcess, order_client: OrderClient
 ) -> None:
     order_client.run_order("rack", action="power_off", force=True)
     order = order_client.submit("rack", action="power_on")
     wait_until(lambda: rack_process.power.count("on") == 1)
     assert order_client.request("DELETE", f"orders/{order['id']}").json()["state"] == "cancelling"
-    over = order_client.wait(order)
-    assert over["state"] == "cancelled"
-    assert sorted(results(over)[stack] for stack in ("01", "02", "03")).count("failed") == (
+    cancelled = order_client.wait(order)
+    assert cancelled["state"] == "cancelled"
+    assert sorted(results(cancelled)[stack] for stack in ("01", "02", "03")).count("failed") == (
         3 - rack_process.power.count("on")
     )
     assert rack_process.power.count("on") < 3
-    again = order_client.request("DELETE", f"orders/{order['id']}")
-    assert (again.status_code, again.json()["detail"]) == (
+    response = order_client.request("DELETE", f"orders/{order['id']}")
+    assert (response.status_code, response.json()["detail"]) == (
         409,
-        f"order {order['id']} is over: it is cancelled",
+        f"order {order['id']} is already cancelled",
     )
 
 
-def test_cancelling_before_the_cut_leaves_the_power(
+def test_power_off_cancelled_before_cut_leaves_power_on(
     rack_process: RackProcess, order_client: OrderClient
 ) -> None:
     rack_process.inject_fault("2/1", "wedged")
     order = order_client.submit("stacks", id=2, action="power_off")
     wait_until(lambda: rack_process.phases["02-2"] == "halted")
     order_client.request("DELETE", f"orders/{order['id']}")
-    over = order_client.wait(order)
-    assert over["state"] == "cancelled"
+    cancelled = order_client.wait(order)
+    assert cancelled["state"] == "cancelled"
     assert rack_process.power[1] == "on"
-    assert detail(over, "02") == "cancelled: it keeps its power"
+    assert detail(cancelled, "02") == "cancelled, power stays on"
 
 
-def test_a_dry_run_tells_what_would_go_down_and_does_nothing(
+def test_dry_run_returns_affected_rasps_and_switches_nothing(
     rack_process: RackProcess, order_client: OrderClient
 ) -> None:
-    before = rack_process.relay_moves
-    answer = order_client.request("POST", "stacks/execute", id=2, action="power_off", dry_run=True)
-    assert answer.status_code == 200
-    told = answer.json()
-    assert (told["takes_down"], told["stacks"]) == (["02-1", "02-2"], [2])
-    assert rack_process.relay_moves == before
+    relay_moves = rack_process.relay_moves
+    response = order_client.request(
+        "POST", "stacks/execute", id=2, action="power_off", dry_run=True
+    )
+    assert response.status_code == 200
+    preview = response.json()
+    assert (preview["affected"], preview["stacks"]) == (["02-1", "02-2"], [2])
+    assert rack_process.relay_moves == relay_moves
 
 
-def test_without_blackbox_power_works_and_what_nobody_saw_is_unknown(
+def test_power_off_without_blackbox_exporter_is_unknown(
     rack_process: RackProcess, order_client: OrderClient
 ) -> None:
     rack_process.stop_blackbox()
     try:
-        off = order_client.run_order("stacks", id=2, action="power_off", force=True)
+        power_off = order_client.run_order("stacks", id=2, action="power_off", force=True)
         assert rack_process.power == ["on", "off", "on"]
-        assert results(off) == dict.fromkeys(STACK_2_TARGETS, "unknown")
+        assert results(power_off) == dict.fromkeys(STACK_2_TARGETS, "unknown")
     finally:
         rack_process.start_blackbox()
     assert order_client.run_order("stacks", id=2, action="power_on")["result"] == "ok"
 
 
-def test_where_nothing_can_be_written_an_order_is_refused_and_no_relay_moves(
+def test_order_is_rejected_and_switches_nothing_if_database_is_not_writable(
     rack_process: RackProcess, controller: ControllerProcess, order_client: OrderClient
 ) -> None:
-    before = rack_process.relay_moves
-    _, most = prlimit(controller.process.pid, RLIMIT_FSIZE, (0, -1))
+    relay_moves = rack_process.relay_moves
+    _, hard_limit = prlimit(controller.process.pid, RLIMIT_FSIZE, (0, -1))
     try:
-        answer = order_client.request(
+        response = order_client.request(
             "POST", "stacks/execute", id=2, action="power_off", force=True
         )
     finally:
-        prlimit(controller.process.pid, RLIMIT_FSIZE, (-1, most))
-    assert answer.status_code == 503, answer.text
-    assert "nothing was written" in answer.json()["detail"]
-    assert rack_process.relay_moves == before
+        prlimit(controller.process.pid, RLIMIT_FSIZE, (-1, hard_limit))
+    assert response.status_code == 503, response.text
+    assert "nothing was written" in response.json()["detail"]
+    assert rack_process.relay_moves == relay_moves
     assert order_client.run_order("stacks", id=2, action="power_off", force=True)["result"] == "ok"
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_an_order_that_a_controller_left_open_is_interrupted_and_its_relays_stay(
-    tmp_path_factory: pytest.TempPathFactory, how: signal.Signals
+@pytest.mark.parametrize("stop_signal", [signal.SIGTERM, signal.SIGKILL])
+def test_order_of_stopped_controller_is_interrupted_and_relays_are_unchanged(
+    tmp_path_factory: pytest.TempPathFactory, stop_signal: signal.Signals
 ) -> None:
-    with running_rack(tmp_path_factory.mktemp("room"), orders="off_seconds = 60") as room:
-        room.start_blackbox()
-        controller = room.start_controller()
-        operator = OrderClient(room, controller)
-        order = operator.submit("stacks", id=2, action="power_cycle", force=True)
-        wait_until(lambda: operator.get_order(order)["results"][0]["stage"] == "off")
-        controller.stop(how)
-        assert room.power == ["on", "off", "on"]
-        after = operator.use_controller(room.start_controller()).get_order(order)
-        assert (after["state"], after["result"]) == ("interrupted", "unknown")
-        assert "the controller ended before this order did" in detail(after, "02")
-        assert room.power == ["on", "off", "on"]
-        assert operator.request("GET", "audit?q=power_cycle").json()[0]["result"] == "unknown"
-        assert operator.request("GET", "stacks/2").json()["busy"] == ""
+    with running_rack(tmp_path_factory.mktemp("rack"), orders="off_seconds = 60") as rack_process:
+        rack_process.start_blackbox()
+        controller = rack_process.start_controller()
+        order_client = OrderClient(rack_process, controller)
+        order = order_client.submit("stacks", id=2, action="power_cycle", force=True)
+        wait_until(lambda: order_client.get_order(order)["results"][0]["stage"] == "off")
+        controller.stop(stop_signal)
+        assert rack_process.power == ["on", "off", "on"]
+        order_client.use_controller(rack_process.start_controller())
+        interrupted = order_client.get_order(order)
+        assert (interrupted["state"], interrupted["result"]) == ("interrupted", "unknown")
+        assert "the controller stopped before the order finished" in detail(interrupted, "02")
+        assert rack_process.power == ["on", "off", "on"]
+        assert order_client.request("GET", "audit?q=power_cycle").json()[0]["result"] == "unknown"
+        assert order_client.request("GET", "stacks/2").json()["reserved_by"] == ""

@@ -1,0 +1,72 @@
+"""Resolved order requests."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from controller.orders.actions import Action, Actions
+from controller.orders.model import OrderRequest, TargetResult
+from rack.layout import Rack, Slot, Stack
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPlan:
+    """A valid request with its action and its targets, resolved once for all later steps.
+
+    Args:
+        request: The request as submitted.
+        action: Its action.
+        slots: Its slots without duplicates, by id.
+        stacks: The stacks of these slots, by number.
+    """
+
+    request: OrderRequest
+    action: Action
+    slots: tuple[Slot, ...]
+    stacks: tuple[Stack, ...]
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the stacks for power actions, else of the rasps."""
+        targets = self.stacks if self.action.is_power else self.slots
+        return tuple(target.name for target in targets)
+
+    def open_results(self, installed: Collection[tuple[int, int]]) -> tuple[TargetResult, ...]:
+        """Return the results before the start, one per target.
+
+        Power actions also have a result for each installed rasp of a stack.
+
+        Args:
+            installed: (stack, slot) of the installed rasps.
+        """
+        if not self.action.is_power:
+            return tuple(TargetResult("rasp", slot.name, slot.id) for slot in self.slots)
+        return tuple(
+            result
+            for stack in self.stacks
+            for result in (
+                TargetResult("stack", stack.name, stack.number),
+                *(
+                    TargetResult("rasp", slot.name, slot.id)
+                    for slot in stack.slots
+                    if (slot.stack, slot.number) in installed
+                ),
+            )
+        )
+
+
+def make_plan(request: OrderRequest, actions: Actions, rack: Rack) -> OrderPlan:
+    """Resolve the action and the targets of a request.
+
+    Raises:
+        InvalidActionError: If the action is unknown or not allowed for these targets.
+        UnknownTargetError: If a rasp or a stack does not exist.
+    """
+    action = actions.resolve(request)
+    ids = sorted(set(request.ids))
+    if request.scope == "rasps":
+        slots = tuple(rack.slot(number) for number in ids)
+        stacks = tuple(rack.stack(number) for number in sorted({slot.stack for slot in slots}))
+    else:
+        stacks = rack.stacks if request.scope == "rack" else tuple(map(rack.stack, ids))
+        slots = tuple(slot for stack in stacks for slot in stack.slots)
+    return OrderPlan(request, action, slots, stacks)
