@@ -1,95 +1,109 @@
-"""`python -m controller`: serve the rack's state until SIGTERM or Ctrl-C.
+"""`python -m controller`: serve the API and the pages, or administer the controller."""
 
-With a command it looks after users, tokens and SSH keys, or shows the audit.
-"""
-
-import argparse
 import gc
 import logging
 import signal
-import sys
 import threading
 from types import FrameType
 from typing import Any
 
+import click
 from waitress.server import create_server
 
+from controller.app import create_app
 from controller.bootstrap import build_controller
-from controller.command_line import admin, arguments
+from controller.command_line import admin, ssh
+from controller.command_line.arguments import controller_options
+from controller.options import ControllerOptions
 from controller.prometheus_targets import TargetFiles
-from controller.web.app import create_app
-from exporter.aliases import Aliases, AliasesError
+from exporter.aliases import AliasesError
 from exporter.aliases import load as load_aliases
-from rack.errors import RackError
-from rack.layout import Rack
+from rack.errors import PiRackError
 from rack.layout_file import load
 from rack.lock import CONTROLLER, exclusive_access
+from rack.terminal import CommandGroup
 
+_PROGRAM = "python -m controller"
 _UPDATE_INTERVAL = 1.0
 _SERVER_THREADS = 16
+
+_EXIT_STATUSES = """\b
+Exit statuses:
+  0    success
+  1    `ssh pin`: the host key of a rasp was not pinned
+  2    invalid command line or configuration, or the command failed
+  130  interrupted
+"""
 
 _log = logging.getLogger("controller")
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Do as the command line asks for; return the exit status."""
-    options = arguments.build_parser().parse_args(argv)
+@click.group(cls=CommandGroup, invoke_without_command=True, epilog=_EXIT_STATUSES)
+@controller_options
+@click.version_option(package_name="pirack", message="%(prog)s %(version)s")
+@click.pass_context
+def controller(context: click.Context, /, **options: Any) -> None:
+    """Serve the API and the pages of a rack until SIGTERM or Ctrl-C.
+
+    With a command, administer users, tokens and SSH keys, or list audit events.
+    """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("asyncssh").setLevel(logging.WARNING)  # it tells of each connection
-    try:
-        if options.run:
-            options.run(options)
-            return 0
-        rack, aliases = load(options.rack), load_aliases(options.aliases)
-        with exclusive_access(options.db, CONTROLLER):
-            return _serve(options, rack, aliases)
-    except (RackError, AliasesError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    logging.getLogger("asyncssh").setLevel(logging.WARNING)  # INFO logs each connection
+    context.obj = ControllerOptions(**options)
+    if context.invoked_subcommand is None:
+        _serve(context.obj)
 
 
-def _serve(options: argparse.Namespace, rack: Rack, aliases: Aliases) -> int:
-    controller = build_controller(options, rack, aliases)
-    parts = controller.dependencies
+for _command in (admin.user, admin.token, admin.list_audit, ssh.ssh):
+    controller.add_command(_command)
+
+
+def _serve(options: ControllerOptions) -> None:
+    rack = load(options.rack)
     try:
-        server = create_server(
-            create_app(parts),
-            listen=options.listen,
-            threads=_SERVER_THREADS,
-            **_proxy_settings(options.proxy),
+        aliases = load_aliases(options.aliases)
+    except AliasesError as error:
+        raise PiRackError(str(error)) from error
+    with exclusive_access(options.db, CONTROLLER):
+        components = build_controller(options, rack, aliases)
+        dependencies = components.dependencies
+        try:
+            server = create_server(
+                create_app(dependencies),
+                listen=options.listen,
+                threads=_SERVER_THREADS,
+                **_proxy_settings(options.proxy),
+            )
+        except (OSError, ValueError) as error:
+            raise PiRackError(f"--listen {options.listen}: {error}: use another address") from error
+        admin.create_first_admin(components.database)
+        stop = threading.Event()
+        updater = threading.Thread(
+            target=_update_periodically, args=(components.target_files, stop), name="targets"
         )
-    except (OSError, ValueError) as error:
-        print(f"--listen {options.listen}: {error}: choose another", file=sys.stderr)
-        return 2
-    admin.AdminCommands(controller.database).create_first_admin()
-    stop = threading.Event()
-    updater = threading.Thread(
-        target=_update_periodically, args=(controller.target_files, stop), name="targets"
-    )
 
-    def end(_number: int, _frame: FrameType | None) -> None:
-        raise SystemExit
+        def end(_number: int, _frame: FrameType | None) -> None:
+            raise SystemExit
 
-    signal.signal(signal.SIGTERM, end)
-    parts.orders.start()
-    parts.alerts.webhook.start()
-    updater.start()
-    _log.info("%s is at http://%s", rack.name, options.listen)
-    gc.collect()
-    gc.freeze()  # what is there by now stays; to look through it each time would hold up pages
-    try:
-        server.run()
-    finally:
-        parts.alerts.webhook.close()
-        parts.installation.close()
-        parts.orders.close()
-        stop.set()
-        updater.join()
-    return 0
+        signal.signal(signal.SIGTERM, end)
+        dependencies.orders.start()
+        dependencies.alerts.webhook.start()
+        updater.start()
+        _log.info("%s is available at http://%s", rack.name, options.listen)
+        gc.collect()
+        gc.freeze()  # shortens later collections, which delay responses
+        try:
+            server.run()
+        finally:
+            dependencies.alerts.webhook.close()
+            dependencies.installation.close()
+            dependencies.orders.close()
+            stop.set()
+            updater.join()
 
 
 def _proxy_settings(proxy: str | None) -> dict[str, Any]:
-    """Return what waitress is told of an HTTPS proxy; of any other, headers are not believed."""
+    """Return waitress settings that accept forwarded headers only from the proxy."""
     if proxy is None:
         return {"clear_untrusted_proxy_headers": True}
     return {
@@ -100,18 +114,18 @@ def _proxy_settings(proxy: str | None) -> dict[str, Any]:
 
 
 def _update_periodically(target_files: TargetFiles, stop: threading.Event) -> None:
-    trouble = ""
+    logged = ""
     while True:
         try:
             target_files.update()
-            trouble = ""
-        except (OSError, RackError) as error:
-            if str(error) != trouble:  # told once, not once a second
-                trouble = str(error)
-                _log.error("the target files cannot be brought up to date: %s", trouble)
+            logged = ""
+        except (OSError, PiRackError) as error:
+            if str(error) != logged:  # log each error once, not every second
+                logged = str(error)
+                _log.error("cannot update the target files of Prometheus: %s", error)
         if stop.wait(_UPDATE_INTERVAL):
             return
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    controller(prog_name=_PROGRAM)

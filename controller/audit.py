@@ -1,6 +1,6 @@
-"""The audit: who did what, to what, with what result, when and from where. Kept in pirack.db.
+"""Audit log in pirack.db: actor, action, targets, result, time and client address.
 
-Each event is a transaction of its own, on the disk when `record` returns.
+Each event is committed before `record` returns.
 """
 
 import os
@@ -12,13 +12,13 @@ from dataclasses import dataclass, fields
 from rack.database import Database
 
 MAX_EVENTS_PER_RESULT = 50_000
-"""So many events of each result are kept, the newest.
+"""Maximum number of events to keep for each result.
 
-Counted by result, so that somebody who is refused again and again pushes out other refusals alone.
+The limit applies to each result, so a flood of refusals removes only older refusals.
 """
 
 REFUSED = "refused"
-"""The result of what somebody tried who may not, or who gave a wrong password."""
+"""Result of an action without the required role, or with a wrong password."""
 
 _PRUNE_INTERVAL = 500
 _MAX_FIELD_CHARS = 1000
@@ -26,12 +26,15 @@ _MAX_FIELD_CHARS = 1000
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """What happened.
+    """An action and its result. No field contains a secret.
 
-    `actor` is a user, `token:NAME`, `anonymous` or `console:NAME` (somebody with a shell on the
-    master); `client_address` the address of the program that asked, empty at the console; `action` an action;
-    `targets` what it was done to; `result` `ok`, `failed`, `unknown` or `refused`; `detail` why.
-    None of them ever holds a secret.
+    Attributes:
+        actor: User name, `token:NAME`, `anonymous` or `console:NAME` (a shell user of the master).
+        client_address: Address of the client, empty for console commands.
+        action: Name of the action.
+        targets: Targets of the action.
+        result: `ok`, `failed`, `unknown` or `refused`.
+        detail: Reason for the result.
     """
 
     actor: str
@@ -43,14 +46,14 @@ class AuditEvent:
 
 
 def console_event(action: str, targets: str, detail: str = "") -> AuditEvent:
-    """Return what the person who runs this process has done with success."""
-    who = f"console:{pwd.getpwuid(os.getuid()).pw_name}"
-    return AuditEvent(who, "", action, targets, "ok", detail)
+    """Return the event of a successful action by the user who runs this process."""
+    actor = f"console:{pwd.getpwuid(os.getuid()).pw_name}"
+    return AuditEvent(actor, "", action, targets, "ok", detail)
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """An event as it is kept: with its number and its time in seconds since the epoch."""
+    """A stored event with its id and its time in seconds since the epoch."""
 
     id: int
     time: float
@@ -58,7 +61,7 @@ class AuditRecord:
 
 
 class Audit:
-    """The events of a rack, in the order in which they happened."""
+    """The audit log of a rack."""
 
     def __init__(
         self,
@@ -67,49 +70,53 @@ class Audit:
         max_per_result: int = MAX_EVENTS_PER_RESULT,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Keep the newest `max_per_result` events of each result, and up to 500 more."""
+        """Keep the newest `max_per_result` events of each result, plus up to 500 more."""
         self._database = database
         self._max_per_result = max_per_result
         self._clock = clock
 
     def record(self, event: AuditEvent) -> int:
-        """Keep an event; return its number.
+        """Store an event. Return its id.
 
         Raises:
-            DatabaseError: it could not be kept.
+            DatabaseError: If the event cannot be stored.
         """
-        row = [getattr(event, each.name)[:_MAX_FIELD_CHARS] for each in fields(AuditEvent)]
+        row = [getattr(event, field.name)[:_MAX_FIELD_CHARS] for field in fields(AuditEvent)]
         with self._database.connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            number = connection.execute(
-                "INSERT INTO audit (at, who, origin, what, targets, result, detail)"
+            event_id = connection.execute(
+                "INSERT INTO audit (time, actor, client_address, action, targets, result, detail)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (self._clock(), *row),
             ).lastrowid
-            if number is not None and number % _PRUNE_INTERVAL == 0:
+            if event_id is not None and event_id % _PRUNE_INTERVAL == 0:
                 connection.execute(
                     "DELETE FROM audit WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER"
                     " (PARTITION BY result ORDER BY id DESC) AS age FROM audit) WHERE age > ?)",
                     (self._max_per_result,),
                 )
             connection.execute("COMMIT")
-        return number or 0
+        return event_id or 0
 
     def list_recent(
         self, limit: int, *, before: int | None = None, text: str = ""
     ) -> list[AuditRecord]:
-        """Return the newest events, the newest first.
+        """Return the newest events, newest first.
 
         Args:
-            limit: so many at most.
-            before: an event's number: older ones alone.
-            text: a part of who, what, targets, result or detail of each, in any case of letters.
+            limit: Maximum number of events.
+            before: Event id. Only events with a smaller id are returned.
+            text: Part of the actor, action, targets, result or detail, in any case.
         """
         with self._database.connection() as connection:
             rows = connection.execute(
-                "SELECT id, at, who, origin, what, targets, result, detail FROM audit"
-                " WHERE id < ifnull(?, id + 1) AND instr(lower(who || ' ' || what || ' ' || targets"
+                "SELECT id, time, actor, client_address, action, targets, result, detail"
+                " FROM audit WHERE id < ifnull(?, id + 1)"
+                " AND instr(lower(actor || ' ' || action || ' ' || targets"
                 " || ' ' || result || ' ' || detail), lower(?)) ORDER BY id DESC LIMIT ?",
                 (before, text, limit),
             )
-            return [AuditRecord(number, at, AuditEvent(*event)) for number, at, *event in rows]
+            return [
+                AuditRecord(event_id, timestamp, AuditEvent(*event))
+                for event_id, timestamp, *event in rows
+            ]

@@ -1,6 +1,5 @@
-"""The assembly: a controller's parts, made for a rack as the command line says."""
+"""Construction of the controller's components."""
 
-import argparse
 import logging
 from dataclasses import dataclass
 from functools import partial
@@ -9,22 +8,24 @@ from urllib.parse import urlsplit
 from prometheus_client import CollectorRegistry
 
 from controller import health, power_metrics
-from controller.alerts import service as alert_desk
+from controller.alerts import service as alert_service
 from controller.alerts.remediation import Remediation
 from controller.auth.access_control import AccessControl
 from controller.cache import SingleFlightCache
 from controller.dependencies import Dependencies
+from controller.grafana_links import GrafanaLinks
 from controller.installation import metrics as installation_metrics
 from controller.installation.rasp_ssh import RaspSsh
 from controller.installation.service import InstallService
 from controller.master import metrics
-from controller.master.info import (
-    MasterInfo,
+from controller.master.info import MasterInfo
+from controller.master.services import (
     grafana_service,
     metrics_service,
     prometheus_service,
     unit_service,
 )
+from controller.options import ControllerOptions
 from controller.orders.actions import Actions
 from controller.orders.blackbox_client import BlackboxClient
 from controller.orders.context import OrderContext
@@ -32,7 +33,6 @@ from controller.orders.exporter_client import ExporterClient
 from controller.orders.metrics import OrderMetrics
 from controller.orders.service import OrderService
 from controller.orders.store import OrderStore
-from controller.pages.grafana_links import GrafanaLinks
 from controller.prometheus_targets import ServiceAddresses, TargetFiles
 from controller.reservations import Reservations
 from controller.ssh.pool import SshPool
@@ -40,7 +40,7 @@ from controller.state.history import RaspHistory
 from controller.state.prometheus import Prometheus
 from controller.state.reader import RackStateReader
 from controller.web import allowed_hosts
-from dhcp_installer import arguments as install_options
+from dhcp_installer import arguments as dhcp_arguments
 from dhcp_installer.discovery.pingers import make_pinger
 from dhcp_installer.install.context import InstallDependencies
 from dhcp_installer.install.journal import Journal
@@ -52,7 +52,7 @@ from rack.layout import Rack
 from rack.relays import Relays
 
 _STATE_MAX_AGE = 1.0
-_PAGE_STATE_MAX_AGE = 0.25  # a page that asks twice a second shows within one what is new
+_PAGE_STATE_MAX_AGE = 0.25  # pages poll every half second and display changes within one
 _MASTER_INFO_MAX_AGE = 2.0
 
 _log = logging.getLogger("controller")
@@ -60,7 +60,7 @@ _log = logging.getLogger("controller")
 
 @dataclass(frozen=True)
 class ControllerComponents:
-    """A controller that does not run yet: its parts, its database and its target files."""
+    """Components of a controller before its start."""
 
     dependencies: Dependencies
     database: Database
@@ -68,24 +68,24 @@ class ControllerComponents:
 
 
 def build_controller(
-    options: argparse.Namespace, rack: Rack, aliases: Aliases
+    options: ControllerOptions, rack: Rack, aliases: Aliases
 ) -> ControllerComponents:
-    """Make a controller. It takes over the relays as they are; no thread is started.
+    """Build the components. The relays keep their power, and no thread is started.
 
     Args:
-        options: the command line's.
-        rack: the layout.
-        aliases: what the rasps can be read and ordered.
+        options: Options of the command line.
+        rack: Layout of the rack.
+        aliases: Aliases and actions of the rasps.
 
     Raises:
-        DatabaseError: pirack.db cannot be used.
-        SecretError: the secret of the alerts can neither be read nor made.
+        DatabaseError: If pirack.db cannot be used.
+        SecretError: If the secret of the alerts can be neither read nor created.
     """
     database = Database(options.db)
     inventory = Inventory(database)
     relays = Relays(rack, database)
     if relays.error:
-        _log.warning("%s; the stacks' power is unknown", relays.error)
+        _log.warning("%s: the power of the stacks is unknown", relays.error)
     prometheus = Prometheus(options.prometheus)
     reservations = Reservations()
     registry = CollectorRegistry()
@@ -99,7 +99,7 @@ def build_controller(
         anonymous=options.anonymous or rack.access.anonymous,
         master_addresses={str(rack.network.master), options.listen.rpartition(":")[0]},
     )
-    watch = RackStateReader(
+    state_reader = RackStateReader(
         rack,
         inventory,
         prometheus,
@@ -107,8 +107,9 @@ def build_controller(
         commanded=relays.all_commanded,
         reserved_by=reservations.holders,
     )
-    state = SingleFlightCache(watch.read, max_age=_STATE_MAX_AGE)
-    targets = TargetFiles(options.targets, rack, inventory, _service_addresses(options))
+    state = SingleFlightCache(state_reader.read, max_age=_STATE_MAX_AGE)
+    master = SingleFlightCache(_master_info(options, prometheus).read, max_age=_MASTER_INFO_MAX_AGE)
+    target_files = TargetFiles(options.targets, rack, inventory, _service_addresses(options))
     actions = Actions(aliases)
     ssh_folder, ssh_port = options.db.parent / "ssh", options.ssh_port or rack.network.ssh_port
     orders = OrderService(
@@ -127,36 +128,34 @@ def build_controller(
         OrderMetrics(registry, (action.name for action in actions.for_stacks)),
         state.get,
     )
-    by_ssh = RaspSsh(ssh_folder, ssh_port)
+    rasp_ssh = RaspSsh(ssh_folder, ssh_port)
     installation = InstallService(
         InstallDependencies(
             rack,
             relays,
             inventory,
             Journal(database),
-            install_options.config_file(options, rack),
-            install_options.log_factory(options),
+            dhcp_arguments.config_file(rack, options.dhcpd_conf, options.dhcp_server),
+            dhcp_arguments.log_factory(options.dhcp_log),
             partial(make_pinger, options.ping),
-            sync=by_ssh.sync,
-            update_prometheus_targets=targets.try_update,
-            move_host_keys=by_ssh.move_host_keys,
-            pin_host_keys=by_ssh.pin_host_keys,
+            sync=rasp_ssh.sync,
+            update_prometheus_targets=target_files.try_update,
+            move_host_keys=rasp_ssh.move_host_keys,
+            pin_host_keys=rasp_ssh.pin_host_keys,
         ),
         reservations,
         access.audit,
     )
     installation_metrics.register_metrics(registry, installation)
-    parts = Dependencies(
+    dependencies = Dependencies(
         state=state.get,
         fresh_state=partial(state.get, _PAGE_STATE_MAX_AGE),
-        master=SingleFlightCache(
-            _master_info(options, prometheus).read, max_age=_MASTER_INFO_MAX_AGE
-        ).get,
+        master=master.get,
         registry=registry,
         access=access,
         orders=orders,
         installation=installation,
-        alerts=alert_desk.build(
+        alerts=alert_service.build(
             options.alertmanager,
             options.alerts_secret or options.db.with_name("alerts.secret"),
             Remediation(rack.remediation, orders, state.get),
@@ -165,12 +164,12 @@ def build_controller(
         allowed_hosts=allowed_hosts.local_host_names().union(rack.access.hosts),
         grafana=GrafanaLinks(options.grafana),
     )
-    return ControllerComponents(parts, database, targets)
+    return ControllerComponents(dependencies, database, target_files)
 
 
-def _service_addresses(options: argparse.Namespace) -> ServiceAddresses:
+def _service_addresses(options: ControllerOptions) -> ServiceAddresses:
     return ServiceAddresses(
-        # Where the programs on the master reach what listens everywhere.
+        # Programs on the master use loopback if the controller listens on all addresses.
         controller=options.listen.replace("0.0.0.0:", "127.0.0.1:"),
         prometheus=urlsplit(options.prometheus).netloc,
         blackbox=options.blackbox,
@@ -179,7 +178,7 @@ def _service_addresses(options: argparse.Namespace) -> ServiceAddresses:
     )
 
 
-def _master_info(options: argparse.Namespace, prometheus: Prometheus) -> MasterInfo:
+def _master_info(options: ControllerOptions, prometheus: Prometheus) -> MasterInfo:
     return MasterInfo(
         options.db.parent,
         [

@@ -1,4 +1,4 @@
-"""One answer for all who ask at the same time."""
+"""Cache that loads a value once for all concurrent callers."""
 
 import threading
 import time
@@ -9,12 +9,11 @@ _Value = TypeVar("_Value")
 
 
 class SingleFlightCache(Generic[_Value]):
-    """Asks a question at most once in `max_age` seconds, whoever and how many want the answer.
+    """Value that is loaded at most once in `max_age` seconds, for any number of threads.
 
-    While one asks, the others get the last answer, so that a slow question holds up one thread and
-    not all; where the last answer is older than `stale_while_refreshing` seconds more, they wait for the new
-    one. Who is in a hurry may want a fresher one than the others: see `get`. An error is not
-    shared: it is raised to the one who asked, and the next one asks again.
+    While one thread refreshes, the others get the cached value. If it is older than
+    `max_age + stale_while_refreshing`, they wait. An error is raised only in the thread that
+    refreshes, and the next call loads again.
     """
 
     def __init__(
@@ -34,15 +33,15 @@ class SingleFlightCache(Generic[_Value]):
         self._loaded_at = float("-inf")
 
     def get(self, max_age: float | None = None) -> _Value:
-        """Return the answer, not older than `max_age` seconds where that is less than for others.
+        """Return the value. `max_age` can only shorten the age limit of the cache.
 
-        It may be older all the same while somebody else asks.
+        The value can be older while another thread refreshes it.
         """
-        longest = self._max_age if max_age is None else min(max_age, self._max_age)
+        limit = self._max_age if max_age is None else min(max_age, self._max_age)
         age = self._clock() - self._loaded_at
         if self._lock.acquire(blocking=age >= self._max_age + self._stale_while_refreshing):
             try:
-                if self._clock() - self._loaded_at >= longest:
+                if self._clock() - self._loaded_at >= limit:
                     self._value = self._load()
                     self._loaded_at = self._clock()
             finally:

@@ -1,4 +1,4 @@
-"""The parts of a controller: what its application is made of."""
+"""Components that the application of the controller uses."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -7,38 +7,37 @@ from prometheus_client import CollectorRegistry
 
 from controller.alerts.service import AlertService
 from controller.auth.access_control import AccessControl
+from controller.grafana_links import GrafanaLinks
 from controller.installation.service import InstallService
+from controller.master.info import MasterState
 from controller.orders.service import OrderService
-from controller.pages.grafana_links import GrafanaLinks
 from controller.state.history import RaspHistory
 from controller.state.model import RackState
-from controller.web.schemas import MasterResponse
 
 _NO_GRAFANA = GrafanaLinks()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dependencies:
-    """What the application is made of.
+    """Components of the API and the pages.
 
-    Args:
-        state: returns the rack's state, whenever somebody wants it.
-        fresh_state: as `state`, and fresher, for the pages, which show changes as they come; None:
-            the same.
-        master: returns how the master is.
-        registry: the metrics of the controller itself.
-        access: knows who may do what.
-        orders: takes what is ordered.
-        installation: installs the rack.
-        alerts: knows what fires, and takes what Alertmanager tells.
-        history: what Prometheus knows of one rasp or stack.
-        allowed_hosts: the host names, in lower case, by which the application answers.
-        grafana: where the pages' links to dashboards lead.
+    Attributes:
+        state: Returns the state of the rack.
+        fresh_state: Returns a newer state, for the pages. Default: `state`.
+        master: Returns the state of the master.
+        registry: Metrics of the controller.
+        access: Users, tokens, sessions and audit log.
+        orders: Order service.
+        installation: Install service.
+        alerts: Alert service.
+        history: Alias values and history from Prometheus.
+        allowed_hosts: Accepted host names, in lower case.
+        grafana: Links to the dashboards.
     """
 
     state: Callable[[], RackState]
     fresh_state: Callable[[], RackState] | None = None
-    master: Callable[[], MasterResponse]
+    master: Callable[[], MasterState]
     registry: CollectorRegistry
     access: AccessControl
     orders: OrderService

@@ -1,56 +1,59 @@
-"""What can be wrong with who may do what, with what is ordered or told, and on the way to a rasp.
+"""Errors of users, tokens, orders, alerts and SSH connections.
 
-RackError
-├── AccessError          a user, a token, a role or a password is not as it must be
-├── SshError             an action by SSH has no result
-│   ├── Unreachable      it surely did not run: the rasp gives no answer
-│   ├── WrongHostKey     it surely did not run: who answers is not known to be the rasp
-│   ├── NotAllowed       it surely did not run: the rasp does not let the master in
-│   └── Lost             it was asked for, and nobody knows whether it ran
-├── AlertsClosed         the controller takes no alerts now
-└── OrderError           something that was ordered is not done
-    ├── UnknownAction    there is no such action, or not for these targets (also a ValueError)
-    ├── UnknownOrder     there is no such order (also a LookupError)
-    ├── StackBusy        somebody else has the stack
-    ├── NotCancellable   the order is over
-    ├── InstallRuns      an install runs, and there is one at a time
-    ├── NothingToStop    no install runs
-    └── OrdersClosed     the controller takes no orders now
+PiRackError
+├── AccessError                 invalid user, token, role or password (also a ValueError)
+├── SshError                    an action over SSH has no result
+│   ├── UnreachableError        not started: the rasp does not respond
+│   ├── HostKeyError            not started: the host key is not the pinned key
+│   ├── KeyRejectedError        not started: the rasp rejected the master's key
+│   └── ConnectionLostError     unknown whether the action ran
+├── AlertQueueFullError         too many alerts are queued
+└── OrderError                  a request was rejected, nothing was started
+    ├── InvalidActionError      unknown action, or not allowed for these targets (also a ValueError)
+    ├── UnknownOrderError       no such order (also a LookupError)
+    ├── StackBusyError          the stack is reserved
+    ├── NotCancellableError     the order has finished
+    ├── InstallRunningError     an install is already running
+    ├── NoInstallRunningError   no install is running
+    └── OrdersUnavailableError  the controller accepts no orders now
 """
 
-from rack.errors import RackError
+from rack.errors import PiRackError
 
 
-class AccessError(RackError, ValueError):
-    """A user, a token, a role or a password is not as it must be; the text has the mend."""
+class AccessError(PiRackError, ValueError):
+    """Invalid user, token, role or password. The text contains a fix."""
 
 
-class SshError(RackError):
-    """An action by SSH has no result; the text names the rasp and says why."""
+class SshError(PiRackError):
+    """An action over SSH has no result. The text names the rasp and the reason."""
 
 
 class UnreachableError(SshError):
-    """The action surely did not run: the rasp gives no answer, or not in time."""
+    """The action was not started: the rasp does not respond, or not in time."""
 
 
 class HostKeyError(SshError):
-    """The action surely did not run: the host key is not the pinned one, or none is pinned."""
+    """The action was not started: the host key is not pinned, or is not the pinned key."""
 
 
 class KeyRejectedError(SshError):
-    """The action surely did not run: the master has no key, or the rasp refuses it."""
+    """The action was not started: the master has no key, or the rasp rejected it."""
 
 
 class ConnectionLostError(SshError):
-    """The action was asked for, and no answer came in time, or the connection broke."""
+    """The action was requested, but the connection broke or no response came in time."""
 
 
-class OrderError(RackError):
-    """Something that was ordered is not done, and nothing of it was begun."""
+class OrderError(PiRackError):
+    """A request was rejected. Nothing was started."""
 
 
 class InvalidActionError(OrderError, ValueError):
-    """There is no such action, or none for these targets; `field` is the wrong one of the order."""
+    """Unknown action, or an action that is not allowed for these targets.
+
+    `field` is the invalid field of the request.
+    """
 
     def __init__(self, field: str, text: str) -> None:
         self.field = field
@@ -58,34 +61,34 @@ class InvalidActionError(OrderError, ValueError):
 
 
 class UnknownOrderError(OrderError, LookupError):
-    """There is no such order, or it is so old that it is no longer kept."""
+    """The order does not exist, or was deleted because of its age."""
 
 
 class StackBusyError(OrderError):
-    """Somebody else has the stack."""
+    """The stack is reserved."""
 
     def __init__(self, stack: int, reserved_by: str) -> None:
         self.stack, self.reserved_by = stack, reserved_by
         super().__init__(
-            f"stack {stack} is busy with {reserved_by}: wait until that is over, or cancel it"
+            f"stack {stack} is busy with {reserved_by}: wait until it finishes, or cancel it"
         )
 
 
 class NotCancellableError(OrderError):
-    """The order is over."""
+    """The order has finished."""
 
 
 class InstallRunningError(OrderError):
-    """An install, a replacement or a swap runs, and there is one at a time."""
+    """An install, a replacement or a swap is already running."""
 
 
 class NoInstallRunningError(OrderError):
-    """No install runs, and none was interrupted."""
+    """No install is running, and none was interrupted."""
 
 
 class OrdersUnavailableError(OrderError):
-    """The controller takes no orders now."""
+    """The controller accepts no orders now."""
 
 
-class AlertQueueFullError(RackError):
-    """The controller takes no alerts now: too many wait already."""
+class AlertQueueFullError(PiRackError):
+    """The controller accepts no alerts now, because too many are queued."""

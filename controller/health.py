@@ -1,4 +1,4 @@
-"""How the controller itself is, for whoever watches it."""
+"""Health check and metrics of the controller."""
 
 from flask import Blueprint, Response
 from prometheus_client import CollectorRegistry, Gauge, Info, ProcessCollector, generate_latest
@@ -11,18 +11,18 @@ from rack.layout import Rack
 
 
 def register_metrics(registry: CollectorRegistry, rack: Rack, inventory: Inventory) -> None:
-    """Add what the controller is, what it costs and what it looks after to its metrics."""
+    """Add metrics of the version, the process, the slots and the inventory."""
     ProcessCollector(registry=registry)
-    info = Info("pirack_controller", "The controller's version.", registry=registry)
+    info = Info("pirack_controller", "Version of the controller.", registry=registry)
     info.info({"version": __version__})
-    slots = Gauge("pirack_rack_slots", "Slots of the rack, by rack.toml.", registry=registry)
+    slots = Gauge("pirack_rack_slots", "Slots of the rack in rack.toml.", registry=registry)
     slots.set(len(rack.slots))
     rasps = Gauge("pirack_installed_rasps", "Rasps in the inventory.", registry=registry)
     rasps.set_function(lambda: len(inventory.rasps()))
 
 
 def blueprint(registry: CollectorRegistry) -> Blueprint:
-    """Return `/healthz` and `/metrics`."""
+    """Return the routes `/healthz` and `/metrics`."""
     health = Blueprint("health", __name__)
 
     @health.get("/healthz")

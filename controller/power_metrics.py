@@ -1,4 +1,4 @@
-"""What the controller says of the stacks' power on its /metrics."""
+"""Metrics of the power and the reservations of the stacks."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -20,61 +20,60 @@ def register_metrics(
     reservations: Reservations,
     gpio_persists: bool | None,
 ) -> None:
-    """Add each stack's commanded power, and whether somebody has it, to the controller's metrics.
+    """Add metrics of the commanded power and the reservations of each stack.
 
     Args:
-        registry: gets the metrics.
-        rack: its stacks.
-        relays: where they cannot be driven, nobody knows the power, and nothing is said of it.
-        reservations: who has which stack just now.
-        gpio_persists: whether the kernel keeps the outputs of a process that has ended; None where
-            nobody can tell, and then nothing is said.
+        registry: Registry to add the metrics to.
+        rack: Layout of the rack.
+        relays: Relays of the stacks. Without working relays, no power is exported.
+        reservations: Reservations of the stacks.
+        gpio_persists: Whether the kernel keeps the outputs of a finished process. None if
+            unknown: the metric is then omitted.
     """
     if not relays.error:
         power = Gauge(
             "pirack_stack_power_state",
-            "Whether a stack was commanded to have power (1) or not (0).",
+            "Commanded power of a stack: 1 on, 0 off.",
             ["rack", "stack"],
             registry=registry,
         )
         for stack in rack.stacks:
-            series = power.labels(rack.name, stack.name)
-            series.set_function(partial(relays.is_on, stack.number))
-    claimed = Gauge(
+            power.labels(rack.name, stack.name).set_function(partial(relays.is_on, stack.number))
+    busy = Gauge(
         "pirack_stack_busy",
-        "Whether an order or an install has the stack just now.",
+        "Whether an order or an install has reserved the stack.",
         ["rack", "stack"],
         registry=registry,
     )
 
-    def is_busy(number: int) -> bool:
-        return number in reservations.holders()
+    def is_busy(stack: int) -> bool:
+        return stack in reservations.holders()
 
     for stack in rack.stacks:
-        claimed.labels(rack.name, stack.name).set_function(partial(is_busy, stack.number))
+        busy.labels(rack.name, stack.name).set_function(partial(is_busy, stack.number))
     registry.register(_ClaimCollector(rack, reservations.claim_counts))
     if gpio_persists is not None:
         Gauge(
             "pirack_gpio_persists_outputs",
-            "Whether the kernel keeps driving the pins of a program that has ended.",
+            "Whether the kernel keeps driving the GPIO outputs of a finished process.",
             registry=registry,
         ).set(gpio_persists)
 
 
 class _ClaimCollector(Collector):
-    """Counts the claims, for an order may be over before anybody sees that the stack was busy."""
+    """Counter of claims. It also covers orders that finish between two scrapes."""
 
-    def __init__(self, rack: Rack, claims: Callable[[], Mapping[int, int]]) -> None:
+    def __init__(self, rack: Rack, claim_counts: Callable[[], Mapping[int, int]]) -> None:
         self._rack = rack
-        self._claims = claims
+        self._claim_counts = claim_counts
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         family = CounterMetricFamily(
             "pirack_stack_claims",
-            "How often an order or an install has taken the stack.",
+            "Number of reservations of the stack by orders and installs.",
             labels=["rack", "stack"],
         )
-        claims = self._claims()
+        counts = self._claim_counts()
         for stack in self._rack.stacks:
-            family.add_metric([self._rack.name, stack.name], claims.get(stack.number, 0))
+            family.add_metric([self._rack.name, stack.name], counts.get(stack.number, 0))
         yield family

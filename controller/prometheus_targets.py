@@ -1,4 +1,4 @@
-"""The target files: who Prometheus shall scrape. It reads them anew whenever they change.
+"""Target files for the service discovery of Prometheus, which reloads them on change.
 
 Format: https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config
 """
@@ -7,11 +7,12 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TypedDict
 
-from controller.orders.blackbox_client import probe_parameters
-from rack.errors import RackError
+from rack.errors import PiRackError
+from rack.files import replace_file
 from rack.inventory import Inventory, Rasp
 from rack.layout import Rack
 
@@ -27,9 +28,9 @@ class TargetGroup(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class ServiceAddresses:
-    """Where the services on the master are reached, `ADDRESS:PORT` each, and how a rasp is pinged.
+    """Addresses (`ADDRESS:PORT`) of the services on the master.
 
-    `ping_method` is `icmp`, or `tcp:PORT` on a rack whose rasps share the master's kernel.
+    `ping_method` is `icmp`, or `tcp:PORT` if the rasps share the kernel of the master.
     """
 
     controller: str
@@ -39,12 +40,23 @@ class ServiceAddresses:
     ping_method: str = "icmp"
 
 
+def probe_parameters(method: str, address: IPv4Address) -> tuple[str, str]:
+    """Return the module and the target of a blackbox_exporter probe.
+
+    Args:
+        method: `icmp` or `tcp:PORT`, see `ServiceAddresses`.
+        address: Address of the rasp.
+    """
+    module, _, port = method.partition(":")
+    return module, f"{address}:{port}" if port else str(address)
+
+
 def render(
     rack: Rack, rasps: Mapping[tuple[int, int], Rasp], services: ServiceAddresses
 ) -> dict[str, list[TargetGroup]]:
-    """Return the content of each target file, by its name.
+    """Return the content of each target file by file name.
 
-    A rasp whose stack is off stays listed: that it does not answer is what makes it `off`.
+    Rasps of a stack without power stay listed, because their state `off` needs a failed scrape.
     """
     exporters: list[TargetGroup] = []
     pings: list[TargetGroup] = []
@@ -52,22 +64,22 @@ def render(
         rasp = rasps.get((slot.stack, slot.number))
         if rasp is None:
             continue
-        place = {
+        labels = {
             "rack": rack.name,
-            "stack": f"{slot.stack:02}",
+            "stack": slot.stack_name,
             "slot": str(slot.number),
             "rasp": slot.name,
         }
         exporters.append(
-            {"targets": [f"{rasp.address}:{rack.network.exporter_port}"], "labels": place}
+            {"targets": [f"{rasp.address}:{rack.network.exporter_port}"], "labels": labels}
         )
         module, target = probe_parameters(services.ping_method, rasp.address)
-        asked = {
+        probe_labels = {
             "__param_module": module,
             "__param_target": target,
             "instance": str(rasp.address),
         }
-        pings.append({"targets": [services.blackbox], "labels": asked | place})
+        pings.append({"targets": [services.blackbox], "labels": probe_labels | labels})
     return {
         "rasp.json": exporters,
         "ping.json": pings,
@@ -82,7 +94,7 @@ def _service_target_group(rack: Rack, address: str) -> TargetGroup:
 
 
 class TargetFiles:
-    """The target files in `folder`, kept in step with the inventory."""
+    """Target files in a folder, generated from the inventory."""
 
     def __init__(
         self, folder: Path, rack: Rack, inventory: Inventory, services: ServiceAddresses
@@ -93,28 +105,26 @@ class TargetFiles:
         self._services = services
 
     def update(self) -> None:
-        """Write what has changed; Prometheus sees a file's old content or its new one.
+        """Replace each changed file atomically.
 
         Raises:
-            OSError: the folder cannot be written.
-            DatabaseError: the inventory cannot be read.
+            OSError: If the folder cannot be written.
+            DatabaseError: If the inventory cannot be read.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        content = render(self._rack, self._inventory.rasps(), self._services)
-        for name, groups in content.items():
+        files = render(self._rack, self._inventory.rasps(), self._services)
+        for name, groups in files.items():
             text = json.dumps(groups, indent=1) + "\n"
             path = self._folder / name
             if path.exists() and path.read_text(encoding="utf-8") == text:
                 continue
-            fresh = path.with_name(f".{name}.new")
-            fresh.write_text(text, encoding="utf-8")
-            fresh.replace(path)
+            replace_file(path, text)
             _log.info("%s: %d targets", path, len(groups))
 
     def try_update(self) -> list[str]:
-        """Write what has changed; return why that cannot be, nothing where it was done."""
+        """Update the files. Return a list with the error message, empty on success."""
         try:
             self.update()
-        except (OSError, RackError) as error:
-            return [f"Prometheus' target files are not up to date: {error}"]
+        except (OSError, PiRackError) as error:
+            return [f"the target files of Prometheus are out of date: {error}"]
         return []

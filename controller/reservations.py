@@ -1,4 +1,4 @@
-"""Reservations: who has a stack to itself, so that no two orders pull at one stack."""
+"""Exclusive reservations of stacks for orders and installs."""
 
 import threading
 from collections import Counter
@@ -10,7 +10,7 @@ from controller.errors import StackBusyError
 
 
 class Reservations:
-    """Which stacks are claimed, and by whom. Safe to be called from several threads."""
+    """Claimed stacks and their holders. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -18,14 +18,14 @@ class Reservations:
         self._claim_counts: Counter[int] = Counter()
 
     def claim(self, stacks: Collection[int], reserved_by: str) -> "Claim":
-        """Claim these stacks, all of them or none.
+        """Claim all given stacks, or none.
 
         Args:
-            stacks: their numbers.
-            reserved_by: who has them then, in words for people, such as `order 12: power_off`.
+            stacks: Numbers of the stacks.
+            reserved_by: Description of the holder, for example `order 12: power_off`.
 
         Raises:
-            StackBusy: somebody else has one of them.
+            StackBusyError: If one of the stacks is already claimed.
         """
         with self._lock:
             for stack in sorted(stacks):
@@ -36,12 +36,12 @@ class Reservations:
         return Claim(self, frozenset(stacks))
 
     def holders(self) -> Mapping[int, str]:
-        """Return who has each stack that is claimed, by its number."""
+        """Return the holder of each claimed stack by number."""
         with self._lock:
             return dict(self._holders)
 
     def claim_counts(self) -> Mapping[int, int]:
-        """Return how often each stack has been claimed, by its number; 0 is not told."""
+        """Return the number of claims of each stack that was claimed at least once."""
         with self._lock:
             return dict(self._claim_counts)
 
@@ -52,15 +52,15 @@ class Reservations:
 
 
 class Claim:
-    """Stacks that somebody has, until they are released or the `with` block ends."""
+    """Claimed stacks, released by `release` or at the end of the `with` block."""
 
     def __init__(self, reservations: Reservations, stacks: Collection[int]) -> None:
         self._reservations = reservations
         self._stacks = stacks
 
     def release(self) -> None:
-        """Let the stacks go; nothing where that was done before."""
-        self._reservations._release(self._stacks)  # noqa: SLF001 - two halves of one thing
+        """Release the stacks. Calling it again has no effect."""
+        self._reservations._release(self._stacks)  # noqa: SLF001 - friend of Reservations
         self._stacks = frozenset()
 
     def __enter__(self) -> Self:

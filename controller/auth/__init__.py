@@ -1,1 +1,1 @@
-"""Users, sessions, API tokens, passwords, and the access control of every endpoint."""
+"""Users, sessions, API tokens, passwords, and access control of all endpoints."""

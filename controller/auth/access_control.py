@@ -1,7 +1,7 @@
-"""Who asks, and whether they may: decided before any view of the application is called.
+"""Authentication and authorization of each request before its view is called.
 
-Every view needs a role. One that says nothing needs `viewer` to be looked at and, so that a
-forgotten word opens nothing, `admin` for anything else. `requires_role` and `public` say otherwise.
+By default, safe methods require `viewer` and all others require `admin`, so a missing decorator
+fails closed. `requires_role` and `public` change the required role of a view.
 """
 
 import hmac
@@ -17,37 +17,38 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 from werkzeug.wrappers import Response
 
+from controller import API_PREFIX
 from controller.audit import REFUSED, Audit, AuditEvent
 from controller.auth.rate_limit import PasswordRateLimiter, RateLimiter, client_network
 from controller.auth.roles import Role
 from controller.auth.sessions import Sessions
 from controller.auth.tokens import Tokens
 from controller.auth.users import Users
-from controller.web.problems import API_ROOT
 from rack.database import Database
-from rack.layout import Anonymous
+from rack.settings import Anonymous
 
 SESSION_COOKIE = "pirack_session"
 CSRF_FIELD, CSRF_HEADER = "csrf_token", "X-CSRF-Token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_ROLE_ATTRIBUTE, _ALLOW_FROM_MASTER_ATTRIBUTE, _SECRET_ATTRIBUTE = (
-    "needed_role",
-    "is_open_on_master",
-    "opening_secret",
-)
+# Attributes of views, set by the decorators below.
+_ROLE_ATTRIBUTE = "required_role"
+_BEARER_ATTRIBUTE = "required_bearer"
+_ALLOW_FROM_MASTER_ATTRIBUTE = "allows_master"
 _BEARER_SCHEME = "bearer"
-_ANONYMOUS_NAME, _TOKEN_NAME_PREFIX = "anonymous", "token:"  # no user has such a name
+_ANONYMOUS_NAME, _TOKEN_NAME_PREFIX = "anonymous", "token:"  # not valid as user names
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks.
+    """User or program that sends a request.
 
-    `name` is a user's, `token:NAME` for a program, or `anonymous`; `role` is None for somebody who
-    may not even look; `session` is the secret of the session, empty where there is none.
+    Attributes:
+        name: User name, `token:NAME` of a program, or `anonymous`.
+        role: Role, None without any permission.
+        session: Secret of the session, empty without a session.
     """
 
     name: str = _ANONYMOUS_NAME
@@ -56,19 +57,19 @@ class Actor:
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether nobody knows who it is."""
+        """Whether the request has no valid session or token."""
         return self.name == _ANONYMOUS_NAME
 
     @property
     def is_program(self) -> bool:
-        """Whether it is a program with a token."""
+        """Whether the request has an API token."""
         return self.name.startswith(_TOKEN_NAME_PREFIX)
 
 
 def requires_role(role: Role) -> Callable[[_View], _View]:
-    """Let those alone come to a view whose role covers this one.
+    """Require a role for a view.
 
-    Others get 401 if they have not said who they are, else 403.
+    Anonymous requests get 401. Other requests without the role get 403.
     """
 
     def mark(view: _View) -> _View:
@@ -79,87 +80,81 @@ def requires_role(role: Role) -> Callable[[_View], _View]:
 
 
 def public(view: _View) -> _View:
-    """Let everybody come to a view."""
+    """Allow all requests to a view."""
     setattr(view, _ROLE_ATTRIBUTE, None)
     return view
 
 
 def requires_secret(secret: str) -> Callable[[_View], _View]:
-    """Let those alone come to a view who send this secret as a bearer token, and nobody else.
-
-    It is for a program on the master that is no user; neither users nor their tokens get in.
-    """
+    """Require this secret as the bearer token. Sessions and API tokens are rejected."""
 
     def mark(view: _View) -> _View:
-        setattr(view, _SECRET_ATTRIBUTE, secret)
+        setattr(view, _BEARER_ATTRIBUTE, secret)
         return view
 
     return mark
 
 
 def allow_from_master(view: _View) -> _View:
-    """Let the programs on the master come to a view without saying who they are."""
+    """Allow requests from the master to a view without authentication."""
     setattr(view, _ALLOW_FROM_MASTER_ATTRIBUTE, True)
     return view
 
 
 def current_actor() -> Actor:
-    """Return who makes the present request."""
-    who: Actor = g.get("actor", Actor())
-    return who
+    """Return the actor of the current request."""
+    actor: Actor = g.get("actor", Actor())
+    return actor
 
 
 def csrf_token(secret: str) -> str:
-    """Return what a form must send along to show that it is a page of ours.
+    """Return the CSRF token of a session, derived from the secret in its cookie.
 
-    It is bound to the secret in the browser's cookie, which another site can neither read nor
-    guess, and it is the same for a whole session. (Flask-WTF's changes with each second, so that no
-    page with a form in it could ever be answered by a short 304.)
+    The token is constant for a session, so that a page with a form can be answered with 304.
+    (The token of Flask-WTF changes every second.)
     """
     return hmac.new(secret.encode("utf-8", "surrogatepass"), b"csrf", sha256).hexdigest()
 
 
 class AccessControl:
-    """Knows users, tokens, sessions and the audit, and lets requests through or refuses them.
-
-    `password_limiter` counts what is tried as a password.
-    """
+    """Users, tokens, sessions, audit log and rate limits; authorizes each request."""
 
     def __init__(
         self,
         database: Database,
         *,
-        anonymous: Anonymous = "nobody",
+        anonymous: Anonymous = "none",
         master_addresses: Collection[str] = (),
     ) -> None:
-        """Take the parts from a database.
+        """Read users, tokens, sessions and audit log from a database.
 
         Args:
             database: pirack.db.
-            anonymous: the role of those who have not said who they are, or `nobody`.
-            master_addresses: the master's, beside those of loopback.
+            anonymous: Role of anonymous requests, or `none`.
+            master_addresses: Addresses of the master, in addition to loopback addresses.
         """
         self.users = Users(database)
         self.tokens = Tokens(database)
         self.sessions = Sessions(database)
         self.audit = Audit(database)
         self.password_limiter = PasswordRateLimiter()
-        self._anonymous_actor = Actor(role=None if anonymous == "nobody" else Role(anonymous))
+        self._anonymous_actor = Actor(role=None if anonymous == "none" else Role(anonymous))
         self._master_addresses = frozenset(master_addresses)
         self._refusal_limiter = RateLimiter(burst=30, interval=2)
 
     def register(self, app: Flask) -> None:
-        """Guard an app, and tell its templates who asks."""
+        """Authorize all requests of an application. Add the actor to its templates."""
         app.before_request(self._authorize_request)
         app.after_request(_set_cache_headers)
 
         @app.context_processor
         def for_templates() -> dict[str, Any]:
-            who = current_actor()
-            return {"actor": who, "csrf_token": csrf_token(who.session) if who.session else ""}
+            actor = current_actor()
+            token = csrf_token(actor.session) if actor.session else ""
+            return {"actor": actor, "csrf_token": token}
 
     def record(self, action: str, targets: str, result: str, detail: str = "") -> int:
-        """Record what the one who makes the present request did; return the event's number."""
+        """Record an action of the current actor. Return the id of the event."""
         return self.audit.record(
             AuditEvent(current_actor().name, client_address(), action, targets, result, detail)
         )
@@ -172,14 +167,14 @@ class AccessControl:
                 _check_secret(secret)
                 return None
             g.actor = self._identify()
-            if request.url_rule is not None:  # else there is nothing to guard: 404 or 405
+            if request.url_rule is not None:  # otherwise the response is 404 or 405
                 self._authorize(g.actor)
         except (Unauthorized, Forbidden) as refusal:
             if request.method not in SAFE_METHODS:
                 self._record_refusal(refusal.description or "")
             elif isinstance(refusal, Unauthorized) and _is_page_request():
-                wanted = request.full_path.rstrip("?")
-                return redirect(url_for("sign_in.login", next=wanted if wanted != "/" else None))
+                path = request.full_path.rstrip("?")
+                return redirect(url_for("login.show", next=path if path != "/" else None))
             raise
         return None
 
@@ -189,7 +184,7 @@ class AccessControl:
             token = self.tokens.authenticate(credentials.token or "")
             if token is None:
                 raise _unauthorized_error(
-                    "this token is wrong, revoked or expired", "invalid_token"
+                    "the token is invalid, revoked or expired", "invalid_token"
                 )
             return Actor(_TOKEN_NAME_PREFIX + token.name, token.role)
         if secret := request.cookies.get(SESSION_COOKIE):
@@ -200,12 +195,13 @@ class AccessControl:
 
     def _authorize(self, actor: Actor) -> None:
         is_safe = request.method in SAFE_METHODS
-        needed = self._required_role(is_safe=is_safe)
-        if needed is not None:
-            if actor.is_anonymous and not (is_safe and actor.role and actor.role.includes(needed)):
+        required = self._required_role(is_safe=is_safe)
+        if required is not None:
+            is_allowed = actor.role is not None and actor.role.includes(required)
+            if actor.is_anonymous and not (is_safe and is_allowed):
                 raise _unauthorized_error("log in, or send a token")
-            if actor.role is None or not actor.role.includes(needed):
-                raise Forbidden(f"this needs the role {needed}, and {actor.name} is {actor.role}")
+            if not is_allowed:
+                raise Forbidden(f"role {required} is required, but {actor.name} is {actor.role}")
         if not is_safe and not actor.is_program:
             _check_csrf()
 
@@ -215,12 +211,13 @@ class AccessControl:
             client_address()
         ):
             return None
-        needed: Role | None = getattr(view, _ROLE_ATTRIBUTE, Role.VIEWER if is_safe else Role.ADMIN)
-        return needed
+        default = Role.VIEWER if is_safe else Role.ADMIN
+        role: Role | None = getattr(view, _ROLE_ATTRIBUTE, default)
+        return role
 
     def _required_secret(self) -> str:
         view = current_app.view_functions.get(request.endpoint or "")
-        secret: str = getattr(view, _SECRET_ATTRIBUTE, "")
+        secret: str = getattr(view, _BEARER_ATTRIBUTE, "")
         return secret
 
     def _is_master_address(self, address: str) -> bool:
@@ -230,18 +227,18 @@ class AccessControl:
         if current_actor().is_anonymous and (
             wait := self._refusal_limiter.hit(client_network(client_address()))
         ):
-            raise TooManyRequests("too many refused attempts from this address", retry_after=wait)
+            raise TooManyRequests("too many rejected requests from this address", retry_after=wait)
         rule = request.url_rule.rule if request.url_rule else ""
         self.record(f"{request.method} {rule}", request.path, REFUSED, reason)
 
 
 def client_address() -> str:
-    """Return the address that the present request comes from."""
+    """Return the client address of the current request."""
     return request.remote_addr or ""
 
 
 def set_session_cookie(response: Response, secret: str) -> None:
-    """Give the browser the secret of a session."""
+    """Set the session cookie."""
     response.set_cookie(
         SESSION_COOKIE, secret, httponly=True, samesite="Lax", secure=request.is_secure
     )
@@ -257,23 +254,23 @@ def _is_loopback(address: str) -> bool:
 
 def _check_secret(secret: str) -> None:
     credentials = request.authorization
-    told = (credentials and credentials.type == _BEARER_SCHEME and credentials.token) or ""
-    if not hmac.compare_digest(told.encode("utf-8", "surrogatepass"), secret.encode()):
-        raise _unauthorized_error("this is for a program that has another secret", "invalid_token")
+    token = (credentials and credentials.type == _BEARER_SCHEME and credentials.token) or ""
+    if not hmac.compare_digest(token.encode("utf-8", "surrogatepass"), secret.encode()):
+        raise _unauthorized_error("the bearer token is invalid", "invalid_token")
 
 
 def _check_csrf() -> None:
-    told = request.headers.get(CSRF_HEADER) or request.form.get(CSRF_FIELD, "")
+    token = request.headers.get(CSRF_HEADER) or request.form.get(CSRF_FIELD, "")
     secret = request.cookies.get(SESSION_COOKIE, "")
-    if not secret or not hmac.compare_digest(told.encode(), csrf_token(secret).encode()):
+    if not secret or not hmac.compare_digest(token.encode(), csrf_token(secret).encode()):
         raise Forbidden(
-            "the CSRF token is missing or not of this session: load the page again, and see that"
-            " the browser takes cookies"
+            "the CSRF token is missing, or belongs to another session: reload the page, and check"
+            " that the browser accepts cookies"
         )
-    # A browser says where a form stands; whoever got hold of a token still cannot use it elsewhere.
-    site = request.headers.get("Origin")
-    if site is not None and urlsplit(site).netloc != request.host:
-        raise Forbidden("this was sent from a page of another site")
+    # With a stolen token, a form on another site is still rejected.
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        raise Forbidden("the request was sent from a page of another site")
 
 
 def _unauthorized_error(reason: str, error: str | None = None) -> Unauthorized:
@@ -284,7 +281,7 @@ def _unauthorized_error(reason: str, error: str | None = None) -> Unauthorized:
 
 
 def _is_page_request() -> bool:
-    return not request.path.startswith(API_ROOT)
+    return not request.path.startswith(API_PREFIX)
 
 
 def _set_cache_headers(response: Response) -> Response:

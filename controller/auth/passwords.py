@@ -1,8 +1,7 @@
-"""Passwords and random secrets: made, stored as hashes, checked. Nothing here is ever logged.
+"""Password hashes and random secrets, which are never logged.
 
-Passwords are hashed by scrypt, with a setting of OWASP's Password Storage Cheat Sheet (32 MiB,
-p = 3). Argon2id would do as well; scrypt comes with Python and Werkzeug, and a rack, whose network
-has no internet, is better off with one compiled package fewer.
+Passwords are hashed with scrypt, with parameters of the OWASP Password Storage Cheat Sheet (32 MiB,
+p = 3). Unlike Argon2id, scrypt needs no further compiled package: Python and Werkzeug include it.
 """
 
 import hashlib
@@ -17,9 +16,9 @@ from controller.errors import AccessError
 MIN_PASSWORD_CHARS, MAX_PASSWORD_CHARS = 12, 1000
 
 _HASH_METHOD = "scrypt:32768:8:3"
-# No password has this hash; checking it takes as long as checking somebody's.
+# No password has this hash. Checking it takes the same time as checking a user's hash.
 _DUMMY_HASH = f"{_HASH_METHOD}${'0' * 16}${'0' * 128}"
-# A check takes 32 MiB: more than two at a time would be felt on a small Pi.
+# Each check needs 32 MiB. More than two at a time would slow down a small Pi.
 _HASHING_SLOTS = threading.BoundedSemaphore(2)
 
 _UNAMBIGUOUS_CHARS = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -27,42 +26,41 @@ _PASSWORD_GROUPS, _CHARS_PER_GROUP = 4, 5
 
 
 def hash_password(password: str) -> str:
-    """Return what is kept of a password.
+    """Return the hash of a password.
 
     Raises:
-        AccessError: it is too short or too long, or holds what cannot be typed.
+        AccessError: If the password is too short, too long or not printable.
     """
     if not MIN_PASSWORD_CHARS <= len(password) <= MAX_PASSWORD_CHARS:
         raise AccessError(
-            f"a password of {len(password)} characters: take {MIN_PASSWORD_CHARS} or more,"
-            f" {MAX_PASSWORD_CHARS} at most"
+            f"the password has {len(password)} characters: use {MIN_PASSWORD_CHARS} to"
+            f" {MAX_PASSWORD_CHARS}"
         )
     if not password.isprintable():
-        raise AccessError("a password with control characters: take some that can be typed")
+        raise AccessError("the password contains control characters: use printable characters")
     with _HASHING_SLOTS:
         return generate_password_hash(_normalize(password), _HASH_METHOD)
 
 
 def verify_password(password: str, password_hash: str | None) -> bool:
-    """Tell whether a password is the one that was hashed.
+    """Return whether a password matches a hash, None for an unknown user.
 
-    It takes the same time for nobody's hash, None, as for somebody's, so that nobody learns from
-    the time which users there are.
+    The time does not depend on the hash, so that it does not reveal which users exist.
     """
-    if len(password) > MAX_PASSWORD_CHARS:  # it is nobody's, and no work is made of its length
+    if len(password) > MAX_PASSWORD_CHARS:  # always wrong: do not hash a long text
         password, password_hash = "", None
     with _HASHING_SLOTS:
-        is_right = check_password_hash(password_hash or _DUMMY_HASH, _normalize(password))
-    return is_right and password_hash is not None
+        is_match = check_password_hash(password_hash or _DUMMY_HASH, _normalize(password))
+    return is_match and password_hash is not None
 
 
 def _normalize(password: str) -> str:
-    # The same letters come as different code points from different keyboards.
+    # Keyboards send the same character as different code points.
     return unicodedata.normalize("NFKC", password)
 
 
 def random_password() -> str:
-    """Return a password of 99 random bits, in groups and without letters that look alike."""
+    """Return a password of 99 random bits, in groups of unambiguous characters."""
     return "-".join(
         "".join(secrets.choice(_UNAMBIGUOUS_CHARS) for _ in range(_CHARS_PER_GROUP))
         for _ in range(_PASSWORD_GROUPS)
@@ -70,14 +68,14 @@ def random_password() -> str:
 
 
 def random_secret() -> str:
-    """Return 256 random bits, as 43 characters that a cookie and a header can hold."""
+    """Return 256 random bits as 43 characters for a cookie or a header."""
     return secrets.token_urlsafe(32)
 
 
 def hash_token(secret: str) -> str:
-    """Return what is kept of a random secret.
+    """Return the hash of a random secret.
 
-    Of 256 random bits a plain SHA-256 is enough: there is nothing to guess. A look-up by it needs
-    no constant time either, for whoever tries cannot choose the digest.
+    SHA-256 is sufficient for 256 random bits. A look-up by the hash needs no constant time,
+    because a client cannot choose the hash.
     """
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""How often somebody may try: so often at once, and then once in so many seconds."""
+"""Rate limiting: a burst of attempts, then one attempt per interval."""
 
 import math
 import threading
@@ -10,10 +10,10 @@ _MAX_KEY_CHARS = 64
 
 
 class RateLimiter:
-    """Counts attempts by key, after the generic cell rate algorithm (ITU-T I.371).
+    """Rate limiter by key, using the generic cell rate algorithm (ITU-T I.371).
 
-    Of a key one time is kept: when all of its attempts will be forgotten. At most `capacity` keys
-    are kept; one more takes the place of the one that would be forgotten first.
+    It stores one time for each key: when the full burst is available again. A new key beyond
+    `capacity` replaces the key whose burst is available first.
     """
 
     def __init__(
@@ -24,7 +24,7 @@ class RateLimiter:
         capacity: int = 10_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Allow `burst` attempts, and one more after each `interval`."""
+        """Allow `burst` attempts, then one attempt in each `interval` seconds."""
         self._interval = interval
         self._burst_tolerance = (burst - 1) * interval
         self._capacity = capacity
@@ -33,46 +33,46 @@ class RateLimiter:
         self._lock = threading.Lock()
 
     def hit(self, key: str) -> int:
-        """Count an attempt and return 0; or count none, and return the whole seconds to wait."""
+        """Count an attempt and return 0, or return the seconds to wait without counting."""
         with self._lock:
             now = self._clock()
-            forgotten_at = max(self._full_at.get(key, now), now)
-            wait = forgotten_at - now - self._burst_tolerance
+            full_at = max(self._full_at.get(key, now), now)
+            wait = full_at - now - self._burst_tolerance
             if wait > 0:
                 return math.ceil(wait)
             if key not in self._full_at and len(self._full_at) >= self._capacity:
                 del self._full_at[min(self._full_at, key=self._full_at.__getitem__)]
-            self._full_at[key] = forgotten_at + self._interval
+            self._full_at[key] = full_at + self._interval
             return 0
 
     def refund(self, key: str) -> None:
-        """Take back an attempt that was counted: it was none."""
+        """Undo the last counted attempt of a key."""
         with self._lock:
             if key in self._full_at:
                 self._full_at[key] -= self._interval
 
 
 class PasswordRateLimiter:
-    """Attempts at passwords: so many at one user's, and so many from one address."""
+    """Rate limiter for passwords, by user and by client network."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._by_user = RateLimiter(burst=5, interval=60, clock=clock)
-        self._by_address = RateLimiter(burst=20, interval=10, clock=clock)
+        self._by_network = RateLimiter(burst=20, interval=10, clock=clock)
 
     def hit(self, user: str, address: str) -> int:
-        """Count an attempt and return 0, or return the whole seconds to wait."""
-        return self._by_address.hit(client_network(address)) or self._by_user.hit(
+        """Count an attempt and return 0, or return the seconds to wait."""
+        return self._by_network.hit(client_network(address)) or self._by_user.hit(
             user[:_MAX_KEY_CHARS]
         )
 
     def refund(self, user: str, address: str) -> None:
-        """Take back an attempt: the password was right."""
-        self._by_address.refund(client_network(address))
+        """Undo an attempt, because the password was correct."""
+        self._by_network.refund(client_network(address))
         self._by_user.refund(user[:_MAX_KEY_CHARS])
 
 
 def client_network(address: str) -> str:
-    """Return what one guest has of a network: an IPv4 address, or an IPv6 network of 64 bits."""
+    """Return an IPv4 address, or the /64 network of an IPv6 address."""
     try:
         parsed = ip_address(address)
     except ValueError:

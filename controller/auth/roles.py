@@ -1,12 +1,12 @@
-"""What somebody may do."""
+"""Roles of users and API tokens."""
 
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """A role, from the least to the most: each may do all that those before it may.
+    """Role in ascending order. Each role includes the permissions of the previous ones.
 
-    A viewer looks, an operator gives orders, an admin looks after PiRack itself.
+    A viewer reads, an operator submits orders, an admin also administers PiRack.
     """
 
     VIEWER = "viewer"
@@ -14,6 +14,6 @@ class Role(StrEnum):
     ADMIN = "admin"
 
     def includes(self, other: "Role") -> bool:
-        """Tell whether this role may do all that the other one may."""
+        """Return whether this role has all permissions of the other role."""
         order = list(Role)
         return order.index(self) >= order.index(other)

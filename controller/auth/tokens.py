@@ -1,4 +1,4 @@
-"""What programs say in place of a password: bearer tokens, each with a role. Kept in pirack.db."""
+"""API tokens in pirack.db: bearer tokens of programs, each with a role."""
 
 import time
 from collections.abc import Callable
@@ -10,16 +10,16 @@ from controller.auth.users import validate_name
 from controller.errors import AccessError
 from rack.database import Database
 
-_PREFIX = "pirack_"  # a program that looks for leaked secrets knows it by this
+_PREFIX = "pirack_"  # secret scanners recognise it
 _SHOWN_PREFIX_CHARS = len(_PREFIX) + 6
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token, without its secret.
+    """Token without its secret.
 
-    `prefix` is how the secret begins, to recognise it; `created_at` and `expires_at` are in seconds since
-    the epoch, `expires_at` is None for one that does not expire.
+    `prefix` is the start of the secret. Times are in seconds since the epoch, `expires_at` is None
+    for a token that does not expire.
     """
 
     name: str
@@ -30,61 +30,63 @@ class Token:
 
 
 class Tokens:
-    """The tokens of a controller."""
+    """API tokens of a controller."""
 
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
         self._database = database
         self._clock = clock
 
     def all(self) -> list[Token]:
-        """Return all tokens, by name."""
+        """Return all tokens, sorted by name."""
         with self._database.connection() as connection:
             rows = connection.execute(
-                "SELECT name, role, prefix, created, expires FROM tokens ORDER BY name"
+                "SELECT name, role, prefix, created_at, expires_at FROM tokens ORDER BY name"
             )
             return [Token(name, Role(role), *others) for name, role, *others in rows]
 
     def add(self, name: str, role: Role, *, lifetime: float | None = None) -> str:
-        """Add a token; return its secret, which nobody can read again.
+        """Add a token. Return its secret, which is not stored.
 
         Args:
-            name: how it is called in lists and in the audit.
-            role: what it may do.
-            lifetime: in how many seconds it expires; None: it does not.
+            name: Name in lists and in the audit log.
+            role: Role of the program.
+            lifetime: Seconds until it expires, None for a token that does not expire.
 
         Raises:
-            AccessError: the name will not do, or there is such a token.
+            AccessError: If the name is not valid or already used.
         """
         secret, now = _PREFIX + random_secret(), self._clock()
-        expires = None if lifetime is None else now + lifetime
+        expires_at = None if lifetime is None else now + lifetime
         prefix = secret[:_SHOWN_PREFIX_CHARS]
-        row = (validate_name(name), role, hash_token(secret), prefix, now, expires)
+        row = (validate_name(name), role, hash_token(secret), prefix, now, expires_at)
         with self._database.connection() as connection:
             added = connection.execute(
-                "INSERT OR IGNORE INTO tokens VALUES (?, ?, ?, ?, ?, ?)", row
+                "INSERT OR IGNORE INTO tokens (name, role, token_hash, prefix, created_at,"
+                " expires_at) VALUES (?, ?, ?, ?, ?, ?)",
+                row,
             )
             if not added.rowcount:
-                raise AccessError(f"there is a token {name!r}: revoke it, or take another name")
+                raise AccessError(f"token {name!r} already exists: revoke it, or use another name")
         return secret
 
     def revoke(self, name: str) -> None:
-        """Make a token void at once.
+        """Revoke a token. It is invalid from now on.
 
         Raises:
-            AccessError: there is no such token.
+            AccessError: If the token does not exist.
         """
         with self._database.connection() as connection:
             removed = connection.execute("DELETE FROM tokens WHERE name = ?", (name,))
         if not removed.rowcount:
-            known = ", ".join(token.name for token in self.all())
-            raise AccessError(f"no token {name[:64]!r}: there is {known or 'none'}")
+            names = ", ".join(token.name for token in self.all()) or "none"
+            raise AccessError(f"unknown token {name[:64]!r}; existing tokens: {names}")
 
     def authenticate(self, secret: str) -> Token | None:
-        """Return the token that has this secret, None if none has it that still holds."""
+        """Return the token with this secret, or None if it is unknown or expired."""
         with self._database.connection() as connection:
             row = connection.execute(
-                "SELECT name, role, prefix, created, expires FROM tokens"
-                " WHERE digest = ? AND (expires IS NULL OR expires > ?)",
+                "SELECT name, role, prefix, created_at, expires_at FROM tokens"
+                " WHERE token_hash = ? AND (expires_at IS NULL OR expires_at > ?)",
                 (hash_token(secret), self._clock()),
             ).fetchone()
         return None if row is None else Token(row[0], Role(row[1]), *row[2:])

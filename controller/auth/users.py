@@ -1,4 +1,4 @@
-"""The people who may log in, with their roles. Kept in pirack.db."""
+"""Users in pirack.db, each with a role and a password."""
 
 import re
 import time
@@ -11,12 +11,12 @@ from controller.errors import AccessError
 from rack.database import Database
 
 _NAME_PATTERN = re.compile(r"(?!anonymous$)[a-z][a-z0-9._-]{0,31}")
-_NAME_HINT = "take 1 to 32 letters a to z, digits, dots, dashes, with a letter first"
+_NAME_HINT = "use 1 to 32 letters a to z, digits, dots and dashes, starting with a letter"
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who may log in; `created_at` is in seconds since the epoch."""
+    """A user. `created_at` is in seconds since the epoch."""
 
     name: str
     role: Role
@@ -24,58 +24,66 @@ class User:
 
 
 def validate_name(name: str) -> str:
-    """Return a name for a user or a token, or raise `AccessError`: it will stand in the audit."""
+    """Return a valid name of a user or token.
+
+    Raises:
+        AccessError: If the name is not valid.
+    """
     if not _NAME_PATTERN.fullmatch(name):
-        raise AccessError(f"{name[:64]!r} is no name: {_NAME_HINT}")
+        raise AccessError(f"{name[:64]!r} is not a valid name: {_NAME_HINT}")
     return name
 
 
 class Users:
-    """The users of a controller."""
+    """Users of a controller."""
 
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
         self._database = database
         self._clock = clock
 
     def all(self) -> list[User]:
-        """Return all users, by name."""
+        """Return all users, sorted by name."""
         with self._database.connection() as connection:
-            rows = connection.execute("SELECT name, role, created FROM users ORDER BY name")
-            return [User(name, Role(role), created) for name, role, created in rows]
+            rows = connection.execute("SELECT name, role, created_at FROM users ORDER BY name")
+            return [User(name, Role(role), created_at) for name, role, created_at in rows]
 
     def add(self, name: str, role: Role, password: str) -> None:
         """Add a user.
 
         Raises:
-            AccessError: the name or the password will not do, or there is such a user.
+            AccessError: If the name or the password is not valid, or the user exists.
         """
         row = (validate_name(name), role, hash_password(password), self._clock())
         with self._database.connection() as connection:
-            added = connection.execute("INSERT OR IGNORE INTO users VALUES (?, ?, ?, ?)", row)
+            added = connection.execute(
+                "INSERT OR IGNORE INTO users (name, role, password_hash, created_at)"
+                " VALUES (?, ?, ?, ?)",
+                row,
+            )
             if not added.rowcount:
-                raise AccessError(f"there is a user {name!r}: take another name")
+                raise AccessError(f"user {name!r} already exists: use another name")
 
     def remove(self, name: str) -> None:
-        """Remove a user and end the user's sessions.
+        """Remove a user and all sessions of the user.
 
         Raises:
-            AccessError: there is no such user, or it is the last admin.
+            AccessError: If the user does not exist or is the last admin.
         """
         with self._database.connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             roles = dict(connection.execute("SELECT name, role FROM users"))
             self._require_user(name, roles)
             if roles[name] == Role.ADMIN and list(roles.values()).count(Role.ADMIN) == 1:
-                raise AccessError(f"{name!r} is the last admin: add another one first")
+                raise AccessError(f"{name!r} is the last admin: add another admin first")
             connection.execute("DELETE FROM sessions WHERE user = ?", (name,))
             connection.execute("DELETE FROM users WHERE name = ?", (name,))
             connection.execute("COMMIT")
 
     def set_password(self, name: str, password: str) -> None:
-        """Give a user a new password and end all of the user's sessions.
+        """Change the password of a user and end all sessions of the user.
 
         Raises:
-            AccessError: there is no such user, or the password will not do.
+            AccessError: If the user does not exist or the password is not valid.
         """
         password_hash = hash_password(password)
         with self._database.connection() as connection:
@@ -88,13 +96,13 @@ class Users:
             connection.execute("COMMIT")
 
     def exists(self, name: str) -> bool:
-        """Tell whether there is such a user."""
+        """Return whether the user exists."""
         return any(user.name == name for user in self.all())
 
     def verified_hash(self, name: str, password: str) -> str | None:
-        """Return what `Sessions.create` wants of a user with this password, None if it is wrong.
+        """Verify a password. Return the user's password hash, or None.
 
-        It takes the same time whether there is such a user or not.
+        The time does not depend on whether the user exists.
         """
         with self._database.connection() as connection:
             row = connection.execute(
@@ -106,6 +114,5 @@ class Users:
     @staticmethod
     def _require_user(name: str, known: dict[str, str]) -> None:
         if name not in known:
-            raise AccessError(
-                f"no user {name[:64]!r}: there is {', '.join(sorted(known)) or 'none'}"
-            )
+            names = ", ".join(sorted(known)) or "none"
+            raise AccessError(f"unknown user {name[:64]!r}; existing users: {names}")

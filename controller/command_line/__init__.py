@@ -1,1 +1,1 @@
-"""The command lines of the controller: its options, user administration and SSH keys."""
+"""Command line of the controller: options, administration of users and tokens, SSH keys."""

@@ -1,247 +1,219 @@
-"""What somebody with a shell on the master may do: users, tokens, the audit."""
+"""Commands for users, API tokens and the audit log."""
 
-import argparse
 import getpass
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
+
+import click
 
 from controller.audit import Audit, console_event
 from controller.auth.passwords import random_password
 from controller.auth.roles import Role
 from controller.auth.tokens import Tokens
 from controller.auth.users import Users, validate_name
-from controller.command_line import ssh
+from controller.command_line.arguments import database_option
 from controller.errors import AccessError
+from controller.options import ControllerOptions
 from rack.database import Database, open_existing
+from rack.terminal import make_table, print_table
 
 _FIRST_ADMIN = "admin"
 _SECONDS_PER_DAY = 86400.0
+_MAX_DAYS, _MAX_EVENTS = 36500, 1_000_000
 
-_Command = Callable[["AdminCommands", argparse.Namespace], None]
+_name_argument = click.argument("name")
+_role_option = click.option(
+    "--role",
+    type=click.Choice([str(role) for role in Role]),
+    required=True,
+    callback=lambda _context, _parameter, value: Role(value),
+    help="Permissions.",
+)
+_generate_option = click.option(
+    "--generate", is_flag=True, help="Generate and print a password instead of asking for one."
+)
 
 
-class AdminCommands:
-    """The commands of `python -m controller`, on one database."""
+def create_first_admin(database: Database) -> None:
+    """Create the user `admin` if no user exists. Print the password once."""
+    users = Users(database)
+    if users.all():
+        return
+    password = random_password()
+    users.add(_FIRST_ADMIN, Role.ADMIN, password)
+    _record(database, "add user", _FIRST_ADMIN, Role.ADMIN)
+    # Printed instead of logged, because logs are kept.
+    click.echo(
+        f"First start. Log in as {_FIRST_ADMIN} with the password {password}\n"
+        "It is not shown again. Change it on the page /account, or with:"
+        f" python -m controller --db {database.path} user password {_FIRST_ADMIN}",
+        err=True,
+    )
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._users = Users(database)
-        self._tokens = Tokens(database)
-        self._audit = Audit(database)
 
-    def create_first_admin(self) -> None:
-        """Make the user admin where there is no user yet, and show the password this once."""
-        if self._users.all():
-            return
-        password = random_password()
-        self._users.add(_FIRST_ADMIN, Role.ADMIN, password)
-        self._record("add user", _FIRST_ADMIN, Role.ADMIN)
-        # Not by logging: a password has no place in a log that is kept.
-        print(
-            f"The first start. Log in as {_FIRST_ADMIN} with the password {password}\n"
-            "It is not shown again. Change it on the page /account, or by:"
-            f" python -m controller --db {self._database.path} user password {_FIRST_ADMIN}",
-            file=sys.stderr,
-            flush=True,
+@click.group()
+def user() -> None:
+    """Manage users."""
+
+
+@user.command("add")
+@_name_argument
+@_role_option
+@_generate_option
+@database_option
+@click.pass_obj
+def add_user(options: ControllerOptions, name: str, role: Role, *, generate: bool) -> None:
+    """Add user NAME."""
+    database = open_existing(options.db)
+    validate_name(name)
+    password = _new_password(generate=generate)
+    Users(database).add(name, role, password)
+    _record(database, "add user", name, role)
+    click.echo(f"Added user {name} with role {role}.")
+    if generate:
+        _print_secret("password", password)
+
+
+@user.command("list")
+@database_option
+@click.pass_obj
+def list_users(options: ControllerOptions) -> None:
+    """List all users."""
+    users = Users(open_existing(options.db)).all()
+    rows = [(user.name, user.role, _format_time(user.created_at)) for user in users]
+    print_table(make_table("NAME", "ROLE", "CREATED", rows=rows))
+
+
+@user.command("remove")
+@_name_argument
+@database_option
+@click.pass_obj
+def remove_user(options: ControllerOptions, name: str) -> None:
+    """Remove user NAME and end all sessions of the user."""
+    database = open_existing(options.db)
+    Users(database).remove(name)
+    _record(database, "remove user", name)
+    click.echo(f"Removed user {name} and ended all sessions of the user.")
+
+
+@user.command("password")
+@_name_argument
+@_generate_option
+@database_option
+@click.pass_obj
+def change_password(options: ControllerOptions, name: str, *, generate: bool) -> None:
+    """Change the password of user NAME and end all sessions of the user."""
+    database = open_existing(options.db)
+    password = _new_password(generate=generate)
+    Users(database).set_password(name, password)
+    _record(database, "change password", name)
+    click.echo(f"Changed the password of {name} and ended all sessions of the user.")
+    if generate:
+        _print_secret("password", password)
+
+
+@click.group()
+def token() -> None:
+    """Manage API tokens."""
+
+
+@token.command("add")
+@_name_argument
+@_role_option
+@click.option(
+    "--expires",
+    type=click.IntRange(1, _MAX_DAYS),
+    metavar="DAYS",
+    help="Days until the token expires. Default: it does not expire.",
+)
+@database_option
+@click.pass_obj
+def add_token(options: ControllerOptions, name: str, role: Role, expires: int | None) -> None:
+    """Add token NAME and print its secret."""
+    database = open_existing(options.db)
+    lifetime = None if expires is None else expires * _SECONDS_PER_DAY
+    secret = Tokens(database).add(name, role, lifetime=lifetime)
+    _record(database, "add token", name, role)
+    _print_secret(f"token {name}", secret)
+
+
+@token.command("list")
+@database_option
+@click.pass_obj
+def list_tokens(options: ControllerOptions) -> None:
+    """List all tokens, each with the start of its secret."""
+    rows = [
+        (
+            token.name,
+            token.role,
+            f"{token.prefix}…",
+            _format_time(token.created_at),
+            "never" if token.expires_at is None else _format_time(token.expires_at),
         )
+        for token in Tokens(open_existing(options.db)).all()
+    ]
+    print_table(make_table("NAME", "ROLE", "SECRET", "CREATED", "EXPIRES", rows=rows))
 
-    def add_user(self, options: argparse.Namespace) -> None:
-        """Add a user."""
-        validate_name(options.name)
-        password = _new_password(options)
-        self._users.add(options.name, options.role, password)
-        self._record("add user", options.name, options.role)
-        print(f"{options.name} may log in as {options.role}.")
-        _print_generated_password(options, password)
 
-    def list_users(self, _options: argparse.Namespace) -> None:
-        """Print all users."""
-        _print_table(
-            ("name", "role", "since"),
-            [(each.name, each.role, _format_time(each.created_at)) for each in self._users.all()],
+@token.command("revoke")
+@_name_argument
+@database_option
+@click.pass_obj
+def revoke_token(options: ControllerOptions, name: str) -> None:
+    """Revoke token NAME."""
+    database = open_existing(options.db)
+    Tokens(database).revoke(name)
+    _record(database, "revoke token", name)
+    click.echo(f"Revoked token {name}.")
+
+
+@click.command("audit")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, _MAX_EVENTS),
+    default=100,
+    show_default=True,
+    metavar="COUNT",
+    help="Maximum number of events.",
+)
+@database_option
+@click.pass_obj
+def list_audit(options: ControllerOptions, limit: int) -> None:
+    """List the newest audit events, newest last."""
+    rows = [
+        (
+            _format_time(record.time),
+            record.event.actor,
+            record.event.client_address,
+            record.event.action,
+            record.event.targets,
+            record.event.result,
+            record.event.detail,
         )
-
-    def remove_user(self, options: argparse.Namespace) -> None:
-        """Remove a user."""
-        self._users.remove(options.name)
-        self._record("remove user", options.name)
-        print(f"{options.name} is removed, and logged out everywhere.")
-
-    def change_password(self, options: argparse.Namespace) -> None:
-        """Give a user a new password."""
-        password = _new_password(options)
-        self._users.set_password(options.name, password)
-        self._record("change password", options.name)
-        print(f"The password of {options.name} is changed; every session of before has ended.")
-        _print_generated_password(options, password)
-
-    def add_token(self, options: argparse.Namespace) -> None:
-        """Add a token."""
-        lifetime = None if options.expires is None else options.expires * _SECONDS_PER_DAY
-        secret = self._tokens.add(options.name, options.role, lifetime=lifetime)
-        self._record("add token", options.name, options.role)
-        print(f"The token {options.name} is not shown again:\n{secret}")
-
-    def list_tokens(self, _options: argparse.Namespace) -> None:
-        """Print all tokens, each with how its secret begins."""
-        _print_table(
-            ("name", "role", "secret", "since", "expires"),
-            [
-                (
-                    each.name,
-                    each.role,
-                    f"{each.prefix}…",
-                    _format_time(each.created_at),
-                    "never" if each.expires_at is None else _format_time(each.expires_at),
-                )
-                for each in self._tokens.all()
-            ],
-        )
-
-    def revoke_token(self, options: argparse.Namespace) -> None:
-        """Make a token void."""
-        self._tokens.revoke(options.name)
-        self._record("revoke token", options.name)
-        print(f"The token {options.name} is void.")
-
-    def list_audit(self, options: argparse.Namespace) -> None:
-        """Print the newest events of the audit, the newest last."""
-        _print_table(
-            ("when", "who", "from", "what", "targets", "result", "why"),
-            [
-                (
-                    _format_time(entry.time),
-                    entry.event.actor,
-                    entry.event.client_address,
-                    entry.event.action,
-                    entry.event.targets,
-                    entry.event.result,
-                    entry.event.detail,
-                )
-                for entry in reversed(self._audit.list_recent(options.newest))
-            ],
-        )
-
-    def _record(self, action: str, target: str, detail: str = "") -> None:
-        self._audit.record(console_event(action, target, detail))
+        for record in reversed(Audit(open_existing(options.db)).list_recent(limit))
+    ]
+    headers = ("TIME", "ACTOR", "FROM", "ACTION", "TARGETS", "RESULT", "REASON")
+    print_table(make_table(*headers, rows=rows))
 
 
-def _run_command(command: _Command, options: argparse.Namespace) -> None:
-    command(AdminCommands(open_existing(options.db)), options)
+def _record(database: Database, action: str, target: str, detail: str = "") -> None:
+    Audit(database).record(console_event(action, target, detail))
 
 
-def add_commands(parser: argparse.ArgumentParser) -> None:
-    """Add the commands to the controller's command line.
-
-    Each sets `run`, which takes the options, and raises a RackError where it cannot be done.
-    """
-    parser.set_defaults(run=None)
-    commands = parser.add_subparsers(
-        title="commands", metavar="user | token | audit | ssh", description="without one: serve"
-    )
-    database = argparse.ArgumentParser(add_help=False)
-    # Here and before the command: what is not said here must not hide what was said there.
-    database.add_argument(
-        "--db", type=Path, default=argparse.SUPPRESS, help="the controller's pirack.db"
-    )
-    name = argparse.ArgumentParser(add_help=False, parents=[database])
-    name.add_argument("name", metavar="NAME")
-    role = argparse.ArgumentParser(add_help=False)
-    role.add_argument(
-        "--role", type=Role, choices=list(Role), required=True, metavar="|".join(Role)
-    )
-    password = argparse.ArgumentParser(add_help=False)
-    password.add_argument(
-        "--generate", action="store_true", help="make a password and show it, in place of asking"
-    )
-
-    user = commands.add_parser("user", help="who may log in").add_subparsers(required=True)
-    _add_command(user, "add", AdminCommands.add_user, [name, role, password])
-    _add_command(user, "list", AdminCommands.list_users, [database])
-    _add_command(user, "remove", AdminCommands.remove_user, [name])
-    _add_command(user, "password", AdminCommands.change_password, [name, password])
-
-    token = commands.add_parser("token", help="what programs send").add_subparsers(required=True)
-    add_token = _add_command(token, "add", AdminCommands.add_token, [name, role])
-    add_token.add_argument(
-        "--expires", type=_day_count, metavar="DAYS", help="after so many days; else never"
-    )
-    _add_command(token, "list", AdminCommands.list_tokens, [database])
-    _add_command(token, "revoke", AdminCommands.revoke_token, [name])
-
-    audit = commands.add_parser("audit", help="who did what", parents=[database])
-    audit.add_argument(
-        "--newest", type=_event_count, default=100, metavar="COUNT", help="so many (%(default)s)"
-    )
-    audit.set_defaults(run=partial(_run_command, AdminCommands.list_audit))
-    ssh.add_commands(commands, database)
-
-
-def _add_command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    command: _Command,
-    parents: list[argparse.ArgumentParser],
-) -> argparse.ArgumentParser:
-    what = (command.__doc__ or "").rstrip(".")
-    parser = commands.add_parser(
-        name, help=what[0].lower() + what[1:], description=f"{what}.", parents=parents
-    )
-    parser.set_defaults(run=partial(_run_command, command))
-    return parser
-
-
-def _day_count(text: str) -> float:
-    return float(_parse_integer(text, "days", maximum=36500))
-
-
-def _event_count(text: str) -> int:
-    return _parse_integer(text, "events", maximum=1_000_000)
-
-
-def _parse_integer(text: str, unit: str, *, maximum: int) -> int:
-    if text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= maximum:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of {unit} from 1 to {maximum}")
-
-
-def _new_password(options: argparse.Namespace) -> str:
-    if options.generate:
+def _new_password(*, generate: bool) -> str:
+    if generate:
         return random_password()
     if not sys.stdin.isatty():
-        raise AccessError("there is no terminal to ask for the password at: add --generate")
+        raise AccessError("there is no terminal to ask for the password: add --generate")
     password = getpass.getpass("Password: ")
-    if getpass.getpass("Once more: ") != password:
-        raise AccessError("the two passwords differ: nothing was changed")
+    if getpass.getpass("Repeat password: ") != password:
+        raise AccessError("the passwords differ: nothing was changed")
     return password
 
 
-def _print_generated_password(options: argparse.Namespace, password: str) -> None:
-    if options.generate:
-        print(f"The password is not shown again:\n{password}")
+def _print_secret(name: str, secret: str) -> None:
+    click.echo(f"The {name} is not shown again:\n{secret}")
 
 
 def _format_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def _print_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    # What came over the network must not move the cursor or colour the terminal.
-    table = [
-        header,
-        *(
-            tuple(
-                cell.encode("unicode_escape").decode() if not cell.isprintable() else cell
-                for cell in row
-            )
-            for row in rows
-        ),
-    ]
-    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
-    for row in table:
-        print(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        )

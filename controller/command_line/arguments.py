@@ -1,103 +1,125 @@
-"""The command line of the controller: its options, and what they may be."""
+"""Options of the controller's command line."""
 
-import argparse
-import re
+from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
-from typing import get_args
+from typing import Any, TypeVar, get_args
 
-from controller.command_line import admin
-from controller.pages.grafana_links import is_grafana_url
-from dhcp_installer import arguments
+import click
+
+from controller.grafana_links import is_grafana_url
+from dhcp_installer.arguments import dhcp_options, ping_option
 from exporter.aliases import DEFAULT_PATH
-from rack.layout import Anonymous
+from rack.settings import Anonymous
 
-_DESCRIPTION = """Serve the rack's state until SIGTERM or Ctrl-C.
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
-With a command it looks after users and tokens, or shows the audit."""
-
-
-def _grafana_url(text: str) -> str:
-    if not text or is_grafana_url(text):
-        return text
-    raise argparse.ArgumentTypeError(f"{text!r} is no URL such as http://master:3000")
+_FILE = click.Path(path_type=Path)
+_MAX_PORT = 65535
 
 
-def _port(text: str) -> int:
-    if re.fullmatch(r"\d{1,5}", text) and 1 <= int(text) <= 65535:  # noqa: PLR2004
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no port from 1 to 65535")
+def _grafana_url(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    if text and not is_grafana_url(text):
+        raise click.BadParameter(f"{text!r} is not a valid URL such as http://master:3000")
+    return text
 
 
-def _address(text: str) -> str:
+def _ip_address(
+    _context: click.Context, _parameter: click.Parameter, text: str | None
+) -> str | None:
     try:
-        return str(ip_address(text))
+        return text and str(ip_address(text))
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no IP address") from error
+        raise click.BadParameter(f"{text!r} is not a valid IP address") from error
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return what reads the controller's command line."""
-    made = argparse.ArgumentParser(prog="python -m controller", description=_DESCRIPTION)
-    add = made.add_argument
-    add("--rack", type=Path, default=Path("rack.toml"), help="the layout (%(default)s)")
-    add("--db", type=Path, default=Path("pirack.db"), help="the inventory (%(default)s)")
-    add(
+def _option(name: str, default: object, help_text: str, **attributes: Any) -> Any:
+    attributes.setdefault("show_default", bool(default))
+    return click.option(name, default=default, help=help_text, **attributes)
+
+
+_OPTIONS = (
+    _option("--rack", Path("rack.toml"), "Layout of the rack.", type=_FILE, metavar="FILE"),
+    _option("--db", Path("pirack.db"), "Database of the rack.", type=_FILE, metavar="FILE"),
+    _option(
         "--targets",
-        type=Path,
-        default=Path("prometheus/targets"),
+        Path("prometheus/targets"),
+        "Folder of the target files of Prometheus.",
+        type=_FILE,
         metavar="FOLDER",
-        help="where Prometheus looks for its targets (%(default)s)",
-    )
-    add("--listen", default="127.0.0.1:8080", metavar="ADDRESS:PORT", help="%(default)s")
-    add("--prometheus", default="http://127.0.0.1:9090", metavar="URL", help="%(default)s")
-    add("--blackbox", default="127.0.0.1:9115", metavar="ADDRESS:PORT", help="%(default)s")
-    add("--alertmanager", default="127.0.0.1:9093", metavar="ADDRESS:PORT", help="%(default)s")
-    add(
+    ),
+    _option("--listen", "127.0.0.1:8080", "Listen address.", metavar="ADDRESS:PORT"),
+    _option("--prometheus", "http://127.0.0.1:9090", "Address of Prometheus.", metavar="URL"),
+    _option(
+        "--blackbox", "127.0.0.1:9115", "Address of blackbox_exporter.", metavar="ADDRESS:PORT"
+    ),
+    _option("--alertmanager", "127.0.0.1:9093", "Address of Alertmanager.", metavar="ADDRESS:PORT"),
+    _option(
         "--alerts-secret",
-        type=Path,
+        None,
+        "Bearer token of Alertmanager, created if missing. Default: alerts.secret next to the"
+        " database.",
+        type=_FILE,
         metavar="FILE",
-        help="what Alertmanager says to be let in; made if it is missing"
-        " (default: alerts.secret beside the inventory)",
-    )
-    add(
+    ),
+    _option(
         "--grafana",
-        default="",
-        type=_grafana_url,
+        "",
+        "Grafana for browsers. Default: no links to Grafana.",
+        callback=_grafana_url,
         metavar="URL",
-        help="where browsers reach Grafana, for the pages' links to it (default: no links)",
-    )
-    add(
-        "--ping",
-        default="icmp",
-        type=arguments.ping_method,
-        metavar="icmp|tcp:PORT",
-        help="how blackbox_exporter and installs see that a rasp is there (%(default)s)",
-    )
-    add(
+    ),
+    ping_option,
+    _option(
         "--aliases",
-        type=Path,
-        default=DEFAULT_PATH,
+        DEFAULT_PATH,
+        "Aliases file of the rasps.",
+        show_default="packaged file",
+        type=_FILE,
         metavar="FILE",
-        help="the aliases file that the rasps have (default: the packaged one)",
-    )
-    add(
+    ),
+    _option(
         "--ssh-port",
-        type=_port,
+        None,
+        "SSH port of the rasps. Default: from the layout.",
+        type=click.IntRange(1, _MAX_PORT),
         metavar="PORT",
-        help="where the rasps' SSH servers listen (default: as the layout says)",
-    )
-    add(
+    ),
+    _option(
         "--anonymous",
-        choices=get_args(Anonymous),
-        help="what those may do who have not logged in (default: as the layout says)",
-    )
-    add(
+        None,
+        "Role of anonymous requests. Default: from the layout.",
+        type=click.Choice(get_args(Anonymous)),
+    ),
+    _option(
         "--proxy",
-        type=_address,
+        None,
+        "Trusted HTTPS proxy. Its X-Forwarded headers are used.",
+        callback=_ip_address,
         metavar="ADDRESS",
-        help="believe this HTTPS proxy's X-Forwarded headers",
-    )
-    arguments.add_arguments(made)
-    admin.add_commands(made)
-    return made
+    ),
+    dhcp_options,
+)
+
+
+def controller_options(command: _Command) -> _Command:
+    """Add the fields of `ControllerOptions` to a command as options."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def _set_database(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
+    if path is not None and context.obj is not None:
+        context.obj = replace(context.obj, db=path)
+
+
+database_option = click.option(
+    "--db",
+    type=_FILE,
+    metavar="FILE",
+    expose_value=False,
+    callback=_set_database,
+    help="Database of the rack. Default: --db before the command.",
+)

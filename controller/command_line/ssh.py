@@ -1,115 +1,114 @@
-"""`python -m controller ssh`: the master's key, and the rasps' host keys."""
+"""Commands for the SSH key of the master and the host keys of the rasps."""
 
-import argparse
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
+
 from controller.audit import Audit, console_event
+from controller.command_line.arguments import database_option
 from controller.errors import SshError
-from controller.ssh.host_keys import HostKeys, PinResult, changed_key_hint, rasp_name
+from controller.options import ControllerOptions
+from controller.ssh.host_keys import HostKeys, PinResult, changed_key_hint
 from controller.ssh.master_key import MasterKey
 from rack.database import open_existing
 from rack.errors import UnknownTargetError
 from rack.inventory import Inventory, Rasp
 from rack.layout_file import load
 from rack.targets import resolve_slots
+from rack.terminal import TargetError
 
 
-def show_key(options: argparse.Namespace) -> None:
-    """Print the line for root's authorized_keys on the rasps; make the key if there is none."""
+@click.group()
+def ssh() -> None:
+    """Manage the SSH keys of the master and the rasps.
+
+    TARGET is 3 (a stack), 3/2 (a slot), 1-4/1-2 (ranges), or all.
+    """
+
+
+@ssh.command("key")
+@database_option
+@click.pass_obj
+def show_key(options: ControllerOptions) -> None:
+    """Print the line for root's authorized_keys on the rasps.
+
+    Creates the key pair of the master if it does not exist.
+    """
     key = MasterKey(_ssh_folder(options))
     with _reporting_os_errors(_ssh_folder(options)):
         if key.create():
-            print(f"{key.path} is made: the master's key. Keep it secret.", file=sys.stderr)
-    print(key.authorized_keys_line())
+            click.echo(f"Created the SSH key of the master, {key.path}. Keep it secret.", err=True)
+    click.echo(key.authorized_keys_line())
 
 
-def pin_keys(options: argparse.Namespace) -> None:
-    """Learn the host keys of rasps, and pin those of which none is pinned yet."""
-    rasps, host_keys = _target_rasps(options), _host_keys(options)
+@ssh.command("pin")
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@database_option
+@click.pass_obj
+def pin_keys(options: ControllerOptions, targets: Sequence[str]) -> None:
+    """Pin the host keys of rasps without a pinned key. Default: all rasps."""
+    rasps, host_keys = _target_rasps(options, targets or ["all"]), _host_keys(options)
     with _reporting_os_errors(_ssh_folder(options)):
-        outcomes = host_keys.fetch_and_pin(rasps)
-    _record(options, "pin host key", [r for r in rasps if outcomes[r] is PinResult.PINNED])
-    counts = Counter(outcomes.values())
-    print(", ".join(f"{counts[each]} {each}" for each in PinResult if counts[each]))
-    troubles = [
-        f"{rasp_name(rasp)} ({rasp.address}) gives no answer"
-        if outcome is PinResult.NO_ANSWER
-        else f"{rasp_name(rasp)} ({rasp.address}) shows another host key than the pinned one:"
-        f" {changed_key_hint(rasp_name(rasp))}"
-        for rasp, outcome in outcomes.items()
-        if outcome in {PinResult.NO_ANSWER, PinResult.CHANGED}
+        results = host_keys.fetch_and_pin(rasps)
+    _record(options, "pin host key", [rasp for rasp in rasps if results[rasp] is PinResult.PINNED])
+    counts = Counter(results.values())
+    click.echo(", ".join(f"{counts[result]} {result}" for result in PinResult if counts[result]))
+    errors = [
+        f"{rasp.name} ({rasp.address}) does not respond"
+        if result is PinResult.NO_ANSWER
+        else f"{rasp.name} ({rasp.address}) has another host key than the pinned key:"
+        f" {changed_key_hint(rasp.name)}"
+        for rasp, result in results.items()
+        if result in {PinResult.NO_ANSWER, PinResult.CHANGED}
     ]
-    if troubles:
-        raise SshError("\n".join(troubles))
+    if errors:
+        raise TargetError("\n".join(errors))
 
 
-def forget_keys(options: argparse.Namespace) -> None:
-    """Forget the host keys of rasps that were set up anew; the next pin believes them."""
-    rasps = _target_rasps(options)
+@ssh.command("forget")
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@database_option
+@click.pass_obj
+def forget_keys(options: ControllerOptions, targets: Sequence[str]) -> None:
+    """Delete the pinned host keys of reinstalled rasps.
+
+    The next `pin` accepts their new keys.
+    """
+    rasps = _target_rasps(options, targets)
     with _reporting_os_errors(_ssh_folder(options)):
         _host_keys(options).forget(rasp.address for rasp in rasps)
     _record(options, "forget host key", rasps)
-    print(f"forgotten: {' '.join(map(rasp_name, rasps))}")
+    click.echo(f"Deleted the host keys of {' '.join(rasp.name for rasp in rasps)}.")
 
 
-def add_commands(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    database: argparse.ArgumentParser,
-) -> None:
-    """Add `ssh`; `database` has the option --db."""
-    ssh = commands.add_parser("ssh", help="the way to the rasps").add_subparsers(required=True)
-    _add_command(ssh, "key", show_key, [database])
-    _add_command(ssh, "pin", pin_keys, [database]).add_argument(
-        "targets", nargs="*", default=["all"], metavar="TARGET", help="such as 3/2; default: all"
-    )
-    _add_command(ssh, "forget", forget_keys, [database]).add_argument(
-        "targets", nargs="+", metavar="TARGET", help="such as 3/2, 1-4"
-    )
+def _ssh_folder(options: ControllerOptions) -> Path:
+    return options.db.parent / "ssh"
 
 
-def _add_command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    command: Callable[[argparse.Namespace], None],
-    parents: Sequence[argparse.ArgumentParser],
-) -> argparse.ArgumentParser:
-    what = (command.__doc__ or "").rstrip(".")
-    parser = commands.add_parser(
-        name, help=what[0].lower() + what[1:], description=f"{what}.", parents=parents
-    )
-    parser.set_defaults(run=command)
-    return parser
-
-
-def _ssh_folder(options: argparse.Namespace) -> Path:
-    database: Path = options.db
-    return database.parent / "ssh"
-
-
-def _host_keys(options: argparse.Namespace) -> HostKeys:
+def _host_keys(options: ControllerOptions) -> HostKeys:
     return HostKeys(_ssh_folder(options), options.ssh_port or load(options.rack).network.ssh_port)
 
 
-def _target_rasps(options: argparse.Namespace) -> list[Rasp]:
-    slots = resolve_slots(load(options.rack), options.targets)
-    known = Inventory(open_existing(options.db)).rasps()
-    found = [known[slot.stack, slot.number] for slot in slots if (slot.stack, slot.number) in known]
-    if not found:
-        raise UnknownTargetError(
-            f"no rasp is known at {' '.join(options.targets)}: install the rack first"
-        )
-    return found
+def _target_rasps(options: ControllerOptions, targets: Sequence[str]) -> list[Rasp]:
+    slots = resolve_slots(load(options.rack), targets)
+    installed = Inventory(open_existing(options.db)).rasps()
+    rasps = [
+        installed[slot.stack, slot.number]
+        for slot in slots
+        if (slot.stack, slot.number) in installed
+    ]
+    if not rasps:
+        raise UnknownTargetError(f"no rasp is installed at {' '.join(targets)}: install the rack")
+    return rasps
 
 
-def _record(options: argparse.Namespace, action: str, rasps: Sequence[Rasp]) -> None:
+def _record(options: ControllerOptions, action: str, rasps: Sequence[Rasp]) -> None:
     if rasps:
-        Audit(open_existing(options.db)).record(
-            console_event(action, " ".join(map(rasp_name, rasps)))
-        )
+        targets = " ".join(rasp.name for rasp in rasps)
+        Audit(open_existing(options.db)).record(console_event(action, targets))
 
 
 @contextmanager
@@ -118,5 +117,5 @@ def _reporting_os_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise SshError(
-            f"{folder}: {error.strerror or error}: run this as the controller's user"
+            f"{folder}: {error.strerror or error}: run this command as the controller's user"
         ) from error

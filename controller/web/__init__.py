@@ -1,1 +1,1 @@
-"""The Flask application: HTTP API, OpenAPI document, problem responses and allowed hosts."""
+"""HTTP API of the rack, OpenAPI document, problem responses and allowed host names."""

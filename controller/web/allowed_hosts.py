@@ -1,8 +1,7 @@
-"""By which names the controller answers.
+"""Validation of the `Host` header against DNS rebinding.
 
-A page of another site may make a browser believe that the site's name is at the controller's
-address (DNS rebinding), and could then read what anonymous readers may. It cannot do so with an
-address, nor with a name of ours.
+Another site can resolve its own name to the controller's address. Its scripts could then read
+everything that anonymous readers can. Requests by address or by a name of the controller are safe.
 """
 
 import socket
@@ -15,13 +14,13 @@ from werkzeug.exceptions import BadRequest
 
 
 def local_host_names() -> set[str]:
-    """Return this machine's names: as it calls itself, and as mDNS does."""
+    """Return the host names of this machine, including its mDNS name."""
     name = socket.gethostname().lower()
     return {"localhost", name, f"{name}.local"}
 
 
 def is_allowed_host(host: str, allowed_hosts: Collection[str]) -> bool:
-    """Tell whether a `Host` header has an address or one of these names, with a port or without."""
+    """Return whether a `Host` header contains an address or an allowed name."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
@@ -36,12 +35,11 @@ def is_allowed_host(host: str, allowed_hosts: Collection[str]) -> bool:
 
 
 def register(app: Flask, allowed_hosts: Collection[str]) -> None:
-    """Let the app answer to these names and to addresses alone."""
+    """Reject requests with another `Host` header."""
 
     @app.before_request
-    def refuse_other_names() -> None:
+    def reject_unknown_host() -> None:
         if not is_allowed_host(request.host, allowed_hosts):
             raise BadRequest(
-                f"this controller does not go by the name {request.host[:100]!r}:"
-                " add it to access.hosts in rack.toml"
+                f"unknown host name {request.host[:100]!r}: add it to access.hosts in rack.toml"
             )

@@ -1,4 +1,4 @@
-"""What the models of the API are made of; their fields' names and units are the contract."""
+"""Base class and field types of the API models."""
 
 from typing import Any
 
@@ -6,22 +6,22 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ApiModel(BaseModel):
-    """The base of them all: what is not one of its fields is refused."""
+    """Base class of the API models. Unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def example_config(**fields: Any) -> ConfigDict:
-    """Return the configuration of a model with this example in the document."""
+    """Return a model configuration with an example for the OpenAPI document."""
     return ConfigDict(json_schema_extra={"examples": [fields]})
 
 
 def omittable(**field: Any) -> Any:
-    """Return a field that is left out where it has no value, and told so in the document."""
+    """Return a field that is omitted if it has no value, instead of null."""
     return Field(default=None, json_schema_extra=_remove_null, **field)
 
 
 def _remove_null(schema: dict[str, Any]) -> None:
     del schema["default"]
-    [value] = (kind for kind in schema.pop("anyOf") if kind != {"type": "null"})
+    [value] = (option for option in schema.pop("anyOf") if option != {"type": "null"})
     schema.update(value)

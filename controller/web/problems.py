@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problems for programs, and as a page for people."""
+"""Error responses: RFC 9457 problem details for the API, HTML for the pages."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -17,6 +17,7 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
+from controller import API_PREFIX
 from controller.errors import (
     AlertQueueFullError,
     InstallRunningError,
@@ -29,11 +30,9 @@ from controller.errors import (
 )
 from controller.web.schemas import FieldError, Problem
 from dhcp_installer.errors import AssignmentError, InstallError
-from rack.errors import DatabaseError, RackError, UnknownTargetError
+from rack.errors import DatabaseError, PiRackError, UnknownTargetError
 
-API_ROOT = "/api/v"
-
-_STATUS_BY_ERROR: Mapping[type[RackError | InstallError], HTTPStatus] = {
+_STATUS_BY_ERROR: Mapping[type[PiRackError], HTTPStatus] = {
     UnknownTargetError: HTTPStatus.NOT_FOUND,
     UnknownOrderError: HTTPStatus.NOT_FOUND,
     StackBusyError: HTTPStatus.CONFLICT,
@@ -51,21 +50,21 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 class InvalidFieldsError(UnprocessableEntity):
-    """Fields of a request are unknown or wrong; `errors` names each of them."""
+    """Fields of a request are unknown or invalid. `errors` lists them."""
 
     def __init__(self, error: ValidationError) -> None:
         self.errors = [
-            FieldError(field=".".join(map(str, each["loc"])), message=each["msg"])
-            for each in error.errors(include_url=False)
+            FieldError(field=".".join(map(str, detail["loc"])), message=detail["msg"])
+            for detail in error.errors(include_url=False)
         ]
-        super().__init__("; ".join(f"{each.field}: {each.message}" for each in self.errors))
+        super().__init__("; ".join(f"{field.field}: {field.message}" for field in self.errors))
 
 
 def parse_query(model: type[_Model]) -> _Model:
-    """Return the fields of the request's URL as a model.
+    """Return the query of the current request as a model.
 
     Raises:
-        WrongFields: a field is unknown, given twice, or wrong.
+        InvalidFieldsError: If a field is unknown, repeated or invalid.
     """
     fields = {
         name: values[0] if len(values) == 1 else values for name, values in request.args.lists()
@@ -77,19 +76,19 @@ def parse_query(model: type[_Model]) -> _Model:
 
 
 def parse_body(model: type[_Model]) -> _Model:
-    """Return the body of the request, a JSON object, as a model.
+    """Return the JSON body of the current request as a model.
 
     Raises:
-        UnsupportedMediaType: it does not say that it is JSON.
-        BadRequest: it is no JSON.
-        WrongFields: a field is missing, unknown or wrong.
+        UnsupportedMediaType: If the content type is not JSON.
+        BadRequest: If the body is not valid JSON.
+        InvalidFieldsError: If a field is missing, unknown or invalid.
     """
     if not request.is_json:
-        raise UnsupportedMediaType("send JSON, and say so: Content-Type: application/json")
+        raise UnsupportedMediaType("send JSON with the header Content-Type: application/json")
     try:
         fields = request.get_json()
     except RecursionError as error:
-        raise BadRequest("the body is no JSON that anybody would send") from error
+        raise BadRequest("the request body is nested too deeply") from error
     try:
         return model.model_validate(fields)
     except ValidationError as error:
@@ -97,20 +96,20 @@ def parse_body(model: type[_Model]) -> _Model:
 
 
 def register(app: Flask) -> None:
-    """Let every error of the app end in an answer of ours, none in a traceback."""
+    """Convert every exception to a problem response."""
     app.register_error_handler(HTTPException, _http_error_response)
-    for kind, status in _STATUS_BY_ERROR.items():
-        app.register_error_handler(kind, partial(_error_response, status))
+    for error_type, status in _STATUS_BY_ERROR.items():
+        app.register_error_handler(error_type, partial(_error_response, status))
     app.register_error_handler(InvalidActionError, _invalid_action_response)
 
 
-def _error_response(status: HTTPStatus, error: RackError | InstallError) -> Response:
+def _error_response(status: HTTPStatus, error: PiRackError) -> Response:
     return _problem_response(status, str(error))
 
 
 def _invalid_action_response(error: InvalidActionError) -> Response:
-    wrong = FieldError(field=error.field, message=str(error))
-    return _problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, f"{error.field}: {error}", [wrong])
+    errors = [FieldError(field=error.field, message=str(error))]
+    return _problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, f"{error.field}: {error}", errors)
 
 
 def _http_error_response(error: HTTPException) -> Response:
@@ -129,7 +128,7 @@ def _http_error_response(error: HTTPException) -> Response:
 def _problem_response(
     status: HTTPStatus, detail: str, errors: list[FieldError] | None = None
 ) -> Response:
-    if not request.path.startswith(API_ROOT):
+    if not request.path.startswith(API_PREFIX):
         return Response(render_template("problem.html", status=status, detail=detail), status)
     problem = Problem(title=status.phrase, status=status, detail=detail, errors=errors)
     return Response(

@@ -1,4 +1,4 @@
-"""What the API says and takes, as models: the field's names and units are the contract."""
+"""API models of rasps, stacks, rack, master, audit log and problems."""
 
 from ipaddress import IPv4Address
 from typing import Self
@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import Field, JsonValue, RootModel
 
 from controller.audit import AuditRecord
+from controller.master.info import MasterState
 from controller.state.model import (
     PowerState,
     RackState,
@@ -16,47 +17,48 @@ from controller.state.model import (
     TemperatureLevel,
 )
 from controller.web.models import ApiModel, example_config, omittable
+from rack.database import MAX_ROW_ID
 
 
 class EmptyQuery(ApiModel):
-    """The fields of an endpoint that takes none."""
+    """Query without fields."""
 
 
 class RaspsQuery(ApiModel):
-    """The filters of `GET rasps`; all that are given must hold."""
+    """Filters of `GET rasps`. A rasp must match all given filters."""
 
-    stack: int | None = omittable(ge=1, description="A stack's number.", examples=[3])
-    state: RaspStatus | None = omittable(description="The state to be in.", examples=["down"])
+    stack: int | None = omittable(ge=1, description="Number of the stack.", examples=[3])
+    state: RaspStatus | None = omittable(description="State of the rasp.", examples=["down"])
     q: str | None = omittable(
         max_length=100,
-        description="An id, or a part of a name, host name, MAC or IP.",
+        description="Id, or part of the name, host name, MAC or IP address.",
         examples=["3/2"],
     )
 
 
 class AuditQuery(ApiModel):
-    """Which events to list; all that are given must hold."""
+    """Filters of `GET audit`. An event must match all given filters."""
 
-    limit: int = Field(default=50, ge=1, le=500, description="How many, at most.")
+    limit: int = Field(default=50, ge=1, le=500, description="Maximum number of events.")
     before: int | None = omittable(
-        ge=1, le=2**62, description="An event's id: older ones alone.", examples=[120]
+        ge=1, le=MAX_ROW_ID, description="Event id. Only older events are listed.", examples=[120]
     )
     q: str | None = omittable(
         max_length=100,
-        description="A part of who did it, of what it was, its targets, or its result.",
+        description="Part of the actor, action, targets, result or detail.",
         examples=["log in"],
     )
 
 
 class FieldError(ApiModel):
-    """A field of a request that is unknown or wrong."""
+    """Unknown or invalid field of a request."""
 
     field: str
-    message: str = Field(description="what is wrong with it")
+    message: str = Field(description="description of the error")
 
 
 class Problem(ApiModel):
-    """Why there is no answer, after RFC 9457."""
+    """Error as problem details (RFC 9457)."""
 
     model_config = example_config(
         type="about:blank",
@@ -66,16 +68,16 @@ class Problem(ApiModel):
     )
 
     type: str = "about:blank"
-    title: str = Field(description="the status in words")
+    title: str = Field(description="name of the status")
     status: int
-    detail: str = Field(description="what is wrong, and the mend, for people")
+    detail: str = Field(description="problem and fix")
     errors: list[FieldError] | None = omittable(
-        description="at 422: each field that is unknown or wrong"
+        description="unknown or invalid fields, for status 422"
     )
 
 
 class RaspResponse(ApiModel):
-    """A rasp. What nobody has read, or found, is null."""
+    """A rasp. Unknown values are null."""
 
     model_config = example_config(
         id=10,
@@ -86,8 +88,8 @@ class RaspResponse(ApiModel):
         mac="b8:27:eb:00:00:0a",
         ip="10.23.3.2",
         state="up",
-        why="",
-        warmth="normal",
+        reason="",
+        temperature_level="normal",
         temperature_celsius=48.3,
         load1=0.12,
         cpu_busy_cores=0.31,
@@ -108,26 +110,26 @@ class RaspResponse(ApiModel):
     mac: str | None
     ip: IPv4Address | None
     state: RaspStatus
-    reason: str = Field(description="why it is not up; empty where it is")
+    reason: str = Field(description="why it is not up; empty if it is up")
     temperature_level: TemperatureLevel | None
     temperature_celsius: float | None
-    load1: float | None = Field(description="runnable tasks, mean of the last minute")
+    load1: float | None = Field(description="runnable tasks, average of the last minute")
     cpu_busy_cores: float | None = Field(
-        description="how many cores' worth of time was used, mean of the last half minute"
+        description="busy CPU cores, average of the last 30 seconds"
     )
     memory_available_bytes: float | None
     memory_total_bytes: float | None
     conditions: list[str] | None = Field(
-        description="what the firmware says of power and heat now, such as `under_voltage`"
+        description="power and temperature warnings of the firmware, such as `under_voltage`"
     )
     conditions_since_boot: list[str] | None
-    boot_time_seconds: float | None = Field(description="since the epoch")
+    boot_time_seconds: float | None = Field(description="time of the last boot")
     answers_ping: bool | None
-    pinged_at: float | None = Field(description="when it was last pinged, since the epoch")
+    pinged_at: float | None = Field(description="time of the last ping")
 
     @classmethod
     def of(cls, rasp: RaspState) -> Self:
-        """Return what the API says of a rasp."""
+        """Return the model of a rasp."""
         return cls(
             id=rasp.slot.id,
             name=rasp.slot.name,
@@ -157,23 +159,25 @@ def _sorted_or_none(values: frozenset[str] | None) -> list[str] | None:
 
 
 class StackResponse(ApiModel):
-    """A stack, where it stands (`x`, `y`: column and row from the top left) and its rasps."""
+    """A stack, its position (`x`, `y`: column and row from the top left) and its rasps."""
 
     number: int
-    pin: int = Field(description="the BCM number of its relay's pin")
+    pin: int = Field(description="BCM number of the pin of its relay")
     x: int
     y: int
-    power: PowerState = Field(description="as it was commanded")
-    observed: PowerState = Field(description="as its rasps show it: `on` if any of them answers")
-    power_mismatch: str = Field(description="where the two do not go together; empty if they do")
+    power: PowerState = Field(description="commanded power")
+    observed: PowerState = Field(description="`on` if one of its rasps responds")
+    power_mismatch: str = Field(
+        description="difference between commanded and observed power; empty if they agree"
+    )
     reserved_by: str = Field(
-        description="the order or install that has it just now; empty if none has"
+        description="order or install that has reserved it; empty if it is free"
     )
     rasps: list[RaspResponse]
 
     @classmethod
     def of(cls, stack: StackState) -> Self:
-        """Return what the API says of a stack."""
+        """Return the model of a stack."""
         return cls(
             number=stack.stack.number,
             pin=stack.stack.pin,
@@ -188,7 +192,7 @@ class StackResponse(ApiModel):
 
 
 class HottestResponse(ApiModel):
-    """The rasp with the highest temperature."""
+    """Rasp with the highest temperature."""
 
     model_config = example_config(id=10, name="03-2", temperature_celsius=48.3)
 
@@ -198,17 +202,17 @@ class HottestResponse(ApiModel):
 
 
 class IssueResponse(ApiModel):
-    """Rasps that somebody should look at, for one reason."""
+    """Rasps with the same issue."""
 
     model_config = example_config(
-        wrong="down", why="neither it nor its exporter answers", rasps=["03-2", "07-1"]
+        kind="down", reason="neither it nor its exporter answers", rasps=["03-2", "07-1"]
     )
 
     kind: RaspStatus | TemperatureLevel | StackIssue = Field(
-        description="`power` (their stack's is not as it was commanded), `down`, `unknown` or `hot`"
+        description="`power` (observed power differs from commanded), `down`, `unknown` or `hot`"
     )
     reason: str
-    rasps: list[str] = Field(description="their names")
+    rasps: list[str] = Field(description="names of the rasps")
 
 
 class RackResponse(ApiModel):
@@ -217,15 +221,15 @@ class RackResponse(ApiModel):
     name: str
     stacks: int
     rasps: int
-    states: dict[RaspStatus, int] = Field(description="how many rasps are in each state")
+    states: dict[RaspStatus, int] = Field(description="number of rasps in each state")
     hottest: HottestResponse | None
-    issues: list[IssueResponse] = Field(description="what somebody should look at, the worst first")
-    error: str = Field(description="why states are unknown; empty where all is well")
-    exporter_port: int = Field(description="where the exporters of its rasps listen")
+    issues: list[IssueResponse] = Field(description="issues, most severe first")
+    error: str = Field(description="why states are unknown; empty without an error")
+    exporter_port: int = Field(description="port of the exporters")
 
     @classmethod
     def of(cls, state: RackState) -> Self:
-        """Return what the API says of a rack."""
+        """Return the model of a rack."""
         hottest = state.hottest
         return cls(
             name=state.rack.name,
@@ -240,8 +244,8 @@ class RackResponse(ApiModel):
             if hottest and hottest.temperature_celsius is not None
             else None,
             issues=[
-                IssueResponse(kind=wrong, reason=why, rasps=[rasp.slot.name for rasp in rasps])
-                for (wrong, why), rasps in state.issues.items()
+                IssueResponse(kind=kind, reason=reason, rasps=[rasp.slot.name for rasp in rasps])
+                for (kind, reason), rasps in state.issues.items()
             ],
             error=state.error,
             exporter_port=state.rack.network.exporter_port,
@@ -249,7 +253,7 @@ class RackResponse(ApiModel):
 
 
 class InterfaceResponse(ApiModel):
-    """A network interface of the master."""
+    """Network interface of the master."""
 
     name: str
     mac: str | None
@@ -257,48 +261,53 @@ class InterfaceResponse(ApiModel):
 
 
 class ServiceResponse(ApiModel):
-    """A service on the master; `reason` says why it is not up."""
+    """Service on the master. `reason` explains why it is not up."""
 
     name: str
-    url: str = Field(description="where it is reached, or the unit that it runs as")
+    url: str = Field(description="URL, or name of its systemd unit")
     state: RaspStatus
     version: str | None
     reason: str
 
 
 class MasterResponse(ApiModel):
-    """The master. What nobody could read is null."""
+    """The master. Unknown values are null."""
 
     host_name: str
-    version: str = Field(description="PiRack's own")
-    boot_time_seconds: float = Field(description="since the epoch")
+    version: str = Field(description="version of PiRack")
+    boot_time_seconds: float = Field(description="time of the last boot")
     cores: int
-    cpu_used_ratio: float = Field(description="of all cores, since it was read last")
-    load1: float = Field(description="runnable tasks, mean of the last minute")
+    cpu_used_ratio: float = Field(description="ratio of all cores, since the last reading")
+    load1: float = Field(description="runnable tasks, average of the last minute")
     memory_available_bytes: int
     memory_total_bytes: int
-    disk_available_bytes: int = Field(description="of the file system that holds pirack.db")
+    disk_available_bytes: int = Field(description="file system of pirack.db")
     disk_size_bytes: int
     temperature_celsius: float | None
     conditions: list[str] | None = Field(
-        description="what the firmware says of power and heat now, such as `under_voltage`"
+        description="power and temperature warnings of the firmware, such as `under_voltage`"
     )
     conditions_since_boot: list[str] | None
     is_time_synchronized: bool | None
     persists_outputs: bool | None = Field(
-        description="whether the kernel keeps driving the pins of a program that has ended"
+        description="whether the kernel keeps the GPIO outputs of a finished process"
     )
     interfaces: list[InterfaceResponse]
     services: list[ServiceResponse]
 
+    @classmethod
+    def of(cls, master: MasterState) -> Self:
+        """Return the response for a master."""
+        return cls.model_validate(master, from_attributes=True)
+
 
 class AuditEventResponse(ApiModel):
-    """An event of the audit."""
+    """Audit event."""
 
     id: int
     time: float
-    actor: str = Field(description="a user, `token:NAME`, `console:NAME` or `anonymous`")
-    client_address: str = Field(description="the address that it came from")
+    actor: str = Field(description="user, `token:NAME`, `console:NAME` or `anonymous`")
+    client_address: str = Field(description="address of the client")
     action: str
     targets: str
     result: str = Field(description="`ok`, `failed`, `unknown` or `refused`")
@@ -306,7 +315,7 @@ class AuditEventResponse(ApiModel):
 
     @classmethod
     def of(cls, record: AuditRecord) -> Self:
-        """Return what the API says of an event."""
+        """Return the model of an event."""
         event = record.event
         return cls(
             id=record.id,

@@ -1,9 +1,10 @@
-"""What can be said of docker-compose.yml and deploy/Dockerfile without an engine."""
+"""Checks of docker-compose.yml and deploy/Dockerfile without a container engine."""
 
 import json
 import re
 import subprocess
 import tomllib
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import jsonschema
 import pytest
 import yaml
 
-from controller.command_line.arguments import build_parser as controller_parser
+from controller.__main__ import controller
 from grafana.__main__ import _parser as grafana_parser
+from tests.helpers.click_commands import parse_command
 from tools.programs import find
 from virtual_rack.command_line import build_parser as virtual_rack_parser
 from virtual_rack.demo import config
@@ -22,40 +24,40 @@ ROOT = Path(__file__).parents[2]
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
 
-# A setting and what holds where it is not set.
+# A setting and its default.
 SETTING = re.compile(r"\$\{(?P<name>\w+):-(?P<default>[^}]*)\}")
 
 COMPOSE: dict[str, Any] = yaml.safe_load(SETTING.sub(r"\g<default>", COMPOSE_TEXT))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 
-OUR_PARSERS = {
-    "controller": controller_parser,
-    "grafana": grafana_parser,
-    "virtual_rack": virtual_rack_parser,
+PARSERS: dict[str, Callable[[list[str]], object]] = {
+    "controller": lambda arguments: parse_command(controller, arguments),
+    "grafana": lambda arguments: grafana_parser().parse_args(arguments),
+    "virtual_rack": lambda arguments: virtual_rack_parser().parse_args(arguments),
 }
 THIRD_PARTY_PROGRAMS = {
-    f"{way}{service}": program
+    f"{prefix}{service}": program
     for service, program in (
         ("prometheus", "prometheus"),
         ("alertmanager", "alertmanager"),
         ("blackbox", "blackbox_exporter"),
     )
-    for way in ("", "master-")
+    for prefix in ("", "master-")
 }
 
-# What does its work and ends.
+# Services that finish.
 ONE_SHOT_SERVICES = {"dashboards", "master-dashboards"}
 
-# What does nothing itself.
+# Services without a program of their own.
 PLACEHOLDER_SERVICES = {"network", "master"}
 
-# A real rack's, which only `docker compose up master` starts, and the virtual one's.
+# Services of a real rack, which only `docker compose up master` starts, and of a virtual rack.
 MASTER_SERVICES = {
     name for name, service in SERVICES.items() if service.get("profiles") == ["master"]
 }
 VIRTUAL_SERVICES = SERVICES.keys() - MASTER_SERVICES
 
-# Of the machine itself.
+# Folders of the host.
 HOST_FOLDERS = {"/etc/dhcp/pirack", "/var/log/pirack-dhcpd"}
 
 each_service = pytest.mark.parametrize("name", SERVICES)
@@ -72,19 +74,19 @@ def options_of(name: str) -> dict[str, str]:
 
 
 def mounts_of(name: str) -> dict[str, str]:
-    """Where each volume or path of the machine is mounted, by the place in the container."""
+    """Return the mounted volumes and host paths by path in the container."""
     return {
         target: source
         for source, target, *_ in (each.split(":") for each in SERVICES[name].get("volumes", []))
     }
 
 
-def test_the_compose_specification_allows_every_line() -> None:
+def test_compose_file_conforms_to_the_specification() -> None:
     folder = resources.files("check_jsonschema.builtin_schemas.vendor")
     jsonschema.validate(COMPOSE, json.loads((folder / "compose-spec.json").read_text()))
 
 
-def test_every_file_and_folder_that_is_mounted_is_there() -> None:
+def test_mounted_paths_exist() -> None:
     sources = {source for name in SERVICES for source in mounts_of(name).values()}
     paths = {source for source in sources if source.startswith(".")}
     assert paths
@@ -92,13 +94,13 @@ def test_every_file_and_folder_that_is_mounted_is_there() -> None:
     assert sources - paths - HOST_FOLDERS == set(COMPOSE["volumes"])
 
 
-def test_nothing_of_the_repository_can_be_written() -> None:
+def test_repository_is_mounted_read_only() -> None:
     for name, service in SERVICES.items():
         for volume in service.get("volumes", []):
             assert not volume.startswith(".") or volume.endswith(":ro"), (name, volume)
 
 
-def test_one_container_owns_the_network_and_publishes_on_loopback_alone() -> None:
+def test_only_one_container_publishes_ports_and_only_on_loopback() -> None:
     for name in VIRTUAL_SERVICES:
         service = SERVICES[name]
         if name == "network":
@@ -108,46 +110,48 @@ def test_one_container_owns_the_network_and_publishes_on_loopback_alone() -> Non
             assert "ports" not in service
 
 
-def test_on_a_master_nothing_listens_beyond_loopback() -> None:
+def test_services_of_a_master_listen_on_loopback_only() -> None:
     for name in MASTER_SERVICES:
         assert SERVICES[name]["network_mode"] in {"host", "none"}
         assert "ports" not in SERVICES[name]
-    own = controller_parser().parse_args(command_of("master-controller")[1:])
-    assert own.listen.startswith("127.0.0.1:")
+    options = parse_command(controller, command_of("master-controller")[1:]).params
+    assert options["listen"].startswith("127.0.0.1:")
     for name in THIRD_PARTY_PROGRAMS:
         if name in MASTER_SERVICES:
             assert options_of(name)["--web.listen-address"].startswith("127.0.0.1:")
     assert SERVICES["master-grafana"]["environment"]["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
 
 
-def test_one_word_starts_a_master_and_nothing_of_the_virtual_rack() -> None:
+def test_master_service_starts_all_master_services_and_no_virtual_rack() -> None:
     started: set[str] = set()
-    waiting = {"master"}
-    while waiting:
-        name = waiting.pop()
+    pending = {"master"}
+    while pending:
+        name = pending.pop()
         started.add(name)
-        waiting |= set(SERVICES[name].get("depends_on", ())) - started
+        pending |= set(SERVICES[name].get("depends_on", ())) - started
     assert started == MASTER_SERVICES
     assert {
-        need for name in VIRTUAL_SERVICES for need in SERVICES[name].get("depends_on", ())
+        dependency
+        for name in VIRTUAL_SERVICES
+        for dependency in SERVICES[name].get("depends_on", ())
     } <= VIRTUAL_SERVICES
 
 
-def test_both_ways_run_the_same_images() -> None:
+def test_master_and_virtual_rack_use_the_same_images() -> None:
     for name in VIRTUAL_SERVICES & {name.removeprefix("master-") for name in MASTER_SERVICES}:
         assert SERVICES[name]["image"] == SERVICES[f"master-{name}"]["image"]
 
 
-def test_every_published_port_is_one_that_something_listens_on() -> None:
+def test_published_ports_are_the_ports_of_services() -> None:
     published = {port.rsplit(":", 1)[1] for port in SERVICES["network"]["ports"]}
     grafana = SERVICES["grafana"]["healthcheck"]["test"][-1]
-    listens = {
+    addresses = {
         options_of("controller")["--listen"],
         options_of("prometheus")["--web.listen-address"],
         options_of("alertmanager")["--web.listen-address"],
         grafana.removeprefix("http://").partition("/")[0],
     }
-    assert {address.rsplit(":", 1)[1] for address in listens} == published
+    assert {address.rsplit(":", 1)[1] for address in addresses} == published
 
 
 @each_service
@@ -162,17 +166,17 @@ def test_the_dockerfile_builds_on_an_exact_version() -> None:
     assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+", bases[0])
 
 
-def test_our_image_is_built_once_and_never_fetched() -> None:
-    ours = {name for name, service in SERVICES.items() if service["image"] == "pirack"}
-    builders = {"network", "master-controller"}  # one of either way
-    assert {name for name in ours if "build" in SERVICES[name]} == builders
-    assert {SERVICES[name]["pull_policy"] for name in ours - builders} == {"never"}
+def test_own_image_is_built_and_never_pulled() -> None:
+    own = {name for name, service in SERVICES.items() if service["image"] == "pirack"}
+    builders = {"network", "master-controller"}  # one of each kind
+    assert {name for name in own if "build" in SERVICES[name]} == builders
+    assert {SERVICES[name]["pull_policy"] for name in own - builders} == {"never"}
     build = SERVICES["network"]["build"]
     assert (ROOT / build["context"] / build["dockerfile"]).is_file()
 
 
 @each_service
-def test_a_container_has_no_privilege_and_writes_nothing_but_its_volumes(name: str) -> None:
+def test_container_has_no_privileges_and_a_read_only_file_system(name: str) -> None:
     service = SERVICES[name]
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
@@ -184,7 +188,7 @@ def test_a_container_has_no_privilege_and_writes_nothing_but_its_volumes(name: s
 
 
 @each_service
-def test_no_container_runs_as_root(name: str) -> None:
+def test_container_does_not_run_as_root(name: str) -> None:
     service = SERVICES[name]
     if service["image"] == "pirack":
         assert "user" not in service
@@ -193,18 +197,18 @@ def test_no_container_runs_as_root(name: str) -> None:
         assert int(service["user"].partition(":")[0]) > 0
 
 
-def test_every_service_that_serves_has_a_health_check() -> None:
-    with_one = {
+def test_every_server_has_a_health_check() -> None:
+    checked = {
         name for name, service in SERVICES.items() if "test" in service.get("healthcheck", {})
     }
     assert (
-        with_one | {"controller", "master-controller"}
+        checked | {"controller", "master-controller"}
         == set(SERVICES) - PLACEHOLDER_SERVICES - ONE_SHOT_SERVICES
     )
-    assert "HEALTHCHECK" in DOCKERFILE  # the controller's
+    assert "HEALTHCHECK" in DOCKERFILE  # of the controller
 
 
-def test_grafana_has_no_password_and_lets_nobody_change_anything() -> None:
+def test_grafana_has_no_password_and_is_read_only() -> None:
     environment = SERVICES["grafana"]["environment"]
     assert environment.items() <= SERVICES["master-grafana"]["environment"].items()
     assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
@@ -214,26 +218,25 @@ def test_grafana_has_no_password_and_lets_nobody_change_anything() -> None:
     assert "PASSWORD" not in COMPOSE_TEXT.upper().replace("NO PASSWORD", "")
 
 
-def test_grafana_is_as_closed_in_the_demo_and_on_a_master_without_containers() -> None:
+def test_grafana_is_configured_equally_in_all_installations() -> None:
     conf = (ROOT / "deploy" / "master" / "grafana-server.conf").read_text()
-    in_containers = SERVICES["grafana"]["environment"]
-    of_whom = ("GF_AUTH_", "GF_SECURITY_", "GF_ANALYTICS_", "GF_NEWS_", "GF_PLUGINS_")
-    wanted = {name: value for name, value in in_containers.items() if name.startswith(of_whom)}
-    assert (
-        wanted.items() <= dict(re.findall(r"^Environment=(\w+)=(.*)$", conf, re.MULTILINE)).items()
-    )
-    assert wanted == config._ANONYMOUS_GRAFANA
+    environment = SERVICES["grafana"]["environment"]
+    prefixes = ("GF_AUTH_", "GF_SECURITY_", "GF_ANALYTICS_", "GF_NEWS_", "GF_PLUGINS_")
+    settings = {name: value for name, value in environment.items() if name.startswith(prefixes)}
+    in_unit = dict(re.findall(r"^Environment=(\w+)=(.*)$", conf, re.MULTILINE))
+    assert settings.items() <= in_unit.items()
+    assert settings == config._ANONYMOUS_GRAFANA
 
 
-def test_grafana_is_told_every_variable_of_its_provisioning() -> None:
+def test_grafana_has_all_variables_of_its_provisioning() -> None:
     files = (ROOT / "grafana" / "provisioning").rglob("*.yml")
-    settings = [line for file in files for line in file.read_text().splitlines() if "#" not in line]
-    wanted = set(re.findall(r"\$(\w+)", "\n".join(settings)))
-    assert wanted == {"PROMETHEUS_URL", "GF_PATHS_PROVISIONING"}
-    assert wanted <= SERVICES["grafana"]["environment"].keys()
+    lines = [line for file in files for line in file.read_text().splitlines() if "#" not in line]
+    variables = set(re.findall(r"\$(\w+)", "\n".join(lines)))
+    assert variables == {"PROMETHEUS_URL", "GF_PATHS_PROVISIONING"}
+    assert variables <= SERVICES["grafana"]["environment"].keys()
 
 
-def test_grafana_finds_its_files_where_they_are_mounted() -> None:
+def test_grafana_files_are_mounted_at_the_configured_paths() -> None:
     provisioning = SERVICES["grafana"]["environment"]["GF_PATHS_PROVISIONING"]
     [provider] = yaml.safe_load(
         (ROOT / "grafana" / "provisioning" / "dashboards" / "pirack.yml").read_text()
@@ -244,11 +247,11 @@ def test_grafana_finds_its_files_where_they_are_mounted() -> None:
     assert (ROOT / "grafana" / "dashboards" / home.name).is_file()
     mounted = mounts_of("grafana")
     assert mounted[provisioning] == "./grafana/provisioning"
-    for way in ("", "master-"):
-        made = mounts_of(f"{way}grafana")[str(Path(provisioning).parent / "dashboards")]
-        dashboards = f"{way}dashboards"
-        assert mounts_of(dashboards)[options_of(dashboards)["--output"]] == made
-        assert SERVICES[f"{way}grafana"]["depends_on"] == {
+    for prefix in ("", "master-"):
+        generated = mounts_of(f"{prefix}grafana")[str(Path(provisioning).parent / "dashboards")]
+        dashboards = f"{prefix}dashboards"
+        assert mounts_of(dashboards)[options_of(dashboards)["--output"]] == generated
+        assert SERVICES[f"{prefix}grafana"]["depends_on"] == {
             dashboards: {"condition": "service_completed_successfully"}
         }
     assert folder == f"{provisioning}/../dashboards"
@@ -264,21 +267,21 @@ def test_grafana_finds_its_files_where_they_are_mounted() -> None:
         ("master-dashboards", "grafana"),
     ],
 )
-def test_our_programs_know_their_command_line(name: str, module: str) -> None:
+def test_own_programs_accept_their_command_line(name: str, module: str) -> None:
     assert command_of(name)[0] == module
-    OUR_PARSERS[module]().parse_args(command_of(name)[1:])
+    PARSERS[module](command_of(name)[1:])
 
 
-def test_the_virtual_racks_health_check_is_a_command_it_knows() -> None:
+def test_health_check_of_the_virtual_rack_is_a_valid_command() -> None:
     python, dash_m, module, *arguments = SERVICES["virtual-rack"]["healthcheck"]["test"][1:]
     assert [python, dash_m, module] == ["python", "-m", "virtual_rack"]
     virtual_rack_parser().parse_args(arguments)
 
 
 @pytest.mark.parametrize("name", THIRD_PARTY_PROGRAMS)
-def test_the_other_programs_know_their_flags(name: str) -> None:
+def test_other_programs_accept_their_flags(name: str) -> None:
     program = find(THIRD_PARTY_PROGRAMS[name])
-    told = subprocess.run(
+    help_text = subprocess.run(
         [program.path, "--help"],
         env=program.environment,
         stdout=subprocess.PIPE,
@@ -287,51 +290,51 @@ def test_the_other_programs_know_their_flags(name: str) -> None:
         timeout=30,
         check=False,
     ).stdout
-    known = set(re.findall(r"--(?:\[no-\])?([\w.-]+)", told))
+    known = set(re.findall(r"--(?:\[no-\])?([\w.-]+)", help_text))
     assert {flag.removeprefix("--") for flag in options_of(name)} <= known
 
 
 @pytest.mark.parametrize("name", THIRD_PARTY_PROGRAMS)
-def test_a_configuration_file_is_where_its_program_looks(name: str) -> None:
+def test_configuration_file_is_mounted(name: str) -> None:
     assert options_of(name)["--config.file"] in mounts_of(name)
 
 
-@pytest.mark.parametrize("way", ["", "master-"])
-def test_prometheus_finds_rules_and_targets_beside_its_configuration(way: str) -> None:
-    prometheus, controller = f"{way}prometheus", f"{way}controller"
-    beside = Path(options_of(prometheus)["--config.file"]).parent
-    assert mounts_of(prometheus)[str(beside / "rules")] == "./prometheus/rules"
-    targets = mounts_of(prometheus)[str(beside / "targets")]
+@pytest.mark.parametrize("prefix", ["", "master-"])
+def test_rules_and_targets_are_mounted_next_to_the_prometheus_configuration(prefix: str) -> None:
+    prometheus, controller = f"{prefix}prometheus", f"{prefix}controller"
+    folder = Path(options_of(prometheus)["--config.file"]).parent
+    assert mounts_of(prometheus)[str(folder / "rules")] == "./prometheus/rules"
+    targets = mounts_of(prometheus)[str(folder / "targets")]
     assert mounts_of(controller)[options_of(controller)["--targets"]] == targets
 
 
-@pytest.mark.parametrize("way", ["", "master-"])
-def test_alertmanager_reads_the_secret_that_the_controller_makes(way: str) -> None:
-    alertmanager, controller = f"{way}alertmanager", f"{way}controller"
+@pytest.mark.parametrize("prefix", ["", "master-"])
+def test_alertmanager_reads_the_secret_of_the_controller(prefix: str) -> None:
+    alertmanager, controller = f"{prefix}alertmanager", f"{prefix}controller"
     secret = Path(options_of(controller)["--alerts-secret"])
-    beside = Path(options_of(alertmanager)["--config.file"]).parent / "secrets"
+    folder = Path(options_of(alertmanager)["--config.file"]).parent / "secrets"
     assert secret.name == "alerts"  # `secrets/alerts` in alertmanager.yml
-    assert mounts_of(controller)[str(secret.parent)] == mounts_of(alertmanager)[str(beside)]
+    assert mounts_of(controller)[str(secret.parent)] == mounts_of(alertmanager)[str(folder)]
     assert SERVICES[alertmanager]["group_add"] == re.findall(r"--uid (\d+)", DOCKERFILE)
     assert controller in SERVICES[alertmanager]["depends_on"]
 
 
 def listen_port(name: str) -> str:
-    """The port that one of the other programs listens on."""
+    """Return the listen port of another program."""
     return options_of(name)["--web.listen-address"].rsplit(":", 1)[1]
 
 
 @pytest.mark.parametrize("name", THIRD_PARTY_PROGRAMS)
-def test_whoever_asks_a_program_asks_where_it_listens(name: str) -> None:
-    controller = "master-controller" if name in MASTER_SERVICES else "controller"
-    asked = vars(controller_parser().parse_args(command_of(controller)[1:]))
+def test_controller_and_health_check_use_the_listen_port(name: str) -> None:
+    client = "master-controller" if name in MASTER_SERVICES else "controller"
+    options = parse_command(controller, command_of(client)[1:]).params
     service = name.removeprefix("master-")
-    assert asked[service].removeprefix("http://") == f"127.0.0.1:{listen_port(name)}"
+    assert options[service].removeprefix("http://") == f"127.0.0.1:{listen_port(name)}"
     health = SERVICES[name]["healthcheck"]["test"][-1]
     assert health.startswith(f"http://127.0.0.1:{listen_port(name)}/")
 
 
-def test_the_controller_of_a_master_writes_what_its_machines_dhcp_server_reads() -> None:
+def test_controller_of_a_master_writes_the_files_of_the_dhcp_server() -> None:
     unit = (ROOT / "deploy" / "dhcpd" / "pirack-dhcpd.service").read_text()
     path = (ROOT / "deploy" / "dhcpd" / "pirack-dhcpd-reload.path").read_text()
     conf, log = (
@@ -347,12 +350,12 @@ def test_the_controller_of_a_master_writes_what_its_machines_dhcp_server_reads()
         assert mounted[folder] == folder
 
 
-def test_grafana_asks_prometheus_where_it_listens() -> None:
-    asked = SERVICES["grafana"]["environment"]["PROMETHEUS_URL"]
-    assert asked == f"http://127.0.0.1:{listen_port('prometheus')}"
+def test_grafana_uses_the_listen_port_of_prometheus() -> None:
+    url = SERVICES["grafana"]["environment"]["PROMETHEUS_URL"]
+    assert url == f"http://127.0.0.1:{listen_port('prometheus')}"
 
 
-def test_pages_and_dashboards_lead_to_each_other_by_the_ports_that_are_published() -> None:
+def test_links_between_pages_and_dashboards_use_published_ports() -> None:
     published = [port.rsplit(":", 1)[0] for port in SERVICES["network"]["ports"]]
     assert options_of("controller")["--grafana"].removeprefix("http://") in published
     assert options_of("dashboards")["--controller"].removeprefix("http://") in published
@@ -362,14 +365,14 @@ def test_pages_and_dashboards_lead_to_each_other_by_the_ports_that_are_published
     )
 
 
-def test_the_controller_reads_the_inventory_that_the_virtual_rack_writes() -> None:
+def test_controller_and_virtual_rack_share_the_database() -> None:
     state = command_of("virtual-rack")[command_of("virtual-rack").index("--state") + 1]
     database = Path(options_of("controller")["--db"])
     assert (str(database.parent), database.name) == (state, "pirack.db")
     assert mounts_of("virtual-rack")[state] == mounts_of("controller")[state]
 
 
-def test_the_controller_finds_the_virtual_racks_pins() -> None:
+def test_controller_uses_the_pins_of_the_virtual_rack() -> None:
     state = command_of("virtual-rack")[command_of("virtual-rack").index("--state") + 1]
     assert SERVICES["controller"]["environment"] == {
         "GPIOZERO_PIN_FACTORY": "virtual_rack",
@@ -378,19 +381,21 @@ def test_the_controller_finds_the_virtual_racks_pins() -> None:
     assert "--editable ." in DOCKERFILE  # the entry points of pin factories are in its metadata
 
 
-def test_every_setting_is_in_the_example_with_what_holds_without_it() -> None:
+def test_example_file_contains_every_setting_with_its_default() -> None:
     used = {match["name"]: match["default"] for match in SETTING.finditer(COMPOSE_TEXT)}
     lines = (ROOT / ".env.example").read_text().splitlines()
-    shown = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-    assert shown == used
+    documented = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    assert documented == used
 
 
-def test_the_image_has_every_package_and_its_locked_dependencies() -> None:
+def test_image_contains_all_packages_and_locked_dependencies() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     copied = re.findall(r"^COPY (\S+) \1$", DOCKERFILE, re.MULTILINE)
     assert copied == packages
-    allowed = (ROOT / ".dockerignore").read_text().splitlines()
-    shipped = ["requirements/master.lock", "pyproject.toml", "README.md", "LICENSE", *packages]
-    assert [line for line in allowed if line.startswith("!")] == [f"!{path}" for path in shipped]
+    ignore_lines = (ROOT / ".dockerignore").read_text().splitlines()
+    included = ["requirements/master.lock", "pyproject.toml", "README.md", "LICENSE", *packages]
+    assert [line for line in ignore_lines if line.startswith("!")] == [
+        f"!{path}" for path in included
+    ]
     assert "--require-hashes" in DOCKERFILE

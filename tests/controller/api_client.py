@@ -1,4 +1,4 @@
-"""An operator who gives orders by the API, and waits for what comes of them."""
+"""API client of an operator that submits orders and waits for their results."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,15 +16,15 @@ OrderJson = Mapping[str, Any]
 
 class OrderClient:
     def __init__(
-        self, room: RackProcess, controller: ControllerProcess, name: str = "tests"
+        self, rack_process: RackProcess, controller: ControllerProcess, name: str = "tests"
     ) -> None:
-        secret = Tokens(Database(room.state_folder / "pirack.db")).add(name, Role.OPERATOR)
+        secret = Tokens(Database(rack_process.state_folder / "pirack.db")).add(name, Role.OPERATOR)
         self._controller = controller
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {secret}"
 
     def use_controller(self, controller: ControllerProcess) -> "OrderClient":
-        """Turn to another controller, which has come in the place of the first."""
+        """Use another controller from now on."""
         self._controller = controller
         return self
 
@@ -33,40 +33,40 @@ class OrderClient:
         return self._session.request(method, url, json=body or None, timeout=TIMEOUT_SECONDS)
 
     def submit(self, scope: str, **body: Any) -> OrderJson:
-        """Give an order that is taken; return it as it is then."""
-        answer = self.request("POST", f"{scope}/execute", **body)
-        assert answer.status_code in {200, 202}, answer.text
-        order: OrderJson = answer.json()
-        if answer.status_code == 202:
-            assert answer.headers["Location"] == f"/api/v1.0/orders/{order['id']}"
+        """Submit an order that must be accepted. Return the order."""
+        response = self.request("POST", f"{scope}/execute", **body)
+        assert response.status_code in {200, 202}, response.text
+        order: OrderJson = response.json()
+        if response.status_code == 202:
+            assert response.headers["Location"] == f"/api/v1.0/orders/{order['id']}"
         return order
 
     def run_order(self, scope: str, **body: Any) -> OrderJson:
-        """Give an order and wait until it is over; return it as it is then."""
+        """Submit an order and wait until it has finished. Return the order."""
         return self.wait(self.submit(scope, **body))
 
     def wait(self, order: OrderJson, on_poll: Callable[[], None] = lambda: None) -> OrderJson:
-        """Wait until an order is over."""
+        """Wait until an order has finished. Return the order."""
 
-        def is_over() -> bool:
+        def has_finished() -> bool:
             on_poll()
             return self.get_order(order)["state"] not in {"running", "cancelling"}
 
-        wait_until(is_over)
+        wait_until(has_finished)
         return self.get_order(order)
 
     def get_order(self, order: OrderJson) -> OrderJson:
-        """Return an order as it is now."""
-        seen: OrderJson = self.request("GET", f"orders/{order['id']}").json()
-        return seen
+        """Return the current state of an order."""
+        current: OrderJson = self.request("GET", f"orders/{order['id']}").json()
+        return current
 
 
 def results(order: OrderJson) -> dict[str, str]:
-    """Return what came of an order for each rasp and stack."""
-    return {each["target"]: each["result"] for each in order["results"]}
+    """Return the result of an order for each rasp and stack."""
+    return {entry["target"]: entry["result"] for entry in order["results"]}
 
 
 def detail(order: OrderJson, target: str) -> str:
-    """Return why, for a rasp or a stack."""
-    [found] = [each["detail"] for each in order["results"] if each["target"] == target]
-    return str(found)
+    """Return the reason for the result of a rasp or a stack."""
+    [reason] = [entry["detail"] for entry in order["results"] if entry["target"] == target]
+    return str(reason)

@@ -1,4 +1,4 @@
-"""The controller's application, and a real server of it, over the world of a test."""
+"""Application of the controller with a fake rack state, and an HTTP server for it."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +13,7 @@ from werkzeug.serving import make_server
 
 from controller.alerts.received import ReceivedAlerts
 from controller.alerts.service import AlertService
+from controller.app import create_app
 from controller.auth.access_control import SESSION_COOKIE, AccessControl
 from controller.dependencies import Dependencies
 from controller.installation.service import InstallService
@@ -20,9 +21,8 @@ from controller.master.info import MasterInfo
 from controller.orders.service import OrderService
 from controller.state.history import RaspHistory
 from controller.state.prometheus import Prometheus
-from controller.web.app import create_app
 from rack.database import Database
-from rack.layout import Anonymous
+from rack.settings import Anonymous
 from tests.controller.fakes import (
     RACK,
     FakeRackState,
@@ -42,7 +42,7 @@ def rack_state() -> FakeRackState:
 
 @pytest.fixture
 def anonymous() -> Anonymous:
-    """What those may do who have not logged in; a test of logging in says otherwise."""
+    """Role of anonymous requests. Some tests override it."""
     return "viewer"
 
 
@@ -75,15 +75,15 @@ def received_alerts() -> ReceivedAlerts:
 
 @pytest.fixture
 def alert_service(received_alerts: ReceivedAlerts) -> Iterator[AlertService]:
-    desk = alert_service_for(received_alerts)
-    desk.webhook.start()
-    yield desk
-    desk.webhook.close()
+    service = alert_service_for(received_alerts)
+    service.webhook.start()
+    yield service
+    service.webhook.close()
 
 
 @pytest.fixture
 def prometheus() -> str:
-    """Where the pages look for aliases and histories: nobody is there, unless a test says so."""
+    """URL of Prometheus. By default nothing listens there."""
     return "http://127.0.0.1:1"
 
 
@@ -130,15 +130,15 @@ def url(app: Flask) -> Iterator[str]:
 
 @pytest.fixture
 def open_page(browser: Browser, url: str, access: AccessControl) -> Iterator[OpenPage]:
-    """Open a page, as one of the users if need be.
+    """Open pages, optionally as a user.
 
-    What it asked of other hosts, and its errors, fail the test at its end.
+    The test fails if a page requests other hosts or logs errors.
     """
-    strangers: list[str] = []
+    foreign_requests: list[str] = []
     errors: list[str] = []
 
-    def listen(message: ConsoleMessage) -> None:
-        # The browser itself logs a request that failed: tests that stop the server see these.
+    def collect_error(message: ConsoleMessage) -> None:
+        # The browser logs failed requests, for example after a test stops the server.
         if message.type == "error" and "Failed to load resource" not in message.text:
             errors.append(message.text)
 
@@ -155,11 +155,13 @@ def open_page(browser: Browser, url: str, access: AccessControl) -> Iterator[Ope
             page.context.add_cookies(
                 [{"name": SESSION_COOKIE, "value": create_session(access, who), "url": url}]
             )
-        page.on("console", listen)
+        page.on("console", collect_error)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on(
             "request",
-            lambda request: None if request.url.startswith(url) else strangers.append(request.url),
+            lambda request: (
+                None if request.url.startswith(url) else foreign_requests.append(request.url)
+            ),
         )
         page.goto(url + path)
         pages.append(page)
@@ -168,5 +170,5 @@ def open_page(browser: Browser, url: str, access: AccessControl) -> Iterator[Ope
     yield open_page
     for page in pages:
         page.close()
-    assert strangers == []
+    assert foreign_requests == []
     assert errors == []

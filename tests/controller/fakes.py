@@ -1,4 +1,4 @@
-"""A rack that is as a test says."""
+"""Fake rack state, and services for an installed rack without hardware."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,16 +32,16 @@ from dhcp_installer.dhcpd.log_sources import LogFile
 from dhcp_installer.dhcpd.renderer import DhcpdRenderer
 from dhcp_installer.dhcpd.server import AutoReloadServer
 from dhcp_installer.discovery.pingers import TcpPinger
-from dhcp_installer.install.context import InstallDependencies as InstallWorld
+from dhcp_installer.install.context import InstallDependencies
 from dhcp_installer.install.journal import Journal
 from exporter.aliases import DEFAULT_PATH
 from exporter.aliases import load as load_aliases
 from rack.database import Database
 from rack.errors import DatabaseError
 from rack.inventory import Inventory, Rasp
-from rack.layout import OrderSettings
 from rack.layout_file import load
 from rack.relays import Relays
+from rack.settings import OrderSettings
 from tests.helpers.waiting import free_port
 
 RACK = load(Path("rack.toml"))
@@ -54,7 +54,7 @@ INSTALLED = {
 
 
 class FakeRackState:
-    """What the application under test is told about the rack."""
+    """Rack state from values that a test sets."""
 
     def __init__(self) -> None:
         self.state_values = {slot.name: 1.0 for slot in RACK.slots}
@@ -70,20 +70,22 @@ class FakeRackState:
         if self.is_database_broken:
             raise DatabaseError("pirack.db: database disk image is malformed")
         samples = () if self.error else list(self._samples())
-        now = build_rack_state(RACK, INSTALLED, samples, self.error)
-        stacks = [
+        state = build_rack_state(RACK, INSTALLED, samples, self.error)
+        stacks = tuple(
             replace(
-                each, power=PowerState.OFF, power_mismatch=self.power_mismatches[each.stack.number]
+                stack,
+                power=PowerState.OFF,
+                power_mismatch=self.power_mismatches[stack.stack.number],
             )
-            if each.stack.number in self.power_mismatches
-            else each
-            for each in now.stacks
-        ]
-        return replace(now, stacks=tuple(stacks)) if self.power_mismatches else now
+            if stack.stack.number in self.power_mismatches
+            else stack
+            for stack in state.stacks
+        )
+        return replace(state, stacks=stacks)
 
     def _samples(self) -> Iterator[Sample]:
         for slot in RACK.slots:
-            place = {"stack": f"{slot.stack:02}", "slot": str(slot.number)}
+            labels = {"stack": slot.stack_name, "slot": str(slot.number)}
             for name, values in (
                 (STATE_SERIES, self.state_values),
                 ("pirack_cpu_temperature_celsius", self.temperatures),
@@ -91,39 +93,45 @@ class FakeRackState:
                 ("pirack_memory_total_bytes", dict.fromkeys(self.memory_available, 1e9)),
             ):
                 if slot.name in values:
-                    yield Sample({"__name__": name, **place}, values[slot.name])
+                    yield Sample({"__name__": name, **labels}, values[slot.name])
             if slot.name in self.cpu_busy_cores:
                 yield Sample(
-                    {"computed": "cpu_busy_cores", **place}, self.cpu_busy_cores[slot.name]
+                    {"computed": "cpu_busy_cores", **labels}, self.cpu_busy_cores[slot.name]
                 )
             if slot.name in self.conditions:
                 condition = {"condition": self.conditions[slot.name], "since": "now"}
-                yield Sample({"__name__": "pirack_power_condition", **place, **condition}, 1.0)
+                yield Sample({"__name__": "pirack_power_condition", **labels, **condition}, 1.0)
 
 
 def order_service_for(
     access: AccessControl, rack_state: FakeRackState, folder: Path, registry: CollectorRegistry
 ) -> OrderService:
-    """Return orders for a rack that nobody answers in: no ping, no exporter, no SSH server.
+    """Return a service that is not started, for a rack whose rasps do not respond.
 
-    Its relays are real, on gpiozero's mock pins. The orders are still to be started.
+    The relays use the mock pins of gpiozero.
     """
     database = Database(folder / "pirack.db")
-    rules = OrderSettings(0.1, 0.1, 0.0, 0.0, max_booting=48)
-    rack = replace(RACK, orders=rules)
+    settings = OrderSettings(
+        boot_seconds=0.1,
+        shutdown_seconds=0.1,
+        disk_settle_seconds=0.0,
+        off_seconds=0.0,
+        max_booting=48,
+    )
+    rack = replace(RACK, orders=settings)
     actions = Actions(load_aliases(DEFAULT_PATH))
-    nobody = f"127.0.0.1:{free_port()}"
-    site = OrderContext(
+    unused_address = f"127.0.0.1:{free_port()}"
+    context = OrderContext(
         rack,
         lambda: INSTALLED,
         Relays(rack, database, factory=MockFactory),
-        BlackboxClient(nobody, "icmp"),
+        BlackboxClient(unused_address, "icmp"),
         ExporterClient(free_port()),
         SshPool(folder / "ssh"),
         poll_seconds=0.05,
     )
     return OrderService(
-        site,
+        context,
         actions,
         Reservations(),
         OrderStore(database),
@@ -134,15 +142,15 @@ def order_service_for(
 
 
 def install_service_for(access: AccessControl, folder: Path) -> InstallService:
-    """Return installs of a rack whose DHCP server says nothing: each fails before a relay moves."""
+    """Return a service whose DHCP server logs nothing. Each install fails before a relay moves."""
     database = Database(folder / "pirack.db")
     dhcp = folder / "dhcp"
     dhcp.mkdir()
-    (dhcp / "dhcpd.conf").write_text("# ours\n")
+    (dhcp / "dhcpd.conf").write_text("# test\n")
     (dhcp / "dhcpd.log").touch()
     inventory = Inventory(database)
     inventory.replace(INSTALLED.values())
-    world = InstallWorld(
+    dependencies = InstallDependencies(
         RACK,
         Relays(RACK, database, factory=MockFactory),
         inventory,
@@ -154,13 +162,13 @@ def install_service_for(access: AccessControl, folder: Path) -> InstallService:
         partial(TcpPinger, free_port()),
         log_start_timeout=0.1,
     )
-    return InstallService(world, Reservations(), access.audit)
+    return InstallService(dependencies, Reservations(), access.audit)
 
 
 ALERTS_SECRET = "the-secret-of-Alertmanager-and-the-tests"
 
 
 def alert_service_for(received: ReceivedAlerts) -> AlertService:
-    """Return where alerts come in; there is no Alertmanager to be asked, and no remedy."""
-    alerts = FiringAlerts(Alertmanager(f"127.0.0.1:{free_port()}"), received, lambda _: "")
-    return AlertService(alerts, WebhookQueue(received, lambda _: None), ALERTS_SECRET)
+    """Return a service without an Alertmanager and without remediation."""
+    firing = FiringAlerts(Alertmanager(f"127.0.0.1:{free_port()}"), received, lambda _: "")
+    return AlertService(firing, WebhookQueue(received, lambda _: None), ALERTS_SECRET)

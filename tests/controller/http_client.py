@@ -1,4 +1,4 @@
-"""Somebody who comes to the controller over HTTP, as a browser does."""
+"""HTTP client with the users and the forms of a browser."""
 
 import html
 import re
@@ -10,34 +10,32 @@ from werkzeug.security import generate_password_hash
 
 from controller.auth.access_control import AccessControl
 from controller.auth.roles import Role
+from controller.auth.sessions import Sessions
 
 PASSWORDS = {"vera": "a viewer's password", "otto": "an operator's password"}
 ROLES = {"vera": Role.VIEWER, "otto": Role.OPERATOR}
 
 
 def add_users(access: AccessControl) -> None:
-    """Let in vera, a viewer, and otto, an operator.
-
-    Their passwords are hashed in a cheap way, which a hash tells itself, or the tests would take
-    minutes.
-    """
+    """Add the viewer vera and the operator otto, with fast password hashes."""
     with access.users._database.connection() as connection:
         for name, role in ROLES.items():
             password_hash = generate_password_hash(PASSWORDS[name], "scrypt:1024:8:1")
             connection.execute(
-                "INSERT INTO users VALUES (?, ?, ?, ?)", (name, role, password_hash, time.time())
+                "INSERT INTO users (name, role, password_hash, created_at) VALUES (?, ?, ?, ?)",
+                (name, role, password_hash, time.time()),
             )
 
 
-def create_session(access: AccessControl, name: str) -> str:
-    """Return the secret of a session of one of them."""
-    proof = access.users.verified_hash(name, PASSWORDS[name])
-    assert proof
-    return access.sessions.create(name, proof)
+def create_session(access: AccessControl, name: str, sessions: Sessions | None = None) -> str:
+    """Create a session of vera or otto. Return its secret."""
+    verified_hash = access.users.verified_hash(name, PASSWORDS[name])
+    assert verified_hash
+    return (sessions or access.sessions).create(name, verified_hash)
 
 
 class BrowserSession:
-    """A browser without scripts: it keeps cookies, and sends forms with what they hold."""
+    """Browser without scripts: stores cookies and sends forms."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -50,7 +48,7 @@ class BrowserSession:
         return self.session.post(self.url + path, timeout=30, allow_redirects=False, **options)
 
     def csrf_token(self, path: str) -> str:
-        """Return the CSRF token in a page's forms."""
+        """Return the CSRF token of the forms of a page."""
         tokens = re.findall(r'name="csrf_token" value="([^"]*)"', self.get(path).text)
         assert len(set(tokens)) == 1, tokens
         return html.unescape(tokens[0])
@@ -63,10 +61,13 @@ class BrowserSession:
         return self.post("/logout", data={"csrf_token": self.csrf_token("/account")})
 
     def change_password(self, old: str, new: str, repeated: str | None = None) -> requests.Response:
-        fields = {"password": old, "new": new, "again": new if repeated is None else repeated}
-        return self.post(
-            "/account/password", data=fields | {"csrf_token": self.csrf_token("/account")}
-        )
+        fields = {
+            "current_password": old,
+            "new_password": new,
+            "repeated_password": new if repeated is None else repeated,
+            "csrf_token": self.csrf_token("/account"),
+        }
+        return self.post("/account/password", data=fields)
 
     @property
     def is_logged_in(self) -> bool:

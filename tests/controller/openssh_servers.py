@@ -1,7 +1,7 @@
-"""Real OpenSSH servers, one an address, that let root in for a forced command alone.
+"""OpenSSH servers that accept logins of root for a forced command only.
 
-They run in mount and PID namespaces of their own: an sshd of root wants the user `sshd`, a folder
-in /run, and reads the start-up files of root's shell. All of them end with the first process there.
+They run in a mount namespace, because sshd needs the user `sshd` and a folder in /run, and reads
+the start-up files of root's shell. They end with the first process of their PID namespace.
 """
 
 import os
@@ -18,7 +18,7 @@ from tests.helpers.waiting import wait_until
 from tools.programs import find
 
 NAMESPACE_COMMAND = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-"""Runs a command with mounts and processes of its own, which end with it."""
+"""Prefix of commands that run in their own mount and PID namespace."""
 
 SSHD_CONFIG = """
 Port {port}
@@ -35,12 +35,12 @@ LogLevel DEBUG1
 
 
 def loopback_prefix() -> str:
-    """Return the first two octets of this test process' own addresses."""
+    """Return the first two octets of the addresses of this test process."""
     return f"127.{130 + os.getpid() % 90}"
 
 
 def create_host_key(folder: Path, name: str = "host_key") -> Path:
-    """Make a host key, and return where it is; its public half has the suffix `.pub`."""
+    """Create a host key. Return its path. The public key has the suffix `.pub`."""
     path = folder / name
     key = asyncssh.generate_private_key("ssh-ed25519")
     key.write_private_key(str(path))
@@ -50,9 +50,9 @@ def create_host_key(folder: Path, name: str = "host_key") -> Path:
 
 
 def skip_unless_sshd_can_run() -> None:
-    """Skip the test where nobody may be given mounts of their own, which an sshd wants here."""
+    """Skip the test if mount namespaces cannot be created."""
     if os.geteuid() != 0:
-        pytest.skip("only root can run an OpenSSH server that lets root in")
+        pytest.skip("an OpenSSH server for root requires root")
     probe = subprocess.run(
         [*NAMESPACE_COMMAND, "mount", "-t", "tmpfs", "tmpfs", "/run"],
         capture_output=True,
@@ -61,24 +61,24 @@ def skip_unless_sshd_can_run() -> None:
         check=False,
     )
     if probe.returncode != 0:
-        pytest.skip(f"no mounts of its own for an OpenSSH server: {probe.stderr.strip()}")
+        pytest.skip(f"mount namespaces are not available: {probe.stderr.strip()}")
 
 
 @contextmanager
 def running_sshds(
     folder: Path, host_keys: Mapping[str, Path], port: int, authorized_keys: Sequence[str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Serve at each address with its host key until the block is left; needs root."""
+    """Run a server for each address with its host key. Requires root."""
     skip_unless_sshd_can_run()
     sshd = find("sshd")
     (folder / "authorized_keys").write_text("".join(f"{line}\n" for line in authorized_keys))
-    others = [
+    other_users = [
         line
         for line in Path("/etc/passwd").read_text().splitlines()
         if line.partition(":")[0] not in {"root", "sshd"}
     ]
-    own = [f"root:x:0:0::{folder}:/bin/sh", "sshd:x:65533:65534::/run/sshd:/bin/false"]
-    (folder / "passwd").write_text("".join(f"{line}\n" for line in [*own, *others]))
+    users = [f"root:x:0:0::{folder}:/bin/sh", "sshd:x:65533:65534::/run/sshd:/bin/false"]
+    (folder / "passwd").write_text("".join(f"{line}\n" for line in [*users, *other_users]))
     script = [
         "set -e",
         f"mount --bind {shlex.quote(str(folder / 'passwd'))} /etc/passwd",

@@ -1,4 +1,4 @@
-"""A room with a virtual rack in it, and the real controller, each a process of its own."""
+"""Virtual rack, controller, blackbox_exporter and Prometheus as processes of a test."""
 
 import json
 import os
@@ -15,41 +15,16 @@ import requests
 from rack.database import Database
 from rack.layout_file import load
 from rack.relays import Relays
+from tests.helpers.layouts import layout_text
 from tests.helpers.waiting import TIMEOUT_SECONDS, free_network_prefix, free_port, wait_until
 from tools.programs import find
 from virtual_rack import control
 
 ROOT = Path(__file__).parents[2]
 
-THREE_STACK_RACK_TOML = """
-name = "small"
-slots = 2
-[network]
-subnet = "10.23.0.0/16"
-master = "10.23.0.1"
-address = "10.23.{{stack}}.{{slot}}"
-[relays]
-active_high = {active_high}
-contact = "{contact}"
-[orders]
-{orders}
-[[stacks]]
-pin = 16
-x = 0
-y = 0
-[[stacks]]
-pin = 17
-x = 1
-y = 0
-[[stacks]]
-pin = 18
-x = 2
-y = 0
-"""
-
 
 class ControllerProcess:
-    """A controller's process."""
+    """Process of a controller."""
 
     def __init__(self, process: subprocess.Popen[str], port: int, log: Path) -> None:
         self.process = process
@@ -68,7 +43,7 @@ class ControllerProcess:
         return requests.get(f"{self.url}/api/v1.0/{path}", timeout=10).json()
 
     def metric(self, name: str) -> dict[str, float]:
-        """Return the values of a metric by stack."""
+        """Return the value of a metric for each stack."""
         text = requests.get(f"{self.url}/metrics", timeout=10).text
         values = {}
         for line in text.splitlines():
@@ -85,13 +60,13 @@ class ControllerProcess:
             return False
 
     def stop(self, signal: int) -> int:
-        """Send it a signal and wait for its end; return its exit status."""
+        """Send a signal and wait for the end of the process. Return its exit status."""
         self.process.send_signal(signal)
         return self.process.wait(TIMEOUT_SECONDS)
 
 
 class RackProcess:
-    """A virtual rack that runs, in an /16 of loopback of its own, and what goes on around it."""
+    """Virtual rack in its own loopback network, and the processes that use it."""
 
     def __init__(
         self,
@@ -110,8 +85,10 @@ class RackProcess:
         self.blackbox_port = free_port()
         self.layout_path = folder / "rack.toml"
         self.layout_path.write_text(
-            THREE_STACK_RACK_TOML.format(
-                active_high=str(active_high).lower(), contact=contact, orders=orders
+            layout_text(
+                3,
+                relays={"active_high": active_high, "contact": contact},
+                extra_tables=f"[orders]\n{orders}\n",
             )
         )
         self.targets_folder.mkdir(parents=True)
@@ -123,23 +100,23 @@ class RackProcess:
 
     @property
     def pin_environment(self) -> Mapping[str, str]:
-        """The environment in which a program finds the pins of this rack's master."""
+        """Environment of programs that use the virtual pins of this rack."""
         return {
             "GPIOZERO_PIN_FACTORY": "virtual_rack",
             "PIRACK_VIRTUAL_RACK": str(self.state_folder),
         }
 
     def start_rack(self, *extra_options: str) -> None:
-        """Start the virtual rack; `extra_options` are options of its beside those that each one has."""
-        words = ["--rack", str(self.layout_path), "--state", str(self.state_folder)]
-        words += [
+        """Start the virtual rack with additional options."""
+        arguments = ["--rack", str(self.layout_path), "--state", str(self.state_folder)]
+        arguments += [
             "--network",
             self.network_prefix,
             "--boot-time",
             str(self._boot_seconds),
             *extra_options,
         ]
-        process = self._start("virtual_rack", ["run", *words])
+        process = self._start("virtual_rack", ["run", *arguments])
         wait_until(lambda: process.poll() is not None or self._is_running())
         assert process.poll() is None, (self.folder / "virtual_rack.log").read_text()
 
@@ -150,7 +127,7 @@ class RackProcess:
             return False
 
     def start_controller(self, *, pins: Mapping[str, str] | None = None) -> ControllerProcess:
-        """Start a controller and wait until it serves."""
+        """Start a controller and wait until it is ready."""
         port = free_port()
         environment = self.pin_environment if pins is None else pins
         process = self._start("controller", self.controller_arguments(port), environment)
@@ -159,7 +136,7 @@ class RackProcess:
         return controller
 
     def controller_arguments(self, port: int) -> list[str]:
-        """The controller's command line."""
+        """Return the command line of the controller."""
         return [
             *("--rack", str(self.layout_path), "--db", str(self.state_folder / "pirack.db")),
             *("--targets", str(self.targets_folder), "--listen", f"127.0.0.1:{port}"),
@@ -184,7 +161,7 @@ class RackProcess:
         return process
 
     def start_blackbox(self) -> None:
-        """Start the blackbox_exporter that the controller asks whether a rasp answers."""
+        """Start the blackbox_exporter of the controller."""
         blackbox = find("blackbox_exporter")
         with (self.folder / "blackbox.log").open("a") as log:
             process = subprocess.Popen(
@@ -203,7 +180,7 @@ class RackProcess:
         wait_until(lambda: is_reachable(f"http://127.0.0.1:{self.blackbox_port}/-/healthy"))
 
     def start_prometheus(self) -> None:
-        """Start a Prometheus with PiRack's own files, but that it scrapes each second."""
+        """Start a Prometheus with PiRack's configuration and a scrape interval of one second."""
         prometheus = find("prometheus")
         folder = self.targets_folder.parent
         shutil.copytree(ROOT / "prometheus" / "rules", folder / "rules")
@@ -228,12 +205,12 @@ class RackProcess:
         wait_until(lambda: is_reachable(f"http://127.0.0.1:{self.prometheus_port}/-/ready"))
 
     def stop_blackbox(self) -> None:
-        """End the blackbox_exporter: nobody can tell then whether a rasp answers."""
+        """Stop blackbox_exporter, so that the reachability of rasps is unknown."""
         self._blackbox_process.terminate()
         self._blackbox_process.wait(TIMEOUT_SECONDS)
 
     def run_controller(self, port: int) -> subprocess.CompletedProcess[str]:
-        """Start a controller that is to end by itself."""
+        """Run a controller that must exit without a signal."""
         return subprocess.run(
             [sys.executable, "-m", "controller", *self.controller_arguments(port)],
             cwd=ROOT,
@@ -245,14 +222,15 @@ class RackProcess:
         )
 
     def switch(self, stack: int, power: str) -> None:
-        """Switch a stack, as a program does that has the relays for a moment."""
+        """Switch the power of a stack in another process."""
         program = (
-            "import sys; from pathlib import Path; from tests.controller.rack_process import switch;"
+            "import sys; from pathlib import Path;"
+            " from tests.controller.rack_process import switch;"
             " switch(*map(Path, sys.argv[1:3]), int(sys.argv[3]), sys.argv[4])"
         )
-        words = [str(self.layout_path), str(self.state_folder / "pirack.db"), str(stack), power]
+        arguments = [str(self.layout_path), str(self.state_folder / "pirack.db"), str(stack), power]
         subprocess.run(
-            [sys.executable, "-c", program, *words],
+            [sys.executable, "-c", program, *arguments],
             cwd=ROOT,
             env=clean_environment() | dict(self.pin_environment),
             timeout=TIMEOUT_SECONDS,
@@ -261,7 +239,7 @@ class RackProcess:
 
     @property
     def stacks(self) -> Mapping[str, Any]:
-        """Whether each stack has power, and how often its relay has moved."""
+        """Power and number of relay moves of each stack."""
         stacks: Mapping[str, Any] = control.send(self.state_folder, {"do": "status"})["stacks"]
         return stacks
 
@@ -280,7 +258,7 @@ class RackProcess:
         )
 
     def exporters_reachable(self, stack: int) -> list[bool]:
-        """Whether the exporter of each rasp of a stack answers."""
+        """Return whether each exporter of a stack responds."""
         return [
             self._is_exporter_reachable(f"{self.network_prefix}.{stack}.{slot}") for slot in (1, 2)
         ]
@@ -290,11 +268,11 @@ class RackProcess:
         return is_reachable(f"http://{address}:9849/metrics")
 
     def inject_fault(self, targets: str, fault: str) -> None:
-        """Put a fault on rasps of the rack."""
+        """Inject a fault into rasps."""
         self._send({"do": "fault", "places": [targets], "fault": fault})
 
     def clear_fault(self, targets: str) -> None:
-        """Take all faults off rasps of the rack."""
+        """Clear all faults of rasps."""
         self._send({"do": "heal", "places": [targets], "fault": None})
 
     def _send(self, request: Mapping[str, Any]) -> None:
@@ -303,7 +281,7 @@ class RackProcess:
 
     @property
     def phases(self) -> Mapping[str, str]:
-        """How far each rasp is: off, booting, up, halted."""
+        """Phase of each rasp: off, booting, up or halted."""
         rasps = control.send(self.state_folder, {"do": "status"})["rasps"]
         return {name: rasp["phase"] for name, rasp in rasps.items()}
 
@@ -340,11 +318,16 @@ def running_rack(
     boot_seconds: float = 0.1,
     orders: str = "",
 ) -> Iterator[RackProcess]:
-    """Give a room whose rack has begun to run; all that was started ends with the block.
+    """Run a virtual rack. All its processes are stopped at the end of the block.
 
-    `boot_seconds` is the mean time in which its rasps boot, `orders` what rack.toml's [orders] say.
+    Args:
+        folder: Folder for all files.
+        active_high: Whether a high pin energises the relay.
+        contact: Contact of the relays.
+        boot_seconds: Mean boot time of the rasps.
+        orders: Text of the table [orders] in rack.toml.
     """
-    room = RackProcess(
+    rack_process = RackProcess(
         folder,
         active_high=active_high,
         contact=contact,
@@ -352,7 +335,7 @@ def running_rack(
         orders=orders,
     )
     try:
-        room.start_rack()
-        yield room
+        rack_process.start_rack()
+        yield rack_process
     finally:
-        room.close()
+        rack_process.close()

@@ -1,4 +1,4 @@
-"""Many ask, one question is put."""
+"""Tests of the single-flight cache."""
 
 import threading
 from collections.abc import Iterator
@@ -6,93 +6,86 @@ from collections.abc import Iterator
 import pytest
 
 from controller.cache import SingleFlightCache
+from tests.helpers.fake_clock import FakeClock
 
 
-class FakeClock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_an_answer_serves_all_while_it_is_fresh_and_not_longer() -> None:
-    clock, asked = FakeClock(), iter(range(10))
-    shared = SingleFlightCache(lambda: next(asked), max_age=1.0, clock=clock)
-    assert [shared.get(), shared.get()] == [0, 0]
+def test_cache_returns_the_value_until_it_is_too_old() -> None:
+    clock, values = FakeClock(), iter(range(10))
+    cache = SingleFlightCache(lambda: next(values), max_age=1.0, clock=clock)
+    assert [cache.get(), cache.get()] == [0, 0]
     clock.now = 0.9
-    assert shared.get() == 0
+    assert cache.get() == 0
     clock.now = 1.0
-    assert shared.get() == 1
+    assert cache.get() == 1
 
 
-def test_who_is_in_a_hurry_gets_a_fresher_answer_and_the_others_get_that_too() -> None:
-    clock, asked = FakeClock(), iter(range(10))
-    shared = SingleFlightCache(lambda: next(asked), max_age=1.0, clock=clock)
-    assert shared.get() == 0
+def test_cache_refreshes_earlier_for_a_shorter_max_age() -> None:
+    clock, values = FakeClock(), iter(range(10))
+    cache = SingleFlightCache(lambda: next(values), max_age=1.0, clock=clock)
+    assert cache.get() == 0
     clock.now = 0.3
-    assert shared.get(0.25) == 1
+    assert cache.get(0.25) == 1
     clock.now = 1.2
-    assert shared.get() == 1
+    assert cache.get() == 1
 
 
-def test_who_comes_while_another_asks_gets_the_last_answer_at_once() -> None:
-    clock, asking, go = FakeClock(), threading.Event(), threading.Event()
-    asked = iter([0, 1])
+def test_cache_returns_the_previous_value_during_a_refresh() -> None:
+    clock, is_loading, finish = FakeClock(), threading.Event(), threading.Event()
+    values = iter([0, 1])
 
-    def ask() -> int:
-        number = next(asked)
-        if number == 1:
-            asking.set()
-            go.wait(10)
-        return number
+    def load() -> int:
+        value = next(values)
+        if value == 1:
+            is_loading.set()
+            finish.wait(10)
+        return value
 
-    shared = SingleFlightCache(ask, max_age=1.0, stale_while_refreshing=4.0, clock=clock)
-    assert shared.get() == 0
+    cache = SingleFlightCache(load, max_age=1.0, stale_while_refreshing=4.0, clock=clock)
+    assert cache.get() == 0
     clock.now = 2.0
-    slow: list[int] = []
-    thread = threading.Thread(target=lambda: slow.append(shared.get()))
+    refreshed: list[int] = []
+    thread = threading.Thread(target=lambda: refreshed.append(cache.get()))
     thread.start()
-    assert asking.wait(10)
-    assert shared.get() == 0
-    go.set()
+    assert is_loading.wait(10)
+    assert cache.get() == 0
+    finish.set()
     thread.join()
-    assert slow == [1]
+    assert refreshed == [1]
 
 
-def test_who_comes_while_the_first_asks_waits_for_that_answer() -> None:
-    asking, go = threading.Event(), threading.Event()
-    asked = []
+def test_cache_loads_the_first_value_once_for_concurrent_calls() -> None:
+    is_loading, finish = threading.Event(), threading.Event()
+    loads = []
 
-    def ask() -> int:
-        asked.append(1)
-        asking.set()
-        go.wait(10)
-        return len(asked)
+    def load() -> int:
+        loads.append(1)
+        is_loading.set()
+        finish.wait(10)
+        return len(loads)
 
-    shared = SingleFlightCache(ask, max_age=60.0)
-    answers: list[int] = []
-    threads = [threading.Thread(target=lambda: answers.append(shared.get())) for _ in range(20)]
+    cache = SingleFlightCache(load, max_age=60.0)
+    results: list[int] = []
+    threads = [threading.Thread(target=lambda: results.append(cache.get())) for _ in range(20)]
     for thread in threads:
         thread.start()
-    assert asking.wait(10)
-    go.set()
+    assert is_loading.wait(10)
+    finish.set()
     for thread in threads:
         thread.join()
-    assert answers == [1] * 20
-    assert asked == [1]
+    assert results == [1] * 20
+    assert loads == [1]
 
 
-def test_an_error_is_not_kept() -> None:
-    answers: Iterator[int | ValueError] = iter([ValueError("no"), 7])
+def test_cache_does_not_store_an_error() -> None:
+    results: Iterator[int | ValueError] = iter([ValueError("no"), 7])
 
-    def ask() -> int:
-        answer = next(answers)
-        if isinstance(answer, ValueError):
-            raise answer
-        return answer
+    def load() -> int:
+        result = next(results)
+        if isinstance(result, ValueError):
+            raise result
+        return result
 
-    shared = SingleFlightCache(ask, max_age=60.0)
+    cache = SingleFlightCache(load, max_age=60.0)
     with pytest.raises(ValueError, match="no"):
-        shared.get()
-    assert shared.get() == 7
+        cache.get()
+    assert cache.get() == 7

@@ -1,4 +1,4 @@
-"""The files from which Prometheus learns whom to scrape."""
+"""Tests of the target files of Prometheus."""
 
 import json
 from dataclasses import replace
@@ -20,7 +20,7 @@ SERVICES = ServiceAddresses(
 )
 
 
-def test_a_rasp_is_scraped_with_its_place_as_labels() -> None:
+def test_exporter_target_has_the_slot_as_labels() -> None:
     assert render(RACK, {(3, 2): RASP}, SERVICES)["rasp.json"] == [
         {
             "targets": ["10.23.3.2:9849"],
@@ -29,7 +29,7 @@ def test_a_rasp_is_scraped_with_its_place_as_labels() -> None:
     ]
 
 
-def test_a_rasp_is_pinged_through_blackbox_by_icmp_or_where_that_says_nothing_by_tcp() -> None:
+def test_ping_target_uses_icmp_or_tcp() -> None:
     def probe(services: ServiceAddresses) -> dict[str, str]:
         (group,) = render(RACK, {(3, 2): RASP}, services)["ping.json"]
         assert group["targets"] == ["127.0.0.1:9115"]
@@ -41,27 +41,31 @@ def test_a_rasp_is_pinged_through_blackbox_by_icmp_or_where_that_says_nothing_by
     assert probe(tcp) == {"__param_module": "tcp", "__param_target": "10.23.3.2:9848"}
 
 
-def test_the_files_follow_the_inventory(tmp_path: Path) -> None:
+def test_target_files_follow_the_inventory(tmp_path: Path) -> None:
     inventory = Inventory(Database(tmp_path / "pirack.db"))
     files = TargetFiles(tmp_path / "targets", RACK, inventory, SERVICES)
 
-    def listed() -> list[str]:
+    def listed_rasps() -> list[str]:
         groups = json.loads((tmp_path / "targets" / "rasp.json").read_text())
         return [group["labels"]["rasp"] for group in groups]
 
     files.update()
-    assert listed() == []
+    assert listed_rasps() == []
     inventory.replace([RASP])
     files.update()
-    assert listed() == ["03-2"]
+    assert listed_rasps() == ["03-2"]
 
 
-def test_a_file_that_has_not_changed_is_not_written_again(tmp_path: Path) -> None:
+def test_unchanged_target_file_is_not_rewritten(tmp_path: Path) -> None:
     inventory = Inventory(Database(tmp_path / "pirack.db"))
     files = TargetFiles(tmp_path / "targets", RACK, inventory, SERVICES)
     files.update()
-    before = {path.name: path.stat().st_ino for path in (tmp_path / "targets").iterdir()}
+
+    def inodes() -> dict[str, int]:
+        return {path.name: path.stat().st_ino for path in (tmp_path / "targets").iterdir()}
+
+    previous = inodes()
     files.update()
-    assert {p.name: p.stat().st_ino for p in (tmp_path / "targets").iterdir()} == before
+    assert inodes() == previous
     names = ("alertmanager", "controller", "ping", "prometheus", "rasp")
-    assert sorted(before) == [f"{name}.json" for name in names]
+    assert sorted(previous) == [f"{name}.json" for name in names]

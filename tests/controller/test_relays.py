@@ -1,4 +1,4 @@
-"""The real controller, started, stopped and killed: no relay moves but by an order."""
+"""Tests that relays keep their state when a controller starts, stops or is killed."""
 
 import re
 import shutil
@@ -20,90 +20,93 @@ from virtual_rack.demo.processes import ManagedProcess, ProcessSpec
 
 @pytest.fixture
 def rack_process(tmp_path: Path) -> Iterator[RackProcess]:
-    with running_rack(tmp_path) as room:
-        yield room
+    with running_rack(tmp_path) as rack_process:
+        yield rack_process
 
 
 @pytest.mark.parametrize("active_high", [True, False])
 @pytest.mark.parametrize(
     ("contact", "at_rest"), [("normally_closed", "on"), ("normally_open", "off")]
 )
-def test_the_first_start_takes_the_relays_over_as_they_are(
+def test_first_start_keeps_the_state_of_the_relays(
     tmp_path: Path, active_high: bool, contact: str, at_rest: str
 ) -> None:
-    with running_rack(tmp_path, active_high=active_high, contact=contact) as room:
-        assert room.power == [at_rest] * 3
-        controller = room.start_controller()
+    with running_rack(tmp_path, active_high=active_high, contact=contact) as rack_process:
+        assert rack_process.power == [at_rest] * 3
+        controller = rack_process.start_controller()
         exported = controller.metric("pirack_stack_power_state")
         assert exported == dict.fromkeys(("01", "02", "03"), float(at_rest == "on"))
-        assert room.power == [at_rest] * 3
-        assert room.relay_moves == [0, 0, 0]
+        assert rack_process.power == [at_rest] * 3
+        assert rack_process.relay_moves == [0, 0, 0]
 
 
 @pytest.mark.parametrize(
-    ("how", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGKILL, -9)]
+    ("signal_number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGKILL, -9)]
 )
-def test_a_controller_that_ends_and_is_started_again_moves_no_relay(
-    rack_process: RackProcess, how: signal.Signals, status: int
+def test_restart_of_the_controller_keeps_the_relays(
+    rack_process: RackProcess, signal_number: signal.Signals, status: int
 ) -> None:
     rack_process.switch(2, "off")
     for _ in range(2):
         controller = rack_process.start_controller()
         exported = controller.metric("pirack_stack_power_state")
         assert exported == {"01": 1, "02": 0, "03": 1}
-        assert controller.stop(how) == status
+        assert controller.stop(signal_number) == status
         assert rack_process.power == ["on", "off", "on"]
     assert rack_process.relay_moves == [0, 1, 0]
 
 
-def test_a_second_controller_refuses_in_one_line_and_touches_no_pin(
+def test_second_controller_fails_and_leaves_the_pins_unchanged(
     rack_process: RackProcess,
 ) -> None:
     first = rack_process.start_controller()
-    before = rack_process.pin_states
+    previous = rack_process.pin_states
     second = rack_process.run_controller(free_port())
     assert second.returncode == 2
+    database = rack_process.state_folder / "pirack.db"
     assert second.stderr == (
-        f"another controller (process {first.process.pid}) runs with {rack_process.state_folder}/pirack.db:"
-        " end it first, or name another --db\n"
+        f"controller: another controller (process {first.process.pid}) uses {database}:"
+        " stop it first, or name another --db\n"
     )
-    assert rack_process.pin_states == before
+    assert rack_process.pin_states == previous
     assert rack_process.relay_moves == [0, 0, 0]
     assert first.is_ready()
 
 
-def test_a_killed_controllers_lock_is_free(rack_process: RackProcess) -> None:
+def test_killed_controller_releases_its_lock(rack_process: RackProcess) -> None:
     rack_process.start_controller().stop(signal.SIGKILL)
     rack_process.start_controller()
 
 
-def test_a_damaged_database_is_named_and_no_pin_is_touched(rack_process: RackProcess) -> None:
+def test_controller_fails_with_a_damaged_database_and_leaves_the_pins_unchanged(
+    rack_process: RackProcess,
+) -> None:
     rack_process.start_controller().stop(signal.SIGTERM)
-    before = rack_process.pin_states
+    previous = rack_process.pin_states
     database = rack_process.state_folder / "pirack.db"
     for file in rack_process.state_folder.glob("pirack.db-*"):
         file.unlink()
-    database.write_bytes(b"no database at all, but long enough to be read as one" * 20)
-    ended = rack_process.run_controller(free_port())
-    assert ended.returncode == 2
-    assert ended.stderr.startswith(f"{database}: file is not a database")
-    assert rack_process.pin_states == before
+    database.write_bytes(b"not a database, but long enough for its header" * 20)
+    process = rack_process.run_controller(free_port())
+    assert process.returncode == 2
+    assert process.stderr.startswith(f"controller: {database}: file is not a database")
+    assert rack_process.pin_states == previous
     assert rack_process.relay_moves == [0, 0, 0]
 
 
 @pytest.mark.parametrize("pins", [{}, {"GPIOZERO_PIN_FACTORY": "lgpio"}])
-def test_without_pins_the_rack_is_served_and_its_power_is_unknown(
+def test_controller_without_pins_reports_unknown_power(
     rack_process: RackProcess, pins: dict[str, str]
 ) -> None:
     controller = rack_process.start_controller(pins=pins)
     assert controller.metric("pirack_stack_power_state") == {}
     assert [stack["power"] for stack in controller.get("stacks")] == ["unknown"] * 3
-    assert controller.log.count("the relays cannot be driven: ") == 1
+    assert controller.log.count("the relays cannot be used: ") == 1
     assert commanded_power.load_all(Database(rack_process.state_folder / "pirack.db")) == {}
     assert rack_process.relay_moves == [0, 0, 0]
 
 
-def test_the_rasps_of_a_stack_that_is_cut_are_gone_and_come_back_with_its_power(
+def test_rasps_are_unreachable_while_their_stack_is_off(
     rack_process: RackProcess,
 ) -> None:
     wait_until(
@@ -121,18 +124,18 @@ def test_the_rasps_of_a_stack_that_is_cut_are_gone_and_come_back_with_its_power(
 
 @contextmanager
 def running_prometheus(rack_process: RackProcess) -> Iterator[str]:
-    """Run Prometheus with PiRack's own configuration; gives its URL."""
+    """Run Prometheus with PiRack's configuration. Yield its URL."""
     home = rack_process.targets_folder.parent
     shutil.copy(ROOT / "prometheus" / "prometheus.yml", home)
     shutil.copytree(ROOT / "prometheus" / "rules", home / "rules")
     program = find("prometheus")
     url = f"http://127.0.0.1:{rack_process.prometheus_port}"
-    words = [
+    arguments = [
         f"--config.file={home}/prometheus.yml",
         f"--storage.tsdb.path={home}/data",
         f"--web.listen-address=127.0.0.1:{rack_process.prometheus_port}",
     ]
-    argv = [str(program.path), *words]
+    argv = [str(program.path), *arguments]
     log = rack_process.folder / "prometheus.log"
     process = ManagedProcess(
         ProcessSpec("prometheus", argv, log, url, extra_environment=program.extra_environment)
@@ -144,16 +147,16 @@ def running_prometheus(rack_process: RackProcess) -> Iterator[str]:
 
 
 def rasps_off_in_prometheus(url: str) -> list[str]:
-    """Return the rasps that Prometheus' own rule calls off on purpose."""
-    answer = requests.get(
+    """Return the rasps with the state `off` in Prometheus."""
+    response = requests.get(
         f"{url}/api/v1/query",
         params={"query": "rack_stack_slot:pirack_rasp_state:max == 4"},
         timeout=10,
     ).json()
-    return sorted(each["metric"]["rasp"] for each in answer["data"]["result"])
+    return sorted(series["metric"]["rasp"] for series in response["data"]["result"])
 
 
-def test_a_stack_that_was_cut_is_off_for_prometheus_and_on_the_page(
+def test_stack_is_off_in_prometheus_and_on_the_page(
     rack_process: RackProcess,
 ) -> None:
     rack_process.switch(2, "off")

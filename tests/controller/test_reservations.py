@@ -1,4 +1,4 @@
-"""Who has a stack to itself."""
+"""Tests of the reservations of stacks."""
 
 import pytest
 
@@ -6,14 +6,14 @@ from controller.errors import StackBusyError
 from controller.reservations import Reservations
 
 
-def test_a_stack_that_somebody_has_is_refused_by_name() -> None:
+def test_claim_of_a_busy_stack_names_its_holder() -> None:
     reservations = Reservations()
     reservations.claim([3, 4], "order 12: power_off")
     with pytest.raises(StackBusyError, match="stack 4 is busy with order 12: power_off"):
         reservations.claim([4, 5], "order 13: power_on")
 
 
-def test_who_is_refused_one_stack_gets_none() -> None:
+def test_rejected_claim_reserves_no_stack() -> None:
     reservations = Reservations()
     reservations.claim([3], "order 12: power_off")
     with pytest.raises(StackBusyError):
@@ -21,7 +21,7 @@ def test_who_is_refused_one_stack_gets_none() -> None:
     assert reservations.holders() == {3: "order 12: power_off"}
 
 
-def test_a_stack_is_free_again_after_the_block_and_can_be_let_go_twice() -> None:
+def test_claim_is_released_at_the_end_of_the_block_or_earlier() -> None:
     reservations = Reservations()
     with reservations.claim([3], "order 12: power_off") as claim:
         claim.release()

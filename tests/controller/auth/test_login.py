@@ -1,4 +1,4 @@
-"""Logging in and out over HTTP, and all that must not let anybody in."""
+"""Tests of login, logout, sessions and password changes over HTTP."""
 
 import re
 from collections.abc import Callable
@@ -13,15 +13,21 @@ from controller.auth.access_control import SESSION_COOKIE, AccessControl
 from controller.auth.sessions import MAX_AGE_SECONDS, MAX_IDLE_SECONDS, Sessions
 from controller.pages.login import safe_redirect_path
 from rack.database import Database
-from rack.layout import Anonymous
-from tests.controller.http_client import PASSWORDS, BrowserSession, add_users
+from rack.settings import Anonymous
+from tests.controller.http_client import (
+    PASSWORDS,
+    BrowserSession,
+    add_users,
+    create_session,
+)
+from tests.helpers.fake_clock import FakeClock
 
 NEW_PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
 def anonymous() -> Anonymous:
-    return "nobody"
+    return "none"
 
 
 @pytest.fixture
@@ -37,25 +43,25 @@ def new_browser_session(browser_session: BrowserSession) -> Callable[[], Browser
 
 def audit_events(access: AccessControl) -> list[tuple[str, str, str]]:
     return [
-        (entry.event.actor, entry.event.action, entry.event.result)
-        for entry in reversed(access.audit.list_recent(100))
+        (record.event.actor, record.event.action, record.event.result)
+        for record in reversed(access.audit.list_recent(100))
     ]
 
 
-def test_who_is_not_logged_in_is_led_to_the_log_in_and_then_on(
+def test_anonymous_request_is_redirected_to_login_and_back(
     browser_session: BrowserSession,
 ) -> None:
-    refused = browser_session.get("/rasps/10?a=b")
-    assert refused.status_code == 302
-    assert refused.headers["Location"] == "/login?next=/rasps/10?a%3Db"
-    page = browser_session.get(refused.headers["Location"])
+    redirect = browser_session.get("/rasps/10?a=b")
+    assert redirect.status_code == 302
+    assert redirect.headers["Location"] == "/login?next=/rasps/10?a%3Db"
+    page = browser_session.get(redirect.headers["Location"])
     assert 'value="/rasps/10?a=b"' in page.text
     logged_in = browser_session.log_in("vera", next="/rasps/10?a=b")
     assert (logged_in.status_code, logged_in.headers["Location"]) == (303, "/rasps/10?a=b")
     assert browser_session.get("/rasps/10").status_code == 200
 
 
-def test_the_api_tells_a_program_that_it_must_say_who_it_is(
+def test_api_returns_401_to_anonymous_requests(
     browser_session: BrowserSession,
 ) -> None:
     answer = browser_session.get("/api/v1.0/rasps")
@@ -65,35 +71,33 @@ def test_the_api_tells_a_program_that_it_must_say_who_it_is(
     assert answer.json()["detail"] == "log in, or send a token"
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/metrics", "/login", "/static/live.js"])
-def test_what_the_log_in_and_the_master_need_is_open(
-    browser_session: BrowserSession, path: str
-) -> None:
+@pytest.mark.parametrize("path", ["/healthz", "/metrics", "/login", "/static/auto_refresh.js"])
+def test_login_and_master_paths_need_no_session(browser_session: BrowserSession, path: str) -> None:
     assert browser_session.get(path).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/healthz"])
-def test_from_elsewhere_the_metrics_need_a_log_in(app: Flask, path: str) -> None:
+def test_metrics_need_a_session_from_other_machines(app: Flask, path: str) -> None:
     client = app.test_client()
     assert client.get(path, environ_base={"REMOTE_ADDR": "10.23.3.2"}).status_code == 302
-    for own in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
-        assert client.get(path, environ_base={"REMOTE_ADDR": own}).status_code == 200
+    for loopback in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
+        assert client.get(path, environ_base={"REMOTE_ADDR": loopback}).status_code == 200
 
 
-def test_the_page_says_who_is_logged_in(browser_session: BrowserSession) -> None:
+def test_page_displays_the_user_name(browser_session: BrowserSession) -> None:
     browser_session.log_in("vera")
     page = browser_session.get("/").text
     assert re.search(r'<a href="/account"[^>]*>vera<', page)
     assert "Log out" in page
 
 
-def test_capitals_and_blanks_that_a_phone_adds_to_a_name_do_no_harm(
+def test_login_ignores_case_and_spaces_of_the_user_name(
     browser_session: BrowserSession,
 ) -> None:
     assert browser_session.log_in(" Vera ", PASSWORDS["vera"]).status_code == 303
 
 
-def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
+def test_session_cookie_is_protected_from_scripts_and_other_sites(
     browser_session: BrowserSession,
 ) -> None:
     cookie = browser_session.log_in("vera").headers["Set-Cookie"]
@@ -103,7 +107,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
     assert "Secure" not in cookie
 
 
-def test_over_https_the_cookie_is_for_https_alone(app: Flask) -> None:
+def test_session_cookie_is_secure_over_https(app: Flask) -> None:
     answer = app.test_client().get("/login", base_url="https://localhost")
     assert "Secure" in answer.headers["Set-Cookie"]
 
@@ -111,10 +115,10 @@ def test_over_https_the_cookie_is_for_https_alone(app: Flask) -> None:
 @pytest.mark.parametrize(
     ("name", "password"),
     [
-        ("vera", "not her password"),
+        ("vera", "not the password"),
         ("vera", ""),
         ("vera", PASSWORDS["otto"]),
-        ("nobody", PASSWORDS["vera"]),
+        ("unknown", PASSWORDS["vera"]),
         ("", ""),
         ("<script>alert(1)</script>", "x"),
         ("vera'--", PASSWORDS["vera"]),
@@ -123,17 +127,17 @@ def test_over_https_the_cookie_is_for_https_alone(app: Flask) -> None:
         ("\x00", "\x00"),
     ],
 )
-def test_whoever_is_wrong_gets_the_same_answer_and_no_session(
+def test_login_rejects_wrong_credentials_with_the_same_message(
     browser_session: BrowserSession, name: str, password: str
 ) -> None:
     answer = browser_session.log_in(name, password)
     assert answer.status_code == 403
-    assert "There is no such user, or the password is another." in answer.text
+    assert "Invalid user name or password." in answer.text
     assert "<script>alert" not in answer.text
     assert not browser_session.is_logged_in
 
 
-def test_a_name_that_nobody_has_is_not_written_down(
+def test_audit_does_not_record_unknown_user_names(
     browser_session: BrowserSession, access: AccessControl
 ) -> None:
     browser_session.log_in("my secret password", "x")
@@ -144,20 +148,20 @@ def test_a_name_that_nobody_has_is_not_written_down(
     ]
 
 
-def test_log_ins_log_outs_and_changes_are_recorded_with_where_from(
+def test_audit_records_login_logout_and_password_change(
     browser_session: BrowserSession, access: AccessControl
 ) -> None:
     browser_session.log_in("vera")
     browser_session.change_password(PASSWORDS["vera"], NEW_PASSWORD)
     browser_session.log_out()
-    assert [entry.event for entry in reversed(access.audit.list_recent(10))] == [
+    assert [record.event for record in reversed(access.audit.list_recent(10))] == [
         AuditEvent("vera", "127.0.0.1", "log in", "", "ok"),
         AuditEvent("vera", "127.0.0.1", "change password", "vera", "ok"),
         AuditEvent("vera", "127.0.0.1", "log out", "", "ok"),
     ]
 
 
-def test_guessing_is_slowed_down_and_then_even_the_right_password_waits(
+def test_login_limits_the_attempts_for_a_user(
     browser_session: BrowserSession, access: AccessControl
 ) -> None:
     statuses = [browser_session.log_in("vera", f"guess {i}").status_code for i in range(7)]
@@ -169,42 +173,42 @@ def test_guessing_is_slowed_down_and_then_even_the_right_password_waits(
     assert browser_session.log_in("otto").status_code == 303
 
 
-def test_guessing_at_a_user_who_is_not_there_is_slowed_down_just_so(
+def test_login_limits_the_attempts_for_an_unknown_user(
     browser_session: BrowserSession,
 ) -> None:
-    statuses = [browser_session.log_in("nobody", f"guess {i}").status_code for i in range(6)]
+    statuses = [browser_session.log_in("unknown", f"guess {i}").status_code for i in range(6)]
     assert statuses == [403] * 5 + [429]
 
 
-def test_logging_in_often_is_no_guessing(
+def test_login_does_not_limit_correct_passwords(
     browser_session: BrowserSession, new_browser_session: Callable[[], BrowserSession]
 ) -> None:
     assert {new_browser_session().log_in("vera").status_code for _ in range(8)} == {303}
 
 
-def test_after_the_log_out_the_cookie_is_worth_nothing(browser_session: BrowserSession) -> None:
+def test_logout_invalidates_the_cookie(browser_session: BrowserSession) -> None:
     browser_session.log_in("vera")
-    kept = browser_session.session.cookies[SESSION_COOKIE]
+    secret = browser_session.session.cookies[SESSION_COOKIE]
     assert browser_session.log_out().status_code == 303
-    browser_session.session.cookies.set(SESSION_COOKIE, kept)
+    browser_session.session.cookies.set(SESSION_COOKIE, secret)
     assert not browser_session.is_logged_in
 
 
-def test_a_session_that_began_before_the_log_in_is_not_the_one_after_it(
+def test_login_replaces_a_cookie_from_before_the_login(
     browser_session: BrowserSession,
 ) -> None:
-    browser_session.session.cookies.set(SESSION_COOKIE, "chosen-by-somebody-else")
+    browser_session.session.cookies.set(SESSION_COOKIE, "chosen-by-attacker")
     assert browser_session.log_in("vera").status_code == 303
-    assert set(browser_session.session.cookies.values()) != {"chosen-by-somebody-else"}
-    stranger = BrowserSession(browser_session.url)
-    stranger.session.cookies.set(SESSION_COOKIE, "chosen-by-somebody-else")
-    assert not stranger.is_logged_in
+    assert set(browser_session.session.cookies.values()) != {"chosen-by-attacker"}
+    attacker = BrowserSession(browser_session.url)
+    attacker.session.cookies.set(SESSION_COOKIE, "chosen-by-attacker")
+    assert not attacker.is_logged_in
 
 
 @pytest.mark.parametrize(
     "change", [lambda s: s[:-1], lambda s: s[::-1], lambda s: s + "A", str.swapcase]
 )
-def test_a_cookie_that_was_tampered_with_lets_nobody_in(
+def test_modified_cookie_is_rejected(
     browser_session: BrowserSession, change: Callable[[str], str]
 ) -> None:
     browser_session.log_in("vera")
@@ -214,34 +218,34 @@ def test_a_cookie_that_was_tampered_with_lets_nobody_in(
     assert not browser_session.is_logged_in
 
 
-def test_a_change_of_the_password_ends_every_other_session(
+def test_password_change_ends_all_other_sessions_of_the_user(
     browser_session: BrowserSession, new_browser_session: Callable[[], BrowserSession]
 ) -> None:
-    elsewhere, of_another = new_browser_session(), new_browser_session()
+    second, other_user = new_browser_session(), new_browser_session()
     browser_session.log_in("vera")
-    elsewhere.log_in("vera")
-    of_another.log_in("otto")
+    second.log_in("vera")
+    other_user.log_in("otto")
     stolen = browser_session.session.cookies[SESSION_COOKIE]
     changed = browser_session.change_password(PASSWORDS["vera"], NEW_PASSWORD)
     assert (changed.status_code, changed.headers["Location"]) == (303, "/account?changed=")
     assert browser_session.is_logged_in
-    assert not elsewhere.is_logged_in
-    assert of_another.is_logged_in
-    elsewhere.session.cookies.set(SESSION_COOKIE, stolen)
-    assert not elsewhere.is_logged_in
+    assert not second.is_logged_in
+    assert other_user.is_logged_in
+    second.session.cookies.set(SESSION_COOKIE, stolen)
+    assert not second.is_logged_in
     assert new_browser_session().log_in("vera").status_code == 403
     assert new_browser_session().log_in("vera", NEW_PASSWORD).status_code == 303
 
 
-def test_a_password_that_changes_during_a_log_in_leaves_no_session(access: AccessControl) -> None:
+def test_password_change_during_a_login_prevents_the_session(access: AccessControl) -> None:
     add_users(access)
-    proof = access.users.verified_hash("vera", PASSWORDS["vera"])
-    assert proof is not None
+    verified_hash = access.users.verified_hash("vera", PASSWORDS["vera"])
+    assert verified_hash is not None
     access.users.set_password("vera", NEW_PASSWORD)
-    assert access.sessions.find_user(access.sessions.create("vera", proof)) is None
+    assert access.sessions.find_user(access.sessions.create("vera", verified_hash)) is None
 
 
-def test_a_removed_user_is_logged_out_at_once(
+def test_removal_of_a_user_ends_the_sessions(
     browser_session: BrowserSession, access: AccessControl
 ) -> None:
     browser_session.log_in("vera")
@@ -252,26 +256,26 @@ def test_a_removed_user_is_logged_out_at_once(
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "again", "status", "told"),
+    ("old", "new", "again", "status", "message"),
     [
-        ("not her password", NEW_PASSWORD, NEW_PASSWORD, 403, "The present password is another."),
+        ("not the password", NEW_PASSWORD, NEW_PASSWORD, 403, "The current password is incorrect."),
         (PASSWORDS["vera"], NEW_PASSWORD, "other", 422, "The two new passwords differ."),
-        (PASSWORDS["vera"], "short", "short", 422, "a password of 5 characters: take 12 or more"),
+        (PASSWORDS["vera"], "short", "short", 422, "the password has 5 characters: use 12 to"),
         (PASSWORDS["vera"], "x" * 1001, "x" * 1001, 422, "1001 characters"),
         (PASSWORDS["vera"], "tab\t" * 9, "tab\t" * 9, 422, "control characters"),
     ],
 )
-def test_a_change_that_will_not_do_says_why_and_changes_nothing(
-    browser_session: BrowserSession, old: str, new: str, again: str, status: int, told: str
+def test_invalid_password_change_displays_the_reason_and_changes_nothing(
+    browser_session: BrowserSession, old: str, new: str, again: str, status: int, message: str
 ) -> None:
     browser_session.log_in("vera")
     answer = browser_session.change_password(old, new, again)
     assert answer.status_code == status
-    assert told in answer.text
+    assert message in answer.text
     assert BrowserSession(browser_session.url).log_in("vera").status_code == 303
 
 
-def test_who_has_taken_a_session_cannot_guess_the_password_with_it(
+def test_password_change_limits_the_attempts(
     browser_session: BrowserSession,
 ) -> None:
     browser_session.log_in("vera")
@@ -281,7 +285,7 @@ def test_who_has_taken_a_session_cannot_guess_the_password_with_it(
     assert statuses == [403] * 5 + [429]
 
 
-def test_a_password_is_the_same_from_every_keyboard(
+def test_login_normalizes_unicode_passwords(
     browser_session: BrowserSession, access: AccessControl
 ) -> None:
     access.users.set_password("vera", "caf\u00e9 caf\u00e9 caf\u00e9")
@@ -290,15 +294,16 @@ def test_a_password_is_the_same_from_every_keyboard(
 
 @pytest.mark.parametrize("path", ["/login", "/logout", "/account/password"])
 @pytest.mark.parametrize("token", [None, "", "0" * 64, "é"])
-def test_a_form_without_its_csrf_token_does_nothing(
+def test_form_without_a_valid_csrf_token_is_rejected(
     browser_session: BrowserSession, access: AccessControl, path: str, token: str | None
 ) -> None:
     browser_session.log_in("vera")
     fields = {
         "name": "otto",
         "password": PASSWORDS["vera"],
-        "new": NEW_PASSWORD,
-        "again": NEW_PASSWORD,
+        "current_password": PASSWORDS["vera"],
+        "new_password": NEW_PASSWORD,
+        "repeated_password": NEW_PASSWORD,
     }
     answer = browser_session.post(
         path, data=fields | ({} if token is None else {"csrf_token": token})
@@ -309,16 +314,16 @@ def test_a_form_without_its_csrf_token_does_nothing(
     assert ("vera", f"POST {path}", "refused") in audit_events(access)
 
 
-def test_another_visitors_csrf_token_does_nothing(
+def test_csrf_token_of_another_session_is_rejected(
     browser_session: BrowserSession, new_browser_session: Callable[[], BrowserSession]
 ) -> None:
     browser_session.log_in("vera")
-    foreign = new_browser_session().csrf_token("/login")
-    assert browser_session.post("/logout", data={"csrf_token": foreign}).status_code == 403
+    token = new_browser_session().csrf_token("/login")
+    assert browser_session.post("/logout", data={"csrf_token": token}).status_code == 403
     assert browser_session.is_logged_in
 
 
-def test_a_form_on_another_site_does_nothing_even_with_the_token(
+def test_form_on_another_site_is_rejected_with_a_valid_token(
     browser_session: BrowserSession,
 ) -> None:
     browser_session.log_in("vera")
@@ -330,14 +335,14 @@ def test_a_form_on_another_site_does_nothing_even_with_the_token(
     assert answer.status_code == 303
 
 
-def test_a_body_that_is_too_long_is_refused(browser_session: BrowserSession) -> None:
+def test_long_body_is_rejected(browser_session: BrowserSession) -> None:
     browser_session.log_in("vera")
     answer = browser_session.post("/login", data={"name": "x" * 100_000})
     assert answer.status_code == 413
 
 
 @pytest.mark.parametrize("target", ["/", "/rasps/10", "/rasps?stack=3&state=down", "/a#b"])
-def test_the_way_on_is_a_path_of_ours(target: str) -> None:
+def test_safe_redirect_path_keeps_local_paths(target: str) -> None:
     assert safe_redirect_path(target) == target
 
 
@@ -358,18 +363,18 @@ def test_the_way_on_is_a_path_of_ours(target: str) -> None:
         "/a\\b",
     ],
 )
-def test_a_way_on_that_may_lead_elsewhere_leads_to_the_first_page(target: str) -> None:
+def test_safe_redirect_path_replaces_other_targets(target: str) -> None:
     assert safe_redirect_path(target) == "/"
 
 
-def test_a_log_in_never_leads_to_another_site(browser_session: BrowserSession) -> None:
+def test_login_does_not_redirect_to_another_site(browser_session: BrowserSession) -> None:
     answer = browser_session.log_in("vera", next="//evil.example/")
     assert answer.headers["Location"] == "/"
     answer = browser_session.get("/login?next=https://evil.example/")
     assert answer.headers["Location"] == "/"
 
 
-def test_a_page_with_a_name_on_it_is_kept_by_no_cache_between(
+def test_response_with_a_session_is_private_for_caches(
     browser_session: BrowserSession,
 ) -> None:
     browser_session.log_in("vera")
@@ -379,7 +384,7 @@ def test_a_page_with_a_name_on_it_is_kept_by_no_cache_between(
         assert {"Authorization", "Cookie"} <= set(headers["Vary"].split(", "))
 
 
-def test_who_is_logged_in_gets_a_short_304_too(browser_session: BrowserSession) -> None:
+def test_unchanged_page_returns_304_with_a_session(browser_session: BrowserSession) -> None:
     browser_session.log_in("vera")
     etag = browser_session.get("/").headers["ETag"]
     assert browser_session.get("/", headers={"If-None-Match": etag}).status_code == 304
@@ -387,17 +392,9 @@ def test_who_is_logged_in_gets_a_short_304_too(browser_session: BrowserSession) 
     assert browser_session.get("/", headers={"If-None-Match": etag}).status_code == 302
 
 
-class FakeClock:
-    def __init__(self) -> None:
-        self.now = 1e9
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> FakeClock:
-    return FakeClock()
+    return FakeClock(1e9)
 
 
 @pytest.fixture
@@ -406,16 +403,10 @@ def sessions(access: AccessControl, tmp_path: Path, clock: FakeClock) -> Session
     return Sessions(Database(tmp_path / "pirack.db"), clock=clock)
 
 
-def create_session_for(access: AccessControl, sessions: Sessions) -> str:
-    proof = access.users.verified_hash("vera", PASSWORDS["vera"])
-    assert proof is not None
-    return sessions.create("vera", proof)
-
-
-def test_a_session_ends_when_nobody_uses_it(
+def test_session_expires_without_requests(
     access: AccessControl, sessions: Sessions, clock: FakeClock
 ) -> None:
-    secret = create_session_for(access, sessions)
+    secret = create_session(access, "vera", sessions)
     for _ in range(3):
         clock.now += MAX_IDLE_SECONDS - 1
         assert sessions.find_user(secret) is not None
@@ -423,10 +414,10 @@ def test_a_session_ends_when_nobody_uses_it(
     assert sessions.find_user(secret) is None
 
 
-def test_a_session_ends_after_a_week_whoever_uses_it(
+def test_session_expires_after_a_week_with_requests(
     access: AccessControl, sessions: Sessions, clock: FakeClock
 ) -> None:
-    secret = create_session_for(access, sessions)
+    secret = create_session(access, "vera", sessions)
     for _ in range(int(MAX_AGE_SECONDS // 3600) - 1):
         clock.now += 3600
         assert sessions.find_user(secret) is not None
@@ -434,34 +425,34 @@ def test_a_session_ends_after_a_week_whoever_uses_it(
     assert sessions.find_user(secret) is None
 
 
-def test_old_sessions_do_not_pile_up(
+def test_expired_sessions_are_deleted(
     access: AccessControl, sessions: Sessions, clock: FakeClock, tmp_path: Path
 ) -> None:
     for _ in range(5):
-        create_session_for(access, sessions)
+        create_session(access, "vera", sessions)
         clock.now += MAX_IDLE_SECONDS + 1
     with Database(tmp_path / "pirack.db").connection() as connection:
         assert connection.execute("SELECT count(*) FROM sessions").fetchone() == (1,)
 
 
-def test_the_database_holds_no_password_and_no_secret(
+def test_database_contains_no_password_and_no_secret(
     browser_session: BrowserSession, access: AccessControl, tmp_path: Path
 ) -> None:
     BrowserSession(browser_session.url).log_in("otto", "a wrong password")
     browser_session.log_in("vera")
     token = access.tokens.add("ci", access.users.all()[0].role)
-    kept = b"".join(path.read_bytes() for path in tmp_path.glob("pirack.db*"))
+    content = b"".join(path.read_bytes() for path in tmp_path.glob("pirack.db*"))
     secrets = [
         *PASSWORDS.values(),
         "a wrong password",
         browser_session.session.cookies[SESSION_COOKIE],
         token,
     ]
-    assert [secret for secret in secrets if secret.encode() in kept] == []
+    assert [secret for secret in secrets if secret.encode() in content] == []
     assert (tmp_path / "pirack.db").stat().st_mode & 0o077 == 0
 
 
-def test_no_page_and_no_log_line_tells_a_password(
+def test_pages_and_logs_contain_no_password(
     browser_session: BrowserSession,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
@@ -472,6 +463,6 @@ def test_no_page_and_no_log_line_tells_a_password(
         browser_session.change_password("a wrong password", NEW_PASSWORD),
         browser_session.change_password(PASSWORDS["vera"], NEW_PASSWORD),
     ]
-    said = "".join([*(answer.text for answer in answers), caplog.text, *capfd.readouterr()])
+    output = "".join([*(answer.text for answer in answers), caplog.text, *capfd.readouterr()])
     for secret in ("a wrong password", PASSWORDS["vera"], NEW_PASSWORD):
-        assert secret not in said
+        assert secret not in output

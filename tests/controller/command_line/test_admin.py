@@ -1,4 +1,4 @@
-"""`python -m controller`, as somebody types it who looks after the rack."""
+"""Tests of the commands of `python -m controller`."""
 
 import os
 import pty
@@ -12,6 +12,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from controller.audit import AuditEvent
 from controller.auth.access_control import AccessControl
 from controller.auth.roles import Role
 from controller.ssh.host_keys import HostKeys
@@ -37,9 +38,9 @@ def database(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run_command(database: Path) -> RunCommand:
-    def run_command(*words: str) -> subprocess.CompletedProcess[str]:
+    def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "controller", "--db", str(database), *words],
+            [sys.executable, "-m", "controller", "--db", str(database), *arguments],
             cwd=ROOT,
             text=True,
             capture_output=True,
@@ -61,174 +62,169 @@ def stdout_of(process: subprocess.CompletedProcess[str]) -> str:
     return process.stdout
 
 
-def run_in_terminal(database: Path, command: list[str], *answers: str) -> tuple[int, str]:
-    """Run a command at a terminal and answer its questions; return its status and all it showed."""
-    ours, theirs = pty.openpty()
+def run_in_terminal(database: Path, command: list[str], *inputs: str) -> tuple[int, str]:
+    """Run a command in a terminal with these input lines. Return its status and its output."""
+    terminal, child_terminal = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "controller", "--db", str(database), *command],
         cwd=ROOT,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+        stdin=child_terminal,
+        stdout=child_terminal,
+        stderr=child_terminal,
         start_new_session=True,
     )
-    os.close(theirs)
-    shown = ""
+    os.close(child_terminal)
+    output = ""
 
     def read() -> bool:
-        nonlocal shown
+        nonlocal output
         try:
-            part = os.read(ours, 4096).decode()
-        except OSError:  # the terminal's other end is closed
+            part = os.read(terminal, 4096).decode()
+        except OSError:  # the command has closed the terminal
             part = ""
-        shown += part
+        output += part
         return bool(part)
 
-    for i, line in enumerate(answers):
-        while shown.count(": ") <= i and read():
+    for i, line in enumerate(inputs):
+        while output.count(": ") <= i and read():
             pass
-        os.write(ours, f"{line}\n".encode())
+        os.write(terminal, f"{line}\n".encode())
     while read():
         pass
-    os.close(ours)
-    return process.wait(30), shown
+    os.close(terminal)
+    return process.wait(30), output
 
 
-def test_a_password_is_asked_for_twice_and_never_shown(
+def test_add_user_asks_for_the_password_twice_without_echo(
     database: Path, access: AccessControl
 ) -> None:
-    status, shown = run_in_terminal(
+    status, output = run_in_terminal(
         database, ["user", "add", "alice", "--role", "operator"], PASSWORD, PASSWORD
     )
-    assert status == 0, shown
-    assert "alice may log in as operator." in shown
-    assert PASSWORD not in shown
+    assert status == 0, output
+    assert "Added user alice with role operator." in output
+    assert PASSWORD not in output
     assert access.users.verified_hash("alice", PASSWORD) is not None
 
 
-def test_two_passwords_that_differ_change_nothing(database: Path, access: AccessControl) -> None:
-    status, shown = run_in_terminal(
+def test_different_passwords_change_nothing(database: Path, access: AccessControl) -> None:
+    status, output = run_in_terminal(
         database, ["user", "add", "alice", "--role", "viewer"], PASSWORD, "another one, sorry"
     )
     assert status == 2
-    assert "the two passwords differ" in shown
+    assert "the passwords differ" in output
     assert access.users.all() == []
 
 
-def test_a_password_can_be_made_for_somebody(
-    run_command: RunCommand, access: AccessControl
-) -> None:
-    shown = stdout_of(run_command("user", "add", "alice", "--role", "admin", "--generate"))
-    password = shown.splitlines()[-1]
+def test_password_can_be_generated(run_command: RunCommand, access: AccessControl) -> None:
+    output = stdout_of(run_command("user", "add", "alice", "--role", "admin", "--generate"))
+    password = output.splitlines()[-1]
     assert re.fullmatch(r"[a-z2-9]{5}(-[a-z2-9]{5}){3}", password)
     assert access.users.verified_hash("alice", password) is not None
-    shown = stdout_of(run_command("user", "password", "alice", "--generate"))
+    output = stdout_of(run_command("user", "password", "alice", "--generate"))
     assert access.users.verified_hash("alice", password) is None
-    assert access.users.verified_hash("alice", shown.splitlines()[-1]) is not None
+    assert access.users.verified_hash("alice", output.splitlines()[-1]) is not None
 
 
 def test_users_are_listed_and_removed(run_command: RunCommand, access: AccessControl) -> None:
     access.users.add("alice", Role.ADMIN, PASSWORD)
     access.users.add("bob", Role.VIEWER, PASSWORD)
-    head, *rows = stdout_of(run_command("user", "list")).splitlines()
-    assert head.split() == ["name", "role", "since"]
+    header, *rows = stdout_of(run_command("user", "list")).splitlines()
+    assert header.split() == ["NAME", "ROLE", "CREATED"]
     assert [row.split()[:2] for row in rows] == [["alice", "admin"], ["bob", "viewer"]]
     assert (
         stdout_of(run_command("user", "remove", "bob"))
-        == "bob is removed, and logged out everywhere.\n"
+        == "Removed user bob and ended all sessions of the user.\n"
     )
     assert [user.name for user in access.users.all()] == ["alice"]
 
 
-def test_a_token_is_shown_once_listed_by_how_it_begins_and_revoked(
+def test_token_is_printed_once_listed_and_revoked(
     run_command: RunCommand, access: AccessControl
 ) -> None:
-    shown = stdout_of(run_command("token", "add", "ci", "--role", "operator", "--expires", "30"))
-    secret = shown.splitlines()[-1]
-    found = access.tokens.authenticate(secret)
-    assert found is not None
-    assert found.expires_at is not None
-    assert found.expires_at - found.created_at == 30 * 86400
+    output = stdout_of(run_command("token", "add", "ci", "--role", "operator", "--expires", "30"))
+    secret = output.splitlines()[-1]
+    token = access.tokens.authenticate(secret)
+    assert token is not None
+    assert token.expires_at is not None
+    assert token.expires_at - token.created_at == 30 * 86400
     listed = stdout_of(run_command("token", "list"))
     assert secret not in listed
     assert f"ci    operator  {secret[:13]}…" in listed
-    assert stdout_of(run_command("token", "revoke", "ci")) == "The token ci is void.\n"
+    assert stdout_of(run_command("token", "revoke", "ci")) == "Revoked token ci.\n"
     assert access.tokens.authenticate(secret) is None
 
 
-def test_what_was_done_at_the_console_is_in_the_audit(
-    run_command: RunCommand, access: AccessControl
-) -> None:
+def test_commands_are_recorded_in_the_audit(run_command: RunCommand, access: AccessControl) -> None:
     run_command("user", "add", "alice", "--role", "admin", "--generate")
     run_command("token", "add", "ci", "--role", "viewer")
     run_command("token", "revoke", "ci")
     lines = stdout_of(run_command("audit")).splitlines()[1:]
-    whats = ["add user", "add token", "revoke token"]
-    assert [next(what for what in whats if what in line) for line in lines] == whats
+    actions = ["add user", "add token", "revoke token"]
+    assert [next(action for action in actions if action in line) for line in lines] == actions
     assert all("console:" in line for line in lines)
-    assert len(stdout_of(run_command("audit", "--newest", "1")).splitlines()) == 2
+    assert len(stdout_of(run_command("audit", "--limit", "1")).splitlines()) == 2
 
 
-def test_what_came_over_the_network_does_not_move_the_cursor(
-    run_command: RunCommand, access: AccessControl
-) -> None:
-    from controller.audit import AuditEvent  # noqa: PLC0415
-
+def test_audit_replaces_control_characters(run_command: RunCommand, access: AccessControl) -> None:
     access.audit.record(AuditEvent("alice", "", "\x1b[2Jlog in\n", "", "refused"))
-    assert "\\x1b[2Jlog in\\n" in stdout_of(run_command("audit"))
+    assert "\ufffd[2Jlog in\ufffd" in stdout_of(run_command("audit"))
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "message"),
     [
-        (["user", "add", "Alice!", "--role", "viewer", "--generate"], "'Alice!' is no name: take"),
-        (["user", "add", "a" * 33, "--role", "viewer", "--generate"], "is no name"),
-        (["user", "add", "a\nb", "--role", "viewer", "--generate"], r"'a\nb' is no name"),
-        (["user", "add", "<script>", "--role", "viewer", "--generate"], "is no name"),
-        (["user", "add", "anonymous", "--role", "viewer", "--generate"], "is no name"),
-        (["user", "add", "alice", "--role", "viewer", "--generate"], "there is a user 'alice'"),
-        (["user", "add", "bob", "--role", "viewer"], "no terminal to ask for the password at"),
-        (["user", "remove", "nobody"], "no user 'nobody': there is alice"),
-        (["user", "remove", "alice"], "'alice' is the last admin: add another one first"),
-        (["user", "password", "nobody", "--generate"], "no user 'nobody': there is alice"),
-        (["token", "revoke", "ci"], "no token 'ci': there is none"),
-        (["token", "add", "", "--role", "viewer"], "'' is no name"),
+        (
+            ["user", "add", "Alice!", "--role", "viewer", "--generate"],
+            "'Alice!' is not a valid name: use",
+        ),
+        (["user", "add", "a" * 33, "--role", "viewer", "--generate"], "is not a valid name"),
+        (["user", "add", "a\nb", "--role", "viewer", "--generate"], r"'a\nb' is not a valid name"),
+        (["user", "add", "<script>", "--role", "viewer", "--generate"], "is not a valid name"),
+        (["user", "add", "anonymous", "--role", "viewer", "--generate"], "is not a valid name"),
+        (["user", "add", "alice", "--role", "viewer", "--generate"], "user 'alice' already exists"),
+        (["user", "add", "bob", "--role", "viewer"], "no terminal to ask for the password"),
+        (["user", "remove", "bob"], "unknown user 'bob'; existing users: alice"),
+        (["user", "remove", "alice"], "'alice' is the last admin: add another admin first"),
+        (["user", "password", "bob", "--generate"], "unknown user 'bob'; existing users: alice"),
+        (["token", "revoke", "ci"], "unknown token 'ci'; existing tokens: none"),
+        (["token", "add", "", "--role", "viewer"], "'' is not a valid name"),
     ],
 )
-def test_what_cannot_be_done_ends_in_one_line(
-    run_command: RunCommand, access: AccessControl, words: list[str], told: str
+def test_failed_command_prints_one_line_and_changes_nothing(
+    run_command: RunCommand, access: AccessControl, arguments: list[str], message: str
 ) -> None:
     access.users.add("alice", Role.ADMIN, PASSWORD)
-    ended = run_command(*words)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert told in ended.stderr
-    assert ended.stderr.count("\n") == 1
+    process = run_command(*arguments)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert message in process.stderr
+    assert process.stderr.count("\n") == 1
     assert [user.name for user in access.users.all()] == ["alice"]
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "message"),
     [
-        (["user"], "required"),
+        (["user"], "Usage: python -m controller user"),
         (["user", "add", "alice"], "--role"),
-        (["user", "add", "alice", "--role", "god"], "invalid"),
-        (["token", "add", "ci", "--role", "viewer", "--expires", "0"], "no number of days"),
-        (["token", "add", "ci", "--role", "viewer", "--expires", "1e9"], "no number of days"),
-        (["audit", "--newest", "-1"], "no number of events"),
-        (["--anonymous", "operator"], "invalid choice"),
-        (["--proxy", "proxy.example"], "is no IP address"),
+        (["user", "add", "alice", "--role", "god"], "Invalid value for '--role'"),
+        (["token", "add", "ci", "--role", "viewer", "--expires", "0"], "0 is not in the range"),
+        (["token", "add", "ci", "--role", "viewer", "--expires", "1e9"], "not a valid integer"),
+        (["audit", "--limit", "-1"], "-1 is not in the range"),
+        (["--anonymous", "operator"], "Invalid value for '--anonymous'"),
+        (["--proxy", "proxy.example"], "is not a valid IP address"),
     ],
 )
-def test_a_command_line_that_is_wrong_is_told(
-    run_command: RunCommand, words: list[str], told: str
+def test_invalid_command_line_prints_the_error(
+    run_command: RunCommand, arguments: list[str], message: str
 ) -> None:
-    ended = run_command(*words)
-    assert ended.returncode == 2
-    assert told in ended.stderr.splitlines()[-1]
+    process = run_command(*arguments)
+    assert process.returncode == 2
+    assert message in process.stderr
 
 
-def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    ended = subprocess.run(
+def test_missing_database_is_not_created(tmp_path: Path) -> None:
+    process = subprocess.run(
         [sys.executable, "-m", "controller", "user", "list", "--db", str(tmp_path / "none.db")],
         cwd=ROOT,
         text=True,
@@ -236,75 +232,75 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
         timeout=60,
         check=False,
     )
-    assert ended.returncode == 2
-    assert "none.db: there is no such file" in ended.stderr
+    assert process.returncode == 2
+    assert "none.db: file not found" in process.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_first_start_makes_an_admin_and_shows_the_password_once(tmp_path: Path) -> None:
-    room = RackProcess(tmp_path, contact="normally_closed")
-    room.state_folder.mkdir()
+def test_first_start_creates_an_admin_and_prints_the_password_once(tmp_path: Path) -> None:
+    rack_process = RackProcess(tmp_path, contact="normally_closed")
+    rack_process.state_folder.mkdir()
     try:
-        first = room.start_controller(pins={})
+        first = rack_process.start_controller(pins={})
         wait_until(lambda: "It is not shown again." in first.log)
-        said = re.search(r"Log in as admin with the password (\S+)", first.log)
-        assert said is not None
-        visitor = BrowserSession(first.url)
-        assert visitor.log_in("admin", said[1]).status_code == 303
+        match = re.search(r"Log in as admin with the password (\S+)", first.log)
+        assert match is not None
+        browser_session = BrowserSession(first.url)
+        assert browser_session.log_in("admin", match[1]).status_code == 303
         first.stop(15)
-        again = room.start_controller(pins={})
-        assert again.log.count("The first start.") == 1
-        assert again.log.count(said[1]) == 1
-        visitor.url = again.url
-        assert visitor.is_logged_in, "a session survives a restart"
+        second = rack_process.start_controller(pins={})
+        assert second.log.count("First start.") == 1
+        assert second.log.count(match[1]) == 1
+        browser_session.url = second.url
+        assert browser_session.is_logged_in, "a session survives a restart"
     finally:
-        room.close()
+        rack_process.close()
 
 
 @pytest.fixture
 def unreachable_rasp(database: Path) -> Rasp:
-    """One rasp in the inventory, at whose address nobody answers."""
+    """A rasp in the inventory without an SSH server."""
     rasp = Rasp(3, 2, "b8:27:eb:00:03:02", IPv4Address("127.0.0.1"))
     Inventory(Database(database)).replace([rasp])
     return rasp
 
 
-def test_the_masters_key_is_made_once_and_shown_as_rasps_want_it(
+def test_ssh_key_is_created_once_and_printed_for_authorized_keys(
     database: Path, run_command: RunCommand
 ) -> None:
     first = run_command("ssh", "key")
     assert first.returncode == 0
-    assert "id_ed25519 is made: the master's key" in first.stderr
+    assert "Created the SSH key of the master, " in first.stderr
     assert first.stdout == MasterKey(database.parent / "ssh").authorized_keys_line() + "\n"
     assert stdout_of(run_command("ssh", "key")) == first.stdout
 
 
-def test_a_host_key_is_forgotten_by_its_place_and_that_is_audited(
+def test_ssh_forget_deletes_a_host_key_and_records_it(
     database: Path, run_command: RunCommand, unreachable_rasp: Rasp
 ) -> None:
     host_keys = HostKeys(database.parent / "ssh", 22)
-    host_keys.pin_keys({unreachable_rasp: asyncssh.generate_private_key("ssh-ed25519")})
-    assert stdout_of(run_command("ssh", "forget", "3/2")) == "forgotten: 03-2\n"
+    host_keys.replace_keys({unreachable_rasp: asyncssh.generate_private_key("ssh-ed25519")})
+    assert stdout_of(run_command("ssh", "forget", "3/2")) == "Deleted the host keys of 03-2.\n"
     assert host_keys.for_address(unreachable_rasp.address) == []
     assert re.search(r"console:\w+ +forget host key +03-2 +ok", stdout_of(run_command("audit")))
 
 
-def test_rasps_that_cannot_be_pinned_are_named(
-    run_command: RunCommand, unreachable_rasp: Rasp
-) -> None:
-    ended = run_command("--ssh-port", str(free_port()), "ssh", "pin")
-    assert (ended.returncode, ended.stdout) == (2, "1 no answer\n")
-    assert ended.stderr == "03-2 (127.0.0.1) gives no answer\n"
-    ended = run_command("ssh", "pin", "4")
-    assert (ended.returncode, ended.stderr) == (
+def test_ssh_pin_names_unreachable_rasps(run_command: RunCommand, unreachable_rasp: Rasp) -> None:
+    process = run_command("--ssh-port", str(free_port()), "ssh", "pin")
+    assert (process.returncode, process.stdout) == (1, "1 no answer\n")
+    assert process.stderr == "controller: 03-2 (127.0.0.1) does not respond\n"
+    process = run_command("ssh", "pin", "4")
+    assert (process.returncode, process.stderr) == (
         2,
-        "no rasp is known at 4: install the rack first\n",
+        "controller: no rasp is installed at 4: install the rack\n",
     )
 
 
-def test_without_a_database_no_command_makes_one(tmp_path: Path, run_command: RunCommand) -> None:
-    for words in (["user", "list"], ["ssh", "pin"], ["ssh", "forget", "3/2"]):
-        ended = run_command(*words, "--db", str(tmp_path / "other.db"))
-        assert (ended.returncode, ended.stdout) == (2, "")
-        assert ended.stderr.startswith(f"{tmp_path}/other.db: there is no such file: name the")
+def test_no_command_creates_a_database(tmp_path: Path, run_command: RunCommand) -> None:
+    for arguments in (["user", "list"], ["ssh", "pin"], ["ssh", "forget", "3/2"]):
+        process = run_command(*arguments, "--db", str(tmp_path / "other.db"))
+        assert (process.returncode, process.stdout) == (2, "")
+        assert process.stderr.startswith(
+            f"controller: {tmp_path}/other.db: file not found: name the"
+        )
     assert not (tmp_path / "other.db").exists()

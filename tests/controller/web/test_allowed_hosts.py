@@ -1,4 +1,4 @@
-"""By which names the controller answers."""
+"""Tests of the allowed host names."""
 
 import pytest
 from flask.testing import FlaskClient
@@ -21,7 +21,7 @@ NAMES = {"localhost", "master", "master.local", "rack.example.org"}
         "[::1]:8080",
     ],
 )
-def test_addresses_and_our_names_are_ours(host: str) -> None:
+def test_addresses_and_own_names_are_allowed(host: str) -> None:
     assert is_allowed_host(host, NAMES)
 
 
@@ -39,24 +39,24 @@ def test_addresses_and_our_names_are_ours(host: str) -> None:
         "evil.example@127.0.0.1.nip.io",
     ],
 )
-def test_another_sites_name_is_not(host: str) -> None:
+def test_names_of_other_sites_are_not_allowed(host: str) -> None:
     assert not is_allowed_host(host, NAMES)
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1.0/rasps", "/metrics", "/login", "/static/live.js"])
-def test_a_site_that_gives_out_our_address_as_its_own_reads_nothing(
-    client: FlaskClient, path: str
-) -> None:
+@pytest.mark.parametrize(
+    "path", ["/", "/api/v1.0/rasps", "/metrics", "/login", "/static/auto_refresh.js"]
+)
+def test_request_with_an_unknown_host_name_is_rejected(client: FlaskClient, path: str) -> None:
     answer = client.get(path, headers={"Host": "evil.example"})
     assert answer.status_code == 400
     assert "access.hosts" in answer.text
 
 
-def test_another_sites_script_is_not_allowed_to_read_the_api(client: FlaskClient) -> None:
+def test_api_has_no_cors_headers(client: FlaskClient) -> None:
     answer = client.get("/api/v1.0/rasps", headers={"Origin": "http://evil.example"})
     assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
-    asked = client.options(
+    preflight = client.options(
         "/api/v1.0/rasps",
         headers={"Origin": "http://evil.example", "Access-Control-Request-Method": "GET"},
     )
-    assert not [name for name, _ in asked.headers if name.startswith("Access-Control")]
+    assert not [name for name, _ in preflight.headers if name.startswith("Access-Control")]

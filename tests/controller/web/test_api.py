@@ -1,4 +1,4 @@
-"""The API, as a program sees it."""
+"""Tests of the API of rasps, stacks, rack and master."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def get_problem_detail(client: FlaskClient, path: str, status: int) -> str:
     return str(answer.json["detail"])
 
 
-def test_all_rasps_are_listed_with_who_and_how_they_are(client: FlaskClient) -> None:
+def test_rasps_are_listed_with_identity_and_state(client: FlaskClient) -> None:
     rasps = get_json(client, "rasps")
     assert [rasp["id"] for rasp in rasps] == list(range(1, 49))
     assert {rasp["state"] for rasp in rasps} == {"up"}
@@ -41,8 +41,8 @@ def test_all_rasps_are_listed_with_who_and_how_they_are(client: FlaskClient) -> 
         "mac": "b8:27:eb:00:00:0a",
         "ip": "10.23.3.2",
         "state": "up",
-        "why": "",
-        "warmth": "normal",
+        "reason": "",
+        "temperature_level": "normal",
         "temperature_celsius": None,
         "load1": None,
         "cpu_busy_cores": None,
@@ -56,12 +56,12 @@ def test_all_rasps_are_listed_with_who_and_how_they_are(client: FlaskClient) -> 
     }
 
 
-def test_a_rasp_is_found_by_its_id(client: FlaskClient) -> None:
+def test_rasp_is_returned_by_id(client: FlaskClient) -> None:
     assert get_json(client, "rasps/10") == get_json(client, "rasps")[9]
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "names"),
     [
         ("stack=3", ["03-1", "03-2", "03-3", "03-4"]),
         ("state=down", ["03-2", "07-1"]),
@@ -75,13 +75,13 @@ def test_a_rasp_is_found_by_its_id(client: FlaskClient) -> None:
     ],
 )
 def test_rasps_are_filtered_by_stack_state_and_name(
-    client: FlaskClient, rack_state: FakeRackState, query: str, found: list[str]
+    client: FlaskClient, rack_state: FakeRackState, query: str, names: list[str]
 ) -> None:
     rack_state.state_values |= {"03-2": 0.0, "07-1": 0.0}
-    assert rasp_names(get_json(client, f"rasps?{query}")) == found
+    assert rasp_names(get_json(client, f"rasps?{query}")) == names
 
 
-def test_stacks_hold_their_rasps_and_say_where_they_stand(client: FlaskClient) -> None:
+def test_stacks_have_rasps_and_positions(client: FlaskClient) -> None:
     stacks = get_json(client, "stacks")
     assert [(stack["number"], stack["x"], stack["y"]) for stack in stacks] == [
         (n, n - 1, 0) for n in range(1, 13)
@@ -90,30 +90,30 @@ def test_stacks_hold_their_rasps_and_say_where_they_stand(client: FlaskClient) -
     assert get_json(client, "stacks/3") == stacks[2]
 
 
-def test_the_rack_counts_its_states(client: FlaskClient, rack_state: FakeRackState) -> None:
+def test_rack_counts_the_states_of_its_rasps(
+    client: FlaskClient, rack_state: FakeRackState
+) -> None:
     rack_state.state_values |= {"03-2": 0.0, "03-3": 4.0}
     assert get_json(client, "rack")["states"] == {"up": 46, "down": 1, "off": 1, "unknown": 0}
 
 
-def test_the_master_tells_how_it_is(client: FlaskClient) -> None:
+def test_master_returns_memory_and_disk(client: FlaskClient) -> None:
     master = get_json(client, "master")
     assert 0 < master["memory_available_bytes"] < master["memory_total_bytes"]
     assert 0 < master["disk_available_bytes"] < master["disk_size_bytes"]
 
 
-def test_without_prometheus_the_api_answers_unknown_and_why(
+def test_states_are_unknown_without_prometheus(
     client: FlaskClient, rack_state: FakeRackState
 ) -> None:
     rack_state.error = "Prometheus at http://127.0.0.1:9090 cannot be reached"
     rack = get_json(client, "rack")
     assert rack["states"]["unknown"] == 48
-    assert rack["trouble"] == rack_state.error
-    assert get_json(client, "rasps/10")["why"] == rack_state.error
+    assert rack["error"] == rack_state.error
+    assert get_json(client, "rasps/10")["reason"] == rack_state.error
 
 
-def test_a_client_that_has_the_answer_already_does_not_get_it_again(
-    client: FlaskClient, rack_state: FakeRackState
-) -> None:
+def test_unchanged_response_is_304(client: FlaskClient, rack_state: FakeRackState) -> None:
     first = client.get("/api/v1.0/rasps")
     again = client.get("/api/v1.0/rasps", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
@@ -122,7 +122,7 @@ def test_a_client_that_has_the_answer_already_does_not_get_it_again(
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "told"),
+    ("path", "status", "message"),
     [
         ("/api/v1.0/rasps/49", 404, "no rasp 49: this rack has rasps 1 to 48"),
         ("/api/v1.0/rasps/0", 404, "no rasp 0"),
@@ -137,26 +137,26 @@ def test_a_client_that_has_the_answer_already_does_not_get_it_again(
         ("/api/v1.0/rack?stack=3", 422, "stack: Extra inputs are not permitted"),
     ],
 )
-def test_what_is_not_there_or_wrong_is_a_problem_that_says_what(
-    client: FlaskClient, path: str, status: int, told: str
+def test_invalid_path_or_query_returns_a_problem(
+    client: FlaskClient, path: str, status: int, message: str
 ) -> None:
-    assert told in get_problem_detail(client, path, status)
+    assert message in get_problem_detail(client, path, status)
 
 
-def test_a_wrong_method_is_a_problem_that_says_which_are_right(client: FlaskClient) -> None:
+def test_unsupported_method_returns_the_allowed_methods(client: FlaskClient) -> None:
     answer = client.post("/api/v1.0/rasps", json={})
     assert answer.status_code == 405
     assert answer.content_type == "application/problem+json"
     assert answer.headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
-def test_a_broken_database_is_a_503_that_names_it(
+def test_broken_database_returns_503_with_its_name(
     client: FlaskClient, rack_state: FakeRackState
 ) -> None:
     rack_state.is_database_broken = True
     assert "pirack.db" in get_problem_detail(client, "/api/v1.0/rasps", 503)
 
 
-def test_the_controller_says_that_it_lives(client: FlaskClient) -> None:
+def test_health_check_returns_ok(client: FlaskClient) -> None:
     answer = client.get("/healthz")
     assert (answer.status_code, answer.text) == (200, "ok\n")

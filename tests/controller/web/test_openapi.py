@@ -1,4 +1,4 @@
-"""The OpenAPI document, and the application held against it."""
+"""Tests of the OpenAPI document and of the API against it."""
 
 import subprocess
 import sys
@@ -11,17 +11,16 @@ from flask import Flask
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator, FormatChecker
 
+from controller import API_PREFIX
 from controller.auth.access_control import AccessControl
 from controller.auth.roles import Role
-from controller.web.openapi import VERSION
 from tests.controller.fakes import FakeRackState
 
-PREFIX = f"/api/v{VERSION}"
-PATH = f"{PREFIX}/openapi.json"
+PATH = f"{API_PREFIX}/openapi.json"
 
 SCHEMATHESIS_CONFIG = Path(__file__).with_name("schemathesis.toml")
 
-# Schemathesis asks the same at every run, and has its dozen seconds.
+# A fixed seed and about 12 seconds for Schemathesis.
 EXAMPLES_PER_OPERATION = 50
 SEED = 2016
 
@@ -34,7 +33,7 @@ def document(client: FlaskClient) -> Any:
 def assert_conforms_to_document(
     url: str, folder: Path, access: AccessControl, *options: str
 ) -> None:
-    """Let Schemathesis, an operator, ask what the document allows, and much that it does not."""
+    """Run Schemathesis as an operator, with valid and invalid requests."""
     token = access.tokens.add("schemathesis", Role.OPERATOR)
     done = subprocess.run(
         [
@@ -55,7 +54,7 @@ def assert_conforms_to_document(
     assert "No issues found" in done.stdout, done.stdout
 
 
-def test_whatever_is_asked_the_answer_is_as_the_document_says(
+def test_responses_conform_to_the_document(
     url: str, rack_state: FakeRackState, access: AccessControl, tmp_path: Path
 ) -> None:
     rack_state.temperatures = {"03-2": 48.3, "09-1": 81.0}
@@ -63,61 +62,65 @@ def test_whatever_is_asked_the_answer_is_as_the_document_says(
     assert_conforms_to_document(url, tmp_path, access)
 
 
-def test_with_a_broken_database_every_answer_is_still_as_the_document_says(
+def test_responses_conform_to_the_document_with_a_broken_database(
     url: str, rack_state: FakeRackState, access: AccessControl, tmp_path: Path
 ) -> None:
     rack_state.is_database_broken = True
-    excused = "not_a_server_error,positive_data_acceptance"
-    assert_conforms_to_document(url, tmp_path, access, "--exclude-checks", excused)
+    excluded = "not_a_server_error,positive_data_acceptance"
+    assert_conforms_to_document(url, tmp_path, access, "--exclude-checks", excluded)
 
 
-def test_the_document_is_an_openapi_document(document: Any) -> None:
+def test_document_is_valid(document: Any) -> None:
     assert document["openapi"].startswith("3.1.")
     schemathesis.openapi.from_dict(document).validate()
 
 
-def test_every_endpoint_of_the_api_is_in_the_document(app: Flask, document: Any) -> None:
+def test_document_contains_every_endpoint(app: Flask, document: Any) -> None:
     endpoints = {
         (rule.rule.replace("<int:", "{").replace(">", "}"), method.lower())
         for rule in app.url_map.iter_rules()
         for method in rule.methods or ()
-        if rule.rule.startswith(PREFIX) and method not in {"HEAD", "OPTIONS"}
+        if rule.rule.startswith(API_PREFIX) and method not in {"HEAD", "OPTIONS"}
     }
     assert endpoints == {
         (path, method) for path, methods in document["paths"].items() for method in methods
     }
 
 
-def test_every_endpoint_tells_its_name_what_it_does_and_what_it_takes(document: Any) -> None:
-    operations = [each for methods in document["paths"].values() for each in methods.values()]
-    names = [each["operationId"] for each in operations]
+def test_every_endpoint_has_a_name_a_summary_and_described_fields(document: Any) -> None:
+    operations = [
+        operation for methods in document["paths"].values() for operation in methods.values()
+    ]
+    names = [operation["operationId"] for operation in operations]
     assert len(set(names)) == len(names)
-    for each in operations:
-        assert each["summary"].endswith(".")
-        assert each["tags"]
-        assert [field["name"] for field in each["parameters"] if not field["description"]] == []
+    for operation in operations:
+        assert operation["summary"].endswith(".")
+        assert operation["tags"]
+        assert [
+            field["name"] for field in operation["parameters"] if not field["description"]
+        ] == []
 
 
-def test_every_example_of_the_document_fits_its_own_schema(document: Any) -> None:
-    tried = 0
+def test_every_example_conforms_to_its_schema(document: Any) -> None:
+    count = 0
     for schema in document["components"]["schemas"].values():
         for example in schema.get("examples", []):
-            whole = schema | {"components": document["components"]}
-            Draft202012Validator(whole, format_checker=FormatChecker()).validate(example)
-            tried += 1
-    assert tried >= 4
+            full_schema = schema | {"components": document["components"]}
+            Draft202012Validator(full_schema, format_checker=FormatChecker()).validate(example)
+            count += 1
+    assert count >= 4
 
 
-def test_an_error_is_a_problem_and_an_answer_has_an_etag(document: Any) -> None:
-    answers = document["paths"][f"{PREFIX}/rasps"]["get"]["responses"]
-    assert {"200", "304", "401", "404", "405", "422", "503"} <= answers.keys()
-    assert "content" not in answers["304"]
-    assert answers["200"]["headers"].keys() == {"ETag"}
-    for status, answer in answers.items():
+def test_errors_are_problems_and_successes_have_an_etag(document: Any) -> None:
+    responses = document["paths"][f"{API_PREFIX}/rasps"]["get"]["responses"]
+    assert {"200", "304", "401", "404", "405", "422", "503"} <= responses.keys()
+    assert "content" not in responses["304"]
+    assert responses["200"]["headers"].keys() == {"ETag"}
+    for status, response in responses.items():
         if status >= "400":
-            assert list(answer["content"]) == ["application/problem+json"]
+            assert list(response["content"]) == ["application/problem+json"]
 
 
-def test_who_has_the_document_does_not_get_it_again(client: FlaskClient) -> None:
+def test_unchanged_document_is_304(client: FlaskClient) -> None:
     etag = client.get(PATH).headers["ETag"]
     assert client.get(PATH, headers={"If-None-Match": etag}).status_code == 304

@@ -1,4 +1,4 @@
-"""The real controller behind a proxy with HTTPS, and with somebody who claims to be one."""
+"""Tests of a controller with and without an HTTPS proxy."""
 
 from pathlib import Path
 
@@ -19,28 +19,30 @@ FORWARDED = {
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> RackProcess:
-    room = RackProcess(tmp_path, contact="normally_closed")
-    room.state_folder.mkdir()
-    AccessControl(Database(room.state_folder / "pirack.db")).users.add(
+def rack_process(tmp_path: Path) -> RackProcess:
+    rack_process = RackProcess(tmp_path, contact="normally_closed")
+    rack_process.state_folder.mkdir()
+    AccessControl(Database(rack_process.state_folder / "pirack.db")).users.add(
         "vera", Role.ADMIN, "a viewer's password"
     )
-    return room
+    return rack_process
 
 
-def start_controller(room: RackProcess, *arguments: str) -> ControllerProcess:
+def start_controller(rack_process: RackProcess, *arguments: str) -> ControllerProcess:
     port = free_port()
-    process = room._start(
-        "controller", [*room.controller_arguments(port), "--anonymous", "nobody", *arguments], {}
+    process = rack_process._start(
+        "controller",
+        [*rack_process.controller_arguments(port), "--anonymous", "none", *arguments],
+        {},
     )
-    controller = ControllerProcess(process, port, room.folder / "controller.log")
+    controller = ControllerProcess(process, port, rack_process.folder / "controller.log")
     wait_until(controller.is_ready)
     return controller
 
 
-def test_a_proxy_that_is_named_is_believed(room: RackProcess) -> None:
+def test_forwarded_headers_of_the_proxy_are_used(rack_process: RackProcess) -> None:
     try:
-        url = start_controller(room, "--proxy", "127.0.0.1").url
+        url = start_controller(rack_process, "--proxy", "127.0.0.1").url
         login = requests.get(f"{url}/login", headers=FORWARDED, timeout=10)
         assert "Secure" in login.headers["Set-Cookie"]
         metrics = requests.get(
@@ -48,14 +50,14 @@ def test_a_proxy_that_is_named_is_believed(room: RackProcess) -> None:
         )
         assert metrics.status_code == 302
     finally:
-        room.close()
+        rack_process.close()
 
 
-def test_anybody_else_is_not(room: RackProcess) -> None:
+def test_forwarded_headers_are_ignored_without_a_proxy(rack_process: RackProcess) -> None:
     try:
-        url = start_controller(room).url
+        url = start_controller(rack_process).url
         login = requests.get(f"{url}/login", headers=FORWARDED, timeout=10)
         assert "Secure" not in login.headers["Set-Cookie"]
         assert requests.get(f"{url}/metrics", headers=FORWARDED, timeout=10).status_code == 200
     finally:
-        room.close()
+        rack_process.close()

@@ -1,4 +1,4 @@
-"""Answers that are short: not sent again, and compressed."""
+"""Tests of conditional and compressed responses."""
 
 import gzip
 
@@ -8,18 +8,20 @@ from flask.testing import FlaskClient
 GZIP = {"Accept-Encoding": "gzip, br"}
 
 
-def test_a_page_is_compressed_for_who_understands_it(client: FlaskClient) -> None:
+def test_page_is_compressed_if_the_client_accepts_gzip(client: FlaskClient) -> None:
     plain = client.get("/")
-    small = client.get("/", headers=GZIP)
-    assert gzip.decompress(small.data) == plain.data
-    assert len(small.data) < len(plain.data) / 5
-    assert small.headers["Content-Length"] == str(len(small.data))
-    assert "Accept-Encoding" in small.headers["Vary"]
+    compressed = client.get("/", headers=GZIP)
+    assert gzip.decompress(compressed.data) == plain.data
+    assert len(compressed.data) < len(plain.data) / 5
+    assert compressed.headers["Content-Length"] == str(len(compressed.data))
+    assert "Accept-Encoding" in compressed.headers["Vary"]
     assert "Content-Encoding" not in plain.headers
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1.0/rasps"])
-def test_what_one_has_is_not_sent_again_compressed_or_not(client: FlaskClient, path: str) -> None:
+def test_unchanged_response_is_304_with_and_without_compression(
+    client: FlaskClient, path: str
+) -> None:
     etag = client.get(path, headers=GZIP).headers["ETag"]
     for headers in ({}, GZIP):
         again = client.get(path, headers={"If-None-Match": etag, **headers})
@@ -28,11 +30,11 @@ def test_what_one_has_is_not_sent_again_compressed_or_not(client: FlaskClient, p
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_what_another_site_has_led_to_is_not_compressed(client: FlaskClient, site: str) -> None:
+def test_cross_site_request_is_not_compressed(client: FlaskClient, site: str) -> None:
     answer = client.get("/", headers={**GZIP, "Sec-Fetch-Site": site})
     assert "Content-Encoding" not in answer.headers
 
 
-def test_an_answer_of_a_few_words_is_sent_as_it_is(client: FlaskClient) -> None:
+def test_short_response_is_not_compressed(client: FlaskClient) -> None:
     answer = client.get("/layout.css", headers=GZIP)
     assert "Content-Encoding" not in answer.headers

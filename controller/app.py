@@ -1,4 +1,4 @@
-"""The Flask application, made of the parts that are passed in."""
+"""The Flask application of the controller."""
 
 from flask import Flask, Response
 
@@ -7,14 +7,13 @@ from controller.alerts import api as alerts_api
 from controller.dependencies import Dependencies
 from controller.installation import api as installation_api
 from controller.orders import api as orders_api
-from controller.pages import account, login
 from controller.web import allowed_hosts, api, problems
 from controller.web.openapi import OpenApiDocument
 
 _CONTENT_SECURITY_POLICY = "; ".join(
     [
         "default-src 'self'",
-        "img-src 'self' data:",  # the little pictures inside Bootstrap's style sheet
+        "img-src 'self' data:",  # Bootstrap's style sheet contains images
         "object-src 'none'",
         "base-uri 'none'",
         "form-action 'self'",
@@ -25,7 +24,7 @@ _MAX_BODY_BYTES = 64 * 1024
 
 
 def create_app(dependencies: Dependencies) -> Flask:
-    """Return the controller's application."""
+    """Return the application."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY_BYTES
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
@@ -38,27 +37,14 @@ def create_app(dependencies: Dependencies) -> Flask:
     app.register_blueprint(orders_api.blueprint(document, dependencies.orders, access))
     app.register_blueprint(installation_api.blueprint(document, dependencies.installation))
     app.register_blueprint(alerts_api.blueprint(document, dependencies.alerts))
-    pages.register(
-        app,
-        pages.Sources(
-            dependencies.fresh_state or dependencies.state,
-            dependencies.master,
-            dependencies.history,
-            dependencies.orders,
-            dependencies.installation,
-            dependencies.alerts.firing.current,
-            access,
-        ),
-    )
     app.register_blueprint(health.blueprint(dependencies.registry))
-    app.register_blueprint(login.blueprint(access))
-    app.register_blueprint(account.blueprint(access))
+    pages.register(app, dependencies)
     problems.register(app)
     allowed_hosts.register(app, dependencies.allowed_hosts)
     access.register(app)
 
     @app.after_request
-    def protect(response: Response) -> Response:
+    def set_security_headers(response: Response) -> Response:
         response.headers.setdefault("Content-Security-Policy", _CONTENT_SECURITY_POLICY)
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Referrer-Policy", "same-origin")

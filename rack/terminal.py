@@ -1,0 +1,92 @@
+"""Error handling and tables of the command-line programs."""
+
+from collections.abc import Iterable
+from typing import IO, Any
+
+import click
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from rack.errors import PiRackError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+_UNWRAPPED_WIDTH = 10_000
+_WRAPPED_COLUMNS = {"DETAIL", "RASPS", "REASON"}
+
+
+class CommandError(click.ClickException):
+    """Error that click prints with the name of the program and without control characters."""
+
+    exit_code = EXIT_USAGE
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        context = click.get_current_context().find_root()
+        self._program = (context.info_name or "").removeprefix("python -m ")
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the error."""
+        for line in self.message.splitlines():
+            click.echo(f"{self._program}: {printable(line)}", file=file, err=True)
+
+
+class TargetError(CommandError):
+    """Error of a target, after the command has run."""
+
+    exit_code = EXIT_FAILED
+
+
+class Command(click.Command):
+    """Command that exits with 2 on an error of PiRack, and with 130 when it is interrupted."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(EXIT_INTERRUPTED)
+        except PiRackError as error:
+            raise CommandError(str(error)) from error
+
+
+class CommandGroup(Command, click.Group):
+    """Group of commands with the exit statuses of `Command`."""
+
+
+def printable(text: str) -> str:
+    """Replace control characters, so that a text from the network cannot control the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """Return a console that wraps and colors only on a terminal."""
+    console = Console(highlight=False, markup=False, emoji=False, stderr=stderr)
+    if not console.is_terminal:
+        console.width = _UNWRAPPED_WIDTH
+    return console
+
+
+def make_table(*headers: str, rows: Iterable[Iterable[str]] = ()) -> Table:
+    """Return a table with these headers and rows of plain text."""
+    table = Table(box=None, pad_edge=False, show_header=bool(headers), header_style="bold")
+    for header in headers:
+        table.add_column(header, no_wrap=header not in _WRAPPED_COLUMNS)
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    return table
+
+
+def print_table(table: RenderableType) -> None:
+    """Print a table. In a pipe, omit the trailing spaces of each line."""
+    console = make_console()
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        click.echo(line.rstrip())
