@@ -80,7 +80,7 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
         "rasps", _STARTED_RESPONSES, body_model=ReplaceRasp, path_params=_RASP_PATH_PARAMS
     )
     def replace_rasp(body: ReplaceRasp, number: int) -> Response:
-        """Wait for a new board in the slot of a rasp, and assign it the name and the address.
+        """Wait for a new board in a slot, and assign it the name and address of the slot.
 
         Its stack is switched off to verify that the new board is in it.
         """

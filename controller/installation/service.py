@@ -35,7 +35,7 @@ class Requester:
 
 
 class InstallService:
-    """Starts and stops installs. Thread-safe.
+    """Service that starts and stops installs. Thread-safe.
 
     The constructor marks installs of an earlier controller as interrupted. No relay is switched.
 
@@ -97,7 +97,7 @@ class InstallService:
         return record
 
     def replace(self, slot: Slot, strategy: str, requester: Requester) -> InstallRecord:
-        """Start to wait for a new board in a slot. Raises the errors of `start`."""
+        """Start the replacement of the board in a slot. Raises the errors of `start`."""
         request = InstallRequest(
             InstallKind.REPLACE, requester.actor, strategy, slot_to_replace=slot
         )
@@ -120,7 +120,7 @@ class InstallService:
         return self._dependencies.journal.get(record.id)
 
     def stop(self, requester: Requester) -> InstallRecord:
-        """Request the running install to stop, or start to recover an interrupted one.
+        """Stop the running install, or recover an interrupted one. Do not wait for it.
 
         Raises:
             NoInstallRunningError: If there is neither.
@@ -242,7 +242,7 @@ class InstallService:
         self._progress = report
 
     def _with_live_progress(self, record: InstallRecord) -> InstallRecord:
-        """Return a record with its current state. The journal does not contain every report."""
+        """Return a record with the current state and the latest progress report."""
         if record.id == self._running_id:  # also for a finished one that still has its claim
             state = InstallState.STOPPING if self._stop_requested.is_set() else InstallState.RUNNING
             return replace(

@@ -69,7 +69,10 @@ def blueprint(document: OpenApiDocument, orders: OrderService, access: AccessCon
     @requires_role(Role.OPERATOR)
     @document.write_endpoint("stacks", _SUBMIT_RESPONSES, body_model=ExecuteOnStacks)
     def execute_on_stacks(body: ExecuteOnStacks) -> Response:
-        """Submit an order for stacks: switch their power, or run an action on all their rasps."""
+        """Submit an order for stacks.
+
+        It switches their power, or runs an action on all their rasps.
+        """
         return _execute(orders, body.request, dry_run=body.dry_run)
 
     @api.post("/rack/execute")

@@ -47,7 +47,7 @@ class BootLimiter:
 
 
 class OrderContext:
-    """The rack, its relays and the clients that orders use. One instance serves all orders.
+    """The rack, its relays and the clients that all orders use.
 
     Args:
         rack: Layout and time limits.

@@ -10,7 +10,7 @@ TargetKind = Literal["rasp", "stack"]
 
 
 class Result(StrEnum):
-    """Result for one target. `unknown`: it cannot be determined whether the action was done."""
+    """Result for one target. `unknown`: the effect could not be verified."""
 
     OK = "ok"
     FAILED = "failed"

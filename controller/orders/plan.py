@@ -10,7 +10,7 @@ from rack.layout import Rack, Slot, Stack
 
 @dataclass(frozen=True, slots=True)
 class OrderPlan:
-    """A valid request with its action and its targets, resolved once for all later steps.
+    """A valid request with its resolved action and targets.
 
     Args:
         request: The request as submitted.

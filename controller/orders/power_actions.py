@@ -137,7 +137,7 @@ def _no_reply(is_reachable: bool | None, detail: str) -> StepResult:
 def _power_on_results(
     stack: Stack, installed: _InstalledRasps, rasp_results: Sequence[StepResult]
 ) -> _StepResults:
-    """Return the results of the rasps, and the result of their stack derived from them."""
+    """Derive the result of the stack from those of its rasps. Return all of them."""
     kinds = {result.result for result in rasp_results}
     if not rasp_results:
         stack_result = unknown(_NO_INSTALLED_RASP)

@@ -111,7 +111,7 @@ async def _read_alias(context: OrderContext, tracker: OrderTracker, slot: Slot, 
 async def _run_ssh_action(
     context: OrderContext, tracker: OrderTracker, slot: Slot, rasp: Rasp
 ) -> None:
-    """Run an action over SSH. If it is disruptive, wait for the shutdown or the reboot."""
+    """Run an action over SSH. After a disruptive one, wait for shutdown or reboot."""
     action = tracker.plan.action
     tracker.set_stage(slot, "running")
     boot_time = None

@@ -57,7 +57,7 @@ class _ExecuteOnMany(_Execute):
 
 
 def _id_or_ids(**fields: Any) -> ConfigDict:
-    """Return a model configuration that requires either `id` or `ids`, with an example."""
+    """Return a configuration that requires either `id` or `ids`, with an example."""
     one_of: list[JsonValue] = [{"required": ["id"]}, {"required": ["ids"]}]
     return ConfigDict(json_schema_extra={"examples": [fields], "oneOf": one_of})
 
@@ -69,7 +69,7 @@ class ExecuteOnRasps(_ExecuteOnMany):
 
     @property
     def request(self) -> OrderRequest:
-        """The request without API fields."""
+        """The order request."""
         return OrderRequest(self.action, "rasps", self.target_ids, self.alias)
 
 
@@ -82,7 +82,7 @@ class ExecuteOnStacks(_ExecuteOnMany):
 
     @property
     def request(self) -> OrderRequest:
-        """The request without API fields."""
+        """The order request."""
         return OrderRequest(self.action, "stacks", self.target_ids, self.alias, self.force)
 
 
@@ -95,7 +95,7 @@ class ExecuteOnRack(_Execute):
 
     @property
     def request(self) -> OrderRequest:
-        """The request without API fields."""
+        """The order request."""
         return OrderRequest(self.action, "rack", (), self.alias, self.force)
 
 

@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class OrderService:
-    """Accepts orders, runs them concurrently in one thread, and stores them. Thread-safe.
+    """Service that runs orders concurrently in one thread. Thread-safe.
 
     Orders run from `start` to `close`. Stored orders can be read at any time.
 
@@ -77,7 +77,7 @@ class OrderService:
         self._accepts_orders = False
 
     def start(self) -> None:
-        """Mark orders of an earlier controller as interrupted, and start to accept orders.
+        """Accept orders, after marking those of an earlier controller as interrupted.
 
         Raises:
             DatabaseError: If pirack.db cannot be used.
@@ -104,7 +104,7 @@ class OrderService:
         self._context.close()
 
     def plan(self, request: OrderRequest) -> OrderPlan:
-        """Resolve the action and the targets of a request, for `preview` and `submit_plan`.
+        """Resolve the action and the targets of a request.
 
         Raises:
             InvalidActionError: If the action is unknown or not allowed for these targets.
@@ -117,11 +117,11 @@ class OrderService:
         return preview(plan, self._read_state())
 
     def submit(self, request: OrderRequest, actor: str, client_address: str) -> Order:
-        """Resolve a request and start its order. Raise the errors of `plan` and `submit_plan`."""
+        """Start an order as `submit_plan`, without a preview."""
         return self.submit_plan(self.plan(request), actor, client_address)
 
     def submit_plan(self, plan: OrderPlan, actor: str, client_address: str) -> Order:
-        """Start an order. Wait for it if its action is synchronous, at most 20 seconds.
+        """Start an order. If its action is synchronous, wait for its results.
 
         Args:
             plan: Result of `plan`.

@@ -121,7 +121,7 @@ class OrderStore:
         return list(self._select(f"{where} ORDER BY id DESC LIMIT ?", [*given.values(), limit]))
 
     def mark_interrupted(self, now: float) -> list[Order]:
-        """Mark unfinished orders as interrupted and return them. Call only if no order runs."""
+        """Mark unfinished orders as interrupted and return them. No order may run."""
         marks = ", ".join("?" for _ in _UNFINISHED_STATES)
         unfinished = list(self._select(f"WHERE state IN ({marks})", list(_UNFINISHED_STATES)))
         interrupted = [_as_interrupted(order, now) for order in unfinished]
