@@ -1,5 +1,4 @@
-"""The command `pirack`: the controller's API for people who live in a terminal, and their scripts.
+"""The command `pirack`, a client of the controller's API for terminals and scripts.
 
-A package of its own, and no part of `controller`, for it runs on any machine: it needs click,
-requests and rich (the extra `cli`), and of PiRack only how places are named and aliases written.
+It runs on any machine with the packages of the extra `cli`: click, requests and rich.
 """

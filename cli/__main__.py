@@ -1,6 +1,4 @@
-"""`pirack`: what all commands share, and which there are."""
-
-from typing import Any
+"""The command line of `pirack`: its options, exit statuses and commands."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -8,59 +6,51 @@ from click.shell_completion import get_completion_class
 from cli import history_commands, install_commands, order_commands, status_commands, token
 from cli.api_client import DEFAULT_URL, URL_VARIABLE, ApiClient
 from cli.deploy.command import deploy
+from rack.terminal import CommandGroup
 
-_EXIT_INTERRUPTED = 130
 _PROGRAM = "pirack"
 
 _EXIT_STATUSES = """\b
 Exit statuses:
-  0  fine
-  1  `status`: something needs care; else a target failed, or nobody knows
-  2  the command line is wrong, or names what is not there
-  3  the controller cannot be reached, or refuses
-  130  Ctrl-C, or a no; an order that was given goes on
+  0    success
+  1    `status`: the rack has issues; other commands: a target failed or is unknown
+  2    invalid command line, or a target does not exist
+  3    the controller cannot be reached, or rejects the request
+  130  interrupted or not confirmed; a submitted order continues
 """
 
 
-class _CommandGroup(click.Group):
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:  # click's own exit status, 1, is taken
-            ctx.exit(_EXIT_INTERRUPTED)
-
-
-@click.group(cls=_CommandGroup, epilog=_EXIT_STATUSES)
+@click.group(cls=CommandGroup, epilog=_EXIT_STATUSES)
 @click.option(
     "--url",
     envvar=URL_VARIABLE,
     show_envvar=True,
     default=DEFAULT_URL,
     show_default=True,
-    help="Where the controller is.",
+    help="URL of the controller.",
 )
 @click.version_option(package_name="pirack", message="%(prog)s %(version)s")
 @click.pass_context
 def pirack(context: click.Context, url: str) -> None:
-    """Ask a rack of Raspberry Pis how it is, and look after it.
+    """Monitor and control a rack of Raspberry Pis.
 
-    TARGETS are 3 (a stack), 3/2 (a slot), 1-4/1-2 (ranges), or all. A token, where the controller
-    wants one, is taken from PIRACK_TOKEN or ~/.config/pirack/token.
+    TARGETS are 3 (a stack), 3/2 (a slot), 1-4/1-2 (ranges), or all. If the controller requires a
+    token, set PIRACK_TOKEN or write the token to ~/.config/pirack/token.
     """
-    # Made by the command: --help needs neither a right URL nor a right token.
+    # A command creates the client, so that --help works with an invalid URL or token.
     context.obj = lambda: ApiClient(url, token.read())
 
 
 @pirack.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what lets SHELL complete commands.
+    """Print the completion script for SHELL.
 
     For bash, add to ~/.bashrc: eval "$(pirack completion bash)"
     """
-    kind = get_completion_class(shell)
-    if kind is not None:
-        click.echo(kind(pirack, {}, _PROGRAM, "_PIRACK_COMPLETE").source())
+    completion_class = get_completion_class(shell)
+    if completion_class is not None:
+        click.echo(completion_class(pirack, {}, _PROGRAM, "_PIRACK_COMPLETE").source())
 
 
 for _command in (

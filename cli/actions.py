@@ -1,10 +1,10 @@
-"""What can be ordered of rasps, by the names that people write, whole or in part."""
+"""Actions and aliases that can be ordered, resolved from a name or a unique part of it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from cli.errors import UsageError
+from cli.models import ApiAction
+from rack.terminal import CommandError
 
 PING = "ping"
 READ = "read"
@@ -12,7 +12,7 @@ READ = "read"
 
 @dataclass(frozen=True)
 class ActionOption:
-    """Something that can be ordered: an action or, where `alias` is one, the reading of it."""
+    """An action, or the reading of `alias`."""
 
     action: str
     alias: str | None
@@ -20,31 +20,33 @@ class ActionOption:
     is_disruptive: bool
 
 
-def parse_options(options: Iterable[Mapping[str, Any]]) -> dict[str, ActionOption]:
-    """Return what the API's options offer, by name. An action goes before an alias of its name."""
-    actions: dict[str, ActionOption] = {}
-    aliases: dict[str, ActionOption] = {}
-    for each in options:
-        action, takes_down = str(each["action"]), bool(each["takes_down"])
-        if action != READ:
-            actions[action] = ActionOption(action, None, str(each["help"]), takes_down)
-        for alias in each.get("aliases") or ():
-            name = str(alias["name"])
-            aliases[name] = ActionOption(action, name, str(alias["help"]), takes_down)
-    return aliases | actions
+def list_options(actions: Iterable[ApiAction]) -> dict[str, ActionOption]:
+    """Return actions and aliases by name. An action hides an alias of the same name."""
+    by_action: dict[str, ActionOption] = {}
+    by_alias: dict[str, ActionOption] = {}
+    for action in actions:
+        if action.action != READ:
+            by_action[action.action] = ActionOption(
+                action.action, None, action.help, action.is_disruptive
+            )
+        for alias in action.aliases or ():
+            by_alias[alias.name] = ActionOption(
+                action.action, alias.name, alias.help, action.is_disruptive
+            )
+    return by_alias | by_action
 
 
 def resolve(name: str, available: Mapping[str, ActionOption]) -> ActionOption:
-    """Return what has this name, or the one whose name has this part.
+    """Return the option with this name, or the only one that contains it.
 
     Raises:
-        UsageError: there is none, or there are several.
+        CommandError: If no option or several options match.
     """
     if name in available:
         return available[name]
-    found = [each for each in available if name.lower() in each]
-    if len(found) == 1:
-        return available[found[0]]
-    if found:
-        raise UsageError(f"{name!r} may be any of {', '.join(found)}: write more of it")
-    raise UsageError(f"there is no action or alias {name!r}: write one of {', '.join(available)}")
+    matches = [option for option in available if name.lower() in option]
+    if len(matches) == 1:
+        return available[matches[0]]
+    if matches:
+        raise CommandError(f"{name!r} is ambiguous: write more of {', '.join(matches)}")
+    raise CommandError(f"unknown action or alias {name!r}: use one of {', '.join(available)}")

@@ -1,12 +1,12 @@
-"""What a shell is told when somebody presses Tab: quickly, or nothing."""
+"""Shell completion of actions and aliases."""
 
 import click
 from click.shell_completion import CompletionItem
 
 from cli import actions, token
 from cli.api_client import DEFAULT_URL, ApiClient
-from cli.errors import CommandError
-from cli.output import parse_response
+from cli.models import ApiAction
+from rack.terminal import CommandError
 
 _TIMEOUT = 1.0
 
@@ -14,16 +14,16 @@ _TIMEOUT = 1.0
 def complete_action(
     context: click.Context, _: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Return the actions and aliases that have what was begun in their names."""
+    """Return the actions and aliases whose names contain the incomplete word."""
     url = context.find_root().params.get("url") or DEFAULT_URL
-    try:
-        controller = ApiClient(url, token.read(), timeout=_TIMEOUT)
-        options = controller.get("rasps/options", list)
-        offered = parse_response(controller, lambda: actions.parse_options(options))
-    except CommandError:  # nobody waits at a Tab for an error
-        return []
+    with context.scope():
+        try:
+            client = ApiClient(url, token.read(), timeout=_TIMEOUT)
+            options = client.get("rasps/options", list[ApiAction]).data
+        except CommandError:  # a message would garble the command line
+            return []
     return [
-        CompletionItem(name, help=choice.help)
-        for name, choice in offered.items()
+        CompletionItem(name, help=option.help)
+        for name, option in actions.list_options(options).items()
         if incomplete.lower() in name
     ]

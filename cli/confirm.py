@@ -1,4 +1,4 @@
-"""Asking before rasps are taken down."""
+"""Confirmation of disruptive commands."""
 
 import sys
 from collections.abc import Sequence
@@ -7,29 +7,35 @@ import click
 from rich.console import RenderableType
 
 from cli import tables
-from cli.errors import UsageError
+from rack.terminal import CommandError, make_console
 
-yes_option = click.option("--yes", is_flag=True, help="Do not ask before rasps are taken down.")
-no_wait_option = click.option("--no-wait", is_flag=True, help="End when it has begun.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+no_wait_option = click.option("--no-wait", is_flag=True, help="Do not wait for the result.")
 
 
 def confirm_disruption(rasp_names: Sequence[str], *notes: RenderableType) -> None:
-    """Show by name what would be taken down, and ask; a no ends the command as Ctrl-C does.
+    """Print the affected rasps and ask for confirmation.
 
     Raises:
-        UsageError: there is no terminal to ask at.
+        KeyboardInterrupt: If the user does not confirm.
+        CommandError: If there is no terminal.
     """
-    hits = (
-        f"{len(rasp_names)} rasps: {' '.join(rasp_names)}" if rasp_names else "no rasp that is up"
-    )
+    affected = affected_text(rasp_names)
     if not sys.stdin.isatty():
-        raise UsageError(f"it would take down {hits}: add --yes if it may")
-    console = tables.make_console(stderr=True)
-    console.print(tables.cell(f"It takes down {hits}", "bold"), *notes, sep="\n")
+        raise CommandError(f"{affected}: confirm with --yes")
+    console = make_console(stderr=True)
+    console.print(tables.cell(affected, "bold"), *notes, sep="\n")
     try:
-        is_wanted = click.confirm("Go on?", err=True)
+        is_confirmed = click.confirm("Continue?", err=True)
     except click.Abort:
-        is_wanted = False
-    if not is_wanted:
-        click.echo("pirack: nothing was done", err=True)
+        is_confirmed = False
+    if not is_confirmed:
+        click.echo("pirack: not confirmed, nothing was changed", err=True)
         raise KeyboardInterrupt
+
+
+def affected_text(rasp_names: Sequence[str]) -> str:
+    """Return a sentence about the rasps that a command shuts down or interrupts."""
+    if not rasp_names:
+        return "no running rasp goes down"
+    return f"{len(rasp_names)} rasps go down: {' '.join(rasp_names)}"

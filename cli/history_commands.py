@@ -1,16 +1,14 @@
-"""The commands about orders that were given: orders, order, cancel, audit."""
+"""Commands for submitted orders and the audit log."""
 
 import click
 
 from cli import order_tables, output, progress
+from cli.models import ApiAuditEvent, ApiOrder
 from cli.output import ClientFactory, as_json_option
+from rack.terminal import EXIT_FAILED
 
 _limit_option = click.option(
-    "--newest",
-    type=click.IntRange(1, 500),
-    default=20,
-    show_default=True,
-    help="How many.",
+    "--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="Maximum number."
 )
 
 
@@ -19,27 +17,24 @@ _limit_option = click.option(
 @as_json_option
 @click.pass_obj
 def orders(make_client: ClientFactory, *, limit: int, as_json: bool) -> None:
-    """List the newest orders."""
-    controller = make_client()
-    found = controller.get("orders", list, limit=limit)
-    output.print_result(controller, found, lambda: order_tables.order_table(found), as_json=as_json)
+    """List the latest orders."""
+    response = make_client().get("orders", list[ApiOrder], limit=limit)
+    output.print_response(response, order_tables.order_table, as_json=as_json)
 
 
 @click.command()
 @click.argument("number", type=click.IntRange(min=1))
-@click.option("--watch", is_flag=True, help="Stay until it is over.")
+@click.option("--watch", is_flag=True, help="Wait until the order finishes.")
 @as_json_option
 @click.pass_context
 def order(context: click.Context, number: int, *, watch: bool, as_json: bool) -> None:
-    """Tell what came of order NUMBER for each target."""
-    controller = context.obj()
-    found = controller.get(f"orders/{number}", dict)
+    """Show order NUMBER with its result for each target."""
+    client = context.obj()
+    response = client.get(f"orders/{number}", ApiOrder)
     if watch:
-        found = progress.wait_for_order(controller, found)
-    output.print_result(
-        controller, found, lambda: order_tables.order_details(found), as_json=as_json
-    )
-    context.exit(progress.exit_status(controller, found))
+        response = progress.wait_for_order(client, response)
+    output.print_response(response, order_tables.order_details, as_json=as_json)
+    context.exit(0 if response.data.succeeded else EXIT_FAILED)
 
 
 @click.command()
@@ -47,21 +42,17 @@ def order(context: click.Context, number: int, *, watch: bool, as_json: bool) ->
 @as_json_option
 @click.pass_obj
 def cancel(make_client: ClientFactory, number: int, *, as_json: bool) -> None:
-    """End order NUMBER where that is safe: what was begun on a rasp or stack is finished."""
-    controller = make_client()
-    found = controller.delete(f"orders/{number}")
-    output.print_result(
-        controller, found, lambda: order_tables.order_summary(found), as_json=as_json
-    )
+    """Cancel order NUMBER. Steps already in progress are completed."""
+    response = make_client().delete(f"orders/{number}", ApiOrder)
+    output.print_response(response, order_tables.order_summary, as_json=as_json)
 
 
 @click.command()
 @_limit_option
-@click.option("-q", "text", help="Only those with this in them.")
+@click.option("-q", "text", help="Only events that contain this text.")
 @as_json_option
 @click.pass_obj
 def audit(make_client: ClientFactory, *, limit: int, text: str | None, as_json: bool) -> None:
-    """List the newest events: who did what, from where, with what result."""
-    controller = make_client()
-    found = controller.get("audit", list, limit=limit, q=text)
-    output.print_result(controller, found, lambda: order_tables.audit_table(found), as_json=as_json)
+    """List the latest audit events."""
+    response = make_client().get("audit", list[ApiAuditEvent], limit=limit, q=text)
+    output.print_response(response, order_tables.audit_table, as_json=as_json)

@@ -1,4 +1,4 @@
-"""The commands that give orders: ping, run, reboot, shutdown, identify, power."""
+"""Commands that submit orders."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -9,9 +9,11 @@ from cli import actions, confirm, order_tables, output, progress
 from cli.actions import PING
 from cli.api_client import ApiClient
 from cli.completion import complete_action
-from cli.errors import UsageError
-from cli.output import ClientFactory, as_json_option, parse_response
+from cli.models import ApiAction, ApiOrder, ApiPreview
+from cli.output import as_json_option
+from rack.terminal import EXIT_FAILED, CommandError
 
+_Fields = dict[str, object]
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _targets_argument = click.argument("targets", nargs=-1, required=True)
@@ -28,10 +30,10 @@ def _order_options(command: _Command) -> _Command:
 @as_json_option
 @click.pass_context
 def ping(context: click.Context, targets: tuple[str, ...], *, as_json: bool) -> None:
-    """Ping TARGETS now."""
-    controller = context.obj()
-    fields = {"ids": _resolve_rasp_ids(controller, targets), "action": PING}
-    context.exit(_submit(controller, "rasps", fields, wait=True, as_json=as_json))
+    """Ping TARGETS."""
+    client = context.obj()
+    fields: _Fields = {"ids": _resolve_rasp_ids(client, targets), "action": PING}
+    context.exit(_submit(client, "rasps", fields, wait=True, as_json=as_json))
 
 
 @click.command()
@@ -48,10 +50,10 @@ def run(
     no_wait: bool,
     as_json: bool,
 ) -> None:
-    """Have TARGETS do an action, or tell the value of an alias.
+    """Run an action on TARGETS, or read an alias.
 
-    NAME is an action, such as uptime, or an alias, such as cpu_temperature_celsius, or a part that
-    no other name has: temperature.
+    NAME is an action such as uptime, an alias such as cpu_temperature_celsius, or a part of one
+    name only, such as temperature.
     """
     _run_action(context, name, targets, yes=yes, wait=not no_wait, as_json=as_json)
 
@@ -63,7 +65,7 @@ def run(
 def reboot(
     context: click.Context, targets: tuple[str, ...], *, yes: bool, no_wait: bool, as_json: bool
 ) -> None:
-    """Start TARGETS anew."""
+    """Reboot TARGETS."""
     _run_action(context, "reboot", targets, yes=yes, wait=not no_wait, as_json=as_json)
 
 
@@ -74,7 +76,7 @@ def reboot(
 def shutdown(
     context: click.Context, targets: tuple[str, ...], *, yes: bool, no_wait: bool, as_json: bool
 ) -> None:
-    """Halt TARGETS; only their stack's power brings them back."""
+    """Shut down TARGETS. To start them again, power cycle their stacks."""
     _run_action(context, "shutdown", targets, yes=yes, wait=not no_wait, as_json=as_json)
 
 
@@ -86,15 +88,15 @@ def shutdown(
 def identify(
     context: click.Context, targets: tuple[str, ...], *, no_wait: bool, as_json: bool
 ) -> None:
-    """Have TARGETS blink, to be found in the room."""
+    """Blink the activity LED of TARGETS."""
     _run_action(context, "identify", targets, yes=False, wait=not no_wait, as_json=as_json)
 
 
 @click.command()
-@click.argument("how", type=click.Choice(["on", "off", "cycle"]), metavar="on|off|cycle")
+@click.argument("mode", type=click.Choice(["on", "off", "cycle"]), metavar="on|off|cycle")
 @_targets_argument
-@click.option("--force", is_flag=True, help="Cut power at once, without shutting down first.")
-@click.option("--dry-run", is_flag=True, help="Only tell what it would take down.")
+@click.option("--force", is_flag=True, help="Cut power without a shutdown.")
+@click.option("--dry-run", is_flag=True, help="Only list the affected rasps.")
 @_order_options
 @click.pass_context
 def power(
@@ -108,25 +110,24 @@ def power(
     no_wait: bool,
     as_json: bool,
 ) -> None:
-    """Switch the power of whole stacks: TARGETS are 3, 7-9, or all.
+    """Switch the power of whole stacks. TARGETS are 3, 7-9 or all.
 
-    Off shuts the rasps down, sees them gone, and then cuts; cycle also gives power again.
+    off shuts down the rasps, verifies that they are down, and cuts power. cycle then restores
+    power.
     """
-    controller = context.obj()
-    fields = {
-        "ids": _resolve_stacks(controller, targets),
+    client = context.obj()
+    fields: _Fields = {
+        "ids": _resolve_stacks(client, targets),
         "action": f"power_{mode}",
         "force": force,
     }
     if dry_run:
-        answer = controller.post("stacks/execute", **fields, dry_run=True)
-        output.print_result(
-            controller, answer, lambda: order_tables.order_preview(answer), as_json=as_json
-        )
+        preview = client.post("stacks/execute", ApiPreview, **fields, dry_run=True)
+        output.print_response(preview, order_tables.order_preview, as_json=as_json)
         return
     if mode != "on" and not yes:
-        _confirm(controller, "stacks", fields)
-    context.exit(_submit(controller, "stacks", fields, wait=not no_wait, as_json=as_json))
+        _confirm(client, "stacks", fields)
+    context.exit(_submit(client, "stacks", fields, wait=not no_wait, as_json=as_json))
 
 
 def _run_action(
@@ -138,64 +139,51 @@ def _run_action(
     wait: bool,
     as_json: bool,
 ) -> None:
-    connect: ClientFactory = context.obj
-    controller = connect()
-    options = controller.get("rasps/options", list)
-    choice = actions.resolve(
-        name, parse_response(controller, lambda: actions.parse_options(options))
-    )
-    fields: dict[str, Any] = {
-        "ids": _resolve_rasp_ids(controller, targets),
-        "action": choice.action,
+    client: ApiClient = context.obj()
+    available = actions.list_options(client.get("rasps/options", list[ApiAction]).data)
+    option = actions.resolve(name, available)
+    fields: _Fields = {
+        "ids": _resolve_rasp_ids(client, targets),
+        "action": option.action,
     }
-    if choice.alias is not None:
-        fields["alias"] = choice.alias
-    if choice.is_disruptive and not yes:
-        _confirm(controller, "rasps", fields)
-    context.exit(_submit(controller, "rasps", fields, wait=wait, as_json=as_json))
+    if option.alias is not None:
+        fields["alias"] = option.alias
+    if option.is_disruptive and not yes:
+        _confirm(client, "rasps", fields)
+    context.exit(_submit(client, "rasps", fields, wait=wait, as_json=as_json))
 
 
 def _resolve_rasp_ids(client: ApiClient, targets: tuple[str, ...]) -> list[int]:
-    found = output.fetch_rasps(client, targets)
-    return parse_response(client, lambda: [int(each["id"]) for each in found])
+    return [rasp.id for rasp in output.fetch_rasps(client, targets).data]
 
 
 def _resolve_stacks(client: ApiClient, targets: tuple[str, ...]) -> list[int]:
     for target in targets:
         if "/" in target:
-            raise UsageError(
-                f"{target}: power is a whole stack's: write {target.partition('/')[0]}"
+            raise CommandError(
+                f"{target} is a slot, but power is switched per stack:"
+                f" write {target.partition('/')[0]}"
             )
     return sorted({stack for stack, _ in output.resolve_targets(client, targets)})
 
 
-def _confirm(client: ApiClient, scope: str, fields: dict[str, Any]) -> None:
-    """Ask whether what an order would take down may go down."""
-    preview = client.post(f"{scope}/execute", **fields, dry_run=True)
-    names, about = parse_response(
-        client,
-        lambda: (
-            [str(name) for name in preview["takes_down"]],
-            order_tables.preview_notes(preview),
-        ),
-    )
-    confirm.confirm_disruption(names, *about)
+def _confirm(client: ApiClient, scope: str, fields: _Fields) -> None:
+    preview = client.post(f"{scope}/execute", ApiPreview, **fields, dry_run=True).data
+    confirm.confirm_disruption(preview.affected, *order_tables.preview_notes(preview))
 
 
-def _submit(
-    client: ApiClient, scope: str, fields: dict[str, Any], *, wait: bool, as_json: bool
-) -> int:
-    """Give an order, and print what came of it; return the exit status."""
+def _submit(client: ApiClient, scope: str, fields: _Fields, *, wait: bool, as_json: bool) -> int:
+    """Submit an order and print its result. Return the exit status."""
     try:
-        order = client.post(f"{scope}/execute", **fields)
+        response = client.post(f"{scope}/execute", ApiOrder, **fields)
     except KeyboardInterrupt:
-        click.echo("pirack: `pirack orders` tells whether the order was given", err=True)
+        click.echo("pirack: check with `pirack orders` if the order was submitted", err=True)
         raise
-    if progress.is_finished(client, order) or wait:
-        order = progress.wait_for_order(client, order)
-    elif not as_json:
-        number = parse_response(client, lambda: int(order["id"]))
-        click.echo(f"Order {number} runs: `pirack order {number} --watch` follows it")
+    order = response.data
+    if wait:
+        response = progress.wait_for_order(client, response)
+    elif not order.is_finished and not as_json:
+        click.echo(f"Order {order.id} started: wait for it with `pirack order {order.id} --watch`")
         return 0
-    output.print_result(client, order, lambda: order_tables.order_details(order), as_json=as_json)
-    return progress.exit_status(client, order)
+    output.print_response(response, order_tables.order_details, as_json=as_json)
+    return 0 if response.data.succeeded else EXIT_FAILED

@@ -1,134 +1,127 @@
-"""Orders, and what came of them, as tables for people."""
+"""Tables of orders and audit events."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cli import tables
-from cli.tables import JsonObject, cell
+from cli.confirm import affected_text
+from cli.models import ApiAuditEvent, ApiOrder, ApiPreview, ApiTargetResult
+from cli.tables import cell, format_time
+from rack.terminal import make_table
 
 _MAX_SHOWN_TARGETS = 4
-_NON_ROW_LINES = 4  # lines: the summary, the head, what is left out, the cursor's
+_NON_ROW_LINES = 4  # the summary, a margin, the number of omitted rows and the cursor
 
 
-def order_details(order: JsonObject) -> RenderableType:
-    """Return an order and what came of it for each target."""
+def order_details(order: ApiOrder) -> RenderableType:
+    """Return an order with its result for each target."""
     parts: list[RenderableType] = [order_summary(order)]
-    if order["results"]:
-        table = tables.make_table("TARGET", "RESULT", "WHY")
-        for each in order["results"]:
-            first, *more = _detail_lines(each) or [""]
-            table.add_row(cell(each["target"]), _result_cell(each), cell(first))
+    if order.results:
+        table = make_table("TARGET", "RESULT", "DETAIL")
+        for result in order.results:
+            first, *more = _detail_lines(result) or [""]
+            table.add_row(
+                cell(result.target),
+                tables.colored(result.result) if result.result else cell(result.stage),
+                cell(first),
+            )
             for line in more:
                 table.add_row("", "", cell(line))
         parts.append(table)
     return Group(*parts)
 
 
-def order_progress(order: JsonObject, height: int) -> RenderableType:
-    """Return how far an order is, in no more lines than a terminal has: what is still open."""
-    open_ones = [each for each in order["results"] if each["result"] is None]
-    shown = open_ones[: max(height - _NON_ROW_LINES, 1)]
-    table = tables.make_table()
-    for each in shown:
-        table.add_row(cell(each["target"]), cell(each["stage"]))
+def order_progress(order: ApiOrder, height: int) -> RenderableType:
+    """Return the pending targets of an order, limited to the height of the terminal."""
+    pending = [result for result in order.results if result.result is None]
+    shown = pending[: max(height - _NON_ROW_LINES, 1)]
+    table = make_table()
+    for result in shown:
+        table.add_row(cell(result.target), cell(result.stage))
     parts: list[RenderableType] = [order_summary(order), table]
-    if left := len(open_ones) - len(shown):
-        parts.append(cell(f"and {left} more"))
+    if omitted := len(pending) - len(shown):
+        parts.append(cell(f"and {omitted} more"))
     return Group(*parts)
 
 
-def order_table(orders: Iterable[JsonObject]) -> RenderableType:
-    """Return a row for each order."""
-    table = tables.make_table("ORDER", "BEGAN", "WHO", "ACTION", "TARGETS", "STATE", "RESULT")
-    for each in orders:
+def order_table(orders: Iterable[ApiOrder]) -> RenderableType:
+    """Return a table with a row for each order."""
+    table = make_table("ORDER", "STARTED", "ACTOR", "ACTION", "TARGETS", "STATE", "RESULT")
+    for order in orders:
         table.add_row(
-            cell(each["id"]),
-            cell(format_time(each["began"])),
-            cell(each["who"]),
-            cell(each["alias"] or each["action"]),
-            cell(_abbreviated(each["targets"])),
-            cell(each["state"]),
-            tables.colored(each["result"] or "-"),
+            cell(order.id),
+            cell(format_time(order.started_at)),
+            cell(order.actor),
+            cell(order.alias or order.action),
+            cell(_abbreviated(order.targets)),
+            cell(order.state),
+            tables.colored(order.result or "-"),
         )
     return table
 
 
-def audit_table(events: Iterable[JsonObject]) -> RenderableType:
-    """Return a row for each event of the audit."""
-    table = tables.make_table("AT", "WHO", "FROM", "WHAT", "TARGETS", "RESULT", "WHY")
-    for each in events:
+def audit_table(events: Iterable[ApiAuditEvent]) -> RenderableType:
+    """Return a table with a row for each audit event."""
+    table = make_table("TIME", "ACTOR", "ADDRESS", "ACTION", "TARGETS", "RESULT", "DETAIL")
+    for event in events:
         table.add_row(
-            cell(format_time(each["at"])),
-            cell(each["who"]),
-            cell(each["origin"]),
-            cell(each["what"]),
-            cell(each["targets"]),
-            tables.colored(each["result"]),
-            cell(each["detail"]),
+            cell(format_time(event.time)),
+            cell(event.actor),
+            cell(event.client_address),
+            cell(event.action),
+            cell(event.targets),
+            tables.colored(event.result),
+            cell(event.detail),
         )
     return table
 
 
-def order_preview(preview: JsonObject) -> RenderableType:
-    """Return what an order would do, by name."""
-    names = " ".join(map(str, preview["takes_down"]))
-    hits = cell(f"It takes down {len(preview['takes_down'])} rasps: {names}", "bold")
-    return Group(hits if names else Text("It takes no rasp down."), *preview_notes(preview))
+def order_preview(preview: ApiPreview) -> RenderableType:
+    """Return the effects that an order would have."""
+    return Group(cell(affected_text(preview.affected), "bold"), *preview_notes(preview))
 
 
-def preview_notes(preview: JsonObject) -> list[Text]:
-    """Return what else there is to tell of what an order would do, a line each."""
+def preview_notes(preview: ApiPreview) -> list[Text]:
+    """Return the effects of an order except the affected rasps, one per line."""
     lines = []
-    if preview["already_down"]:
-        lines.append(cell(f"Down already: {' '.join(preview['already_down'])}"))
-    if preview["stacks"]:
-        lines.append(cell(f"Stacks: {' '.join(map(str, preview['stacks']))}"))
-    return lines + [cell(warning, "yellow") for warning in preview["warnings"]]
+    if preview.already_down:
+        lines.append(cell(f"Already down: {' '.join(preview.already_down)}"))
+    if preview.stacks:
+        lines.append(cell(f"Stacks: {' '.join(map(str, preview.stacks))}"))
+    return lines + [cell(warning, "yellow") for warning in preview.warnings]
 
 
-def order_summary(order: JsonObject) -> Text:
+def order_summary(order: ApiOrder) -> Text:
     """Return an order in one line."""
     line = Text.assemble(
-        (f"order {int(order['id'])}", "bold"),
-        f": {cell(order['alias'] or order['action'])} of {cell(_abbreviated(order['targets']))}: ",
+        (f"order {order.id}", "bold"),
+        f": {cell(order.alias or order.action)} on {cell(_abbreviated(order.targets))}: ",
     )
-    counts: Mapping[str, int] = order["counts"]
-    parts = [
-        tables.colored(name, f"{int(counts[name])} {words}")
-        for name, words in (
-            ("ok", "ok"),
-            ("failed", "failed"),
-            ("unknown", "unknown"),
-            ("waiting", "to go"),
+    counts = {
+        "ok": order.counts.ok,
+        "failed": order.counts.failed,
+        "unknown": order.counts.unknown,
+        "pending": order.counts.pending,
+    }
+    line.append(
+        Text(", ").join(
+            tables.colored(name, f"{count} {name}") for name, count in counts.items() if count
         )
-        if counts[name]
-    ]
-    line.append(Text(", ").join(parts) if parts else Text("nothing to do"))
-    if order["state"] not in {"running", "done"}:
-        line.append(f"; {cell(order['state'])}")
+        or Text("no targets")
+    )
+    if order.state not in {"running", "done"}:
+        line.append(f"; {cell(order.state)}")
     return line
 
 
-def format_time(seconds: float) -> str:
-    """Return a time as the people of this machine tell it."""
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _result_cell(result: JsonObject) -> Text:
-    return tables.colored(result["result"]) if result["result"] else cell(result["stage"])
-
-
-def _detail_lines(result: JsonObject) -> list[str]:
-    """Return what is to be told of a target, a line each: readings, why, output."""
+def _detail_lines(result: ApiTargetResult) -> list[str]:
     readings = [
-        f"{_format_labels(reading['labels'])}{float(reading['value']):.15g}"
-        for reading in result["readings"]
+        f"{_format_labels(reading.labels)}{_format_value(reading.value)}"
+        for reading in result.readings
     ]
-    why = [str(result["detail"])] if result["detail"] else []
-    return readings + why + str(result["output"]).splitlines()
+    return readings + ([result.detail] if result.detail else []) + result.output.splitlines()
 
 
 def _format_labels(labels: Mapping[str, str]) -> str:
@@ -136,7 +129,11 @@ def _format_labels(labels: Mapping[str, str]) -> str:
     return f"{{{pairs}}} " if pairs else ""
 
 
+def _format_value(value: float | None) -> str:
+    return "NaN" if value is None else f"{value:.15g}"
+
+
 def _abbreviated(names: Sequence[str]) -> str:
-    shown = " ".join(map(str, names[:_MAX_SHOWN_TARGETS]))
-    left = len(names) - _MAX_SHOWN_TARGETS
-    return f"{shown} and {left} more" if left > 0 else shown or "all"
+    shown = " ".join(names[:_MAX_SHOWN_TARGETS])
+    omitted = len(names) - _MAX_SHOWN_TARGETS
+    return f"{shown} and {omitted} more" if omitted > 0 else shown or "all"

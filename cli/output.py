@@ -1,70 +1,60 @@
-"""What every command does with an answer: ask for it, hold it to what it must be, print it."""
+"""Functions that most commands share: fetch rasps, resolve targets, print a response."""
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
 from rich.console import RenderableType
 
-from cli import tables
 from cli.api_client import ApiClient
-from cli.errors import UsageError
-from rack.errors import UnknownTargetError
+from cli.models import ApiRasp, ApiResponse, ApiStack
 from rack.targets import parse_targets
+from rack.terminal import print_table
 
 ClientFactory = Callable[[], ApiClient]
 
-_Parsed = TypeVar("_Parsed")
+_T = TypeVar("_T")
 
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def print_result(
-    client: ApiClient, response: object, render: Callable[[], RenderableType], *, as_json: bool
+def print_response(
+    response: ApiResponse[_T], render: Callable[[_T], RenderableType], *, as_json: bool
 ) -> None:
-    """Print an answer, as JSON or as a table."""
+    """Print a response as a table, or as JSON as received."""
     if as_json:
-        click.echo(json.dumps(response, indent=2))
+        click.echo(json.dumps(response.json, indent=2))
     else:
-        tables.print_table(parse_response(client, render))
+        print_table(render(response.data))
 
 
-def parse_response(client: ApiClient, parse: Callable[[], _Parsed]) -> _Parsed:
-    """Return what is made of an answer, or raise that it is not one of a controller."""
-    try:
-        return parse()
-    except UnknownTargetError:
-        raise
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise client.unexpected_response() from error
-
-
-def fetch_rasps(client: ApiClient, targets: Iterable[str], **filters: Any) -> list[Any]:
-    """Return the rasps that fit the API's filters, and, where targets are given, are in them.
+def fetch_rasps(
+    client: ApiClient, targets: Iterable[str], **filters: object
+) -> ApiResponse[list[ApiRasp]]:
+    """Return the rasps that match the API's filters and, if targets are given, one of them.
 
     Raises:
-        UsageError: a target names no place of this rack.
+        UnknownTargetError: If a target is malformed or does not exist.
     """
-    words = tuple(targets)
-    found = client.get("rasps", list, **filters)
-    if not words:
-        return found
-    places = resolve_targets(client, words)
-    return parse_response(
-        client, lambda: [each for each in found if (each["stack"], each["slot"]) in places]
-    )
+    expressions = tuple(targets)
+    response = client.get("rasps", list[ApiRasp], **filters)
+    if not expressions:
+        return response
+    slots = resolve_targets(client, expressions)
+    selected = [
+        (received, rasp)
+        for received, rasp in zip(response.json, response.data, strict=True)
+        if (rasp.stack, rasp.slot) in slots
+    ]
+    return ApiResponse([received for received, _ in selected], [rasp for _, rasp in selected])
 
 
 def resolve_targets(client: ApiClient, targets: Iterable[str]) -> set[tuple[int, int]]:
-    """Return the places, (stack, slot), that targets name.
+    """Return the (stack, slot) pairs of the targets.
 
     Raises:
-        UsageError: one of them names no place of this rack.
+        UnknownTargetError: If a target is malformed or does not exist.
     """
-    stacks = client.get("stacks", list)
-    sizes = parse_response(client, lambda: [len(stack["rasps"]) for stack in stacks])
-    try:
-        return parse_targets(sizes, targets)
-    except UnknownTargetError as error:
-        raise UsageError(str(error)) from error
+    stacks = client.get("stacks", list[ApiStack]).data
+    return parse_targets([len(stack.rasps) for stack in stacks], targets)

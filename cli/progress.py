@@ -1,84 +1,81 @@
-"""An order that runs, followed to its end."""
+"""Wait for an order or an install, with a progress display on terminals."""
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar
 
 import click
+from rich.console import RenderableType
 from rich.live import Live
 
-from cli import order_tables, tables
-from cli.api_client import ApiClient
-from cli.errors import ControllerError
-from cli.output import parse_response
+from cli import install_tables, order_tables
+from cli.api_client import ApiClient, ControllerError
+from cli.models import ApiInstallation, ApiOrder, ApiResponse
+from rack.terminal import make_console
 
 _POLL_INTERVAL = 0.5
-_OUTAGE_TIMEOUT = 60.0
-_UNFINISHED_STATES = {"running", "cancelling"}
-_EXIT_FAILED = 1
+_OUTAGE_TIMEOUT = 60.0  # a restart of the controller takes less
+
+_Job = TypeVar("_Job", ApiOrder, ApiInstallation)
 
 
-def wait_for_order(client: ApiClient, order: dict[str, Any]) -> dict[str, Any]:
-    """Return an order as it is at its end; on a terminal, show how far it is.
-
-    Ctrl-C ends the following, not the order. A controller that is started anew meanwhile is waited
-    for.
+def wait_for_order(client: ApiClient, response: ApiResponse[ApiOrder]) -> ApiResponse[ApiOrder]:
+    """Return an order when it is finished.
 
     Raises:
-        ControllerError: the controller is away for too long.
+        ControllerError: If the controller is unavailable for a minute.
+        KeyboardInterrupt: If the user presses Ctrl-C. The order continues.
     """
-    if is_finished(client, order):
-        return order
-    number = parse_response(client, lambda: int(order["id"]))
-    live = Live(console=tables.make_console(stderr=True), auto_refresh=False, transient=True)
+    number = response.data.id
+    return _wait(
+        response,
+        lambda: client.get(f"orders/{number}", ApiOrder),
+        order_tables.order_progress,
+        f"order {number} continues: wait for it with `pirack order {number} --watch`,"
+        f" or cancel it with `pirack cancel {number}`",
+    )
+
+
+def wait_for_install(
+    client: ApiClient, response: ApiResponse[ApiInstallation]
+) -> ApiResponse[ApiInstallation]:
+    """Return an install when it is finished. Raises the errors of `wait_for_order`."""
+    return _wait(
+        response,
+        lambda: client.get("installation", ApiInstallation),
+        install_tables.install_progress,
+        "the install continues: show it with `pirack install --status`,"
+        " or stop it with `pirack install --stop`",
+    )
+
+
+def _wait(
+    response: ApiResponse[_Job],
+    fetch: Callable[[], ApiResponse[_Job]],
+    render: Callable[[_Job, int], RenderableType],
+    hint: str,
+) -> ApiResponse[_Job]:
+    if response.data.is_finished:
+        return response
+    live = Live(console=make_console(stderr=True), auto_refresh=False, transient=True)
+    last_response = time.monotonic()
     try:
         if live.console.is_terminal:
             live.start()
-        heard = time.monotonic()
-        while not is_finished(client, order):
-            _update_display(client, order, live)
+        while not response.data.is_finished:
+            if live.is_started:
+                live.update(render(response.data, live.console.height), refresh=True)
             time.sleep(_POLL_INTERVAL)
             try:
-                order = client.get(f"orders/{number}", dict)
-                heard = time.monotonic()
+                response = fetch()
+                last_response = time.monotonic()
             except ControllerError as error:
-                if time.monotonic() - heard > _OUTAGE_TIMEOUT:
-                    raise ControllerError(f"{error.message}; {_continues_hint(number)}") from error
+                if time.monotonic() - last_response > _OUTAGE_TIMEOUT:
+                    raise ControllerError(f"{error.message}; {hint}") from error
     except KeyboardInterrupt:
         live.stop()
-        click.echo(f"pirack: {_continues_hint(number)}", err=True)
+        click.echo(f"pirack: {hint}", err=True)
         raise
     finally:
         live.stop()
-    return order
-
-
-def is_finished(client: ApiClient, order: dict[str, Any]) -> bool:
-    """Tell whether nothing more comes of an order."""
-    return parse_response(client, lambda: order["state"] not in _UNFINISHED_STATES)
-
-
-def exit_status(client: ApiClient, order: dict[str, Any]) -> int:
-    """Return the exit status for an order: 1 if a target failed, or nobody knows."""
-
-    def is_well() -> bool:
-        counts = order["counts"]
-        return not (counts["failed"] or counts["unknown"]) and (
-            order["result"] == "ok" or order["state"] in _UNFINISHED_STATES
-        )
-
-    return 0 if parse_response(client, is_well) else _EXIT_FAILED
-
-
-def _update_display(client: ApiClient, order: dict[str, Any], live: Live) -> None:
-    if live.is_started:
-        height = live.console.height
-        live.update(
-            parse_response(client, lambda: order_tables.order_progress(order, height)), refresh=True
-        )
-
-
-def _continues_hint(order_id: int) -> str:
-    return (
-        f"order {order_id} goes on: `pirack order {order_id} --watch` follows it,"
-        f" `pirack cancel {order_id}` ends it"
-    )
+    return response

@@ -1,4 +1,4 @@
-"""The commands that look: how rack, rasps, stacks and master are."""
+"""Commands that show the rack, its rasps and stacks, and the master."""
 
 import time
 from typing import NoReturn
@@ -9,32 +9,31 @@ from rich.live import Live
 from rich.text import Text
 
 from cli import output, tables
-from cli.api_client import ApiClient
-from cli.errors import ControllerError, UsageError
+from cli.api_client import ApiClient, ControllerError
+from cli.models import ApiMaster, ApiRack, ApiStack
 from cli.output import ClientFactory, as_json_option
-from cli.text import printable
+from rack.terminal import EXIT_FAILED, CommandError, make_console, printable
 
-_HAS_ISSUES = 1
 _WATCH_INTERVAL = 2.0
 
 
 @click.command()
 @as_json_option
-@click.option("--watch", is_flag=True, help="Stay, and show each change; end it with Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Display changes until you press Ctrl-C.")
 @click.pass_context
 def status(context: click.Context, *, as_json: bool, watch: bool) -> None:
-    """Tell how the rack is, and what needs care.
+    """Show a summary of the rack and its issues.
 
-    Where something does, the exit status is 1.
+    The exit status is 1 if there are issues.
     """
-    controller = context.obj()
+    client = context.obj()
     if watch:
-        if as_json or not tables.make_console().is_terminal:
-            raise UsageError("--watch is for terminals: ask again and again instead")
-        _watch_status(controller)
-    rack = controller.get("rack", dict)
-    output.print_result(controller, rack, lambda: tables.rack_status(rack), as_json=as_json)
-    context.exit(_HAS_ISSUES if rack.get("care") else 0)
+        if as_json or not make_console().is_terminal:
+            raise CommandError("--watch requires a terminal: run `pirack status` repeatedly")
+        _watch_status(client)
+    response = client.get("rack", ApiRack)
+    output.print_response(response, tables.rack_status, as_json=as_json)
+    context.exit(EXIT_FAILED if response.data.issues else 0)
 
 
 @click.command()
@@ -45,7 +44,7 @@ def status(context: click.Context, *, as_json: bool, watch: bool) -> None:
     type=click.Choice(["up", "down", "off", "unknown"]),
     help="Only the rasps in this state.",
 )
-@click.option("-q", "text", help="Only those with this id, or this in a name, MAC or IP.")
+@click.option("-q", "text", help="Only rasps with this id, or with this text in a name or address.")
 @as_json_option
 @click.pass_obj
 def rasps(
@@ -57,16 +56,9 @@ def rasps(
     text: str | None,
     as_json: bool,
 ) -> None:
-    """List the rasps.
-
-    With TARGETS and options: those that fit all of them.
-    """
-    controller = make_client()
-    wanted = {"stack": stack, "state": state, "q": text}
-    found = output.fetch_rasps(controller, targets, **wanted)
-    output.print_result(
-        controller, found, lambda: tables.rasp_table(found, time.time()), as_json=as_json
-    )
+    """List the rasps that match TARGETS and all options."""
+    response = output.fetch_rasps(make_client(), targets, stack=stack, state=state, q=text)
+    output.print_response(response, tables.rasp_table, as_json=as_json)
 
 
 @click.command()
@@ -74,15 +66,9 @@ def rasps(
 @as_json_option
 @click.pass_obj
 def show(make_client: ClientFactory, targets: tuple[str, ...], *, as_json: bool) -> None:
-    """Tell all that is known of TARGETS."""
-    controller = make_client()
-    found = output.fetch_rasps(controller, targets)
-
-    def told() -> RenderableType:
-        now = time.time()
-        return tables.separated(tables.rasp_details(each, now) for each in found)
-
-    output.print_result(controller, found, told, as_json=as_json)
+    """Show the details of TARGETS."""
+    response = output.fetch_rasps(make_client(), targets)
+    output.print_response(response, tables.all_rasp_details, as_json=as_json)
 
 
 @click.command()
@@ -91,32 +77,27 @@ def show(make_client: ClientFactory, targets: tuple[str, ...], *, as_json: bool)
 def stacks(make_client: ClientFactory, *, as_json: bool) -> None:
     """List the stacks.
 
-    PIN is that of the relay, PLACE the column and row from the top left of the room.
+    PIN is the pin of the relay. POSITION is the column and row from the top left.
     """
-    controller = make_client()
-    found = controller.get("stacks", list)
-    output.print_result(controller, found, lambda: tables.stack_table(found), as_json=as_json)
+    response = make_client().get("stacks", list[ApiStack])
+    output.print_response(response, tables.stack_table, as_json=as_json)
 
 
 @click.command()
 @as_json_option
 @click.pass_obj
 def master(make_client: ClientFactory, *, as_json: bool) -> None:
-    """Tell how the master and its services are."""
-    controller = make_client()
-    found = controller.get("master", dict)
-    output.print_result(
-        controller, found, lambda: tables.master_details(found, time.time()), as_json=as_json
-    )
+    """Show the master and its services."""
+    response = make_client().get("master", ApiMaster)
+    output.print_response(response, tables.master_details, as_json=as_json)
 
 
 def _watch_status(client: ApiClient) -> NoReturn:
-    with Live(console=tables.make_console(), auto_refresh=False) as live:
+    with Live(console=make_console(), auto_refresh=False) as live:
         while True:
             try:
-                rack = client.get("rack", dict)
-                shown = output.parse_response(client, lambda: tables.rack_status(rack))  # noqa: B023 - called now
+                view: RenderableType = tables.rack_status(client.get("rack", ApiRack).data)
             except ControllerError as error:
-                shown = Text(printable(str(error)))
-            live.update(shown, refresh=True)
+                view = Text(printable(error.message))
+            live.update(view, refresh=True)
             time.sleep(_WATCH_INTERVAL)

@@ -1,44 +1,46 @@
-"""The token that shows the controller who asks; never on the command line, where others see it."""
+"""The API token. It is not a command-line option, because other users could read it there."""
 
 import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from cli.errors import UsageError
+from rack.terminal import CommandError
 
 VARIABLE = "PIRACK_TOKEN"
 
 
 def path(environment: Mapping[str, str]) -> Path:
-    """Return the file that may hold the token."""
+    """Return the path of the token file."""
     folder = environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME", "~"), ".config")
     return Path(folder).expanduser() / "pirack" / "token"
 
 
 def read(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return the token of the environment, else that of the file, else None.
+    """Return the token from the environment or from the file, or None.
 
     Raises:
-        UsageError: others can read the file, it cannot be read, or there is no token in it.
+        CommandError: If the file is unreadable or readable by others, or the token is invalid.
     """
-    if given := environment.get(VARIABLE):
-        return _validate_token(given, VARIABLE)
-    file = path(environment)
+    if value := environment.get(VARIABLE):
+        return _validate_token(value, VARIABLE)
+    file_path = path(environment)
     try:
-        with file.open(encoding="utf-8", errors="replace") as opened:
-            mode = os.fstat(opened.fileno()).st_mode
+        with file_path.open(encoding="utf-8", errors="replace") as file:
+            mode = os.fstat(file.fileno()).st_mode
             if mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise UsageError(f"{file} can be read by others: run chmod 600 {file}")
-            return _validate_token(opened.read(), str(file))
+                raise CommandError(
+                    f"{file_path} is readable by other users: run chmod 600 {file_path}"
+                )
+            return _validate_token(file.read(), str(file_path))
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+        raise CommandError(f"cannot read {file_path}: {error.strerror}") from error
 
 
 def _validate_token(text: str, source: str) -> str:
     token = text.strip()
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise UsageError(f"{source} holds no token: put one there, in one line, or remove it")
+        raise CommandError(f"{source} does not contain a valid token: write one line, or remove it")
     return token

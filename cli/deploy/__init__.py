@@ -1,1 +1,1 @@
-"""The command `pirack deploy`: installs the exporter on rasps over SSH."""
+"""The command `pirack deploy`, which installs the exporter on rasps over SSH."""

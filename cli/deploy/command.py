@@ -1,10 +1,11 @@
-"""`pirack deploy`: the exporter, its aliases and its unit, to all rasps."""
+"""The command `pirack deploy`."""
 
 import asyncio
 import json
 import re
 import zipfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -15,9 +16,10 @@ from rich.live import Live
 from rich.text import Text
 
 from cli import output, tables
-from cli.errors import UsageError
+from cli.models import ApiRack
 from cli.output import as_json_option
 from exporter import aliases as aliases_files
+from rack.terminal import EXIT_FAILED, CommandError, make_console, make_table, print_table
 
 if TYPE_CHECKING:
     from cli.deploy.transfer import DeployResult, DeployTarget, Payload
@@ -26,7 +28,6 @@ _CHECKOUT = Path(__file__).parents[2]
 _DEFAULT_PROGRAM = _CHECKOUT / "dist" / "pirack-exporter.pyz"
 _DEFAULT_UNIT = _CHECKOUT / "deploy" / "pirack-exporter.service"
 _RACK_ALIASES = Path("/etc/pirack/aliases.ini")
-_EXIT_FAILED = 1
 
 _file_type = click.Path(path_type=Path, dir_okay=False)
 
@@ -38,18 +39,18 @@ _file_type = click.Path(path_type=Path, dir_okay=False)
     "program",
     type=_file_type,
     default=_DEFAULT_PROGRAM,
-    help="The exporter's one file (default: the one that `make exporter.pyz` makes).",
+    help="Exporter archive (default: the one that `make exporter.pyz` builds).",
 )
 @click.option(
     "--aliases",
     type=_file_type,
-    help=f"What the rasps tell (default: {_RACK_ALIASES}; where there is none, the packaged one).",
+    help=f"Aliases file (default: {_RACK_ALIASES}, or the packaged file if that does not exist).",
 )
 @click.option(
     "--unit",
     type=_file_type,
     default=_DEFAULT_UNIT,
-    help="The systemd unit (default: PiRack's own).",
+    help="systemd unit (default: the unit of PiRack).",
 )
 @as_json_option
 @click.pass_context
@@ -62,44 +63,40 @@ def deploy(
     unit: Path,
     as_json: bool,
 ) -> None:
-    """Bring the exporter, its aliases and its unit to TARGETS, or to all rasps.
+    """Install the exporter on TARGETS, or on all rasps.
 
-    By your own SSH access, as root or with sudo, and all rasps side by side. On each, all of it is
-    put in place and answers, or all is as before.
+    Its aliases file and its unit are installed with it. The rasps are reached by your own SSH
+    login, as root or with sudo. A rasp on which the installation fails keeps its previous files.
     """
     try:
-        from cli.deploy import transfer  # noqa: PLC0415 - the one command that needs asyncssh
+        from cli.deploy import transfer  # noqa: PLC0415 - only this command needs asyncssh
     except ModuleNotFoundError as error:
-        raise UsageError(f"{error.name} is not installed: `pip install pirack[master]`") from error
-    goods = _load_payload(program, aliases or _default_aliases(), unit)
-    controller = context.obj()
-    rack = controller.get("rack", dict)
-    found = output.fetch_rasps(controller, targets)
-    port, rasps, absent = output.parse_response(
-        controller,
-        lambda: (
-            int(rack["exporter_port"]),
-            [
-                transfer.DeployTarget(str(each["name"]), IPv4Address(each["ip"]))
-                for each in found
-                if each["ip"]
-            ],
-            [
-                transfer.DeployResult(
-                    str(each["name"]), "failed", "it has no address yet: install it"
-                )
-                for each in found
-                if not each["ip"]
-            ],
-        ),
-    )
-    with _Progress(len(rasps)) as progress:
-        outcomes = asyncio.run(
-            transfer.deploy_all(rasps, goods, port=port, on_stage=progress.update)
+        raise CommandError(f"{error.name} is missing: run `pip install pirack[master]`") from error
+    payload = _load_payload(program, aliases or _default_aliases(), unit)
+    client = context.obj()
+    port = client.get("rack", ApiRack).data.exporter_port
+    deploy_targets: list[DeployTarget] = []
+    results: list[DeployResult] = []
+    for rasp in output.fetch_rasps(client, targets).data:
+        if rasp.ip:
+            deploy_targets.append(transfer.DeployTarget(rasp.name, _parse_address(rasp.ip)))
+        else:
+            detail = "no address yet: run `pirack install`"
+            results.append(transfer.DeployResult(rasp.name, "failed", detail))
+    with _Progress(len(deploy_targets)) as progress:
+        results += asyncio.run(
+            transfer.deploy_all(deploy_targets, payload, port=port, on_stage=progress.update)
         )
-    _print_results(sorted([*outcomes, *absent], key=lambda each: each.rasp), as_json=as_json)
-    are_ok = all(outcome.result == "ok" for outcome in [*outcomes, *absent])
-    context.exit(0 if are_ok else _EXIT_FAILED)
+    _print_results(sorted(results, key=lambda result: result.rasp), as_json=as_json)
+    succeeded = all(result.result == "ok" for result in results)
+    context.exit(0 if succeeded else EXIT_FAILED)
+
+
+def _parse_address(text: str) -> IPv4Address:
+    try:
+        return IPv4Address(text)
+    except ValueError as error:
+        raise CommandError(f"the controller sent an invalid address: {error}") from error
 
 
 def _default_aliases() -> Path:
@@ -107,13 +104,12 @@ def _default_aliases() -> Path:
 
 
 def _load_payload(program: Path, aliases: Path, unit: Path) -> "Payload":
-    """Return what is to be brought, none of it broken."""
     from cli.deploy.transfer import Payload  # noqa: PLC0415 - needs asyncssh
 
     try:
         aliases_files.load(aliases)
     except aliases_files.AliasesError as error:
-        raise UsageError(str(error)) from error
+        raise CommandError(str(error)) from error
     return Payload(
         _read_file(program), _read_file(aliases), _read_file(unit), _exporter_version(program)
     )
@@ -123,12 +119,9 @@ def _read_file(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        mend = (
-            "run `make exporter.pyz`, or name it by --exporter" if file == _DEFAULT_PROGRAM else ""
-        )
-        raise UsageError(
-            f"{file} cannot be read: {error.strerror}: {mend or 'name another'}"
-        ) from error
+        is_default = file == _DEFAULT_PROGRAM
+        hint = "run `make exporter.pyz`, or set --exporter" if is_default else "use another file"
+        raise CommandError(f"cannot read {file}: {error.strerror}: {hint}") from error
 
 
 def _exporter_version(program: Path) -> str:
@@ -137,21 +130,21 @@ def _exporter_version(program: Path) -> str:
             text = archive.read("exporter/__init__.py").decode()
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         text = ""
-    found = re.search(r'^__version__ = "(.+)"', text, re.MULTILINE)
-    if found is None:
-        raise UsageError(f"{program} is no exporter: make one with `make exporter.pyz`")
-    return found[1]
+    version = re.search(r'^__version__ = "(.+)"', text, re.MULTILINE)
+    if version is None:
+        raise CommandError(
+            f"{program} is not a valid exporter archive: build one with `make exporter.pyz`"
+        )
+    return version[1]
 
 
 class _Progress:
-    """How far the rasps have come, in one line of a terminal."""
+    """Number of rasps in each stage, displayed in one line of a terminal."""
 
     def __init__(self, rasp_count: int) -> None:
         self._rasp_count = rasp_count
         self._stages: dict[str, str] = {}
-        self._live = Live(
-            console=tables.make_console(stderr=True), refresh_per_second=8, transient=True
-        )
+        self._live = Live(console=make_console(stderr=True), refresh_per_second=8, transient=True)
 
     def __enter__(self) -> "_Progress":
         if self._live.console.is_terminal:
@@ -162,7 +155,7 @@ class _Progress:
         self._live.stop()
 
     def update(self, rasp: "DeployTarget", stage: str) -> None:
-        """Take down that a rasp has come to a stage."""
+        """Display a new stage of a rasp."""
         self._stages[rasp.name] = stage
         counts = Counter(self._stages.values())
         done = sum(counts[result] for result in ("ok", "failed", "unknown"))
@@ -170,13 +163,13 @@ class _Progress:
         self._live.update(Text(f"{done} of {self._rasp_count} rasps: {stages}"))
 
 
-def _print_results(results: list["DeployResult"], *, as_json: bool) -> None:
+def _print_results(results: Sequence["DeployResult"], *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps([asdict(outcome) for outcome in results], indent=2))
+        click.echo(json.dumps([asdict(result) for result in results], indent=2))
         return
-    table = tables.make_table("RASP", "RESULT", "WHY")
-    for outcome in results:
+    table = make_table("RASP", "RESULT", "DETAIL")
+    for result in results:
         table.add_row(
-            tables.cell(outcome.rasp), tables.colored(outcome.result), tables.cell(outcome.detail)
+            tables.cell(result.rasp), tables.colored(result.result), tables.cell(result.detail)
         )
-    tables.print_table(table)
+    print_table(table)

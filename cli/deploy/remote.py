@@ -1,9 +1,9 @@
-"""What `pirack deploy` runs on a rasp: it puts all files in place, or none.
+"""Script that `pirack deploy` runs on a rasp. It installs all files atomically.
 
-It comes over SSH as text, with a tar archive behind it, and has nothing but the rasp's python3 to
-run on, which may be an old one. What it says goes to standard output, a JSON object a line; whether
-anybody still listens does not matter: it always comes to an end of its own, all done or all undone.
-A power cut in the midst of it leaves a journal, by which the next run begins with undoing.
+Standard input contains this script and then a tar archive of the files. The script must run with
+the standard library of an old python3. It prints one JSON object per line, and completes or rolls
+back the installation even if the connection is lost. After a power failure, the next run finds a
+journal and rolls back first.
 """
 
 import contextlib
@@ -34,11 +34,11 @@ EXPORTER_TIMEOUT = 10.0
 
 
 class DeployError(Exception):
-    """Why the files did not stay; the text goes to whoever deploys."""
+    """The files could not be installed. The text is printed by `pirack deploy`."""
 
 
 class ManagedFile:
-    """A file's place, and beside it the new file and the old one."""
+    """A file to install, with a temporary new file and a backup in the same folder."""
 
     def __init__(self, name: str) -> None:
         self.path = Path(name)
@@ -47,7 +47,7 @@ class ManagedFile:
         self.mode = FILE_MODES[name]
 
     def stage(self, content: bytes) -> None:
-        """Write the new file beside the place."""
+        """Write the new file."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.new_path.open("wb") as file:
             file.write(content)
@@ -56,7 +56,7 @@ class ManagedFile:
         self.new_path.chmod(self.mode)
 
     def back_up(self) -> bool:
-        """Keep the old file beside its place; tell whether there is one."""
+        """Back up the installed file. Return whether it exists."""
         self.backup_path.unlink(missing_ok=True)
         with contextlib.suppress(FileNotFoundError):
             os.link(self.path, self.backup_path)
@@ -64,12 +64,12 @@ class ManagedFile:
         return False
 
     def activate(self) -> None:
-        """Put the new file into its place."""
+        """Replace the installed file by the new one."""
         self.new_path.replace(self.path)
         _sync_folder(self.path.parent)
 
     def restore(self, *, existed: bool) -> None:
-        """Put the old file back, or nothing, where nothing was."""
+        """Restore the backup, or remove the file if it did not exist."""
         if not existed:
             self.path.unlink(missing_ok=True)
         elif self.backup_path.exists():
@@ -77,109 +77,112 @@ class ManagedFile:
         _sync_folder(self.path.parent)
 
     def remove_temporary(self) -> None:
-        """Remove what is beside the place."""
+        """Remove the new file and the backup."""
         self.new_path.unlink(missing_ok=True)
         self.backup_path.unlink(missing_ok=True)
 
 
 class Deployment:
-    """The files on their way to their places, and the service that is made of them."""
+    """Installation of the files and restart of the service."""
 
     def __init__(self) -> None:
         self.files = {name: ManagedFile(name) for name in FILE_MODES}
         self.journal = Path(JOURNAL)
 
     def run(self, contents: "dict[str, bytes]", listen: str, version: str) -> str:
-        """Put the files in place and the service in force; return what is to be told besides.
+        """Install the files and restart the service. Return a warning, or an empty string.
 
         Raises:
-            Failed: it did not go; all is as it was before.
+            DeployError: If a step fails. All changes were rolled back.
+            OSError: If a new file cannot be written. Nothing was changed.
         """
         if self.journal.exists():
             self._roll_back()
-        for place in self.files.values():
-            place.remove_temporary()
+        for file in self.files.values():
+            file.remove_temporary()
         try:
             self._stage_files(contents)
-            doubt = self._check_aliases()
+            warning = self._check_aliases()
             self._write_journal()
         except (DeployError, OSError):
-            for place in self.files.values():
-                place.remove_temporary()
+            for file in self.files.values():
+                file.remove_temporary()
             raise
         try:
-            for place in self.files.values():
-                place.activate()
-            _emit(stage="in place")
-            for words in (["daemon-reload"], ["enable", SERVICE], ["restart", SERVICE]):
-                _systemctl(*words)
+            for file in self.files.values():
+                file.activate()
+            _emit(stage="installed")
+            for arguments in (["daemon-reload"], ["enable", SERVICE], ["restart", SERVICE]):
+                _systemctl(*arguments)
             _emit(stage="restarted")
             _wait_for_exporter(listen, version)
         except (DeployError, OSError) as error:
             raise DeployError(f"{error}; {self._roll_back()}") from error
         self.journal.unlink()
         _sync_folder(self.journal.parent)
-        for place in self.files.values():
-            place.remove_temporary()
-        return doubt
+        for file in self.files.values():
+            file.remove_temporary()
+        return warning
 
     def _stage_files(self, contents: "dict[str, bytes]") -> None:
-        for name, place in self.files.items():
-            place.stage(contents[name])
-        _emit(stage="brought")
+        for name, file in self.files.items():
+            file.stage(contents[name])
+        _emit(stage="transferred")
 
     def _check_aliases(self) -> str:
-        """Have the new exporter read the new aliases here; return which of them do not work."""
+        """Run the new exporter with the new aliases. Return a warning about failed aliases."""
         program, aliases = self.files[PROGRAM].new_path, self.files[ALIASES].new_path
-        words = [sys.executable, "-I", str(program), "--check", str(aliases)]
-        ended = _run(words, CHECK_TIMEOUT)
-        report = ended.stdout.strip().splitlines()
-        # A Python that fails ends with 1 as well as a check in which an alias fails.
-        if ended.returncode not in {0, 1} or not report or " aliases, " not in report[-1]:
-            raise DeployError(f"the exporter does not run here: {_last_line(ended)}")
+        command = [sys.executable, "-I", str(program), "--check", str(aliases)]
+        completed = _run(command, CHECK_TIMEOUT)
+        report = completed.stdout.strip().splitlines()
+        # Exit status 1 can be a failed alias or a Python error. Only a check prints a summary.
+        if completed.returncode not in {0, 1} or not report or " aliases, " not in report[-1]:
+            raise DeployError(f"the exporter does not run on this rasp: {_last_line(completed)}")
         _emit(stage="checked")
-        if ended.returncode == 0:
+        if completed.returncode == 0:
             return ""
         failed = [
-            above.partition(",")[0]
-            for above, line in itertools.pairwise(report)
+            alias.partition(",")[0]
+            for alias, line in itertools.pairwise(report)
             if line.lstrip().startswith("FAILED")
         ]
-        return f"no value here from {', '.join(failed)}"
+        return f"aliases without a value: {', '.join(failed)}"
 
     def _write_journal(self) -> None:
-        before = {
-            "there": [name for name, place in self.files.items() if place.back_up()],
+        previous = {
+            "existing": [name for name, file in self.files.items() if file.back_up()],
             "is_enabled": _is_unit_state("is-enabled"),
             "is_active": _is_unit_state("is-active"),
         }
-        fresh = self.journal.with_name(".deploy.new")
-        with fresh.open("w") as file:
-            json.dump(before, file)
+        temporary = self.journal.with_name(".deploy.new")
+        with temporary.open("w") as file:
+            json.dump(previous, file)
             file.flush()
             os.fsync(file.fileno())
-        fresh.replace(self.journal)
+        temporary.replace(self.journal)
         _sync_folder(self.journal.parent)
 
     def _roll_back(self) -> str:
-        """Bring back what the journal says was there; return what came of it."""
-        before = json.loads(self.journal.read_text())
-        trouble = []
-        if not before["is_enabled"]:
-            trouble += _try_systemctl("disable", SERVICE)
-        if not before["is_active"]:
-            trouble += _try_systemctl("stop", SERVICE)
-        for name, place in self.files.items():
-            place.restore(existed=name in before["there"])
-        trouble += _try_systemctl("daemon-reload")
-        if before["is_active"]:
-            trouble += _try_systemctl("restart", SERVICE)
-        for place in self.files.values():
-            place.remove_temporary()
+        """Restore the files and the service recorded in the journal. Return a status text."""
+        previous = json.loads(self.journal.read_text())
+        errors = []
+        if not previous["is_enabled"]:
+            errors += _try_systemctl("disable", SERVICE)
+        if not previous["is_active"]:
+            errors += _try_systemctl("stop", SERVICE)
+        for name, file in self.files.items():
+            file.restore(existed=name in previous["existing"])
+        errors += _try_systemctl("daemon-reload")
+        if previous["is_active"]:
+            errors += _try_systemctl("restart", SERVICE)
+        for file in self.files.values():
+            file.remove_temporary()
         self.journal.unlink()
-        if trouble:
-            return f"the old files are back, but {'; '.join(trouble)}"
-        return "the old files are back" if before["there"] else "nothing was left behind"
+        if errors:
+            return f"the previous files were restored, but {'; '.join(errors)}"
+        if previous["existing"]:
+            return "the previous files were restored"
+        return "the new files were removed"
 
 
 def _try_systemctl(*arguments: str) -> "list[str]":
@@ -191,9 +194,9 @@ def _try_systemctl(*arguments: str) -> "list[str]":
 
 
 def _systemctl(*arguments: str) -> None:
-    ended = _run(["systemctl", *arguments], SYSTEMCTL_TIMEOUT)
-    if ended.returncode:
-        raise DeployError(f"`systemctl {' '.join(arguments)}` is refused: {_last_line(ended)}")
+    completed = _run(["systemctl", *arguments], SYSTEMCTL_TIMEOUT)
+    if completed.returncode:
+        raise DeployError(f"`systemctl {' '.join(arguments)}` failed: {_last_line(completed)}")
 
 
 def _is_unit_state(state: str) -> bool:
@@ -212,7 +215,7 @@ def _run(command: "list[str]", timeout: float) -> "subprocess.CompletedProcess[s
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise DeployError(f"`{' '.join(command)}` was not done after {timeout:.0f} s") from error
+        raise DeployError(f"`{' '.join(command)}` did not finish within {timeout:.0f} s") from error
 
 
 def _last_line(completed: "subprocess.CompletedProcess[str]") -> str:
@@ -221,57 +224,56 @@ def _last_line(completed: "subprocess.CompletedProcess[str]") -> str:
 
 
 def _wait_for_exporter(listen: str, version: str) -> None:
-    """Wait until the new exporter answers."""
     deadline = time.monotonic() + EXPORTER_TIMEOUT
-    wanted = f'pirack_exporter_info{{version="{version}"}}'
-    why = ""
+    expected = f'pirack_exporter_info{{version="{version}"}}'
+    reason = ""
     while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(
                 f"http://{listen}/metrics", timeout=EXPORTER_TIMEOUT
             ) as page:
-                if wanted in page.read().decode(errors="replace"):
+                if expected in page.read().decode(errors="replace"):
                     return
-            why = "another version answers"
+            reason = "another version answers"
         except OSError as error:
-            why = str(getattr(error, "reason", error))
+            reason = str(getattr(error, "reason", error))
         time.sleep(0.1)
-    raise DeployError(f"the new exporter does not answer at {listen}: {why}")
+    raise DeployError(f"the new exporter does not answer at {listen}: {reason}")
 
 
 def _sync_folder(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(opened)
+        os.fsync(descriptor)
     finally:
-        os.close(opened)
+        os.close(descriptor)
 
 
 def _emit(**fields: str) -> None:
-    with contextlib.suppress(OSError):  # nobody listens any more: no reason to stop half-way
+    with contextlib.suppress(OSError):  # the connection was lost: continue
         sys.stdout.write(json.dumps(fields) + "\n")
         sys.stdout.flush()
 
 
 def _read_archive() -> "dict[str, bytes]":
-    """Read the archive on standard input to its end, before anything is touched."""
+    """Read the archive from standard input."""
     if sys.version_info < MIN_PYTHON:
-        raise DeployError("its python3 is older than 3.11, which the exporter needs")
+        raise DeployError("python3 is too old: the exporter requires 3.11")
     with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
-        found = {}
+        contents = {}
         for member in archive:
             file = archive.extractfile(member)
             if file is not None:
-                found[member.name] = file.read()
-    if set(found) != set(FILE_MODES):
-        raise DeployError("what came over SSH is not whole")
-    return found
+                contents[member.name] = file.read()
+    if set(contents) != set(FILE_MODES):
+        raise DeployError("the transfer is incomplete: deploy again")
+    return contents
 
 
 def main(listen: str, version: str) -> None:
-    """Do it, and say what came of it."""
-    for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    """Install the files from standard input and print the result."""
+    for signal_number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM):
+        signal.signal(signal_number, signal.SIG_IGN)
     os.umask(0o022)
     try:
         contents = _read_archive()
@@ -279,13 +281,13 @@ def main(listen: str, version: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder, os.O_RDONLY)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        doubt = Deployment().run(contents, listen, version)
+        warning = Deployment().run(contents, listen, version)
     except BlockingIOError:
-        _emit(result="failed", detail="another deploy is at work here: try again")
+        _emit(result="failed", detail="another deployment is running on this rasp: try again")
     except (DeployError, OSError, tarfile.TarError) as error:
         _emit(result="failed", detail=str(error))
     else:
-        _emit(result="ok", detail=doubt)
+        _emit(result="ok", detail=warning)
 
 
 if __name__ == "__main__":

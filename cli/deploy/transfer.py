@@ -1,7 +1,6 @@
-"""Bring the exporter, its aliases and its unit to rasps, side by side, each as a whole or not.
+"""Install the exporter on several rasps concurrently over SSH.
 
-The way there is the SSH access of whoever runs this: ~/.ssh/config says user, key, port and jump
-hosts, ~/.ssh/known_hosts which host keys are right. What happens on a rasp is `cli/deploy/remote.py`.
+The user's ~/.ssh/config and ~/.ssh/known_hosts apply. Each rasp runs `cli/deploy/remote.py`.
 """
 
 import asyncio
@@ -25,11 +24,10 @@ _CONNECT_TIMEOUT = 10.0
 _TOTAL_TIMEOUT = 300.0
 _KEEPALIVE_INTERVAL = 10.0
 
-# As root, or, where people log in as somebody else, by sudo without a password; with the python3
-# that a service finds, whatever is in front of it in a person's PATH.
+# Uses sudo unless the user is root, and the PATH of services, so that it finds their python3.
 _REMOTE_COMMAND = """\
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-set -- python3 -I -c 'import sys; exec(sys.stdin.buffer.read(int(sys.argv.pop(1))))' {words}
+set -- python3 -I -c 'import sys; exec(sys.stdin.buffer.read(int(sys.argv.pop(1))))' {arguments}
 [ "$(id -u)" = 0 ] && exec "$@"
 exec sudo -n "$@"
 """
@@ -39,7 +37,7 @@ DeployStatus = Literal["ok", "failed", "unknown"]
 
 @dataclass(frozen=True)
 class DeployTarget:
-    """Where to bring it: a rasp's name and address."""
+    """Name and address of a rasp."""
 
     name: str
     address: IPv4Address
@@ -47,7 +45,7 @@ class DeployTarget:
 
 @dataclass(frozen=True)
 class Payload:
-    """What to bring: the contents of the files, and the exporter's version."""
+    """Contents of the files to install, and the version of the exporter."""
 
     program: bytes
     aliases: bytes
@@ -57,7 +55,7 @@ class Payload:
 
 @dataclass(frozen=True)
 class DeployResult:
-    """What became of a rasp: `unknown` where it was lost on the way and nobody can tell."""
+    """Result for a rasp, `unknown` if the connection was lost."""
 
     rasp: str
     result: DeployStatus
@@ -72,25 +70,25 @@ async def deploy_all(
     payload: Payload,
     *,
     port: int,
-    on_stage: StageCallback = lambda _rasp, _stage: None,
+    on_stage: StageCallback = lambda _target, _stage: None,
 ) -> list[DeployResult]:
-    """Bring the goods to all rasps; return what became of each, in their order.
+    """Install the payload on all targets. Return their results in the same order.
 
     Args:
-        targets: where to.
-        payload: what.
-        port: where each exporter is to listen, at its rasp's address.
-        on_stage: called with each rasp and the stage that it has come to.
+        targets: The rasps.
+        payload: The files.
+        port: Port of the exporters.
+        on_stage: Receives each target and its new stage.
     """
     limit = asyncio.Semaphore(_MAX_CONCURRENT)
 
-    async def one(rasp: DeployTarget) -> DeployResult:
+    async def deploy_one(target: DeployTarget) -> DeployResult:
         async with limit:
-            outcome = await _deploy_one(rasp, payload, port, on_stage)
-        on_stage(rasp, outcome.result)
-        return outcome
+            result = await _deploy_one(target, payload, port, on_stage)
+        on_stage(target, result.result)
+        return result
 
-    return await asyncio.gather(*map(one, targets))
+    return await asyncio.gather(*map(deploy_one, targets))
 
 
 async def _deploy_one(
@@ -106,16 +104,13 @@ async def _deploy_one(
         ) as connection:
             return await _transfer(connection, target, payload, port, on_stage)
     except asyncssh.HostKeyNotVerifiable:
-        detail = (
-            "its host key is not the one in known_hosts, or none is there:"
-            f" look at it with `ssh {target.address}`"
-        )
+        detail = f"the host key is not in known_hosts: verify it with `ssh {target.address}`"
     except asyncssh.PermissionDenied:
-        detail = f"it does not take your key: try `ssh {target.address}`"
+        detail = f"the SSH key was rejected: try `ssh {target.address}`"
     except TimeoutError:
-        detail = f"no SSH within {_CONNECT_TIMEOUT:.0f} s"
+        detail = f"no SSH connection within {_CONNECT_TIMEOUT:.0f} s"
     except (OSError, asyncssh.Error, ValueError) as error:
-        detail = f"no SSH: {_describe_error(error)}"
+        detail = f"no SSH connection: {_describe_error(error)}"
     return DeployResult(target.name, "failed", detail)
 
 
@@ -128,40 +123,40 @@ async def _transfer(
 ) -> DeployResult:
     listen = f"{target.address}:{port}"
     source = Path(remote.__file__).read_bytes()
-    words = shlex.join([str(len(source)), listen, payload.version])
-    said: dict[str, str] = {}
+    arguments = shlex.join([str(len(source)), listen, payload.version])
+    status: dict[str, str] = {}
     errors = b""
     try:
         async with (
             asyncio.timeout(_TOTAL_TIMEOUT),
             connection.create_process(
-                _REMOTE_COMMAND.format(words=words), encoding=None
+                _REMOTE_COMMAND.format(arguments=arguments), encoding=None
             ) as process,
         ):
-            on_stage(target, "bringing")
+            on_stage(target, "transferring")
             with contextlib.suppress(BrokenPipeError, ConnectionError):
                 process.stdin.write(source + _pack(payload, listen))
                 process.stdin.write_eof()
             async for line in process.stdout:
-                said = _parse_line(line) or said
-                if stage := said.get("stage"):
+                status = _parse_line(line) or status
+                if stage := status.get("stage"):
                     on_stage(target, stage)
             errors = await process.stderr.read()
             await process.wait_closed()
-            status = process.exit_status
+            exit_status = process.exit_status
     except TimeoutError:
-        return _unknown_result(target, f"it was not done after {_TOTAL_TIMEOUT:.0f} s")
+        return _unknown_result(target, f"not finished after {_TOTAL_TIMEOUT:.0f} s")
     except (OSError, asyncssh.Error) as error:
         return _unknown_result(target, _describe_error(error))
-    match said.get("result"):
+    match status.get("result"):
         case "ok":
-            return DeployResult(target.name, "ok", said.get("detail", ""))
+            return DeployResult(target.name, "ok", status.get("detail", ""))
         case "failed":
-            return DeployResult(target.name, "failed", said.get("detail", ""))
-    if status is None or status < 0 or said:
-        return _unknown_result(target, "the connection broke")
+            return DeployResult(target.name, "failed", status.get("detail", ""))
+    if exit_status is None or exit_status < 0 or status:
+        return _unknown_result(target, "the connection was lost")
     lines = errors.decode(errors="replace").strip().splitlines()
-    return DeployResult(target.name, "failed", lines[-1] if lines else f"exit status {status}")
+    return DeployResult(target.name, "failed", lines[-1] if lines else f"exit status {exit_status}")
 
 
 def _pack(payload: Payload, listen: str) -> bytes:
@@ -182,16 +177,17 @@ def _pack(payload: Payload, listen: str) -> bytes:
 
 def _parse_line(line: bytes) -> dict[str, str]:
     try:
-        words = json.loads(line)
-    except ValueError:  # a greeting of the login shell's
+        fields = json.loads(line)
+    except ValueError:  # output of the login shell
         return {}
-    return {str(key): str(value) for key, value in words.items()} if isinstance(words, dict) else {}
+    if not isinstance(fields, dict):
+        return {}
+    return {str(key): str(value) for key, value in fields.items()}
 
 
 def _unknown_result(target: DeployTarget, reason: str) -> DeployResult:
-    return DeployResult(
-        target.name, "unknown", f"{reason}: the rasp goes on, or undoes it, by itself; deploy again"
-    )
+    detail = f"{reason}: the rasp completes the installation or rolls it back; deploy again"
+    return DeployResult(target.name, "unknown", detail)
 
 
 def _describe_error(error: Exception) -> str:

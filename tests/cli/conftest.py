@@ -1,4 +1,4 @@
-"""The real command, in a process of its own, against a real server of the controller."""
+"""Run `pirack` as a process against an HTTP server of the controller."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -7,24 +7,24 @@ from pathlib import Path
 import pytest
 
 from tests.cli.terminal import PIRACK, Terminal
-from tests.controller.conftest import *  # noqa: F403 - whatever its application is made of
+from tests.controller.conftest import *  # noqa: F403 - fixtures of the application
 
 RunPirack = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """What a command is told by its environment; a test may add to it."""
+    """Environment variables of the command. Tests may add to them."""
     return {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 
 
 @pytest.fixture
 def run(url: str, environment: dict[str, str]) -> RunPirack:
-    """Run `pirack` on the test's controller, or on another at `at`."""
+    """Run `pirack`, by default with the URL of the controller."""
 
-    def run_pirack(*words: str, at: str = url) -> subprocess.CompletedProcess[str]:
+    def run_pirack(*arguments: str, at: str = url) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [PIRACK, *words],
+            [PIRACK, *arguments],
             env={"PIRACK_URL": at, **environment},
             capture_output=True,
             text=True,
@@ -37,12 +37,12 @@ def run(url: str, environment: dict[str, str]) -> RunPirack:
 
 @pytest.fixture
 def on_terminal(environment: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
-    """Starts `pirack` on a terminal of its own, in the environment that a test gives it."""
+    """Start `pirack` on a terminal."""
     terminals: list[Terminal] = []
-    told = {**environment, "TERM": "xterm-256color", "COLUMNS": "100", "NO_COLOR": "1"}
+    variables = {**environment, "TERM": "xterm-256color", "COLUMNS": "100", "NO_COLOR": "1"}
 
-    def start(*words: str) -> Terminal:
-        terminals.append(Terminal(words, told))
+    def start(*arguments: str) -> Terminal:
+        terminals.append(Terminal(arguments, variables))
         return terminals[-1]
 
     yield start

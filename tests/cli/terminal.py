@@ -1,4 +1,4 @@
-"""A terminal, and the real command on it."""
+"""Run `pirack` on a pseudo-terminal."""
 
 import os
 import pty
@@ -13,7 +13,7 @@ TIMEOUT = 30.0
 
 
 class Terminal:
-    """A command on a terminal of its own."""
+    """A `pirack` process on a pseudo-terminal."""
 
     def __init__(self, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
         self._master, slave = pty.openpty()
@@ -24,35 +24,35 @@ class Terminal:
         self.output = ""
 
     def read_until(self, text: str) -> None:
-        """Read what is shown until these words are, or for a bounded time."""
-        until = time.monotonic() + TIMEOUT
-        while text not in self.output and time.monotonic() < until and self._read():
+        """Read the output until it contains a text."""
+        deadline = time.monotonic() + TIMEOUT
+        while text not in self.output and time.monotonic() < deadline and self._read():
             pass
         assert text in self.output, self.output
 
     def read_all(self) -> str:
-        """Return all that is shown until the command ends, which it does."""
+        """Return the whole output when the command has exited."""
         while self._read():
             pass
         self.process.wait(timeout=TIMEOUT)
         return self.output
 
     def type(self, text: str) -> None:
-        """Type at the terminal."""
+        """Send input."""
         os.write(self._master, text.encode())
 
     def _read(self) -> bool:
-        """Read some of what is shown; tell whether there may be more."""
+        """Read some output. Return False at its end."""
         if not select.select([self._master], [], [], TIMEOUT)[0]:
             return False
         try:
             self.output += os.read(self._master, 2**16).decode()
-        except OSError:  # Linux' word for the end of a terminal
+        except OSError:  # Linux reports the end of a terminal as an error
             return False
         return True
 
     def close(self) -> None:
-        """End the command, if it has not, and the terminal."""
+        """Kill the command and close the terminal."""
         self.process.kill()
         self.process.wait(timeout=TIMEOUT)
         os.close(self._master)

@@ -1,4 +1,4 @@
-"""Controllers that are away, hostile, or none at all: one line, status 3, and never a traceback."""
+"""Unreachable, failing and hostile controllers: one error line and status 3, no traceback."""
 
 import json
 import socket
@@ -18,35 +18,46 @@ ServeResponse = Callable[..., str]
 
 PROBLEM = "application/problem+json"
 
+RACK = {
+    "name": "small",
+    "stacks": 1,
+    "rasps": 1,
+    "states": {"up": 1},
+    "hottest": None,
+    "issues": [],
+    "error": "",
+    "exporter_port": 9849,
+}
+
 
 @pytest.fixture
 def serve() -> Iterator[ServeResponse]:
-    """Serve one answer at whatever is asked, by a server that is no controller."""
+    """Start servers that send one response to every request."""
     servers: list[ThreadingHTTPServer] = []
 
-    def serve_it(
-        body: bytes, kind: str = "application/json", status: int = 200, location: str = ""
+    def start_server(
+        body: bytes, content_type: str = "application/json", status: int = 200, location: str = ""
     ) -> str:
-        class Stranger(BaseHTTPRequestHandler):
+        class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 self.send_response(status)
-                self.send_header("Content-Type", kind)
+                self.send_header("Content-Type", content_type)
                 if location:
                     self.send_header("Location", location)
                 self.end_headers()
-                # It hangs up on an answer that does not end.
+                # The client closes the connection if the response is too large.
                 with suppress(BrokenPipeError, ConnectionResetError):
                     self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
                 pass
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Stranger)
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, args=(0.02,)).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.server_port}"
 
-    yield serve_it
+    yield start_server
     for server in servers:
         server.shutdown()
         server.server_close()
@@ -59,125 +70,118 @@ def error_message(completed: subprocess.CompletedProcess[str], status: int = 3) 
     return completed.stderr.removeprefix("pirack: ").rstrip()
 
 
-def test_a_controller_that_is_away_is_named_with_the_mend(run: RunPirack) -> None:
-    with closing(socket.socket()) as held:  # bound and not listening: nobody can answer here
-        held.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{held.getsockname()[1]}"
+def test_unreachable_controller_is_reported_with_url_and_fix(run: RunPirack) -> None:
+    with closing(socket.socket()) as bound:  # but not listening
+        bound.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}"
         assert error_message(run("status", at=url)) == (
-            f"no controller answers at {url}: start it, or name another by --url or PIRACK_URL"
+            f"cannot connect to the controller at {url}: start it, or set --url or PIRACK_URL"
         )
 
 
 @pytest.mark.parametrize(
-    ("body", "kind", "why"),
+    ("body", "content_type", "reason"),
     [
-        (b"<h1>Welcome</h1>", "text/html", "it sends text/html, HTTP 200"),
-        (b"{", "application/json", "what it sends is no JSON"),
-        (b"[" * 100_000, "application/json", "what it sends is no JSON"),
-        (b"[]", "application/json", "its answer is of another kind"),
-        (b"{}", "application/json", "its answer lacks what a controller's has"),
-        (b'{"name": 1, "hottest": [], "care": 7}', "application/json", "its answer lacks"),
-        (b" " * 20_000_000, "application/json", "its answer does not end"),
+        (b"<h1>Welcome</h1>", "text/html", "it sent text/html, HTTP 200"),
+        (b"{", "application/json", "it sent invalid JSON"),
+        (b"[" * 100_000, "application/json", "it sent invalid JSON"),
+        (b"[]", "application/json", "unexpected response, list instead of ApiRack"),
+        (b"{}", "application/json", "unexpected response, missing error, exporter_port, "),
+        (json.dumps(RACK | {"issues": 7}).encode(), "application/json", "unexpected response, int"),
+        (b" " * 20_000_000, "application/json", "its response is too large"),
     ],
-    ids=["page", "broken", "deep", "list", "empty", "odd", "giant"],
+    ids=["page", "broken", "deep", "list", "empty", "types", "giant"],
 )
-def test_what_is_no_controller_is_told_apart(
-    run: RunPirack, serve: ServeResponse, body: bytes, kind: str, why: str
+def test_other_server_is_reported_as_not_a_controller(
+    run: RunPirack, serve: ServeResponse, body: bytes, content_type: str, reason: str
 ) -> None:
-    url = serve(body, kind)
-    told = error_message(run("status", at=url))
-    assert told.startswith(f"what answers at {url} is no controller of PiRack, {why}")
-    assert told.endswith("name another by --url or PIRACK_URL")
+    url = serve(body, content_type)
+    message = error_message(run("status", at=url))
+    assert message.startswith(f"the server at {url} is not a PiRack controller: {reason}")
+    assert message.endswith(": set --url or PIRACK_URL")
 
 
-def test_rasps_that_lack_what_a_rasp_has_are_no_controllers(
-    run: RunPirack, serve: ServeResponse
-) -> None:
-    assert "no controller of PiRack" in error_message(run("rasps", at=serve(b"[1, {}, null]")))
+def test_rasps_with_missing_fields_are_rejected(run: RunPirack, serve: ServeResponse) -> None:
+    assert "not a PiRack controller" in error_message(run("rasps", at=serve(b"[1, {}, null]")))
 
 
-def test_a_controller_that_fails_or_cannot_is_told_with_its_own_words(
-    run: RunPirack, serve: ServeResponse, world: FakeRackState
+def test_error_of_controller_is_reported_with_its_detail(
+    run: RunPirack, serve: ServeResponse, rack_state: FakeRackState
 ) -> None:
     url = serve(b'{"detail": "it broke"}', PROBLEM, 500)
     assert error_message(run("rasps", at=url)) == (
-        f"the controller at {url} cannot answer, see its log: it broke"
+        f"the controller at {url} failed, see its log: it broke"
     )
-    world.is_database_broken = True
+    rack_state.is_database_broken = True
     assert "pirack.db: database disk image is malformed" in error_message(run("rasps"))
 
 
-def test_a_failure_without_words_is_not_taken_for_a_controllers(
+def test_error_without_detail_is_not_from_a_controller(
     run: RunPirack, serve: ServeResponse
 ) -> None:
-    assert "no controller of PiRack" in error_message(
+    assert "not a PiRack controller" in error_message(
         run("rasps", at=serve(b"oh", "text/plain", 500))
     )
 
 
-def test_a_token_does_not_follow_a_redirect(
+def test_token_is_not_sent_to_redirect_target(
     run: RunPirack, serve: ServeResponse, url: str, environment: dict[str, str]
 ) -> None:
     environment["PIRACK_TOKEN"] = "secret"
-    elsewhere = serve(b"", "text/html", 302, location=f"{url}/api/v1.0/rack")
-    assert "HTTP 302" in error_message(run("status", at=elsewhere))
+    redirecting = serve(b"", "text/html", 302, location=f"{url}/api/v1.0/rack")
+    assert "HTTP 302" in error_message(run("status", at=redirecting))
 
 
-def test_words_of_a_stranger_cannot_steer_the_terminal(
+def test_control_characters_of_a_response_are_not_printed(
     run: RunPirack, serve: ServeResponse
 ) -> None:
-    rack = {
+    rack = RACK | {
         "name": "\x1b]0;owned\x07\x1b[2J",
-        "stacks": 1,
-        "rasps": 1,
-        "states": {"up": 1},
-        "hottest": None,
-        "care": [{"wrong": "\x1b[31m", "why": "\u202eback", "rasps": ["a\nb"]}],
-        "trouble": "",
+        "issues": [{"kind": "\x1b[31m", "reason": "\u202eback", "rasps": ["a\nb"]}],
     }
-    done = run("status", at=serve(json.dumps(rack).encode()))
-    assert done.returncode == 1
-    assert [c for c in done.stdout if not c.isprintable() and c != "\n"] == []
+    completed = run("status", at=serve(json.dumps(rack).encode()))
+    assert completed.returncode == 1
+    assert [c for c in completed.stdout if not c.isprintable() and c != "\n"] == []
     problem = json.dumps({"detail": "\x1b[2Jgone"}).encode()
     assert "\x1b" not in error_message(run("rasps", at=serve(problem, PROBLEM, 503)))
 
 
 @contextmanager
 def slow_server(*, drips: bool) -> Iterator[str]:
-    """Take connections, and say nothing, or a byte at a time and never all."""
-    done = threading.Event()
+    """Accept a connection and send nothing, or single bytes without an end."""
+    stop = threading.Event()
     server = socket.create_server(("127.0.0.1", 0))
 
-    def answer() -> None:
+    def respond() -> None:
         with closing(server), closing(server.accept()[0]) as connection:
             if drips:
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
-            while not done.wait(0.2):
+            while not stop.wait(0.2):
                 if drips:
                     try:
                         connection.sendall(b" ")
                     except OSError:
                         return
 
-    thread = threading.Thread(target=answer)
+    thread = threading.Thread(target=respond)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
     finally:
-        done.set()
+        stop.set()
         thread.join()
 
 
-def test_a_controller_that_hangs_or_never_ends_its_answer_is_given_up(
+def test_hanging_and_endless_responses_time_out(
     environment: dict[str, str],
 ) -> None:
     with (
         slow_server(drips=False) as silent,
         slow_server(drips=True) as dripping,
-        ExitStack() as ends,
+        ExitStack() as stack,
     ):
-        asked = {
-            url: ends.enter_context(
+        processes = {
+            url: stack.enter_context(
                 subprocess.Popen(
                     [PIRACK, "--url", url, "status"],
                     env=environment,
@@ -188,30 +192,36 @@ def test_a_controller_that_hangs_or_never_ends_its_answer_is_given_up(
             )
             for url in (silent, dripping)
         }
-        for process in asked.values():
-            ends.callback(process.kill)
-        for url, process in asked.items():
+        for process in processes.values():
+            stack.callback(process.kill)
+        for url, process in processes.items():
             out, err = process.communicate(timeout=30)
-            told = error_message(
+            message = error_message(
                 subprocess.CompletedProcess(process.args, process.returncode, out, err)
             )
-            assert told.startswith(f"the controller at {url} gave no whole answer in 10 s")
+            assert message.startswith(
+                f"the controller at {url} sent no complete response within 10 s"
+            )
 
 
 @pytest.mark.parametrize("url", ["controller:8080", "ftp://controller", "http://", "http://[::1"])
-def test_what_is_no_url_is_refused_before_anybody_is_asked(run: RunPirack, url: str) -> None:
+def test_invalid_url_is_rejected(run: RunPirack, url: str) -> None:
     assert "write http://HOST:PORT" in error_message(run("--url", url, "status"), 2)
 
 
-def test_nobody_waits_at_a_tab_for_a_controller_that_hangs(environment: dict[str, str]) -> None:
-    asked = {"_PIRACK_COMPLETE": "bash_complete", "COMP_CWORD": "2", "COMP_WORDS": "pirack run re"}
+def test_completion_does_not_wait_for_hanging_controller(environment: dict[str, str]) -> None:
+    variables = {
+        "_PIRACK_COMPLETE": "bash_complete",
+        "COMP_CWORD": "2",
+        "COMP_WORDS": "pirack run re",
+    }
     with slow_server(drips=False) as url:
-        done = subprocess.run(
+        completed = subprocess.run(
             [PIRACK],
-            env={**environment, **asked, "PIRACK_URL": url},
+            env={**environment, **variables, "PIRACK_URL": url},
             capture_output=True,
             text=True,
-            timeout=8,  # a command would wait for ten seconds
+            timeout=8,  # a command waits ten seconds
             check=False,
         )
-    assert (done.stdout.strip(), done.stderr) == ("", "")
+    assert (completed.stdout.strip(), completed.stderr) == ("", "")

@@ -1,4 +1,4 @@
-"""docs/cli.md says what the command does: its examples are run."""
+"""docs/cli.md matches the command."""
 
 import re
 import shlex
@@ -8,52 +8,52 @@ import click
 import pytest
 
 from cli.__main__ import pirack
-from controller.command_line.arguments import build_parser as controller_parser
+from controller.__main__ import controller
 from tests.cli.conftest import RunPirack
 from tests.controller.fakes import FakeRackState
+from tests.helpers.click_commands import parse_command
 
 PAGE = Path("docs/cli.md").read_text(encoding="utf-8")
-# Those of orders are run in test_orders.py, for they need rasps.
+# test_order_commands.py runs the examples of orders.
 _STATUS_SECTION = PAGE.partition("\n## Orders\n")[0]
 EXAMPLES = re.findall(r"^\$ (.+)\n((?:.|\n)*?)```", _STATUS_SECTION, re.MULTILINE)
 
 
-@pytest.mark.parametrize(("line", "printed"), EXAMPLES, ids=[line for line, _ in EXAMPLES])
-def test_an_example_prints_what_the_page_shows(
-    run: RunPirack, world: FakeRackState, line: str, printed: str
+@pytest.mark.parametrize(("line", "expected"), EXAMPLES, ids=[line for line, _ in EXAMPLES])
+def test_example_prints_documented_output(
+    run: RunPirack, rack_state: FakeRackState, line: str, expected: str
 ) -> None:
-    world.temperatures = {"03-2": 48.3}
-    world.state_values |= {"05-3": 0.0, "07-1": 0.0}
-    command, _, behind = line.partition(" | ")
-    done = run(*shlex.split(command)[1:])
-    told = done.stdout
-    if behind == "jq -r .[].name":
-        told = "".join(f"{name}\n" for name in re.findall(r'"name": "(.+)"', told))
+    rack_state.temperatures = {"03-2": 48.3}
+    rack_state.state_values |= {"05-3": 0.0, "07-1": 0.0}
+    command, _, pipe = line.partition(" | ")
+    output = run(*shlex.split(command)[1:]).stdout
+    if pipe == "jq -r .[].name":
+        output = "".join(f"{name}\n" for name in re.findall(r'"name": "(.+)"', output))
     else:
-        assert not behind
-    assert [row.rstrip() for row in told.splitlines()] == printed.splitlines()
+        assert not pipe
+    assert [row.rstrip() for row in output.splitlines()] == expected.splitlines()
 
 
-def test_every_command_is_documented_and_every_documented_one_exists() -> None:
+def test_documented_commands_are_the_existing_ones() -> None:
     rows = re.findall(r"^\| (`pirack .+?) \| ", PAGE, re.MULTILINE)
     documented = {name for row in rows for name in re.findall(r"`pirack (\w+)", row)}
     assert documented == set(pirack.commands)
 
 
-def test_every_option_is_documented() -> None:
+def test_all_options_are_documented() -> None:
     for command in (pirack, *pirack.commands.values()):
         for option in command.params:
             if isinstance(option, click.Option):
                 assert option.opts[-1] in PAGE, option.opts
 
 
-def test_the_exit_statuses_of_the_help_are_those_of_the_page(run: RunPirack) -> None:
-    told = set(re.findall(r"^ +(\d+)  ", run("--help").stdout, re.MULTILINE))
-    assert told == set(re.findall(r"^\| `(\d+)`", PAGE, re.MULTILINE))
+def test_exit_statuses_of_help_are_documented(run: RunPirack) -> None:
+    statuses = set(re.findall(r"^ +(\d+)  ", run("--help").stdout, re.MULTILINE))
+    assert statuses == set(re.findall(r"^\| `(\d+)`", PAGE, re.MULTILINE))
 
 
 def documented_calls(program: str) -> list[tuple[str, list[str]]]:
-    """Each line of a page's blocks that calls a program: the page, and the words behind it."""
+    """Return the calls of a program in code blocks: the page and the arguments."""
     return [
         (str(page), shlex.split(line, comments=True)[1:])
         for page in [Path("README.md"), *Path("docs").rglob("*.md")]
@@ -62,12 +62,12 @@ def documented_calls(program: str) -> list[tuple[str, list[str]]]:
     ]
 
 
-def test_every_command_on_any_page_is_one_that_there_is() -> None:
-    found = documented_calls("pirack")
-    assert len(found) > 20
-    for page, words in found:
-        shell = {"|", "||", ">", "<", "&&"}
-        end = next((place for place, word in enumerate(words) if word[:1] in shell), len(words))
+def test_documented_calls_of_pirack_are_valid() -> None:
+    calls = documented_calls("pirack")
+    assert len(calls) > 20
+    for page, words in calls:
+        operators = {"|", "||", ">", "<", "&&"}
+        end = next((i for i, word in enumerate(words) if word[:1] in operators), len(words))
         name, *rest = [word for word in words[:end] if not word.startswith(">")]
         if not name.startswith("-"):
             assert name in pirack.commands, (page, words)
@@ -75,9 +75,9 @@ def test_every_command_on_any_page_is_one_that_there_is() -> None:
                 pirack.commands[name].make_context(name, rest)
 
 
-def test_every_command_of_the_controllers_on_any_page_is_one_that_there_is() -> None:
+def test_documented_calls_of_controller_are_valid() -> None:
     for _, words in (
         *documented_calls("pirack-controller"),
         *documented_calls("python -m controller"),
     ):
-        controller_parser().parse_args(words[2:] if words[:1] == ["-m"] else words)
+        parse_command(controller, words[2:] if words[:1] == ["-m"] else words)

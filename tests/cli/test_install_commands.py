@@ -1,4 +1,4 @@
-"""Installing a rack from a terminal and from scripts, by the real controller on a virtual rack."""
+"""Install commands, with a real controller and a virtual rack."""
 
 import json
 import re
@@ -29,7 +29,7 @@ RunPirack = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class InstallRackProcess(RackProcess):
-    """A room in which the rasps are where rack.toml plans them, and dhcpd is a log."""
+    """Virtual rack of two stacks whose DHCP server is a log file."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, contact="normally_closed")
@@ -48,12 +48,12 @@ class InstallRackProcess(RackProcess):
 
 @pytest.fixture(scope="module")
 def rack_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RackProcess]:
-    room = InstallRackProcess(tmp_path_factory.mktemp("room"))
+    process = InstallRackProcess(tmp_path_factory.mktemp("rack"))
     try:
-        room.start_rack()
-        yield room
+        process.start_rack()
+        yield process
     finally:
-        room.close()
+        process.close()
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +79,9 @@ def environment(controller: ControllerProcess, secret: str, tmp_path: Path) -> d
 
 @pytest.fixture
 def run(environment: dict[str, str]) -> RunPirack:
-    def run_pirack(*words: str) -> subprocess.CompletedProcess[str]:
+    def run_pirack(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [PIRACK, *words],
+            [PIRACK, *arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -102,52 +102,50 @@ def macs(run: RunPirack, target: str) -> list[str]:
     return [rasp["mac"] for rasp in json_output(run("rasps", target, "--json"))]
 
 
-def test_a_script_says_yes_before_all_stacks_lose_power(
-    run: RunPirack, rack_process: RackProcess
-) -> None:
+def test_install_without_terminal_requires_yes(run: RunPirack, rack_process: RackProcess) -> None:
     moves = rack_process.relay_moves
-    for words in (["install"], ["replace", "1/1"]):
-        done = run(*words)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.startswith("pirack: it would take down ")
-        assert done.stderr.endswith(": add --yes if it may\n")
+    for arguments in (["install"], ["replace", "1/1"]):
+        completed = run(*arguments)
+        assert (completed.returncode, completed.stdout) == (2, "")
+        assert completed.stderr.startswith("pirack: ")
+        assert completed.stderr.endswith(": confirm with --yes\n")
     assert rack_process.relay_moves == moves
 
 
-def test_a_dry_run_shows_the_change_of_dhcpd_conf_and_moves_no_relay(
+def test_dry_run_prints_change_of_dhcpd_conf_and_switches_no_relay(
     run: RunPirack, rack_process: RackProcess
 ) -> None:
     moves = rack_process.relay_moves
-    done = run("install", "--dry-run")
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert lines[0].startswith("Nothing was done.")
+    completed = run("install", "--dry-run")
+    assert completed.returncode == 0, completed.stderr
+    lines = completed.stdout.splitlines()
+    assert lines[0].startswith("Dry run. ")
     assert any(line.startswith("+host rasp-01-1") for line in lines)
     assert rack_process.relay_moves == moves
 
 
-def test_an_install_tells_which_macs_each_stack_has(run: RunPirack) -> None:
-    done = run("install", "--yes")
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
-    lines = [line.split() for line in done.stdout.splitlines()]
-    assert re.fullmatch(r"install \d+: done", done.stdout.splitlines()[0])
+def test_install_prints_macs_of_each_stack(run: RunPirack) -> None:
+    completed = run("install", "--yes")
+    assert (completed.returncode, completed.stderr) == (0, ""), completed.stdout + completed.stderr
+    lines = [line.split() for line in completed.stdout.splitlines()]
+    assert re.fullmatch(r"install \d+: done", completed.stdout.splitlines()[0])
     found = {row[0]: row[1:] for row in lines if row[:1] in (["1"], ["2"])}
-    assert {stack: len(each) for stack, each in found.items()} == {"1": 2, "2": 2}
+    assert {stack: len(found_macs) for stack, found_macs in found.items()} == {"1": 2, "2": 2}
     assert macs(run, "1") == sorted(found["1"])
     status = json_output(run("install", "--status", "--json"))
     assert (status["state"], status["rasps_found"]) == ("done", 4)
 
 
-def test_a_running_install_refuses_orders_and_can_be_stopped(
+def test_running_install_blocks_orders_and_can_be_stopped(
     run: RunPirack, rack_process: RackProcess
 ) -> None:
-    begun = json_output(run("install", "--yes", "--no-wait", "--json"))
-    assert begun["state"] == "running"
-    told = run("install", "--status")
-    assert told.returncode == 0
-    assert " stacks, " in told.stdout.splitlines()[1]
-    done = run("power", "off", "1", "--yes", "--force")
-    assert (done.returncode, done.stdout) == (3, "")
+    started = json_output(run("install", "--yes", "--no-wait", "--json"))
+    assert started["state"] == "running"
+    status = run("install", "--status")
+    assert status.returncode == 0
+    assert " stacks, " in status.stdout.splitlines()[1]
+    completed = run("power", "off", "1", "--yes", "--force")
+    assert (completed.returncode, completed.stdout) == (3, "")
     second = run("install", "--yes")
     assert (second.returncode, second.stdout) == (3, "")
     stopped = run("install", "--stop")
@@ -156,32 +154,32 @@ def test_a_running_install_refuses_orders_and_can_be_stopped(
     assert rack_process.power == ["on", "on"]
 
 
-def test_two_rasps_of_a_stack_change_places(run: RunPirack) -> None:
-    before = macs(run, "2")
-    done = run("swap", "2/1", "2/2")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("02-1 and 02-2 have changed places")
-    wait_until(lambda: macs(run, "2") == before[::-1])  # the API's answers may be a second old
-    for words in (["swap", "2", "2/1"], ["swap", "9/1", "2/1"]):
-        assert run(*words).returncode == 2
+def test_swap_exchanges_two_rasps_of_a_stack(run: RunPirack) -> None:
+    previous = macs(run, "2")
+    completed = run("swap", "2/1", "2/2")
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert completed.stdout.startswith("Swapped 02-1 and 02-2.")
+    wait_until(lambda: macs(run, "2") == previous[::-1])  # the API caches for a second
+    for arguments in (["swap", "2", "2/1"], ["swap", "9/1", "2/1"]):
+        assert run(*arguments).returncode == 2
 
 
-def test_a_new_board_that_does_not_come_is_told_with_status_1(run: RunPirack) -> None:
-    done = run("replace", "1/2", "--yes")
-    assert done.returncode == 1
-    assert re.match(r"replace \d+: failed: ", done.stdout)
+def test_replace_without_new_board_fails_with_status_1(run: RunPirack) -> None:
+    completed = run("replace", "1/2", "--yes")
+    assert completed.returncode == 1
+    assert re.match(r"replace \d+: failed: ", completed.stdout)
 
 
-def test_on_a_terminal_the_progress_is_shown_and_ctrl_c_leaves_it_running(
+def test_install_continues_after_ctrl_c(
     on_terminal: Callable[..., Terminal], run: RunPirack
 ) -> None:
     terminal = on_terminal("install")
-    terminal.read_until("Go on? [y/N]: ")
-    assert "The power of all stacks is cut." in terminal.output
+    terminal.read_until("Continue? [y/N]: ")
+    assert "All stacks lose power." in terminal.output
     terminal.type("y\n")
     terminal.read_until("rasps found")
     terminal.process.send_signal(signal.SIGINT)
-    shown = " ".join(terminal.read_all().split())
+    output = " ".join(terminal.read_all().split())
     assert terminal.process.returncode == 130
-    assert "it goes on: `pirack install --status` tells how far it is" in shown
+    assert "the install continues: show it with `pirack install --status`" in output
     wait_until(lambda: json_output(run("install", "--status", "--json"))["state"] == "done")

@@ -1,4 +1,4 @@
-"""Orders from a terminal and from scripts, by the real controller on a virtual rack."""
+"""Order commands, with a real controller and a virtual rack."""
 
 import json
 import re
@@ -40,11 +40,11 @@ RunPirack = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="module")
 def rack_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RackProcess]:
     with running_rack(
-        tmp_path_factory.mktemp("room"), orders=ORDER_SETTINGS, boot_seconds=1.0
-    ) as room:
-        room.start_blackbox()
-        wait_until(lambda: set(room.phases.values()) == {"up"})
-        yield room
+        tmp_path_factory.mktemp("rack"), orders=ORDER_SETTINGS, boot_seconds=1.0
+    ) as process:
+        process.start_blackbox()
+        wait_until(lambda: set(process.phases.values()) == {"up"})
+        yield process
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def operator(rack_process: RackProcess, controller: ControllerProcess) -> OrderC
 
 @pytest.fixture(scope="module")
 def secrets(rack_process: RackProcess) -> dict[Role, str]:
-    """A token for each role."""
+    """Return a token for each role."""
     tokens = Tokens(Database(rack_process.state_folder / "pirack.db"))
     return {role: tokens.add(f"cli-{role}", role) for role in Role}
 
@@ -79,10 +79,10 @@ def environment(
 
 @pytest.fixture
 def run(environment: dict[str, str]) -> RunPirack:
-    def run_pirack(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def run_pirack(*arguments: str, **extra_variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [PIRACK, *words],
-            env=environment | more,
+            [PIRACK, *arguments],
+            env=environment | extra_variables,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -95,7 +95,7 @@ def run(environment: dict[str, str]) -> RunPirack:
 
 @pytest.fixture(autouse=True)
 def restore_rack(rack_process: RackProcess, operator: OrderClient) -> Iterator[None]:
-    """Whatever a test did to the rack, the next one finds all rasps up."""
+    """Remove faults and start all rasps after each test."""
     yield
     rack_process.clear_fault("all")
     if set(rack_process.phases.values()) & {"halted", "off"}:
@@ -104,7 +104,7 @@ def restore_rack(rack_process: RackProcess, operator: OrderClient) -> Iterator[N
 
 
 def successful_output(completed: subprocess.CompletedProcess[str]) -> list[str]:
-    """What a command prints that goes well, line by line."""
+    """Return the lines that a successful command printed."""
     assert (completed.returncode, completed.stderr) == (0, ""), completed.stdout + completed.stderr
     return [line.rstrip() for line in completed.stdout.splitlines()]
 
@@ -114,83 +114,84 @@ def json_output(completed: subprocess.CompletedProcess[str]) -> Any:
 
 
 def rows_by_target(lines: list[str]) -> dict[str, str]:
-    """What a table of targets says of each."""
+    """Return the row of each target in a table."""
     return {line.split()[0]: " ".join(line.split()[1:]) for line in lines if line[:1].isdigit()}
 
 
-def test_a_ping_tells_who_answers_and_the_status_is_1_where_one_does_not(
+def test_ping_exits_with_1_if_a_rasp_does_not_answer(
     rack_process: RackProcess, run: RunPirack
 ) -> None:
     assert rows_by_target(successful_output(run("ping", "all"))) == dict.fromkeys(
-        rack_process.phases, "ok answers"
+        rack_process.phases, "ok reachable"
     )
     rack_process.inject_fault("2/1", "dead")
     wait_until(lambda: rack_process.exporters_reachable(2) == [False, True])
-    done = run("ping", "2", "3/1")
-    assert done.returncode == 1
+    completed = run("ping", "2", "3/1")
+    assert completed.returncode == 1
     assert re.fullmatch(
-        r"order \d+: ping of 02-1 02-2 03-1: 2 ok, 1 failed", done.stdout.splitlines()[0]
+        r"order \d+: ping on 02-1 02-2 03-1: 2 ok, 1 failed", completed.stdout.splitlines()[0]
     )
-    assert rows_by_target(done.stdout.splitlines()) == {
-        "02-1": "failed no answer",
-        "02-2": "ok answers",
-        "03-1": "ok answers",
+    assert rows_by_target(completed.stdout.splitlines()) == {
+        "02-1": "failed no reply",
+        "02-2": "ok reachable",
+        "03-1": "ok reachable",
     }
 
 
-def test_an_alias_is_read_by_a_part_of_its_name(run: RunPirack) -> None:
-    told = rows_by_target(successful_output(run("run", "temperature", "1/1-2")))
-    assert all(re.fullmatch(r"ok \d\d(\.\d+)?", value) for value in told.values())
-    assert list(told) == ["01-1", "01-2"]
+def test_run_reads_alias_by_part_of_its_name(run: RunPirack) -> None:
+    rows = rows_by_target(successful_output(run("run", "temperature", "1/1-2")))
+    assert all(re.fullmatch(r"ok \d\d(\.\d+)?", value) for value in rows.values())
+    assert list(rows) == ["01-1", "01-2"]
 
 
-def test_an_alias_with_labels_prints_a_line_for_each(run: RunPirack) -> None:
+def test_alias_with_labels_prints_one_line_per_sample(run: RunPirack) -> None:
     lines = successful_output(run("run", "power_condition", "1/1"))
     assert any('{condition="under_voltage",since="now"} 0' in line for line in lines)
 
 
-def test_an_action_prints_what_the_rasp_said(run: RunPirack) -> None:
+def test_run_prints_output_of_action(run: RunPirack) -> None:
     assert "load average" in rows_by_target(successful_output(run("run", "uptime", "3/2")))["03-2"]
 
 
-def test_a_name_that_several_have_is_refused_with_the_candidates(run: RunPirack) -> None:
-    done = run("run", "memory", "all")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "pirack: 'memory' may be any of memory_available_bytes, memory_total_bytes:"
-        " write more of it\n"
+def test_ambiguous_name_is_rejected_with_candidates(run: RunPirack) -> None:
+    completed = run("run", "memory", "all")
+    assert (completed.returncode, completed.stdout) == (2, "")
+    assert completed.stderr == (
+        "pirack: 'memory' is ambiguous: write more of memory_available_bytes, memory_total_bytes\n"
     )
 
 
-def test_a_name_that_nobody_has_is_refused_with_all_there_are(run: RunPirack) -> None:
-    done = run("run", "dance", "all")
-    assert done.returncode == 2
-    assert "there is no action or alias 'dance': write one of " in done.stderr
+def test_unknown_name_is_rejected_with_all_names(run: RunPirack) -> None:
+    completed = run("run", "dance", "all")
+    assert completed.returncode == 2
+    assert "unknown action or alias 'dance': use one of " in completed.stderr
     for name in ("ping", "reboot", "cpu_temperature_celsius"):
-        assert f" {name}" in done.stderr
+        assert f" {name}" in completed.stderr
 
 
-def test_a_script_says_yes_before_it_takes_rasps_down(
+def test_disruptive_order_without_terminal_requires_yes(
     run: RunPirack, rack_process: RackProcess
 ) -> None:
-    for words in (["reboot", "3/2"], ["run", "shutdown", "3/2"], ["power", "off", "3", "--force"]):
-        done = run(*words)
-        assert (done.returncode, done.stdout) == (2, "")
+    for arguments in (
+        ["reboot", "3/2"],
+        ["run", "shutdown", "3/2"],
+        ["power", "off", "3", "--force"],
+    ):
+        completed = run(*arguments)
+        assert (completed.returncode, completed.stdout) == (2, "")
         assert re.fullmatch(
-            r"pirack: it would take down \d rasps: [\d -]+: add --yes if it may\n", done.stderr
+            r"pirack: \d rasps go down: [\d -]+: confirm with --yes\n", completed.stderr
         )
     assert set(rack_process.phases.values()) == {"up"}
 
 
-def test_a_reboot_is_followed_until_the_rasp_is_back(
-    run: RunPirack, rack_process: RackProcess
-) -> None:
-    told = rows_by_target(successful_output(run("reboot", "3/2", "--yes")))
-    assert told["03-2"].startswith("ok back after ")
+def test_reboot_waits_until_rasp_is_up(run: RunPirack, rack_process: RackProcess) -> None:
+    rows = rows_by_target(successful_output(run("reboot", "3/2", "--yes")))
+    assert rows["03-2"].startswith("ok back after ")
     assert rack_process.phases["03-2"] == "up"
 
 
-def test_a_shutdown_halts_and_a_power_cycle_brings_back(
+def test_power_cycle_restarts_rasp_after_shutdown(
     run: RunPirack, rack_process: RackProcess
 ) -> None:
     successful_output(run("shutdown", "2/1", "--yes"))
@@ -199,24 +200,22 @@ def test_a_shutdown_halts_and_a_power_cycle_brings_back(
     assert rack_process.phases["02-1"] == "up"
 
 
-def test_power_goes_off_and_on_again_stack_by_stack(
-    run: RunPirack, rack_process: RackProcess
-) -> None:
-    told = rows_by_target(successful_output(run("power", "off", "1", "3", "--yes")))
-    assert told["01"].startswith("ok")
+def test_power_switches_stacks_off_and_on(run: RunPirack, rack_process: RackProcess) -> None:
+    rows = rows_by_target(successful_output(run("power", "off", "1", "3", "--yes")))
+    assert rows["01"].startswith("ok")
     assert rack_process.power == ["off", "on", "off"]
     successful_output(run("power", "on", "1-3"))
     assert rack_process.power == ["on", "on", "on"]
 
 
-def test_a_dry_run_tells_what_would_go_down_and_does_nothing(
+def test_dry_run_lists_affected_rasps_and_switches_no_relay(
     run: RunPirack, rack_process: RackProcess
 ) -> None:
     moves = rack_process.relay_moves
     lines = successful_output(run("power", "off", "3", "--dry-run", "--force"))
-    assert lines[:2] == ["It takes down 2 rasps: 03-1 03-2", "Stacks: 3"]
+    assert lines[:2] == ["2 rasps go down: 03-1 03-2", "Stacks: 3"]
     assert "power is cut under running systems" in lines[2]
-    assert json_output(run("power", "off", "3", "--dry-run", "--json"))["takes_down"] == [
+    assert json_output(run("power", "off", "3", "--dry-run", "--json"))["affected"] == [
         "03-1",
         "03-2",
     ]
@@ -224,152 +223,165 @@ def test_a_dry_run_tells_what_would_go_down_and_does_nothing(
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "message"),
     [
-        (["power", "off", "3/2", "--yes"], "3/2: power is a whole stack's: write 3"),
+        (
+            ["power", "off", "3/2", "--yes"],
+            "3/2 is a slot, but power is switched per stack: write 3",
+        ),
         (["power", "on", "4"], "no stack 4: this rack has stacks 1 to 3"),
         (["ping", "1/9"], "no slot 1/9: stack 1 has slots 1 to 2"),
         (["order", "999999"], "no order 999999"),
     ],
 )
-def test_what_is_not_there_is_named_with_status_2(
-    run: RunPirack, words: list[str], told: str
+def test_unknown_target_is_rejected_with_status_2(
+    run: RunPirack, arguments: list[str], message: str
 ) -> None:
-    done = run(*words)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"pirack: {told}")
+    completed = run(*arguments)
+    assert (completed.returncode, completed.stdout) == (2, "")
+    assert completed.stderr.startswith(f"pirack: {message}")
 
 
-def test_a_viewer_is_refused_with_status_3(run: RunPirack, secrets: dict[Role, str]) -> None:
-    done = run("reboot", "3/2", "--yes", PIRACK_TOKEN=secrets[Role.VIEWER])
-    assert (done.returncode, done.stdout) == (3, "")
-    assert "refuses: " in done.stderr
+def test_order_of_viewer_is_rejected_with_status_3(
+    run: RunPirack, secrets: dict[Role, str]
+) -> None:
+    completed = run("reboot", "3/2", "--yes", PIRACK_TOKEN=secrets[Role.VIEWER])
+    assert (completed.returncode, completed.stdout) == (3, "")
+    assert "rejected the request: " in completed.stderr
 
 
-def test_a_stack_that_is_busy_is_refused_and_the_order_in_the_way_named(run: RunPirack) -> None:
-    begun = run("reboot", "3/2", "--yes", "--no-wait")
-    [told] = successful_output(begun)
-    number = re.match(r"Order (\d+) runs: `pirack order \1 --watch` follows it", told)
+def test_order_on_reserved_stack_is_rejected_with_name_of_other_order(run: RunPirack) -> None:
+    [line] = successful_output(run("reboot", "3/2", "--yes", "--no-wait"))
+    number = re.match(r"Order (\d+) started: wait for it with `pirack order \1 --watch`", line)
     assert number is not None
-    done = run("power", "off", "3", "--yes", "--force")
-    assert done.returncode == 3
-    assert f"order {number[1]}" in done.stderr
-    # What the controller tells of a stack may be a second old.
+    completed = run("power", "off", "3", "--yes", "--force")
+    assert completed.returncode == 3
+    assert f"order {number[1]}" in completed.stderr
+    # The API caches for a second.
     wait_until(lambda: f"order {number[1]}: reboot" in successful_output(run("stacks"))[3])
     assert rows_by_target(successful_output(run("order", number[1], "--watch")))["03-2"].startswith(
         "ok back after "
     )
 
 
-def test_json_is_the_apis_own_answer(run: RunPirack) -> None:
+def test_json_is_the_response_of_the_api(run: RunPirack) -> None:
     order = json_output(run("ping", "1", "--json"))
-    assert order["counts"] == {"ok": 2, "failed": 0, "unknown": 0, "waiting": 0}
+    assert order["counts"] == {"ok": 2, "failed": 0, "unknown": 0, "pending": 0}
     assert json_output(run("order", str(order["id"]), "--json")) == order
-    assert json_output(run("orders", "--newest", "1", "--json")) == [order]
-    begun = json_output(run("reboot", "1/1", "--yes", "--no-wait", "--json"))
-    assert begun["state"] == "running"
-    assert json_output(run("order", str(begun["id"]), "--watch", "--json"))["result"] == "ok"
+    assert json_output(run("orders", "--limit", "1", "--json")) == [order]
+    started = json_output(run("reboot", "1/1", "--yes", "--no-wait", "--json"))
+    assert started["state"] == "running"
+    assert json_output(run("order", str(started["id"]), "--watch", "--json"))["result"] == "ok"
 
 
-def test_an_order_can_be_cancelled_once(run: RunPirack) -> None:
-    begun = json_output(run("power", "cycle", "all", "--yes", "--no-wait", "--json"))
-    number = str(begun["id"])
+def test_order_can_be_cancelled_once(run: RunPirack) -> None:
+    started = json_output(run("power", "cycle", "all", "--yes", "--no-wait", "--json"))
+    number = str(started["id"])
     successful_output(run("cancel", number))
-    over = json_output(run("order", number, "--watch", "--json"))
-    assert over["state"] == "cancelled"
-    done = run("cancel", number)
-    assert (done.returncode, done.stdout) == (3, "")
-    assert f"order {number}" in done.stderr
+    order = json_output(run("order", number, "--watch", "--json"))
+    assert order["state"] == "cancelled"
+    completed = run("cancel", number)
+    assert (completed.returncode, completed.stdout) == (3, "")
+    assert f"order {number}" in completed.stderr
 
 
-def test_orders_and_audit_tell_who_did_what(run: RunPirack) -> None:
+def test_orders_and_audit_print_actor(run: RunPirack) -> None:
     successful_output(run("ping", "all"))
-    newest = successful_output(run("orders", "--newest", "1"))
-    assert newest[0].split() == ["ORDER", "BEGAN", "WHO", "ACTION", "TARGETS", "STATE", "RESULT"]
-    assert "token:cli-operator" in newest[1]
-    assert newest[1].endswith("01-1 01-2 02-1 02-2 and 2 more  done   ok")
-    audit = successful_output(run("audit", "-q", "ping", "--newest", "1"))
+    lines = successful_output(run("orders", "--limit", "1"))
+    assert lines[0].split() == ["ORDER", "STARTED", "ACTOR", "ACTION", "TARGETS", "STATE", "RESULT"]
+    assert "token:cli-operator" in lines[1]
+    assert lines[1].endswith("01-1 01-2 02-1 02-2 and 2 more  done   ok")
+    audit = successful_output(run("audit", "-q", "ping", "--limit", "1"))
     assert "token:cli-operator" in audit[1]
 
 
-def test_on_a_terminal_people_are_asked_with_the_names_of_what_it_hits(
+def test_confirmation_lists_affected_rasps(
     on_terminal: Callable[..., Terminal], rack_process: RackProcess
 ) -> None:
     terminal = on_terminal("power", "cycle", "2")
-    terminal.read_until("Go on? [y/N]: ")
-    assert "It takes down 2 rasps: 02-1 02-2" in terminal.output
+    terminal.read_until("Continue? [y/N]: ")
+    assert "2 rasps go down: 02-1 02-2" in terminal.output
     terminal.type("n\n")
-    assert "nothing was done" in terminal.read_all()
+    assert "nothing was changed" in terminal.read_all()
     assert terminal.process.returncode == 130
     assert set(rack_process.phases.values()) == {"up"}
 
 
-def test_on_a_terminal_the_progress_is_shown_and_then_the_result(
+def test_terminal_displays_progress_and_then_result(
     on_terminal: Callable[..., Terminal],
 ) -> None:
     terminal = on_terminal("reboot", "3/2")
-    terminal.read_until("Go on? [y/N]: ")
+    terminal.read_until("Continue? [y/N]: ")
     terminal.type("y\n")
-    terminal.read_until("1 to go")
-    shown = terminal.read_all()
+    terminal.read_until("1 pending")
+    output = terminal.read_all()
     assert terminal.process.returncode == 0
-    assert "back after" in shown
+    assert "back after" in output
 
 
-def test_ctrl_c_leaves_the_order_running_and_tells_its_number(
+def test_order_continues_after_ctrl_c(
     on_terminal: Callable[..., Terminal], rack_process: RackProcess, run: RunPirack
 ) -> None:
     terminal = on_terminal("reboot", "3/2", "--yes")
-    terminal.read_until("1 to go")
+    terminal.read_until("1 pending")
     terminal.process.send_signal(signal.SIGINT)
-    shown = terminal.read_all()
+    output = terminal.read_all()
     assert terminal.process.returncode == 130
-    told = re.search(r"order (\d+) goes on: `pirack order \1 --watch`", " ".join(shown.split()))
-    assert told is not None
-    assert rows_by_target(successful_output(run("order", told[1], "--watch")))["03-2"].startswith(
+    hint = re.search(
+        r"order (\d+) continues: wait for it with `pirack order \1 --watch`",
+        " ".join(output.split()),
+    )
+    assert hint is not None
+    assert rows_by_target(successful_output(run("order", hint[1], "--watch")))["03-2"].startswith(
         "ok back after "
     )
 
 
-def test_bash_completes_actions_and_aliases_where_a_controller_answers(run: RunPirack) -> None:
-    words = {"_PIRACK_COMPLETE": "bash_complete", "COMP_CWORD": "2", "COMP_WORDS": "pirack run re"}
-    found = {line.removeprefix("plain,") for line in run(**words).stdout.split()}
-    assert {"reboot", "restart_exporter", "cpu_temperature_celsius"} <= found
-    assert "uptime" not in found
+def test_bash_completes_actions_and_aliases(run: RunPirack) -> None:
+    variables = {
+        "_PIRACK_COMPLETE": "bash_complete",
+        "COMP_CWORD": "2",
+        "COMP_WORDS": "pirack run re",
+    }
+    names = {line.removeprefix("plain,") for line in run(**variables).stdout.split()}
+    assert {"reboot", "restart_exporter", "cpu_temperature_celsius"} <= names
+    assert "uptime" not in names
 
 
-def test_completion_is_silent_where_no_controller_answers(run: RunPirack) -> None:
-    words = {"_PIRACK_COMPLETE": "bash_complete", "COMP_CWORD": "2", "COMP_WORDS": "pirack run re"}
-    done = run(**words, PIRACK_URL=f"http://127.0.0.1:{free_port()}")
-    assert (done.stdout.strip(), done.stderr) == ("", "")
+def test_completion_prints_nothing_without_controller(run: RunPirack) -> None:
+    variables = {
+        "_PIRACK_COMPLETE": "bash_complete",
+        "COMP_CWORD": "2",
+        "COMP_WORDS": "pirack run re",
+    }
+    completed = run(**variables, PIRACK_URL=f"http://127.0.0.1:{free_port()}")
+    assert (completed.stdout.strip(), completed.stderr) == ("", "")
 
 
-@pytest.mark.parametrize(("line", "printed"), EXAMPLES, ids=[line for line, _ in EXAMPLES])
-def test_an_example_of_the_page_prints_what_it_shows(
-    run: RunPirack, line: str, printed: str
-) -> None:
+@pytest.mark.parametrize(("line", "expected"), EXAMPLES, ids=[line for line, _ in EXAMPLES])
+def test_example_prints_documented_output(run: RunPirack, line: str, expected: str) -> None:
     lines = successful_output(run(*shlex.split(line)[1:]))
-    # There is no Prometheus here that would know how rasps are.
-    shown = "\n".join(each for each in lines if not each.startswith("nobody can tell"))
-    assert without_numbers(shown) == without_numbers(printed)
+    # Without Prometheus, the preview contains a warning about unknown states.
+    output = "\n".join(text for text in lines if not text.startswith("the state of these"))
+    assert without_numbers(output) == without_numbers(expected)
 
 
 def without_numbers(text: str) -> list[str]:
-    """Text with its temperatures, times and order numbers left out."""
+    """Return the lines with temperatures, times and order numbers replaced."""
     lines = (re.sub(r"(?<![\d-])\d+(\.\d+)?(?![\d-])", "N", line) for line in text.splitlines())
     return [" ".join(line.split()) for line in lines]
 
 
-def test_an_order_is_followed_over_a_new_start_of_the_controller_which_interrupts_it(
+def test_wait_continues_after_restart_of_controller(
     rack_process: RackProcess,
     controller: ControllerProcess,
     operator: OrderClient,
     environment: dict[str, str],
 ) -> None:
-    """Last of all: the controller of the other tests ends."""
-    words = ["power", "cycle", "all", "--yes", "--json"]
+    """This test must be the last one: it stops the controller of the module."""
+    arguments = ["power", "cycle", "all", "--yes", "--json"]
     with subprocess.Popen(
-        [PIRACK, *words], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        [PIRACK, *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         wait_until(lambda: operator.request("GET", "orders?state=running").json())

@@ -1,4 +1,4 @@
-"""`pirack` on a terminal: colours, width and watching."""
+"""Colors, width and `--watch` on a terminal."""
 
 import re
 import signal
@@ -15,10 +15,10 @@ RED = "\x1b[1;31m"
 @pytest.fixture
 def on_terminal(url: str, environment: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
     terminals: list[Terminal] = []
-    told = {**environment, "PIRACK_URL": url, "TERM": "xterm-256color", "COLUMNS": "80"}
+    variables = {**environment, "PIRACK_URL": url, "TERM": "xterm-256color", "COLUMNS": "80"}
 
-    def start(*words: str, **more: str) -> Terminal:
-        terminals.append(Terminal(words, told | more))
+    def start(*arguments: str, **extra_variables: str) -> Terminal:
+        terminals.append(Terminal(arguments, variables | extra_variables))
         return terminals[-1]
 
     yield start
@@ -26,40 +26,40 @@ def on_terminal(url: str, environment: dict[str, str]) -> Iterator[Callable[...,
         terminal.close()
 
 
-def test_a_terminal_gets_colours(
-    on_terminal: Callable[..., Terminal], world: FakeRackState
+def test_output_on_terminal_is_colored(
+    on_terminal: Callable[..., Terminal], rack_state: FakeRackState
 ) -> None:
-    world.state_values["03-2"] = 0.0
+    rack_state.state_values["03-2"] = 0.0
     assert f"{RED}down" in on_terminal("rasps", "3").read_all()
 
 
-def test_who_wants_no_colours_gets_none(
-    on_terminal: Callable[..., Terminal], world: FakeRackState
+def test_no_color_variable_disables_colors(
+    on_terminal: Callable[..., Terminal], rack_state: FakeRackState
 ) -> None:
-    world.state_values["03-2"] = 0.0
-    shown = on_terminal("rasps", "3", NO_COLOR="1").read_all()
-    assert "down" in shown
-    assert "31m" not in shown
+    rack_state.state_values["03-2"] = 0.0
+    output = on_terminal("rasps", "3", NO_COLOR="1").read_all()
+    assert "down" in output
+    assert "31m" not in output
 
 
-def test_no_line_is_longer_than_the_terminal_is_wide(
-    on_terminal: Callable[..., Terminal], world: FakeRackState
+def test_tables_fit_into_width_of_terminal(
+    on_terminal: Callable[..., Terminal], rack_state: FakeRackState
 ) -> None:
-    world.state_values["03-2"] = 0.0
-    shown = re.sub(r"\x1b\[[0-9;]*m", "", on_terminal("rasps", COLUMNS="60").read_all())
-    assert 50 < max(len(line) for line in shown.splitlines()) <= 60
-    assert "03-2" in shown
+    rack_state.state_values["03-2"] = 0.0
+    output = re.sub(r"\x1b\[[0-9;]*m", "", on_terminal("rasps", COLUMNS="60").read_all())
+    assert 50 < max(len(line) for line in output.splitlines()) <= 60
+    assert "03-2" in output
 
 
-def test_watching_shows_each_change_and_an_outage_until_ctrl_c(
-    on_terminal: Callable[..., Terminal], world: FakeRackState
+def test_watch_displays_changes_and_errors_until_ctrl_c(
+    on_terminal: Callable[..., Terminal], rack_state: FakeRackState
 ) -> None:
     terminal = on_terminal("status", "--watch")
-    terminal.read_until("Nothing needs care.")
-    world.state_values["03-2"] = 0.0
+    terminal.read_until("No issues.")
+    rack_state.state_values["03-2"] = 0.0
     terminal.read_until("its exporter does not answer")
-    world.is_database_broken = True
-    terminal.read_until("cannot answer")
+    rack_state.is_database_broken = True
+    terminal.read_until("failed, see its log")
     terminal.process.send_signal(signal.SIGINT)
     assert "Traceback" not in terminal.read_all()
     assert terminal.process.returncode == 130

@@ -1,7 +1,6 @@
-"""Rasps that have a real sshd, each with its own /etc, /usr/local and /run over this machine's.
+"""Rasps with a real SSH server, each with overlays of /etc, /usr and /run.
 
-Only systemd is played: a stand-in for `systemctl` starts and ends the real exporter as the unit
-says. Needs root and overlay mounts.
+A fake `systemctl` starts and stops the real exporter of the unit. Requires root and overlay mounts.
 """
 
 import os
@@ -25,7 +24,7 @@ from tools.programs import TOOLS_FOLDER, Program, find
 
 EXPORTER_PORT = 9849
 
-# As a rasp starts: its own folders over this machine's, then sshd. What is in $STATE outlives it.
+# Boot of a rasp: mount the overlays and start sshd. $STATE persists.
 BOOT_SCRIPT = """
 set -e
 mount --make-rprivate /
@@ -89,10 +88,12 @@ esac
 
 @dataclass(frozen=True)
 class RaspOptions:
-    """What is not as usual with a rasp.
+    """Options of a rasp.
 
-    `disk` is the size of the file system of /etc/pirack, `python` its python3. With a `rule` for
-    sudo, people log in as `pi` instead of as root.
+    Attributes:
+        disk: Size of the file system of /etc/pirack.
+        python: Its python3.
+        rule: Rule of sudo. With a rule, the user is `pi` instead of root.
     """
 
     disk: str = ""
@@ -101,7 +102,7 @@ class RaspOptions:
 
 
 class SshRasp:
-    """A rasp that is logged into."""
+    """A rasp with an SSH server."""
 
     def __init__(self, folder: Path, address: str) -> None:
         self.address = address
@@ -125,8 +126,10 @@ class SshRasp:
             "StrictModes": "no",
             "UsePAM": "no",
         }
-        words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-        told = {
+        arguments = [
+            argument for name, value in options.items() for argument in ("-o", f"{name}={value}")
+        ]
+        variables = {
             "OWN": self._folder / "own",
             "STATE": self._folder,
             "KEYS": keys,
@@ -138,14 +141,14 @@ class SshRasp:
         with (self._folder / "sshd.log").open("wb") as log:
             self._sshd = subprocess.Popen(
                 ["unshare", "--mount", "bash", "-c", BOOT_SCRIPT, "boot",
-                 sshd.path, "-D", "-e", "-f", "/dev/null", *words],
-                env=sshd.environment | {name: str(value) for name, value in told.items()},
+                 sshd.path, "-D", "-e", "-f", "/dev/null", *arguments],
+                env=sshd.environment | {name: str(value) for name, value in variables.items()},
                 stdout=log,
                 stderr=log,
             )  # fmt: skip
         wait_until(lambda: self._is_listening() or self._has_exited())
         if self._has_exited():
-            pytest.skip(f"no rasp with a disk of its own on this machine: {self.log}")
+            pytest.skip(f"this machine cannot run a rasp with overlays: {self.log}")
 
     def _is_listening(self) -> bool:
         return "Server listening" in self.log
@@ -158,12 +161,12 @@ class SshRasp:
         return (self._folder / "sshd.log").read_text(errors="replace")
 
     def path(self, name: str) -> Path:
-        """A file of the rasp's as seen from here."""
+        """Return a path that leads to a file of the rasp."""
         assert self._sshd is not None
         return Path(f"/proc/{self._sshd.pid}/root{name}")
 
     def deployed_files(self) -> dict[str, str]:
-        """What is on the rasp of all that is deployed, and of what may be left beside it."""
+        """Return the contents of deployed and temporary files by path."""
         patterns = {
             "/usr/local/bin": "pirack-exporter*",
             "/etc/pirack": "*",
@@ -181,7 +184,7 @@ class SshRasp:
         }
 
     def flag_file(self, name: str) -> Path:
-        """A file by which a test and the stand-in for systemctl talk."""
+        """Return a file that controls the fake systemctl or is written by it."""
         return self._folder / name
 
     def metrics(self) -> str:
@@ -195,7 +198,11 @@ class SshRasp:
         return psutil.Process(self._sshd.pid).children(recursive=True)
 
     def deploy_processes(self) -> list[psutil.Process]:
-        return [each for each in self.sessions() if "sys.stdin.buffer" in " ".join(each.cmdline())]
+        return [
+            process
+            for process in self.sessions()
+            if "sys.stdin.buffer" in " ".join(process.cmdline())
+        ]
 
     def close(self) -> None:
         for name in self._folder.glob("hangs-at-*"):
@@ -211,7 +218,7 @@ class SshRasp:
 
 
 class SshTestbed:
-    """Rasps, and somebody's home folder from which they can be reached."""
+    """Rasps, and the home folder of a user who can log in to them."""
 
     def __init__(self, folder: Path, addresses: list[str], user: str) -> None:
         self.home = folder / "home"
@@ -229,7 +236,6 @@ class SshTestbed:
         self.write_known_hosts({rasp.address: rasp.host_key for rasp in self.rasps})
 
     def write_known_hosts(self, keys: dict[str, asyncssh.SSHKey]) -> None:
-        """Write known_hosts."""
         (self.home / ".ssh" / "known_hosts").write_text(
             "".join(
                 f"[{address}]:{self.port} {key.export_public_key().decode()}"
@@ -243,24 +249,24 @@ class SshTestbed:
 
 
 def unpack_sudo() -> Path:
-    """The tree of sudo, which runs from its own place alone: it is root's, and trusts no other."""
+    """Return the folder of the unpacked sudo package."""
     try:
         return DebianPackages(TOOLS_FOLDER).unpack("sudo")
     except PackageError as error:
-        pytest.skip(f"no sudo to be had: {error}")
+        pytest.skip(f"sudo is not available: {error}")
 
 
 @contextmanager
 def running_ssh_testbed(
     folder: Path, addresses: list[str], rasp_options: RaspOptions = RaspOptions()
 ) -> Iterator[SshTestbed]:
-    """Give rasps that run; all that was started ends with the block."""
+    """Run rasps until the end of the block."""
     if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("mounts of its own for each rasp: needs root")
-    room = SshTestbed(folder, addresses, "pi" if rasp_options.rule else "root")
+        pytest.skip("mounts of rasps require root")
+    testbed = SshTestbed(folder, addresses, "pi" if rasp_options.rule else "root")
     try:
-        room.start(rasp_options)
-        yield room
+        testbed.start(rasp_options)
+        yield testbed
     finally:
-        for rasp in room.rasps:
+        for rasp in testbed.rasps:
             rasp.close()

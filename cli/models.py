@@ -1,0 +1,322 @@
+"""Responses of the controller's API as typed objects.
+
+The controller is not trusted to send what its OpenAPI document describes: `decode` checks types.
+"""
+
+from dataclasses import dataclass, is_dataclass
+from types import UnionType
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+
+_T = TypeVar("_T")
+
+_MAX_NUMBER = 2**63  # larger ones, infinity and NaN could not be displayed
+
+
+class DecodeError(ValueError):
+    """JSON does not have the expected type."""
+
+
+@dataclass(frozen=True)
+class ApiResponse(Generic[_T]):
+    """A response: its JSON as received, and the data decoded from it."""
+
+    json: Any
+    data: _T
+
+
+@dataclass(frozen=True)
+class ApiRasp:
+    """A rasp. Unknown values are None."""
+
+    id: int
+    name: str
+    host_name: str
+    stack: int
+    slot: int
+    mac: str | None
+    ip: str | None
+    state: str
+    reason: str
+    temperature_level: str | None
+    temperature_celsius: float | None
+    load1: float | None
+    boot_time_seconds: float | None
+    answers_ping: bool | None
+
+    @property
+    def display_state(self) -> str:
+        """The state, or for a warm or hot rasp its temperature level."""
+        level = self.temperature_level
+        return level if self.state == "up" and level in {"warm", "hot"} else self.state
+
+    @property
+    def may_be_running(self) -> bool:
+        """Whether the rasp is up, or could be."""
+        return self.state in {"up", "unknown"}
+
+
+@dataclass(frozen=True)
+class ApiStack:
+    """A stack and its rasps."""
+
+    number: int
+    pin: int
+    x: int
+    y: int
+    power: str
+    power_mismatch: str
+    reserved_by: str
+    rasps: list[ApiRasp]
+
+
+@dataclass(frozen=True)
+class ApiIssue:
+    """Rasps with the same issue."""
+
+    kind: str
+    reason: str
+    rasps: list[str]
+
+
+@dataclass(frozen=True)
+class ApiHottestRasp:
+    """Rasp with the highest temperature."""
+
+    name: str
+    temperature_celsius: float
+
+
+@dataclass(frozen=True)
+class ApiRack:
+    """Summary of the rack."""
+
+    name: str
+    stacks: int
+    rasps: int
+    states: dict[str, int]
+    hottest: ApiHottestRasp | None
+    issues: list[ApiIssue]
+    error: str
+    exporter_port: int
+
+
+@dataclass(frozen=True)
+class ApiInterface:
+    """Network interface of the master."""
+
+    name: str
+    mac: str | None
+    ip: str
+
+
+@dataclass(frozen=True)
+class ApiService:
+    """Service on the master."""
+
+    name: str
+    url: str
+    state: str
+    version: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class ApiMaster:
+    """The master and its services."""
+
+    host_name: str
+    version: str
+    boot_time_seconds: float
+    load1: float
+    memory_available_bytes: int
+    memory_total_bytes: int
+    disk_available_bytes: int
+    disk_size_bytes: int
+    temperature_celsius: float | None
+    interfaces: list[ApiInterface]
+    services: list[ApiService]
+
+
+@dataclass(frozen=True)
+class ApiAlias:
+    """Alias that rasps can read."""
+
+    name: str
+    help: str
+
+
+@dataclass(frozen=True)
+class ApiAction:
+    """Action that can be ordered. `aliases` is None unless the action reads one."""
+
+    action: str
+    help: str
+    is_disruptive: bool
+    aliases: list[ApiAlias] | None
+
+
+@dataclass(frozen=True)
+class ApiReading:
+    """Sample of an alias. JSON has no NaN: its value is None."""
+
+    labels: dict[str, str]
+    value: float | None
+
+
+@dataclass(frozen=True)
+class ApiTargetResult:
+    """Result of an order for one target, None until it is complete."""
+
+    target: str
+    result: str | None
+    stage: str
+    detail: str
+    output: str
+    readings: list[ApiReading]
+
+
+@dataclass(frozen=True)
+class ApiResultCounts:
+    """Number of targets with each result."""
+
+    ok: int
+    failed: int
+    unknown: int
+    pending: int
+
+
+@dataclass(frozen=True)
+class ApiOrder:
+    """An order and its results."""
+
+    id: int
+    action: str
+    alias: str | None
+    targets: list[str]
+    actor: str
+    state: str
+    result: str | None
+    started_at: float
+    counts: ApiResultCounts
+    results: list[ApiTargetResult]
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its results are final."""
+        return self.state not in {"running", "cancelling"}
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether no target failed or is unknown. An unfinished order can succeed."""
+        has_failures = self.counts.failed or self.counts.unknown
+        return not has_failures and (self.result == "ok" or not self.is_finished)
+
+
+@dataclass(frozen=True)
+class ApiPreview:
+    """Effects that an order would have."""
+
+    affected: list[str]
+    already_down: list[str]
+    stacks: list[int]
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class ApiInstallStep:
+    """Completed step of an install."""
+
+    time: float
+    text: str
+
+
+@dataclass(frozen=True)
+class ApiInstallation:
+    """Progress or result of an install, a replacement or a swap."""
+
+    id: int | None
+    kind: str
+    state: str
+    dry_run: bool
+    stage: str | None
+    steps: list[ApiInstallStep]
+    stacks_total: int
+    stacks_done: int
+    rasps_total: int
+    rasps_found: int
+    seconds_left: float | None
+    found: dict[int, list[str]]
+    missing: dict[int, int]
+    other_vendor_macs: list[str]
+    unplaced: list[str]
+    conflicts: dict[str, list[int]]
+    diff: str
+    error: str
+    finished_at: float | None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its result is final."""
+        return self.state not in {"running", "stopping"}
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether every rasp was found. An unfinished install can succeed."""
+        if self.state == "done":
+            return not (self.error or self.missing or self.conflicts or self.unplaced)
+        return self.state == "none" or not self.is_finished
+
+
+@dataclass(frozen=True)
+class ApiAuditEvent:
+    """Audit event."""
+
+    time: float
+    actor: str
+    client_address: str
+    action: str
+    targets: str
+    result: str
+    detail: str
+
+
+def decode(expected: type[_T], value: object) -> _T:
+    """Convert JSON to a dataclass, `list`, `dict`, `X | None`, `str`, `int`, `float` or `bool`.
+
+    Unknown fields of objects are ignored.
+
+    Raises:
+        DecodeError: If a field is missing or has another type.
+    """
+    decoded: _T = _decode(expected, value)
+    return decoded
+
+
+def _decode(expected: Any, value: Any) -> Any:
+    container, parameters = get_origin(expected), get_args(expected)
+    if container is UnionType:
+        return None if value is None else _decode(parameters[0], value)
+    if container is list and isinstance(value, list):
+        return [_decode(parameters[0], item) for item in value]
+    if container is dict and isinstance(value, dict):
+        key_type, value_type = parameters
+        return {_decode_key(key_type, key): _decode(value_type, value[key]) for key in value}
+    if isinstance(expected, type) and is_dataclass(expected) and isinstance(value, dict):
+        types = get_type_hints(expected)
+        if missing := types.keys() - value.keys():
+            raise DecodeError(f"missing {', '.join(sorted(missing))}")
+        return expected(**{name: _decode(types[name], value[name]) for name in types})
+    if expected is float and type(value) in {int, float} and abs(value) < _MAX_NUMBER:
+        return float(value)
+    if type(value) is expected and (expected is not int or abs(value) < _MAX_NUMBER):
+        return value
+    raise DecodeError(
+        f"{type(value).__name__} instead of {getattr(expected, '__name__', expected)}"
+    )
+
+
+def _decode_key(expected: type[str] | type[int], key: str) -> str | int:
+    try:
+        return expected(key)
+    except ValueError as error:
+        raise DecodeError("a key is not a number") from error
