@@ -1,4 +1,4 @@
-"""DHCP installer: finds the stack of each Raspberry Pi and configures the DHCP server."""
+"""Installer: find the stack of each Raspberry Pi and configure the DHCP server."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Options of command lines that install: DHCP server, its configuration and log, and ping."""
+"""Command-line options for the DHCP server and for ping."""
 
 import re
 from collections.abc import Callable
@@ -18,54 +18,42 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def dhcp_options(command: _Command) -> _Command:
-    """Add --dhcpd-conf, --dhcp-server and --dhcp-log to a command.
-
-    Their values are for `config_file` and `log_factory`.
-    """
+    """Add --dhcpd-conf, --dhcp-server and --dhcp-log, for `config_file` and `log_factory`."""
     for option in (
-        click.option(
+        _option(
             "--dhcp-log",
-            default="journal:isc-dhcp-server",
-            show_default=True,
+            "journal:isc-dhcp-server",
+            "Log of the DHCP server.",
             callback=_validator(log_factory),
             metavar="journal:UNIT|file:PATH",
-            help="Log of the DHCP server.",
         ),
-        click.option(
+        _option(
             "--dhcp-server",
-            default="unit:isc-dhcp-server",
-            show_default=True,
+            "unit:isc-dhcp-server",
+            "systemd unit of the DHCP server, or auto-reload if it rereads its file itself.",
             callback=_validator(_server_factory),
             metavar="unit:UNIT|auto-reload",
-            help="systemd unit of the DHCP server, or auto-reload if it rereads its file itself.",
         ),
-        click.option(
+        _option(
             "--dhcpd-conf",
+            Path("/etc/dhcp/dhcpd.conf"),
+            "Configuration of the DHCP server.",
             type=click.Path(path_type=Path),
-            default=Path("/etc/dhcp/dhcpd.conf"),
-            show_default=True,
             metavar="FILE",
-            help="Configuration of the DHCP server.",
         ),
     ):
         command = option(command)
     return command
 
 
-def _check_ping(text: str) -> None:
-    if not re.fullmatch(r"icmp|tcp:\d{1,5}", text):
-        raise ValueError(f"{text!r} is neither icmp nor tcp:PORT")
-
-
 def ping_option(command: _Command) -> _Command:
-    """Add --ping to a command. Its value is for `discovery.pingers.make_pinger`."""
-    return click.option(
+    """Add --ping, for `discovery.pingers.make_pinger`."""
+    return _option(
         "--ping",
-        default="icmp",
-        show_default=True,
+        "icmp",
+        "How to check that a rasp is reachable.",
         callback=_validator(_check_ping),
         metavar="icmp|tcp:PORT",
-        help="How to check that a rasp is reachable.",
     )(command)
 
 
@@ -102,6 +90,17 @@ def _server_factory(dhcp_server: str) -> Callable[[], DhcpServer]:
     if dhcp_server == "auto-reload":
         return AutoReloadServer
     raise ValueError(f"{dhcp_server!r} is neither unit:UNIT nor auto-reload")
+
+
+def _check_ping(text: str) -> None:
+    if not re.fullmatch(r"icmp|tcp:\d{1,5}", text):
+        raise ValueError(f"{text!r} is neither icmp nor tcp:PORT")
+
+
+def _option(
+    name: str, default: object, help_text: str, **attributes: Any
+) -> Callable[[_Command], _Command]:
+    return click.option(name, default=default, help=help_text, show_default=True, **attributes)
 
 
 def _validator(

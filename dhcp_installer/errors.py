@@ -23,7 +23,7 @@ class LogSourceError(InstallError):
 
 
 class ConfigurationError(InstallError):
-    """The DHCP configuration is invalid, or cannot be read or written. It was not changed."""
+    """The DHCP configuration is invalid, unreadable or unwritable. It was not changed."""
 
 
 class DhcpServerError(InstallError):

@@ -20,7 +20,7 @@ Resolve = Callable[[str], Sequence[IPv4Address]]
 
 
 def resolve_host_name(name: str) -> Sequence[IPv4Address]:
-    """Return the addresses to which this machine resolves a host name, empty if unknown."""
+    """Resolve a host name on this machine. Return no address if it is unknown."""
     try:
         output = subprocess.run(
             ["getent", "ahostsv4", "--", name],

@@ -42,7 +42,7 @@ class DhcpConfigFile:
         return server.read_active(self.path) if self.path.exists() else None
 
     def render(self, rasps: Iterable[Rasp], *, lease_seconds: int = LEASE_SECONDS) -> str:
-        """Return the file with an entry for each rasp and with the unmanaged part unchanged."""
+        """Return the file with an entry for each rasp and the current unmanaged part."""
         return self._renderer.render(rasps, self.read_active() or "", lease_seconds=lease_seconds)
 
     def check(self, text: str) -> None:

@@ -60,7 +60,7 @@ class _LineBuffer:
 
 
 class LogFile:
-    """A log file, read from its current end. It may be rotated by renaming or truncating.
+    """A log file, read from its current end, with rotation by renaming or truncating.
 
     Raises:
         LogSourceError: If the file does not exist or cannot be read.
@@ -198,7 +198,9 @@ class ProcessLog:
 
 
 def journald_source(unit: str = "isc-dhcp-server") -> ProcessLog:
-    """Return the journal of a systemd unit. Raspberry Pi OS has no /var/log/syslog since Bookworm.
+    """Return the journal of a systemd unit.
+
+    Raspberry Pi OS has no /var/log/syslog since Bookworm.
 
     Raises:
         LogSourceError: If journalctl is not installed.

@@ -1,7 +1,7 @@
-"""Renderer of dhcpd.conf: a managed block between two markers, and the unmanaged rest.
+"""Renderer of dhcpd.conf with a managed block between two markers.
 
-The unmanaged part is never changed. If it conflicts with the managed block, or the managed block
-was edited, the file is rejected with the line of the problem.
+The rest is unmanaged and never changed. The file is rejected, with the line
+of the problem, if the rest conflicts with the managed block or the managed block was edited.
 """
 
 import re
@@ -27,7 +27,7 @@ LEASE_SECONDS = 3600
 
 _POOL_ADDRESSES_PER_SLOT = 2  # a MAC address with two client ids holds two leases
 
-_BEGIN_MARKER = "# >>> PiRack {sum}"
+_BEGIN_MARKER = "# >>> PiRack {digest}"
 _END_MARKER = "# <<< PiRack"
 _BEGIN_PATTERN = re.compile(r"^# >>> PiRack ([0-9a-f]{16})$", re.MULTILINE)
 _END_PATTERN = re.compile(r"^# <<< PiRack$", re.MULTILINE)
@@ -86,10 +86,8 @@ class DhcpdRenderer:
         if problems:
             raise ConfigurationError("; ".join(problems))
         separator = "\n" if before and not before.endswith("\n") else ""
-        digest = _digest(block)
-        return (
-            f"{before}{separator}{_BEGIN_MARKER.format(sum=digest)}\n{block}{_END_MARKER}\n{after}"
-        )
+        begin = _BEGIN_MARKER.format(digest=_digest(block))
+        return f"{before}{separator}{begin}\n{block}{_END_MARKER}\n{after}"
 
     def unmanaged(self, text: str) -> str:
         """Return the text outside of the managed block, see `Renderer.unmanaged`."""

@@ -73,7 +73,7 @@ class SystemdDhcpd:
 
 
 class AutoReloadServer:
-    """A server that rereads its file when it changes, for example that of a virtual rack.
+    """A server that rereads its changed file itself, for example on a virtual rack.
 
     Args:
         dhcpd: The program that checks files, used if it is installed.
@@ -171,7 +171,7 @@ def _candidate(path: Path, text: str, server: DhcpServer) -> Iterator[Path]:
 def _roll_back(path: Path, previous: bytes | None, server: DhcpServer) -> str:
     """Restore the previous file, restart the server, and return the outcome."""
     if previous is None:
-        return f"{path} has no previous version and was not changed back"
+        return f"{path} has no previous version to restore"
     try:
         candidate = path.with_name(f".{path.name}.pirack-new")
         files.write_durably(candidate, previous, like=path)

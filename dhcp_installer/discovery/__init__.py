@@ -1,1 +1,1 @@
-"""Discovery of the stack of each rasp: strategies, their runner, DHCP and ping events."""
+"""Discovery of the stack of each rasp by switching power."""

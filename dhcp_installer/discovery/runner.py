@@ -31,7 +31,7 @@ class PowerSwitch(Protocol):
 
 
 class DiscoveryRunner:
-    """Executes the commands of an install and of its strategy until the install is stopped.
+    """Executes power commands and waits for events, until the install is stopped.
 
     Args:
         power: Switches the stacks.

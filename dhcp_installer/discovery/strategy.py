@@ -30,7 +30,7 @@ class BecameReachable:
 
 @dataclass(frozen=True, slots=True)
 class BecameUnreachable:
-    """A client stopped replying to ping: it missed several pings, for a second or more."""
+    """A client stopped replying to ping. It missed several, for a second or more."""
 
     mac: str
     time: float
@@ -38,7 +38,7 @@ class BecameUnreachable:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time without an event: a command was executed, or the time to wait for was reached."""
+    """A command was executed, or the time to wait for was reached."""
 
     time: float
 
@@ -59,7 +59,7 @@ class PowerOff:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """Ask these rasps to write their disks before their power is cut. Failures are ignored."""
+    """Ask these rasps to write their disks. Failures are ignored."""
 
     macs: frozenset[str]
 

@@ -123,7 +123,7 @@ class SwitchOffEach(Strategy):
             self._given_up.add(stack)
 
     def _candidate_stacks(self) -> dict[str, frozenset[int]]:
-        """Return the possible stacks of each rasp: those where it was unreachable in every cut."""
+        """Return the stacks in which each rasp was unreachable in every cut."""
         return {
             mac: frozenset(stacks.keys() - self._excluded_from[mac])
             for mac, stacks in self._unreachable_in.items()
@@ -151,7 +151,7 @@ class SwitchOffEach(Strategy):
         }
 
     def _stacks_to_recheck(self) -> dict[int, frozenset[str]]:
-        """Return the stacks to cut again, with the rasps that the cut may place or exclude.
+        """Return the stacks to cut again, with rasps that the cut may place or exclude.
 
         Stacks with inconsistent results come first. Their cuts may also confirm other rasps.
         """

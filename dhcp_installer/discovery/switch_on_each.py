@@ -1,7 +1,8 @@
-"""Strategy `one-by-one`: switch on one stack at a time and observe which rasps send DHCP messages.
+"""Strategy `one-by-one`: switch on one stack at a time.
 
-Unlike the first PiRack, it switches the stack off before the next one. A slow rasp is then missing
-instead of placed in the next stack. Rasps need not reply to ping.
+Rasps that send DHCP messages are in that stack and need not reply to ping. Unlike the first
+PiRack, the strategy switches the stack off before the next one. A slow rasp is then missing
+instead of placed in the next stack.
 """
 
 from collections.abc import Mapping

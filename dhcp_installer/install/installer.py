@@ -49,7 +49,7 @@ class InstallRequest:
 
 
 def preview(dependencies: InstallDependencies) -> str:
-    """Return the diff of dhcpd.conf for the current inventory, without changing anything.
+    """Return the diff of dhcpd.conf for the current inventory. Change nothing.
 
     Raises:
         PiRackError: If an install would fail at its start.

@@ -1,4 +1,4 @@
-"""Journal of installs in pirack.db, from which an interrupted install can be recovered.
+"""Journal of installs in pirack.db, used to recover interrupted installs.
 
 Each step is committed before it is carried out. The journal contains the previous dhcpd.conf,
 whether a new one was written, and the assignment of rasps to slots once it is final.
@@ -154,7 +154,10 @@ class Journal:
         )
 
     def mark_interrupted(self) -> list[InstallRecord]:
-        """Mark running installs as interrupted and return them. Call only if no install runs."""
+        """Mark installs in a running state as interrupted and return them.
+
+        Call this only if no install runs.
+        """
         running = self._read("WHERE state IN (?, ?)", (InstallState.RUNNING, InstallState.STOPPING))
         for record in running:
             self.set_state(record.id, InstallState.INTERRUPTED, record.error)
@@ -172,7 +175,7 @@ class Journal:
         return records[0]
 
     def list_recent(self, count: int, before: int | None = None) -> list[InstallRecord]:
-        """Return recent installs, newest first, optionally only those with an id below `before`."""
+        """Return recent installs, newest first, with an id below `before` if given."""
         return self._read("WHERE id < ?", (before or MAX_ROW_ID,), count)
 
     def _execute(self, statement: str, values: tuple[Any, ...]) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 
 
 class Stage(StrEnum):
-    """Stage of an install. `undo` replaces the remaining stages after a failure or a stop."""
+    """Stage of an install. After a failure or a stop, `undo` is the last stage."""
 
     CHECK = "check"
     LEASES = "leases"  # activate short leases

@@ -1,7 +1,7 @@
-"""Recovery of interrupted installs: roll back, or roll forward if the assignment is final.
+"""Recovery of interrupted installs by rolling back or forward.
 
-Rolling back restores dhcpd.conf. Rolling forward completes dhcpd.conf and the inventory. Both
-restore the power of the stacks, and both can be repeated safely after another interruption.
+Rolling back restores dhcpd.conf. If the assignment of slots is final, rolling forward completes
+dhcpd.conf and the inventory. Both restore the power of the stacks and can be repeated safely.
 """
 
 from collections.abc import Callable, Sequence

@@ -31,7 +31,7 @@ def check(dependencies: InstallDependencies, progress: ProgressReporter) -> None
 
 
 def shorten_leases(context: InstallContext) -> None:
-    """Activate a configuration with short leases, so that rasps soon request new addresses.
+    """Activate short leases, so that rasps soon request new addresses.
 
     Raises:
         LogSourceError: If the DHCP server logs nothing.
@@ -97,7 +97,9 @@ def assign_slots(
     result: DiscoveryResult,
     requested_slots: Mapping[str, int] | None = None,
 ) -> Assignment:
-    """Assign each rasp found to a slot. `requested_slots` are slot numbers by MAC address.
+    """Assign each rasp found to a slot.
+
+    `requested_slots` are slot numbers by MAC address.
 
     Raises:
         AssignmentError: If a stack has more rasps than slots, or a requested slot is not

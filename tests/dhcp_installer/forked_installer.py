@@ -1,4 +1,4 @@
-"""Fork server for installers: forks each from one process that has imported everything.
+"""Fork server for installers, which has imported everything.
 
 Each line on standard input is a request in JSON, and each response is a line of JSON:
 

@@ -1,4 +1,4 @@
-"""A rack in simulated time with power, boots and faults, in which a trial takes milliseconds."""
+"""A rack with power, boots and faults in simulated time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

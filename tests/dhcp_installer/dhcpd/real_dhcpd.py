@@ -1,4 +1,4 @@
-"""Program for a network namespace: a real dhcpd and clients with hostile host names.
+"""Real dhcpd and clients with hostile host names, for a network namespace.
 
 Each line of standard input is the host name of a client in hexadecimal. For each, it prints a line
 of JSON with the client's MAC and the log lines of its lease.

@@ -88,7 +88,7 @@ def faulty_rack(tmp_path: Path) -> Iterator[NamespaceRackProcess]:
 
 
 def connect_guest(rack: NamespaceRackProcess, addresses: list[str]) -> None:
-    """Connect a laptop that requests an address and also uses these addresses without a lease."""
+    """Connect a laptop that leases an address and uses others without a lease."""
     script = Path(sys.modules["virtual_rack"].__path__[0]) / "rasp_init" / "lease.sh"
     udhcpc = find("udhcpc")
     run_in_guest = "nsenter --net=/run/netns/guest"

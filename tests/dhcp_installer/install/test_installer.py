@@ -139,7 +139,7 @@ def test_stop_after_the_assignment_preserves_it_and_restores_the_power(lab: Inst
 
 
 class RejectingServer:
-    """A DHCP server that rejects a configuration with hosts, at the check or at the restart."""
+    """A DHCP server that rejects hosts, at the check or at the restart."""
 
     def __init__(self, config_path: Path, *, on_restart: bool) -> None:
         self._config_path = config_path

@@ -1,4 +1,4 @@
-"""`kill -9` at any moment of an install leaves a consistent state that the next one recovers.
+"""Consistency and recovery after `kill -9` at any moment of an install.
 
 Each installer is a process. Several racks are tested in parallel, because an install mostly waits.
 """
