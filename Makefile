@@ -1,9 +1,9 @@
-# What is run while working on PiRack; `make` prints the menu. Needs make and Python 3.11 or newer.
+# Development commands of PiRack. Requires Python 3.11 or newer. `make` prints the menu.
 
 PYTHON ?= python3
 PY := .venv/bin/python
 
-# What the tests run beside PiRack's own; what cannot be had skips the tests that need it.
+# Programs for the tests. Tests are skipped if their programs are not available.
 TEST_PROGRAMS := prometheus promtool alertmanager amtool blackbox_exporter chromium dhcpd \
 	dhclient dhcpcd udhcpc ip ssh sshd sqlite3
 
@@ -13,7 +13,7 @@ COMPILE = $(PY) -c '$(BUILD_REQUIRES)' | .venv/bin/uv pip compile --quiet --univ
 	--python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
 	$(if $(UPGRADE),--upgrade) pyproject.toml -
 
-# A check that says which one it is, and what failed.
+# Run a check, and print its name before and after a failure.
 define check
 @echo "$(1)"
 @$(PY) -m $(1) || { echo "make $@: \`$(1)\` failed, see above" >&2; exit 1; }
@@ -21,28 +21,28 @@ endef
 
 .PHONY: menu demo dashboards test lint format types bench exporter.pyz lock assets clean .venv-master .venv-dev
 
-menu: ## this menu
+menu: ## print this menu
 	@sed -n 's/^\([a-z.]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target text; do \
 		printf 'make %-13s %s\n' "$$target" "$$text"; done
 
-demo: .venv-master ## the rack on this machine: virtual Pis, Prometheus, pages (RACK=rack.toml PORT_BASE=port)
+demo: .venv-master ## run a virtual rack with Prometheus and pages (RACK=rack.toml PORT_BASE=port)
 	@$(PY) -m virtual_rack.demo $(if $(RACK),--rack $(RACK)) $(if $(PORT_BASE),--port-base $(PORT_BASE))
 
-test: lint types ## all checks: ruff, mypy and the tests (PIRACK_FORBID_SKIPS=1 makes a skip a failure)
+test: lint types ## run ruff, mypy and the tests (PIRACK_FORBID_SKIPS=1: skipped tests fail)
 	@$(PY) -m tools.programs $(TEST_PROGRAMS) >/dev/null || true
 	$(call check,pytest -n 3 --dist loadfile)
 
-lint: .venv-dev ## ruff: rules and format
+lint: .venv-dev ## run ruff
 	$(call check,ruff check .)
 	$(call check,ruff format --check .)
 
-format: .venv-dev ## mend with ruff what it can mend
+format: .venv-dev ## apply ruff fixes and format
 	@$(PY) -m ruff check --fix . ; $(PY) -m ruff format .
 
-types: .venv-dev ## mypy, strict
+types: .venv-dev ## run mypy
 	$(call check,mypy)
 
-bench: .venv-dev ## what scrapes, the API, pages and actions cost, and how long an install looks for its rasps (20 minutes; as root)
+bench: .venv-dev ## run the benchmarks (20 minutes; as root)
 	@$(PY) -m bench.api
 	@$(PY) -m bench.pages
 	@$(PY) -m bench.installer
@@ -51,27 +51,27 @@ bench: .venv-dev ## what scrapes, the API, pages and actions cost, and how long 
 	@$(PY) -m bench.exporter
 	@$(PY) -m bench.soak
 
-dashboards: .venv-master ## Grafana's, of a rack (RACK=rack.toml CONTROLLER=URL OUTPUT=grafana/dashboards)
+dashboards: .venv-master ## generate the dashboards of a rack (RACK=rack.toml CONTROLLER=URL OUTPUT=grafana/dashboards)
 	@$(PY) -m grafana $(if $(RACK),--rack $(RACK)) $(if $(CONTROLLER),--controller $(CONTROLLER)) \
 		$(if $(OUTPUT),--output $(OUTPUT))
 
-exporter.pyz: .venv-dev ## the exporter as one file for a rasp: dist/pirack-exporter.pyz
+exporter.pyz: .venv-dev ## build the exporter as one file: dist/pirack-exporter.pyz
 	@$(PY) -m deploy.make_pyz
 
-lock: .venv-dev ## bring requirements/*.lock in step with pyproject.toml (UPGRADE=1: newest versions)
+lock: .venv-dev ## update requirements/*.lock from pyproject.toml (UPGRADE=1: newest versions)
 	@echo "Resolving requirements/dev.lock and master.lock"
 	@$(COMPILE) --extra dev --output-file requirements/dev.lock
 	@$(COMPILE) --extra master --constraint requirements/dev.lock --output-file requirements/master.lock
 
-assets: ## style sheet and scripts of the pages, from npm's packages (needs npm; the results are kept)
+assets: ## build the style sheet and scripts of the pages (requires npm)
 	@cd controller/assets && npm ci --silent --ignore-scripts && npm run --silent build
 
-clean: ## remove all that make has made and fetched
+clean: ## remove all generated and downloaded files
 	@rm -rf .venv .tools .demo* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis \
 		controller/assets/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv-master .venv-dev:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "PiRack needs Python 3.11 or \
-	newer: name one, as in `make demo PYTHON=python3.12`")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "PiRack requires Python 3.11 or \
+	newer: set PYTHON, for example `make demo PYTHON=python3.12`")'
 	@$(PYTHON) -m deploy.make_venv $(@:.venv-%=%)

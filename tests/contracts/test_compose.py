@@ -77,7 +77,7 @@ def mounts_of(name: str) -> dict[str, str]:
     """Return the mounted volumes and host paths by path in the container."""
     return {
         target: source
-        for source, target, *_ in (each.split(":") for each in SERVICES[name].get("volumes", []))
+        for source, target, *_ in (volume.split(":") for volume in SERVICES[name].get("volumes", []))
     }
 
 

@@ -1,4 +1,4 @@
-"""The dashboards that are kept are those that are made, and keep to what makes good ones."""
+"""Tests of the committed dashboards."""
 
 import json
 import re
@@ -27,33 +27,34 @@ COMMITTED: dict[str, Dashboard] = {
 each_dashboard = pytest.mark.parametrize("dashboard", COMMITTED.values(), ids=list(COMMITTED))
 
 
-def test_the_dashboards_that_are_kept_are_those_of_the_rack_that_pirack_comes_with() -> None:
-    made = {
-        uid: format_json(each) for uid, each in build_dashboards(load(ROOT / "rack.toml")).items()
+def test_committed_dashboards_are_those_of_the_shipped_rack() -> None:
+    generated = {
+        uid: format_json(dashboard)
+        for uid, dashboard in build_dashboards(load(ROOT / "rack.toml")).items()
     }
-    kept = {file.stem: file.read_text(encoding="utf-8") for file in FOLDER.glob("*")}
-    assert sorted(kept) == sorted(made)
-    differing = [uid for uid, each in made.items() if kept[uid] != each]
-    assert differing == [], "run `make dashboards`"
+    committed = {file.stem: file.read_text(encoding="utf-8") for file in FOLDER.glob("*")}
+    assert sorted(committed) == sorted(generated)
+    outdated = [uid for uid, text in generated.items() if committed[uid] != text]
+    assert outdated == [], "run `make dashboards`"
 
 
-def test_each_dashboard_answers_one_question_and_no_two_have_one_name() -> None:
-    assert {each["uid"] for each in COMMITTED.values()} == {
+def test_each_dashboard_has_one_question_and_its_own_title() -> None:
+    assert {dashboard["uid"] for dashboard in COMMITTED.values()} == {
         *("pirack-rack", "pirack-rack-classic", "pirack-stack", "pirack-rasp"),
         *("pirack-racks", "pirack-self"),
     }
-    assert len({each["title"] for each in COMMITTED.values()}) == len(COMMITTED)
+    assert len({dashboard["title"] for dashboard in COMMITTED.values()}) == len(COMMITTED)
     for dashboard in COMMITTED.values():
         assert dashboard["description"].count("?") == 1, dashboard["uid"]
 
 
 @each_dashboard
-def test_a_dashboard_can_be_taken_into_any_grafana(dashboard: Dashboard) -> None:
-    """Nothing in it is one Grafana's own: no id, no version, no data source by its name."""
+def test_dashboard_can_be_imported_into_any_grafana(dashboard: Dashboard) -> None:
+    """It contains no id, version or data source of one Grafana instance."""
     assert not {"id", "version", "iteration", "__inputs"} & dashboard.keys()
     assert dashboard["schemaVersion"] == 39
     assert dashboard["editable"] is False
-    variables = {each["name"]: each for each in dashboard["templating"]["list"]}
+    variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
     assert variables["datasource"]["type"] == "datasource"
     assert variables["datasource"]["query"] == "prometheus"
     uids = re.findall(r'"uid": "([^"]*)"', json.dumps(dashboard))
@@ -71,7 +72,7 @@ def test_every_panel_has_a_title_a_description_and_a_unit(dashboard: Dashboard) 
 
 
 @each_dashboard
-def test_panels_and_queries_have_names_of_their_own(dashboard: Dashboard) -> None:
+def test_panels_and_queries_have_unique_names(dashboard: Dashboard) -> None:
     ids = [panel["id"] for panel in panels(dashboard)]
     assert ids == list(range(1, len(ids) + 1))
     names = [(panel["title"], panel["type"]) for panel in panels(dashboard)]
@@ -84,44 +85,44 @@ def test_panels_and_queries_have_names_of_their_own(dashboard: Dashboard) -> Non
 
 
 @each_dashboard
-def test_panels_fill_the_width_and_none_lies_on_another(dashboard: Dashboard) -> None:
+def test_panels_fill_the_grid_without_overlap(dashboard: Dashboard) -> None:
     assert_fills_the_grid(dashboard)
 
 
 @each_dashboard
-def test_counters_are_shown_by_their_rate_over_grafanas_own_interval(dashboard: Dashboard) -> None:
-    for asked in [*panel_queries(dashboard), *annotation_queries(dashboard)]:
-        ranges = re.findall(r"\[([^]]*)\]", asked.expression)
-        assert set(ranges) <= {"$__rate_interval"}, asked
-        counters = len(re.findall(rf"\w+_{COUNTER_SUFFIXES}\b", asked.expression))
-        rated = len(re.findall(rf"(?:rate|increase)\(\w+_{COUNTER_SUFFIXES}\b", asked.expression))
-        assert counters == rated, asked
+def test_counters_are_queried_as_rates_over_the_rate_interval(dashboard: Dashboard) -> None:
+    for query in [*panel_queries(dashboard), *annotation_queries(dashboard)]:
+        ranges = re.findall(r"\[([^]]*)\]", query.expression)
+        assert set(ranges) <= {"$__rate_interval"}, query
+        counters = len(re.findall(rf"\w+_{COUNTER_SUFFIXES}\b", query.expression))
+        rated = len(re.findall(rf"(?:rate|increase)\(\w+_{COUNTER_SUFFIXES}\b", query.expression))
+        assert counters == rated, query
 
 
 @each_dashboard
-def test_who_looks_can_go_on_to_the_controller_and_to_the_other_dashboards(
+def test_dashboard_links_to_the_controller_and_the_other_dashboards(
     dashboard: Dashboard,
 ) -> None:
-    page, sisters = dashboard["links"]
+    page, dashboards = dashboard["links"]
     assert page["url"].startswith("${controller}/")
-    assert (sisters["type"], sisters["tags"]) == ("dashboards", dashboard["tags"])
-    assert sisters["includeVars"]
-    assert sisters["keepTime"]
+    assert (dashboards["type"], dashboards["tags"]) == ("dashboards", dashboard["tags"])
+    assert dashboards["includeVars"]
+    assert dashboards["keepTime"]
 
 
 @each_dashboard
-def test_nothing_is_done_by_a_click_that_only_shows(dashboard: Dashboard) -> None:
-    """Grafana's actions are requests from the browser that nobody has to log in for."""
+def test_dashboard_has_no_actions(dashboard: Dashboard) -> None:
+    """Actions of Grafana send requests without a login."""
     assert '"actions"' not in json.dumps(dashboard)
 
 
-def test_the_dashboard_of_a_site_asks_for_nothing_that_racks_keep_to_themselves() -> None:
-    """What a rack sends on is told in docs/many-racks.md."""
+def test_dashboard_of_a_site_uses_forwarded_metrics_only() -> None:
+    """docs/many-racks.md lists the metrics that a rack forwards."""
     document = (ROOT / "docs" / "many-racks.md").read_text(encoding="utf-8")
-    kept = re.search(r'regex: "(rack_stack_slot(?:.|\n)*?)"', document)
-    assert kept is not None
-    sent = set(re.sub(r"[\\\s]", "", kept[1]).split("|"))
-    for asked in panel_queries(COMMITTED["pirack-racks"]):
-        named = set(re.findall(r"\b(?:pirack_\w+|rack_stack_slot:[\w:]+|ALERTS)", asked.expression))
-        assert named
-        assert named <= sent, asked
+    match = re.search(r'regex: "(rack_stack_slot(?:.|\n)*?)"', document)
+    assert match is not None
+    forwarded = set(re.sub(r"[\\\s]", "", match[1]).split("|"))
+    for query in panel_queries(COMMITTED["pirack-racks"]):
+        names = set(re.findall(r"\b(?:pirack_\w+|rack_stack_slot:[\w:]+|ALERTS)", query.expression))
+        assert names
+        assert names <= forwarded, query

@@ -1,4 +1,4 @@
-"""The documentation says what there is, all of it, and nothing that there is not."""
+"""Tests that the documentation is complete and correct."""
 
 import argparse
 import json
@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from controller import health, power_metrics
 from controller.alerts.received import ReceivedAlerts
+from controller.app import create_app
 from controller.auth.access_control import AccessControl
 from controller.auth.roles import Role
 from controller.dependencies import Dependencies
@@ -30,7 +31,6 @@ from controller.reservations import Reservations
 from controller.state.history import RaspHistory
 from controller.state.prometheus import Prometheus
 from controller.state.reader import RackStateReader
-from controller.app import create_app
 from exporter import aliases
 from rack.database import Database
 from rack.inventory import Inventory
@@ -53,16 +53,16 @@ def read_page(name: str) -> str:
 
 
 def first_cells(markdown: str) -> set[str]:
-    """Return the words in code type in the first column of a page's tables."""
+    """Return the code spans in the first column of the tables of a page."""
     rows = re.findall(r"^\| (`[^|]*) \|", markdown, re.MULTILINE)
     return {word for row in rows for word in re.findall(r"`([^`]*)`", row)}
 
 
 @pytest.fixture
 def rack_state() -> FakeRackState:
-    world = FakeRackState()
-    world.temperatures = {"03-2": 48.3}
-    return world
+    state = FakeRackState()
+    state.temperatures = {"03-2": 48.3}
+    return state
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def access(tmp_path: Path) -> AccessControl:
 
 @pytest.fixture
 def orders(rack_state: FakeRackState, access: AccessControl, tmp_path: Path) -> OrderService:
-    """Orders that are still to be started."""
+    """Return an order service that is not started."""
     return order_service_for(access, rack_state, tmp_path, CollectorRegistry())
 
 
@@ -119,20 +119,20 @@ def controller_metrics(folder: Path) -> set[str]:
     installation_metrics.register_metrics(registry, install_service_for(access, folder))
     RackStateReader(RACK, inventory, Prometheus("http://127.0.0.1:1"), registry)
     names = {sample.name for family in registry.collect() for sample in family.samples}
-    # Not every machine has all of the master's sensors.
-    names |= {f"pirack_master_{each.name}" for each in fields(MasterReadings)}
+    # Some machines lack sensors of the master.
+    names |= {f"pirack_master_{field.name}" for field in fields(MasterReadings)}
     return {name for name in names if re.fullmatch(r"pirack_.*(?<!_created)", name)}
 
 
-def test_every_metric_is_documented_and_every_documented_one_exists(tmp_path: Path) -> None:
-    of_a_rasp = {alias.metric for alias in aliases.load(aliases.DEFAULT_PATH).metrics}
-    of_the_rules = {
+def test_documented_metrics_are_the_existing_metrics(tmp_path: Path) -> None:
+    rasp_metrics = {alias.metric for alias in aliases.load(aliases.DEFAULT_PATH).metrics}
+    recorded_metrics = {
         name
         for path in Path("prometheus/rules").glob("*.yml")
         for name in re.findall(r"record: (\S+)", path.read_text(encoding="utf-8"))
     }
     assert first_cells(read_page("metrics.md")) == (
-        of_a_rasp | set(aliases.SELF_METRICS) | controller_metrics(tmp_path) | of_the_rules
+        rasp_metrics | set(aliases.SELF_METRICS) | controller_metrics(tmp_path) | recorded_metrics
     )
 
 
@@ -143,7 +143,7 @@ def test_table_of_settings_is_generated_from_their_models() -> None:
     assert table.splitlines() == list(markdown_rows())
 
 
-def test_every_fault_is_documented_and_every_documented_one_exists() -> None:
+def test_documented_faults_are_the_existing_faults() -> None:
     assert first_cells(read_page("virtual-rack.md")) == set(Fault)
 
 
@@ -186,7 +186,7 @@ def examples() -> Iterator[Any]:
 
 
 def matches(expected: Any, actual: Any) -> bool:
-    """Whether an answer is as an example says, in which "…" stands for anything."""
+    """Return whether a response matches an example, in which "…" matches anything."""
     match expected:
         case "…":
             return True
@@ -204,7 +204,7 @@ def matches(expected: Any, actual: Any) -> bool:
 
 
 @pytest.mark.parametrize(("request_", "answer"), list(examples()))
-def test_an_example_of_the_api_gets_the_answer_that_is_printed(
+def test_api_example_returns_the_documented_response(
     app: Flask,
     orders: OrderService,
     access: AccessControl,
@@ -212,19 +212,19 @@ def test_an_example_of_the_api_gets_the_answer_that_is_printed(
     answer: Any,
 ) -> None:
     orders.start()
-    asked = urlsplit(request_.url)
+    url = urlsplit(request_.url)
     method = request_.method or ("POST" if request_.json else "GET")
-    got = app.test_client().open(
-        f"{asked.path}?{asked.query}",
+    response = app.test_client().open(
+        f"{url.path}?{url.query}",
         method=method,
         json=request_.json,
         headers={"Authorization": f"Bearer {access.tokens.add('demo', Role.OPERATOR)}"},
     )
     orders.close()
-    assert matches(answer, got.json), got.json
+    assert matches(answer, response.json), response.json
 
 
-def test_what_the_master_tells_is_documented(app: Flask) -> None:
+def test_every_field_of_the_master_is_documented(app: Flask) -> None:
     master = app.test_client().get("/api/v1.0/master").json
     assert master is not None
     for name in master:
@@ -232,19 +232,21 @@ def test_what_the_master_tells_is_documented(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
-def test_links_between_pages_lead_somewhere(page: Path) -> None:
+def test_links_between_pages_are_valid(page: Path) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
         path, _, anchor = target.partition("#")
         if "://" in target:
             continue
-        there = (page.parent / path) if path else page
-        assert there.exists(), target
+        linked_page = (page.parent / path) if path else page
+        assert linked_page.exists(), target
         if anchor:
-            headings = re.findall(r"^#+ (.+)$", there.read_text(encoding="utf-8"), re.MULTILINE)
+            headings = re.findall(
+                r"^#+ (.+)$", linked_page.read_text(encoding="utf-8"), re.MULTILINE
+            )
             assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, target
 
 
-def test_the_commands_of_the_readme_are_in_the_makefile() -> None:
+def test_make_targets_of_the_readme_exist() -> None:
     readme, makefile = Path("README.md").read_text(), Path("Makefile").read_text()
     for target in re.findall(r"^make (\w+)", readme, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

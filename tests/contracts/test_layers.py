@@ -1,114 +1,277 @@
-"""Who may import whom. The standard library is free; all else stands here or is refused."""
+"""Tests of the allowed imports between packages."""
 
 import ast
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 
 PYDANTIC = {"pydantic", "pydantic_core"}
 FLASK = {"flask", "werkzeug"}
 
-# A package, or one module of it that may import more than its package.
+# Allowed imports of a package or a module, besides itself and the standard library.
+# A module may also import what its package may.
 ALLOWED_IMPORTS = {
     "exporter": {"prometheus_client"},
+    "tools": set(),
     "rack": PYDANTIC,
     "rack.relays": {"gpiozero"},
-    # Pins are drivers of gpiozero's, which loads them by name: nothing here imports these two.
-    "rack.latching_pins": {"gpiozero", "lgpio"},
-    "dhcp_installer": {"rack", "click", "jinja2"},
-    "dhcp_installer.discovery.pingers": {
-        "icmplib"
-    },  # echo requests, which the standard library cannot make
-    "dhcp_installer.install.terminal": {"rich"},  # the line that tells how far an install is
-    "controller": {
-        "exporter",  # the format of aliases files: what can be read and ordered
+    "rack.latching_pins": {"gpiozero", "lgpio"},  # loaded by gpiozero
+    "rack.terminal": {"click", "rich"},
+    "grafana": {"rack"},
+    "dhcp_installer": {
+        "dhcp_installer.dhcpd",
+        "dhcp_installer.discovery",
+        "dhcp_installer.install",
         "rack",
+        "click",
+    },
+    "dhcp_installer.dhcpd": {"dhcp_installer", "rack", "jinja2"},
+    "dhcp_installer.discovery": {"dhcp_installer", "dhcp_installer.dhcpd", "rack"},
+    "dhcp_installer.discovery.pingers": {"icmplib"},
+    "dhcp_installer.install": {
         "dhcp_installer",
-        "asyncssh",
+        "dhcp_installer.dhcpd",
+        "dhcp_installer.discovery",
+        "rack",
+    },
+    "dhcp_installer.install.terminal": {"rich"},
+    "controller": {
+        "controller.alerts",
+        "controller.auth",
+        "controller.command_line",
+        "controller.installation",
+        "controller.master",
+        "controller.orders",
+        "controller.pages",
+        "controller.ssh",
+        "controller.state",
+        "controller.web",
+        "dhcp_installer",
+        "dhcp_installer.discovery",
+        "dhcp_installer.install",
+        "exporter",
+        "rack",
+        "click",
+        "flask",
+        "prometheus_client",
+        "waitress",
+    },
+    "controller.auth": {"controller", "rack", *FLASK},
+    "controller.state": {"exporter", "rack", "prometheus_client", "requests", *PYDANTIC},
+    "controller.ssh": {"controller", "rack", "asyncssh"},
+    "controller.master": {
+        "controller",
+        "controller.state",
+        "rack",
         "prometheus_client",
         "psutil",
         "requests",
+    },
+    "controller.web": {
+        "controller",
+        "controller.auth",
+        "controller.master",
+        "controller.state",
+        "dhcp_installer",
+        "rack",
         "spectree",
-        "waitress",
         *FLASK,
         *PYDANTIC,
     },
-    "cli": {
-        "exporter",  # the format of aliases files, which `pirack deploy` checks
-        "dhcp_installer",  # the names of the strategies
+    "controller.orders": {
+        "controller",
+        "controller.auth",
+        "controller.ssh",
+        "controller.state",
+        "controller.web",
+        "exporter",
+        "rack",
+        "prometheus_client",
+        "requests",
+        *FLASK,
+        *PYDANTIC,
+    },
+    "controller.alerts": {
+        "controller",
+        "controller.auth",
+        "controller.orders",
+        "controller.state",
+        "controller.web",
+        "rack",
+        "requests",
+        *FLASK,
+        *PYDANTIC,
+    },
+    "controller.installation": {
+        "controller",
+        "controller.auth",
+        "controller.ssh",
+        "controller.web",
+        "dhcp_installer",
+        "dhcp_installer.install",
+        "rack",
+        "prometheus_client",
+        *FLASK,
+        *PYDANTIC,
+    },
+    "controller.pages": {
+        "controller",
+        "controller.alerts",
+        "controller.auth",
+        "controller.installation",
+        "controller.master",
+        "controller.orders",
+        "controller.state",
+        "controller.web",
+        "dhcp_installer",
+        "dhcp_installer.install",
+        "rack",
+        *FLASK,
+    },
+    "controller.command_line": {
+        "controller",
+        "controller.auth",
+        "controller.ssh",
+        "dhcp_installer",
+        "exporter",
         "rack",
         "click",
-        "requests",
-        "rich",
     },
+    "cli": {"cli.deploy", "dhcp_installer", "rack", "click", "requests", "rich"},
+    "cli.deploy": {"cli", "exporter", "rack", "click", "rich"},
     "cli.deploy.transfer": {"asyncssh"},
-    "grafana": {"rack"},
+    "deploy": {"controller", "controller.ssh", "exporter", "rack", "tools", "asyncssh"},
     "virtual_rack": {
+        "controller.ssh",
+        "dhcp_installer",
+        "dhcp_installer.dhcpd",
         "exporter",
+        "rack",
+        "tools",
+        "asyncssh",
+    },
+    "virtual_rack.pins": {"gpiozero"},
+    "virtual_rack.demo": {
+        "virtual_rack",
+        "controller.auth",
         "grafana",
         "rack",
-        "dhcp_installer",
-        "controller",
-        "asyncssh",
-        "prometheus_client",
+        "tools",
         "psutil",
         "requests",
     },
-    "virtual_rack.pins": {"gpiozero"},
     "bench": {
         "controller",
+        "controller.alerts",
+        "controller.auth",
+        "controller.master",
+        "controller.ssh",
+        "controller.state",
         "deploy",
-        "dhcp_installer",
+        "dhcp_installer.discovery",
         "exporter",
         "rack",
         "tests",
+        "tools",
         "virtual_rack",
+        "virtual_rack.demo",
         "prometheus_client",
+        "requests",
         "waitress",
         *FLASK,
-        "requests",
     },
 }
-PACKAGES = [name for name in ALLOWED_IMPORTS if "." not in name]
+PACKAGES = [name for name in ALLOWED_IMPORTS if ROOT.joinpath(*name.split(".")).is_dir()]
+NOT_PRODUCT = {"virtual_rack", "bench", "tests"}
 
 
-def imports(source: str) -> Iterator[tuple[int, str]]:
-    """Each import statement: its line and top-level module. Relative ones stay inside a package."""
-    for node in ast.walk(ast.parse(source)):
+def modules(root: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the path and the dotted name of each module in the packages of `root`."""
+    for package in PACKAGES:
+        if "." not in package:
+            for file in sorted((root / package).rglob("*.py")):
+                parts = file.relative_to(root).with_suffix("").parts
+                yield file, ".".join(parts).removesuffix(".__init__")
+
+
+def imports(file: Path) -> Iterator[tuple[int, str]]:
+    """Yield the line and the dotted name of each absolute import."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            for name in node.names:
-                yield node.lineno, name.name.partition(".")[0]
+            yield from ((node.lineno, name.name) for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.lineno, node.module.partition(".")[0]
+            yield from ((node.lineno, f"{node.module}.{name.name}") for name in node.names)
+
+
+def package_of(name: str) -> str:
+    """Return the package of a module: a subpackage of the table, or the top-level package."""
+    subpackage = ".".join(name.split(".")[:2])
+    return subpackage if subpackage in PACKAGES else name.partition(".")[0]
 
 
 def forbidden_imports(root: Path) -> list[str]:
-    """Each import in `root`'s packages that the table refuses, with its file, line and rule."""
-    found = []
-    for package in PACKAGES:
-        for file in sorted((root / package).rglob("*.py")):
-            module = ".".join(file.relative_to(root).with_suffix("").parts)
-            allowed = ALLOWED_IMPORTS[package] | ALLOWED_IMPORTS.get(module, set())
-            free = allowed | {package} | sys.stdlib_module_names
-            found += [
-                f"{file.relative_to(root)}:{line}: {module} may not import {imported}, only "
-                f"{', '.join(sorted(allowed))} and the standard library"
-                for line, imported in imports(file.read_text(encoding="utf-8"))
-                if imported not in free
-            ]
-    return found
+    """Return each import that the table does not allow, with its file, line and rule."""
+    errors = []
+    for file, module in modules(root):
+        package = package_of(module)
+        allowed = ALLOWED_IMPORTS[package] | ALLOWED_IMPORTS.get(module, set())
+        errors += [
+            f"{file.relative_to(root)}:{line}: {module} may not import {package_of(name)}, only "
+            f"{', '.join(sorted(allowed))} and the standard library"
+            for line, name in imports(file)
+            if package_of(name) not in allowed | {package} | sys.stdlib_module_names
+        ]
+    return errors
 
 
-def test_every_import_keeps_to_the_table() -> None:
-    found = forbidden_imports(ROOT)
-    assert not found, "\n".join(found)
+def import_cycle(root: Path) -> list[str]:
+    """Return a cycle of subpackages and top-level modules that import each other, or nothing."""
+
+    def node(name: str) -> str:
+        package = package_of(name)
+        has_subpackages = any(other.startswith(f"{package}.") for other in PACKAGES)
+        module = ".".join(name.split(".")[:2])
+        is_module = root.joinpath(*module.split(".")).with_suffix(".py").exists()
+        return module if has_subpackages and is_module else package
+
+    graph: dict[str, set[str]] = {}
+    for file, module in modules(root):
+        names = {node(name) for _, name in imports(file)}
+        graph.setdefault(node(module), set()).update(names - {node(module)})
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        cycle: list[str] = error.args[1]
+        return cycle
+    return []
 
 
-def test_every_package_of_the_distribution_is_in_the_table() -> None:
-    on_disk = {init.parent.name for init in ROOT.glob("*/__init__.py")}
-    assert on_disk == set(PACKAGES)
+def test_every_import_is_allowed() -> None:
+    errors = forbidden_imports(ROOT)
+    assert not errors, "\n".join(errors)
+
+
+def test_packages_have_no_import_cycle() -> None:
+    assert import_cycle(ROOT) == []
+
+
+def test_product_code_does_not_import_simulator_benchmarks_or_tests() -> None:
+    errors = [
+        f"{file.relative_to(ROOT)}:{line}: {name}"
+        for file, module in modules(ROOT)
+        for line, name in imports(file)
+        if name.partition(".")[0] in NOT_PRODUCT and module.partition(".")[0] not in NOT_PRODUCT
+    ]
+    assert errors == []
+
+
+def test_every_package_is_in_the_table() -> None:
+    on_disk = {init.parent.relative_to(ROOT) for init in ROOT.glob("[!.]*/**/__init__.py")}
+    names = {".".join(path.parts) for path in on_disk if path.parts[0] != "tests"}
+    assert names | {"deploy"} == set(PACKAGES)
 
 
 def write_module(root: Path, file: str, text: str) -> None:
@@ -116,7 +279,7 @@ def write_module(root: Path, file: str, text: str) -> None:
     (root / file).write_text(text)
 
 
-def test_a_trespass_is_named_with_file_line_and_rule(tmp_path: Path) -> None:
+def test_forbidden_import_is_reported_with_file_line_and_rule(tmp_path: Path) -> None:
     write_module(tmp_path, "exporter/server.py", "import socket\n\nimport flask.views\n")
     assert forbidden_imports(tmp_path) == [
         "exporter/server.py:3: exporter.server may not import flask, only prometheus_client and "
@@ -124,24 +287,38 @@ def test_a_trespass_is_named_with_file_line_and_rule(tmp_path: Path) -> None:
     ]
 
 
-def test_an_import_inside_a_function_counts(tmp_path: Path) -> None:
+def test_import_inside_a_function_is_checked(tmp_path: Path) -> None:
     write_module(tmp_path, "rack/layout.py", "def load():\n    from controller import api\n")
-    [trespass] = forbidden_imports(tmp_path)
-    assert trespass.startswith("rack/layout.py:2: rack.layout may not import controller")
+    [error] = forbidden_imports(tmp_path)
+    assert error.startswith("rack/layout.py:2: rack.layout may not import controller")
 
 
-def test_the_relays_alone_may_touch_the_pins(tmp_path: Path) -> None:
+def test_import_of_a_subpackage_is_checked(tmp_path: Path) -> None:
+    write_module(tmp_path, "controller/auth/users.py", "from controller.web.api import x\n")
+    write_module(tmp_path, "controller/web/api.py", "from controller.auth.users import x\n")
+    [error] = forbidden_imports(tmp_path)
+    assert "controller.auth.users may not import controller.web" in error
+
+
+def test_only_the_relays_may_import_gpiozero(tmp_path: Path) -> None:
     write_module(tmp_path, "rack/relays.py", "import gpiozero\n")
     write_module(tmp_path, "rack/inventory.py", "from gpiozero import LED\n")
-    write_module(tmp_path, "controller/web/app.py", "import gpiozero\n")
-    assert [trespass.partition(":")[0] for trespass in forbidden_imports(tmp_path)] == [
+    write_module(tmp_path, "controller/web/api.py", "import gpiozero\n")
+    assert [error.partition(":")[0] for error in forbidden_imports(tmp_path)] == [
         "rack/inventory.py",
-        "controller/web/app.py",
+        "controller/web/api.py",
     ]
 
 
-def test_a_packages_own_modules_and_the_standard_library_are_free(tmp_path: Path) -> None:
-    write_module(
-        tmp_path, "rack/sub/layout.py", "import os.path\nfrom rack import places\nfrom . import x\n"
-    )
+def test_imports_inside_a_package_are_allowed(tmp_path: Path) -> None:
+    text = "import os.path\nfrom rack import targets\nfrom . import x\n"
+    write_module(tmp_path, "rack/sub/layout.py", text)
     assert forbidden_imports(tmp_path) == []
+
+
+def test_import_cycle_of_subpackages_and_modules_is_reported(tmp_path: Path) -> None:
+    write_module(tmp_path, "controller/audit.py", "from controller.auth import roles\n")
+    write_module(tmp_path, "controller/auth/roles.py", "from controller.errors import x\n")
+    assert import_cycle(tmp_path) == []
+    write_module(tmp_path, "controller/auth/roles.py", "from controller.audit import x\n")
+    assert set(import_cycle(tmp_path)) == {"controller.audit", "controller.auth"}

@@ -1,4 +1,4 @@
-"""What is shipped and what is installed: the wheel, its dependencies and the lock files."""
+"""Tests of the wheel, its dependencies and the lock files."""
 
 import os
 import re
@@ -26,6 +26,7 @@ PACKAGES = [
     "cli",
     "grafana",
     "virtual_rack",
+    "tools",
 ]
 DATA_FOLDERS = {"templates", "static", "rasp_init"}
 DATA_FILES = {"aliases.ini", "master_systemctl.sh"}
@@ -55,37 +56,34 @@ def is_data(file: PurePosixPath) -> bool:
     return file.name in DATA_FILES or file.parts[1] in DATA_FOLDERS
 
 
-def test_a_rasp_needs_prometheus_client_alone(wheel: Path) -> None:
-    needed = [Requirement(text) for text in metadata_of(wheel).get_all("Requires-Dist", [])]
-    assert [each.name for each in needed if "extra" not in str(each.marker)] == [
-        "prometheus-client"
-    ]
+def test_base_dependency_is_prometheus_client_only(wheel: Path) -> None:
+    requirements = [Requirement(text) for text in metadata_of(wheel).get_all("Requires-Dist", [])]
+    base = [item.name for item in requirements if "extra" not in str(item.marker)]
+    assert base == ["prometheus-client"]
 
 
-def test_the_wheel_holds_the_packages_and_nothing_beside_them(wheel: Path) -> None:
+def test_wheel_contains_the_packages_only(wheel: Path) -> None:
     folders = {file.parts[0] for file in files_of(wheel)}
     assert {name for name in folders if not name.endswith(".dist-info")} == set(PACKAGES)
 
 
-def test_the_wheel_holds_python_and_the_data_that_it_reads(wheel: Path) -> None:
+def test_wheel_contains_python_and_data_files_only(wheel: Path) -> None:
     shipped = [file for file in files_of(wheel) if file.parts[0] in PACKAGES]
     assert [str(file) for file in shipped if file.suffix != ".py" and not is_data(file)] == []
 
 
-def test_no_template_or_other_data_is_forgotten(wheel: Path) -> None:
-    here = {
+def test_wheel_contains_all_data_files(wheel: Path) -> None:
+    data_files = {
         PurePosixPath(file.relative_to(ROOT).as_posix())
         for package in PACKAGES
         for file in (ROOT / package).rglob("*")
         if file.is_file() and is_data(PurePosixPath(file.relative_to(ROOT).as_posix()))
     }
-    assert here <= set(files_of(wheel))
+    assert data_files <= set(files_of(wheel))
 
 
-def test_the_exporter_runs_where_nothing_but_prometheus_client_is(
-    wheel: Path, tmp_path: Path
-) -> None:
-    """As on a rasp: the wheel, prometheus_client, and no site-packages (`-S`)."""
+def test_exporter_runs_with_prometheus_client_only(wheel: Path, tmp_path: Path) -> None:
+    """Like on a rasp, with the wheel, prometheus_client and no site-packages (`-S`)."""
     (tmp_path / "prometheus_client").symlink_to(Path(prometheus_client.__file__).parent)
     done = subprocess.run(
         [sys.executable, "-S", "-m", "exporter", "--help"],
@@ -100,8 +98,8 @@ def test_the_exporter_runs_where_nothing_but_prometheus_client_is(
     assert "--aliases" in done.stdout
 
 
-def test_the_command_loads_neither_the_controller_nor_what_that_needs() -> None:
-    """So that `pip install pirack[cli]` is enough on anybody's machine."""
+def test_pirack_command_loads_no_dependency_of_the_master() -> None:
+    """`pip install pirack[cli]` is sufficient."""
     done = subprocess.run(
         [sys.executable, "-c", "import cli.__main__, sys; print(*sys.modules)"],
         cwd=ROOT,
@@ -116,14 +114,14 @@ def test_the_command_loads_neither_the_controller_nor_what_that_needs() -> None:
 
 
 def locked_versions(level: str) -> dict[str, Version]:
-    """What `requirements/<level>.lock` installs, by canonical name."""
+    """Return the versions in `requirements/<level>.lock` by canonical name."""
     text = (ROOT / "requirements" / f"{level}.lock").read_text(encoding="utf-8")
-    found = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", text, flags=re.MULTILINE)
-    return {canonicalize_name(name): Version(version) for name, version in found}
+    pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", text, flags=re.MULTILINE)
+    return {canonicalize_name(name): Version(version) for name, version in pins}
 
 
 def requirements_of(level: str) -> list[Requirement]:
-    """What pyproject.toml asks for at a level: for itself, for its build and for its extras."""
+    """Return the requirements in pyproject.toml, including its build and its extras."""
     project = PROJECT["project"]
     extras = ["cli", "master"] if level == "master" else ["cli", "master", "dev"]
     texts = [
@@ -131,21 +129,21 @@ def requirements_of(level: str) -> list[Requirement]:
         *project["dependencies"],
         *(text for extra in extras for text in project["optional-dependencies"][extra]),
     ]
-    return [each for each in map(Requirement, texts) if each.name != project["name"]]
+    return [requirement for requirement in map(Requirement, texts) if requirement.name != project["name"]]
 
 
 @pytest.mark.parametrize("level", ["master", "dev"])
-def test_a_lock_file_has_all_that_pyproject_asks_for(level: str) -> None:
+def test_lock_file_satisfies_all_requirements(level: str) -> None:
     locked = locked_versions(level)
-    lacking = [
-        f"{level}.lock has {locked.get(canonicalize_name(each.name))} for {each}: run `make lock`"
-        for each in requirements_of(level)
-        if (version := locked.get(canonicalize_name(each.name))) is None
-        or not each.specifier.contains(version)
+    unsatisfied = [
+        f"{level}.lock has {locked.get(canonicalize_name(requirement.name))} for {requirement}: run `make lock`"
+        for requirement in requirements_of(level)
+        if (version := locked.get(canonicalize_name(requirement.name))) is None
+        or not requirement.specifier.contains(version)
     ]
-    assert lacking == []
+    assert unsatisfied == []
 
 
-def test_both_lock_files_pin_the_same_versions() -> None:
+def test_lock_files_pin_the_same_versions() -> None:
     master, dev = locked_versions("master"), locked_versions("dev")
     assert {name: dev.get(name) for name in master} == master

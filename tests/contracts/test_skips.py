@@ -1,4 +1,4 @@
-"""The rule on skips: see `tests/conftest.py`."""
+"""Tests of the rule on skips in `tests/conftest.py`."""
 
 import os
 import shutil
@@ -56,7 +56,7 @@ PytestRunner = Callable[..., CompletedProcess[str]]
 
 @pytest.fixture
 def run_pytest_on(tmp_path: Path) -> PytestRunner:
-    """Run pytest, with this project's conftest, on one module's text."""
+    """Return a function that runs pytest with the project's conftest on the text of a module."""
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
 
     def run_pytest(text: str, *, forbid: bool) -> CompletedProcess[str]:
@@ -74,25 +74,23 @@ def run_pytest_on(tmp_path: Path) -> PytestRunner:
     return run_pytest
 
 
-@pytest.mark.parametrize("where", SKIPS)
-def test_a_skip_is_told_with_its_reason(run_pytest_on: PytestRunner, where: str) -> None:
-    done = run_pytest_on(SKIPS[where], forbid=False)
+@pytest.mark.parametrize("kind", SKIPS)
+def test_skip_is_reported_with_its_reason(run_pytest_on: PytestRunner, kind: str) -> None:
+    done = run_pytest_on(SKIPS[kind], forbid=False)
     assert "1 skipped" in done.stdout
     assert "no browser here" in done.stdout
 
 
-@pytest.mark.parametrize("where", SKIPS)
-def test_a_forbidden_skip_is_a_failure_that_names_the_reason(
-    run_pytest_on: PytestRunner, where: str
-) -> None:
-    done = run_pytest_on(SKIPS[where], forbid=True)
+@pytest.mark.parametrize("kind", SKIPS)
+def test_forbidden_skip_fails_with_its_reason(run_pytest_on: PytestRunner, kind: str) -> None:
+    done = run_pytest_on(SKIPS[kind], forbid=True)
     assert done.returncode in {pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED}
     assert "skipped despite PIRACK_FORBID_SKIPS=1: " in done.stdout
     assert "no browser here" in done.stdout
     assert "1 skipped" not in done.stdout
 
 
-def test_an_expected_failure_is_no_skip(run_pytest_on: PytestRunner) -> None:
+def test_expected_failure_is_not_a_skip(run_pytest_on: PytestRunner) -> None:
     done = run_pytest_on(EXPECTED_FAILURE, forbid=True)
     assert done.returncode == pytest.ExitCode.OK
     assert "1 xfailed" in done.stdout
