@@ -1,26 +1,26 @@
-"""What PiRack is, in which version, and where to read more."""
+"""Version, licences and the API documentation."""
 
 from flask import Blueprint, Response
 
 from controller.web.responses import render_page
 
 _THIRD_PARTY = [
-    ("Bootstrap", "looks", "MIT"),
-    ("Idiomorph", "changes what differs, and leaves the rest", "0BSD"),
-    ("Swagger UI", "shows the API", "Apache-2.0"),
+    ("Bootstrap", "Styles", "MIT"),
+    ("Idiomorph", "Page updates without a reload", "0BSD"),
+    ("Swagger UI", "API documentation", "Apache-2.0"),
 ]
 
 
 def blueprint() -> Blueprint:
-    """Return `/about` and the page of the API."""
+    """Return the views of `/about` and `/api/docs`."""
     pages = Blueprint("about", __name__)
 
     @pages.get("/about")
     def show() -> Response:
-        return render_page("about.html", parts=_THIRD_PARTY)
+        return render_page("about.html", third_party=_THIRD_PARTY)
 
     @pages.get("/api/docs")
-    def api() -> Response:
+    def api_docs() -> Response:
         return render_page("api.html")
 
     return pages

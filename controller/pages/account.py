@@ -1,4 +1,4 @@
-"""One's own account: who one is, and the change of one's password."""
+"""Account of the current user and change of the password."""
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import Forbidden
@@ -17,18 +17,18 @@ from controller.auth.passwords import MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS
 from controller.auth.roles import Role
 from controller.errors import AccessError
 
-_CHANGE_PASSWORD = "change password"
+_AUDIT_ACTION = "change password"
 
 
 def blueprint(access: AccessControl) -> Blueprint:
-    """Return `/account` and what belongs to it."""
+    """Return the views of `/account`."""
     pages = Blueprint("account", __name__, url_prefix="/account")
 
     @pages.get("")
     @requires_role(Role.VIEWER)
     def show() -> Response:
         if current_actor().is_anonymous:
-            return redirect(url_for("sign_in.login", next=request.path))
+            return redirect(url_for("login.show", next=request.path))
         return _account_page(_require_user_session(), is_changed="changed" in request.args)
 
     @pages.post("/password")
@@ -39,32 +39,33 @@ def blueprint(access: AccessControl) -> Blueprint:
             return _account_page(
                 user, f"Too many attempts. Try again in {wait} seconds.", 429, wait
             )
-        if access.users.verified_hash(user.name, request.form.get("password", "")) is None:
-            access.record(_CHANGE_PASSWORD, user.name, REFUSED, "wrong password")
-            return _account_page(user, "The present password is another.", 403)
+        current_password = request.form.get("current_password", "")
+        if access.users.verified_hash(user.name, current_password) is None:
+            access.record(_AUDIT_ACTION, user.name, REFUSED, "wrong password")
+            return _account_page(user, "The current password is incorrect.", 403)
         access.password_limiter.refund(user.name, client_address())
-        new = request.form.get("new", "")
-        if new != request.form.get("again"):
+        new_password = request.form.get("new_password", "")
+        if new_password != request.form.get("repeated_password"):
             return _account_page(user, "The two new passwords differ.", 422)
         try:
-            access.users.set_password(user.name, new)
+            access.users.set_password(user.name, new_password)
         except AccessError as error:
-            return _account_page(user, f"This will not do: {error}.", 422)
-        access.record(_CHANGE_PASSWORD, user.name, "ok")
+            return _account_page(user, f"The new password is not accepted: {error}.", 422)
+        access.record(_AUDIT_ACTION, user.name, "ok")
         response = redirect(url_for("account.show", changed=""), 303)
-        proof = access.users.verified_hash(user.name, new) or ""
-        set_session_cookie(response, access.sessions.create(user.name, proof))
+        password_hash = access.users.verified_hash(user.name, new_password) or ""
+        set_session_cookie(response, access.sessions.create(user.name, password_hash))
         return response
 
     return pages
 
 
 def _require_user_session() -> Actor:
-    """Return who asks, if it is a user."""
-    who = current_actor()
-    if not who.session:
-        raise Forbidden("a token has no account")
-    return who
+    """Return the current actor if it is a user with a session."""
+    actor = current_actor()
+    if not actor.session:
+        raise Forbidden("API tokens have no account")
+    return actor
 
 
 def _account_page(
@@ -78,10 +79,10 @@ def _account_page(
     body = render_template(
         "account.html",
         user=user,
-        trouble=error,
+        error=error,
         is_changed=is_changed,
-        shortest=MIN_PASSWORD_CHARS,
-        longest=MAX_PASSWORD_CHARS,
+        min_chars=MIN_PASSWORD_CHARS,
+        max_chars=MAX_PASSWORD_CHARS,
     )
     response = make_response(body, status)
     response.cache_control.no_store = True

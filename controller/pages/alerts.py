@@ -1,4 +1,4 @@
-"""The alerts that fire, from Alertmanager."""
+"""Active alerts."""
 
 from collections.abc import Callable
 
@@ -8,12 +8,12 @@ from controller.alerts.firing import AlertList
 from controller.web.responses import render_page
 
 
-def blueprint(alerts: Callable[[], AlertList]) -> Blueprint:
-    """Return `/alerts`; `alerts` is asked at each request."""
-    pages = Blueprint("alert", __name__)
+def blueprint(read_alerts: Callable[[], AlertList]) -> Blueprint:
+    """Return the view of `/alerts`."""
+    pages = Blueprint("alert_pages", __name__)
 
     @pages.get("/alerts")
     def show() -> Response:
-        return render_page("alerts.html", firing=alerts())
+        return render_page("alerts.html", alert_list=read_alerts())
 
     return pages

@@ -1,6 +1,6 @@
-"""Small charts as the numbers that SVG wants: pure, so that a template needs to place them only.
+"""Compute the SVG coordinates of small charts.
 
-A chart has no words inside: its scale stands beside it as text, which stays legible at any width.
+Charts contain no text. The templates print scales and values next to them.
 """
 
 import math
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from controller.state.history import Point
 
 WIDTH, HEIGHT = 600, 120
-"""The size of a chart's own coordinates; it is stretched to the place that it gets."""
+"""Size of a chart in its own coordinates."""
 
 _MAX_GAP_STEPS = 1.5
-"""Points further apart than so many steps are not joined: nobody knows what was between."""
+"""Points further apart than this number of steps are not connected."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChartLine:
-    """One line of a chart: its name, the `d` of its path, and what it says in numbers."""
+    """A line: its name, the `d` attribute of its path, and its values."""
 
     name: str
     path: str
@@ -29,7 +29,7 @@ class ChartLine:
 
 @dataclass(frozen=True, slots=True)
 class LineChart:
-    """Lines over one scale from `minimum` to `maximum`."""
+    """Lines on one scale from `minimum` to `maximum`."""
 
     minimum: float
     maximum: float
@@ -38,7 +38,7 @@ class LineChart:
 
 @dataclass(frozen=True, slots=True)
 class TimelineSegment:
-    """A time of one state in a strip: where it is drawn, and for how many seconds it went on."""
+    """A period of one state: its coordinates and its duration."""
 
     state: str
     x: float
@@ -56,33 +56,33 @@ def line_chart(
     maximum: float,
     rounding: float,
 ) -> LineChart:
-    """Return the chart of some tracks, by name.
+    """Return a line chart.
 
     Args:
-        series: the points of each line, in order of time.
-        start: the left end, in seconds since the epoch.
-        end: the right end.
-        step: seconds between points that belong together.
-        minimum: where the scale begins; lower values make it begin lower.
-        maximum: where it ends; higher values make it end higher.
-        rounding: the scale begins and ends at a multiple of this.
+        series: Points of each line by name, in order of time.
+        start: Time of the left edge, in seconds since the epoch.
+        end: Time of the right edge.
+        step: Seconds between consecutive points.
+        minimum: Lower end of the scale. Smaller values extend the scale.
+        maximum: Upper end of the scale. Larger values extend the scale.
+        rounding: Both ends of the scale are multiples of this value.
     """
     values = [value for points in series.values() for _, value in points if math.isfinite(value)]
     minimum = math.floor(min([minimum, *values]) / rounding) * rounding
     maximum = math.ceil(max([maximum, *values]) / rounding) * rounding
+    max_gap = _MAX_GAP_STEPS * step / (end - start) * WIDTH
     lines = []
-    for name, track in series.items():
-        points = [point for point in track if math.isfinite(point[1])]
-        if not points:
+    for name, points in series.items():
+        finite = [point for point in points if math.isfinite(point[1])]
+        if not finite:
             continue
         scaled = [
-            (_x(at, start, end), HEIGHT - HEIGHT * (value - minimum) / (maximum - minimum))
-            for at, value in points
+            (_x(time, start, end), HEIGHT - HEIGHT * (value - minimum) / (maximum - minimum))
+            for time, value in finite
         ]
-        numbers = [value for _, value in points]
-        gap = _MAX_GAP_STEPS * step / (end - start) * WIDTH
+        values = [value for _, value in finite]
         lines.append(
-            ChartLine(name, _svg_path(scaled, gap), min(numbers), max(numbers), numbers[-1])
+            ChartLine(name, _svg_path(scaled, max_gap), min(values), max(values), values[-1])
         )
     return LineChart(minimum, maximum, tuple(lines))
 
@@ -96,39 +96,40 @@ def state_timeline(
     step: float,
     unknown: str,
 ) -> tuple[TimelineSegment, ...]:
-    """Return the stretches of time in which a state was the same.
+    """Return the periods of each state.
 
     Args:
-        points: the state's numbers, in order of time.
-        labels: what each number means.
-        start: the left end, in seconds since the epoch.
-        end: the right end.
-        step: seconds that a point speaks for.
-        unknown: the word for the time that no point speaks for.
+        points: Values of the state, in order of time.
+        labels: State by value.
+        start: Time of the left edge, in seconds since the epoch.
+        end: Time of the right edge.
+        step: Seconds that a point covers.
+        unknown: State of periods without a point.
     """
-    runs: list[tuple[str, float, float]] = []
-    at = start
-    for begin, value in points:
-        word = labels.get(value, unknown)
-        if begin > at:
-            _append_segment(runs, unknown, at, begin)
-        _append_segment(runs, word, max(begin, at), min(begin + step, end))
-        at = max(at, min(begin + step, end))
-    _append_segment(runs, unknown, at, end)
+    segments: list[tuple[str, float, float]] = []
+    covered_until = start
+    for time, value in points:
+        if time > covered_until:
+            _append_segment(segments, unknown, covered_until, time)
+        until = min(time + step, end)
+        _append_segment(segments, labels.get(value, unknown), max(time, covered_until), until)
+        covered_until = max(covered_until, until)
+    _append_segment(segments, unknown, covered_until, end)
     return tuple(
         TimelineSegment(
-            word,
+            state,
             _x(begin, start, end),
             round(_x(until, start, end) - _x(begin, start, end), 1),
             until - begin,
         )
-        for word, begin, until in runs
+        for state, begin, until in segments
     )
 
 
 def _append_segment(
     segments: list[tuple[str, float, float]], state: str, begin: float, until: float
 ) -> None:
+    """Append a segment, or extend the last one if it has the same state."""
     if until <= begin:
         return
     if segments and segments[-1][0] == state:
@@ -136,15 +137,16 @@ def _append_segment(
     segments.append((state, begin, until))
 
 
-def _x(at: float, start: float, end: float) -> float:
-    return round(WIDTH * (at - start) / (end - start), 1)
+def _x(time: float, start: float, end: float) -> float:
+    return round(WIDTH * (time - start) / (end - start), 1)
 
 
-def _svg_path(points: Sequence[tuple[float, float]], gap: float) -> str:
-    parts = []
-    before: float | None = None
+def _svg_path(points: Sequence[tuple[float, float]], max_gap: float) -> str:
+    commands = []
+    previous_x: float | None = None
     for x, y in points:
-        parts.append(f"{'M' if before is None or x - before > gap else 'L'}{x:g} {y:.1f}")
-        before = x
-    # A point alone is drawn by its round end, which needs a line of no length.
-    return "".join(parts) + ("h0" if len(parts) == 1 else "")
+        is_start = previous_x is None or x - previous_x > max_gap
+        commands.append(f"{'M' if is_start else 'L'}{x:g} {y:.1f}")
+        previous_x = x
+    # A line of zero length draws a single point as a round dot.
+    return "".join(commands) + ("h0" if len(commands) == 1 else "")

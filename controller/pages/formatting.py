@@ -1,4 +1,4 @@
-"""How pages say what is: numbers with their units, times, and the colour of a reading."""
+"""Format values, times and durations for the pages, and map values to colour bands."""
 
 import time
 from collections.abc import Mapping
@@ -12,17 +12,17 @@ _CORES_PER_BAND = 0.5
 
 CONDITION_LABELS: Mapping[str, str] = {
     "under_voltage": "under-voltage",
-    "frequency_capped": "clock capped",
+    "frequency_capped": "frequency capped",
     "throttled": "throttled",
-    "soft_temperature_limit": "warm limit",
+    "soft_temperature_limit": "soft temperature limit",
 }
-"""What the firmware says of power and heat, in people's words, the worst first."""
+"""Labels of the firmware's power and temperature conditions, most severe first."""
 
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def register(app: Flask) -> None:
-    """Let an app's templates use these words."""
+    """Add the filters and globals to the templates of an application."""
     for filter_ in (
         temperature_band,
         cpu_band,
@@ -40,17 +40,17 @@ def register(app: Flask) -> None:
 
 
 def temperature_band(celsius: float) -> int:
-    """Return a temperature's band on the scale: 0 (below 35 °C) to 9 (from 75 °C), as shown."""
+    """Return the band of a rounded temperature: 0 (below 35 °C) to 9 (75 °C and more)."""
     return _clamp_band((round(celsius) - _MIN_CELSIUS) // _CELSIUS_PER_BAND)
 
 
 def cpu_band(cores: float) -> int:
-    """Return the band of so many busy cores: 0 (below 0.5) to 9 (from 4.5), as shown."""
+    """Return the band of a rounded number of busy cores: 0 (below 0.5) to 9 (4.5 and more)."""
     return _clamp_band(int(round(cores, 1) / _CORES_PER_BAND))
 
 
 def ratio_band(ratio: float) -> int:
-    """Return the band of a share: 0 (below 10 %) to 9 (from 90 %), as shown."""
+    """Return the band of a rounded ratio: 0 (below 10 %) to 9 (90 % and more)."""
     return _clamp_band(round(ratio * 100) // 10)
 
 
@@ -59,59 +59,62 @@ def _clamp_band(band: int) -> int:
 
 
 def temperature_legend() -> list[str]:
-    """Return the °C at which each band begins."""
+    """Return the lower limit of each band in °C."""
     return [f"{_MIN_CELSIUS + i * _CELSIUS_PER_BAND}" for i in range(BANDS)]
 
 
 def cpu_legend() -> list[str]:
-    """Return the number of busy cores at which each band begins."""
+    """Return the lower limit of each band in busy cores."""
     return [f"{i * _CORES_PER_BAND:.1f}" for i in range(BANDS)]
 
 
 def ratio_legend() -> list[str]:
-    """Return the share in percent at which each band begins."""
+    """Return the lower limit of each band in percent."""
     return [f"{10 * i}" for i in range(BANDS)]
 
 
 def format_conditions(active: frozenset[str]) -> list[str]:
-    """Return what the firmware says, the worst first; a word that nobody knows as it stands."""
-    known = [text for word, text in CONDITION_LABELS.items() if word in active]
+    """Return the labels of conditions, most severe first, unknown conditions last."""
+    known = [label for name, label in CONDITION_LABELS.items() if name in active]
     return known + sorted(active - CONDITION_LABELS.keys())
 
 
 def local_datetime(seconds: float) -> datetime:
-    """Return a time given in seconds since the epoch, to the second, in the master's time zone."""
+    """Convert seconds since the epoch to whole seconds in the time zone of the master."""
     return datetime.fromtimestamp(int(seconds)).astimezone()
 
 
 def format_time(seconds: float) -> str:
-    """Return a time of today as `14:02:31`, any other as `2026-11-24 14:02`."""
-    then = local_datetime(seconds)
-    is_today = then.date() == datetime.now().astimezone().date()
-    return then.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M")
+    """Format a time as `14:02:31` if it is today, otherwise as `2026-11-24 14:02`."""
+    local = local_datetime(seconds)
+    is_today = local.date() == datetime.now().astimezone().date()
+    return local.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M")
 
 
 def time_zone() -> str:
-    """Return the master's time zone, such as `CET`."""
+    """Return the time zone of the master, for example `CET`."""
     return local_datetime(time.time()).strftime("%Z")
 
 
 def format_age(seconds: float) -> str:
-    """Return how long a time is ago, roughly, so that a page does not change each second."""
-    passed = max(time.time() - seconds, 0)
-    for length, word in ((86400, "d"), (3600, "h"), (60, "min")):
-        if passed >= length:
-            return f"{int(passed // length)} {word}"
-    return "under a minute"
+    """Format the age of a time in minutes, hours or days.
+
+    The coarse units keep a page from changing every second.
+    """
+    age = max(time.time() - seconds, 0)
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if age >= length:
+            return f"{int(age // length)} {unit}"
+    return "less than 1 min"
 
 
 def format_duration(seconds: float) -> str:
-    """Return how long something lasts: `45 s`, `2 min`."""
+    """Format a duration, for example `45 s` or `2 min`."""
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"  # noqa: PLR2004
 
 
 def format_bytes(number_of_bytes: float) -> str:
-    """Return a number of bytes in three digits: `742 MB`."""
+    """Format a number of bytes with up to three digits, for example `742 MB`."""
     value, unit = float(number_of_bytes), _BYTE_UNITS[0]
     for unit in _BYTE_UNITS:
         if abs(value) < 999.5 or unit == _BYTE_UNITS[-1]:  # noqa: PLR2004
@@ -122,7 +125,7 @@ def format_bytes(number_of_bytes: float) -> str:
 
 
 def format_number(value: float) -> str:
-    """Return a reading in up to six digits, whole ones as they are."""
+    """Format a value with up to six digits. Integers keep all digits."""
     if value == int(value) and abs(value) < 1e15:  # noqa: PLR2004
         return str(int(value))
     return f"{value:.6g}"

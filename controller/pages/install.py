@@ -1,7 +1,6 @@
-"""Installing the rack: what will happen, a confirmation, live progress, the result."""
+"""Install the rack: preview, confirmation, progress and result."""
 
 from collections.abc import Callable, Sequence
-from typing import get_args
 
 from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.exceptions import NotFound, UnprocessableEntity
@@ -9,114 +8,120 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from controller.auth.access_control import client_address, current_actor, requires_role
 from controller.auth.roles import Role
-from controller.installation.schemas import Strategy
 from controller.installation.service import InstallService, Requester
 from controller.state.model import RackState, RaspStatus
 from controller.web.responses import render_page
+from dhcp_installer import DEFAULT_STRATEGY
+from dhcp_installer.install.installer import STRATEGIES
 from dhcp_installer.install.journal import InstallRecord, InstallState
 from dhcp_installer.install.progress import Stage
+from rack.database import MAX_ROW_ID
 
 _MAX_RECENT = 20
-_MAX_ID = 2**62
 _ACTIVE_STATES = {InstallState.RUNNING, InstallState.STOPPING}
 
 STAGE_LABELS: Sequence[tuple[Stage, str]] = (
     (Stage.CHECK, "Check"),
-    (Stage.LEASES, "Short leases"),
+    (Stage.LEASES, "Shorten leases"),
     (Stage.WAIT, "Wait for the new board"),
-    (Stage.DISCOVER, "Find who is where"),
+    (Stage.DISCOVER, "Find rasps"),
     (Stage.CONFIGURE, "Write dhcpd.conf"),
-    (Stage.MOVE, "Move to the addresses"),
-    (Stage.VERIFY, "See them there"),
+    (Stage.RENEW, "Renew leases"),
+    (Stage.VERIFY, "Verify addresses"),
     (Stage.FINISH, "Finish"),
 )
-"""What an install does, in order, in words for people."""
+"""Labels of the stages, in order."""
 
 
-def blueprint(state: Callable[[], RackState], installation: InstallService) -> Blueprint:
-    """Return `/install` and what belongs to it; `state` is asked at each request."""
+def blueprint(read_state: Callable[[], RackState], installation: InstallService) -> Blueprint:
+    """Return the views of `/install`."""
     pages = Blueprint("install", __name__, url_prefix="/install")
 
-    def shown(entry: InstallRecord | None, trouble: str = "", diff: str | None = None) -> Response:
-        now = state()
+    def install_page(
+        record: InstallRecord | None, error: str = "", diff: str | None = None
+    ) -> Response:
+        rack_state = read_state()
         return render_page(
             "install.html",
-            now=now,
-            entry=entry,
-            is_running=entry is not None and entry.state in _ACTIVE_STATES,
-            is_latest=entry is None or entry.id == _record_id(installation.latest()),
-            stages=_stage_progress(entry),
-            up=now.counts[RaspStatus.UP],
-            earlier=installation.list_recent(_MAX_RECENT),
-            trouble=trouble,
+            rack_state=rack_state,
+            install=record,
+            is_running=record is not None and record.state in _ACTIVE_STATES,
+            is_latest=record is None or record.id == _record_id(installation.latest()),
+            stages=_stage_progress(record),
+            up=rack_state.counts[RaspStatus.UP],
+            recent=installation.list_recent(_MAX_RECENT),
+            error=error,
             diff=diff,
         )
 
     @pages.get("")
-    def show() -> Response:
-        return shown(installation.latest())
+    def index() -> Response:
+        return install_page(installation.latest())
 
-    @pages.get("/<int:number>")
-    def one(number: int) -> Response:
-        before = min(number, _MAX_ID) + 1
-        for entry in installation.list_recent(1, before):
-            if entry.id == number:
-                return shown(entry)
-        raise NotFound(f"no install {number}")
+    @pages.get("/<int:install_id>")
+    def show(install_id: int) -> Response:
+        before = min(install_id + 1, MAX_ROW_ID)
+        for record in installation.list_recent(1, before):
+            if record.id == install_id:
+                return install_page(record)
+        raise NotFound(f"no install {install_id}")
 
     @pages.get("/diff")
     @requires_role(Role.OPERATOR)
-    def diff() -> Response:
-        return shown(installation.latest(), diff=installation.preview())
+    def preview() -> Response:
+        return install_page(installation.latest(), diff=installation.preview())
 
     @pages.post("")
     @requires_role(Role.OPERATOR)
     def start() -> BaseResponse:
-        name = installation.rack.name
-        if request.form.get("name", "").strip() != name:
-            response = shown(installation.latest(), f"To begin, type the rack's name: {name}.")
+        rack_name = installation.rack.name
+        if request.form.get("rack_name", "").strip() != rack_name:
+            response = install_page(
+                installation.latest(), f"To start, enter the rack name: {rack_name}."
+            )
             response.status_code = 422
             return response
         installation.start(requested_strategy(), current_requester())
-        return redirect(url_for("install.show"), 303)
+        return redirect(url_for("install.index"), 303)
 
     @pages.post("/stop")
     @requires_role(Role.OPERATOR)
     def stop() -> BaseResponse:
         installation.stop(current_requester())
-        return redirect(url_for("install.show"), 303)
+        return redirect(url_for("install.index"), 303)
 
     return pages
 
 
 def _stage_progress(record: InstallRecord | None) -> list[tuple[str, str]]:
-    """Return the stages of an install, each with `done`, `now` or `to come`."""
+    """Return the label of each stage with `done`, `current` or `pending`."""
     if record is None:
         return []
-    reached = record.report.stage
-    known = [
-        (stage, word) for stage, word in STAGE_LABELS if stage is not Stage.WAIT or reached is stage
-    ]
-    if reached is Stage.UNDO:
-        return [("Put all back as it was", "now" if record.state in _ACTIVE_STATES else "done")]
-    at = [stage for stage, _ in known].index(reached)
+    current = record.report.stage
+    if current is Stage.UNDO:
+        progress = "current" if record.state in _ACTIVE_STATES else "done"
+        return [("Restore the previous state", progress)]
+    labels = {
+        stage: label for stage, label in STAGE_LABELS if stage is current or stage is not Stage.WAIT
+    }
+    position = list(labels).index(current)
     is_done = record.state is InstallState.DONE
     return [
-        (word, "done" if i < at or is_done else "now" if i == at else "to come")
-        for i, (_, word) in enumerate(known)
+        (label, "done" if i < position or is_done else "current" if i == position else "pending")
+        for i, label in enumerate(labels.values())
     ]
 
 
 def requested_strategy() -> str:
-    """Return the strategy that a form has chosen."""
-    chosen = request.form.get("strategy", "cut")
-    if chosen not in get_args(Strategy):
-        raise UnprocessableEntity(f"there is no strategy {chosen[:20]!r}")
-    return chosen
+    """Return the strategy selected in the form of the current request."""
+    strategy = request.form.get("strategy", DEFAULT_STRATEGY)
+    if strategy not in STRATEGIES:
+        raise UnprocessableEntity(f"unknown strategy {strategy[:20]!r}")
+    return strategy
 
 
 def current_requester() -> Requester:
-    """Return who makes the present request."""
+    """Return the requester of the current request."""
     return Requester(current_actor().name, client_address())
 
 

@@ -1,4 +1,4 @@
-"""Logging in and out."""
+"""Log in and log out."""
 
 import re
 
@@ -17,39 +17,39 @@ from controller.auth.access_control import (
 )
 from controller.auth.passwords import random_secret
 
-# Browsers take a backslash for a slash, and leave out tabs and line breaks.
+# Browsers treat a backslash as a slash and ignore tabs and line breaks.
 _LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 
 
 def blueprint(access: AccessControl) -> Blueprint:
-    """Return `/login` and `/logout`."""
-    pages = Blueprint("sign_in", __name__)
+    """Return the views of `/login` and `/logout`."""
+    pages = Blueprint("login", __name__)
 
     @pages.get("/login")
     @public
-    def login() -> Response:
+    def show() -> Response:
         if not current_actor().is_anonymous:
             return redirect(safe_redirect_path(request.args.get("next", "")))
         return _login_page()
 
     @pages.post("/login")
     @public
-    def try_login() -> Response:
+    def submit() -> Response:
         name = request.form.get("name", "").strip().lower()
         if wait := access.password_limiter.hit(name, client_address()):
             return _login_page(f"Too many attempts. Try again in {wait} seconds.", 429, wait)
-        proof = access.users.verified_hash(name, request.form.get("password", ""))
-        if proof is None:
-            # A name that nobody has may be a password, typed into the wrong field.
-            who = name if access.users.exists(name) else "unknown user"
+        password_hash = access.users.verified_hash(name, request.form.get("password", ""))
+        if password_hash is None:
+            # An unknown name is not recorded, because it may be a password in the wrong field.
+            actor = name if access.users.exists(name) else "unknown user"
             access.audit.record(
-                AuditEvent(who, client_address(), "log in", "", REFUSED, "wrong password")
+                AuditEvent(actor, client_address(), "log in", "", REFUSED, "wrong password")
             )
-            return _login_page("There is no such user, or the password is another.", 403)
+            return _login_page("Invalid user name or password.", 403)
         access.password_limiter.refund(name, client_address())
         access.audit.record(AuditEvent(name, client_address(), "log in", "", "ok"))
         response = redirect(safe_redirect_path(request.form.get("next", "")), 303)
-        set_session_cookie(response, access.sessions.create(name, proof))
+        set_session_cookie(response, access.sessions.create(name, password_hash))
         return response
 
     @pages.post("/logout")
@@ -58,24 +58,24 @@ def blueprint(access: AccessControl) -> Blueprint:
         if current_actor().session:
             access.sessions.delete(current_actor().session)
             access.record("log out", "", "ok")
-        response = redirect(url_for("sign_in.login"), 303)
+        response = redirect(url_for("login.show"), 303)
         response.delete_cookie(SESSION_COOKIE)
         return response
 
     return pages
 
 
-def safe_redirect_path(target: str) -> str:
-    """Return a path to go on to, the first page in place of anything that may lead elsewhere."""
-    return target if _LOCAL_PATH.fullmatch(target) else "/"
+def safe_redirect_path(path: str) -> str:
+    """Return a path if it is on this server, otherwise `/`."""
+    return path if _LOCAL_PATH.fullmatch(path) else "/"
 
 
 def _login_page(error: str = "", status: int = 200, retry_after: int | None = None) -> Response:
-    # The form needs a secret to be bound to before there is a session.
+    # Before login, the CSRF token is derived from a random secret in the same cookie.
     secret = request.cookies.get(SESSION_COOKIE) or random_secret()
     body = render_template(
         "login.html",
-        trouble=error,
+        error=error,
         csrf_token=csrf_token(secret),
         next=safe_redirect_path(request.values.get("next", "")),
         name=request.form.get("name", ""),

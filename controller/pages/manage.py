@@ -1,20 +1,20 @@
-"""Every rasp in a table: searched, filtered, sorted."""
+"""Table of all rasps with search, filters and sorting."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from flask import Blueprint, Response, request
 
-from controller.state.model import RackState, RaspState, RaspStatus
-from controller.web.api import filter_rasps
+from controller.state.model import RackState, RaspState, RaspStatus, StackState, filter_rasps
 from controller.web.responses import render_page
 from controller.web.schemas import RaspsQuery
 
 _MAX_QUERY_CHARS = 100
+_MAX_STACK_DIGITS = 8
 
 SORT_COLUMNS: Mapping[str, tuple[str, Callable[[RaspState], Any]]] = {
-    "place": ("Rasp", lambda rasp: rasp.slot.id),
-    "state": ("RaspStatus", lambda rasp: list(RaspStatus).index(rasp.state)),
+    "rasp": ("Rasp", lambda rasp: rasp.slot.id),
+    "state": ("State", lambda rasp: list(RaspStatus).index(rasp.state)),
     "ip": ("IP", lambda rasp: rasp.rasp.address if rasp.rasp else None),
     "mac": ("MAC", lambda rasp: rasp.rasp.mac if rasp.rasp else None),
     "temperature": ("Temp.", lambda rasp: rasp.temperature_celsius),
@@ -22,56 +22,59 @@ SORT_COLUMNS: Mapping[str, tuple[str, Callable[[RaspState], Any]]] = {
     "memory": ("Memory", lambda rasp: rasp.memory_used_ratio),
     "ping": ("Last ping", lambda rasp: rasp.pinged_at),
 }
-"""By what the table may be sorted: the column's word, and what is compared."""
+"""Heading and sort key of each column."""
 
 
-def blueprint(state: Callable[[], RackState]) -> Blueprint:
-    """Return `/manage`; `state` is asked at each request."""
+def blueprint(read_state: Callable[[], RackState]) -> Blueprint:
+    """Return the view of `/manage`."""
     pages = Blueprint("manage", __name__)
 
     @pages.get("/manage")
     def show() -> Response:
-        now = state()
-        wanted = _requested_filters(now)
-        sort = request.args.get("sort", "place")
+        rack_state = read_state()
+        filters = _requested_filters(rack_state)
+        sort = request.args.get("sort", "rasp")
         if sort not in SORT_COLUMNS:
-            sort = "place"
+            sort = "rasp"
         is_descending = request.args.get("order") == "desc"
-        rasps = filter_rasps(now.rasps, wanted)
+        rasps = filter_rasps(
+            rack_state.rasps, stack=filters.stack, state=filters.state, text=filters.q
+        )
         return render_page(
             "manage.html",
-            now=now,
-            State=RaspStatus,
-            wanted=wanted,
-            sorts=SORT_COLUMNS,
+            rack_state=rack_state,
+            RaspStatus=RaspStatus,
+            filters=filters,
+            columns=SORT_COLUMNS,
             sort=sort,
             is_descending=is_descending,
-            groups=_group_by_stack(now, rasps, sort, is_descending=is_descending),
-            found=len(rasps),
-            is_filtered=len(rasps) < len(now.rasps),
+            groups=_group_by_stack(rack_state, rasps, sort, is_descending=is_descending),
+            match_count=len(rasps),
+            is_filtered=len(rasps) < len(rack_state.rasps),
         )
 
     return pages
 
 
-def _requested_filters(now: RackState) -> RaspsQuery:
-    """Return the filters; what makes no sense filters nothing, for a page has no 422 to show."""
+def _requested_filters(rack_state: RackState) -> RaspsQuery:
+    """Return the filters of the current request. Invalid values are ignored."""
     stack, state = request.args.get("stack", ""), request.args.get("state", "")
-    number = int(stack) if stack.isascii() and stack.isdecimal() and len(stack) < 9 else 0  # noqa: PLR2004
+    is_number = stack.isascii() and stack.isdecimal() and len(stack) <= _MAX_STACK_DIGITS
+    number = int(stack) if is_number else 0
     return RaspsQuery(
-        stack=number if 1 <= number <= len(now.stacks) else None,
+        stack=number if 1 <= number <= len(rack_state.stacks) else None,
         state=RaspStatus(state) if state in set(RaspStatus) else None,
         q=request.args.get("q", "")[:_MAX_QUERY_CHARS] or None,
     )
 
 
 def _group_by_stack(
-    now: RackState, rasps: list[RaspState], sort: str, *, is_descending: bool
-) -> list[tuple[Any, list[RaspState]]]:
-    """Return the table's groups: the stacks where it is sorted by place, else one of all."""
-    if sort != "place":
+    rack_state: RackState, rasps: list[RaspState], sort: str, *, is_descending: bool
+) -> list[tuple[StackState | None, list[RaspState]]]:
+    """Return the rasps by stack if they are sorted by name, otherwise as one group."""
+    if sort != "rasp":
         return [(None, sort_rasps(rasps, SORT_COLUMNS[sort][1], is_descending=is_descending))]
-    stacks = reversed(now.stacks) if is_descending else now.stacks
+    stacks = reversed(rack_state.stacks) if is_descending else rack_state.stacks
     by_stack: dict[int, list[RaspState]] = {}
     for rasp in rasps:
         by_stack.setdefault(rasp.slot.stack, []).append(rasp)
@@ -83,7 +86,8 @@ def _group_by_stack(
 def sort_rasps(
     rasps: Iterable[RaspState], key: Callable[[RaspState], Any], *, is_descending: bool
 ) -> list[RaspState]:
-    """Return rasps in the order of a reading; those of whom it is not known come last."""
+    """Return the rasps sorted by a key. Rasps without a value come last in both directions."""
+    rasps = list(rasps)
     known = [rasp for rasp in rasps if key(rasp) is not None]
     unknown = [rasp for rasp in rasps if key(rasp) is None]
     return sorted(known, key=key, reverse=is_descending) + unknown

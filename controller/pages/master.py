@@ -4,16 +4,16 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response
 
+from controller.master.info import MasterState
 from controller.web.responses import render_page
-from controller.web.schemas import MasterResponse
 
 
-def blueprint(master: Callable[[], MasterResponse]) -> Blueprint:
-    """Return `/master`; `master` is asked at each request."""
+def blueprint(read_master: Callable[[], MasterState]) -> Blueprint:
+    """Return the view of `/master`."""
     pages = Blueprint("master", __name__)
 
     @pages.get("/master")
     def show() -> Response:
-        return render_page("master.html", master=master())
+        return render_page("master.html", master=read_master())
 
     return pages

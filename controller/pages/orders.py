@@ -1,4 +1,4 @@
-"""Orders: given by forms, confirmed where they take rasps down, followed while they run."""
+"""Submit, confirm, list, show and cancel orders; list audit events."""
 
 from collections.abc import Callable, Mapping
 from urllib.parse import urlencode
@@ -21,163 +21,154 @@ from controller.orders.service import OrderService
 from controller.orders.store import OrderFilter
 from controller.state.model import RackState
 from controller.web.responses import render_page
+from rack.database import MAX_ROW_ID
 
 _PAGE_SIZE = 50
 _MAX_QUERY_CHARS = 100
-_MAX_ID = 2**62
 
 FormFields = Mapping[str, list[str]]
 
 
 def blueprint(
-    state: Callable[[], RackState], orders: OrderService, access: AccessControl
+    read_state: Callable[[], RackState], orders: OrderService, access: AccessControl
 ) -> Blueprint:
-    """Return `/orders` and what belongs to it; `state` is asked at each request."""
-    pages = Blueprint("order", __name__, url_prefix="/orders")
+    """Return the views of `/orders`."""
+    pages = Blueprint("order_pages", __name__, url_prefix="/orders")
 
     @pages.get("")
-    def show() -> Response:
+    def index() -> Response:
         text = request.args.get("q", "")[:_MAX_QUERY_CHARS]
         before = _parse_id(request.args.get("before", ""))
-        is_audit = request.args.get("view") == "audit" and _can_read_audit()
-        if is_audit:
-            entries = access.audit.list_recent(_PAGE_SIZE, before=before, text=text)
-            return render_page(
-                "audit.html", entries=entries, q=text, before=before, page_of=_PAGE_SIZE
-            )
-        wanted = request.args.get("state", "")
-        found = orders.list_recent(
+        if request.args.get("view") == "audit" and _can_read_audit():
+            events = access.audit.list_recent(_PAGE_SIZE, before=before, text=text)
+            return render_page("audit.html", events=events, q=text, page_size=_PAGE_SIZE)
+        state = request.args.get("state", "")
+        recent = orders.list_recent(
             _PAGE_SIZE,
             OrderFilter(
                 before=before,
-                state=OrderState(wanted) if wanted in set(OrderState) else None,
+                state=OrderState(state) if state in set(OrderState) else None,
                 text=text or None,
             ),
         )
         return render_page(
             "orders.html",
-            found=found,
+            orders=recent,
             q=text,
-            wanted=wanted,
+            selected_state=state,
             before=before,
             states=OrderState,
-            page_of=_PAGE_SIZE,
+            page_size=_PAGE_SIZE,
         )
 
-    @pages.get("/<int:number>")
-    def one(number: int) -> Response:
-        order = orders.get(number)
-        failed = [each for each in order.results if each.result is Result.FAILED]
-        unknown = [each for each in order.results if each.result is Result.UNKNOWN]
+    @pages.get("/<int:order_id>")
+    def show(order_id: int) -> Response:
+        order = orders.get(order_id)
         return render_page(
             "order.html",
             order=order,
             action=_find_action(orders, order),
-            failed=failed,
-            unknown=unknown,
-            again=_retry_fields(orders, order),
+            failed=[result for result in order.results if result.result is Result.FAILED],
+            unknown=[result for result in order.results if result.result is Result.UNKNOWN],
+            retry_fields=_retry_fields(orders, order),
         )
 
     @pages.get("/new")
     @requires_role(Role.OPERATOR)
     def confirm() -> Response:
-        wanted = request_from_form(request.args, orders, state())
-        preview = orders.preview(wanted)
+        order_request = request_from_form(request.args, orders, read_state())
+        plan = orders.plan(order_request)
         return render_page(
             "order_new.html",
-            wanted=wanted,
-            action=orders.actions.resolve(wanted),
-            preview=preview,
-            fields=form_fields(wanted),
+            order_request=order_request,
+            action=plan.action,
+            preview=orders.preview(plan),
+            fields=form_fields(order_request),
         )
 
     @pages.post("")
     @requires_role(Role.OPERATOR)
-    def place() -> BaseResponse:
-        wanted = request_from_form(request.form, orders, state())
-        action = orders.actions.resolve(wanted)
-        if action.is_disruptive and request.form.get("confirmed") != "yes":
-            query = urlencode(form_fields(wanted), doseq=True)
-            return redirect(f"{url_for('order.confirm')}?{query}", 303)
-        order = orders.submit(wanted, current_actor().name, client_address())
-        return redirect(url_for("order.one", number=order.id), 303)
+    def submit() -> BaseResponse:
+        order_request = request_from_form(request.form, orders, read_state())
+        plan = orders.plan(order_request)
+        if plan.action.is_disruptive and request.form.get("confirmed") != "yes":
+            query = urlencode(form_fields(order_request), doseq=True)
+            return redirect(f"{url_for('order_pages.confirm')}?{query}", 303)
+        order = orders.submit_plan(plan, current_actor().name, client_address())
+        return redirect(url_for("order_pages.show", order_id=order.id), 303)
 
-    @pages.post("/<int:number>/cancel")
+    @pages.post("/<int:order_id>/cancel")
     @requires_role(Role.OPERATOR)
-    def cancel(number: int) -> BaseResponse:
-        order = orders.cancel(number)
+    def cancel(order_id: int) -> BaseResponse:
+        order = orders.cancel(order_id)
         access.record("cancel", order.title, "ok")
-        return redirect(url_for("order.one", number=number), 303)
+        return redirect(url_for("order_pages.show", order_id=order_id), 303)
 
     return pages
 
 
 def request_from_form(
-    form: MultiDict[str, str], orders: OrderService, now: RackState
+    form: MultiDict[str, str], orders: OrderService, rack_state: RackState
 ) -> OrderRequest:
-    """Return what a form wants done.
+    """Return the order request of a form.
 
-    Its fields: `do` (an action; `read:ALIAS`), `rack` or any number of `rasp` and `stack`, and
-    `force`. The power of ticked stacks is switched; anything else is done to the ticked rasps, and
-    to all rasps of the ticked stacks.
+    The fields are `action` (a name or `read:ALIAS`), `rack` or any number of `rasp` and `stack`,
+    and `force`. Power actions apply to the selected stacks. Other actions apply to the selected
+    rasps and to all rasps of the selected stacks.
 
     Raises:
-        UnprocessableEntity: nothing is ticked, or no stack where it takes one.
-        UnknownPlace: there is no such rasp or stack.
+        UnprocessableEntity: If nothing is selected, or no stack for a power action.
+        UnknownTargetError: If a rasp or stack does not exist.
     """
-    action, _, alias = form.get("do", "").partition(":")
+    action, _, alias = form.get("action", "").partition(":")
     is_forced = form.get("force") == "yes"
 
-    def wanted(scope: Scope, ids: tuple[int, ...]) -> OrderRequest:
+    def request_for(scope: Scope, ids: tuple[int, ...]) -> OrderRequest:
         return OrderRequest(action, scope, ids, alias or None, is_forced)
 
     if form.get("rack"):
-        return wanted("rack", ())
+        return request_for("rack", ())
     rasps, stacks = _parse_ids(form, "rasp"), _parse_ids(form, "stack")
     if not rasps and not stacks:
-        raise UnprocessableEntity("nothing is ticked: tick rasps or stacks first")
+        raise UnprocessableEntity("nothing is selected: select rasps or stacks")
     if action in {each.name for each in orders.actions.for_stacks if each.is_power}:
         if not stacks:
-            raise UnprocessableEntity(
-                "power is switched by whole stacks: tick the stacks, not their rasps"
-            )
-        return wanted("stacks", stacks)
+            raise UnprocessableEntity("power actions apply to whole stacks: select stacks")
+        return request_for("stacks", stacks)
     if not rasps:
-        return wanted("stacks", stacks)
-    of_stacks = {slot.id for number in stacks for slot in now.rack.stack(number).slots}
-    return wanted("rasps", tuple(sorted(of_stacks.union(rasps))))
+        return request_for("stacks", stacks)
+    rasps_of_stacks = {slot.id for number in stacks for slot in rack_state.rack.stack(number).slots}
+    return request_for("rasps", tuple(sorted(rasps_of_stacks.union(rasps))))
 
 
 def form_fields(order_request: OrderRequest) -> dict[str, list[str]]:
-    """Return the fields of a form that wants this; `force` is left to whoever confirms it."""
-    do = (
-        f"{order_request.action}:{order_request.alias}"
-        if order_request.alias
-        else order_request.action
-    )
+    """Return the form fields of an order request without `force`, which requires confirmation."""
+    action = order_request.action + (f":{order_request.alias}" if order_request.alias else "")
     if order_request.scope == "rack":
-        return {"do": [do], "rack": ["yes"]}
+        return {"action": [action], "rack": ["yes"]}
     return {
-        "do": [do],
-        order_request.scope.removesuffix("s"): [str(each) for each in order_request.ids],
+        "action": [action],
+        order_request.scope.removesuffix("s"): [str(target_id) for target_id in order_request.ids],
     }
 
 
 def _retry_fields(orders: OrderService, order: Order) -> dict[str, list[str]]:
-    """Return the fields of a form that tries an order again where it failed; empty: nowhere."""
+    """Return the form fields that repeat an order on its failed targets, if there are any."""
     if not order.state.is_over or _find_action(orders, order) is None:
         return {}
     kind = "stack" if order.request.action.startswith("power_") else "rasp"
-    missed = [
-        str(each.id) for each in order.results if each.kind == kind and each.result is Result.FAILED
+    failed = [
+        str(result.id)
+        for result in order.results
+        if result.kind == kind and result.result is Result.FAILED
     ]
-    return {"do": form_fields(order.request)["do"], kind: missed} if missed else {}
+    return {"action": form_fields(order.request)["action"], kind: failed} if failed else {}
 
 
 def _find_action(orders: OrderService, order: Order) -> Action | None:
-    """Return an order's action, None where the aliases file has it no more."""
-    known = {each.name: each for each in orders.actions.for_stacks}
-    return known.get(order.request.action)
+    """Return the action of an order, or None if it is no longer in aliases.ini."""
+    actions = {action.name: action for action in orders.actions.for_stacks}
+    return actions.get(order.request.action)
 
 
 def _can_read_audit() -> bool:
@@ -185,13 +176,13 @@ def _can_read_audit() -> bool:
     return role is not None and role.includes(Role.OPERATOR)
 
 
-def _parse_ids(form: MultiDict[str, str], name: str) -> tuple[int, ...]:
-    numbers = {_parse_id(text) for text in form.getlist(name)}
-    if None in numbers:
-        raise UnprocessableEntity(f"{name} is a number")
-    return tuple(sorted(number for number in numbers if number is not None))
+def _parse_ids(form: MultiDict[str, str], field: str) -> tuple[int, ...]:
+    ids = {_parse_id(text) for text in form.getlist(field)}
+    if None in ids:
+        raise UnprocessableEntity(f"{field} must be a positive integer")
+    return tuple(sorted(target_id for target_id in ids if target_id is not None))
 
 
 def _parse_id(text: str) -> int | None:
-    is_number = text.isascii() and text.isdecimal() and len(text) < len(str(_MAX_ID))
+    is_number = text.isascii() and text.isdecimal() and len(text) < len(str(MAX_ROW_ID))
     return int(text) if is_number and int(text) > 0 else None

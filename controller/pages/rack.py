@@ -12,7 +12,7 @@ from controller.web.responses import conditional_response, render_page
 
 @dataclass(frozen=True, slots=True)
 class ColorMode:
-    """By what the rasps are coloured: its word, and where each band of its scale begins."""
+    """A value that determines the colours of the rasps, and the lower limits of its bands."""
 
     label: str
     legend: tuple[str, ...] = ()
@@ -21,29 +21,35 @@ class ColorMode:
 
 _COLOR_MODES: Mapping[str, ColorMode] = {
     "temperature": ColorMode("Temperature", tuple(formatting.temperature_legend()), "°C"),
-    "cpu": ColorMode("CPU", tuple(formatting.cpu_legend()), "cores busy"),
+    "cpu": ColorMode("CPU", tuple(formatting.cpu_legend()), "busy cores"),
     "memory": ColorMode("Memory", tuple(formatting.ratio_legend()), "% in use"),
     "power": ColorMode("Power"),
 }
 
 
-def blueprint(state: Callable[[], RackState]) -> Blueprint:
-    """Return the rack page; `state` is asked at each request."""
+def blueprint(read_state: Callable[[], RackState]) -> Blueprint:
+    """Return the rack page and its style sheet."""
     pages = Blueprint("rack", __name__)
 
     @pages.get("/")
     def show() -> Response:
-        by = request.args.get("by", "temperature")
-        if by not in _COLOR_MODES:
-            by = "temperature"
-        return render_page("rack.html", now=state(), State=RaspStatus, views=_COLOR_MODES, by=by)
+        color = request.args.get("color", "temperature")
+        if color not in _COLOR_MODES:
+            color = "temperature"
+        return render_page(
+            "rack.html",
+            rack_state=read_state(),
+            RaspStatus=RaspStatus,
+            color_modes=_COLOR_MODES,
+            color=color,
+        )
 
     @pages.get("/layout.css")
-    def layout() -> Response:
-        # Where a stack stands is rack.toml's word, and the pages allow no inline style.
+    def layout_css() -> Response:
+        """Return the positions of the stacks. The security policy forbids inline styles."""
         rules = (
             f".stack-{stack.stack.number}{{grid-area:{stack.stack.y + 1}/{stack.stack.x + 1}}}"
-            for stack in state().stacks
+            for stack in read_state().stacks
         )
         return conditional_response("\n".join(rules), "text/css; charset=utf-8")
 

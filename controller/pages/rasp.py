@@ -1,4 +1,4 @@
-"""One rasp: who it is, how it is now, how it has been, and what its aliases say."""
+"""One rasp: identity, state, orders, history and aliases."""
 
 from collections.abc import Callable
 
@@ -18,54 +18,53 @@ from rack.layout import Slot
 
 
 def blueprint(
-    state: Callable[[], RackState], records: RaspHistory, orders: OrderService
+    read_state: Callable[[], RackState], history: RaspHistory, orders: OrderService
 ) -> Blueprint:
-    """Return `/rasps/ID`; `state` and `records` are asked at each request."""
+    """Return the views of `/rasps/ID` and `/rasps/NAME`."""
     pages = Blueprint("rasp", __name__)
 
-    @pages.get("/rasps/<int:number>")
-    def show(number: int) -> Response:
-        now = state()
-        slot = now.rack.slot(number)
-        span = requested_range()
-        aliases, history, trouble = AliasReadings(None, ()), None, now.error
-        if not trouble:
+    @pages.get("/rasps/<int:rasp_id>")
+    def show(rasp_id: int) -> Response:
+        rack_state = read_state()
+        slot = rack_state.rack.slot(rasp_id)
+        time_range = requested_range()
+        aliases, charts, error = AliasReadings(None, ()), None, rack_state.error
+        if not error:
             try:
-                aliases = records.aliases(slot)
-                past = records.query_range(now.rack.stack(slot.stack), [slot], span)
-                history = build_charts(past, {slot.number: slot.name})
-            except PrometheusUnavailableError as error:
-                trouble = str(error)
+                aliases = history.aliases(slot)
+                data = history.query_range(rack_state.rack.stack(slot.stack), [slot], time_range)
+                charts = build_charts(data, {slot.number: slot.name})
+            except PrometheusUnavailableError as unavailable:
+                error = str(unavailable)
         return render_page(
             "rasp.html",
-            now=now,
-            rasp=now.rasps[slot.id - 1],
-            stack=now.stacks[slot.stack - 1],
+            rack_state=rack_state,
+            rasp=rack_state.rasps[slot.id - 1],
+            stack=rack_state.stacks[slot.stack - 1],
             aliases=aliases,
             orders=latest_orders(orders, slot),
-            history=history,
-            trouble=trouble,
-            spans=TIME_RANGES,
-            span=span,
+            charts=charts,
+            error=error,
+            time_ranges=TIME_RANGES,
+            time_range=time_range,
         )
 
     @pages.get("/rasps/<name>")
-    def by_name(name: str) -> BaseResponse:
-        """Lead those who know a rasp by its name alone, as dashboards do."""
-        for slot in state().rack.slots:
+    def redirect_from_name(name: str) -> BaseResponse:
+        """Redirect to a rasp by its name. Dashboards link to names."""
+        for slot in read_state().rack.slots:
             if slot.name == name:
-                return redirect(url_for("rasp.show", number=slot.id))
-        raise NotFound(f"no rasp {name[:20]!r}: names are such as 03-2")
+                return redirect(url_for("rasp.show", rasp_id=slot.id))
+        raise NotFound(f"no rasp {name[:20]!r}: rasp names have the form 03-2")
 
     return pages
 
 
 def latest_orders(orders: OrderService, slot: Slot) -> list[Order]:
-    """Return the newest orders for a rasp, and for its stack's power, the newest first."""
-    targets = (slot.name, f"{slot.stack:02}")
-    found = {
+    """Return the newest orders for a rasp and for the power of its stack, newest first."""
+    by_id = {
         order.id: order
-        for target in targets
+        for target in (slot.name, slot.stack_name)
         for order in orders.list_recent(MAX_LATEST_ORDERS, OrderFilter(target=target))
     }
-    return [found[number] for number in sorted(found, reverse=True)[:MAX_LATEST_ORDERS]]
+    return [by_id[order_id] for order_id in sorted(by_id, reverse=True)[:MAX_LATEST_ORDERS]]

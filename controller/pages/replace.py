@@ -1,4 +1,4 @@
-"""Replacing the board of a rasp, and swapping two of a stack."""
+"""Replace the board of a rasp, or swap two rasps of a stack."""
 
 from collections.abc import Callable
 
@@ -14,45 +14,45 @@ from controller.state.model import RackState
 from controller.web.responses import render_page
 from rack.layout import Slot
 
-_MAX_ID_DIGITS = 9
+_MAX_ID_DIGITS = 8
 
 
-def blueprint(state: Callable[[], RackState], installation: InstallService) -> Blueprint:
-    """Return `/replace` and `/swap`; `state` is asked at each request."""
+def blueprint(read_state: Callable[[], RackState], installation: InstallService) -> Blueprint:
+    """Return the views of `/replace` and `/swap`."""
     pages = Blueprint("replace", __name__)
 
     @pages.get("/replace")
     @requires_role(Role.OPERATOR)
     def confirm() -> Response:
-        now = state()
-        slot = _requested_slot(now, request.args.get("rasp", ""))
+        rack_state = read_state()
+        slot = _parse_slot(rack_state, request.args.get("rasp", ""))
         return render_page(
             "replace.html",
-            rasp=now.rasps[slot.id - 1],
-            stack=now.stacks[slot.stack - 1],
+            rasp=rack_state.rasps[slot.id - 1],
+            stack=rack_state.stacks[slot.stack - 1],
         )
 
     @pages.post("/replace")
     @requires_role(Role.OPERATOR)
-    def begin() -> BaseResponse:
-        slot = _requested_slot(state(), request.form.get("rasp", ""))
+    def start() -> BaseResponse:
+        slot = _parse_slot(read_state(), request.form.get("rasp", ""))
         installation.replace(slot, requested_strategy(), current_requester())
-        return redirect(url_for("install.show"), 303)
+        return redirect(url_for("install.index"), 303)
 
     @pages.post("/swap")
     @requires_role(Role.OPERATOR)
     def swap() -> BaseResponse:
-        now = state()
-        one, other = (
-            _requested_slot(now, request.form.get(name, "")) for name in ("rasp", "other")
+        rack_state = read_state()
+        first, second = (
+            _parse_slot(rack_state, request.form.get(field, "")) for field in ("rasp", "other_rasp")
         )
-        entry = installation.swap(one, other, current_requester())
-        return redirect(url_for("install.one", number=entry.id), 303)
+        record = installation.swap(first, second, current_requester())
+        return redirect(url_for("install.show", install_id=record.id), 303)
 
     return pages
 
 
-def _requested_slot(now: RackState, text: str) -> Slot:
-    if not (text.isascii() and text.isdecimal() and len(text) < _MAX_ID_DIGITS):
-        raise UnprocessableEntity("choose a rasp by its id")
-    return now.rack.slot(int(text))
+def _parse_slot(rack_state: RackState, text: str) -> Slot:
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_ID_DIGITS):
+        raise UnprocessableEntity(f"{text[:20]!r} is not a rasp id: enter an integer")
+    return rack_state.rack.slot(int(text))

@@ -1,4 +1,4 @@
-"""One stack: its power, its rasps, and how they have been."""
+"""One stack: power, rasps, orders and history."""
 
 from collections.abc import Callable
 
@@ -14,32 +14,32 @@ from controller.web.responses import render_page
 
 
 def blueprint(
-    state: Callable[[], RackState], records: RaspHistory, orders: OrderService
+    read_state: Callable[[], RackState], history: RaspHistory, orders: OrderService
 ) -> Blueprint:
-    """Return `/stacks/N`; `state` and `records` are asked at each request."""
+    """Return the view of `/stacks/NUMBER`."""
     pages = Blueprint("stack", __name__)
 
     @pages.get("/stacks/<int:number>")
     def show(number: int) -> Response:
-        now = state()
-        stack = now.rack.stack(number)
-        span = requested_range()
-        history, trouble = None, now.error
-        if not trouble:
+        rack_state = read_state()
+        stack = rack_state.rack.stack(number)
+        time_range = requested_range()
+        charts, error = None, rack_state.error
+        if not error:
             try:
-                past = records.query_range(stack, stack.slots, span)
-                history = build_charts(past, {slot.number: slot.name for slot in stack.slots})
-            except PrometheusUnavailableError as error:
-                trouble = str(error)
+                data = history.query_range(stack, stack.slots, time_range)
+                charts = build_charts(data, {slot.number: slot.name for slot in stack.slots})
+            except PrometheusUnavailableError as unavailable:
+                error = str(unavailable)
         return render_page(
             "stack.html",
-            now=now,
-            stack=now.stacks[stack.number - 1],
+            rack_state=rack_state,
+            stack=rack_state.stacks[stack.number - 1],
             orders=orders.list_recent(MAX_LATEST_ORDERS, OrderFilter(target=stack.name)),
-            history=history,
-            trouble=trouble,
-            spans=TIME_RANGES,
-            span=span,
+            charts=charts,
+            error=error,
+            time_ranges=TIME_RANGES,
+            time_range=time_range,
         )
 
     return pages

@@ -1,8 +1,9 @@
-// Shows the API's document by Swagger UI, dark or light as the reader's system is.
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
-dark.addEventListener("change", follow);
-follow();
+// Show the OpenAPI document with Swagger UI in the colour scheme of the browser.
+const darkScheme = matchMedia("(prefers-color-scheme: dark)");
+const applyScheme = () =>
+  document.documentElement.classList.toggle("dark-mode", darkScheme.matches);
+darkScheme.addEventListener("change", applyScheme);
+applyScheme();
 
 SwaggerUIBundle({
   url: document.getElementById("api").dataset.document,

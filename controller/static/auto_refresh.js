@@ -1,73 +1,74 @@
-// Keeps <main> up to date without a reload.
-// The server renders the page; this script asks for it again, with the ETag of what is shown,
-// and morphs what differs, so that focus, selection, scroll position and what was typed stay.
+// Update <main> without a reload.
+// This script requests the page with the ETag of the current version and morphs the differences,
+// so focus, selection, scroll position and user input are preserved.
 
 const TIMEOUT_MS = 5000;
-const lost = document.getElementById("lost");
+const connectionLost = document.getElementById("connection-lost");
 const main = document.querySelector("main");
 let etag = null;
-let newest = 0;
+let latestRequest = 0;
 
-document.documentElement.classList.add("scripted");
+document.documentElement.classList.add("js");
 
-// What somebody has typed, ticked, chosen or opened is theirs.
-const OWN = new Set(["checked", "value", "selected", "open"]);
-const THEIRS = "input:not([type=hidden]), select, option, textarea, details";
-const keepWhatIsTheReaders = {
+// Attributes that the user changes by typing, checking, selecting or opening.
+const USER_ATTRIBUTES = new Set(["checked", "value", "selected", "open"]);
+const USER_ELEMENTS = "input:not([type=hidden]), select, option, textarea, details";
+const morphOptions = {
   callbacks: {
-    beforeAttributeUpdated: (name, element) => !(OWN.has(name) && element.matches(THEIRS)),
+    beforeAttributeUpdated: (name, element) =>
+      !(USER_ATTRIBUTES.has(name) && element.matches(USER_ELEMENTS)),
   },
 };
 
-// Shows the page of the present address as it is now; a later call outruns an earlier one.
+// Request the page at the current address and display it. A newer call supersedes this one.
 export async function refresh() {
-  const turn = ++newest;
+  const request = ++latestRequest;
   const response = await fetch(location.href, {
     cache: "no-store",
     headers: etag ? { "If-None-Match": etag } : {},
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
-  if (response.status === 304 || turn !== newest) return;
-  if (response.redirected) return location.assign(response.url); // the session has ended: log in
+  if (response.status === 304 || request !== latestRequest) return;
+  if (response.redirected) return location.assign(response.url); // the session ended: log in
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
   const text = await response.text();
-  if (turn !== newest) return;
+  if (request !== latestRequest) return;
   const page = new DOMParser().parseFromString(text, "text/html");
-  Idiomorph.morph(main, page.querySelector("main"), keepWhatIsTheReaders);
+  Idiomorph.morph(main, page.querySelector("main"), morphOptions);
   document.title = page.title;
   etag = response.headers.get("ETag");
   document.dispatchEvent(new Event("refreshed"));
 }
 
-async function keepFresh() {
+async function refreshForever() {
   for (;;) {
-    // The page itself says how often, and may say with a change that it will change no more.
+    // An update can change the interval or end the refreshing.
     const seconds = Number(main.dataset.refreshSeconds);
-    await nextTurn((seconds || 5) * 1000);
+    await waitUntilVisible((seconds || 5) * 1000);
     if (!seconds) continue;
     try {
       await refresh();
-      lost.hidden = true;
+      connectionLost.hidden = true;
     } catch (error) {
-      console.warn("The page cannot be brought up to date:", error);
-      lost.hidden = false;
+      console.warn("Refresh failed:", error);
+      connectionLost.hidden = false;
     }
   }
 }
 
-// A page that nobody sees asks nothing; it asks at once when it is seen again.
-function nextTurn(milliseconds) {
+// Wait for the interval, and then until the page is visible. Hidden pages send no requests.
+function waitUntilVisible(milliseconds) {
   return new Promise((resolve) => {
-    const go = () => {
+    const resolveIfVisible = () => {
       if (document.hidden) return;
-      document.removeEventListener("visibilitychange", go);
+      document.removeEventListener("visibilitychange", resolveIfVisible);
       resolve();
     };
     setTimeout(() => {
-      document.addEventListener("visibilitychange", go);
-      go();
+      document.addEventListener("visibilitychange", resolveIfVisible);
+      resolveIfVisible();
     }, milliseconds);
   });
 }
 
-if (main.dataset.refreshSeconds) keepFresh();
+if (main.dataset.refreshSeconds) refreshForever();

@@ -1,20 +1,20 @@
-// Searches as one types: the form's fields become the page's address, and the page is shown anew.
-import { refresh } from "./live.js";
+// Search while typing: the fields of the form become the query of the address, and the page is updated.
+import { refresh } from "./auto_refresh.js";
 
-const PAUSE_MS = 120;
+const DELAY_MS = 120;
 const form = document.querySelector("form[role=search]");
 let timer;
 
 function search() {
-  const wanted = new URL(location.href);
-  wanted.search = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
-  history.replaceState(null, "", wanted);
-  refresh().catch((error) => console.warn("The search has no answer yet:", error));
+  const url = new URL(location.href);
+  url.search = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+  history.replaceState(null, "", url);
+  refresh().catch((error) => console.warn("Search failed:", error));
 }
 
 form.addEventListener("input", () => {
   clearTimeout(timer);
-  timer = setTimeout(search, PAUSE_MS);
+  timer = setTimeout(search, DELAY_MS);
 });
 form.addEventListener("submit", (event) => {
   event.preventDefault();

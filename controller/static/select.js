@@ -1,83 +1,87 @@
-// Selecting rasps and stacks: by their boxes, by Ctrl or Shift and a click, by Space on a rasp in
-// the rack, and by drawing a frame around them. The boxes alone hold what is selected, and the form
-// sends them; this script ticks them and says how many they are.
+// Select rasps and stacks by checkbox, Ctrl+click, Shift+click, Space, or a frame drawn with the mouse.
+// The checkboxes hold the selection. The form submits them.
 
-const form = document.getElementById("act");
-const picked = document.getElementById("picked");
-const select = document.getElementById("do");
-const nothingPicked = picked.textContent;
+const form = document.getElementById("selection-form");
+const summary = document.getElementById("selection-summary");
+const actionField = document.getElementById("selection-action");
+const emptySummary = summary.textContent;
 
-const rasps = () => [...document.querySelectorAll("input.pick[name=rasp]")];
-const stacks = () => [...document.querySelectorAll("input.pick[name=stack]")];
-const raspsOf = (stack) => rasps().filter((box) => box.dataset.stack === stack.value);
+const raspBoxes = () => [...document.querySelectorAll("input.select-box[name=rasp]")];
+const stackBoxes = () => [...document.querySelectorAll("input.select-box[name=stack]")];
+const raspBoxesOf = (stackBox) => raspBoxes().filter((box) => box.dataset.stack === stackBox.value);
 
-// A stack is ticked while all of its rasps are.
-function settle() {
-  for (const stack of stacks()) {
-    const own = raspsOf(stack);
-    const count = own.filter((box) => box.checked).length;
-    stack.checked = own.length > 0 && count === own.length;
-    stack.indeterminate = count > 0 && !stack.checked;
+// Update everything that depends on the selected rasps. A stack is checked if all its rasps are.
+function update() {
+  for (const stackBox of stackBoxes()) {
+    const boxes = raspBoxesOf(stackBox);
+    const count = boxes.filter((box) => box.checked).length;
+    stackBox.checked = boxes.length > 0 && count === boxes.length;
+    stackBox.indeterminate = count > 0 && !stackBox.checked;
   }
-  const count = rasps().filter((box) => box.checked).length;
-  const whole = stacks().filter((box) => box.checked).length;
-  const words = [`${count} rasp${count === 1 ? "" : "s"}`];
-  if (whole) words.push(`${whole} whole stack${whole === 1 ? "" : "s"}`);
-  say(count ? `${words.join(", ")} selected` : nothingPicked);
-  form.classList.toggle("is-active", count > 0);
-  const power = select.querySelector("[data-power]");
-  power.disabled = !whole;
-  if (!whole && select.selectedOptions[0]?.parentElement === power) select.selectedIndex = 0;
+  const raspCount = raspBoxes().filter((box) => box.checked).length;
+  const stackCount = stackBoxes().filter((box) => box.checked).length;
+  const parts = [`${raspCount} rasp${raspCount === 1 ? "" : "s"}`];
+  if (stackCount) parts.push(`${stackCount} whole stack${stackCount === 1 ? "" : "s"}`);
+  setSummary(raspCount ? `${parts.join(", ")} selected` : emptySummary);
+  form.classList.toggle("is-active", raspCount > 0);
+  const powerActions = actionField.querySelector("[data-power]");
+  powerActions.disabled = !stackCount;
+  if (!stackCount && actionField.selectedOptions[0]?.parentElement === powerActions) {
+    actionField.selectedIndex = 0;
+  }
 }
 
-// Only what is new is said: a screen reader reads it out each time.
-function say(text) {
-  if (picked.textContent !== text) picked.textContent = text;
+// Screen readers announce each assignment, so unchanged text is not assigned.
+function setSummary(text) {
+  if (summary.textContent !== text) summary.textContent = text;
 }
 
-function set(boxes, checked) {
+function setChecked(boxes, checked) {
   for (const box of boxes) box.checked = checked;
-  settle();
+  update();
 }
 
 document.addEventListener("change", (event) => {
   const box = event.target;
-  if (box.id === "pick-all") return set(rasps(), box.checked);
-  if (!box.matches?.("input.pick")) return;
-  set(box.name === "stack" ? raspsOf(box) : [box], box.checked);
+  if (box.id === "select-all") return setChecked(raspBoxes(), box.checked);
+  if (!box.matches?.("input.select-box")) return;
+  setChecked(box.name === "stack" ? raspBoxesOf(box) : [box], box.checked);
 });
-document.getElementById("unpick").addEventListener("click", () => set(rasps(), false));
+document
+  .getElementById("clear-selection")
+  .addEventListener("click", () => setChecked(raspBoxes(), false));
 
-const boxOf = (link) => link?.closest(".cell")?.querySelector("input.pick");
-let last = null;
+const boxOf = (rasp) => rasp?.closest(".cell")?.querySelector("input.select-box");
+let lastBox = null;
 
 document.addEventListener("click", (event) => {
   const box = boxOf(event.target.closest?.(".rack a.rasp"));
   if (!box || !(event.ctrlKey || event.metaKey || event.shiftKey)) return;
   event.preventDefault();
-  const all = rasps();
-  const from = all.indexOf(last);
+  const boxes = raspBoxes();
+  const from = boxes.indexOf(lastBox);
   if (event.shiftKey && from >= 0) {
-    const to = all.indexOf(box);
-    set(all.slice(Math.min(from, to), Math.max(from, to) + 1), true);
+    const to = boxes.indexOf(box);
+    setChecked(boxes.slice(Math.min(from, to), Math.max(from, to) + 1), true);
   } else {
-    set([box], !box.checked);
+    setChecked([box], !box.checked);
   }
-  last = box;
+  lastBox = box;
 });
 
 document.addEventListener("keydown", (event) => {
   const box = boxOf(document.activeElement?.closest(".rack a.rasp"));
   if (event.key === " " && box) {
     event.preventDefault();
-    set([box], !box.checked);
-    last = box;
+    setChecked([box], !box.checked);
+    lastBox = box;
   } else if (event.key === "Escape" && !event.target.matches("input[type=search], select")) {
-    set(rasps(), false);
+    setChecked(raspBoxes(), false);
   }
 });
 
-// The frame: drawn with the mouse's first button, anywhere in the rack.
+// The frame is drawn with the primary mouse button, starting anywhere in the rack.
+const MIN_FRAME_PIXELS = 6;
 const rack = document.querySelector(".rack");
 let start = null;
 let frame = null;
@@ -86,11 +90,11 @@ function drawFrame(event) {
   const [left, right] = [start.x, event.clientX].sort((a, b) => a - b);
   const [top, bottom] = [start.y, event.clientY].sort((a, b) => a - b);
   if (!frame) {
-    if (right - left < 6 && bottom - top < 6) return null;
+    if (right - left < MIN_FRAME_PIXELS && bottom - top < MIN_FRAME_PIXELS) return null;
     frame = document.body.appendChild(document.createElement("div"));
-    frame.className = "frame";
+    frame.className = "selection-frame";
   }
-  // By the script's own hand, which the page's policy allows; a style attribute it would not.
+  // The Content-Security-Policy allows this assignment, but no style attribute in HTML.
   Object.assign(frame.style, {
     left: `${left}px`,
     top: `${top}px`,
@@ -100,36 +104,36 @@ function drawFrame(event) {
   return { left, right, top, bottom };
 }
 
-function endFrame(event) {
+function finishFrame(event) {
   document.removeEventListener("pointermove", drawFrame);
   const area = frame && drawFrame(event);
   if (!area) return;
   frame.remove();
   frame = null;
-  // The click that comes with the end of a frame is none.
-  const swallow = (click) => {
+  // Releasing the button also triggers a click on the rasp under the pointer. Suppress it.
+  const suppress = (click) => {
     click.preventDefault();
     click.stopPropagation();
   };
-  document.addEventListener("click", swallow, { capture: true, once: true });
-  setTimeout(() => document.removeEventListener("click", swallow, { capture: true }), 0);
-  const inside = [...rack.querySelectorAll("a.rasp")].filter((rasp) => {
+  document.addEventListener("click", suppress, { capture: true, once: true });
+  setTimeout(() => document.removeEventListener("click", suppress, { capture: true }), 0);
+  const rasps = [...rack.querySelectorAll("a.rasp")].filter((rasp) => {
     const box = rasp.getBoundingClientRect();
     return (
       box.left < area.right && box.right > area.left && box.top < area.bottom && box.bottom > area.top
     );
   });
-  set(inside.map(boxOf), true);
+  setChecked(rasps.map(boxOf), true);
 }
 
 rack?.addEventListener("pointerdown", (event) => {
   if (event.pointerType !== "mouse" || event.button !== 0 || event.target.matches("input")) return;
   start = { x: event.clientX, y: event.clientY };
   document.addEventListener("pointermove", drawFrame);
-  document.addEventListener("pointerup", endFrame, { once: true });
+  document.addEventListener("pointerup", finishFrame, { once: true });
 });
 rack?.addEventListener("dragstart", (event) => event.preventDefault());
 
-document.addEventListener("refreshed", settle);
-window.addEventListener("pageshow", settle); // a page that one comes back to has kept its ticks
-settle();
+document.addEventListener("refreshed", update);
+window.addEventListener("pageshow", update); // browsers restore checkboxes when the user goes back
+update();

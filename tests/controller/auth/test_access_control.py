@@ -123,11 +123,11 @@ def test_invalid_token_is_rejected_with_anonymous_access(
     browser_session: BrowserSession, token: str
 ) -> None:
     assert browser_session.get("/api/v1.0/rasps").status_code == 200
-    answer = browser_session.get(
+    response = browser_session.get(
         "/api/v1.0/rasps", headers={"Authorization": f"Bearer {token}".encode()}
     )
-    assert answer.status_code == 401
-    assert "error=invalid_token" in answer.headers["WWW-Authenticate"]
+    assert response.status_code == 401
+    assert "error=invalid_token" in response.headers["WWW-Authenticate"]
 
 
 def test_revoked_token_is_rejected(browser_session: BrowserSession, access: AccessControl) -> None:
@@ -189,8 +189,8 @@ def test_token_takes_precedence_over_a_session(
 def test_token_has_no_account(browser_session: BrowserSession, access: AccessControl) -> None:
     token = access.tokens.add("ci", Role.ADMIN)
     assert post_with_token(browser_session, token, "/account/password").status_code == 403
-    answer = browser_session.get("/account", headers={"Authorization": f"Bearer {token}"})
-    assert answer.status_code == 403
+    response = browser_session.get("/account", headers={"Authorization": f"Bearer {token}"})
+    assert response.status_code == 403
 
 
 def test_audit_events_of_rejected_requests_are_limited(
@@ -200,9 +200,9 @@ def test_audit_events_of_rejected_requests_are_limited(
     assert statuses[:30] == [401] * 30
     assert statuses[-1] == 429
     assert len(refusals(access)) == statuses.count(401) < 40
-    answer = browser_session.post(SWITCH)
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert int(answer.headers["Retry-After"]) >= 1
+    response = browser_session.post(SWITCH)
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert int(response.headers["Retry-After"]) >= 1
     assert (
         post_with_token(browser_session, access.tokens.add("ci", Role.OPERATOR)).status_code == 200
     )
@@ -217,8 +217,8 @@ def test_rack_page_mentions_anonymous_access(browser_session: BrowserSession) ->
 
 
 def test_anonymous_reader_has_no_account(browser_session: BrowserSession) -> None:
-    answer = browser_session.get("/account")
-    assert answer.headers["Location"] == "/login?next=/account"
+    response = browser_session.get("/account")
+    assert response.headers["Location"] == "/login?next=/account"
     fields = {
         "current_password": PASSWORDS["vera"],
         "csrf_token": browser_session.csrf_token("/login"),
@@ -239,8 +239,8 @@ class TestWithoutAnonymousAccess:
             if "GET" in (rule.methods or set()):
                 is_public = path.startswith(("/login", "/static/"))
                 rejected = 401 if path.startswith(API_PREFIX) else 302
-                with client.get(path, environ_base={"REMOTE_ADDR": "10.23.0.9"}) as answer:
-                    assert answer.status_code == (200 if is_public else rejected), path
+                with client.get(path, environ_base={"REMOTE_ADDR": "10.23.0.9"}) as response:
+                    assert response.status_code == (200 if is_public else rejected), path
 
 
 def test_damaged_database_rejects_tokens_and_allows_anonymous_reads(

@@ -64,11 +64,11 @@ def test_anonymous_request_is_redirected_to_login_and_back(
 def test_api_returns_401_to_anonymous_requests(
     browser_session: BrowserSession,
 ) -> None:
-    answer = browser_session.get("/api/v1.0/rasps")
-    assert answer.status_code == 401
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="the rack"'
-    assert answer.json()["detail"] == "log in, or send a token"
+    response = browser_session.get("/api/v1.0/rasps")
+    assert response.status_code == 401
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.headers["WWW-Authenticate"] == 'Bearer realm="the rack"'
+    assert response.json()["detail"] == "log in, or send a token"
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/metrics", "/login", "/static/auto_refresh.js"])
@@ -108,8 +108,8 @@ def test_session_cookie_is_protected_from_scripts_and_other_sites(
 
 
 def test_session_cookie_is_secure_over_https(app: Flask) -> None:
-    answer = app.test_client().get("/login", base_url="https://localhost")
-    assert "Secure" in answer.headers["Set-Cookie"]
+    response = app.test_client().get("/login", base_url="https://localhost")
+    assert "Secure" in response.headers["Set-Cookie"]
 
 
 @pytest.mark.parametrize(
@@ -130,10 +130,10 @@ def test_session_cookie_is_secure_over_https(app: Flask) -> None:
 def test_login_rejects_wrong_credentials_with_the_same_message(
     browser_session: BrowserSession, name: str, password: str
 ) -> None:
-    answer = browser_session.log_in(name, password)
-    assert answer.status_code == 403
-    assert "Invalid user name or password." in answer.text
-    assert "<script>alert" not in answer.text
+    response = browser_session.log_in(name, password)
+    assert response.status_code == 403
+    assert "Invalid user name or password." in response.text
+    assert "<script>alert" not in response.text
     assert not browser_session.is_logged_in
 
 
@@ -166,10 +166,10 @@ def test_login_limits_the_attempts_for_a_user(
 ) -> None:
     statuses = [browser_session.log_in("vera", f"guess {i}").status_code for i in range(7)]
     assert statuses == [403] * 5 + [429] * 2
-    answer = browser_session.log_in("vera")
-    assert answer.status_code == 429
-    assert 0 < int(answer.headers["Retry-After"]) <= 60
-    assert "Too many attempts" in answer.text
+    response = browser_session.log_in("vera")
+    assert response.status_code == 429
+    assert 0 < int(response.headers["Retry-After"]) <= 60
+    assert "Too many attempts" in response.text
     assert browser_session.log_in("otto").status_code == 303
 
 
@@ -269,9 +269,9 @@ def test_invalid_password_change_displays_the_reason_and_changes_nothing(
     browser_session: BrowserSession, old: str, new: str, again: str, status: int, message: str
 ) -> None:
     browser_session.log_in("vera")
-    answer = browser_session.change_password(old, new, again)
-    assert answer.status_code == status
-    assert message in answer.text
+    response = browser_session.change_password(old, new, again)
+    assert response.status_code == status
+    assert message in response.text
     assert BrowserSession(browser_session.url).log_in("vera").status_code == 303
 
 
@@ -305,10 +305,10 @@ def test_form_without_a_valid_csrf_token_is_rejected(
         "new_password": NEW_PASSWORD,
         "repeated_password": NEW_PASSWORD,
     }
-    answer = browser_session.post(
+    response = browser_session.post(
         path, data=fields | ({} if token is None else {"csrf_token": token})
     )
-    assert answer.status_code == 403
+    assert response.status_code == 403
     assert browser_session.is_logged_in
     assert BrowserSession(browser_session.url).log_in("vera").status_code == 303
     assert ("vera", f"POST {path}", "refused") in audit_events(access)
@@ -329,16 +329,16 @@ def test_form_on_another_site_is_rejected_with_a_valid_token(
     browser_session.log_in("vera")
     fields = {"csrf_token": browser_session.csrf_token("/account")}
     for origin in ("http://evil.example", "null", browser_session.url + "1"):
-        answer = browser_session.post("/logout", data=fields, headers={"Origin": origin})
-        assert answer.status_code == 403
-    answer = browser_session.post("/logout", data=fields, headers={"Origin": browser_session.url})
-    assert answer.status_code == 303
+        response = browser_session.post("/logout", data=fields, headers={"Origin": origin})
+        assert response.status_code == 403
+    response = browser_session.post("/logout", data=fields, headers={"Origin": browser_session.url})
+    assert response.status_code == 303
 
 
 def test_long_body_is_rejected(browser_session: BrowserSession) -> None:
     browser_session.log_in("vera")
-    answer = browser_session.post("/login", data={"name": "x" * 100_000})
-    assert answer.status_code == 413
+    response = browser_session.post("/login", data={"name": "x" * 100_000})
+    assert response.status_code == 413
 
 
 @pytest.mark.parametrize("target", ["/", "/rasps/10", "/rasps?stack=3&state=down", "/a#b"])
@@ -368,10 +368,10 @@ def test_safe_redirect_path_replaces_other_targets(target: str) -> None:
 
 
 def test_login_does_not_redirect_to_another_site(browser_session: BrowserSession) -> None:
-    answer = browser_session.log_in("vera", next="//evil.example/")
-    assert answer.headers["Location"] == "/"
-    answer = browser_session.get("/login?next=https://evil.example/")
-    assert answer.headers["Location"] == "/"
+    response = browser_session.log_in("vera", next="//evil.example/")
+    assert response.headers["Location"] == "/"
+    response = browser_session.get("/login?next=https://evil.example/")
+    assert response.headers["Location"] == "/"
 
 
 def test_response_with_a_session_is_private_for_caches(
@@ -457,12 +457,12 @@ def test_pages_and_logs_contain_no_password(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    answers: list[requests.Response] = [
+    responses: list[requests.Response] = [
         browser_session.log_in("vera", "a wrong password"),
         browser_session.log_in("vera"),
         browser_session.change_password("a wrong password", NEW_PASSWORD),
         browser_session.change_password(PASSWORDS["vera"], NEW_PASSWORD),
     ]
-    output = "".join([*(answer.text for answer in answers), caplog.text, *capfd.readouterr()])
+    output = "".join([*(response.text for response in responses), caplog.text, *capfd.readouterr()])
     for secret in ("a wrong password", PASSWORDS["vera"], NEW_PASSWORD):
         assert secret not in output

@@ -1,4 +1,4 @@
-"""axe-core finds nothing to object to on any page, for an operator, in light and in dark."""
+"""Accessibility of all pages, checked by axe-core in light and dark for an operator."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -13,7 +13,7 @@ from tests.controller.pages.test_order_pages import save_failed_order, save_runn
 
 PAGES = [
     "/",
-    "/?by=power",
+    "/?color=power",
     "/manage",
     "/rasps/10",
     "/stacks/3",
@@ -21,7 +21,7 @@ PAGES = [
     "/orders?view=audit",
     "/orders/1",
     "/orders/2",
-    "/orders/new?do=power_off&stack=3",
+    "/orders/new?action=power_off&stack=3",
     "/alerts",
     "/install",
     "/replace?rasp=10",
@@ -35,15 +35,14 @@ AXE = Axe()
 
 
 def violations(page: Page) -> list[str]:
-    found = AXE.run(page).response["violations"]
     return [
         f"{each['id']}: {each['help']}: {[node['html'][:200] for node in each['nodes']]}"
-        for each in found
+        for each in AXE.run(page).response["violations"]
     ]
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing_to_object_to(
+def test_page_has_no_axe_violations(
     open_page: OpenPage,
     rack_state: FakeRackState,
     access: AccessControl,
@@ -59,9 +58,9 @@ def test_axe_finds_nothing_to_object_to(
     }
     rack_state.state_values |= {"01-2": 3.0, "01-3": 2.0, "02-1": 0.0, "02-2": 4.0, "02-3": 9.0}
     rack_state.conditions = {"04-1": "throttled"}
-    who = "" if path == "/login" else "otto"
-    found = {}
+    user = "" if path == "/login" else "otto"
+    violations_by_scheme = {}
     for scheme, width in (("light", 1280), ("dark", 360)):
-        page = open_page(path, scheme=scheme, width=width, who=who)
-        found[scheme] = violations(page)
-    assert found == {"light": [], "dark": []}
+        page = open_page(path, scheme=scheme, width=width, who=user)
+        violations_by_scheme[scheme] = violations(page)
+    assert violations_by_scheme == {"light": [], "dark": []}

@@ -1,4 +1,4 @@
-"""The alerts that fire, in a real browser: a real desk, with and without Alertmanager."""
+"""Tests of the alerts page in a browser, with and without Alertmanager."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ NOT_SUPPRESSED: dict[str, Any] = {"inhibitedBy": [], "silencedBy": []}
 
 @pytest.fixture
 def active_alerts() -> list[dict[str, Any]]:
-    """What Alertmanager says that fires."""
+    """Active alerts that Alertmanager returns."""
     silenced: dict[str, Any] = {"inhibitedBy": [], "silencedBy": ["by hand"]}
     hostile = {
         "labels": {"alertname": "PiRackHot", "severity": "warning", "stack": "07"},
@@ -42,26 +42,28 @@ def active_alerts() -> list[dict[str, Any]]:
 def alert_service(
     received_alerts: ReceivedAlerts, active_alerts: list[dict[str, Any]]
 ) -> Iterator[AlertService]:
-    with fake_alertmanager(200, json.dumps(active_alerts)) as there:
+    with fake_alertmanager(200, json.dumps(active_alerts)) as alertmanager:
         alerts = FiringAlerts(
-            there, received_alerts, lambda alert: "power-cycled" if "Down" in alert.name else ""
+            alertmanager,
+            received_alerts,
+            lambda alert: "power-cycled" if "Down" in alert.name else "",
         )
         yield AlertService(alerts, WebhookQueue(received_alerts, lambda _: None), ALERTS_SECRET)
 
 
-def test_what_fires_is_told_the_worst_first_with_where_and_what_to_do(open_page: OpenPage) -> None:
+def test_alerts_are_listed_by_severity_with_target_and_runbook(open_page: OpenPage) -> None:
     page = open_page("/alerts")
     expect(page.get_by_role("rowheader")).to_have_count(2)
     first = page.locator(".alerts tbody tr").first
-    for said in ("PiRackRaspDown", "critical", "03-2 is down", "docs/runbooks/x.md"):
-        expect(first).to_contain_text(said)
+    for text in ("PiRackRaspDown", "critical", "03-2 is down", "docs/runbooks/x.md"):
+        expect(first).to_contain_text(text)
     expect(first).to_contain_text("power-cycled")
-    expect(page.locator(".alerts tbody tr").last).to_contain_text("silenced by hand")
+    expect(page.locator(".alerts tbody tr").last).to_contain_text("Silenced")
     first.get_by_role("link", name="03-2").click()
     expect(page.get_by_role("heading", name="03-2")).to_be_visible()
 
 
-def test_whatever_an_alert_says_is_shown_as_it_is(open_page: OpenPage) -> None:
+def test_alert_texts_are_escaped(open_page: OpenPage) -> None:
     page = open_page("/alerts", width=360)
     expect(page.locator(".alerts tbody tr").last).to_contain_text(HOSTILE)
     assert page.evaluate("window.isHacked") is None
@@ -70,37 +72,37 @@ def test_whatever_an_alert_says_is_shown_as_it_is(open_page: OpenPage) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_to_object_to(open_page: OpenPage, scheme: str) -> None:
+def test_alerts_page_has_no_axe_violations(open_page: OpenPage, scheme: str) -> None:
     page = open_page("/alerts", scheme=scheme)
     assert Axe().run(page).response["violations"] == []
 
 
-class TestWhereNothingFires:
+class TestWithoutActiveAlerts:
     @pytest.fixture
     def active_alerts(self) -> list[dict[str, Any]]:
         return []
 
-    def test_the_page_says_so(self, open_page: OpenPage) -> None:
+    def test_page_shows_no_active_alerts(self, open_page: OpenPage) -> None:
         page = open_page("/alerts")
-        expect(page.get_by_text("Nothing fires. All is well.")).to_be_visible()
+        expect(page.get_by_text("No active alerts.")).to_be_visible()
 
 
 class TestWithoutAlertmanager:
     @pytest.fixture
     def alert_service(self, received_alerts: ReceivedAlerts) -> AlertService:
-        with fake_alertmanager(503, "not now") as there:
+        with fake_alertmanager(503, "not now") as alertmanager:
             return AlertService(
-                FiringAlerts(there, received_alerts, lambda _: ""),
+                FiringAlerts(alertmanager, received_alerts, lambda _: ""),
                 WebhookQueue(received_alerts, lambda _: None),
                 ALERTS_SECRET,
             )
 
-    def test_what_it_has_told_last_is_shown_and_that_it_may_be_old(
+    def test_page_shows_received_alerts_and_a_warning(
         self, open_page: OpenPage, received_alerts: ReceivedAlerts
     ) -> None:
         page = open_page("/alerts")
-        expect(page.get_by_role("status")).to_contain_text("This may be old.")
-        expect(page.get_by_text("All is well")).to_have_count(0)
+        expect(page.get_by_role("status")).to_contain_text("Alerts may be outdated.")
+        expect(page.get_by_text("No active alerts.")).to_have_count(0)
         receive_alerts(received_alerts, alert_json())
         page.reload()
         expect(page.get_by_role("main")).to_contain_text("03-2 is down")

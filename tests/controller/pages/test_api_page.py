@@ -1,4 +1,4 @@
-"""The page that shows the API's document, in a real browser."""
+"""Tests of the API documentation page in a browser."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def expand_operation(page: Page, summary: str) -> None:
     page.locator(".opblock-summary", has_text=summary).get_by_role("button").first.click()
 
 
-def test_every_page_leads_to_the_api_and_its_endpoints_are_shown(
+def test_footer_links_to_the_api_page_with_all_endpoints(
     open_page: OpenPage, client: FlaskClient
 ) -> None:
     document: Any = client.get("/api/v1.0/openapi.json").json
@@ -24,21 +24,19 @@ def test_every_page_leads_to_the_api_and_its_endpoints_are_shown(
     expect(page.locator(".opblock").first).to_contain_text("List the rasps in order of their ids.")
 
 
-def test_an_endpoint_can_be_tried_on_the_page(open_page: OpenPage) -> None:
+def test_endpoint_can_be_executed_on_the_page(open_page: OpenPage) -> None:
     page = open_page("/api/docs")
-    expand_operation(page, "how the rack is as a whole")
+    expand_operation(page, "Return a summary of the rack")
     page.get_by_role("button", name="Try it out").click()
     page.get_by_role("button", name="Execute", exact=True).click()
     expect(page.locator(".live-responses-table")).to_contain_text('"rasps": 48')
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_the_page_is_as_dark_as_its_reader_wants_and_scrolls_one_way(
-    open_page: OpenPage, scheme: str
-) -> None:
+def test_page_follows_the_color_scheme_and_fits_a_phone(open_page: OpenPage, scheme: str) -> None:
     page = open_page("/api/docs", width=390, scheme=scheme)
     expand_operation(page, "List the rasps")
-    expect(page.get_by_text("An id, or a part of a name").first).to_be_visible()
+    expect(page.get_by_text("Id, or part of the name").first).to_be_visible()
     red = page.evaluate(
         "Number(getComputedStyle(document.querySelector('.swagger-ui')).color.match(/[0-9]+/)[0])"
     )

@@ -1,4 +1,4 @@
-"""Installing from the pages, in a real browser, on a loopback rack of two stacks of two."""
+"""Tests of the install pages in a browser, on a loopback rack of two stacks with two rasps."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from prometheus_client import CollectorRegistry
 
 from controller.alerts.service import AlertService
+from controller.app import create_app
 from controller.auth.access_control import AccessControl
 from controller.dependencies import Dependencies
 from controller.installation.service import InstallService
@@ -19,41 +20,44 @@ from controller.reservations import Reservations
 from controller.state.build import build_rack_state
 from controller.state.history import RaspHistory
 from controller.state.prometheus import Prometheus
-from controller.web.app import create_app
 from tests.controller.conftest import OpenPage
 from tests.controller.http_client import BrowserSession, add_users
 from tests.dhcp_installer.install_fixture import InstallFixture, running_fixture
 from virtual_rack.faults import Fault
 
-UNMANAGED_CONFIG = "# ours\n"
+UNMANAGED_CONFIG = "# unmanaged\n"
 TIMEOUT_MS = 60_000
 AXE = Axe()
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[InstallFixture]:
-    with running_fixture(tmp_path) as lab:
-        lab.config_path.write_text(UNMANAGED_CONFIG)
-        yield lab
+def install_fixture(tmp_path: Path) -> Iterator[InstallFixture]:
+    with running_fixture(tmp_path) as install_fixture:
+        install_fixture.config_path.write_text(UNMANAGED_CONFIG)
+        yield install_fixture
 
 
 @pytest.fixture
-def access(lab: InstallFixture) -> AccessControl:
-    access = AccessControl(lab.database, anonymous="viewer")
+def access(install_fixture: InstallFixture) -> AccessControl:
+    access = AccessControl(install_fixture.database, anonymous="viewer")
     add_users(access)
     return access
 
 
 @pytest.fixture
-def installation(lab: InstallFixture, access: AccessControl) -> Iterator[InstallService]:
-    installation = InstallService(lab.dependencies(relays=lab.relays), Reservations(), access.audit)
+def installation(
+    install_fixture: InstallFixture, access: AccessControl
+) -> Iterator[InstallService]:
+    installation = InstallService(
+        install_fixture.dependencies(relays=install_fixture.relays), Reservations(), access.audit
+    )
     yield installation
     installation.close()
 
 
 @pytest.fixture
 def app(
-    lab: InstallFixture,
+    install_fixture: InstallFixture,
     tmp_path: Path,
     access: AccessControl,
     orders: OrderService,
@@ -62,21 +66,23 @@ def app(
 ) -> Flask:
     return create_app(
         Dependencies(
-            state=lambda: build_rack_state(lab.rack, lab.inventory.rasps(), []),
+            state=lambda: build_rack_state(
+                install_fixture.rack, install_fixture.inventory.rasps(), []
+            ),
             master=MasterInfo(tmp_path, []).read,
             registry=CollectorRegistry(),
             access=access,
             orders=orders,
             installation=installation,
             alerts=alert_service,
-            history=RaspHistory(lab.rack.name, Prometheus("http://127.0.0.1:1")),
+            history=RaspHistory(install_fixture.rack.name, Prometheus("http://127.0.0.1:1")),
         )
     )
 
 
 def start_install(page: Page, rack_name: str = "lab") -> None:
-    page.get_by_label("To begin, type the rack’s name").fill(rack_name)
-    page.get_by_role("button", name="Cut all stacks and install").click()
+    page.get_by_label("To start, enter the rack name").fill(rack_name)
+    page.get_by_role("button", name="Start install").click()
 
 
 def expect_state(page: Page, expected: str) -> None:
@@ -86,39 +92,41 @@ def expect_state(page: Page, expected: str) -> None:
     )
 
 
-def test_a_rack_that_was_never_installed_leads_to_the_install(open_page: OpenPage) -> None:
+def test_rack_page_of_an_uninstalled_rack_links_to_the_install(open_page: OpenPage) -> None:
     page = open_page(who="otto")
-    expect(page.get_by_text("No Raspberry Pi is known yet.")).to_be_visible()
-    page.get_by_role("main").get_by_role("link", name="install", exact=True).click()
-    expect(page.get_by_text("This rack was never installed")).to_be_visible()
-    expect(page.get_by_text("All 2 stacks are cut, several times.")).to_be_visible()
+    expect(page.get_by_text("No Raspberry Pi is installed.")).to_be_visible()
+    page.get_by_role("main").get_by_role("link", name="Install the rack").click()
+    expect(page.get_by_text("This rack is not installed")).to_be_visible()
+    expect(page.get_by_text("The power of all 2 stacks is cut several times.")).to_be_visible()
 
 
-def test_an_install_is_begun_by_the_racks_name_followed_and_told(
-    open_page: OpenPage, lab: InstallFixture
+def test_install_requires_the_rack_name_and_shows_progress_and_result(
+    open_page: OpenPage, install_fixture: InstallFixture
 ) -> None:
     page = open_page("/install", who="otto")
     start_install(page, "another")
-    expect(page.get_by_role("alert").last).to_contain_text("type the rack's name: lab")
-    assert lab.known_rasps == []
+    expect(page.get_by_role("alert").last).to_contain_text("enter the rack name: lab")
+    assert install_fixture.known_rasps == []
     start_install(page)
     expect(page.get_by_role("progressbar", name="Rasps found")).to_be_visible()
     expect_state(page, "done")
     expect(page.get_by_role("region", name="Stack 01")).to_contain_text("2 of 2")
-    for rasp in lab.rasps:
-        expect(page.get_by_role("group", name="Who was found")).to_contain_text(rasp.mac)
-    page.get_by_text("What changed in dhcpd.conf").click()
+    for rasp in install_fixture.rasps:
+        expect(page.get_by_role("group", name="Discovered rasps")).to_contain_text(rasp.mac)
+    page.get_by_text("Changes in dhcpd.conf", exact=True).click()
     expect(page.locator(".diff .added").first).to_be_visible()
-    expect(page.get_by_role("region", name="Earlier")).to_contain_text("4 of 4")
-    assert {rasp.mac for rasp in lab.known_rasps} == {rasp.mac for rasp in lab.rasps}
+    expect(page.get_by_role("region", name="Recent installs")).to_contain_text("4 of 4")
+    assert {rasp.mac for rasp in install_fixture.known_rasps} == {
+        rasp.mac for rasp in install_fixture.rasps
+    }
     page.get_by_role("link", name="Rack", exact=True).click()
-    expect(page.get_by_text("No Raspberry Pi is known yet.")).to_have_count(0)
+    expect(page.get_by_text("No Raspberry Pi is installed.")).to_have_count(0)
 
 
-def test_who_is_missing_is_told_with_what_to_look_at(
-    open_page: OpenPage, lab: InstallFixture
+def test_missing_rasps_are_listed_as_issues(
+    open_page: OpenPage, install_fixture: InstallFixture
 ) -> None:
-    lab.inject_fault(2, 1, Fault.DEAD)
+    install_fixture.inject_fault(2, 1, Fault.DEAD)
     page = open_page("/install", who="otto")
     start_install(page)
     expect_state(page, "done")
@@ -126,86 +134,98 @@ def test_who_is_missing_is_told_with_what_to_look_at(
     assert AXE.run(page).response["violations"] == []
 
 
-def test_an_install_is_stopped(open_page: OpenPage, lab: InstallFixture) -> None:
-    lab.inject_fault(1, 1, Fault.DEAD)  # so that it is waited for
+def test_stopped_install_changes_nothing(
+    open_page: OpenPage, install_fixture: InstallFixture
+) -> None:
+    install_fixture.inject_fault(1, 1, Fault.DEAD)  # the install waits for this rasp
     page = open_page("/install", who="otto", width=360)
     start_install(page)
-    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop install").click()
     expect_state(page, "stopped")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert lab.known_rasps == []
-    assert lab.config_path.read_text() == UNMANAGED_CONFIG
+    assert install_fixture.known_rasps == []
+    assert install_fixture.config_path.read_text() == UNMANAGED_CONFIG
 
 
-def test_a_check_shows_what_would_change_and_changes_nothing(
-    open_page: OpenPage, lab: InstallFixture
+def test_preview_shows_the_diff_and_changes_nothing(
+    open_page: OpenPage, install_fixture: InstallFixture
 ) -> None:
-    lab.inventory.replace(lab.rasps)
+    install_fixture.inventory.replace(install_fixture.rasps)
     page = open_page("/install", who="otto")
-    page.get_by_role("link", name="Check only").click()
+    page.get_by_role("link", name="Preview changes").click()
     expect(page.locator(".diff .added").first).to_be_visible()
     assert AXE.run(page).response["violations"] == []
-    assert lab.config_path.read_text() == UNMANAGED_CONFIG
+    assert install_fixture.config_path.read_text() == UNMANAGED_CONFIG
 
 
-def test_a_viewer_sees_what_an_install_is_and_cannot_begin(open_page: OpenPage, url: str) -> None:
+def test_viewer_cannot_start_an_install(open_page: OpenPage, url: str) -> None:
     page = open_page("/install", who="vera")
-    expect(page.get_by_text("To begin takes an operator.")).to_be_visible()
+    expect(page.get_by_text("Only operators can start an install.")).to_be_visible()
     expect(page.locator("main form")).to_have_count(0)
-    visitor = BrowserSession(url)
-    visitor.log_in("vera")
-    token = visitor.csrf_token("/account")
+    browser_session = BrowserSession(url)
+    browser_session.log_in("vera")
+    token = browser_session.csrf_token("/account")
     for path in ("/install", "/install/stop", "/replace", "/swap"):
-        answer = visitor.post(path, data={"name": "lab", "rasp": "1", "csrf_token": token})
-        assert answer.status_code == 403, path
+        response = browser_session.post(
+            path, data={"rack_name": "lab", "rasp": "1", "csrf_token": token}
+        )
+        assert response.status_code == 403, path
 
 
-def test_nothing_is_begun_without_the_pages_token(url: str, lab: InstallFixture) -> None:
-    visitor = BrowserSession(url)
-    visitor.log_in("otto")
+def test_requests_without_csrf_token_are_rejected(
+    url: str, install_fixture: InstallFixture
+) -> None:
+    browser_session = BrowserSession(url)
+    browser_session.log_in("otto")
     for path in ("/install", "/install/stop", "/replace", "/swap"):
-        assert visitor.post(path, data={"name": "lab"}).status_code == 403
-    assert lab.known_rasps == []
+        assert browser_session.post(path, data={"rack_name": "lab"}).status_code == 403
+    assert install_fixture.known_rasps == []
 
 
 @pytest.mark.parametrize(
     ("path", "fields", "status"),
     [
-        ("/install", {"name": "lab", "strategy": "guess"}, 422),
+        ("/install", {"rack_name": "lab", "strategy": "guess"}, 422),
         ("/install/stop", {}, 409),
         ("/replace", {"rasp": "99"}, 404),
         ("/replace", {"rasp": "<script>"}, 422),
-        ("/swap", {"rasp": "1", "other": "3"}, 422),
+        ("/swap", {"rasp": "1", "other_rasp": "3"}, 422),
     ],
 )
-def test_nonsense_is_refused(url: str, path: str, fields: dict[str, str], status: int) -> None:
-    visitor = BrowserSession(url)
-    visitor.log_in("otto")
-    answer = visitor.post(path, data=fields | {"csrf_token": visitor.csrf_token("/account")})
-    assert answer.status_code == status
-    assert visitor.get("/install/7").status_code == 404
+def test_invalid_requests_are_rejected(
+    url: str, path: str, fields: dict[str, str], status: int
+) -> None:
+    browser_session = BrowserSession(url)
+    browser_session.log_in("otto")
+    response = browser_session.post(
+        path, data=fields | {"csrf_token": browser_session.csrf_token("/account")}
+    )
+    assert response.status_code == status
+    assert browser_session.get("/install/7").status_code == 404
 
 
-def test_two_rasps_of_a_stack_are_swapped(open_page: OpenPage, lab: InstallFixture) -> None:
-    lab.inventory.replace(lab.rasps)
-    before = {(rasp.stack, rasp.slot): rasp.mac for rasp in lab.known_rasps}
+def test_swap_exchanges_two_rasps_of_a_stack(
+    open_page: OpenPage, install_fixture: InstallFixture
+) -> None:
+    install_fixture.inventory.replace(install_fixture.rasps)
+    previous = {(rasp.stack, rasp.slot): rasp.mac for rasp in install_fixture.known_rasps}
     page = open_page("/rasps/1", who="otto")
-    page.get_by_label("Swap its slot with").select_option("01-2")
+    page.get_by_label("Swap slots with").select_option("01-2")
     page.get_by_role("button", name="Swap").click()
     expect(page.get_by_role("heading", name="Swap 1")).to_contain_text("done")
-    after = {(rasp.stack, rasp.slot): rasp.mac for rasp in lab.known_rasps}
-    assert after[1, 1] == before[1, 2]
-    assert after[1, 2] == before[1, 1]
+    new = {(rasp.stack, rasp.slot): rasp.mac for rasp in install_fixture.known_rasps}
+    assert new[1, 1] == previous[1, 2]
+    assert new[1, 2] == previous[1, 1]
 
 
-def test_a_board_is_replaced_after_one_is_told_what_goes_down(
-    open_page: OpenPage, lab: InstallFixture
+def test_replacement_is_confirmed_and_waits_for_the_new_board(
+    open_page: OpenPage, install_fixture: InstallFixture
 ) -> None:
-    lab.inventory.replace(lab.rasps)
+    install_fixture.inventory.replace(install_fixture.rasps)
     page = open_page("/rasps/1", who="otto")
     page.get_by_role("link", name="Replace the board").click()
     expect(page.get_by_role("heading", name="The power of stack 01 is cut")).to_be_visible()
     assert AXE.run(page).response["violations"] == []
-    page.get_by_role("button", name="Wait for the new board").click()
+    page.get_by_role("button", name="Replace board").click()
     expect(page.get_by_role("heading", name="Replacement 1")).to_be_visible()
     expect(page.get_by_role("progressbar")).to_have_count(0, timeout=TIMEOUT_MS)

@@ -1,4 +1,4 @@
-"""The table of all rasps in a real browser: searched, filtered, sorted."""
+"""Tests of the table of rasps in a browser: search, filters, sorting."""
 
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -14,7 +14,7 @@ def expect_row_count(page: Page, count: int) -> None:
     expect(row_names(page)).to_have_count(count, timeout=10_000)
 
 
-def test_every_rasp_is_there_by_stack_with_who_and_how_it_is(
+def test_table_lists_all_rasps_by_stack_with_identity_and_state(
     open_page: OpenPage, rack_state: FakeRackState
 ) -> None:
     rack_state.temperatures = {"03-2": 48.3}
@@ -23,41 +23,41 @@ def test_every_rasp_is_there_by_stack_with_who_and_how_it_is(
     expect_row_count(page, 48)
     expect(page.locator(".stack-row")).to_have_count(12)
     row = page.locator("#row-10")
-    for said in ("03-2", "up", "10.23.3.2", "b8:27:eb:00:00:0a", "48 °C"):
-        expect(row).to_contain_text(said)
+    for text in ("03-2", "up", "10.23.3.2", "b8:27:eb:00:00:0a", "48 °C"):
+        expect(row).to_contain_text(text)
     expect(page.locator("#row-11")).to_contain_text("down")
 
 
-def test_one_finds_a_rasp_as_one_types_by_id_name_mac_or_ip(open_page: OpenPage) -> None:
+def test_search_finds_rasps_by_id_name_mac_or_ip_while_typing(open_page: OpenPage) -> None:
     page = open_page("/manage")
     page.evaluate("window.isTheSamePage = true")
     search = page.get_by_label("Search")
-    for typed, found in [
+    for query, matches in [
         ("10", ["03-2"]),
         ("rasp-07", ["07-1", "07-2", "07-3", "07-4"]),
         ("00:00:0A", ["03-2"]),
         ("10.23.12.4", ["12-4"]),
     ]:
         search.fill("")
-        search.press_sequentially(typed)
-        expect(row_names(page)).to_have_text(found)
-        expect(page.locator("#found")).to_have_text(f"{len(found)} of 48 rasps")
+        search.press_sequentially(query)
+        expect(row_names(page)).to_have_text(matches)
+        expect(page.locator("#match-count")).to_have_text(f"{len(matches)} of 48 rasps")
     expect(search).to_be_focused()
     assert page.evaluate("window.isTheSamePage") is True
     page.reload()
     expect(row_names(page)).to_have_text(["12-4"])
 
 
-def test_what_nobody_is_called_finds_nothing_and_says_so(open_page: OpenPage) -> None:
+def test_search_without_match_shows_a_message(open_page: OpenPage) -> None:
     page = open_page("/manage")
     page.get_by_label("Search").fill('"><script>window.isHacked = true</script>')
-    expect(page.get_by_text("No rasp fits.")).to_be_visible()
+    expect(page.get_by_text("No matching rasps.")).to_be_visible()
     page.get_by_role("link", name="Show all").click()
     expect_row_count(page, 48)
     assert page.evaluate("window.isHacked") is None
 
 
-def test_the_table_is_filtered_by_state_and_stack_and_follows_a_change(
+def test_filters_by_state_and_stack_apply_to_updates(
     open_page: OpenPage, rack_state: FakeRackState
 ) -> None:
     rack_state.state_values |= {"03-2": 0.0, "07-1": 0.0}
@@ -71,7 +71,7 @@ def test_the_table_is_filtered_by_state_and_stack_and_follows_a_change(
     expect(page.get_by_label("State")).to_have_value("down")
 
 
-def test_a_column_sorts_both_ways_and_who_has_no_reading_comes_last(
+def test_columns_sort_both_ways_with_unknown_values_last(
     open_page: OpenPage, rack_state: FakeRackState
 ) -> None:
     rack_state.temperatures = {"03-2": 71.0, "05-1": 42.0, "09-4": 55.0}
@@ -85,9 +85,7 @@ def test_a_column_sorts_both_ways_and_who_has_no_reading_comes_last(
     assert row_names(page).all_inner_texts()[:4] == ["03-2", "09-4", "05-1", "01-1"]
 
 
-def test_what_is_typed_stays_while_the_table_changes(
-    open_page: OpenPage, rack_state: FakeRackState
-) -> None:
+def test_update_keeps_the_search_text(open_page: OpenPage, rack_state: FakeRackState) -> None:
     page = open_page("/manage")
     search = page.get_by_label("Search")
     search.fill("03-")
@@ -97,7 +95,7 @@ def test_what_is_typed_stays_while_the_table_changes(
     expect(search).to_have_value("03-")
 
 
-def test_without_scripts_the_search_is_a_form(browser: Browser, url: str) -> None:
+def test_search_works_without_javascript(browser: Browser, url: str) -> None:
     page = browser.new_page(java_script_enabled=False)
     page.goto(f"{url}/manage")
     page.get_by_label("Search").fill("03-")
@@ -106,6 +104,6 @@ def test_without_scripts_the_search_is_a_form(browser: Browser, url: str) -> Non
     page.close()
 
 
-def test_nonsense_in_the_address_filters_nothing(open_page: OpenPage) -> None:
+def test_invalid_filters_are_ignored(open_page: OpenPage) -> None:
     page = open_page("/manage?stack=99999999999&state=great&sort=price&order=up&q=")
     expect_row_count(page, 48)

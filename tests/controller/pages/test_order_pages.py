@@ -1,7 +1,6 @@
-"""Ordering from the pages, in a real browser.
+"""Tests of the order pages in a browser.
 
-In this rack nobody answers: what is ordered fails, and the pages have to say so. How it is in a
-rack that answers is shown by `test_whole_flows`.
+No rasp of this rack responds, so orders fail. `test_whole_flows` tests orders that succeed.
 """
 
 import re
@@ -29,22 +28,22 @@ def users(access: AccessControl) -> None:
 
 
 def selected_names(page: Page) -> list[str]:
-    boxes = page.locator("input.pick[name=rasp]:checked")
+    boxes = page.locator("input.select-box[name=rasp]:checked")
     return [str(box.get_attribute("aria-label")).removeprefix("Select ") for box in boxes.all()]
 
 
 def selection_summary(page: Page) -> Locator:
-    return page.locator("#picked")
+    return page.locator("#selection-summary")
 
 
 def submit_order(page: Page, action: str) -> None:
-    form = page.get_by_role("form", name="Act on what is ticked")
-    form.get_by_label("What to do").select_option(action)
-    form.get_by_role("button", name="Order").click()
+    form = page.get_by_role("form", name="Selected rasps and stacks")
+    form.get_by_label("Action").select_option(action)
+    form.get_by_role("button", name="Run").click()
 
 
 class TestSelection:
-    def test_a_rasp_is_ticked_by_its_box_and_a_stack_by_its_own(self, open_page: OpenPage) -> None:
+    def test_checkboxes_select_rasps_and_stacks(self, open_page: OpenPage) -> None:
         page = open_page(who="otto")
         page.get_by_label("Select 03-2").check()
         expect(selection_summary(page)).to_have_text("1 rasp selected")
@@ -56,7 +55,7 @@ class TestSelection:
         page.get_by_role("button", name="Clear").click()
         assert selected_names(page) == []
 
-    def test_ctrl_and_a_click_tick_one_and_shift_all_up_to_there(self, open_page: OpenPage) -> None:
+    def test_ctrl_click_selects_one_and_shift_click_a_range(self, open_page: OpenPage) -> None:
         page = open_page(who="otto")
         cell(page, "03-2").click(modifiers=["Control"])
         cell(page, "04-1").click(modifiers=["Shift"])
@@ -64,7 +63,7 @@ class TestSelection:
         page.keyboard.press("Escape")
         assert selected_names(page) == []
 
-    def test_a_frame_ticks_what_it_touches_and_is_no_click(self, open_page: OpenPage) -> None:
+    def test_frame_selects_rasps_and_does_not_click(self, open_page: OpenPage) -> None:
         page = open_page(who="otto")
         first, last = cell(page, "02-1").bounding_box(), cell(page, "03-2").bounding_box()
         assert first
@@ -75,20 +74,18 @@ class TestSelection:
         page.mouse.move(last["x"] + 20, last["y"] + 20)
         page.mouse.up()
         assert selected_names(page) == ["02-1", "02-2", "03-1", "03-2"]
-        expect(page.locator(".frame")).to_have_count(0)
+        expect(page.locator(".selection-frame")).to_have_count(0)
         cell(page, "02-1").click()
         expect(page.get_by_role("heading", name="02-1")).to_be_visible()
 
-    def test_by_keyboard_alone_rasps_are_ticked_and_an_order_is_given(
-        self, open_page: OpenPage
-    ) -> None:
+    def test_keyboard_selects_rasps_and_submits_an_order(self, open_page: OpenPage) -> None:
         page = open_page(who="otto")
         cell(page, "03-2").focus()
         for key in ("Space", "ArrowRight", "Space"):
             page.keyboard.press(key)
         assert selected_names(page) == ["03-2", "04-2"]
         for _ in range(200):
-            if page.evaluate("document.activeElement.id") == "do":
+            if page.evaluate("document.activeElement.id") == "selection-action":
                 break
             page.keyboard.press("Tab")
         page.keyboard.type("Reboot")
@@ -96,7 +93,7 @@ class TestSelection:
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="2 rasps will go down")).to_be_visible()
 
-    def test_what_is_ticked_stays_ticked_while_the_rack_changes(
+    def test_update_keeps_the_selection(
         self, open_page: OpenPage, rack_state: FakeRackState
     ) -> None:
         page = open_page(who="otto")
@@ -107,24 +104,24 @@ class TestSelection:
         assert selected_names(page) == ["03-2", "05-1", "05-2", "05-3", "05-4"]
         expect(page.get_by_label("Select stack 05")).to_be_checked()
 
-    def test_power_is_offered_for_whole_stacks_alone(self, open_page: OpenPage) -> None:
+    def test_power_actions_require_a_whole_stack(self, open_page: OpenPage) -> None:
         page = open_page("/manage", who="otto")
-        power = page.locator("#act optgroup[data-power]")
+        power = page.locator("#selection-form optgroup[data-power]")
         page.get_by_label("Select 03-2").check()
         expect(power).to_be_disabled()
         page.get_by_label("Select stack 04").check()
         expect(power).to_be_enabled()
 
-    def test_in_the_table_all_that_is_shown_is_ticked_at_once(self, open_page: OpenPage) -> None:
+    def test_select_all_selects_the_shown_rasps(self, open_page: OpenPage) -> None:
         page = open_page("/manage", who="otto")
         page.get_by_label("Search").fill("03-")
-        expect(page.locator("#found")).to_have_text("4 of 48 rasps")
-        page.get_by_label("Select all that are shown").check()
+        expect(page.locator("#match-count")).to_have_text("4 of 48 rasps")
+        page.get_by_label("Select all shown rasps").check()
         assert selected_names(page) == ["03-1", "03-2", "03-3", "03-4"]
 
 
-class TestOrdering:
-    def test_what_takes_rasps_down_is_confirmed_first_by_their_names(
+class TestSubmission:
+    def test_disruptive_order_is_confirmed_with_the_affected_rasps(
         self, open_page: OpenPage
     ) -> None:
         page = open_page("/manage", who="otto")
@@ -133,52 +130,48 @@ class TestOrdering:
         submit_order(page, "reboot")
         expect(page.get_by_role("heading", name="5 rasps will go down")).to_be_visible()
         expect(page.get_by_role("main")).to_contain_text("03-2 05-1 05-2 05-3 05-4")
-        page.get_by_role("link", name="Do nothing").click()
+        page.get_by_role("link", name="Cancel").click()
         expect(page).to_have_url(re.compile("/manage$"))
         page.goto(page.url.replace("manage", "orders"))
-        expect(page.get_by_text("Nothing was ordered yet.")).to_be_visible()
+        expect(page.get_by_text("No orders yet.")).to_be_visible()
 
-    def test_each_result_is_told_and_where_it_failed_it_is_tried_again(
-        self, open_page: OpenPage
-    ) -> None:
+    def test_failed_order_shows_results_and_can_be_retried(self, open_page: OpenPage) -> None:
         page = open_page("/rasps/10", who="otto")
-        page.get_by_label("This rasp").select_option("reboot")
-        page.get_by_role("button", name="Order").click()
+        page.get_by_label("Action for this rasp").select_option("reboot")
+        page.get_by_role("button", name="Run").click()
         page.get_by_role("button", name="Reboot").click()
         expect(page.get_by_role("heading", name="Order 1: reboot")).to_contain_text("failed")
         expect(page.locator("#rasp-10")).to_contain_text("no host key of 10.23.3.2")
-        page.get_by_role("button", name="Try again where it failed").click()
+        page.get_by_role("button", name="Retry failed targets").click()
         page.get_by_role("button", name="Reboot").click()
         expect(page.get_by_role("heading", name="Order 2: reboot")).to_be_visible()
         page.get_by_role("link", name="03-2").click()
         expect(page.get_by_role("main")).to_contain_text("2 reboot failed")
 
-    def test_a_ping_is_asked_for_at_once(self, open_page: OpenPage) -> None:
+    def test_ping_is_submitted_without_confirmation(self, open_page: OpenPage) -> None:
         page = open_page("/stacks/3", who="otto")
-        page.get_by_label("This stack").select_option("ping")
-        page.get_by_role("button", name="Order").click()
+        page.get_by_label("Action for this stack").select_option("ping")
+        page.get_by_role("button", name="Run").click()
         expect(page.get_by_role("heading", name="Order 1: ping")).to_be_visible()
         expect(page.locator(".results tbody tr")).to_have_count(4)
 
-    def test_a_cut_says_which_stack_loses_power_and_may_be_forced(
-        self, open_page: OpenPage
-    ) -> None:
+    def test_power_off_names_the_stack_and_can_be_forced(self, open_page: OpenPage) -> None:
         page = open_page("/stacks/3", who="otto")
-        page.get_by_label("This stack").select_option("power_off")
-        page.get_by_role("button", name="Order").click()
+        page.get_by_label("Action for this stack").select_option("power_off")
+        page.get_by_role("button", name="Run").click()
         expect(page.get_by_role("main")).to_contain_text("Power: stack 03.")
-        page.get_by_label("Cut the power at once").check()
+        page.get_by_label("Cut power immediately").check()
         page.get_by_role("button", name="Power off").click()
-        expect(page.get_by_role("heading", name="power off at once")).to_be_visible()
+        expect(page.get_by_role("heading", name="power off (force)")).to_be_visible()
         expect(page.locator("#stack-3")).to_be_visible()
 
-    def test_the_whole_rack_is_ordered_from_the_table(self, open_page: OpenPage) -> None:
+    def test_order_for_the_whole_rack(self, open_page: OpenPage) -> None:
         page = open_page("/manage", who="otto")
-        page.get_by_label("The whole rack").select_option("shutdown")
-        page.locator(".act").get_by_role("button", name="Order").click()
+        page.get_by_label("Action for the whole rack").select_option("shutdown")
+        page.locator(".action-form").get_by_role("button", name="Run").click()
         expect(page.get_by_role("heading", name="48 rasps will go down")).to_be_visible()
 
-    def test_without_scripts_an_order_is_given_too(
+    def test_order_is_submitted_without_javascript(
         self, browser: Browser, url: str, access: AccessControl
     ) -> None:
         page = browser.new_page(java_script_enabled=False)
@@ -192,121 +185,124 @@ class TestOrdering:
         page.close()
 
     @pytest.mark.parametrize(
-        ("ticks", "what", "told"),
+        ("labels", "action", "message"),
         [
-            ([], "ping", "nothing is ticked"),
-            (["Select 03-2"], "power_off", "power is switched by whole stacks"),
+            ([], "ping", "nothing is selected"),
+            (["Select 03-2"], "power_off", "power actions apply to whole stacks"),
         ],
     )
-    def test_without_scripts_a_mistake_is_told_with_its_mend(
+    def test_invalid_selection_without_javascript_shows_the_fix(
         self,
         browser: Browser,
         url: str,
         access: AccessControl,
-        ticks: list[str],
-        what: str,
-        told: str,
+        labels: list[str],
+        action: str,
+        message: str,
     ) -> None:
         page = browser.new_page(java_script_enabled=False)
         page.context.add_cookies(
             [{"name": SESSION_COOKIE, "value": create_session(access, "otto"), "url": url}]
         )
         page.goto(f"{url}/manage")
-        for tick in ticks:
-            page.get_by_label(tick, exact=True).check()
-        submit_order(page, what)
-        expect(page.get_by_role("main")).to_contain_text(told)
+        for label in labels:
+            page.get_by_label(label, exact=True).check()
+        submit_order(page, action)
+        expect(page.get_by_role("main")).to_contain_text(message)
         page.close()
 
 
 class TestPermissions:
     @pytest.mark.parametrize("path", ["/", "/manage", "/rasps/10", "/stacks/3", "/orders"])
-    @pytest.mark.parametrize("who", ["vera", ""])
-    def test_what_a_viewer_may_not_do_is_not_offered(
-        self, open_page: OpenPage, path: str, who: str
+    @pytest.mark.parametrize("user", ["vera", ""])
+    def test_controls_are_hidden_from_viewers(
+        self, open_page: OpenPage, path: str, user: str
     ) -> None:
-        page = open_page(path, who=who)
+        page = open_page(path, who=user)
         expect(page.get_by_role("main")).to_be_visible()
         expect(page.get_by_role("checkbox")).to_have_count(0)
-        expect(page.get_by_role("button", name="Order")).to_have_count(0)
+        expect(page.get_by_role("button", name="Run")).to_have_count(0)
         expect(page.get_by_role("link", name="Audit")).to_have_count(0)
 
-    def test_a_viewer_who_tries_is_refused(self, url: str, orders: OrderService) -> None:
-        visitor = BrowserSession(url)
-        visitor.log_in("vera")
-        token = visitor.csrf_token("/account")
-        answer = visitor.post("/orders", data={"do": "ping", "rasp": "10", "csrf_token": token})
-        assert answer.status_code == 403
-        assert visitor.get("/orders/new?do=reboot&rasp=10").status_code == 403
+    def test_viewer_cannot_submit_orders(self, url: str, orders: OrderService) -> None:
+        browser_session = BrowserSession(url)
+        browser_session.log_in("vera")
+        token = browser_session.csrf_token("/account")
+        response = browser_session.post(
+            "/orders", data={"action": "ping", "rasp": "10", "csrf_token": token}
+        )
+        assert response.status_code == 403
+        assert browser_session.get("/orders/new?action=reboot&rasp=10").status_code == 403
         assert orders.list_recent(1) == []
 
-    def test_an_order_without_the_pages_token_is_refused(
-        self, url: str, orders: OrderService
-    ) -> None:
-        visitor = BrowserSession(url)
-        visitor.log_in("otto")
-        assert visitor.post("/orders", data={"do": "ping", "rasp": "10"}).status_code == 403
-        assert visitor.post("/orders/1/cancel").status_code == 403
+    def test_order_without_csrf_token_is_rejected(self, url: str, orders: OrderService) -> None:
+        browser_session = BrowserSession(url)
+        browser_session.log_in("otto")
+        assert (
+            browser_session.post("/orders", data={"action": "ping", "rasp": "10"}).status_code
+            == 403
+        )
+        assert browser_session.post("/orders/1/cancel").status_code == 403
         assert orders.list_recent(1) == []
 
     @pytest.mark.parametrize(
         ("fields", "status"),
         [
-            ({"do": "explode", "rasp": "10"}, 422),
-            ({"do": "ping", "rasp": "99"}, 404),
-            ({"do": "ping", "rasp": HOSTILE}, 422),
-            ({"do": "read:" + HOSTILE, "rasp": "10"}, 422),
-            ({"do": "power_off", "stack": "13", "confirmed": "yes"}, 404),
+            ({"action": "explode", "rasp": "10"}, 422),
+            ({"action": "ping", "rasp": "99"}, 404),
+            ({"action": "ping", "rasp": HOSTILE}, 422),
+            ({"action": "read:" + HOSTILE, "rasp": "10"}, 422),
+            ({"action": "power_off", "stack": "13", "confirmed": "yes"}, 404),
             ({}, 422),
         ],
     )
-    def test_nonsense_is_refused_and_nothing_is_ordered(
+    def test_invalid_form_is_rejected(
         self, url: str, orders: OrderService, fields: dict[str, str], status: int
     ) -> None:
-        visitor = BrowserSession(url)
-        visitor.log_in("otto")
-        answer = visitor.post(
-            "/orders", data=fields | {"csrf_token": visitor.csrf_token("/account")}
+        browser_session = BrowserSession(url)
+        browser_session.log_in("otto")
+        response = browser_session.post(
+            "/orders", data=fields | {"csrf_token": browser_session.csrf_token("/account")}
         )
-        assert answer.status_code == status
-        assert "<script>window" not in answer.text
+        assert response.status_code == status
+        assert "<script>window" not in response.text
         assert orders.list_recent(1) == []
 
-    def test_a_reload_of_the_confirmation_orders_nothing(
+    def test_reload_of_the_confirmation_submits_nothing(
         self, open_page: OpenPage, orders: OrderService
     ) -> None:
-        page = open_page("/orders/new?do=reboot&rasp=10", who="otto")
+        page = open_page("/orders/new?action=reboot&rasp=10", who="otto")
         page.reload()
         expect(page.get_by_role("button", name="Reboot")).to_be_visible()
         assert orders.list_recent(1) == []
 
 
 def save_order(orders: OrderService, number: int = 1, **changes: object) -> Order:
-    """Keep an order that is over, as if it had been given."""
-    given: dict[str, object] = {
+    """Store a finished order."""
+    fields: dict[str, object] = {
         "id": number,
-        "wanted": OrderRequest("warnings", "rasps", (10,)),
+        "request": OrderRequest("warnings", "rasps", (10,)),
         "targets": ("03-2",),
-        "who": "otto",
-        "origin": "10.0.0.1",
-        "began": 1_795_552_960.0,
-        "ended": 1_795_552_990.0,
+        "actor": "otto",
+        "client_address": "10.0.0.1",
+        "started_at": 1_795_552_960.0,
+        "finished_at": 1_795_552_990.0,
         "state": OrderState.DONE,
         **changes,
     }
-    order_ = Order(**given)  # type: ignore[arg-type]
-    orders._store.save(order_)
-    return order_
+    order = Order(**fields)  # type: ignore[arg-type]
+    orders._store.save(order)
+    return order
 
 
 def save_failed_order(orders: OrderService, number: int) -> None:
-    """Keep an order that has failed half-way, with all that an order can tell."""
+    """Store an order with all kinds of results."""
     save_order(
         orders,
         number,
-        outcomes=(
-            TargetResult("rasp", "03-1", 9, Result.OK, output="all is well\n"),
-            TargetResult("rasp", "03-2", 10, Result.FAILED, detail="no answer in 10 s"),
+        results=(
+            TargetResult("rasp", "03-1", 9, Result.OK, output="no warnings\n"),
+            TargetResult("rasp", "03-2", 10, Result.FAILED, detail="no response in 10 s"),
             TargetResult(
                 "rasp", "03-3", 11, Result.UNKNOWN, readings=(Reading({"core": "0"}, 1.5),)
             ),
@@ -315,20 +311,18 @@ def save_failed_order(orders: OrderService, number: int) -> None:
 
 
 def save_running_order(orders: OrderService, number: int) -> None:
-    """Keep an order that looks as if it ran."""
-    outcomes = (
+    """Store an order in the state `running`."""
+    results = (
         TargetResult("rasp", "03-2", 10, stage="shutting down"),
         TargetResult("rasp", "03-3", 11),
     )
-    save_order(orders, number, state=OrderState.RUNNING, ended=None, outcomes=outcomes)
+    save_order(orders, number, state=OrderState.RUNNING, finished_at=None, results=results)
 
 
 class TestOrderHistory:
-    def test_whatever_an_action_prints_is_shown_as_it_is(
-        self, open_page: OpenPage, orders: OrderService
-    ) -> None:
+    def test_order_texts_are_escaped(self, open_page: OpenPage, orders: OrderService) -> None:
         hostile = HOSTILE + "x" * 10_000
-        outcome = TargetResult(
+        result = TargetResult(
             "rasp",
             "03-2",
             10,
@@ -337,7 +331,7 @@ class TestOrderHistory:
             output=hostile,
             readings=(Reading({HOSTILE: hostile}, 1.5),),
         )
-        save_order(orders, who="token:" + HOSTILE, origin=HOSTILE, outcomes=(outcome,))
+        save_order(orders, actor="token:" + HOSTILE, client_address=HOSTILE, results=(result,))
         for path in ("/orders/1", "/orders", "/rasps/10"):
             page = open_page(path, who="otto", width=360)
             assert page.evaluate("window.isHacked") is None
@@ -346,45 +340,43 @@ class TestOrderHistory:
         expect(page.locator("pre")).to_have_text(hostile)
 
     @pytest.mark.parametrize(
-        ("state", "result", "told"),
+        ("state", "result", "text"),
         [
             (OrderState.DONE, Result.OK, "ok"),
-            (OrderState.DONE, Result.UNKNOWN, "Nobody knows whether it was done on 03-2."),
+            (OrderState.DONE, Result.UNKNOWN, "Result unknown for 03-2."),
             (OrderState.INTERRUPTED, Result.UNKNOWN, "interrupted"),
             (OrderState.CANCELLED, Result.FAILED, "cancelled"),
         ],
     )
-    def test_each_end_of_an_order_has_its_words(
+    def test_order_page_shows_final_state(
         self,
         open_page: OpenPage,
         orders: OrderService,
         state: OrderState,
         result: Result,
-        told: str,
+        text: str,
     ) -> None:
-        save_order(orders, state=state, outcomes=(TargetResult("rasp", "03-2", 10, result),))
+        save_order(orders, state=state, results=(TargetResult("rasp", "03-2", 10, result),))
         page = open_page("/orders/1", who="otto")
-        expect(page.get_by_role("main")).to_contain_text(told)
+        expect(page.get_by_role("main")).to_contain_text(text)
 
-    def test_progress_moves_while_one_looks(
-        self, open_page: OpenPage, orders: OrderService
-    ) -> None:
+    def test_order_page_updates_progress(self, open_page: OpenPage, orders: OrderService) -> None:
         save_running_order(orders, 1)
         page = open_page("/orders/1")
         progress = page.get_by_role("progressbar")
         expect(progress).to_have_js_property("value", 0)
-        done = TargetResult("rasp", "03-3", 11, Result.OK)
-        open_ = TargetResult("rasp", "03-2", 10, stage="shutting down")
-        save_order(orders, state=OrderState.RUNNING, ended=None, outcomes=(open_, done))
+        finished = TargetResult("rasp", "03-3", 11, Result.OK)
+        running = TargetResult("rasp", "03-2", 10, stage="shutting down")
+        save_order(orders, state=OrderState.RUNNING, finished_at=None, results=(running, finished))
         expect(progress).to_have_js_property("value", 1, timeout=10_000)
-        save_order(orders, outcomes=(replace(open_, result=Result.OK), done))
+        save_order(orders, results=(replace(running, result=Result.OK), finished))
         expect(progress).to_have_count(0, timeout=10_000)
 
-    def test_orders_are_found_by_who_what_and_where(
+    def test_search_finds_orders_by_action_user_and_state(
         self, open_page: OpenPage, orders: OrderService
     ) -> None:
         for number, action in enumerate(["reboot", "warnings", "uptime"], start=1):
-            save_order(orders, number, wanted=OrderRequest(action, "rasps", (10,)))
+            save_order(orders, number, request=OrderRequest(action, "rasps", (10,)))
         page = open_page("/orders")
         expect(page.locator(".orders tbody tr")).to_have_count(3)
         page.get_by_label("Search").fill("warn")
@@ -392,36 +384,40 @@ class TestOrderHistory:
         page.get_by_label("Search").fill("otto")
         expect(page.locator(".orders tbody tr")).to_have_count(3, timeout=10_000)
         page.get_by_label("State").select_option("cancelled")
-        expect(page.get_by_text("No order fits.")).to_be_visible()
+        expect(page.get_by_text("No matching orders.")).to_be_visible()
 
-    def test_older_orders_are_a_link_away(self, open_page: OpenPage, orders: OrderService) -> None:
+    def test_older_orders_are_on_the_next_page(
+        self, open_page: OpenPage, orders: OrderService
+    ) -> None:
         for number in range(1, 53):
             save_order(orders, number)
         page = open_page("/orders")
         expect(page.locator(".orders tbody tr")).to_have_count(50)
-        page.get_by_role("link", name="Older ones").click()
+        page.get_by_role("link", name="Older orders").click()
         expect(page.locator(".orders tbody tr")).to_have_count(2)
 
-    def test_an_order_that_is_not_there_says_so(self, open_page: OpenPage) -> None:
+    def test_missing_order_shows_an_error(self, open_page: OpenPage) -> None:
         page = open_page("/orders/7")
         expect(page.get_by_role("main")).to_contain_text("no order 7")
 
-    def test_operators_read_the_audit(self, open_page: OpenPage, access: AccessControl) -> None:
+    def test_operators_can_search_the_audit_log(
+        self, open_page: OpenPage, access: AccessControl
+    ) -> None:
         access.audit.record(AuditEvent("mallory", "10.9.9.9", "log in", "", "refused", HOSTILE))
         page = open_page("/orders", who="otto")
-        page.get_by_role("link", name="Audit").click()
+        page.get_by_role("link", name="Audit log").click()
         expect(page.get_by_role("main")).to_contain_text("mallory")
         expect(page.get_by_role("main")).to_contain_text(HOSTILE)
         assert page.evaluate("window.isHacked") is None
-        page.get_by_label("Search").fill("somebody else")
-        expect(page.get_by_text("No event fits.")).to_be_visible(timeout=10_000)
+        page.get_by_label("Search").fill("no such actor")
+        expect(page.get_by_text("No matching events.")).to_be_visible(timeout=10_000)
 
 
-def test_every_form_that_changes_something_has_the_token(app: Flask, url: str) -> None:
-    visitor = BrowserSession(url)
-    visitor.log_in("otto")
-    for path in ("/", "/manage", "/rasps/10", "/stacks/3", "/orders/new?do=reboot&rasp=10"):
-        text = visitor.get(path).text
+def test_post_forms_contain_the_csrf_token(app: Flask, url: str) -> None:
+    browser_session = BrowserSession(url)
+    browser_session.log_in("otto")
+    for path in ("/", "/manage", "/rasps/10", "/stacks/3", "/orders/new?action=reboot&rasp=10"):
+        text = browser_session.get(path).text
         forms = re.findall(r"<form[^>]*method=\"post\".*?</form>", text, re.DOTALL)
         assert len(forms) >= 2, path
         for form in forms:

@@ -1,4 +1,4 @@
-"""The rack page in a real browser, and those of rasps."""
+"""Tests of the rack page and the page of a rasp in a browser."""
 
 import json
 import re
@@ -20,7 +20,7 @@ def css_color(locator: Locator, css_property: str = "backgroundColor") -> str:
     return str(locator.evaluate(f"element => getComputedStyle(element).{css_property}"))
 
 
-def test_every_rasp_is_shown_with_its_state_and_temperature_in_words(
+def test_rack_page_shows_state_and_temperature_of_every_rasp(
     open_page: OpenPage, rack_state: FakeRackState
 ) -> None:
     rack_state.temperatures = dict.fromkeys(rack_state.state_values, 47.6)
@@ -33,7 +33,7 @@ def test_every_rasp_is_shown_with_its_state_and_temperature_in_words(
     expect(page.get_by_label("Rasps by state")).to_contain_text("46 up")
 
 
-def test_colours_tell_temperatures_and_states_apart(
+def test_temperatures_and_states_have_different_colors(
     open_page: OpenPage, rack_state: FakeRackState
 ) -> None:
     rack_state.temperatures = {"01-1": 34.0, "01-2": 52.0, "01-3": 78.0, "01-4": 52.4}
@@ -46,7 +46,7 @@ def test_colours_tell_temperatures_and_states_apart(
     assert styles == {"solid", "dotted", "dashed"}
 
 
-def test_a_stack_stands_where_rack_toml_says(open_page: OpenPage) -> None:
+def test_stacks_are_placed_by_their_position_in_rack_toml(open_page: OpenPage) -> None:
     page = open_page()
     boxes = [cell(page, f"{stack:02}-1").bounding_box() for stack in range(1, 13)]
     columns = [box["x"] for box in boxes if box]
@@ -55,7 +55,7 @@ def test_a_stack_stands_where_rack_toml_says(open_page: OpenPage) -> None:
     assert len({box["y"] for box in boxes if box}) == 1
 
 
-def test_a_change_shows_without_a_reload_and_keeps_the_focus(
+def test_update_shows_a_change_and_keeps_the_focus(
     open_page: OpenPage, rack_state: FakeRackState
 ) -> None:
     page = open_page()
@@ -64,18 +64,18 @@ def test_a_change_shows_without_a_reload_and_keeps_the_focus(
     rack_state.state_values["05-3"] = 0.0
     expect(cell(page, "05-3")).to_have_text("05-3 – down", timeout=10_000)
     expect(cell(page, "05-3")).to_be_focused()
-    expect(page.locator("#care + ul")).to_contain_text("its exporter does not answer")
+    expect(page.locator("#issues + ul")).to_contain_text("its exporter does not answer")
     expect(page).to_have_title("1 down – pirack – PiRack")
     assert page.evaluate("window.isTheSamePage") is True
 
 
-def test_a_page_that_is_up_to_date_is_not_sent_again(open_page: OpenPage) -> None:
+def test_unchanged_page_is_answered_with_304(open_page: OpenPage) -> None:
     page = open_page()
-    with page.expect_response(lambda answer: answer.status == 304, timeout=10_000):
+    with page.expect_response(lambda response: response.status == 304, timeout=10_000):
         pass
 
 
-def test_without_prometheus_the_page_says_why_and_recovers_by_itself(
+def test_rack_page_shows_prometheus_error_and_recovers(
     open_page: OpenPage, rack_state: FakeRackState
 ) -> None:
     rack_state.error = "Prometheus at http://127.0.0.1:9090 cannot be reached"
@@ -87,27 +87,27 @@ def test_without_prometheus_the_page_says_why_and_recovers_by_itself(
     expect(page.get_by_role("status")).to_have_count(0)
 
 
-def test_a_lost_controller_is_told_and_its_return_too(
+def test_lost_connection_is_shown_until_the_controller_is_back(
     open_page: OpenPage, rack_state: FakeRackState
 ) -> None:
     page = open_page()
-    lost = page.get_by_text("The controller does not answer")
-    expect(lost).to_be_hidden()
+    notice = page.get_by_text("No connection to the controller.")
+    expect(notice).to_be_hidden()
     page.context.set_offline(True)
-    expect(lost).to_be_visible(timeout=10_000)
+    expect(notice).to_be_visible(timeout=10_000)
     page.context.set_offline(False)
-    expect(lost).to_be_hidden(timeout=10_000)
+    expect(notice).to_be_hidden(timeout=10_000)
 
 
-def test_a_server_error_is_told_like_a_lost_controller(
+def test_server_error_is_shown_as_lost_connection(
     open_page: OpenPage, rack_state: FakeRackState
 ) -> None:
     page = open_page()
     rack_state.is_database_broken = True
-    expect(page.get_by_text("The controller does not answer")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("No connection to the controller.")).to_be_visible(timeout=10_000)
 
 
-def test_arrow_keys_walk_through_the_rack_as_it_stands(open_page: OpenPage) -> None:
+def test_arrow_keys_move_the_focus_through_the_rack(open_page: OpenPage) -> None:
     page = open_page()
     cell(page, "03-2").focus()
     for key, name in [
@@ -122,26 +122,26 @@ def test_arrow_keys_walk_through_the_rack_as_it_stands(open_page: OpenPage) -> N
     expect(page.get_by_role("heading", name="03-2")).to_be_visible()
 
 
-def test_a_rasps_page_tells_who_it_is_and_leads_back(
+def test_rasp_page_shows_identity_and_links_to_the_rack(
     open_page: OpenPage, rack_state: FakeRackState
 ) -> None:
     rack_state.temperatures = {"03-2": 51.2}
     page = open_page("/rasps/10")
     main = page.get_by_role("main")
-    for said in ("rasp-03-2", "b8:27:eb:00:00:0a", "51 °C"):
-        expect(main).to_contain_text(said)
-    page.get_by_role("link", name="The rack").click()
+    for text in ("rasp-03-2", "b8:27:eb:00:00:0a", "51 °C"):
+        expect(main).to_contain_text(text)
+    page.get_by_role("navigation", name="Breadcrumb").get_by_role("link", name="Rack").click()
     expect(page.locator(".rack a.rasp")).to_have_count(48)
 
 
-def test_on_a_phone_the_rack_scrolls_and_the_page_does_not(open_page: OpenPage) -> None:
+def test_rack_scrolls_within_the_page_on_a_phone(open_page: OpenPage) -> None:
     page = open_page(width=360)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     cell(page, "12-4").scroll_into_view_if_needed()
     expect(cell(page, "12-4")).to_be_in_viewport()
 
 
-def test_in_the_dark_the_page_is_dark(open_page: OpenPage) -> None:
+def test_page_follows_the_color_scheme(open_page: OpenPage) -> None:
     def lightness(scheme: str) -> float:
         body = open_page(scheme=scheme).locator("body")
         channels = css_color(body).removeprefix("rgb(").removesuffix(")").split(",")
@@ -151,22 +151,22 @@ def test_in_the_dark_the_page_is_dark(open_page: OpenPage) -> None:
     assert lightness("light") > 200
 
 
-def test_every_text_in_the_rack_can_be_read_against_its_paper(
+def test_text_in_the_rack_has_sufficient_contrast(
     open_page: OpenPage, rack_state: FakeRackState
 ) -> None:
-    """Contrast after WCAG 2.1: 4.5 to 1 at least."""
+    """WCAG 2.1 requires a contrast of 4.5:1."""
     celsius = [30.0, 37.0, 42.0, 47.0, 52.0, 57.0, 62.0, 67.0, 72.0, 77.0]
     rack_state.temperatures = dict(zip(rack_state.state_values, celsius, strict=False))
     rack_state.state_values |= {"11-1": 0.0, "11-2": 4.0, "11-3": 9.0}
     for scheme in ("light", "dark"):
         page = open_page(scheme=scheme)
         for name in [*list(rack_state.state_values)[:10], "11-1"]:
-            ink, paper = css_color(cell(page, name), "color"), css_color(cell(page, name))
-            assert contrast(ink, paper) >= 4.5, (scheme, name, ink, paper)
+            text, background = css_color(cell(page, name), "color"), css_color(cell(page, name))
+            assert contrast(text, background) >= 4.5, (scheme, name, text, background)
 
 
-def contrast(one: str, other: str) -> float:
-    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+def contrast(first: str, second: str) -> float:
+    lighter, darker = sorted((luminance(first), luminance(second)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
 
@@ -176,7 +176,7 @@ def luminance(rgb: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_without_scripts_the_page_still_reads_and_refreshes_itself(
+def test_rack_page_refreshes_without_javascript(
     browser: Browser, url: str, rack_state: FakeRackState
 ) -> None:
     page = browser.new_page(java_script_enabled=False)
@@ -187,87 +187,89 @@ def test_without_scripts_the_page_still_reads_and_refreshes_itself(
     page.close()
 
 
-def test_a_page_that_is_not_there_says_so_and_leads_to_the_rack(
+def test_missing_rasp_page_shows_the_error_and_links_to_the_rack(
     open_page: OpenPage, url: str
 ) -> None:
     page = open_page("/rasps/99")
     expect(page.locator("main")).to_contain_text("no rasp 99: this rack has rasps 1 to 48")
-    expect(page.get_by_role("link", name="To the rack")).to_be_visible()
+    expect(page.get_by_role("link", name="Go to the rack")).to_be_visible()
 
 
-def test_a_rasp_is_found_by_its_name_too(open_page: OpenPage) -> None:
+def test_rasp_name_redirects_to_the_rasp_page(open_page: OpenPage) -> None:
     page = open_page("/rasps/03-2")
     expect(page).to_have_url(re.compile("/rasps/10$"))
     page = open_page("/rasps/03-9")
-    expect(page.get_by_role("main")).to_contain_text("no rasp '03-9': names are such as 03-2")
+    expect(page.get_by_role("main")).to_contain_text(
+        "no rasp '03-9': rasp names have the form 03-2"
+    )
 
 
 @pytest.mark.parametrize(
-    ("by", "reading"), [("cpu", "1.3"), ("memory", "75 %"), ("power", "under-voltage")]
+    ("color", "value"), [("cpu", "1.3"), ("memory", "75 %"), ("power", "under-voltage")]
 )
-def test_the_rack_is_coloured_by_another_reading(
-    open_page: OpenPage, rack_state: FakeRackState, by: str, reading: str
+def test_rack_is_colored_by_the_selected_value(
+    open_page: OpenPage, rack_state: FakeRackState, color: str, value: str
 ) -> None:
     rack_state.cpu_busy_cores = {"03-2": 1.3}
     rack_state.memory_available = {"03-2": 250_000_000.0}
     rack_state.conditions = {"03-2": "under_voltage"}
     page = open_page()
-    page.get_by_role("navigation", name="Colour the rasps by").get_by_text(by).click()
-    expect(cell(page, "03-2")).to_contain_text(reading)
+    page.get_by_role("navigation", name="Colour by").get_by_text(color).click()
+    expect(cell(page, "03-2")).to_contain_text(value)
     expect(cell(page, "03-1")).to_contain_text("–")
     assert css_color(cell(page, "03-2")) != css_color(cell(page, "03-1"))
 
 
-def test_without_prometheus_a_rasps_page_says_why_there_is_no_history(open_page: OpenPage) -> None:
+def test_rasp_page_shows_why_history_is_unavailable(open_page: OpenPage) -> None:
     page = open_page("/rasps/10")
     expect(page.get_by_text("No history: Prometheus at")).to_be_visible()
 
 
-@pytest.mark.parametrize("place", ["Rack", "Manage", "Master"])
-def test_each_place_is_reached_from_each_other_one(open_page: OpenPage, place: str) -> None:
+@pytest.mark.parametrize("label", ["Rack", "Manage", "Master"])
+def test_main_navigation_leads_to_each_page(open_page: OpenPage, label: str) -> None:
     page = open_page("/about")
-    main = page.get_by_role("navigation", name="Main")
-    main.get_by_role("link", name=place).click()
-    expect(main.get_by_role("link", name=place)).to_have_attribute("aria-current", "page")
+    navigation = page.get_by_role("navigation", name="Main")
+    navigation.get_by_role("link", name=label).click()
+    expect(navigation.get_by_role("link", name=label)).to_have_attribute("aria-current", "page")
 
 
 @pytest.mark.parametrize("path", ["/", "/manage", "/rasps/10", "/stacks/3", "/master", "/about"])
-def test_on_a_phone_no_page_is_wider_than_the_phone(open_page: OpenPage, path: str) -> None:
+def test_page_fits_the_width_of_a_phone(open_page: OpenPage, path: str) -> None:
     page = open_page(path, width=360)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_a_stack_whose_relay_is_stuck_is_marked_and_needs_care(
+def test_stack_with_stuck_relay_is_marked_and_listed_as_issue(
     open_page: OpenPage, rack_state: FakeRackState
 ) -> None:
-    why = "it was switched off, and there are answers from 04-1: its relay is stuck"
-    rack_state.power_mismatches = {4: why}
+    mismatch = "it was switched off, but 04-1 replies: its relay is stuck"
+    rack_state.power_mismatches = {4: mismatch}
     page = open_page()
     stack = page.locator(".stack-4")
-    expect(stack).to_contain_text("answers, though off")
-    expect(page.locator("#care + ul")).to_contain_text(why)
+    expect(stack).to_contain_text("off, but replies")
+    expect(page.locator("#issues + ul")).to_contain_text(mismatch)
     stack.get_by_role("link", name="04 stack").click()
-    expect(page.get_by_role("main")).to_contain_text(why)
+    expect(page.get_by_role("main")).to_contain_text(mismatch)
 
 
-class TestWhatAnAliasPrints:
+class TestHostileAliasOutput:
     HOSTILE = "<script>window.isHacked = true</script>\"'>" + "x" * 10_000
 
     @pytest.fixture
     def prometheus(self) -> Iterator[str]:
-        place = {"job": "rasp", "rack": "pirack", "stack": "03", "slot": "2", "rasp": "03-2"}
-        said = [
+        target = {"job": "rasp", "rack": "pirack", "stack": "03", "slot": "2", "rasp": "03-2"}
+        samples = [
             ({"__name__": "pirack_alias_success", "alias": self.HOSTILE}, "0"),
-            ({"__name__": "pirack_alias_success", "alias": "mine"}, "1"),
-            ({"__name__": "pirack_mine", "text": self.HOSTILE}, "1.5"),
+            ({"__name__": "pirack_alias_success", "alias": "custom"}, "1"),
+            ({"__name__": "pirack_custom", "text": self.HOSTILE}, "1.5"),
         ]
-        result = [{"metric": place | labels, "value": [0, value]} for labels, value in said]
+        result = [{"metric": target | labels, "value": [0, value]} for labels, value in samples]
         body = {"status": "success", "data": {"resultType": "vector", "result": result}}
         with http_server_returning(200, json.dumps(body).encode()) as url:
             yield url
 
-    def test_is_shown_as_it_is(self, open_page: OpenPage) -> None:
+    def test_alias_output_is_escaped(self, open_page: OpenPage) -> None:
         page = open_page("/rasps/10", width=360)
-        expect(page.get_by_role("row", name="mine")).to_contain_text(self.HOSTILE)
+        expect(page.get_by_role("row", name="custom")).to_contain_text(self.HOSTILE)
         assert page.evaluate("window.isHacked") is None
         assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -1,4 +1,4 @@
-"""Whole flows on the pages: a real browser, controller and Prometheus over the virtual rack."""
+"""End-to-end tests of the pages with a browser, a controller, Prometheus and the virtual rack."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -27,12 +27,12 @@ TIMEOUT_MS = 40_000
 @pytest.fixture(scope="module")
 def rack_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RackProcess]:
     with running_rack(
-        tmp_path_factory.mktemp("room"), orders=ORDER_SETTINGS, boot_seconds=1.0
-    ) as room:
-        room.start_blackbox()
-        room.start_prometheus()
-        wait_until(lambda: set(room.phases.values()) == {"up"})
-        yield room
+        tmp_path_factory.mktemp("rack"), orders=ORDER_SETTINGS, boot_seconds=1.0
+    ) as rack_process:
+        rack_process.start_blackbox()
+        rack_process.start_prometheus()
+        wait_until(lambda: set(rack_process.phases.values()) == {"up"})
+        yield rack_process
 
 
 @pytest.fixture(scope="module")
@@ -47,40 +47,40 @@ def controller(rack_process: RackProcess) -> ControllerProcess:
 def open_page_as(
     browser: Browser, controller: ControllerProcess
 ) -> Iterator[Callable[[str], Page]]:
-    """Log a user in; what the page asked of other hosts, and its errors, fail the test."""
-    amiss: list[str] = []
+    """Log a user in. Page errors and requests to other hosts fail the test."""
+    problems: list[str] = []
     pages = []
 
-    def open_page(who: str) -> Page:
+    def open_page(user: str) -> Page:
         page = browser.new_page()
-        page.on("pageerror", lambda error: amiss.append(str(error)))
+        page.on("pageerror", lambda error: problems.append(str(error)))
         page.on(
             "console",
-            lambda message: amiss.append(message.text) if message.type == "error" else None,
+            lambda message: problems.append(message.text) if message.type == "error" else None,
         )
         page.on(
             "request",
             lambda request: (
-                None if request.url.startswith(controller.url) else amiss.append(request.url)
+                None if request.url.startswith(controller.url) else problems.append(request.url)
             ),
         )
         pages.append(page)
         page.goto(f"{controller.url}/login")
-        log_in(page, who)
+        log_in(page, user)
         expect(page.locator(".rack a.rasp")).to_have_count(6)
         return page
 
     yield open_page
     for page in pages:
         page.close()
-    assert amiss == []
+    assert problems == []
 
 
 def heading(page: Page, text: str) -> Locator:
     return page.get_by_role("heading", name=text)
 
 
-def test_a_stack_is_cut_and_seen_and_given_power_again(
+def test_stack_is_powered_off_and_on(
     open_page_as: Callable[[str], Page], rack_process: RackProcess
 ) -> None:
     page = open_page_as("otto")
@@ -106,26 +106,26 @@ def test_a_stack_is_cut_and_seen_and_given_power_again(
     expect(alias).to_be_visible(timeout=TIMEOUT_MS)
 
 
-def test_an_order_is_followed_live_and_cancelled(
+def test_running_order_shows_progress_and_can_be_cancelled(
     open_page_as: Callable[[str], Page], rack_process: RackProcess
 ) -> None:
     rack_process.inject_fault("3", "dead")
     try:
         page = open_page_as("otto")
         page.goto(page.url + "stacks/3")
-        page.get_by_label("This stack").select_option("power_cycle")
-        page.get_by_role("button", name="Order").click()
-        page.get_by_label("Cut the power at once").check()
+        page.get_by_label("Action for this stack").select_option("power_cycle")
+        page.get_by_role("button", name="Run").click()
+        page.get_by_label("Cut power immediately").check()
         page.get_by_role("button", name="Power cycle").click()
         expect(page.get_by_role("progressbar")).to_be_visible()
-        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("button", name="Cancel order").click()
         expect(heading(page, "power cycle")).to_contain_text("cancelled", timeout=TIMEOUT_MS)
     finally:
         rack_process.clear_fault("3")
     wait_until(lambda: set(rack_process.phases.values()) == {"up"})
 
 
-def test_what_an_action_prints_and_what_was_read_is_shown(
+def test_order_page_shows_alias_value_and_action_output(
     open_page_as: Callable[[str], Page],
 ) -> None:
     page = open_page_as("otto")
@@ -140,7 +140,7 @@ def test_what_an_action_prints_and_what_was_read_is_shown(
     expect(page.locator("pre")).to_contain_text("load average")
 
 
-def test_an_order_that_fails_half_way_says_where_and_is_tried_again(
+def test_failed_targets_of_an_order_can_be_retried(
     open_page_as: Callable[[str], Page], rack_process: RackProcess
 ) -> None:
     rack_process.inject_fault("1/2", "dead")
@@ -148,19 +148,21 @@ def test_an_order_that_fails_half_way_says_where_and_is_tried_again(
     try:
         page = open_page_as("otto")
         page.goto(page.url + "stacks/1")
-        page.get_by_label("This stack").select_option("uptime")
-        page.get_by_role("button", name="Order").click()
-        expect(page.get_by_text("It failed on 01-2.")).to_be_visible(timeout=TIMEOUT_MS)
+        page.get_by_label("Action for this stack").select_option("uptime")
+        page.get_by_role("button", name="Run").click()
+        expect(page.get_by_text("Failed on 01-2.")).to_be_visible(timeout=TIMEOUT_MS)
         expect(page.locator("#rasp-1")).to_contain_text("ok")
     finally:
         rack_process.clear_fault("1/2")
     wait_until(lambda: rack_process.exporters_reachable(1) == [True, True])
-    page.get_by_role("button", name="Try again where it failed").click()
+    page.get_by_role("button", name="Retry failed targets").click()
     expect(page.locator(".results tbody tr")).to_have_count(1)
     expect(heading(page, "uptime")).to_contain_text("ok", timeout=TIMEOUT_MS)
 
 
-def test_a_rasps_history_is_drawn_and_told_in_words(open_page_as: Callable[[str], Page]) -> None:
+def test_rasp_page_shows_history_with_text_alternatives(
+    open_page_as: Callable[[str], Page],
+) -> None:
     page = open_page_as("vera")
     page.goto(page.url + "rasps/1")
     chart = page.get_by_role("img", name="Temperature in °C: 01-1")

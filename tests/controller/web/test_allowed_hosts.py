@@ -47,14 +47,14 @@ def test_names_of_other_sites_are_not_allowed(host: str) -> None:
     "path", ["/", "/api/v1.0/rasps", "/metrics", "/login", "/static/auto_refresh.js"]
 )
 def test_request_with_an_unknown_host_name_is_rejected(client: FlaskClient, path: str) -> None:
-    answer = client.get(path, headers={"Host": "evil.example"})
-    assert answer.status_code == 400
-    assert "access.hosts" in answer.text
+    response = client.get(path, headers={"Host": "evil.example"})
+    assert response.status_code == 400
+    assert "access.hosts" in response.text
 
 
 def test_api_has_no_cors_headers(client: FlaskClient) -> None:
-    answer = client.get("/api/v1.0/rasps", headers={"Origin": "http://evil.example"})
-    assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
+    response = client.get("/api/v1.0/rasps", headers={"Origin": "http://evil.example"})
+    assert not [name for name, _ in response.headers if name.startswith("Access-Control")]
     preflight = client.options(
         "/api/v1.0/rasps",
         headers={"Origin": "http://evil.example", "Access-Control-Request-Method": "GET"},

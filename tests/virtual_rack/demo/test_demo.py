@@ -1,4 +1,4 @@
-"""`make demo`, as somebody uses it who tries PiRack: real programs, real network, one command."""
+"""The demo, with real programs and real network connections."""
 
 import json
 import os
@@ -24,7 +24,7 @@ from tools.programs import find
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 THREE_INTERVALS = 15.0
-SLACK = 15.0  # for a machine that is busy with other things
+SLACK = 15.0  # for a machine under load
 
 
 THREE_STACK_RACK_TOML = layout_text(
@@ -34,7 +34,7 @@ THREE_STACK_RACK_TOML = layout_text(
 
 @dataclass
 class DemoProcess:
-    """A demo that runs."""
+    """A running demo."""
 
     process: subprocess.Popen[str]
     port_base: int
@@ -44,7 +44,7 @@ class DemoProcess:
         return requests.get(f"http://127.0.0.1:{self.port_base}/api/v1.0/{path}", timeout=10).json()
 
     def post(self, path: str, body: Mapping[str, Any]) -> requests.Response:
-        """Ask for something as an operator."""
+        """Send a request with the operator token."""
         return requests.post(
             f"http://127.0.0.1:{self.port_base}/api/v1.0/{path}",
             json=body,
@@ -54,22 +54,22 @@ class DemoProcess:
 
     @property
     def token(self) -> str:
-        """The token that it told on its terminal."""
-        told = re.search(r"API token +(\S+)", (self.folder / "demo.log").read_text())
-        assert told is not None
-        return told[1]
+        """The token in the output of the demo."""
+        match = re.search(r"API token +(\S+)", (self.folder / "demo.log").read_text())
+        assert match is not None
+        return match[1]
 
     def rack_page(self) -> str:
         return requests.get(f"http://127.0.0.1:{self.port_base}/", timeout=10).text
 
     def count(self, expression: str) -> int:
-        """Return Prometheus' own answer to `count(expression)`."""
-        answer = requests.get(
+        """Return the result of `count(expression)` in Prometheus."""
+        response = requests.get(
             f"http://127.0.0.1:{self.port_base + 1}/api/v1/query",
             params={"query": f"count({expression})"},
             timeout=10,
         ).json()
-        return sum(int(element["value"][1]) for element in answer["data"]["result"])
+        return sum(int(element["value"][1]) for element in response["data"]["result"])
 
     def run_virtual_rack(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         state = self.folder / f".demo-{self.port_base}"
@@ -97,7 +97,7 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def running_demo(folder: Path, *arguments: str) -> Iterator[DemoProcess]:
-    """Start a demo in a folder of its own, wait for its welcome, and end it with Ctrl-C."""
+    """Run a demo in a folder. Wait until it is ready, and stop it with SIGINT at the end."""
     for program in ("prometheus", "blackbox_exporter", "alertmanager"):
         find(program)
     base = free_port_base()
@@ -113,7 +113,7 @@ def running_demo(folder: Path, *arguments: str) -> Iterator[DemoProcess]:
         )
     try:
         wait_until(
-            lambda: "Ctrl-C ends it all" in log.read_text() or process.poll() is not None, 120
+            lambda: "Press Ctrl-C to stop" in log.read_text() or process.poll() is not None, 120
         )
         assert process.poll() is None, log.read_text()
         yield DemoProcess(process, base, folder)
@@ -123,9 +123,9 @@ def running_demo(folder: Path, *arguments: str) -> Iterator[DemoProcess]:
 
 
 def free_port_base() -> int:
-    """Return the first of five free ports, another one for each test process.
+    """Return the first of five free ports, different for each test process.
 
-    They are below 32768: the kernel gives those above to outgoing connections.
+    They are below 32768, because the kernel uses higher ports for outgoing connections.
     """
     base = 20_000 + os.getpid() % 1200 * 10
     while any(is_port_open(base + i) for i in range(5)):
@@ -147,12 +147,12 @@ def full_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoProcess]
 
 
 def cell_text(page: str, name: str) -> str:
-    """Return what a cell of the rack page says, as text."""
-    found = re.search(
+    """Return the text of a cell of the rack page."""
+    match = re.search(
         rf'<a class="rasp [^>]*>\s*<span[^>]*>{name}</span>(.*?)</a>', page, re.DOTALL
     )
-    assert found is not None
-    return " ".join(re.sub(r"<[^>]*>", " ", found[1]).split())
+    assert match is not None
+    return " ".join(re.sub(r"<[^>]*>", " ", match[1]).split())
 
 
 def test_every_rasp_is_up_with_its_temperature(full_demo: DemoProcess) -> None:
@@ -164,7 +164,7 @@ def test_every_rasp_is_up_with_its_temperature(full_demo: DemoProcess) -> None:
     assert re.fullmatch(r"\d\d °C (up|warm|hot)", cell_text(full_demo.rack_page(), "03-2"))
 
 
-def test_prometheus_tells_its_alerts_to_the_alertmanager_of_the_demo(
+def test_prometheus_sends_alerts_to_the_alertmanager_of_the_demo(
     full_demo: DemoProcess,
 ) -> None:
     url = f"http://127.0.0.1:{full_demo.port_base + 4}"
@@ -182,103 +182,103 @@ def test_no_alias_of_any_rasp_fails(full_demo: DemoProcess) -> None:
     assert full_demo.count("pirack_alias_success == 0") == 0
 
 
-def test_a_dead_rasp_is_down_for_page_api_and_prometheus_and_comes_back(
+def test_dead_rasp_is_down_until_the_fault_is_cleared(
     full_demo: DemoProcess,
 ) -> None:
-    assert full_demo.run_virtual_rack("fault", "3/2", "dead").stdout == "03-2\n"
+    assert full_demo.run_virtual_rack("inject", "3/2", "dead").stdout == "03-2\n"
     wait_until(lambda: full_demo.get("rasps/10")["state"] == "down", THREE_INTERVALS + SLACK)
     assert full_demo.count('up{job="rasp",rasp="03-2"} == 0') == 1
     wait_until(lambda: cell_text(full_demo.rack_page(), "03-2") == "– down", SLACK)
-    assert full_demo.run_virtual_rack("heal", "3/2").returncode == 0
+    assert full_demo.run_virtual_rack("clear", "3/2").returncode == 0
     wait_until(lambda: full_demo.get("rasps/10")["state"] == "up", THREE_INTERVALS + SLACK)
     assert full_demo.count('up{job="rasp"} == 1') == 48
 
 
-def test_everybody_may_look_and_an_operator_is_told_how_to_log_in(full_demo: DemoProcess) -> None:
+def test_demo_allows_anonymous_viewing_and_prints_credentials(full_demo: DemoProcess) -> None:
     welcome = (full_demo.folder / "demo.log").read_text()
-    said = re.search(r"log in +(\S+), password (\S+)\n +API token +(\S+)\n", welcome)
-    assert said is not None
-    user, password, token = said.groups()
-    assert "Everybody who reaches this page may look" in full_demo.rack_page()
-    visitor = BrowserSession(f"http://127.0.0.1:{full_demo.port_base}")
-    assert visitor.log_in(user, password).status_code == 303
-    assert f">{user}<" in visitor.get("/").text
-    answer = visitor.get("/api/v1.0/rack", headers={"Authorization": f"Bearer {token}"})
-    assert answer.status_code == 200
-    controllers_log = full_demo.folder / f".demo-{full_demo.port_base}" / "logs" / "controller.log"
-    assert password not in controllers_log.read_text()
-    assert token not in controllers_log.read_text()
+    match = re.search(r"log in +(\S+), password (\S+)\n +API token +(\S+)\n", welcome)
+    assert match is not None
+    user, password, token = match.groups()
+    assert "Read-only access without login" in full_demo.rack_page()
+    browser = BrowserSession(f"http://127.0.0.1:{full_demo.port_base}")
+    assert browser.log_in(user, password).status_code == 303
+    assert f">{user}<" in browser.get("/").text
+    response = browser.get("/api/v1.0/rack", headers={"Authorization": f"Bearer {token}"})
+    assert response.status_code == 200
+    log = full_demo.folder / f".demo-{full_demo.port_base}" / "logs" / "controller.log"
+    assert password not in log.read_text()
+    assert token not in log.read_text()
 
 
-def test_an_install_finds_every_rasp_where_it_is(full_demo: DemoProcess) -> None:
-    before = [(rasp["mac"], rasp["ip"]) for rasp in full_demo.get("rasps")]
-    begun = full_demo.post("installation", {"strategy": "cut"})
-    assert begun.status_code == 202, begun.text
+def test_install_finds_every_rasp_in_its_slot(full_demo: DemoProcess) -> None:
+    inventory = [(rasp["mac"], rasp["ip"]) for rasp in full_demo.get("rasps")]
+    response = full_demo.post("installation", {"strategy": "cut"})
+    assert response.status_code == 202, response.text
     wait_until(lambda: full_demo.get("installation")["state"] != "running", 150)
-    done = full_demo.get("installation")
-    assert (done["state"], done["trouble"]) == ("done", ""), done["steps"]
-    assert (done["stacks_done"], done["rasps_found"], done["missing"]) == (12, 48, {})
-    assert [(rasp["mac"], rasp["ip"]) for rasp in full_demo.get("rasps")] == before
+    install = full_demo.get("installation")
+    assert (install["state"], install["error"]) == ("done", ""), install["steps"]
+    assert (install["stacks_done"], install["rasps_found"], install["missing"]) == (12, 48, {})
+    assert [(rasp["mac"], rasp["ip"]) for rasp in full_demo.get("rasps")] == inventory
     conf = full_demo.folder / f".demo-{full_demo.port_base}" / "dhcpd" / "dhcpd.conf"
     assert conf.read_text().count("fixed-address") == 48
     wait_until(lambda: full_demo.get("rack")["states"]["up"] == 48, THREE_INTERVALS + SLACK)
 
 
-def test_a_hung_exporter_is_told_from_a_dead_rasp(full_demo: DemoProcess) -> None:
-    full_demo.run_virtual_rack("fault", "5/1", "hang")
+def test_hanging_exporter_is_distinguished_from_a_dead_rasp(full_demo: DemoProcess) -> None:
+    full_demo.run_virtual_rack("inject", "5/1", "hang")
     wait_until(lambda: full_demo.get("rasps/17")["state"] == "down", THREE_INTERVALS + SLACK)
-    assert full_demo.get("rasps/17")["why"] == "it answers ping, but its exporter does not"
-    full_demo.run_virtual_rack("heal", "5/1")
+    assert full_demo.get("rasps/17")["reason"] == "it answers ping, but its exporter does not"
+    full_demo.run_virtual_rack("clear", "5/1")
     wait_until(lambda: full_demo.get("rasps/17")["state"] == "up", THREE_INTERVALS + SLACK)
 
 
-def test_a_weak_supply_and_a_read_only_root_reach_prometheus(full_demo: DemoProcess) -> None:
-    full_demo.run_virtual_rack("fault", "8/1", "undervoltage")
-    full_demo.run_virtual_rack("fault", "8/2", "readonly")
-    weak = 'pirack_power_condition{condition="under_voltage",since="now",rasp="08-1"} == 1'
-    wait_until(lambda: full_demo.count(weak) == 1, THREE_INTERVALS + SLACK)
+def test_under_voltage_and_read_only_root_appear_in_prometheus(full_demo: DemoProcess) -> None:
+    full_demo.run_virtual_rack("inject", "8/1", "undervoltage")
+    full_demo.run_virtual_rack("inject", "8/2", "readonly")
+    under_voltage = 'pirack_power_condition{condition="under_voltage",since="now",rasp="08-1"} == 1'
+    wait_until(lambda: full_demo.count(under_voltage) == 1, THREE_INTERVALS + SLACK)
     wait_until(lambda: full_demo.count('pirack_disk_readonly{rasp="08-2"} == 1') == 1, SLACK)
-    full_demo.run_virtual_rack("heal", "8")
-    wait_until(lambda: full_demo.count(weak) == 0, THREE_INTERVALS + SLACK)
+    full_demo.run_virtual_rack("clear", "8")
+    wait_until(lambda: full_demo.count(under_voltage) == 0, THREE_INTERVALS + SLACK)
 
 
-def test_a_rasp_that_reboots_is_down_and_then_up_with_a_new_boot_time(
+def test_rebooted_rasp_has_a_new_boot_time(
     full_demo: DemoProcess,
 ) -> None:
-    before = full_demo.get("rasps/20")["boot_time_seconds"]
-    full_demo.run_virtual_rack("fault", "5/4", "reboot-once")
-    wait_until(lambda: (full_demo.get("rasps/20")["boot_time_seconds"] or 0) > before, 60)
+    boot_time = full_demo.get("rasps/20")["boot_time_seconds"]
+    full_demo.run_virtual_rack("inject", "5/4", "reboot-once")
+    wait_until(lambda: (full_demo.get("rasps/20")["boot_time_seconds"] or 0) > boot_time, 60)
     assert full_demo.get("rasps/20")["state"] == "up"
 
 
-def test_a_rasp_that_is_ordered_to_reboot_is_down_and_then_up(full_demo: DemoProcess) -> None:
-    full_demo.run_virtual_rack("fault", "6/1", "slow")  # so that a scrape surely finds it down
+def test_reboot_order_takes_a_rasp_down_and_up_again(full_demo: DemoProcess) -> None:
+    full_demo.run_virtual_rack("inject", "6/1", "slow")  # to be down for at least one scrape
     order = full_demo.post("rasps/execute", {"id": 21, "action": "reboot"}).json()
     wait_until(lambda: full_demo.get("rasps/21")["state"] == "down", THREE_INTERVALS + SLACK)
     wait_until(lambda: full_demo.get(f"orders/{order['id']}")["state"] == "done", 60)
     assert full_demo.get(f"orders/{order['id']}")["result"] == "ok"
     wait_until(lambda: full_demo.get("rasps/21")["state"] == "up", THREE_INTERVALS + SLACK)
-    full_demo.run_virtual_rack("heal", "6/1")
+    full_demo.run_virtual_rack("clear", "6/1")
 
 
-def test_a_stack_that_is_ordered_off_is_off_and_needs_no_care(full_demo: DemoProcess) -> None:
+def test_stack_that_was_switched_off_is_not_an_issue(full_demo: DemoProcess) -> None:
     order = full_demo.post("stacks/execute", {"id": 9, "action": "power_off"}).json()
     wait_until(lambda: full_demo.get(f"orders/{order['id']}")["state"] == "done", 60)
     wait_until(lambda: full_demo.get("rack")["states"]["off"] == 4, THREE_INTERVALS + SLACK)
-    assert full_demo.get("rack")["care"] == []
+    assert full_demo.get("rack")["issues"] == []
     stack = full_demo.get("stacks/9")
-    assert (stack["power"], stack["observed"], stack["disagreement"]) == ("off", "off", "")
+    assert (stack["power"], stack["observed"], stack["power_mismatch"]) == ("off", "off", "")
     full_demo.post("stacks/execute", {"id": 9, "action": "power_on"})
     wait_until(lambda: full_demo.get("rack")["states"]["up"] == 48, 60)
 
 
-def test_without_prometheus_the_rack_is_unknown_and_recovers_by_itself(
+def test_rasps_are_unknown_until_prometheus_is_restarted(
     full_demo: DemoProcess,
 ) -> None:
     (prometheus,) = (each for each in full_demo.processes() if each.name() == "prometheus")
     prometheus.kill()
     wait_until(lambda: full_demo.get("rack")["states"]["unknown"] == 48, SLACK)
-    assert "cannot be reached" in full_demo.get("rack")["trouble"]
+    assert "cannot be reached" in full_demo.get("rack")["error"]
     assert "Nobody can tell" in full_demo.rack_page()
     wait_until(lambda: full_demo.get("rack")["states"]["up"] == 48, 60)
 
@@ -288,34 +288,32 @@ def test_prometheus_scrapes_the_controller_and_pings_every_rasp(full_demo: DemoP
     wait_until(lambda: full_demo.count('probe_success{job="ping"} == 1') == 48, 30)
 
 
-def test_a_fault_that_does_not_exist_and_a_rack_that_does_not_run_are_told(
+def test_unknown_targets_and_missing_racks_are_rejected(
     full_demo: DemoProcess, tmp_path: Path
 ) -> None:
-    wrong = full_demo.run_virtual_rack("fault", "13/1", "dead")
-    assert (wrong.returncode, wrong.stderr) == (
+    result = full_demo.run_virtual_rack("inject", "13/1", "dead")
+    assert (result.returncode, result.stderr) == (
         2,
         "no stack 13: this rack has stacks 1 to 12\n",
     )
-    nowhere = run_python("-m", "virtual_rack", "status", "--state", str(tmp_path))
-    assert nowhere.returncode == 2
-    assert nowhere.stderr.startswith(f"no virtual rack runs in {tmp_path}: start one with")
+    result = run_python("-m", "virtual_rack", "status", "--state", str(tmp_path))
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"no virtual rack is running in {tmp_path}: start one with")
 
 
-def test_a_second_demo_on_the_same_ports_says_which_are_taken_and_by_what(
+def test_second_demo_on_the_same_ports_reports_the_processes(
     full_demo: DemoProcess,
 ) -> None:
     second = run_python("-m", "virtual_rack.demo", "--port-base", str(full_demo.port_base))
     assert second.returncode == 2
-    assert (
-        f"127.0.0.1:{full_demo.port_base}, for the controller, is taken by python" in second.stderr
-    )
-    assert f"127.0.0.1:{full_demo.port_base + 1}, for the Prometheus, is taken by prometheus" in (
-        second.stderr
-    )
+    controller = f"127.0.0.1:{full_demo.port_base} for controller is in use by python"
+    prometheus = f"127.0.0.1:{full_demo.port_base + 1} for Prometheus is in use by prometheus"
+    assert controller in second.stderr
+    assert prometheus in second.stderr
     assert "make demo PORT_BASE=" in second.stderr
 
 
-def test_another_geometry_works_by_rack_toml_alone_and_ctrl_c_leaves_nothing_behind(
+def test_demo_of_another_geometry_stops_all_its_processes(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "rack.toml").write_text(THREE_STACK_RACK_TOML)
@@ -337,9 +335,7 @@ def test_another_geometry_works_by_rack_toml_alone_and_ctrl_c_leaves_nothing_beh
         assert probe.connect_ex((address, int(port))) != 0
 
 
-def test_a_demo_that_is_killed_takes_its_programs_along(
-    tmp_path: Path,
-) -> None:
+def test_killing_the_demo_ends_its_processes(tmp_path: Path) -> None:
     (tmp_path / "rack.toml").write_text(THREE_STACK_RACK_TOML)
     with running_demo(tmp_path) as small:
         processes = small.processes()
@@ -348,11 +344,11 @@ def test_a_demo_that_is_killed_takes_its_programs_along(
 
 
 @pytest.mark.parametrize("module", ["virtual_rack.demo", "controller"])
-def test_a_wrong_rack_toml_ends_in_one_line(tmp_path: Path, module: str) -> None:
+def test_invalid_rack_toml_produces_one_error_line(tmp_path: Path, module: str) -> None:
     (tmp_path / "rack.toml").write_text(THREE_STACK_RACK_TOML.replace("pin = 17", "pin = 16"))
-    ended = run_python("-m", module, folder=tmp_path)
-    assert ended.returncode == 2
-    assert ended.stderr == (
+    result = run_python("-m", module, folder=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr == (
         "rack.toml: stacks[2].pin: pin 16 is already used by stack 1: use a different pin\n"
     )
 
@@ -366,10 +362,10 @@ http.server.HTTPServer(("127.0.0.1", port), http.server.SimpleHTTPRequestHandler
 """
 
 
-def test_grafana_is_started_too_where_the_machine_has_it(
+def test_grafana_is_started_if_it_is_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stand-in for Grafana, which is not in Debian: it shows what the real one would be told."""
+    """Use a fake Grafana, which records its arguments and environment."""
     (tmp_path / "rack.toml").write_text(THREE_STACK_RACK_TOML)
     (tmp_path / "api").mkdir()
     (tmp_path / "api" / "health").touch()
@@ -380,18 +376,18 @@ def test_grafana_is_started_too_where_the_machine_has_it(
     with running_demo(tmp_path) as small:
         port = small.port_base + 3
         assert f"Grafana         http://127.0.0.1:{port}" in (tmp_path / "demo.log").read_text()
-        words, told = json.loads((tmp_path / "grafana.json").read_text())
+        arguments, grafana_environment = json.loads((tmp_path / "grafana.json").read_text())
         controller = next(each for each in small.processes() if "controller" in each.cmdline())
         assert controller.cmdline()[-2:] == ["--grafana", f"http://127.0.0.1:{port}"]
-    assert words[0] == "server"
-    assert told["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
-    assert told["PROMETHEUS_URL"] == f"http://127.0.0.1:{small.port_base + 1}"
-    provisioning = Path(told["GF_PATHS_PROVISIONING"])
+    assert arguments[0] == "server"
+    assert grafana_environment["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
+    assert grafana_environment["PROMETHEUS_URL"] == f"http://127.0.0.1:{small.port_base + 1}"
+    provisioning = Path(grafana_environment["GF_PATHS_PROVISIONING"])
     assert (provisioning / "datasources" / "prometheus.yml").is_file()
     dashboards = provisioning.parent / "dashboards"
-    home = Path(told["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    home = Path(grafana_environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
     assert home == dashboards / "pirack-rack.json"
-    drawn = home.read_text()
-    assert '"name": "rasp-03-6"' in drawn  # this rack's third stack has six rasps
-    assert f'"query": "http://127.0.0.1:{small.port_base}"' in drawn
+    dashboard = home.read_text()
+    assert '"name": "rasp-03-6"' in dashboard  # the third stack has six rasps
+    assert f'"query": "http://127.0.0.1:{small.port_base}"' in dashboard
     assert not is_port_open(port)
