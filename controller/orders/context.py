@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from controller.orders.blackbox_client import BlackboxClient, BlackboxUnavailableError
@@ -46,6 +47,7 @@ class BootLimiter:
             self._changed.notify_all()
 
 
+@dataclass
 class OrderContext:
     """The rack, its relays and the clients that all orders use.
 
@@ -59,25 +61,16 @@ class OrderContext:
         poll_seconds: Interval between two checks of a rasp.
     """
 
-    def __init__(
-        self,
-        rack: Rack,
-        rasps: Callable[[], Mapping[tuple[int, int], Rasp]],
-        relays: Relays,
-        blackbox: BlackboxClient,
-        exporter_client: ExporterClient,
-        ssh: SshPool,
-        *,
-        poll_seconds: float = 1.0,
-    ) -> None:
-        self.rack = rack
-        self.rasps = rasps
-        self.relays = relays
-        self.blackbox = blackbox
-        self.exporter_client = exporter_client
-        self.ssh = ssh
-        self.poll_seconds = poll_seconds
-        self.boot_limiter = BootLimiter(rack.orders.max_booting)
+    rack: Rack
+    rasps: Callable[[], Mapping[tuple[int, int], Rasp]]
+    relays: Relays
+    blackbox: BlackboxClient
+    exporter_client: ExporterClient
+    ssh: SshPool
+    poll_seconds: float = field(default=1.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        self.boot_limiter = BootLimiter(self.rack.orders.max_booting)
         self._threads = ThreadPoolExecutor(_MAX_THREADS, "orders")
 
     def installed_rasps(self, stack: Stack) -> list[tuple[Slot, Rasp]]:

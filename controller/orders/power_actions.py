@@ -66,7 +66,7 @@ async def _power_on(
     A power cycle switches on even if the order is cancelled.
     """
     installed = context.installed_rasps(stack)
-    if context.relays.is_on(stack.number):
+    if context.relays.has_power(stack.number):
         await context.run_in_thread(context.relays.on, stack.number)
         return await _check_running(context, tracker, stack, installed)
     count = len(installed) or len(stack.slots)
@@ -153,7 +153,7 @@ def _power_on_results(
 async def _power_off(context: OrderContext, tracker: OrderTracker, stack: Stack) -> _PowerOffResult:
     """Shut the rasps of a stack down unless forced, then cut its power and verify it."""
     installed = context.installed_rasps(stack)
-    if not context.relays.is_on(stack.number):
+    if not context.relays.has_power(stack.number):
         results = {slot: ok("was already off") for slot, _ in installed}
     elif tracker.plan.request.force:
         results = {slot: ok("its power was cut") for slot, _ in installed}
