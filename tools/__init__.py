@@ -1,1 +1,1 @@
-"""What the checkout needs itself: Debian packages without root, and the lookup of programs."""
+"""Development tools: Debian packages without root, and lookup of programs."""

@@ -1,9 +1,9 @@
-"""Debian packages without root: fetched by the machine's own apt, unpacked in a folder of ours.
+"""Download Debian packages with apt and unpack them in a folder, without root.
 
-Nothing of the machine is changed: apt reads the machine's sources, keys and list of installed
-packages, but keeps its own state under our folder; `dpkg -x` only unpacks, so no maintainer script
-runs and no service starts. Of a package's dependencies those are fetched that the machine lacks.
-Only the standard library is used, so that a machine's bare `python3` can import this module.
+The machine is not changed. apt uses its sources, keys and list of installed packages, but stores
+its state in the folder. `dpkg -x` only unpacks, so no maintainer scripts run and no services start.
+Dependencies that are not installed are downloaded too. This module uses only the standard library,
+so that the system's `python3` can import it.
 """
 
 import contextlib
@@ -20,12 +20,12 @@ from pathlib import Path
 _log = logging.getLogger(__name__)
 
 LOCK_SECONDS = 2400.0
-# Chromium with its libraries is 200 MB, and some racks have a thin line.
+# For Chromium with its libraries (200 MB) on a slow connection.
 COMMAND_SECONDS = 1800.0
 LISTS_MAX_AGE_SECONDS = 3600.0
 
-# The hooks of the machine's configuration would clean the machine's own caches and wake its
-# desktop; they can be cleared by a file alone, not by an option.
+# The system's hooks would clean its caches and notify its desktop. Only a configuration file can
+# clear them.
 APT_CONF = """\
 #clear APT::Update;
 #clear DPkg;
@@ -40,20 +40,20 @@ Acquire::https::Timeout "30";
 
 
 class PackageError(Exception):
-    """A package cannot be had on this machine; the text is one line and says why."""
+    """A package is not available on this machine. The text is one line."""
 
 
 @contextlib.contextmanager
 def exclusive(lock: Path, timeout: float = LOCK_SECONDS) -> Iterator[None]:
-    """Hold the lock file `lock`, which the kernel frees if this process is killed.
+    """Hold the lock file `lock` in the block. The kernel releases it if this process is killed.
 
     Raises:
-        PackageError: another process held it for all of `timeout`.
+        PackageError: If another process holds the lock longer than `timeout`.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         deadline = time.monotonic() + timeout
-        told = False
+        is_logged = False
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,34 +61,36 @@ def exclusive(lock: Path, timeout: float = LOCK_SECONDS) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise PackageError(
-                        f"another process has held {lock} for {timeout:.0f} s: end it, try again"
+                        f"another process holds {lock} after {timeout:.0f} s: stop it and try again"
                     ) from None
-            if not told:
-                _log.info("Waiting for another PiRack, which is fetching or installing")
-                told = True
+            if not is_logged:
+                _log.info("Waiting for another process that downloads or installs packages")
+                is_logged = True
             time.sleep(0.2)
         yield
 
 
 @dataclass(frozen=True)
 class DebianPackages:
-    """The Debian packages unpacked under the folder `folder`.
+    """Debian packages that are unpacked in `folder`.
 
-    `options` are apt options (`Dir::Etc::SourceList=…`) beyond the machine's configuration.
+    `options` are additional apt options, such as `Dir::Etc::SourceList=…`.
     """
 
     folder: Path
     options: tuple[str, ...] = ()
 
     def unpack(self, package: str, *extra_packages: str) -> Path:
-        """Return the folder that holds `package` and what it needs, fetched if it is not there.
+        """Return the folder of `package` with its dependencies. Download it if it is missing.
 
-        `extra_packages` are packages to unpack with it that it does not depend on.
+        If this process is killed, the folder is either complete or missing.
 
-        The folder is complete or absent, whenever this process is killed.
+        Args:
+            package: Name of the package.
+            extra_packages: Packages to unpack into the same folder.
 
         Raises:
-            PackageError: no apt here, no such package, no network, or a time-out.
+            PackageError: If apt, the package or the network is not available, or on a timeout.
         """
         tree = self.folder / "debian" / package
         if tree.is_dir():
@@ -96,7 +98,7 @@ class DebianPackages:
         with exclusive(self.folder / "lock"):
             if not tree.is_dir():
                 self._remove_unfinished()
-                _log.info("Fetching %s from Debian's packages", package)
+                _log.info("Downloading Debian package %s", package)
                 with tempfile.TemporaryDirectory(prefix="unfinished-", dir=self.folder) as scratch:
                     self._fetch([package, *extra_packages], Path(scratch, "archives"))
                     unpacked = Path(scratch, "tree")
@@ -108,16 +110,16 @@ class DebianPackages:
         return tree
 
     def _remove_unfinished(self) -> None:
-        for left in self.folder.glob("unfinished-*"):
-            _run(["rm", "-rf", str(left)])
+        for folder in self.folder.glob("unfinished-*"):
+            _run(["rm", "-rf", str(folder)])
 
     def _fetch(self, packages: Sequence[str], archives: Path) -> None:
         (archives / "partial").mkdir(parents=True)
-        fresh = self.folder / "apt" / "fresh"
-        stale = not fresh.exists() or time.time() - fresh.stat().st_mtime > LISTS_MAX_AGE_SECONDS
-        complaints = _apt_messages(self._apt("update")) if stale else []
+        stamp = self.folder / "apt" / "fresh"
+        stale = not stamp.exists() or time.time() - stamp.stat().st_mtime > LISTS_MAX_AGE_SECONDS
+        update_messages = _apt_messages(self._apt("update")) if stale else []
         try:
-            # --reinstall: else apt leaves out a package that the machine itself has.
+            # Without --reinstall, apt skips a package that is installed on the system.
             self._apt(
                 "install",
                 "--download-only",
@@ -128,13 +130,13 @@ class DebianPackages:
                 *packages,
             )
         except PackageError as error:
-            # Without a network it is `update` that says so, and goes on.
-            raise PackageError(complaints[0] if complaints else str(error)) from error
+            # Without a network, only `update` reports the cause, and succeeds.
+            raise PackageError(update_messages[0] if update_messages else str(error)) from error
         for package in packages:
             if not any(archives.glob(f"{package}_*.deb")):
-                raise PackageError(f"apt found no archive of {package}")
+                raise PackageError(f"apt did not download {package}")
         if stale:
-            fresh.touch()
+            stamp.touch()
 
     def _apt(self, command: str, *arguments: str) -> str:
         apt = self.folder / "apt"
@@ -148,16 +150,16 @@ class DebianPackages:
             f"Dir::Cache={apt / 'cache'}",
             *self.options,
         )
-        flags = [word for option in options for word in ("--option", option)]
+        flags = [argument for option in options for argument in ("--option", option)]
         return _run(
             ["apt-get", "--quiet=2", "--config-file", str(conf), *flags, command, *arguments]
         )
 
 
 def _run(command: Sequence[str]) -> str:
-    """Run `command` and return what it said on stderr."""
+    """Run `command` and return its stderr."""
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -169,24 +171,24 @@ def _run(command: Sequence[str]) -> str:
             check=False,
         )
     except FileNotFoundError:
-        raise PackageError(f"this machine has no {command[0]}") from None
+        raise PackageError(f"{command[0]} is not installed") from None
     except subprocess.TimeoutExpired:
-        raise PackageError(f"{command[0]} took more than {COMMAND_SECONDS:.0f} s") from None
-    if done.returncode != 0:
-        lines = _apt_messages(done.stderr) or done.stderr.strip().splitlines()[-1:]
-        reason = lines[0] if lines else f"exit status {done.returncode}"
+        raise PackageError(f"{command[0]} did not finish within {COMMAND_SECONDS:.0f} s") from None
+    if result.returncode != 0:
+        lines = _apt_messages(result.stderr) or result.stderr.strip().splitlines()[-1:]
+        reason = lines[0] if lines else f"exit status {result.returncode}"
         raise PackageError(f"{command[0]}: {reason}")
-    return done.stderr
+    return result.stderr
 
 
 def _apt_messages(text: str) -> list[str]:
-    """The errors and warnings in what apt said, errors first, without their prefix."""
+    """Return the errors and warnings in the output of apt, without prefix, errors first."""
     lines = [" ".join(line.split()) for line in text.splitlines()]
     return [line[3:] for prefix in ("E: ", "W: ") for line in lines if line.startswith(prefix)]
 
 
 def _make_links_relative(tree: Path) -> None:
-    """Make absolute links relative where they mean a file of the tree (`/bin/busybox`)."""
+    """Make absolute links to files of the tree relative, such as `/bin/busybox`."""
     for folder, folders, files in os.walk(tree):
         for name in (*folders, *files):
             link = Path(folder, name)

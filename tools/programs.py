@@ -1,7 +1,7 @@
-"""The programs that the virtual rack and the tests run beside PiRack's own.
+"""Find or download external programs for the virtual rack and the tests.
 
-A program is taken from the PATH; where there is none, Debian's package is unpacked under `.tools/`
-and the program runs from there. `python -m tools.programs NAME …` fetches and shows them.
+If a program is not on the PATH, its Debian package is downloaded and unpacked in `.tools/`. To list
+and download programs, run `python -m tools.programs NAME …`.
 """
 
 import argparse
@@ -22,12 +22,12 @@ VERSION_TIMEOUT_SECONDS = 30.0
 
 
 class ProgramError(Exception):
-    """A program is neither here nor to be fetched; the text is one line with its mend."""
+    """A program is not installed and could not be downloaded. The text is one line."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program ready to run: `subprocess.Popen([*program.words, …], env=program.env)`."""
+    """A program: `subprocess.run([*program.command, …], env=program.environment)`."""
 
     name: str
     path: Path
@@ -37,30 +37,29 @@ class Program:
 
     @property
     def command(self) -> list[str]:
-        """How its command line begins.
+        """The first words of the command line.
 
-        Where it looks for files in /usr/share that are under `share`, it is started in a mount
-        namespace of its own in which they are there. The machine's own /usr/share stays as it is.
+        With `usr_share`, the program runs in a mount namespace with this folder as /usr/share.
         """
         if self.usr_share is None:
             return [str(self.path)]
-        kind = ["--mount"] if os.geteuid() == 0 else ["--map-root-user", "--mount"]
+        flags = ["--mount"] if os.geteuid() == 0 else ["--map-root-user", "--mount"]
         mount = 'mount --bind "$0" /usr/share && exec "$@"'
-        return ["unshare", *kind, "--", "sh", "-c", mount, str(self.usr_share), str(self.path)]
+        return ["unshare", *flags, "--", "sh", "-c", mount, str(self.usr_share), str(self.path)]
 
     @property
     def environment(self) -> dict[str, str]:
-        """This process's environment, with what the program needs besides."""
+        """The environment of this process, with the variables that the program requires."""
         return {**os.environ, **self.extra_environment}
 
     def version(self) -> str:
-        """Return the first line that the program says of its version.
+        """Return the first line of the program's version output.
 
         Raises:
-            ProgramError: it does not run here.
+            ProgramError: If the program does not run on this machine.
         """
         try:
-            said = subprocess.run(
+            output = subprocess.run(
                 [*self.command, self.version_option],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -73,16 +72,17 @@ class Program:
             ).stdout
         except (OSError, subprocess.SubprocessError) as error:
             raise ProgramError(
-                f"{self.path} does not run here ({_failure_reason(error)}): {_install_hint(self.name)}"
+                f"{self.path} does not run on this machine ({_failure_reason(error)}):"
+                f" {_install_hint(self.name)}"
             ) from error
-        return said.strip().partition("\n")[0]
+        return output.strip().partition("\n")[0]
 
 
 @dataclass(frozen=True)
 class _ProgramPackage:
-    """A Debian package, and what a program is called on the PATH and in there.
+    """Debian package of a program, and the possible names of the program.
 
-    `needs_usr_share`: it wants files of its package in /usr/share, and no option names another place.
+    `needs_usr_share`: the program requires files in /usr/share, and has no option for another path.
     """
 
     package: str
@@ -93,7 +93,7 @@ class _ProgramPackage:
 
 
 _PROGRAMS = {
-    # Its templates, which it reads even where nothing uses them.
+    # Alertmanager always reads its default templates.
     "alertmanager": _ProgramPackage(
         "prometheus-alertmanager", ("alertmanager", "prometheus-alertmanager"), needs_usr_share=True
     ),
@@ -101,7 +101,7 @@ _PROGRAMS = {
     "blackbox_exporter": _ProgramPackage(
         "prometheus-blackbox-exporter", ("blackbox_exporter", "prometheus-blackbox-exporter")
     ),
-    # libatomic1 is for Playwright's driver, which may find itself on a machine without it.
+    # Playwright's driver requires libatomic1.
     "chromium": _ProgramPackage("chromium", ("chromium",), extra_packages=("libatomic1",)),
     "dhclient": _ProgramPackage("isc-dhcp-client", ("dhclient",)),
     "dhcpcd": _ProgramPackage("dhcpcd-base", ("dhcpcd",)),
@@ -110,7 +110,7 @@ _PROGRAMS = {
     "node_exporter": _ProgramPackage(
         "prometheus-node-exporter", ("node_exporter", "prometheus-node-exporter")
     ),
-    # Prometheus' pages need libjs-jquery, which a machine that has it would keep to itself.
+    # The pages of Prometheus require libjs-jquery. apt skips it if it is installed on the system.
     "prometheus": _ProgramPackage("prometheus", ("prometheus",), extra_packages=("libjs-jquery",)),
     "promtool": _ProgramPackage("prometheus", ("promtool",), extra_packages=("libjs-jquery",)),
     "sqlite3": _ProgramPackage("sqlite3", ("sqlite3",)),
@@ -121,48 +121,55 @@ _PROGRAMS = {
 }
 PROGRAM_NAMES = tuple(_PROGRAMS)
 
-# A user's PATH often lacks the folders of the daemons.
+# The PATH of a user often lacks the folders of daemons.
 _DAEMON_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-# Chromium's own comes first: `usr/bin/chromium` is a script that reads the machine's /etc.
+# Chromium's folder comes first, because `usr/bin/chromium` is a script that reads /etc.
 _PROGRAM_FOLDERS = ("usr/lib/chromium", "usr/bin", "usr/sbin", "bin", "sbin")
 
 
 def find(
     name: str, *, search_path: str | None = None, packages: DebianPackages | None = None
 ) -> Program:
-    """Return the program `name`, one of `PROGRAM_NAMES`; fetch it once if the machine has none.
+    """Return a program. Download it if it is not installed.
 
-    `search_path` is what `PATH` is by default, `packages` the packages under `.tools/`.
+    Args:
+        name: One of `PROGRAM_NAMES`.
+        search_path: Folders to search, by default `PATH`.
+        packages: Unpacked packages, by default in `.tools/`.
 
     Raises:
-        ProgramError: it is not here and cannot be fetched, or does not run here.
+        ProgramError: If the program is not installed and cannot be downloaded, or does not run.
     """
     packaged = _PROGRAMS[name]
     path = search_path if search_path is not None else os.environ.get("PATH", os.defpath)
-    for own in packaged.executables:
-        here = shutil.which(own, path=os.pathsep.join((path, *_DAEMON_FOLDERS)))
-        if here is not None:
-            return Program(name, Path(here), packaged.version_option)
+    for executable in packaged.executables:
+        installed = shutil.which(executable, path=os.pathsep.join((path, *_DAEMON_FOLDERS)))
+        if installed is not None:
+            return Program(name, Path(installed), packaged.version_option)
     packages = packages or DebianPackages(TOOLS_FOLDER)
     try:
         tree = packages.unpack(packaged.package, *packaged.extra_packages)
     except PackageError as error:
-        raise ProgramError(f"{name} is not here, and {error}: {_install_hint(name)}") from error
+        raise ProgramError(
+            f"{name} is not installed and cannot be downloaded ({error}): {_install_hint(name)}"
+        ) from error
     for folder in _PROGRAM_FOLDERS:
-        for own in packaged.executables:
-            inside = tree / folder / own
-            if inside.is_file():
+        for executable in packaged.executables:
+            unpacked = tree / folder / executable
+            if unpacked.is_file():
                 share = tree / "usr/share" if packaged.needs_usr_share else None
                 program = Program(
-                    name, inside, packaged.version_option, _extra_environment(tree), share
+                    name, unpacked, packaged.version_option, _extra_environment(tree), share
                 )
                 program.version()
                 return program
-    raise ProgramError(f"Debian's package {packaged.package} has no {name}: {_install_hint(name)}")
+    raise ProgramError(
+        f"Debian's package {packaged.package} does not contain {name}: {_install_hint(name)}"
+    )
 
 
 def _extra_environment(tree: Path) -> dict[str, str]:
-    """What a program needs in its environment to run from `tree` instead of from `/`."""
+    """Return the environment variables for a program in `tree` instead of `/`."""
     settings = {}
     libraries = sorted(
         {
@@ -188,15 +195,15 @@ def _failure_reason(error: OSError | subprocess.SubprocessError) -> str:
     if isinstance(error, subprocess.CalledProcessError):
         return str(error.stdout).strip().partition("\n")[0] or f"exit status {error.returncode}"
     if isinstance(error, subprocess.TimeoutExpired):
-        return f"no answer in {VERSION_TIMEOUT_SECONDS:.0f} s"
+        return f"no output within {VERSION_TIMEOUT_SECONDS:.0f} s"
     return str(error)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fetch the programs named, and print where each is and its version."""
+    """Find or download programs, and print their paths and versions."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.programs",
-        description="Find or fetch the programs that the demo and the tests run.",
+        description="Find or download the programs that the demo and the tests run.",
     )
     parser.add_argument(
         "names",

@@ -1,4 +1,4 @@
-"""Scripts by which a program is found on a PATH, wherever it is."""
+"""Wrapper scripts that make a program available on a PATH."""
 
 import shlex
 from pathlib import Path
@@ -7,10 +7,10 @@ from tools.programs import Program
 
 
 def write_wrapper(program: Program, folder: Path) -> None:
-    """Write a script of the program's name that runs it, unpacked or not.
+    """Write a script with the name of a program that runs the program.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: If the folder cannot be written.
     """
     settings = [
         f"export {name}={shlex.quote(text)}" for name, text in program.extra_environment.items()

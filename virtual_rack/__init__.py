@@ -1,1 +1,1 @@
-"""A rack without hardware: pins, sensors and network are simulated, all else is the real thing."""
+"""Virtual rack, which simulates the pins, sensors and network of a rack."""

@@ -1,4 +1,4 @@
-"""`python -m virtual_rack`: run a virtual rack, and put faults on it while it runs."""
+"""Run a virtual rack, and inject faults into it while it is running."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from collections import Counter
 
 from exporter.aliases import AliasesError
 from exporter.aliases import load as load_aliases
-from rack.errors import RackError
+from rack.errors import PiRackError
 from rack.layout_file import load as load_layout
 from tools.programs import ProgramError
 from virtual_rack import control, lifecycle, sandbox
@@ -15,7 +15,7 @@ from virtual_rack.loopback import LoopbackOptions, loopback_rack
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line asks for; return the exit status."""
+    """Run the command line and return the exit status."""
     options = build_parser().parse_args(arguments)
     try:
         match options.command:
@@ -27,13 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
                 return sandbox.enter(options.state, options.argv)
             case _:
                 return _send_request(options)
-    except (
-        RackError,
-        AliasesError,
-        ProgramError,
-        control.RackNotRunningError,
-        sandbox.SandboxUnavailableError,
-    ) as error:
+    except (PiRackError, AliasesError, ProgramError) as error:
         print(error, file=sys.stderr)
         return 2
 
@@ -41,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.link_time:
         print(
-            "--link-time is for --network namespaces: loopback has no links to hold",
+            "--link-time requires --network namespaces: loopback has no links",
             file=sys.stderr,
         )
         return 2
@@ -58,8 +52,8 @@ def _run(options: argparse.Namespace) -> int:
         lifecycle.run(rack, options.state, stop, greeting, is_new=options.new, faults=options.fault)
     except OSError as error:
         print(
-            f"an address of the virtual rack cannot be had: {error.strerror or error}:"
-            " another one may run; choose its own --network, such as 127.24",
+            f"cannot listen on an address of the virtual rack: {error.strerror or error}:"
+            " stop the other virtual rack, or choose another --network such as 127.24",
             file=sys.stderr,
         )
         return 2
@@ -67,9 +61,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _send_request(options: argparse.Namespace) -> int:
-    request: dict[str, object] = {"do": options.command}
+    request: dict[str, object] = {"command": options.command}
     if options.command != "status":
-        request |= {"places": options.places.split(), "fault": options.fault}
+        request |= {"targets": options.targets.split(), "fault": options.fault}
     reply = control.send(options.state, request)
     if "error" in reply:
         print(reply["error"], file=sys.stderr)

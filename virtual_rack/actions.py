@@ -1,6 +1,6 @@
-"""What the packaged `[actions]` do on a virtual rasp.
+"""Simulated `[actions]` of a virtual rasp.
 
-None of their commands is run: they would act on the machine that the virtual rack is on.
+The commands of the actions are not executed, because they would affect the host.
 """
 
 import time
@@ -17,7 +17,7 @@ _IDENTIFY_SECONDS = 1.0  # a real rasp blinks for ten
 
 @dataclass(frozen=True, slots=True)
 class SimulatedResult:
-    """What an action prints and how it ends, after some seconds; `on_finished` comes after that."""
+    """Output, exit status and duration of an action. `on_finished` is called at its end."""
 
     output: str = ""
     error_output: str = ""
@@ -30,10 +30,10 @@ class SimulatedActions:
     """The actions of one virtual rasp.
 
     Args:
-        configured: the `[actions]` of its aliases file.
-        board: its inside.
-        restart_exporter: makes its exporter start anew.
-        clock: seconds since the epoch.
+        configured: The `[actions]` of its aliases file.
+        board: Board of the rasp.
+        restart_exporter: Function that restarts the exporter.
+        clock: Function that returns the seconds since the epoch.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class SimulatedActions:
         }
 
     def run(self, requested: str) -> SimulatedResult:
-        """Return what `pirack-exporter action` would make of what was asked for."""
+        """Return the simulated result of `pirack-exporter action`."""
         try:
             action = resolve_action(requested, self._configured)
         except UnknownActionError as error:
@@ -71,23 +71,24 @@ class SimulatedActions:
         if action.name in self._simulated:
             return self._simulated[action.name]()
         return SimulatedResult(
-            error_output=f"the virtual rack does not know what {action.name} does\n", exit_status=1
+            error_output=f"the virtual rack does not simulate the action {action.name}\n",
+            exit_status=1,
         )
 
 
 def _uptime(readings: SensorReadings, now: float) -> str:
-    """As uptime(1) has it."""
+    """Return the output of uptime(1)."""
     minutes = int(readings.uptime // 60)
     days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
     since = f"{days} days, " if days else ""
     since += f"{hours:2}:{minutes:02}" if hours else f"{minutes} min"
     load = f"{readings.load1:.2f}"
-    moment = time.strftime("%H:%M:%S", time.localtime(now))
-    return f" {moment} up {since},  0 users,  load average: {load}, {load}, {load}\n"
+    local_time = time.strftime("%H:%M:%S", time.localtime(now))
+    return f" {local_time} up {since},  0 users,  load average: {load}, {load}, {load}\n"
 
 
 def _warnings(readings: SensorReadings) -> str:
-    """As journalctl has it."""
+    """Return the output of journalctl."""
     lines = []
     if readings.throttled & UNDER_VOLTAGE:
         lines.append("kernel: hwmon hwmon1: Undervoltage detected!")

@@ -1,4 +1,4 @@
-"""One board's inside: from load and temperature to what its sensors show."""
+"""Simulation of a board: sensor readings from load and temperature."""
 
 import os
 from enum import StrEnum
@@ -22,20 +22,20 @@ from virtual_rack.workload import Workload
 _IDLE_KHZ, _CAPPED_KHZ, _FULL_KHZ = 600_000, 1_000_000, 1_500_000
 _MEMORY_KIB = 3_884_412
 _BLOCK_BYTES, _DISK_BLOCKS = 4096, 7_650_000
-_SOFT_LIMIT_CELSIUS = 80.0  # where a Pi 4's firmware begins to slow the clock
-_BUSY_LOAD = 0.3  # from here on the governor raises the clock
+_SOFT_LIMIT_CELSIUS = 80.0  # a Pi 4's firmware lowers the clock above this
+_BUSY_LOAD = 0.3  # the governor raises the clock above this
 _LOAD1_TIME_CONSTANT = 60.0
 
 
 class SystemRequest(StrEnum):
-    """What its operating system can be asked for."""
+    """A request to the operating system."""
 
     REBOOT = "reboot"
     HALT = "halt"
 
 
 class Board:
-    """A Raspberry Pi 4 as its sensors show it; `random` drives its workload."""
+    """A simulated Raspberry Pi 4. `random` determines its workload."""
 
     def __init__(self, random: Random, *, temperature: float) -> None:
         self.temperature = temperature  # °C
@@ -49,24 +49,24 @@ class Board:
         self._pending_request: SystemRequest | None = None
 
     def boot(self, now: float) -> None:
-        """Start anew, as after power came or a reboot; `now` in seconds since the epoch."""
+        """Reset the state as at a boot. `now` is in seconds since the epoch."""
         self._boot_time = now
         self._since_boot = 0
         self._busy_seconds = self._up_seconds = self._load1 = 0.0
         self._pending_request = None
 
     def request(self, request: SystemRequest) -> None:
-        """Ask its operating system for something; from any thread. It is done a little later."""
+        """Request a reboot or halt. The rasp applies it later. Thread-safe."""
         self._pending_request = request
 
     @property
     def pending_request(self) -> SystemRequest | None:
-        """What was asked for since it booted."""
+        """The last request since the boot."""
         return self._pending_request
 
     @property
     def watts(self) -> float:
-        """The power that it turns into heat while it runs."""
+        """The heat output while it is running."""
         return heat_output(self._workload.load if self._is_cool else self._workload.load * 0.7)
 
     @property
@@ -74,13 +74,13 @@ class Board:
         return self.temperature < _SOFT_LIMIT_CELSIUS
 
     def advance(self, seconds: float) -> None:
-        """Let time pass while it runs."""
+        """Simulate `seconds` of operation."""
         self._workload.advance(seconds)
         load = self._workload.load
         self._up_seconds += seconds
         self._busy_seconds += load * CORES * seconds
-        fading = exp(-seconds / _LOAD1_TIME_CONSTANT)
-        self._load1 = self._load1 * fading + load * CORES * (1 - fading)
+        decay = exp(-seconds / _LOAD1_TIME_CONSTANT)
+        self._load1 = self._load1 * decay + load * CORES * (1 - decay)
         self._since_boot |= self._conditions()
 
     def _conditions(self) -> int:
@@ -92,16 +92,16 @@ class Board:
         return conditions
 
     def statvfs(self, _path: str) -> os.statvfs_result:
-        """Return what `os.statvfs` would of its SD card: 32 GB, one third in use."""
+        """Return the result of `os.statvfs` for an SD card of 32 GB, one third in use."""
         used = _DISK_BLOCKS // 3
         free = _DISK_BLOCKS - used
-        available = free - _DISK_BLOCKS // 20  # ext4 keeps a twentieth for root
+        available = free - _DISK_BLOCKS // 20  # ext4 reserves 5 % for root
         flags = os.ST_RDONLY if Fault.READONLY in self.faults else 0
         sizes = (_BLOCK_BYTES, _BLOCK_BYTES, _DISK_BLOCKS, free, available)
         return os.statvfs_result((*sizes, 1_900_000, 1_800_000, 1_800_000, flags, 255))
 
     def readings(self) -> SensorReadings:
-        """Return what its sensors show now."""
+        """Return the current sensor readings."""
         conditions = self._conditions()
         load = self._workload.load
         frequency = _FULL_KHZ if load > _BUSY_LOAD else _IDLE_KHZ

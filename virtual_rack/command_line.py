@@ -8,86 +8,91 @@ from exporter.aliases import DEFAULT_PATH
 from virtual_rack.faults import Fault
 
 NAMESPACES = "namespaces"
-"""The network that is made of network namespaces; any other is one of loopback."""
+"""Value of `--network` for network namespaces. Other values are loopback networks."""
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return what reads the command line."""
-    own = argparse.ArgumentParser(
-        prog="python -m virtual_rack", description="Run a virtual rack, and put faults on it."
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m virtual_rack", description="Run a virtual rack, and inject faults into it."
     )
-    commands = own.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True)
     state = argparse.ArgumentParser(add_help=False)
     state.add_argument(
-        "--state", type=Path, default=Path(".demo"), help="its folder (default: %(default)s)"
+        "--state", type=Path, default=Path(".demo"), help="state folder (default: %(default)s)"
     )
     _add_run_options(
         commands.add_parser("run", parents=[state], help="run a virtual rack until Ctrl-C")
     )
-    fault = commands.add_parser("fault", parents=[state], help="put a fault on rasps")
-    heal = commands.add_parser("heal", parents=[state], help="take faults off rasps")
-    for command in (fault, heal):
-        command.add_argument("places", help="such as 3/2, 3, 1-4/1, all")
-    choices = [str(each) for each in Fault]
-    fault.add_argument("fault", choices=choices)
-    heal.add_argument("fault", choices=choices, nargs="?", help="default: all of them")
-    commands.add_parser("status", parents=[state], help="say how the rasps are")
+    inject = commands.add_parser("inject", parents=[state], help="inject a fault into rasps")
+    clear = commands.add_parser("clear", parents=[state], help="clear faults of rasps")
+    for command in (inject, clear):
+        command.add_argument("targets", help="such as 3/2, 3, 1-4/1, all")
+    faults = [str(fault) for fault in Fault]
+    inject.add_argument("fault", choices=faults)
+    clear.add_argument("fault", choices=faults, nargs="?", help="default: all faults")
+    commands.add_parser("status", parents=[state], help="print the phases and faults of the rasps")
     enter = commands.add_parser(
         "enter", parents=[state], help="run a command on the master of a rack of namespaces"
     )
     enter.add_argument("argv", nargs="+", metavar="COMMAND", help="write -- before it")
-    return own
+    return parser
 
 
 def _add_run_options(run: argparse.ArgumentParser) -> None:
-    run.add_argument("--rack", type=Path, default=Path("rack.toml"), help="the layout")
-    run.add_argument("--aliases", type=Path, default=DEFAULT_PATH, help="each rasp's aliases")
+    run.add_argument("--rack", type=Path, default=Path("rack.toml"), help="layout file")
+    run.add_argument("--aliases", type=Path, default=DEFAULT_PATH, help="aliases file of the rasps")
     run.add_argument(
-        "--boot-time", type=float, default=5.0, metavar="SECONDS", help="default: %(default)s"
+        "--boot-time",
+        type=float,
+        default=5.0,
+        metavar="SECONDS",
+        help="mean boot time (default: %(default)s)",
     )
     run.add_argument(
         "--network",
         type=_network_argument,
         default="127.23",
         metavar="127.N",
-        help="the first two octets of the rasps' addresses (default: %(default)s), or `namespaces`:"
-        " real clients of a real DHCP server, each in a network namespace of its own",
+        help="first two octets of the rasps' addresses (default: %(default)s), or `namespaces` for"
+        " rasps in network namespaces, with real DHCP clients and a real DHCP server",
     )
     run.add_argument(
         "--link-time",
         type=float,
         default=0.0,
         metavar="SECONDS",
-        help="for how long the switch holds a link that has come up; namespaces alone",
+        help="delay before the switch forwards on a new link; only with namespaces",
     )
     run.add_argument(
         "--new",
         action="store_true",
-        help="as before an install: nobody knows yet which rasp is where",
+        help="start with an empty inventory, as before an install",
     )
     run.add_argument(
         "--fault",
         type=_fault_argument,
         action="append",
         default=[],
-        metavar="PLACES:FAULT",
-        help="begin with a fault, such as 3/2:dead; can be said again",
+        metavar="TARGETS:FAULT",
+        help="initial fault such as 3/2:dead; repeatable",
     )
-    run.add_argument("--seed", type=int, default=2016, help="of loads and boot times")
+    run.add_argument(
+        "--seed", type=int, default=2016, help="seed of loads and boot times (default: %(default)s)"
+    )
 
 
 def _network_argument(text: str) -> str:
     if text == NAMESPACES or re.fullmatch(r"127\.\d{1,3}", text):
         return text
-    raise argparse.ArgumentTypeError(
-        f"{text!r} is no network of a virtual rack: write 127.N or {NAMESPACES}"
-    )
+    raise argparse.ArgumentTypeError(f"{text!r} is not a valid network: use 127.N or {NAMESPACES}")
 
 
 def _fault_argument(text: str) -> tuple[str, Fault]:
-    places, _, fault = text.rpartition(":")
-    if places and fault in set(Fault):
-        return places, Fault(fault)
+    targets, _, fault = text.rpartition(":")
+    if targets and fault in set(Fault):
+        return targets, Fault(fault)
     raise argparse.ArgumentTypeError(
-        f"{text!r} is no fault at some place: write such as 3/2:dead; there are {', '.join(Fault)}"
+        f"{text!r} is not a valid fault: use TARGETS:FAULT such as 3/2:dead,"
+        f" with one of {', '.join(Fault)}"
     )

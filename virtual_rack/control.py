@@ -1,8 +1,7 @@
-"""How a running virtual rack is spoken to: one JSON line each way over a Unix socket.
+"""Control socket of a virtual rack: one JSON line per request and per reply.
 
-The socket lies in the rack's state folder, which its owner alone may enter. A path of a Unix socket
-is at most 107 bytes long and a checkout may lie deeper, so both sides reach it through the folder's
-descriptor.
+The socket is in the state folder, which only its owner may enter. Paths of Unix sockets are limited
+to 107 bytes, so both sides use a path through a descriptor of the folder.
 """
 
 import json
@@ -10,13 +9,13 @@ import os
 import socketserver
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from socket import AF_UNIX, SO_PEERCRED, SOCK_STREAM, SOL_SOCKET, socket
 from struct import Struct
 from typing import Any
 
-from rack.errors import RackError
+from rack.errors import PiRackError
 from rack.targets import resolve_slots
 from virtual_rack.faults import Fault
 from virtual_rack.rack import VirtualRack
@@ -29,21 +28,21 @@ _CREDENTIALS = Struct("3i")  # struct ucred, see unix(7)
 Message = Mapping[str, Any]
 
 
-class RackNotRunningError(Exception):
-    """No virtual rack runs with this state folder."""
+class RackNotRunningError(PiRackError):
+    """No virtual rack is running with this state folder."""
 
 
 def handle(rack: VirtualRack, request: Message) -> Message:
-    """Do what a request asks for; return the reply, `{"error": …}` where it cannot be done."""
+    """Process a request and return the reply, which is `{"error": …}` on failure."""
     try:
         match request:
-            case {"do": "fault", "places": [*places], "fault": str(fault)}:
-                slots = resolve_slots(rack.rack, places)
+            case {"command": "inject", "targets": [*targets], "fault": str(fault)}:
+                slots = resolve_slots(rack.rack, targets)
                 rack.inject_fault(slots, Fault(fault))
-            case {"do": "heal", "places": [*places], "fault": None | str() as fault}:
-                slots = resolve_slots(rack.rack, places)
+            case {"command": "clear", "targets": [*targets], "fault": None | str() as fault}:
+                slots = resolve_slots(rack.rack, targets)
                 rack.clear_fault(slots, Fault(fault) if fault else None)
-            case {"do": "status"}:
+            case {"command": "status"}:
                 return {
                     "rasps": {
                         name: {"phase": phase, "faults": sorted(faults)}
@@ -54,14 +53,19 @@ def handle(rack: VirtualRack, request: Message) -> Message:
                         for name, (has_power, moves) in rack.stack_power().items()
                     },
                 }
-            case {"do": "pin", "pin": int(number)}:
+            case {"command": "get_pin", "pin": int(number)}:
                 return _pin(rack, number)
-            case {"do": "drive", "pin": int(number), "output": bool(output), "high": bool(high)}:
+            case {
+                "command": "set_pin",
+                "pin": int(number),
+                "output": bool(output),
+                "high": bool(high),
+            }:
                 rack.drive(number, PinState(output, high))
                 return _pin(rack, number)
             case _:
-                return {"error": "no such request"}
-    except (RackError, ValueError) as error:
+                return {"error": "unknown request"}
+    except (PiRackError, ValueError) as error:
         return {"error": str(error)}
     return {"rasps": [slot.name for slot in slots]}
 
@@ -73,17 +77,27 @@ def _pin(rack: VirtualRack, number: int) -> Message:
 
 @contextmanager
 def serving(rack: VirtualRack, state: Path) -> Iterator[None]:
-    """Answer requests for a rack until the block is left."""
+    """Serve the control socket in the block."""
 
     class Handler(socketserver.StreamRequestHandler):
         timeout = _TIMEOUT_SECONDS
 
         def handle(self) -> None:
-            request = json.loads(self.rfile.readline())
-            self.wfile.write(json.dumps(handle(rack, request)).encode() + b"\n")
+            # The client may disconnect before the request is complete or the reply is sent.
+            with suppress(ConnectionError, TimeoutError):
+                line = self.rfile.readline()
+                if line.endswith(b"\n"):
+                    self.wfile.write(json.dumps(_reply(line)).encode() + b"\n")
+
+    def _reply(line: bytes) -> Message:
+        try:
+            request = json.loads(line)
+        except ValueError:
+            return {"error": "the request is not valid JSON"}
+        return handle(rack, request)
 
     class Server(socketserver.ThreadingUnixStreamServer):
-        # Where the queue is full, the kernel turns away who is in a hurry.
+        # If the queue is full, the kernel rejects non-blocking connections.
         request_queue_size = 128
 
     state.chmod(0o700)
@@ -104,20 +118,20 @@ def send(state: Path, request: Message) -> Message:
     """Send a request to the virtual rack with this state folder and return its reply.
 
     Raises:
-        NoRackThere: none runs with this folder.
+        RackNotRunningError: If no virtual rack is running with this folder.
     """
     with _connect(state) as connection:
         return _exchange(connection, request)
 
 
 def server_process_id(state: Path) -> int:
-    """Return the process of the virtual rack with this state folder, as the kernel tells it.
+    """Return the process id of the virtual rack with this state folder.
 
     Raises:
-        NoRackThere: none runs with this folder.
+        RackNotRunningError: If no virtual rack is running with this folder.
     """
     with _connect(state) as connection:
-        _exchange(connection, {"do": "status"})
+        _exchange(connection, {"command": "status"})
         pid, _, _ = _CREDENTIALS.unpack(
             connection.getsockopt(SOL_SOCKET, SO_PEERCRED, _CREDENTIALS.size)
         )
@@ -126,9 +140,12 @@ def server_process_id(state: Path) -> int:
 
 def _exchange(connection: socket, request: Message) -> Message:
     connection.sendall(json.dumps(request).encode() + b"\n")
-    with connection.makefile("rb") as lines:
-        reply: Message = json.loads(lines.readline())
-        return reply
+    with connection.makefile("rb") as stream:
+        line = stream.readline()
+    if not line.endswith(b"\n"):
+        raise ConnectionError("the virtual rack closed the connection")
+    reply: Message = json.loads(line)
+    return reply
 
 
 @contextmanager
@@ -140,7 +157,7 @@ def _connect(state: Path) -> Iterator[socket]:
             yield connection
     except OSError as error:
         raise RackNotRunningError(
-            f"no virtual rack runs in {state}: start one with `make demo`, or name its --state"
+            f"no virtual rack is running in {state}: start one with `make demo`, or set --state"
         ) from error
 
 

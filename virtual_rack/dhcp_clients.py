@@ -1,4 +1,4 @@
-"""The DHCP clients of virtual rasps: the three that Raspberry Pis have been seen with."""
+"""DHCP clients of virtual rasps: the three that Raspberry Pis use."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from random import Random
 from tools.programs import Program
 from virtual_rack.faults import Fault
 
-HOST_NAME = "raspberrypi"  # a fresh card's
+HOST_NAME = "raspberrypi"  # the default of a new SD card
 
 HOSTILE_HOST_NAMES = (
     "(evil) via eth9 (x) via br0",
@@ -18,10 +18,10 @@ HOSTILE_HOST_NAMES = (
     "x\nDHCPACK on 10.23.9.9 to b8:27:eb:de:ad:02 (y) via br0\n",
     "y" * 200,
 )
-"""What a log's reader may fall for: ends of what dhcpd writes around a name, and whole lines."""
+"""Host names that imitate parts of dhcpd's log messages."""
 
 FOREIGN_ADDRESS = IPv4Address("192.168.178.37")
-"""What a rasp with a lease from home asks for."""
+"""Address that a rasp with a lease of another network requests."""
 
 _LEASE_SCRIPT = Path(__file__).with_name("rasp_init") / "lease.sh"
 
@@ -47,7 +47,7 @@ lease {{
   expire 5 2037/01/01 00:00:00;
 }}
 """
-# Probing an address for others that have it takes dhcpcd five seconds and more.
+# Without noarp, dhcpcd probes an address for at least five seconds.
 _DHCPCD_CONF = """\
 option subnet_mask
 noarp
@@ -56,7 +56,7 @@ noipv4ll
 
 
 class ClientProgram(StrEnum):
-    """Which program it is."""
+    """Name of a DHCP client program."""
 
     UDHCPC = "udhcpc"
     DHCLIENT = "dhclient"
@@ -64,17 +64,20 @@ class ClientProgram(StrEnum):
 
 
 def choose_program(random: Random) -> ClientProgram:
-    """Return a client as racks have them: mostly the smallest one, some of the others."""
-    [kind] = random.choices(list(ClientProgram), weights=[4, 1, 1])
-    return kind
+    """Return a random client program, most often udhcpc."""
+    [program] = random.choices(list(ClientProgram), weights=[4, 1, 1])
+    return program
 
 
 @dataclass(frozen=True)
 class DhcpClient:
     """The DHCP client of a rasp.
 
-    `program` is what it has while no fault asks for another, `folder` the rasp's own, `hostile_name`
-    what it calls itself under that fault; `programs` are all that a client can be.
+    Attributes:
+        program: Client program, unless a fault requires another one.
+        folder: Folder of the rasp.
+        hostile_name: Host name under the fault `hostile-hostname`.
+        programs: All client programs.
     """
 
     program: ClientProgram
@@ -83,10 +86,10 @@ class DhcpClient:
     programs: Mapping[ClientProgram, Program]
 
     def argv(self, faults: Collection[Fault]) -> Sequence[str]:
-        """Return its command line for a boot with these faults, its files written.
+        """Write the configuration for a boot with these faults and return the command line.
 
         Raises:
-            OSError: they cannot be written.
+            OSError: If the configuration cannot be written.
         """
         if Fault.FOREIGN_LEASE in faults:
             lease = _DHCLIENT_LEASE.format(address=FOREIGN_ADDRESS)
@@ -102,12 +105,12 @@ class DhcpClient:
                 return self._dhcpcd()
 
     def _udhcpc(self, host_name: str) -> Sequence[str]:
-        # Option 12, in hexadecimal: as text it would end at the first blank.
+        # Option 12 in hexadecimal, because udhcpc ends a text at the first space.
         option = f"0x0c:{host_name.encode().hex()}"
         return [
             str(self.programs[ClientProgram.UDHCPC].path),
             *("-f", "-i", "eth0", "-s", str(_LEASE_SCRIPT), "-x", option),
-            # It asks first whether somebody else has the address, and declines it then.
+            # -a: probe the address by ARP, and decline it if it is in use.
             *("-t", "3", "-T", "1", "-A", "1", "-a200"),
         ]
 

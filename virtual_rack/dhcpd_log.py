@@ -1,7 +1,7 @@
-"""What dhcpd would log on a loopback rack, which has no DHCP: its rasps have their addresses.
+"""Simulated dhcpd log of a loopback rack, which has no DHCP.
 
-The lines are those of ISC dhcpd 4.4.3, as `dhcpd -d` prints them. Like a server that watches its
-own configuration, it says that it has started whenever `dhcpd.conf` beside the log is another one.
+The lines are those of ISC dhcpd 4.4.3 with `dhcpd -d`. Like a server that reloads its configuration
+automatically, it logs a start after every change of `dhcpd.conf`.
 """
 
 from ipaddress import IPv4Address
@@ -12,7 +12,7 @@ _START_LINES = ("Internet Systems Consortium DHCP Server 4.4.3-P1", "Server star
 
 
 class DhcpdLog:
-    """The log `dhcpd.log` in a folder, and who watches `dhcpd.conf` there."""
+    """The log `dhcpd.log` next to `dhcpd.conf` in a folder."""
 
     def __init__(self, folder: Path, server: IPv4Address) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -23,28 +23,28 @@ class DhcpdLog:
         self._last_config_version = self._config_version()
 
     def log_restart_if_changed(self) -> None:
-        """Say that the server has started if the configuration is another one."""
-        stamp = self._config_version()
-        if stamp != self._last_config_version:
-            self._last_config_version = stamp
+        """Log a start of the server if the configuration changed."""
+        version = self._config_version()
+        if version != self._last_config_version:
+            self._last_config_version = version
             self._append(*_START_LINES)
 
     def log_lease(self, address: IPv4Address, mac: str, host_name: str) -> None:
-        """Say what is said when a rasp boots and gets its address."""
-        to = f"{mac} ({host_name}) via {_INTERFACE}"
+        """Log the messages of a rasp that boots and gets its address."""
+        client = f"{mac} ({host_name}) via {_INTERFACE}"
         self._append(
             f"DHCPDISCOVER from {mac} via {_INTERFACE}",
-            f"DHCPOFFER on {address} to {to}",
-            f"DHCPREQUEST for {address} ({self._server}) from {to}",
-            f"DHCPACK on {address} to {to}",
+            f"DHCPOFFER on {address} to {client}",
+            f"DHCPREQUEST for {address} ({self._server}) from {client}",
+            f"DHCPACK on {address} to {client}",
         )
 
     def _config_version(self) -> tuple[int, int] | None:
         try:
-            here = self._conf.stat()
+            status = self._conf.stat()
         except FileNotFoundError:
             return None
-        return here.st_ino, here.st_mtime_ns
+        return status.st_ino, status.st_mtime_ns
 
     def _append(self, *lines: str) -> None:
         with self._log.open("a", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""The port where a rasp's exporter listens, or something that hangs."""
+"""Port of a rasp with a working or a hanging exporter."""
 
 import socket
 import threading
@@ -9,22 +9,22 @@ from virtual_rack.sockets import listen
 
 
 class Startable(Protocol):
-    """The exporter."""
+    """An exporter that can be started and closed."""
 
     def start(self) -> None:
-        """Bind and serve; OSError where that fails."""
+        """Bind the port and serve. Raise OSError on failure."""
 
     def close(self) -> None:
-        """Stop serving and let the port go."""
+        """Stop serving and release the port."""
 
 
 class ExporterPort:
-    """Has an exporter, a socket that accepts and never answers, or nothing on it.
+    """A port with an exporter, with a socket that never responds, or closed.
 
     Args:
-        address: where it is.
-        port: its number.
-        make_exporter: makes the exporter.
+        address: Address of the port.
+        port: Port number.
+        make_exporter: Function that creates the exporter.
     """
 
     def __init__(self, address: str, port: int, make_exporter: Callable[[], Startable]) -> None:
@@ -36,14 +36,14 @@ class ExporterPort:
         self._restart_requested = threading.Event()
 
     def restart(self) -> None:
-        """Have the exporter end, and begin anew; from any thread. It is done a little later."""
+        """Request a restart of the exporter at the next call of `serve`. Thread-safe."""
         self._restart_requested.set()
 
     def serve(self, *, hangs: bool) -> None:
-        """Have the one or the other listen.
+        """Run the exporter, or a socket that never responds.
 
         Raises:
-            OSError: the port cannot be had.
+            OSError: If the port cannot be bound.
         """
         if self._restart_requested.is_set():
             self._restart_requested.clear()
@@ -58,7 +58,7 @@ class ExporterPort:
             self._exporter = exporter
 
     def close(self) -> None:
-        """Let the port go."""
+        """Release the port."""
         if self._exporter is not None:
             self._exporter.close()
             self._exporter = None

@@ -1,22 +1,26 @@
-"""What can be made wrong with a rasp, or with its stack's relay, while the rack runs."""
+"""Faults that can be injected into rasps and relays."""
 
 from enum import StrEnum
 
 
 class Fault(StrEnum):
-    """A fault; several can be on one rasp at once. `stuck-relay` is on all rasps of a stack.
+    """A fault. A rasp can have several faults. `stuck-relay` affects all rasps of a stack.
 
-    `dead`: no sign of life, whatever its power. `slow`: takes three times as long to boot.
-    `hang`: answers ping, and its exporter accepts connections and never answers.
-    `reboot-once`: reboots by itself, now, and is then as before. `hot`: its heat hardly gets away.
-    `undervoltage`: its supply is too weak. `readonly`: its root file system has gone read-only.
-    `stuck-relay`: its stack's relay stays where it is, whatever it is told.
-    `ssh-refuses`: its SSH port is closed. `ssh-hangs`: its SSH server accepts and never answers.
-    `ssh-slow`: its SSH server takes three seconds for each answer to an action.
-    `new-host-key`: its SSH server shows another host key than its own.
-    `wedged`: it answers ping, and nothing else ever: it does not even shut down.
-    From its next boot on, `hostile-hostname`: it calls itself what a reader of logs may fall for.
-    `foreign-lease`: it asks for the address that it had in another network.
+    - `dead`: The rasp does not respond, even with power.
+    - `slow`: Booting takes three times as long.
+    - `hang`: The exporter accepts connections but never responds.
+    - `reboot-once`: The rasp reboots once, immediately.
+    - `hot`: The cooling is reduced.
+    - `undervoltage`: The supply voltage is too low.
+    - `readonly`: The root file system is read-only.
+    - `stuck-relay`: The relay of the stack does not switch.
+    - `ssh-refuses`: The SSH port is closed.
+    - `ssh-hangs`: The SSH server accepts connections but never responds.
+    - `ssh-slow`: The SSH server delays each action by three seconds.
+    - `new-host-key`: The SSH server has a different host key.
+    - `wedged`: The rasp responds only to ping, and cannot be shut down.
+    - `hostile-hostname`: From the next boot on, the host name imitates log messages.
+    - `foreign-lease`: From the next boot on, the rasp requests an address of another network.
     """
 
     DEAD = "dead"

@@ -1,4 +1,4 @@
-"""Running a virtual rack, whichever network it is on, until it is to stop."""
+"""Main loop of a virtual rack."""
 
 import signal
 import threading
@@ -16,7 +16,7 @@ _TICK_SECONDS = 0.25
 
 
 def stop_event_from_signals() -> threading.Event:
-    """Return what is set when this process is asked to stop."""
+    """Return an event that SIGINT and SIGTERM set."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -32,27 +32,27 @@ def run(
     is_new: bool,
     faults: Iterable[tuple[str, Fault]],
 ) -> None:
-    """Give a rack power and let it run; nothing of it is left when this returns.
+    """Power a rack on and run it until `stop` is set, then release all its resources.
 
     Args:
-        rack: the rack.
-        state: its folder.
-        stop: ends it.
-        greeting: said when it has power.
-        is_new: whether the inventory is to be empty, as before an install.
-        faults: which it begins with, and at which places.
+        rack: Virtual rack.
+        state: State folder.
+        stop: Event that ends the rack.
+        greeting: Message to print after power-on.
+        is_new: Whether the inventory is empty, as before an install.
+        faults: Initial faults, with their targets.
 
     Raises:
-        RackError: there is no such place, or pirack.db in its folder cannot be written.
-        OSError: an address of the rack cannot be had.
+        PiRackError: If a target does not exist, or pirack.db cannot be written.
+        OSError: If an address of the rack cannot be bound.
     """
-    for places, fault in faults:
-        rack.inject_fault(resolve_slots(rack.rack, places.split()), fault)
+    for targets, fault in faults:
+        rack.inject_fault(resolve_slots(rack.rack, targets.split()), fault)
     Inventory(Database(state / "pirack.db")).replace([] if is_new else rack.inventory())
     try:
         with control.serving(rack, state):
             rack.power_on()
-            print(greeting, flush=True)  # noqa: T201 - for whoever started it
+            print(greeting, flush=True)  # noqa: T201 - output of the command
             while not stop.wait(_TICK_SECONDS):
                 rack.advance()
     finally:

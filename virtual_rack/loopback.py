@@ -1,4 +1,4 @@
-"""The loopback rack: all rasps in one process, at 127.23.STACK.SLOT, without privileges."""
+"""Virtual rack on loopback, with all rasps in one process at 127.23.STACK.SLOT."""
 
 import shutil
 import socket
@@ -25,17 +25,19 @@ from virtual_rack.sockets import drain, listen
 from virtual_rack.ssh_servers import SSH_PORT, SshLoop, SshServer
 
 PING_PORT = 9848
-"""Loopback answers ICMP for every address, so a rasp's sign of life is that this TCP port opens."""
-_NO_DHCP = "loopback has no DHCP: that takes a rack of --network namespaces"
+"""TCP port for pings, because loopback responds to ICMP for every address."""
+_NO_DHCP = "loopback has no DHCP: use --network namespaces"
 _UNSUPPORTED_FAULTS = {Fault.HOSTILE_HOSTNAME: _NO_DHCP, Fault.FOREIGN_LEASE: _NO_DHCP}
 
 
 @dataclass(frozen=True, slots=True)
 class LoopbackOptions:
-    """What a virtual rack is made with.
+    """Options of a loopback rack.
 
-    `network` is the first two octets of its addresses; `boot_seconds` the mean time from power to
-    service; the same `seed` gives the same loads and boot times.
+    Attributes:
+        network: First two octets of the addresses.
+        boot_seconds: Mean boot time.
+        seed: Seed of loads and boot times.
     """
 
     network: str = "127.23"
@@ -51,35 +53,35 @@ def loopback_rack(
     *,
     clock: Callable[[], float] = time.time,
 ) -> VirtualRack:
-    """Make a virtual rack on loopback; what its sensors show is below the folder `state`.
+    """Create a virtual rack on loopback.
 
-    Beside `state`/pirack.db are the master's SSH key and the rasps' host keys, as a controller has
-    them that has set up its rasps, and the folder `dhcpd` of a DHCP server that is a log alone.
+    The folder `state` then contains the simulated sensor files, the SSH keys of the master and the
+    rasps, and the simulated DHCP log.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: If the folder cannot be written.
     """
     root = state.resolve() / "rasps"
     shutil.rmtree(root, ignore_errors=True)
     log = DhcpdLog(state / "dhcpd", IPv4Address(f"{options.network}.0.1"))
     host_keys = ssh_keys.load_or_create_host_keys(state, len(rack.slots))
-    loop, master = SshLoop(), ssh_keys.load_or_create_master_key(state)
+    loop, master_key = SshLoop(), ssh_keys.load_or_create_master_key(state)
 
     def ssh_server(slot: Slot, address: IPv4Address, actions: SimulatedActions) -> SshServer:
         key = host_keys[slot.id - 1]
-        return SshServer(loop, address, host_key=key, master_key=master, run_action=actions.run)
+        return SshServer(loop, address, host_key=key, master_key=master_key, run_action=actions.run)
 
     rasps = [
         _make_rasp(rack, slot, aliases, root / slot.name, log, options, ssh_server)
         for slot in rack.slots
     ]
-    made = LoopbackRack(rack, rasps, log, clock=clock)
-    ssh_keys.pin_host_keys(state, dict(zip(made.inventory(), host_keys, strict=True)), SSH_PORT)
-    return made
+    virtual = LoopbackRack(rack, rasps, log, clock=clock)
+    ssh_keys.pin_host_keys(state, dict(zip(virtual.inventory(), host_keys, strict=True)), SSH_PORT)
+    return virtual
 
 
 class LoopbackRack(VirtualRack):
-    """A virtual rack whose DHCP server is a log alone."""
+    """A virtual rack with a simulated DHCP log."""
 
     def __init__(
         self,
@@ -93,19 +95,19 @@ class LoopbackRack(VirtualRack):
         self._log = log
 
     def advance(self) -> None:
-        """Let time pass; see `VirtualRack`."""
+        """Simulate the time since the last call; see `VirtualRack`."""
         self._log.log_restart_if_changed()
         super().advance()
 
 
 class LoopbackHost:
-    """A rasp's sockets on a loopback address.
+    """The sockets of a rasp on a loopback address.
 
     Args:
-        address: the address.
-        request_lease: asks the DHCP server for it, at each boot.
-        exporter: the exporter's port.
-        ssh: its SSH server.
+        address: Address of the rasp.
+        request_lease: Function to call at each boot.
+        exporter: Port of the exporter.
+        ssh: SSH server.
     """
 
     def __init__(
@@ -122,7 +124,7 @@ class LoopbackHost:
         self._ping: socket.socket | None = None
 
     def serve(self, faults: Collection[Fault]) -> None:
-        """Answer; see `Host`."""
+        """Serve requests; see `NetworkHost`."""
         if self._ping is None:
             self._request_lease()
             self._ping = listen(str(self._address), PING_PORT)
@@ -131,7 +133,7 @@ class LoopbackHost:
         self._exporter.serve(hangs=not {Fault.HANG, Fault.WEDGED}.isdisjoint(faults))
 
     def close(self) -> None:
-        """Be gone; see `Host`."""
+        """Close all sockets; see `NetworkHost`."""
         self._ssh.close()
         self._exporter.close()
         if self._ping is not None:

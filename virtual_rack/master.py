@@ -1,7 +1,7 @@
-"""The master's side of a rack of namespaces: a real dhcpd, and what starts it anew.
+"""DHCP server on the master of a namespace rack.
 
-All of it is in one folder: `dhcpd.conf`, `dhcpd.leases` and `dhcpd.log`; and `bin`, which comes
-first on the master's PATH, with a systemctl that knows isc-dhcp-server alone.
+One folder contains `dhcpd.conf`, `dhcpd.leases`, `dhcpd.log`, and `bin` with a systemctl that
+supports only isc-dhcp-server. `bin` is first on the master's PATH.
 """
 
 import shlex
@@ -19,12 +19,12 @@ from virtual_rack.switch import BRIDGE
 
 _SYSTEMCTL = Path(__file__).with_name("master_systemctl.sh")
 _START_SECONDS = 20.0
-# A ping before each offer of an address would cost a second.
+# A ping before each offer of an address would take a second.
 _UNMANAGED_CONFIG = "ping-check false;\n"
 
 
 class VirtualMaster:
-    """The DHCP server for a rack, below the folder `state`."""
+    """The DHCP server of a rack, in the folder `state`."""
 
     def __init__(self, rack: Rack, state: Path) -> None:
         self._rack = rack
@@ -33,16 +33,16 @@ class VirtualMaster:
 
     @staticmethod
     def bin_folder(state: Path) -> Path:
-        """Return the folder that comes first on the PATH of the master's programs."""
+        """Return the folder that must be first on the PATH of the master's programs."""
         return state.resolve() / "dhcpd" / "bin"
 
     def start_dhcpd(self, rasps: Sequence[Rasp]) -> None:
-        """Serve: these rasps have addresses of their own, all others get one of a pool.
+        """Start dhcpd with fixed addresses for `rasps` and a pool for all others.
 
         Raises:
-            ProgramError: dhcpd cannot be had.
-            ConfigurationError: the layout's network has no room for a pool.
-            OSError: it does not start.
+            ProgramError: If dhcpd is not available.
+            ConfigurationError: If the network of the layout has no free addresses for the pool.
+            OSError: If dhcpd does not start.
         """
         dhcpd = find("dhcpd")
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -58,7 +58,7 @@ class VirtualMaster:
         conf.write_text(
             DhcpdRenderer(self._rack, conf).render(rasps, _UNMANAGED_CONFIG, lease_seconds=lease)
         )
-        done = subprocess.run(
+        result = subprocess.run(
             [self._bin / "systemctl", "restart", "isc-dhcp-server"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -66,5 +66,5 @@ class VirtualMaster:
             timeout=_START_SECONDS,
             check=False,
         )
-        if done.returncode != 0:
-            raise OSError(0, f"dhcpd does not start: {done.stderr.strip()}", str(conf))
+        if result.returncode != 0:
+            raise OSError(0, f"dhcpd does not start: {result.stderr.strip()}", str(conf))

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What a virtual rack's master has of systemctl: isc-dhcp-server, as its unit runs it. Settings are
-# in dhcpd.env, beside the folder that this file is in.
+# systemctl of a virtual master. It supports only isc-dhcp-server. dhcpd.env, in the parent of this
+# file's folder, contains the settings.
 set -eu
 folder=$(dirname "$(dirname "$(readlink -f "$0")")")
 . "$folder/dhcpd.env" # DHCPD, INTERFACE and LD_LIBRARY_PATH
@@ -18,8 +18,8 @@ stop() {
 }
 
 start() {
-    # It goes to the background when it serves, and tells before in its exit status that it cannot.
-    # What it says goes on standard error, and into the journal of a real master.
+    # dhcpd writes its PID file when it serves, and exits if it cannot serve. It logs to standard
+    # error.
     : >>"$folder/dhcpd.leases"
     "$DHCPD" -4 -d -f -cf "$folder/dhcpd.conf" -lf "$folder/dhcpd.leases" -pf "$pid_file" \
         "$INTERFACE" >>"$folder/dhcpd.log" 2>&1 </dev/null &
@@ -37,7 +37,7 @@ case "$*" in
     "stop isc-dhcp-server") stop ;;
     "is-active --quiet isc-dhcp-server") is_active ;;
     *)
-        echo "systemctl: a virtual rack's master knows isc-dhcp-server alone, not: $*" >&2
+        echo "systemctl: a virtual master supports only isc-dhcp-server, not: $*" >&2
         exit 1
         ;;
 esac

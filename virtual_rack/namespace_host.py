@@ -1,4 +1,4 @@
-"""A rasp in a network namespace: a link to the switch, and the processes that a real one has."""
+"""Rasp in a network namespace, with a link to the switch and real processes."""
 
 import subprocess
 from collections.abc import Callable, Collection, Mapping
@@ -15,23 +15,23 @@ from virtual_rack.sshd import Sshd
 from virtual_rack.switch import Switch
 
 _INIT_SCRIPT = Path(__file__).with_name("rasp_init") / "rasp.sh"
-_REBOOT_EXIT_STATUS = 10  # its exit status, see there
+_REBOOT_EXIT_STATUS = 10  # of rasp.sh
 _STOP_SECONDS = 5.0
 _LED_TRIGGERS = "none [mmc0] timer\n"  # the triggers of a Raspberry Pi's activity LED, shortened
 
 
 class NamespaceHost:
-    """A rasp's network namespace, which is made when it boots and goes with its power.
+    """A network namespace of a rasp. It exists from a boot to the loss of power.
 
     Args:
-        slot: where the rasp sits; its host name is the namespace's.
-        folder: the rasp's own.
-        client: asks for an address.
-        sshd: runs actions.
-        exporter: is made inside of the namespace.
-        switch: links the namespace.
-        env: the environment of its processes.
-        request: what its init is told goes there.
+        slot: Slot of the rasp. Its host name is the name of the namespace.
+        folder: Folder of the rasp.
+        client: DHCP client.
+        sshd: SSH server.
+        exporter: Port of the exporter, which runs inside the namespace.
+        switch: Switch to which the namespace is linked.
+        env: Environment of its processes.
+        request: Function that receives a reboot or halt.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class NamespaceHost:
         (folder / "var/lib").mkdir(parents=True)
 
     def serve(self, faults: Collection[Fault]) -> None:
-        """Answer; see `Host`."""
+        """Serve requests; see `NetworkHost`."""
         if self._init is None:
             self._switch.plug_in(self._name, self._mac)
             self._sshd.prepare(faults)
@@ -97,7 +97,7 @@ class NamespaceHost:
             )
 
     def close(self) -> None:
-        """Be gone; see `Host`. Its processes die with it, a moment later at the latest."""
+        """Remove the namespace and kill its processes; see `NetworkHost`."""
         if self._init is None:
             return
         self._switch.unplug(self._name)

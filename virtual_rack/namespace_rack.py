@@ -1,6 +1,6 @@
-"""The rack of namespaces: a network namespace a rasp, and a real dhcpd on the master's side.
+"""Virtual rack with a network namespace for each rasp and a real dhcpd on the master.
 
-It is made inside of a world of its own, see `world`: network, mounts and processes go with that.
+It runs in a sandbox, see `sandbox`, which removes its network, mounts and processes.
 """
 
 import os
@@ -29,20 +29,22 @@ from virtual_rack.sshd import Sshd
 from virtual_rack.switch import Switch
 
 PROGRAMS = ("dhcpd", "ip", "sshd", *ClientProgram)
-"""What the machine must have, or what is fetched."""
+"""Programs that must be installed or downloaded."""
 
 SSH_PORT = 22
 
-_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - of a rasp's own network namespace
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - in the network namespace of a rasp
 _SBIN = Path(__file__).with_name("rasp_init") / "sbin"
 
 
 @dataclass(frozen=True, slots=True)
 class NamespaceOptions:
-    """What a rack of namespaces is made with.
+    """Options of a namespace rack.
 
-    `boot_seconds` is the mean time from power to the first word, `link_seconds` how long the switch
-    holds a link that has come up; the same `seed` gives the same loads, boot times and clients.
+    Attributes:
+        boot_seconds: Mean boot time.
+        link_seconds: Delay before the switch forwards on a new link.
+        seed: Seed of loads, boot times and DHCP clients.
     """
 
     boot_seconds: float = 5.0
@@ -53,27 +55,28 @@ class NamespaceOptions:
 def namespace_rack(
     rack: Rack, aliases: Aliases, aliases_file: Path, state: Path, options: NamespaceOptions
 ) -> VirtualRack:
-    """Make the switch and the rasps, whose files are below the folder `state`.
+    """Create a switch and rasps.
 
-    Beside `state`/pirack.db are the master's SSH key and the rasps' host keys.
+    The folder `state` then contains the files of the rasps, and the SSH keys of the master and the
+    rasps.
 
     Raises:
-        ProgramError: a program that rasps need cannot be had.
-        OSError: the network cannot be made, or the folder not be written.
+        ProgramError: If a required program is not available.
+        OSError: If the network cannot be created, or the folder cannot be written.
     """
-    make = _RackBuilder(aliases, aliases_file.resolve(), state.resolve(), options)
-    make.write_files()
-    make.switch.create(rack.network)
+    builder = _RackBuilder(aliases, aliases_file.resolve(), state.resolve(), options)
+    builder.write_files()
+    builder.switch.create(rack.network)
     keys = ssh_keys.load_or_create_host_keys(state, len(rack.slots))
     ssh_keys.load_or_create_master_key(state)
-    rasps = [make.make_rasp(rack, slot, key) for slot, key in zip(rack.slots, keys, strict=True)]
-    made = VirtualRack(rack, rasps)
-    ssh_keys.pin_host_keys(state, dict(zip(made.inventory(), keys, strict=True)), SSH_PORT)
-    return made
+    rasps = [builder.make_rasp(rack, slot, key) for slot, key in zip(rack.slots, keys, strict=True)]
+    virtual = VirtualRack(rack, rasps)
+    ssh_keys.pin_host_keys(state, dict(zip(virtual.inventory(), keys, strict=True)), SSH_PORT)
+    return virtual
 
 
 class _RackBuilder:
-    """Makes the parts of a rack."""
+    """Creates the components of a namespace rack."""
 
     def __init__(
         self, aliases: Aliases, aliases_file: Path, state: Path, options: NamespaceOptions
@@ -88,14 +91,14 @@ class _RackBuilder:
         self._env = _environment(self._programs)
 
     def write_files(self) -> None:
-        """Make the folder of the rasps, and the programs that they have."""
+        """Create the folder of the rasps with their programs."""
         shutil.rmtree(self._rasps, ignore_errors=True)
         sbin = self._rasps / "sbin"
         shutil.copytree(_SBIN, sbin)
         write_wrapper(self._programs["ip"], sbin)
 
     def make_rasp(self, rack: Rack, slot: Slot, host_key: asyncssh.SSHKey) -> VirtualRasp:
-        """Make a rasp."""
+        """Create a rasp."""
         folder = self._rasps / slot.name
         folder.mkdir()
         random = Random(f"{self._options.seed} {slot.name}")  # noqa: S311 - a simulation
@@ -131,7 +134,7 @@ class _RackBuilder:
             choose_program(random),
             folder,
             HOSTILE_HOST_NAMES[slot.id % len(HOSTILE_HOST_NAMES)],
-            {kind: self._programs[kind] for kind in ClientProgram},
+            {program: self._programs[program] for program in ClientProgram},
         )
 
     def _exporter(self, rack: Rack, folder: Path, board: Board) -> ExporterPort:
@@ -144,7 +147,7 @@ class _RackBuilder:
 
 
 def _environment(programs: dict[str, Program]) -> dict[str, str]:
-    """Return the environment of a rasp's processes."""
+    """Return the environment of the rasps' processes."""
     libraries = {
         program.extra_environment.get("LD_LIBRARY_PATH", "") for program in programs.values()
     }
@@ -157,5 +160,5 @@ def _environment(programs: dict[str, Program]) -> dict[str, str]:
 
 
 def may_change_users() -> bool:
-    """Tell whether root may, which it may not in the user namespace of an ordinary user."""
+    """Return whether root can change users, which depends on the user namespace."""
     return Path("/proc/self/setgroups").read_text() == "allow\n"

@@ -1,4 +1,4 @@
-"""Network namespaces: made by ip(8), entered by a thread."""
+"""Network namespaces, created by ip(8) and entered by a thread."""
 
 import ctypes
 import os
@@ -11,21 +11,21 @@ from pathlib import Path
 from tools.programs import Program
 
 CLONE_NEWNET = 0x40000000
-"""What to join, as in setns(2)."""
+"""Namespace type for setns(2)."""
 
 NAMESPACES_FOLDER = Path("/run/netns")
-"""Where ip(8) keeps them, by name."""
+"""Folder in which ip(8) creates namespaces."""
 
 _IP_TIMEOUT_SECONDS = 20.0
 
 
 def setns(descriptor: int, kinds: int) -> None:
-    """Move this thread into the namespaces that a descriptor is of, as the system call does.
+    """Move this thread into the namespaces of a descriptor.
 
-    `os.setns` is Python 3.12's.
+    `os.setns` requires Python 3.12.
 
     Raises:
-        OSError: the kernel does not allow it.
+        OSError: If the kernel does not allow it.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.setns(descriptor, kinds) != 0:
@@ -35,12 +35,12 @@ def setns(descriptor: int, kinds: int) -> None:
 
 @contextmanager
 def inside(namespace: Path) -> Iterator[None]:
-    """Be in a network namespace until the block is left, with this thread alone.
+    """Move only this thread into a network namespace in the block.
 
-    Sockets that are made there stay there, and so do threads that begin there.
+    Sockets and threads that are created in the block remain in the namespace.
 
     Raises:
-        OSError: there is no such namespace.
+        OSError: If the namespace does not exist.
     """
     with Path("/proc/thread-self/ns/net").open("rb") as own, namespace.open("rb") as other:
         setns(other.fileno(), CLONE_NEWNET)
@@ -51,36 +51,35 @@ def inside(namespace: Path) -> Iterator[None]:
 
 
 class NamespaceThread:
-    """A thread that goes into network namespaces in this process's place.
+    """A dedicated thread that runs functions in network namespaces.
 
-    Whoever enters the namespaces of a process gets those of its first thread, which therefore must
-    stay where it is.
+    `virtual_rack enter` uses the namespaces of the main thread, so that thread must not move.
     """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "visitor")
+        self._thread = ThreadPoolExecutor(1, "namespaces")
 
     def run_inside(self, namespace: Path, function: Callable[[], None]) -> None:
-        """Do something inside of a network namespace; what that raises is raised here."""
+        """Run a function in a network namespace. Propagate its exceptions."""
 
-        def visit() -> None:
+        def run() -> None:
             with inside(namespace):
                 function()
 
-        self._thread.submit(visit).result()
+        self._thread.submit(run).result()
 
 
 class IpTool:
-    """ip(8): does commands for interfaces and namespaces, many with one process."""
+    """ip(8), with several commands per process."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
 
     def batch(self, commands: Sequence[str]) -> None:
-        """Do these commands, one after the other.
+        """Run commands in order.
 
         Raises:
-            OSError: one failed, and those after it were not done; the text is ip's own.
+            OSError: If a command fails, with the message of ip. Later commands are not run.
         """
         try:
             subprocess.run(
@@ -96,5 +95,5 @@ class IpTool:
             raise OSError(0, f"ip: {error.stderr.strip()}", commands[0]) from error
         except subprocess.TimeoutExpired as error:
             raise OSError(
-                0, f"ip gave no answer in {_IP_TIMEOUT_SECONDS:.0f} s", commands[0]
+                0, f"ip did not finish within {_IP_TIMEOUT_SECONDS:.0f} s", commands[0]
             ) from error

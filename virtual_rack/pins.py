@@ -1,11 +1,10 @@
-"""The master's pins in a virtual rack, for gpiozero.
+"""gpiozero pin factory for the master's pins in a virtual rack.
 
-A `VirtualPin` is gpiozero's mock pin, except that the virtual rack has the pin's state: the pin
-takes it over when it is made, and tells the rack whatever becomes of it. So the pin stays as it is
-when the program ends, as on a Raspberry Pi's kernel, and the next program finds it.
+A `VirtualPin` is a mock pin of gpiozero that reads its initial state from the virtual rack and
+sends every change to it. So the pin keeps its level when the program ends, as on a Raspberry Pi.
 
-GPIOZERO_PIN_FACTORY=virtual_rack selects these pins, by an entry point of this distribution;
-PIRACK_VIRTUAL_RACK names the virtual rack's state folder.
+GPIOZERO_PIN_FACTORY=virtual_rack selects this factory through an entry point. PIRACK_VIRTUAL_RACK
+contains the state folder of the virtual rack.
 """
 
 import os
@@ -29,16 +28,16 @@ SendRequest = Callable[[Message], Message]
 
 
 class VirtualFactory(MockFactory):
-    """Makes `VirtualPin`s of the virtual rack that PIRACK_VIRTUAL_RACK names.
+    """Factory of `VirtualPin`s.
 
-    It may be started together with its rack: it waits for it.
+    It waits for a virtual rack that is started at the same time.
 
     Args:
-        send: sends a request to the rack and returns the reply, where that is not to go over the
-            rack's socket.
+        send: Function that sends a request to the rack and returns the reply. By default, the
+            control socket of the rack in PIRACK_VIRTUAL_RACK.
 
     Raises:
-        BadPinFactory: no such rack runs.
+        BadPinFactory: If the rack is not running.
     """
 
     is_latching = True
@@ -48,16 +47,17 @@ class VirtualFactory(MockFactory):
         self._send = send or _connect_to_rack()
 
     def close(self) -> None:
-        """Leave every pin as it is."""
+        """Do nothing, so that all pins keep their levels."""
 
     def read(self, number: int) -> tuple[str, bool]:
-        """Return a pin's function, `input` or `output`, and whether it is high."""
-        reply = self._request({"do": "pin", "pin": number})
+        """Return the function of a pin, `input` or `output`, and whether it is high."""
+        reply = self._request({"command": "get_pin", "pin": number})
         return "output" if reply["output"] else "input", reply["high"]
 
     def drive(self, number: int, function: str, *, high: bool) -> None:
-        """Let the rack have a pin's new state."""
-        self._request({"do": "drive", "pin": number, "output": function == "output", "high": high})
+        """Send the new state of a pin to the rack."""
+        is_output = function == "output"
+        self._request({"command": "set_pin", "pin": number, "output": is_output, "high": high})
 
     def _request(self, request: Message) -> Message:
         try:
@@ -78,10 +78,10 @@ class VirtualPin(MockPin):
         self.clear_states()
 
     def close(self) -> None:
-        """Leave the pin as it is."""
+        """Do nothing, so that the pin keeps its level."""
 
     def output_with_state(self, state: bool) -> None:
-        """Drive the pin at a level, from the first moment on."""
+        """Make the pin an output with this initial level."""
         self.factory.drive(self._number, "output", high=bool(state))
         self._function = "output"
         self._change_state(bool(state))
@@ -100,16 +100,16 @@ def _connect_to_rack() -> SendRequest:
     folder = os.environ.get(_STATE_VARIABLE)
     if not folder:
         raise BadPinFactory(
-            f"{_STATE_VARIABLE} is not set: name the virtual rack's state folder in it"
+            f"{_STATE_VARIABLE} is not set: set it to the state folder of the virtual rack"
         )
-    ask = partial(control.send, Path(folder))
+    send = partial(control.send, Path(folder))
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
-            ask({"do": "status"})
+            send({"command": "status"})
         except RackNotRunningError as error:
             if time.monotonic() > deadline:
                 raise BadPinFactory(str(error)) from error
             time.sleep(_POLL_SECONDS)
         else:
-            return ask
+            return send

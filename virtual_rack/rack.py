@@ -1,10 +1,10 @@
-"""A virtual rack: its rasps, their heat, and the relays that give them power."""
+"""Virtual rack with rasps, temperatures and relays."""
 
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from rack.errors import RackError
+from rack.errors import PiRackError
 from rack.inventory import Rasp
 from rack.layout import Rack, Slot, Stack
 from virtual_rack.faults import Fault
@@ -12,23 +12,23 @@ from virtual_rack.rasp import Phase, VirtualRasp
 from virtual_rack.relays import PinState, VirtualRelays
 from virtual_rack.thermal import IDLE_WATTS, ThermalEnvironment, steady_state, step
 
-_HOT_RESISTANCE_FACTOR = 2.2  # by how much less heat gets away under the fault `hot`
+_HOT_RESISTANCE_FACTOR = 2.2  # factor of the thermal resistance under the fault `hot`
 
 
-class UnsupportedFaultError(RackError):
-    """This rack cannot show a fault; the text says why, and which one can."""
+class UnsupportedFaultError(PiRackError):
+    """This kind of virtual rack does not support a fault."""
 
 
 class VirtualRack:
-    """A rack's rasps, their heat and their power. Safe to be called from several threads.
+    """A virtual rack. Thread-safe.
 
-    The master's pins are at rest when it is made; `power_on` is the supply's main switch.
+    Initially the mains power is off, and the pins of the master are inputs.
 
     Args:
-        rack: the layout.
-        rasps: one for each slot.
-        unsupported_faults: the faults that these cannot have, and why.
-        clock: seconds since the epoch.
+        rack: Layout of the rack.
+        rasps: One rasp for each slot.
+        unsupported_faults: Faults that the rasps do not support, with reasons.
+        clock: Function that returns the seconds since the epoch.
     """
 
     def __init__(
@@ -54,33 +54,33 @@ class VirtualRack:
                 self._rasps[slot.id].board.temperature = temperature
 
     def inventory(self) -> list[Rasp]:
-        """Return what an install of this rack would find."""
+        """Return the inventory that an install would create."""
         return [
             Rasp(rasp.slot.stack, rasp.slot.number, rasp.mac, rasp.address)
             for rasp in self._rasps.values()
         ]
 
     def power_on(self) -> None:
-        """Give the rack its supply: each stack has power as its relay stands."""
+        """Switch the mains power on. The relays determine the power of the stacks."""
         with self._lock:
             self._has_main_power = True
             for stack in self.rack.stacks:
                 self._update_stack_power(stack)
 
     def pin(self, number: int) -> PinState:
-        """Return how a pin of the master is.
+        """Return the state of a pin of the master.
 
         Raises:
-            UnknownPlace: no relay is on it.
+            UnknownTargetError: If the pin has no relay.
         """
         with self._lock:
             return self._relays.pin(number)
 
     def drive(self, number: int, state: PinState) -> None:
-        """Set a pin of the master.
+        """Set the state of a pin of the master.
 
         Raises:
-            UnknownPlace: no relay is on it.
+            UnknownTargetError: If the pin has no relay.
         """
         with self._lock:
             self._update_stack_power(self._relays.drive(number, state))
@@ -95,10 +95,10 @@ class VirtualRack:
                 rasp.power_off()
 
     def advance(self) -> None:
-        """Let the time pass that has passed since the last call.
+        """Simulate the time since the last call.
 
         Raises:
-            OSError: an address of the rack is taken by another program.
+            OSError: If another program uses an address of the rack.
         """
         with self._lock:
             now = self._clock()
@@ -116,17 +116,17 @@ class VirtualRack:
         for i, rasp in enumerate(rasps):
             if Fault.HOT in rasp.faults:
                 targets[i] += watts[i] * self._environment.resistance * (_HOT_RESISTANCE_FACTOR - 1)
-        after = step(
+        temperatures = step(
             [rasp.board.temperature for rasp in rasps], targets, seconds, self._environment
         )
-        for rasp, temperature in zip(rasps, after, strict=True):
+        for rasp, temperature in zip(rasps, temperatures, strict=True):
             rasp.board.temperature = temperature
 
     def inject_fault(self, slots: Collection[Slot], fault: Fault) -> None:
-        """Make a fault appear on the rasps in these slots.
+        """Inject a fault into the rasps in these slots.
 
         Raises:
-            FaultRefused: rasps of this rack cannot have it.
+            UnsupportedFaultError: If this rack does not support the fault.
         """
         if fault in self._unsupported_faults:
             raise UnsupportedFaultError(f"{fault}: {self._unsupported_faults[fault]}")
@@ -138,7 +138,7 @@ class VirtualRack:
                 self._rasps[slot.id].inject_fault(fault, self._clock())
 
     def clear_fault(self, slots: Collection[Slot], fault: Fault | None = None) -> None:
-        """Make a fault, or all of them, disappear from the rasps in these slots."""
+        """Clear a fault, by default all faults, of the rasps in these slots."""
         with self._lock:
             if fault in {None, Fault.STUCK_RELAY}:
                 stacks = {slot.stack for slot in slots}
@@ -146,11 +146,11 @@ class VirtualRack:
                 for stack in stacks:
                     self._update_stack_power(self.rack.stack(stack))
             for slot in slots:
-                for each in [fault] if fault else list(Fault):
-                    self._rasps[slot.id].clear_fault(each, self._clock())
+                for cleared in [fault] if fault else list(Fault):
+                    self._rasps[slot.id].clear_fault(cleared, self._clock())
 
     def status(self) -> Mapping[str, tuple[Phase, frozenset[Fault]]]:
-        """Return each rasp's phase and faults, by its name."""
+        """Return the phase and the faults of each rasp, by name."""
         with self._lock:
             return {
                 rasp.slot.name: (
@@ -164,7 +164,7 @@ class VirtualRack:
         return frozenset({Fault.STUCK_RELAY} if self._relays.is_stuck(stack) else ())
 
     def stack_power(self) -> Mapping[str, tuple[bool, int]]:
-        """Return whether each stack has power and how often its relay has moved, by its name."""
+        """Return the power and the number of relay moves of each stack, by name."""
         with self._lock:
             return {
                 stack.name: (
@@ -175,7 +175,7 @@ class VirtualRack:
             }
 
     def close(self) -> None:
-        """Cut all power: no socket and no process is left when this returns."""
+        """Cut the power and release all sockets and processes."""
         with self._lock:
             for rasp in self._rasps.values():
                 rasp.power_off()

@@ -1,4 +1,4 @@
-"""A virtual rasp: power, boot, and what it is to the network while it is up."""
+"""Virtual rasp with power, boot phases and network."""
 
 from collections.abc import Collection
 from enum import StrEnum
@@ -16,7 +16,7 @@ _SLOW_FACTOR = 3
 
 
 class Phase(StrEnum):
-    """How far a rasp is on its way from power to service; a halted one still draws power."""
+    """Phase of a rasp. A halted rasp still draws power."""
 
     OFF = "off"
     BOOTING = "booting"
@@ -25,34 +25,35 @@ class Phase(StrEnum):
 
 
 class NetworkHost(Protocol):
-    """What a rasp is to the network."""
+    """The network side of a rasp."""
 
     def serve(self, faults: Collection[Fault]) -> None:
-        """Answer as a rasp with these faults does; called again and again while it is up.
+        """Serve requests with these faults. Called repeatedly while the rasp is up.
 
         Raises:
-            OSError: its address or a port of it cannot be had.
+            OSError: If an address or port cannot be bound.
         """
 
     def close(self) -> None:
-        """Be gone: nothing answers when this returns."""
+        """Stop serving and release all resources."""
 
 
 def mac_of(slot: Slot) -> str:
-    """Return the MAC address of the rasp in a slot: a Raspberry Pi's prefix, and its place."""
+    """Return the MAC address of a slot: a prefix of Raspberry Pi, stack and slot."""
     return f"b8:27:eb:23:{slot.stack:02x}:{slot.number:02x}"
 
 
 class VirtualRasp:
-    """The Raspberry Pi in a slot.
+    """A virtual Raspberry Pi in a slot.
 
     Args:
-        slot: where it sits.
-        address: the one that it is found at.
-        board: its inside.
-        files: its simulated /sys and /proc.
-        host: what it is to the network.
-        boot_seconds: from power to service; `random` spreads it by ±30 % at each boot.
+        slot: Slot of the rasp.
+        address: IP address.
+        board: Simulated board.
+        files: Simulated /sys and /proc.
+        host: Network side.
+        boot_seconds: Mean boot time, which varies by ±30 %.
+        random: Source of the variation.
     """
 
     def __init__(
@@ -80,31 +81,31 @@ class VirtualRasp:
 
     @property
     def mac(self) -> str:
-        """Its MAC address."""
+        """The MAC address."""
         return mac_of(self.slot)
 
     @property
     def faults(self) -> frozenset[Fault]:
-        """The faults that are on it."""
+        """The current faults."""
         return frozenset(self.board.faults)
 
     @property
     def is_powered(self) -> bool:
-        """Whether it has power."""
+        """Whether the rasp has power."""
         return self._is_powered
 
     def power_on(self, now: float) -> None:
-        """Give it power; it boots, and is up later."""
+        """Switch the power on and start to boot."""
         self._is_powered = True
         self._start_boot(now)
 
     def power_off(self) -> None:
-        """Cut its power: all that it serves is gone when this returns."""
+        """Cut the power and stop serving."""
         self._is_powered = False
         self._host.close()
 
     def inject_fault(self, fault: Fault, now: float) -> None:
-        """Make a fault appear."""
+        """Inject a fault."""
         if fault is Fault.REBOOT_ONCE:
             if not self._is_halted:
                 self._start_boot(now)
@@ -113,7 +114,7 @@ class VirtualRasp:
         self.advance(now, 0.0)
 
     def clear_fault(self, fault: Fault, now: float) -> None:
-        """Make a fault disappear; what was dead boots."""
+        """Clear a fault. A dead rasp boots."""
         if fault in self.board.faults:
             self.board.faults.remove(fault)
             if fault is Fault.DEAD:
@@ -127,7 +128,7 @@ class VirtualRasp:
         self._up_at = now + seconds * (_SLOW_FACTOR if Fault.SLOW in self.board.faults else 1)
 
     def phase(self, now: float) -> Phase:
-        """Return how far it is."""
+        """Return the phase."""
         if not self._is_powered or Fault.DEAD in self.board.faults:
             return Phase.OFF
         if self._is_halted:
@@ -135,7 +136,7 @@ class VirtualRasp:
         return Phase.UP if now >= self._up_at else Phase.BOOTING
 
     def watts(self, now: float) -> float:
-        """Return the power that it draws."""
+        """Return the power consumption."""
         match self.phase(now):
             case Phase.OFF:
                 return 0.0
@@ -144,7 +145,7 @@ class VirtualRasp:
         return self.board.watts
 
     def advance(self, now: float, seconds: float) -> None:
-        """Let `seconds` pass, until `now`: boot, work, serve."""
+        """Simulate the `seconds` before `now`: boot, run and serve."""
         if self.phase(now) is not Phase.UP:
             self._host.close()
             return

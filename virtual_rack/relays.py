@@ -1,4 +1,4 @@
-"""The relay board of a virtual rack: from the master's pins to the power of the stacks."""
+"""Relay board of a virtual rack, which maps the master's pins to stack power."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from rack.layout import Rack, Stack
 
 @dataclass(frozen=True, slots=True)
 class PinState:
-    """How a pin of the master is: an output that drives a level, or an input, which drives none."""
+    """State of a pin of the master: an output with a level, or an input."""
 
     is_output: bool = False
     is_high: bool = False
@@ -24,7 +24,7 @@ class _Relay:
 
 
 class VirtualRelays:
-    """One relay a stack, each on its pin. All pins are inputs at first, as after a boot."""
+    """One relay per stack. Initially all pins are inputs, as after a boot."""
 
     def __init__(self, rack: Rack) -> None:
         self._board = rack.relays
@@ -32,18 +32,18 @@ class VirtualRelays:
         self._relays = {stack.number: _Relay(PinState()) for stack in rack.stacks}
 
     def pin(self, number: int) -> PinState:
-        """Return how a pin is; `number` is BCM's.
+        """Return the state of a pin, by its BCM number.
 
         Raises:
-            UnknownPlace: no relay is on it.
+            UnknownTargetError: If the pin has no relay.
         """
         return self._relays[self._stack_on_pin(number).number].pin
 
     def drive(self, number: int, state: PinState) -> Stack:
-        """Set a pin; return the stack whose relay is on it.
+        """Set the state of a pin. Return the stack of its relay.
 
         Raises:
-            UnknownPlace: no relay is on it.
+            UnknownTargetError: If the pin has no relay.
         """
         stack = self._stack_on_pin(number)
         self._relays[stack.number].pin = state
@@ -51,33 +51,33 @@ class VirtualRelays:
         return stack
 
     def stick(self, stacks: Iterable[int]) -> None:
-        """Make the relays of these stacks stay where they are, whatever their pins do."""
+        """Make the relays of these stacks ignore their pins."""
         for stack in stacks:
             self._relays[stack].is_stuck = True
 
     def release(self, stacks: Iterable[int]) -> None:
-        """Let the relays of these stacks follow their pins again."""
+        """Make the relays of these stacks follow their pins again."""
         for stack in stacks:
             self._relays[stack].is_stuck = False
             self._update_relay(stack)
 
     def is_stuck(self, stack: int) -> bool:
-        """Tell whether a stack's relay is stuck."""
+        """Return whether the relay of a stack is stuck."""
         return self._relays[stack].is_stuck
 
     def has_power(self, stack: int) -> bool:
-        """Tell whether a stack has power."""
+        """Return whether a stack has power."""
         return self._board.power_when(energised=self._relays[stack].is_energised)
 
     def moves(self, stack: int) -> int:
-        """Return how often a stack's relay has moved."""
+        """Return the number of moves of a stack's relay."""
         return self._relays[stack].moves
 
     def _stack_on_pin(self, number: int) -> Stack:
         for stack in self._stacks:
             if stack.pin == number:
                 return stack
-        raise UnknownTargetError(f"no relay is on GPIO{number}")
+        raise UnknownTargetError(f"GPIO{number} has no relay")
 
     def _update_relay(self, stack: int) -> None:
         relay = self._relays[stack]

@@ -1,7 +1,7 @@
-"""The world that a rack of namespaces is in: network, mounts and processes of its own.
+"""Sandbox of a namespace rack, with separate network, mounts and processes.
 
-All that is made in there ends with the world's first process, and that with the process that
-started it, however it ends.
+All its resources are released when its first process ends. That process ends with the process that
+started it, even if that is killed.
 """
 
 import os
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rack.errors import PiRackError
 from tools.programs import find
 from virtual_rack import control
 from virtual_rack.master import VirtualMaster
@@ -35,22 +36,22 @@ _STOP_SECONDS = 20.0
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID = 0x00020000, 0x10000000, 0x20000000
 
 
-class SandboxUnavailableError(Exception):
-    """This machine or this user may not have namespaces; the text says the mend."""
+class SandboxUnavailableError(PiRackError):
+    """Namespaces are not available to this user on this machine."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run `python -m virtual_rack` with these arguments in a world until asked to stop.
+    """Run `python -m virtual_rack` with these arguments in a sandbox until it is stopped.
 
     Returns:
-        The exit status.
+        Exit status.
 
     Raises:
-        NoWorld: namespaces cannot be had.
-        ProgramError: a program that the rack needs cannot be had.
+        SandboxUnavailableError: If namespaces are not available.
+        ProgramError: If a required program is not available.
     """
     for name in PROGRAMS:
-        find(name)  # from in there the network cannot be reached
+        find(name)  # the sandbox has no internet access for downloads
     unshare = _working_unshare_command()
     process = subprocess.Popen(
         [
@@ -60,34 +61,36 @@ def run(arguments: Sequence[str]) -> int:
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
-    ended: list[int] = []
+    init_pidfds: list[int] = []
 
-    def end(*_: object) -> None:
-        ended.extend(map(os.pidfd_open, _children(process.pid)))
+    def stop(*_: object) -> None:
+        init_pidfds.extend(map(os.pidfd_open, _children(process.pid)))
         process.kill()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, end)
+        signal.signal(number, stop)
     status = process.wait()
-    for first in ended:
-        # It is gone when all others in there are.
-        select.select([first], [], [], _STOP_SECONDS)
-        os.close(first)
+    for pidfd in init_pidfds:
+        # The first process of the sandbox ends after all others.
+        select.select([pidfd], [], [], _STOP_SECONDS)
+        os.close(pidfd)
     return 0 if status == -signal.SIGKILL else status
 
 
 def _children(pid: int) -> list[int]:
     try:
-        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [
+            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
     except FileNotFoundError:
         return []
 
 
 def _working_unshare_command() -> list[str]:
-    """Return the command that makes a world, once it has made one."""
+    """Return a command that creates a sandbox, after testing it."""
     unshare = _UNSHARE_COMMAND if os.geteuid() == 0 else [*_UNSHARE_COMMAND, *_USER_NAMESPACE_FLAGS]
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             [*unshare, "--", "true"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -96,32 +99,32 @@ def _working_unshare_command() -> list[str]:
             check=False,
         )
     except FileNotFoundError:
-        raise SandboxUnavailableError("unshare is not here: install util-linux") from None
-    if done.returncode != 0:
-        mend = (
-            "a container needs --privileged"
+        raise SandboxUnavailableError("unshare is not installed: install util-linux") from None
+    if result.returncode != 0:
+        hint = (
+            "start the container with --privileged"
             if os.geteuid() == 0
             else "run it as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone"
             " or kernel.apparmor_restrict_unprivileged_userns)"
         )
         raise SandboxUnavailableError(
-            f"network namespaces cannot be had here ({done.stderr.strip()}): {mend};"
-            " without them there is the rack on loopback, --network 127.23"
+            f"network namespaces are not available ({result.stderr.strip()}): {hint},"
+            " or use the loopback rack with --network 127.23"
         )
     return unshare
 
 
 def enter(state: Path, argv: Sequence[str]) -> int:
-    """Run a command on the master of the rack with this state folder, in the present folder.
+    """Run a command on the master of a rack, in the current folder.
 
-    The signals that ask this process to end are handed on; should it be killed, so is the command.
+    SIGTERM and SIGHUP are forwarded. If this process is killed, the command is killed too.
 
     Returns:
-        The command's exit status.
+        Exit status of the command.
 
     Raises:
-        NoRackThere: no rack runs with this folder.
-        NoWorld: it is no rack of namespaces, or somebody else's.
+        RackNotRunningError: If no rack is running with this state folder.
+        SandboxUnavailableError: If it is not a namespace rack, or another user's.
     """
     pid = control.server_process_id(state)
     folder = Path.cwd()
@@ -139,7 +142,7 @@ def enter(state: Path, argv: Sequence[str]) -> int:
         setns(os.pidfd_open(pid), kinds)
     except OSError as error:
         raise SandboxUnavailableError(
-            f"the rack in {state} cannot be entered ({error.strerror}): be the user that started it"
+            f"cannot enter the rack in {state} ({error.strerror}): run as the user that started it"
         ) from error
     os.chdir(folder)
     process = subprocess.Popen(
@@ -147,12 +150,12 @@ def enter(state: Path, argv: Sequence[str]) -> int:
     )
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: process.send_signal(number))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the command as well
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal also sends it to the command
     status = process.wait()
     return 128 - status if status < 0 else status
 
 
 def _is_in_other_namespace(kind: str, pid: int) -> bool:
-    """Tell whether a process is in another namespace than this one."""
-    own, other = (Path(f"/proc/{each}/ns/{kind}").stat().st_ino for each in ("self", pid))
+    """Return whether a process is in a different namespace."""
+    own, other = (Path(f"/proc/{process}/ns/{kind}").stat().st_ino for process in ("self", pid))
     return own != other

@@ -1,4 +1,4 @@
-"""The first process of a world, which `world` starts: makes the rack of namespaces, and runs it."""
+"""First process of a sandbox, which starts the namespace rack."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 from dhcp_installer.errors import InstallError
 from exporter.aliases import AliasesError
 from exporter.aliases import load as load_aliases
-from rack.errors import RackError
+from rack.errors import PiRackError
 from rack.layout_file import load as load_layout
 from tools.programs import ProgramError
 from virtual_rack import lifecycle
@@ -20,13 +20,13 @@ from virtual_rack.namespace_rack import NamespaceOptions, may_change_users, name
 _MOUNT_SECONDS = 20.0
 _HOME = "/run/root"
 _PASSWD = f"root:x:{{user}}:{{user}}::{_HOME}:/bin/sh\nsshd:x:65533:65534::/run/sshd:/bin/false\n"
-_SHADOW = "root:*:::::::\nsshd:*:::::::\n"  # not locked, and no password opens it
+_SHADOW = "root:*:::::::\nsshd:*:::::::\n"  # not locked, but without a valid password
 
 
 def main() -> int:
-    """Run the rack in a process beside this one; return its exit status.
+    """Run the rack in a child process and return its exit status.
 
-    This one takes in what others leave behind. When it ends, so does all that is in the world.
+    This process reaps orphaned processes. When it ends, the kernel kills all others in the sandbox.
     """
     options = build_parser().parse_args()
     options.state.mkdir(parents=True, exist_ok=True)
@@ -41,18 +41,18 @@ def main() -> int:
 
 
 def _mount_private_files(state: Path) -> None:
-    """Give this world a /run and users of its own: an sshd wants the latter, a login a home."""
+    """Mount a private /run, /etc/passwd and /etc/shadow, which sshd requires."""
     folder = state.resolve() / "users"
     folder.mkdir(exist_ok=True)
     user = 0 if may_change_users() else 1000
     (folder / "passwd").write_text(_PASSWD.format(user=user))
     (folder / "shadow").write_text(_SHADOW)
-    for words in (
+    for arguments in (
         ["-t", "tmpfs", "tmpfs", "/run"],
         ["--bind", str(folder / "passwd"), "/etc/passwd"],
         ["--bind", str(folder / "shadow"), "/etc/shadow"],
     ):
-        subprocess.run(["mount", *words], timeout=_MOUNT_SECONDS, check=True)
+        subprocess.run(["mount", *arguments], timeout=_MOUNT_SECONDS, check=True)
     Path(_HOME).mkdir()
 
 
@@ -69,11 +69,11 @@ def _run(options: argparse.Namespace) -> int:
         )
         VirtualMaster(layout, options.state).start_dhcpd([] if options.new else rack.inventory())
         greeting = (
-            f"{len(layout.slots)} rasps on {layout.network.subnet}; to be on their master:"
+            f"{len(layout.slots)} rasps on {layout.network.subnet}. To run a command on the master:"
             f" python -m virtual_rack enter --state {options.state} -- COMMAND"
         )
         lifecycle.run(rack, options.state, stop, greeting, is_new=options.new, faults=options.fault)
-    except (RackError, AliasesError, InstallError, ProgramError, OSError) as error:
+    except (PiRackError, AliasesError, InstallError, ProgramError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0

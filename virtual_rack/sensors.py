@@ -1,8 +1,8 @@
-"""The files under /sys and /proc in which a Raspberry Pi 4 shows how it is.
+"""Sensor files of a Raspberry Pi 4 under /sys and /proc.
 
-Formats after the kernel's own: Documentation/filesystems/proc.rst, thermal and cpufreq in
-Documentation/ABI, and Raspberry Pi's drivers/firmware/raspberrypi.c for get_throttled, whose bits
-are those of `vcgencmd get_throttled`: 0 to 3 now, 16 to 19 since boot.
+The formats are documented in the kernel's Documentation/filesystems/proc.rst and Documentation/ABI
+(thermal, cpufreq). get_throttled is in Raspberry Pi's drivers/firmware/raspberrypi.c. Its bits are
+those of `vcgencmd get_throttled`: 0 to 3 now, 16 to 19 since boot.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ SINCE_BOOT_SHIFT = 16  # the shift from a condition's bit now to its bit since b
 
 @dataclass(frozen=True, slots=True)
 class SensorReadings:
-    """What the sensors of one board say. Units are those of the kernel's files."""
+    """Sensor readings of a board, in the units of the kernel's files."""
 
     temperature: int  # millidegrees Celsius
     frequency: int  # kHz
@@ -36,7 +36,7 @@ class SensorReadings:
 
 
 def sensor_files(readings: SensorReadings) -> Iterator[tuple[str, str]]:
-    """Give each file's path, relative to the root, and its text."""
+    """Yield the relative path and the text of each file."""
     cpu0 = "sys/devices/system/cpu/cpu0/cpufreq"
     yield "sys/class/thermal/thermal_zone0/temp", f"{readings.temperature}\n"
     yield f"{cpu0}/scaling_cur_freq", f"{readings.frequency}\n"
@@ -63,14 +63,14 @@ def sensor_files(readings: SensorReadings) -> Iterator[tuple[str, str]]:
 
 
 class SensorFiles:
-    """A board's simulated /sys and /proc, below `root`."""
+    """Simulated /sys and /proc of a board, in the folder `root`."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._written: dict[str, str] = {}
 
     def write(self, readings: SensorReadings) -> None:
-        """Bring the files up to date; a reader sees the old text or the new, never half of it."""
+        """Write changed files, each atomically."""
         for name, text in sensor_files(readings):
             if self._written.get(name) == text:
                 continue

@@ -1,4 +1,4 @@
-"""Listening sockets that need nobody to serve them."""
+"""Listening sockets without a server."""
 
 import socket
 from contextlib import suppress
@@ -7,10 +7,10 @@ _BACKLOG = 128
 
 
 def listen(address: str, port: int) -> socket.socket:
-    """Return a listening socket: the kernel completes connections, nothing has to accept.
+    """Return a listening socket. The kernel completes connections.
 
     Raises:
-        OSError: the port cannot be had.
+        OSError: If the port cannot be bound.
     """
     server = socket.create_server((address, port), backlog=_BACKLOG)
     server.setblocking(False)
@@ -18,7 +18,7 @@ def listen(address: str, port: int) -> socket.socket:
 
 
 def drain(server: socket.socket) -> None:
-    """Accept and close what has come, so that the backlog never fills."""
+    """Accept and close all connections, so that the backlog does not fill."""
     with suppress(BlockingIOError):
         while True:
             server.accept()[0].close()

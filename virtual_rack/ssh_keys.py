@@ -1,4 +1,4 @@
-"""The SSH keys of a virtual rack, kept in its state folder: they last, as real ones do."""
+"""SSH keys of a virtual rack, stored in its state folder."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,10 +12,10 @@ from rack.inventory import Rasp
 
 
 def load_or_create_master_key(state: Path) -> asyncssh.SSHKey:
-    """Return the public key that may log in; the pair is made if it is not there.
+    """Return the master's public key. Create the key pair if it does not exist.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: If the folder cannot be written.
     """
     folder = state / "ssh"
     public = folder / "id_ed25519.pub"
@@ -25,10 +25,10 @@ def load_or_create_master_key(state: Path) -> asyncssh.SSHKey:
 
 
 def load_or_create_host_keys(state: Path, count: int) -> Sequence[asyncssh.SSHKey]:
-    """Return so many host keys, the same ones each time.
+    """Return `count` host keys. Create them if they do not exist.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: If the folder cannot be written.
     """
     path = state / "ssh_host_keys"
     keys = asyncssh.read_private_key_list(str(path)) if path.exists() else []
@@ -39,9 +39,9 @@ def load_or_create_host_keys(state: Path, count: int) -> Sequence[asyncssh.SSHKe
 
 
 def pin_host_keys(state: Path, keys: Mapping[Rasp, asyncssh.SSHKey], port: int) -> None:
-    """Let the controller with this state folder know the host keys; `port` is SSH's.
+    """Pin the host keys in the known_hosts of the controller with this state folder.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: If the folder cannot be written.
     """
-    HostKeys(state / "ssh", port).pin_keys(keys)
+    HostKeys(state / "ssh", port).replace_keys(keys)

@@ -1,6 +1,6 @@
-"""The SSH servers of a rack on loopback: all of them in one thread, on one asyncio loop.
+"""SSH servers of a loopback rack, on one asyncio loop in one thread.
 
-Each lets in root with the master's key alone, and answers with what the rasp's actions say.
+Each accepts only root with the master's key, and returns the results of simulated actions.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from virtual_rack.actions import SimulatedResult
 from virtual_rack.faults import Fault
 
 SSH_PORT = 9822
-"""Where a rasp's SSH server listens: port 22 is the machine's own, and root's alone."""
+"""SSH port of the rasps, because port 22 requires root and may be in use."""
 
 _SSH_FAULTS = frozenset(
     {Fault.SSH_REFUSES, Fault.SSH_HANGS, Fault.SSH_SLOW, Fault.NEW_HOST_KEY, Fault.WEDGED}
@@ -29,18 +29,18 @@ _BACKLOG = 128
 
 
 class SshLoop:
-    """An asyncio loop in a thread of its own, there for as long as somebody holds it."""
+    """An asyncio loop in a thread, with reference counting."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
         self._thread: threading.Thread | None = None
         self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-        # Else each connection has its lines in the virtual rack's log.
+        # At INFO, asyncssh logs every connection.
         logging.getLogger("asyncssh").setLevel(logging.WARNING)
 
     def acquire(self) -> None:
-        """Start it, if nobody holds it yet."""
+        """Add a reference. Start the loop with the first one."""
         with self._lock:
             self._users += 1
             if self._thread is None:
@@ -53,35 +53,35 @@ class SshLoop:
                 self._thread.start()
 
     async def _run_until_released(self) -> None:
-        end = asyncio.Event()
-        self._started.set_result((asyncio.get_running_loop(), end))
-        await end.wait()
+        stop = asyncio.Event()
+        self._started.set_result((asyncio.get_running_loop(), stop))
+        await stop.wait()
 
     def release(self) -> None:
-        """End it, if nobody else holds it."""
+        """Remove a reference. Stop the loop with the last one."""
         with self._lock:
             self._users -= 1
             if self._thread is not None and not self._users:
-                loop, end = self._started.result(_CALL_SECONDS)
-                loop.call_soon_threadsafe(end.set)
+                loop, stop = self._started.result(_CALL_SECONDS)
+                loop.call_soon_threadsafe(stop.set)
                 self._thread.join()
                 self._thread = None
 
     def run(self, coroutine: Coroutine[object, object, None]) -> None:
-        """Run a coroutine on it to its end; what that raises is raised here."""
+        """Run a coroutine on the loop. Propagate its exceptions."""
         loop, _ = self._started.result(_CALL_SECONDS)
         asyncio.run_coroutine_threadsafe(coroutine, loop).result(_CALL_SECONDS)
 
 
 class SshServer:
-    """The SSH server of one rasp.
+    """The SSH server of a rasp.
 
     Args:
-        loop: what it runs on.
-        address: where it listens, at `SSH_PORT`.
-        host_key: its own.
-        master_key: the public half of the key that may log in.
-        run_action: what becomes of what is asked for.
+        loop: Shared asyncio loop.
+        address: Address to listen on, at `SSH_PORT`.
+        host_key: Host key of the rasp.
+        master_key: Public key that is accepted.
+        run_action: Function that runs an action.
     """
 
     def __init__(
@@ -102,26 +102,26 @@ class SshServer:
         self._address = address
         self._own_key = host_key
         self._key = host_key
-        self._faults: Collection[Fault] | None = None  # none while it is closed
+        self._faults: Collection[Fault] | None = None  # None while it is closed
         self._socket: socket.socket | None = None
         self._acceptor: asyncssh.SSHAcceptor | None = None
 
     def serve(self, faults: Collection[Fault]) -> None:
-        """Serve as a rasp with these faults does.
+        """Serve requests with these faults.
 
         Raises:
-            OSError: its address and port cannot be had.
+            OSError: If the address and port cannot be bound.
         """
-        wanted = _SSH_FAULTS.intersection(faults)
-        if wanted == self._faults:
+        new = _SSH_FAULTS.intersection(faults)
+        if new == self._faults:
             return
         if self._faults is None:
             self._loop.acquire()
-        before, self._faults = self._faults or frozenset(), wanted
-        self._loop.run(self._apply_faults(before, wanted))
+        previous, self._faults = self._faults or frozenset(), new
+        self._loop.run(self._apply_faults(previous, new))
 
     def close(self) -> None:
-        """Serve no more: the port is free and no connection is left when this returns."""
+        """Stop serving, release the port and close all connections."""
         if self._faults is None:
             return
         self._faults = None
@@ -140,7 +140,7 @@ class SshServer:
         if self._socket is None:
             self._socket = socket.create_server((str(self._address), SSH_PORT), backlog=_BACKLOG)
         if Fault.SSH_HANGS in new or Fault.WEDGED in new:
-            # The kernel goes on to complete connections.
+            # The kernel still completes connections.
             self.is_responsive.clear()
             self._stop_accepting()
         else:
@@ -179,7 +179,7 @@ class SshServer:
 
 
 class _ServerConnection(asyncssh.SSHServer):
-    """One connection to a rasp."""
+    """A connection to a rasp."""
 
     def __init__(self, server: SshServer) -> None:
         self._server = server
@@ -205,7 +205,7 @@ class _ServerConnection(asyncssh.SSHServer):
 
 
 class _ActionSession(asyncssh.SSHServerSession[str]):
-    """One action on its way."""
+    """A session that runs one action."""
 
     def __init__(self, server: SshServer) -> None:
         self._server = server
@@ -223,7 +223,7 @@ class _ActionSession(asyncssh.SSHServerSession[str]):
         return self.exec_requested("")
 
     def eof_received(self) -> bool:
-        return True  # the answer is still to come
+        return True  # keep the channel open for the result
 
     def connection_lost(self, _exc: Exception | None) -> None:
         if self._task is not None:
@@ -232,10 +232,10 @@ class _ActionSession(asyncssh.SSHServerSession[str]):
     async def _run_action(self, requested: str) -> None:
         await asyncio.sleep(self._server.action_delay)
         await self._server.is_responsive.wait()
-        answer = self._server.run_action(requested)
-        await asyncio.sleep(answer.seconds)
+        result = self._server.run_action(requested)
+        await asyncio.sleep(result.seconds)
         if self._channel is not None:
-            self._channel.write(answer.output)
-            self._channel.write_stderr(answer.error_output)
-            self._channel.exit(answer.exit_status)
-        answer.on_finished()
+            self._channel.write(result.output)
+            self._channel.write_stderr(result.error_output)
+            self._channel.exit(result.exit_status)
+        result.on_finished()

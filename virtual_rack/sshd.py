@@ -1,7 +1,7 @@
-"""The OpenSSH server of a rasp in a network namespace, and what can be wrong with it.
+"""OpenSSH server of a rasp in a network namespace, with faults.
 
-The rasp starts it, and starts it again when it ends, see rasp.sh. Here its files are written, and
-its processes are found by their network namespace and told by signals.
+rasp.sh starts the server, and restarts it when it ends. This module writes its files, and sends
+signals to its processes, which it finds by their network namespace.
 """
 
 import os
@@ -36,14 +36,14 @@ PidFile none
 
 
 class Sshd:
-    """The SSH server of one rasp.
+    """The SSH server of a rasp.
 
     Args:
-        name: the rasp's network namespace.
-        folder: the rasp's own.
-        host_key: what it shows.
-        master_key: the file with the public key that may log in.
-        aliases_file: what is in `[actions]` there may be asked for.
+        name: Network namespace of the rasp.
+        folder: Folder of the rasp.
+        host_key: Host key of the rasp.
+        master_key: File with the public key that is accepted.
+        aliases_file: File with the allowed `[actions]`.
     """
 
     def __init__(
@@ -68,10 +68,10 @@ class Sshd:
         )
 
     def prepare(self, faults: Collection[Fault]) -> None:
-        """Write what a rasp with these faults begins with.
+        """Write the files for a boot with these faults.
 
         Raises:
-            OSError: that cannot be written.
+            OSError: If the files cannot be written.
         """
         (self._folder / "sshd_config").write_text(self._config)
         self._write_key(self._own_key)
@@ -79,22 +79,22 @@ class Sshd:
         self._apply_faults(_SSH_FAULTS.intersection(faults))
 
     def serve(self, faults: Collection[Fault]) -> None:
-        """Have it serve as a rasp's with these faults does.
+        """Apply these faults to the running server.
 
         Raises:
-            OSError: its files cannot be written.
+            OSError: If the files cannot be written.
         """
-        wanted = _SSH_FAULTS.intersection(faults)
-        if wanted != self._faults:
-            changed = self._apply_faults(wanted)
+        new = _SSH_FAULTS.intersection(faults)
+        if new != self._faults:
+            changed = self._apply_faults(new)
             if changed & {Fault.NEW_HOST_KEY, Fault.SSH_REFUSES}:
                 self._signal_processes(signal.SIGKILL)
             self._signal_processes(signal.SIGCONT)
-        if {Fault.SSH_HANGS, Fault.WEDGED} & wanted:  # also what has only begun since
+        if {Fault.SSH_HANGS, Fault.WEDGED} & new:  # each time, to include new processes
             self._signal_processes(signal.SIGSTOP)
 
     def _apply_faults(self, new: frozenset[Fault]) -> frozenset[Fault]:
-        """Write what is to be other than before; return which faults came or went."""
+        """Update the files. Return the faults that changed."""
         changed = self._faults ^ new
         self._faults = new
         for fault in changed & {Fault.SSH_REFUSES, Fault.SSH_SLOW}:
@@ -121,11 +121,11 @@ class Sshd:
                 os.kill(pid, number)
 
     def _processes(self) -> Iterator[int]:
-        """Its processes: the server, and one or two for each connection."""
+        """Yield the processes of the server and its connections."""
         with suppress(FileNotFoundError):
             own = self._namespace.stat().st_ino
             for process in Path("/proc").glob("[0-9]*"):
-                with suppress(OSError):  # it may have ended
+                with suppress(OSError):  # the process may have ended
                     if (process / "comm").read_text() == "sshd\n" and own == (
                         process / "ns/net"
                     ).stat().st_ino:

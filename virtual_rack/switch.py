@@ -1,21 +1,21 @@
-"""The switch of a rack of namespaces: a bridge that the master and the rasps are on."""
+"""Network switch of a namespace rack: a bridge that connects master and rasps."""
 
 import time
 from collections.abc import Callable
 
-from rack.layout import Network
+from rack.settings import Network
 from virtual_rack.network_namespace import NAMESPACES_FOLDER, IpTool, NamespaceThread
 
 BRIDGE = "br0"
-"""The switch, and the master's own interface."""
+"""Name of the bridge, which is also the master's interface."""
 
 
 class Switch:
-    """Links rasps; it may hold a link that has come up for a time, as spanning trees do.
+    """A switch that can delay forwarding on new links, as the spanning tree protocol does.
 
     Args:
-        ip: makes what there is to make.
-        hold_seconds: for how long a link is held.
+        ip: Tool that creates links and namespaces.
+        hold_seconds: Delay before forwarding.
     """
 
     def __init__(self, ip: IpTool, hold_seconds: float) -> None:
@@ -25,10 +25,10 @@ class Switch:
         self._namespace_thread = NamespaceThread()
 
     def create(self, network: Network) -> None:
-        """Make the switch, and give the master its address.
+        """Create the bridge with the master's address.
 
         Raises:
-            OSError: the kernel does not allow it.
+            OSError: If the kernel does not allow it.
         """
         self._ip.batch(
             [
@@ -40,10 +40,10 @@ class Switch:
         )
 
     def plug_in(self, name: str, mac: str) -> None:
-        """Make a rasp's network namespace, and link its eth0.
+        """Create the network namespace of a rasp and link its eth0.
 
         Raises:
-            OSError: there is one of this name.
+            OSError: If the namespace already exists.
         """
         port = _port(name)
         self._ip.batch(
@@ -57,17 +57,17 @@ class Switch:
         self.release_held_link(name)
 
     def release_held_link(self, name: str) -> None:
-        """Forward what comes over a link, once it is not to be held any longer."""
+        """Start forwarding on a link if its delay has elapsed."""
         if name in self._held_until and time.monotonic() >= self._held_until[name]:
             self._ip.batch([f"link set {_port(name)} master {BRIDGE}"])
             del self._held_until[name]
 
     def run_inside(self, name: str, function: Callable[[], None]) -> None:
-        """Do something inside of a rasp's network namespace; what that raises is raised here."""
+        """Run a function in the network namespace of a rasp. Propagate its exceptions."""
         self._namespace_thread.run_inside(NAMESPACES_FOLDER / name, function)
 
     def unplug(self, name: str) -> None:
-        """Remove a link and its network namespace: nothing comes over it when this returns."""
+        """Remove a link and its network namespace."""
         self._ip.batch([f"link delete {_port(name)}", f"netns delete {name}"])
         self._held_until.pop(name, None)
 

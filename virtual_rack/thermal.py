@@ -1,9 +1,9 @@
-"""How warm a Raspberry Pi gets: a lumped model, one heat capacity a board.
+"""Lumped thermal model of the boards in a stack.
 
-Each board settles at the temperature of its air plus power times thermal resistance, and gets there
-exponentially. Its air is the room's, warmed by the other boards of its stack, the nearer the more.
-The figures give a bare Pi 4 about 45 °C idle and 70 °C busy in a stack of four at 22 °C: the order
-of what such boards show, not a measurement.
+The steady-state temperature of a board is the temperature of its air plus power times thermal
+resistance. The board approaches it exponentially. Other boards of the stack warm the air, depending
+on their distance. With these parameters, a Pi 4 without a heat sink in a stack of four at 22 °C has
+about 45 °C idle and 70 °C busy. These values are plausible, not measured.
 """
 
 from collections.abc import Sequence
@@ -12,28 +12,28 @@ from math import exp
 
 HALTED_WATTS = 1.0
 IDLE_WATTS = 2.2
-BUSY_WATTS = 3.4  # on top of idle, all four cores busy
+BUSY_WATTS = 3.4  # in addition to idle, with all four cores busy
 
 
 @dataclass(frozen=True, slots=True)
 class ThermalEnvironment:
-    """What a board's heat meets on its way out."""
+    """Parameters of the thermal model."""
 
     ambient: float = 22.0  # °C
     resistance: float = 8.0  # K/W from the chip to the air around the board
-    neighbour_coupling: float = 0.7  # K/W by which a board warms the air of the one next to it
+    neighbour_coupling: float = 0.7  # K/W from a board to the air of the next one
     time_constant: float = 45.0  # s
 
 
 def heat_output(load: float, *, is_on: bool = True) -> float:
-    """Return the watts that a board turns into heat at a load of 0 to 1."""
+    """Return the heat output of a board in watts, at a load from 0 to 1."""
     return IDLE_WATTS + BUSY_WATTS * load if is_on else 0.0
 
 
 def steady_state(watts: Sequence[float], environment: ThermalEnvironment) -> list[float]:
-    """Return the temperatures (°C) that the boards of one stack settle at, from bottom to top.
+    """Return the steady-state temperatures (°C) of the boards of a stack.
 
-    A board at distance d warms another's air by `neighbour` / d for each of its watts.
+    A board at distance d warms the air of another by `neighbour_coupling` / d per watt.
     """
     return [
         environment.ambient
@@ -53,8 +53,9 @@ def step(
     seconds: float,
     environment: ThermalEnvironment,
 ) -> list[float]:
-    """Return the temperatures `seconds` later, on their way to `targets`."""
-    left = exp(-seconds / environment.time_constant)
+    """Return the temperatures after `seconds`, approaching `targets`."""
+    decay = exp(-seconds / environment.time_constant)
     return [
-        target + (now - target) * left for now, target in zip(temperatures, targets, strict=True)
+        target + (current - target) * decay
+        for current, target in zip(temperatures, targets, strict=True)
     ]

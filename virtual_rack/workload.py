@@ -1,4 +1,4 @@
-"""What the boards work on: idle and busy phases of random length, as experiments come and go."""
+"""Workload of a board, with idle and busy phases of random length."""
 
 from random import Random
 
@@ -9,7 +9,7 @@ _BUSY_LOAD = (0.55, 1.0)
 
 
 class Workload:
-    """The load of one board, drawn from `random`: the same seed gives the same phases."""
+    """The load of a board. The same seed of `random` produces the same phases."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -18,11 +18,11 @@ class Workload:
 
     @property
     def load(self) -> float:
-        """The part of the board's four cores in use, 0 to 1."""
+        """The CPU usage of the board, from 0 to 1."""
         return self._load
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Simulate `seconds`."""
         self._seconds_left -= seconds
         if self._seconds_left <= 0:
             self._is_busy = not self._is_busy

@@ -1,4 +1,4 @@
-"""Programs are found or fetched: real apt and dpkg, on a repository that each test makes."""
+"""Lookup and download of programs, with real apt and dpkg and a test repository."""
 
 import hashlib
 import logging
@@ -23,14 +23,14 @@ ROOT = Path(__file__).parent.parent.parent
 
 needs_apt = pytest.mark.skipif(
     not all(map(shutil.which, ("apt-get", "dpkg", "dpkg-deb"))),
-    reason="this machine has no apt: install apt and dpkg",
+    reason="apt is not installed: install apt and dpkg",
 )
 
 VERSION_SCRIPT = '#!/bin/sh\necho "$(basename "$0") 9, libraries in $LD_LIBRARY_PATH"\n'
 
 
 class AptRepository:
-    """An apt repository in a folder, and what apt needs to use it and nothing of the machine."""
+    """An apt repository in a folder, and apt options that use only this repository."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -64,8 +64,8 @@ class AptRepository:
         control = f"Package: {package}\nVersion: 9\nArchitecture: all\n"
         control += "Maintainer: PiRack <pirack@example.org>\n"
         control += f"Depends: {depends}\n" if depends else ""
-        about = {"DEBIAN/control": f"{control}Description: for a test\n"}
-        for name, text in {**about, **(files or {})}.items():
+        metadata = {"DEBIAN/control": f"{control}Description: for a test\n"}
+        for name, text in {**metadata, **(files or {})}.items():
             file = tree / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
@@ -97,12 +97,12 @@ def packages(tmp_path: Path, repository: AptRepository) -> DebianPackages:
 
 @pytest.fixture
 def empty_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A PATH on which nothing is; the daemons' folders are as empty."""
-    monkeypatch.setattr(programs, "_DAEMONS", ())
+    """A PATH without programs. The folders of daemons are not searched either."""
+    monkeypatch.setattr(programs, "_DAEMON_FOLDERS", ())
     return str(tmp_path / "nothing")
 
 
-def test_a_program_on_the_path_is_taken(tmp_path: Path) -> None:
+def test_find_returns_a_program_on_the_path(tmp_path: Path) -> None:
     own = tmp_path / "prometheus"
     own.write_text(VERSION_SCRIPT)
     own.chmod(0o755)
@@ -113,7 +113,7 @@ def test_a_program_on_the_path_is_taken(tmp_path: Path) -> None:
     assert not (tmp_path / "tools").exists()
 
 
-def test_a_program_on_the_path_may_bear_debians_name(tmp_path: Path) -> None:
+def test_find_accepts_debians_name_of_a_program(tmp_path: Path) -> None:
     own = tmp_path / "prometheus-blackbox-exporter"
     own.write_text(VERSION_SCRIPT)
     own.chmod(0o755)
@@ -121,7 +121,7 @@ def test_a_program_on_the_path_may_bear_debians_name(tmp_path: Path) -> None:
 
 
 @needs_apt
-def test_a_program_that_the_machine_lacks_is_fetched_with_its_libraries(
+def test_find_downloads_a_missing_program_with_its_libraries(
     repository: AptRepository, packages: DebianPackages, empty_path: str
 ) -> None:
     library = "usr/lib/x86_64-linux-gnu/libanswer.so.1"
@@ -133,7 +133,7 @@ def test_a_program_that_the_machine_lacks_is_fetched_with_its_libraries(
 
 
 @needs_apt
-def test_chromium_comes_with_what_playwright_needs_besides(
+def test_chromium_includes_the_library_that_playwright_requires(
     repository: AptRepository, packages: DebianPackages, empty_path: str
 ) -> None:
     library = "usr/lib/x86_64-linux-gnu/libatomic.so.1"
@@ -145,7 +145,7 @@ def test_chromium_comes_with_what_playwright_needs_besides(
 
 
 @needs_apt
-def test_alertmanager_finds_its_templates_where_it_alone_sees_them(
+def test_alertmanager_has_its_templates_in_a_private_usr_share(
     repository: AptRepository, packages: DebianPackages, empty_path: str
 ) -> None:
     template = "usr/share/prometheus/alertmanager/default.tmpl"
@@ -156,14 +156,14 @@ def test_alertmanager_finds_its_templates_where_it_alone_sees_them(
             "usr/bin/prometheus-alertmanager": f"#!/bin/sh\ncat /{template}\n",
         },
     )
-    before = sorted(Path("/usr/share").iterdir())
+    system_files = sorted(Path("/usr/share").iterdir())
     found = find("alertmanager", search_path=empty_path, packages=packages)
     assert found.version() == "hello"
-    assert sorted(Path("/usr/share").iterdir()) == before
+    assert sorted(Path("/usr/share").iterdir()) == system_files
 
 
 @needs_apt
-def test_a_program_is_fetched_once(
+def test_program_is_downloaded_once(
     repository: AptRepository, packages: DebianPackages, empty_path: str
 ) -> None:
     repository.add("dhcpcd-base", files={"usr/sbin/dhcpcd": VERSION_SCRIPT})
@@ -173,7 +173,7 @@ def test_a_program_is_fetched_once(
 
 
 @needs_apt
-def test_a_package_that_the_machine_counts_as_installed_is_fetched_all_the_same(
+def test_installed_package_is_downloaded_too(
     repository: AptRepository, packages: DebianPackages, empty_path: str
 ) -> None:
     repository.add("dhcpcd-base", files={"usr/sbin/dhcpcd": VERSION_SCRIPT})
@@ -185,7 +185,7 @@ def test_a_package_that_the_machine_counts_as_installed_is_fetched_all_the_same(
 
 
 @needs_apt
-def test_an_absolute_link_means_the_file_that_was_unpacked(
+def test_absolute_link_refers_to_the_unpacked_file(
     repository: AptRepository, packages: DebianPackages, empty_path: str
 ) -> None:
     repository.add(
@@ -198,7 +198,7 @@ def test_an_absolute_link_means_the_file_that_was_unpacked(
 
 
 @needs_apt
-def test_two_at_once_fetch_a_program_once(
+def test_concurrent_calls_download_a_program_once(
     repository: AptRepository,
     packages: DebianPackages,
     empty_path: str,
@@ -210,27 +210,27 @@ def test_two_at_once_fetch_a_program_once(
             pool.submit(find, "dhcpcd", search_path=empty_path, packages=packages) for _ in range(2)
         ]
         assert both[0].result() == both[1].result()
-    assert caplog.messages.count("Fetching dhcpcd-base from Debian's packages") == 1
+    assert caplog.messages.count("Downloading Debian package dhcpcd-base") == 1
 
 
 @pytest.fixture
 def hanging_server() -> Iterator[str]:
-    """A web server that accepts and never answers."""
+    """A web server that accepts connections but never responds."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 @needs_apt
-def test_a_fetch_that_was_killed_leaves_nothing_behind(
+def test_killed_download_leaves_no_files(
     repository: AptRepository, packages: DebianPackages, empty_path: str, hanging_server: str
 ) -> None:
     repository.add("dhcpcd-base", files={"usr/sbin/dhcpcd": VERSION_SCRIPT})
     repository.set_source(hanging_server)
-    fetch = (
-        "import sys; from pathlib import Path; from tools.debian_packages import Debian;"
-        "Debian(Path(sys.argv[1]), tuple(sys.argv[2:])).unpack('dhcpcd-base')"
+    script = (
+        "import sys; from pathlib import Path; from tools.debian_packages import DebianPackages;"
+        "DebianPackages(Path(sys.argv[1]), tuple(sys.argv[2:])).unpack('dhcpcd-base')"
     )
-    command = [sys.executable, "-c", fetch, str(packages.folder), *packages.options]
+    command = [sys.executable, "-c", script, str(packages.folder), *packages.options]
     with subprocess.Popen(command, cwd=ROOT, start_new_session=True) as killed:
         deadline = time.monotonic() + 30
         while not list(packages.folder.glob("unfinished-*/archives")):
@@ -243,7 +243,7 @@ def test_a_fetch_that_was_killed_leaves_nothing_behind(
 
 
 def find_error(name: str, search_path: str, packages: DebianPackages) -> str:
-    """What `find` says when it fails: one line that ends in the mend."""
+    """Return the error of `find`, which is one line that ends with a hint."""
     with pytest.raises(ProgramError) as caught:
         find(name, search_path=search_path, packages=packages)
     text = str(caught.value)
@@ -253,12 +253,12 @@ def find_error(name: str, search_path: str, packages: DebianPackages) -> str:
 
 
 @needs_apt
-def test_a_package_that_no_source_has_is_named(packages: DebianPackages, empty_path: str) -> None:
+def test_error_names_an_unknown_package(packages: DebianPackages, empty_path: str) -> None:
     assert "Unable to locate package dhcpcd-base" in find_error("dhcpcd", empty_path, packages)
 
 
 @needs_apt
-def test_a_source_that_is_away_is_named(
+def test_error_names_an_unreachable_source(
     repository: AptRepository, packages: DebianPackages, empty_path: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -268,17 +268,17 @@ def test_a_source_that_is_away_is_named(
 
 
 @needs_apt
-def test_a_program_that_does_not_run_here_is_named(
+def test_error_names_a_program_that_does_not_run(
     repository: AptRepository, packages: DebianPackages, empty_path: str
 ) -> None:
     broken = "#!/bin/sh\necho 'libmissing.so.1: cannot open' >&2\nexit 127\n"
     repository.add("dhcpcd-base", files={"usr/sbin/dhcpcd": broken})
     text = find_error("dhcpcd", empty_path, packages)
-    assert "does not run here (libmissing.so.1: cannot open)" in text
+    assert "does not run on this machine (libmissing.so.1: cannot open)" in text
 
 
-def test_a_machine_without_apt_is_told_so(
+def test_error_reports_missing_apt(
     packages: DebianPackages, empty_path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", empty_path)
-    assert "this machine has no apt-get" in find_error("dhcpcd", empty_path, packages)
+    assert "apt-get is not installed" in find_error("dhcpcd", empty_path, packages)

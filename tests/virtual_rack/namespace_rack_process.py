@@ -1,4 +1,4 @@
-"""A virtual rack of namespaces that runs, and what can be seen of it from its master."""
+"""A running namespace rack, and checks from its master."""
 
 import os
 import socket
@@ -24,13 +24,13 @@ ROOT = Path(__file__).parents[2]
 
 
 def write_layout(path: Path, stacks: int, slots: int, extra_tables: str = "") -> Path:
-    """Write a rack.toml; `extra_tables` are further ones."""
+    """Write a rack.toml with additional tables."""
     path.write_text(layout_text(stacks, slots=slots, extra_tables=extra_tables))
     return path
 
 
 class NamespaceRackProcess:
-    """A rack that runs; `outer_process` is the process that it was started as."""
+    """A running rack. `outer_process` is the process of the command."""
 
     def __init__(self, folder: Path, outer: subprocess.Popen[str], rack: Path) -> None:
         self.state_folder = folder / "state"
@@ -49,33 +49,33 @@ class NamespaceRackProcess:
         return (self.state_folder / "dhcpd" / "dhcpd.log").read_text(errors="replace")
 
     def console_log(self, name: str) -> str:
-        """What the processes of a rasp said."""
+        """Return the output of the processes of a rasp."""
         return (self.state_folder / "rasps" / name / "console.log").read_text(errors="replace")
 
     def send(self, command: str, **request: object) -> Any:
-        reply = control.send(self.state_folder, {"do": command, **request})
+        reply = control.send(self.state_folder, {"command": command, **request})
         assert "error" not in reply, reply
         return reply
 
     def inject_fault(self, target: str, fault: str) -> None:
-        self.send("fault", places=[target], fault=fault)
+        self.send("inject", targets=[target], fault=fault)
 
     def clear_faults(self, target: str) -> None:
-        self.send("heal", places=[target], fault=None)
+        self.send("clear", targets=[target], fault=None)
 
     @property
     def phases(self) -> dict[str, str]:
-        """How far each rasp is, by its name."""
+        """The phase of each rasp, by name."""
         return {name: rasp["phase"] for name, rasp in self.send("status")["rasps"].items()}
 
     def switch_stack(self, stack: int, power: str) -> None:
-        """Drive the pin of a stack, whose relay is wired as normally closed."""
+        """Set the pin of a stack, whose relay has a normally-closed contact."""
         pin = self.layout.stack(stack).pin
-        self.send("drive", pin=pin, output=True, high=power == "off")
+        self.send("set_pin", pin=pin, output=True, high=power == "off")
 
     @contextmanager
     def in_master_network(self) -> Iterator[None]:
-        """Have this thread in the master's network until the block is left."""
+        """Move this thread into the master's network in the block."""
         with inside(self._network_namespace):
             yield
 
@@ -87,10 +87,10 @@ class NamespaceRackProcess:
         return next(str(slot.address) for slot in self.layout.slots if slot.name == name)
 
     def answers_ping(self, address: str) -> bool:
-        words = [str(self._busybox), "ping", "-c", "1", "-W", "1", address]
+        argv = [str(self._busybox), "ping", "-c", "1", "-W", "1", address]
         with self.in_master_network():
-            done = subprocess.run(words, capture_output=True, timeout=TIMEOUT_SECONDS, check=False)
-        return done.returncode == 0
+            result = subprocess.run(argv, capture_output=True, timeout=TIMEOUT_SECONDS, check=False)
+        return result.returncode == 0
 
     def answers_ssh(self, address: str) -> bool:
         with self.in_master_network():
@@ -109,7 +109,7 @@ class NamespaceRackProcess:
             return True
 
     def scrape(self, address: str, port: int = 9849) -> str:
-        """Return a rasp's metrics; none where its exporter does not answer."""
+        """Return the metrics of a rasp, empty if its exporter does not respond."""
         with self.in_master_network():
             try:
                 return requests.get(f"http://{address}:{port}/metrics", timeout=2).text
@@ -117,7 +117,7 @@ class NamespaceRackProcess:
                 return ""
 
     def answers(self, name: str) -> bool:
-        """Tell whether a rasp answers in each way."""
+        """Return whether a rasp responds to SSH, ping and scrapes."""
         address = self.address(name)
         return (
             self.answers_ssh(address) and self.answers_ping(address) and bool(self.scrape(address))
@@ -134,11 +134,11 @@ class NamespaceRackProcess:
         wait_until(lambda: self.answers(name))
 
     def ssh(self, name: str, action: str) -> subprocess.CompletedProcess[str]:
-        """Ask a rasp for an action."""
+        """Run an action on a rasp."""
         return self.run_on_master(self.ssh_command(name, action))
 
     def ssh_command(self, name: str, action: str) -> list[str]:
-        """How people ask, by OpenSSH with what the rack has made for it."""
+        """Return the OpenSSH command with the keys of the rack."""
         folder = self.state_folder / "ssh"
         return [
             *(*find("ssh").command, "-F", "none", "-o", "BatchMode=yes"),
@@ -153,7 +153,7 @@ class NamespaceRackProcess:
 
     @property
     def pin_environment(self) -> dict[str, str]:
-        """The environment in which a program has the pins of this rack's master."""
+        """The environment for a program that uses the pins of this rack."""
         pins = {
             "GPIOZERO_PIN_FACTORY": "virtual_rack",
             "PIRACK_VIRTUAL_RACK": str(self.state_folder),
@@ -162,10 +162,10 @@ class NamespaceRackProcess:
 
     @contextmanager
     def running_on_master(self, *argv: str) -> Iterator[subprocess.Popen[str]]:
-        """Have a command run on the master, which has its pins, until the block is left."""
-        words = ["enter", "--state", str(self.state_folder), "--", *argv]
+        """Run a command on the master, with access to its pins, in the block."""
+        arguments = ["enter", "--state", str(self.state_folder), "--", *argv]
         with subprocess.Popen(
-            [sys.executable, "-m", "virtual_rack", *words],
+            [sys.executable, "-m", "virtual_rack", *arguments],
             cwd=ROOT,
             env=self.pin_environment,
             stdout=subprocess.PIPE,
@@ -198,21 +198,14 @@ def start_namespace_rack(
     extra_tables: str = "",
     launcher: Sequence[str] = (),
 ) -> NamespaceRackProcess:
-    """Start a rack, by a command that stands `launcher` it, and wait until it runs."""
+    """Start a rack with the command prefix `launcher` and wait until it is running."""
     rack = write_layout(folder / "rack.toml", stacks, slots, extra_tables)
     log = folder / "virtual_rack.log"
     with log.open("a") as output:
         outer = subprocess.Popen(
             [
-                *(
-                    *launcher,
-                    sys.executable,
-                    "-m",
-                    "virtual_rack",
-                    "run",
-                    "--network",
-                    "namespaces",
-                ),
+                *(*launcher, sys.executable, "-m", "virtual_rack", "run"),
+                *("--network", "namespaces"),
                 *("--rack", str(rack), "--state", str(folder / "state"), *arguments),
             ],
             cwd=ROOT,
@@ -229,14 +222,14 @@ def start_namespace_rack(
 def running_namespace_rack(
     folder: Path, *arguments: str, stacks: int, slots: int, extra_tables: str = ""
 ) -> Iterator[NamespaceRackProcess]:
-    """Give a rack that runs until the block is left; needs root, who may enter it by a thread."""
+    """Run a rack in the block. Requires root to enter its network from a thread."""
     if os.geteuid() != 0:
-        pytest.skip("only root can have a thread of its own in the master's network")
-    room = start_namespace_rack(
+        pytest.skip("only root can enter the master's network from a thread")
+    rack = start_namespace_rack(
         folder, arguments, stacks=stacks, slots=slots, extra_tables=extra_tables
     )
     try:
-        yield room
+        yield rack
     finally:
-        room.outer_process.terminate()
-        room.outer_process.wait(TIMEOUT_SECONDS)
+        rack.outer_process.terminate()
+        rack.outer_process.wait(TIMEOUT_SECONDS)

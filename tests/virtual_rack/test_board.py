@@ -1,4 +1,4 @@
-"""What a board's sensors show."""
+"""Sensor readings of a simulated board."""
 
 from pathlib import Path
 from random import Random
@@ -26,18 +26,16 @@ def throttled(board: Board, root: Path) -> int:
     return int(read(board, root, "sys/devices/platform/soc/soc:firmware/get_throttled"), 16)
 
 
-def test_the_temperature_is_in_millidegrees(board: Board, tmp_path: Path) -> None:
+def test_temperature_is_in_millidegrees(board: Board, tmp_path: Path) -> None:
     assert read(board, tmp_path, "sys/class/thermal/thermal_zone0/temp") == "45000\n"
 
 
-def test_a_sound_board_is_not_throttled(board: Board, tmp_path: Path) -> None:
+def test_board_without_faults_is_not_throttled(board: Board, tmp_path: Path) -> None:
     board.advance(60)
     assert throttled(board, tmp_path) == 0
 
 
-def test_a_weak_supply_shows_now_and_is_remembered_until_the_next_boot(
-    board: Board, tmp_path: Path
-) -> None:
+def test_under_voltage_is_reported_until_the_next_boot(board: Board, tmp_path: Path) -> None:
     board.faults.add(Fault.UNDERVOLTAGE)
     board.advance(1)
     assert throttled(board, tmp_path) == 0x30003
@@ -47,17 +45,17 @@ def test_a_weak_supply_shows_now_and_is_remembered_until_the_next_boot(
     assert throttled(board, tmp_path) == 0
 
 
-def test_a_hot_board_slows_its_clock(board: Board, tmp_path: Path) -> None:
+def test_hot_board_lowers_its_clock(board: Board, tmp_path: Path) -> None:
     board.temperature = 84.0
     assert throttled(board, tmp_path) == 0xC000C
     clock = read(board, tmp_path, "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
     assert int(clock) <= 1_000_000
 
 
-def test_counters_grow_and_start_anew_at_a_boot(board: Board, tmp_path: Path) -> None:
+def test_counters_increase_and_reset_at_a_boot(board: Board, tmp_path: Path) -> None:
     def ticks() -> tuple[int, int]:
-        words = read(board, tmp_path, "proc/stat").split()
-        return int(words[1]), int(words[4])
+        fields = read(board, tmp_path, "proc/stat").split()
+        return int(fields[1]), int(fields[4])
 
     board.advance(10)
     first = ticks()
@@ -69,27 +67,27 @@ def test_counters_grow_and_start_anew_at_a_boot(board: Board, tmp_path: Path) ->
     assert "btime 1700000100" in read(board, tmp_path, "proc/stat")
 
 
-def test_a_root_gone_read_only_shows_in_the_mounts(board: Board, tmp_path: Path) -> None:
+def test_read_only_root_file_system_appears_in_the_mounts(board: Board, tmp_path: Path) -> None:
     assert " / ext4 rw,noatime " in read(board, tmp_path, "proc/mounts")
     board.faults.add(Fault.READONLY)
     assert " / ext4 ro,noatime " in read(board, tmp_path, "proc/mounts")
 
 
-def test_the_same_seed_works_on_the_same_things() -> None:
+def test_same_seed_produces_the_same_workload() -> None:
     def loads(seed: int) -> list[float]:
         board = Board(Random(seed), temperature=45.0)
-        seen = []
+        watts = []
         for _ in range(200):
             board.advance(5)
-            seen.append(board.watts)
-        return seen
+            watts.append(board.watts)
+        return watts
 
     assert loads(7) == loads(7)
     assert loads(7) != loads(8)
     assert len(set(loads(7))) > 3
 
 
-def test_the_sd_card_has_the_size_that_statvfs_tells(board: Board) -> None:
+def test_statvfs_returns_the_size_of_the_sd_card(board: Board) -> None:
     disk = board.statvfs("/")
     assert disk.f_blocks * disk.f_frsize == pytest.approx(31.3e9, rel=0.01)
     assert 0 < disk.f_bavail < disk.f_bfree < disk.f_blocks

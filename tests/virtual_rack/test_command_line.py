@@ -1,4 +1,4 @@
-"""`python -m virtual_rack run`, as somebody types it."""
+"""Command line of `python -m virtual_rack run`."""
 
 import subprocess
 import sys
@@ -24,15 +24,15 @@ def run_command_line(folder: Path, *arguments: str) -> list[str]:
 
 def reported_faults(folder: Path) -> dict[str, list[str]] | None:
     try:
-        rasps = control.send(folder, {"do": "status"})["rasps"]
+        rasps = control.send(folder, {"command": "status"})["rasps"]
     except control.RackNotRunningError:
         return None
     return {name: rasp["faults"] for name, rasp in rasps.items()}
 
 
-def test_a_rack_can_begin_with_faults(tmp_path: Path) -> None:
-    words = ["--fault", "1/1:dead", "--fault", "1:ssh-slow"]
-    with subprocess.Popen(run_command_line(tmp_path, *words), cwd=ROOT) as process:
+def test_rack_starts_with_the_given_faults(tmp_path: Path) -> None:
+    arguments = ["--fault", "1/1:dead", "--fault", "1:ssh-slow"]
+    with subprocess.Popen(run_command_line(tmp_path, *arguments), cwd=ROOT) as process:
         try:
             wait_until(
                 lambda: (
@@ -46,17 +46,18 @@ def test_a_rack_can_begin_with_faults(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "error"),
     [
-        ("1/1:gone", "'1/1:gone' is no fault at some place: write such as 3/2:dead; there are "),
-        ("dead", "'dead' is no fault at some place: write such as 3/2:dead; there are dead, slow,"),
+        ("1/1:gone", "'1/1:gone' is not a valid fault: use TARGETS:FAULT such as 3/2:dead, with"),
+        (
+            "dead",
+            "'dead' is not a valid fault: use TARGETS:FAULT such as 3/2:dead, with one of",
+        ),
         ("4:dead", "no stack 4: this rack has stacks 1 to 1"),
     ],
 )
-def test_a_fault_that_cannot_be_is_told_with_its_mend(
-    tmp_path: Path, fault: str, told: str
-) -> None:
-    ended = subprocess.run(
+def test_invalid_fault_is_rejected_with_a_hint(tmp_path: Path, fault: str, error: str) -> None:
+    result = subprocess.run(
         run_command_line(tmp_path, "--fault", fault),
         cwd=ROOT,
         capture_output=True,
@@ -64,5 +65,5 @@ def test_a_fault_that_cannot_be_is_told_with_its_mend(
         timeout=60,
         check=False,
     )
-    assert ended.returncode == 2
-    assert told in ended.stderr
+    assert result.returncode == 2
+    assert error in result.stderr

@@ -1,6 +1,6 @@
-"""The rack of namespaces: real leases, pings, SSH and exporters, and the faults that networks have.
+"""Namespace rack with real DHCP, ping, SSH and exporters, and with faults.
 
-All that is asserted is what the master sees.
+All assertions use observations from the master.
 """
 
 import time
@@ -18,18 +18,18 @@ MACS = {f"0{stack}-{slot}": f"b8:27:eb:23:0{stack}:0{slot}" for stack in (1, 2) 
 
 @pytest.fixture(scope="module")
 def whole_rack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NamespaceRackProcess]:
-    """A rack as after an install; its seed gives it all kinds of DHCP clients."""
+    """A rack after an install. Its seed selects all kinds of DHCP clients."""
     folder = tmp_path_factory.mktemp("namespaces")
     with running_namespace_rack(
         folder, "--boot-time", "0", "--seed", "12", stacks=3, slots=2
-    ) as room:
-        room.wait_until_all_answer()
-        yield room
+    ) as rack:
+        rack.wait_until_all_answer()
+        yield rack
 
 
 @pytest.fixture
 def rack(whole_rack: NamespaceRackProcess) -> Iterator[NamespaceRackProcess]:
-    """The rack, which is sound before each test."""
+    """The rack without faults, with all stacks on."""
     yield whole_rack
     whole_rack.clear_faults("all")
     for stack in (1, 2, 3):
@@ -38,28 +38,28 @@ def rack(whole_rack: NamespaceRackProcess) -> Iterator[NamespaceRackProcess]:
 
 
 def log_events_of(rack: NamespaceRackProcess, mac: str, since: int = 0) -> list[DhcpLogEvent]:
-    """What dhcpd's log tells of a rasp, from the character `since` on."""
+    """Return the DHCP log events of a MAC address, from character `since` on."""
     lines = rack.dhcpd_log[since:].splitlines()
     return [
-        each for line in lines if (each := log_events.parse_line(line, 0.0)) and each.mac == mac
+        event for line in lines if (event := log_events.parse_line(line, 0.0)) and event.mac == mac
     ]
 
 
-def test_every_rasp_gets_its_own_address_and_answers_in_every_way(
+def test_every_rasp_gets_its_address_and_responds(
     rack: NamespaceRackProcess,
 ) -> None:
     for slot in rack.layout.slots:
         mac = f"b8:27:eb:23:{slot.stack:02x}:{slot.number:02x}"
-        gave = [
-            each.address
-            for each in log_events_of(rack, mac)
-            if each.message_type is DhcpMessageType.ACK
-        ]
-        assert set(gave) == {slot.address}
+        leased = {
+            event.address
+            for event in log_events_of(rack, mac)
+            if event.message_type is DhcpMessageType.ACK
+        }
+        assert leased == {slot.address}
     assert rack.answering_rasps == ["01-1", "01-2", "02-1", "02-2", "03-1", "03-2"]
 
 
-def test_the_clients_are_of_all_kinds(rack: NamespaceRackProcess) -> None:
+def test_rack_has_all_kinds_of_dhcp_clients(rack: NamespaceRackProcess) -> None:
     consoles = {name: rack.console_log(name) for name in rack.phases}
     assert "udhcpc: lease of 10.23.1.2" in consoles["01-2"]
     assert "dhcpcd" in consoles["03-2"]
@@ -69,28 +69,28 @@ def test_the_clients_are_of_all_kinds(rack: NamespaceRackProcess) -> None:
     )
 
 
-def test_the_exporter_tells_of_the_simulated_board(rack: NamespaceRackProcess) -> None:
+def test_exporter_reads_the_simulated_board(rack: NamespaceRackProcess) -> None:
     text = rack.scrape("10.23.2.1")
     assert "\npirack_up 1.0\n" in text
     assert "\npirack_disk_size_bytes 3.13344e+010\n".replace("+0", "+") in text
 
 
-def test_an_action_is_run_by_ssh_and_nothing_else_is(rack: NamespaceRackProcess) -> None:
-    done = rack.ssh("02-1", "uptime")
-    assert (done.returncode, "load average" in done.stdout) == (0, True)
-    done = rack.ssh("02-1", "uptime; id")
-    assert done.returncode == 126
-    assert "not the name of an action" in done.stderr
+def test_ssh_runs_actions_only(rack: NamespaceRackProcess) -> None:
+    result = rack.ssh("02-1", "uptime")
+    assert (result.returncode, "load average" in result.stdout) == (0, True)
+    result = rack.ssh("02-1", "uptime; id")
+    assert result.returncode == 126
+    assert "not a valid action name" in result.stderr
 
 
-def test_a_rasp_that_is_told_to_reboot_boots_anew(rack: NamespaceRackProcess) -> None:
+def test_reboot_action_reboots_the_rasp(rack: NamespaceRackProcess) -> None:
     before = len(log_events_of(rack, MACS["02-1"]))
     assert rack.ssh("02-1", "reboot").returncode == 0
     wait_until(lambda: len(log_events_of(rack, MACS["02-1"])) > before)
     rack.wait_until_answers("02-1")
 
 
-def test_a_rasp_that_is_shut_down_stays_so_until_its_power_was_off(
+def test_halted_rasp_boots_only_after_a_power_cycle(
     rack: NamespaceRackProcess,
 ) -> None:
     assert rack.ssh("02-1", "shutdown").returncode == 0
@@ -102,7 +102,7 @@ def test_a_rasp_that_is_shut_down_stays_so_until_its_power_was_off(
     rack.wait_until_answers("02-1")
 
 
-def test_a_stack_without_power_is_silent_at_once_and_the_others_are_not(
+def test_rasps_without_power_stop_responding_immediately(
     rack: NamespaceRackProcess,
 ) -> None:
     rack.switch_stack(2, "off")
@@ -112,7 +112,9 @@ def test_a_stack_without_power_is_silent_at_once_and_the_others_are_not(
     rack.wait_until_all_answer()
 
 
-def test_a_dead_rasp_gives_no_sign_of_life_until_it_is_healed(rack: NamespaceRackProcess) -> None:
+def test_dead_rasp_does_not_respond_until_the_fault_is_cleared(
+    rack: NamespaceRackProcess,
+) -> None:
     rack.inject_fault("1/2", "dead")
     wait_until(lambda: not rack.answers_ping("10.23.1.2"))
     rack.switch_stack(1, "off")
@@ -123,14 +125,14 @@ def test_a_dead_rasp_gives_no_sign_of_life_until_it_is_healed(rack: NamespaceRac
     rack.wait_until_answers("01-2")
 
 
-def test_a_hung_exporter_accepts_and_never_answers(rack: NamespaceRackProcess) -> None:
+def test_hanging_exporter_does_not_respond(rack: NamespaceRackProcess) -> None:
     rack.inject_fault("1/2", "hang")
     wait_until(lambda: not rack.scrape("10.23.1.2"))
     assert rack.answers_ping("10.23.1.2")
     assert rack.answers_ssh("10.23.1.2")
 
 
-def test_a_rasp_that_reboots_by_itself_asks_for_an_address_again(
+def test_reboot_once_requests_an_address_again(
     rack: NamespaceRackProcess,
 ) -> None:
     before = len(log_events_of(rack, MACS["01-2"]))
@@ -139,7 +141,7 @@ def test_a_rasp_that_reboots_by_itself_asks_for_an_address_again(
     rack.wait_until_answers("01-2")
 
 
-def test_a_stuck_relay_keeps_its_stack_as_it_is(rack: NamespaceRackProcess) -> None:
+def test_stuck_relay_does_not_switch_its_stack(rack: NamespaceRackProcess) -> None:
     rack.inject_fault("3", "stuck-relay")
     rack.switch_stack(3, "off")
     assert rack.answers("03-1")
@@ -147,47 +149,45 @@ def test_a_stuck_relay_keeps_its_stack_as_it_is(rack: NamespaceRackProcess) -> N
     assert not rack.answers_ping("10.23.3.1")
 
 
-def test_a_weak_supply_shows_in_the_metrics(rack: NamespaceRackProcess) -> None:
+def test_under_voltage_appears_in_the_metrics(rack: NamespaceRackProcess) -> None:
     rack.inject_fault("1/2", "undervoltage")
     under = 'pirack_power_condition{condition="under_voltage",since="now"} 1.0'
     wait_until(lambda: under in rack.scrape("10.23.1.2"))
 
 
-def test_a_foreign_lease_is_refused_and_then_forgotten(rack: NamespaceRackProcess) -> None:
+def test_foreign_lease_is_rejected_and_replaced(rack: NamespaceRackProcess) -> None:
     rack.inject_fault("1/2", "foreign-lease")
     since = len(rack.dhcpd_log)
     rack.switch_stack(1, "off")
     rack.switch_stack(1, "on")
     rack.wait_until_answers("01-2")
-    kinds = [each.message_type for each in log_events_of(rack, MACS["01-2"], since)]
+    types = [event.message_type for event in log_events_of(rack, MACS["01-2"], since)]
     assert (
         f"DHCPREQUEST for 192.168.178.37 from {MACS['01-2']} via br0: wrong network."
         in rack.dhcpd_log[since:]
     )
-    assert kinds.index(DhcpMessageType.NAK) < kinds.index(DhcpMessageType.ACK)
+    assert types.index(DhcpMessageType.NAK) < types.index(DhcpMessageType.ACK)
 
 
-def test_an_exporter_can_be_started_anew(rack: NamespaceRackProcess) -> None:
+def test_restart_exporter_action_restarts_the_exporter(rack: NamespaceRackProcess) -> None:
     assert rack.ssh("01-2", "restart_exporter").returncode == 0
     wait_until(lambda: rack.answers("01-2"))
 
 
-def test_a_led_blinks_while_a_rasp_is_to_be_found(rack: NamespaceRackProcess) -> None:
+def test_identify_action_blinks_the_led(rack: NamespaceRackProcess) -> None:
     led = rack.state_folder / "rasps" / "02-2" / "sys/class/leds/ACT/trigger"
     with rack.running_on_master(*rack.ssh_command("02-2", "identify")):
         wait_until(lambda: led.read_text() == "timer\n")
 
 
-def test_an_ssh_server_that_refuses_has_a_closed_port(rack: NamespaceRackProcess) -> None:
+def test_ssh_refuses_closes_the_port(rack: NamespaceRackProcess) -> None:
     rack.inject_fault("1/2", "ssh-refuses")
     wait_until(lambda: "Connection refused" in rack.ssh("01-2", "uptime").stderr)
     assert rack.answers_ping("10.23.1.2")
 
 
 @pytest.mark.parametrize("fault", ["ssh-hangs", "wedged"])
-def test_an_ssh_server_that_hangs_accepts_and_never_answers(
-    rack: NamespaceRackProcess, fault: str
-) -> None:
+def test_hanging_ssh_server_does_not_respond(rack: NamespaceRackProcess, fault: str) -> None:
     rack.inject_fault("1/2", fault)
     wait_until(lambda: not rack.answers_ssh("10.23.1.2"))
     assert rack.accepts_connection("10.23.1.2", 22)
@@ -195,7 +195,7 @@ def test_an_ssh_server_that_hangs_accepts_and_never_answers(
     assert bool(rack.scrape("10.23.1.2")) == (fault == "ssh-hangs")
 
 
-def test_a_new_host_key_is_not_believed_and_the_old_one_is_again(
+def test_new_host_key_is_rejected_until_the_fault_is_cleared(
     rack: NamespaceRackProcess,
 ) -> None:
     assert rack.ssh("01-2", "failed_units").returncode == 0
@@ -205,51 +205,53 @@ def test_a_new_host_key_is_not_believed_and_the_old_one_is_again(
     wait_until(lambda: rack.ssh("01-2", "failed_units").returncode == 0)
 
 
-def test_a_slow_ssh_server_takes_its_time(rack: NamespaceRackProcess) -> None:
+def test_slow_ssh_server_delays_actions(rack: NamespaceRackProcess) -> None:
     rack.inject_fault("1/2", "ssh-slow")
     wait_until((rack.state_folder / "rasps" / "01-2" / "ssh-slow").exists)
-    began = time.monotonic()
+    started = time.monotonic()
     assert rack.ssh("01-2", "failed_units").returncode == 0
-    assert time.monotonic() - began >= 3
+    assert time.monotonic() - started >= 3
 
 
 @pytest.fixture(scope="module")
 def new_rack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NamespaceRackProcess]:
-    """A rack as before an install, on a switch that holds links."""
+    """A rack before an install, with a switch that delays new links."""
     folder = tmp_path_factory.mktemp("new")
-    words = ("--boot-time", "0", "--new", "--link-time", "2")
-    with running_namespace_rack(folder, *words, stacks=1, slots=3) as room:
-        yield room
+    arguments = ("--boot-time", "0", "--new", "--link-time", "2")
+    with running_namespace_rack(folder, *arguments, stacks=1, slots=3) as rack:
+        yield rack
 
 
 def leased_addresses(rack: NamespaceRackProcess, since: int = 0) -> dict[str, str]:
-    """The address that each MAC was given last."""
+    """Return the last leased address of each MAC address."""
     lines = rack.dhcpd_log[since:].splitlines()
-    seen = [each for line in lines if (each := log_events.parse_line(line, 0.0))]
+    events = [event for line in lines if (event := log_events.parse_line(line, 0.0))]
     return {
-        each.mac: str(each.address) for each in seen if each.message_type is DhcpMessageType.ACK
+        event.mac: str(event.address)
+        for event in events
+        if event.message_type is DhcpMessageType.ACK
     }
 
 
-def test_before_an_install_rasps_have_addresses_of_the_pool(new_rack: NamespaceRackProcess) -> None:
+def test_rasps_have_pool_addresses_before_an_install(new_rack: NamespaceRackProcess) -> None:
     wait_until(lambda: len(leased_addresses(new_rack)) == 3)
     for address in leased_addresses(new_rack).values():
         assert address.startswith("10.23.255.")
         wait_until(lambda address=address: new_rack.answers_ping(address))  # type: ignore[misc]
 
 
-def test_a_switch_may_hold_a_link(new_rack: NamespaceRackProcess) -> None:
+def test_switch_delays_new_links(new_rack: NamespaceRackProcess) -> None:
     wait_until(lambda: len(leased_addresses(new_rack)) == 3)
     new_rack.switch_stack(1, "off")
     since = len(new_rack.dhcpd_log)
-    began = time.monotonic()
+    started = time.monotonic()
     new_rack.switch_stack(1, "on")
     wait_until(lambda: new_rack.dhcpd_log[since:])
-    assert time.monotonic() - began >= 2
+    assert time.monotonic() - started >= 2
     wait_until(lambda: len(leased_addresses(new_rack, since)) == 3)
 
 
-def test_a_hostile_host_name_reaches_the_log_and_no_other_mac(
+def test_hostile_host_name_is_logged_without_a_fake_mac_address(
     new_rack: NamespaceRackProcess,
 ) -> None:
     wait_until(lambda: len(leased_addresses(new_rack)) == 3)
@@ -265,35 +267,35 @@ def test_a_hostile_host_name_reaches_the_log_and_no_other_mac(
     }
 
 
-def test_dhcpd_is_started_anew_as_on_a_real_master(new_rack: NamespaceRackProcess) -> None:
-    before = new_rack.dhcpd_log.count("Server starting service")
+def test_systemctl_restarts_dhcpd(new_rack: NamespaceRackProcess) -> None:
+    starts = new_rack.dhcpd_log.count("Server starting service")
     restart = ["systemctl", "restart", "isc-dhcp-server"]
     assert new_rack.run_on_master(restart).returncode == 0
-    assert new_rack.dhcpd_log.count("Server starting service") == before + 1
+    assert new_rack.dhcpd_log.count("Server starting service") == starts + 1
     assert (
         new_rack.run_on_master(["systemctl", "is-active", "--quiet", restart[-1]]).returncode == 0
     )
 
 
-def test_a_dhcpd_that_cannot_start_says_so(new_rack: NamespaceRackProcess) -> None:
+def test_systemctl_fails_if_dhcpd_cannot_start(new_rack: NamespaceRackProcess) -> None:
     conf = new_rack.state_folder / "dhcpd" / "dhcpd.conf"
-    before = conf.read_text()
+    original = conf.read_text()
     restart = ["systemctl", "restart", "isc-dhcp-server"]
     conf.write_text("no configuration")
     assert new_rack.run_on_master(restart).returncode == 1
     assert (
         new_rack.run_on_master(["systemctl", "is-active", "--quiet", restart[-1]]).returncode == 1
     )
-    conf.write_text(before)
+    conf.write_text(original)
     assert new_rack.run_on_master(restart).returncode == 0
 
 
-def test_a_command_on_the_master_ends_as_it_would_here(new_rack: NamespaceRackProcess) -> None:
+def test_enter_returns_the_exit_status_and_forwards_signals(new_rack: NamespaceRackProcess) -> None:
     assert new_rack.run_on_master(["sh", "-c", "exit 7"]).returncode == 7
     with new_rack.running_on_master(
         "sh", "-c", "trap 'exit 8' TERM; echo ready; while :; do :; done"
-    ) as it:
-        assert it.stdout is not None
-        assert it.stdout.readline() == "ready\n"
-        it.terminate()
-        assert it.wait(TIMEOUT_SECONDS) == 8
+    ) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == "ready\n"
+        command.terminate()
+        assert command.wait(TIMEOUT_SECONDS) == 8

@@ -1,4 +1,4 @@
-"""The world of a rack of namespaces: it ends whole, and whoever may have none is told so."""
+"""Sandbox of a namespace rack: cleanup, and errors if it is unavailable."""
 
 import signal
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.controller.rack_process import running_rack as a_room_on_loopback
+from tests.controller.rack_process import running_rack
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 from tests.virtual_rack.namespace_rack_process import (
     NamespaceRackProcess,
@@ -20,59 +20,59 @@ from tests.virtual_rack.namespace_rack_process import (
 
 
 def rack_processes(rack: NamespaceRackProcess) -> list[str]:
-    """All processes that have the rack's folder in their words."""
-    found = []
+    """Return the command lines that contain the folder of the rack."""
+    command_lines = []
     for process in psutil.process_iter():
         try:
-            words = process.cmdline()
+            argv = process.cmdline()
         except psutil.Error:
             continue
-        if any(str(rack.state_folder) in word for word in words):
-            found.append(" ".join(words))
-    return found
+        if any(str(rack.state_folder) in argument for argument in argv):
+            command_lines.append(" ".join(argv))
+    return command_lines
 
 
-def test_killing_a_rack_removes_all_that_it_made(tmp_path: Path) -> None:
-    with running_namespace_rack(tmp_path, "--boot-time", "0", stacks=1, slots=2) as room:
-        room.wait_until_all_answer()
-        assert len(rack_processes(room)) > 8
-        room.outer_process.kill()
-        wait_until(lambda: not rack_processes(room))
+def test_killing_the_rack_ends_all_its_processes(tmp_path: Path) -> None:
+    with running_namespace_rack(tmp_path, "--boot-time", "0", stacks=1, slots=2) as rack:
+        rack.wait_until_all_answer()
+        assert len(rack_processes(rack)) > 8
+        rack.outer_process.kill()
+        wait_until(lambda: not rack_processes(rack))
 
 
-def test_nothing_is_left_when_a_rack_has_ended_as_asked(tmp_path: Path) -> None:
-    with running_namespace_rack(tmp_path, "--boot-time", "0", stacks=1, slots=2) as room:
-        room.wait_until_all_answer()
-        room.outer_process.send_signal(signal.SIGINT)
-        assert room.outer_process.wait(TIMEOUT_SECONDS) == 0
-        assert rack_processes(room) == []
+def test_stopping_the_rack_ends_all_its_processes(tmp_path: Path) -> None:
+    with running_namespace_rack(tmp_path, "--boot-time", "0", stacks=1, slots=2) as rack:
+        rack.wait_until_all_answer()
+        rack.outer_process.send_signal(signal.SIGINT)
+        assert rack.outer_process.wait(TIMEOUT_SECONDS) == 0
+        assert rack_processes(rack) == []
 
 
-def test_a_command_on_the_master_ends_with_its_rack(tmp_path: Path) -> None:
+def test_command_on_the_master_ends_with_the_rack(tmp_path: Path) -> None:
     with (
-        running_namespace_rack(tmp_path, "--boot-time", "60", stacks=1, slots=1) as room,
-        room.running_on_master("sh", "-c", "echo ready; exec sleep 600") as asleep,
+        running_namespace_rack(tmp_path, "--boot-time", "60", stacks=1, slots=1) as rack,
+        rack.running_on_master("sh", "-c", "echo ready; exec sleep 600") as command,
     ):
-        assert asleep.stdout is not None
-        assert asleep.stdout.readline() == "ready\n"
-        room.outer_process.kill()
-        assert asleep.wait(TIMEOUT_SECONDS) == 128 + signal.SIGKILL
+        assert command.stdout is not None
+        assert command.stdout.readline() == "ready\n"
+        rack.outer_process.kill()
+        assert command.wait(TIMEOUT_SECONDS) == 128 + signal.SIGKILL
 
 
-def test_an_ordinary_user_has_a_rack_as_well(tmp_path: Path) -> None:
-    """As whom root has no rights: another user number, and none of root's capabilities."""
-    ordinary = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
+def test_unprivileged_user_can_run_a_rack(tmp_path: Path) -> None:
+    """Run with another user id and without the capabilities of root."""
+    unprivileged = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
     probe = subprocess.run(
-        [*ordinary, "true"], capture_output=True, timeout=TIMEOUT_SECONDS, check=False
+        [*unprivileged, "true"], capture_output=True, timeout=TIMEOUT_SECONDS, check=False
     )
     if probe.returncode != 0:
-        pytest.skip(f"no user namespaces here: {probe.stderr.decode().strip()}")
-    room = start_namespace_rack(
-        tmp_path, ["--boot-time", "0"], stacks=1, slots=2, launcher=ordinary
+        pytest.skip(f"user namespaces are not available: {probe.stderr.decode().strip()}")
+    rack = start_namespace_rack(
+        tmp_path, ["--boot-time", "0"], stacks=1, slots=2, launcher=unprivileged
     )
     try:
-        wait_until(lambda: "load average" in room.ssh("01-2", "uptime").stdout)
-        scraped = room.run_on_master(
+        wait_until(lambda: "load average" in rack.ssh("01-2", "uptime").stdout)
+        scraped = rack.run_on_master(
             [
                 sys.executable,
                 "-c",
@@ -81,15 +81,15 @@ def test_an_ordinary_user_has_a_rack_as_well(tmp_path: Path) -> None:
         )
         assert "pirack_up 1.0" in scraped.stdout
     finally:
-        room.outer_process.terminate()
-        room.outer_process.wait(TIMEOUT_SECONDS)
-    assert rack_processes(room) == []
+        rack.outer_process.terminate()
+        rack.outer_process.wait(TIMEOUT_SECONDS)
+    assert rack_processes(rack) == []
 
 
-def test_who_may_have_no_namespaces_is_told_what_to_do(tmp_path: Path) -> None:
+def test_missing_namespaces_produce_an_error_with_a_hint(tmp_path: Path) -> None:
     rack = write_layout(tmp_path / "rack.toml", 1, 1)
     forbidden = 'echo 0 >/proc/sys/user/max_net_namespaces; exec "$@"'
-    done = subprocess.run(
+    result = subprocess.run(
         [
             *("unshare", "--user", "--map-root-user", "--", "sh", "-c", forbidden, "sh"),
             *(sys.executable, "-m", "virtual_rack", "run", "--network", "namespaces"),
@@ -100,51 +100,52 @@ def test_who_may_have_no_namespaces_is_told_what_to_do(tmp_path: Path) -> None:
         timeout=TIMEOUT_SECONDS,
         check=False,
     )
-    assert done.returncode == 2
-    assert done.stderr.startswith("network namespaces cannot be had here (unshare: ")
-    assert done.stderr.endswith("without them there is the rack on loopback, --network 127.23\n")
-    assert done.stderr.count("\n") == 1
+    assert result.returncode == 2
+    assert result.stderr.startswith("network namespaces are not available (unshare: ")
+    assert result.stderr.endswith("or use the loopback rack with --network 127.23\n")
+    assert result.stderr.count("\n") == 1
 
 
-def test_a_rack_on_loopback_has_no_master_of_its_own(tmp_path: Path) -> None:
-    with a_room_on_loopback(tmp_path) as room:
-        done = run_virtual_rack("enter", "--state", str(room.state_folder), "--", "true")
-    assert (done.returncode, done.stderr) == (
+def test_enter_rejects_a_loopback_rack(tmp_path: Path) -> None:
+    with running_rack(tmp_path) as rack:
+        result = run_virtual_rack("enter", "--state", str(rack.state_folder), "--", "true")
+    assert (result.returncode, result.stderr) == (
         2,
-        f"the rack in {room.state_folder} is on loopback: its master is this machine\n",
+        f"the rack in {rack.state_folder} is on loopback: its master is this machine\n",
     )
 
 
-def test_a_rack_on_loopback_refuses_the_faults_of_networks(tmp_path: Path) -> None:
-    with a_room_on_loopback(tmp_path) as room:
-        done = run_virtual_rack("fault", "--state", str(room.state_folder), "1/1", "foreign-lease")
-    assert (done.returncode, done.stderr) == (
+def test_loopback_rack_rejects_dhcp_faults(tmp_path: Path) -> None:
+    with running_rack(tmp_path) as rack:
+        state = str(rack.state_folder)
+        result = run_virtual_rack("inject", "--state", state, "1/1", "foreign-lease")
+    assert (result.returncode, result.stderr) == (
         2,
-        "foreign-lease: loopback has no DHCP: that takes a rack of --network namespaces\n",
+        "foreign-lease: loopback has no DHCP: use --network namespaces\n",
     )
 
 
-def test_a_rack_on_loopback_does_not_begin_with_them_either(tmp_path: Path) -> None:
+def test_loopback_rack_rejects_initial_dhcp_faults(tmp_path: Path) -> None:
     rack = write_layout(tmp_path / "rack.toml", 1, 1)
-    words = ["--rack", str(rack), "--state", str(tmp_path / "state"), "--network", "127.210"]
-    done = run_virtual_rack("run", *words, "--fault", "1/1:hostile-hostname")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert done.stderr.startswith("hostile-hostname: loopback has no DHCP")
+    options = ["--rack", str(rack), "--state", str(tmp_path / "state"), "--network", "127.210"]
+    result = run_virtual_rack("run", *options, "--fault", "1/1:hostile-hostname")
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert result.stderr.startswith("hostile-hostname: loopback has no DHCP")
 
 
-def test_a_link_is_held_in_namespaces_alone() -> None:
-    done = run_virtual_rack("run", "--link-time", "2")
-    assert done.returncode == 2
-    assert done.stderr == "--link-time is for --network namespaces: loopback has no links to hold\n"
+def test_link_time_requires_namespaces() -> None:
+    result = run_virtual_rack("run", "--link-time", "2")
+    assert result.returncode == 2
+    assert result.stderr == "--link-time requires --network namespaces: loopback has no links\n"
 
 
-def test_a_network_that_there_is_not_is_refused() -> None:
-    done = run_virtual_rack("run", "--network", "10.23")
-    assert done.returncode == 2
-    assert "'10.23' is no network of a virtual rack: write 127.N or namespaces" in done.stderr
+def test_invalid_network_is_rejected() -> None:
+    result = run_virtual_rack("run", "--network", "10.23")
+    assert result.returncode == 2
+    assert "'10.23' is not a valid network: use 127.N or namespaces" in result.stderr
 
 
-def test_nobody_can_be_on_the_master_of_no_rack(tmp_path: Path) -> None:
-    done = run_virtual_rack("enter", "--state", str(tmp_path), "--", "true")
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"no virtual rack runs in {tmp_path}")
+def test_enter_fails_without_a_running_rack(tmp_path: Path) -> None:
+    result = run_virtual_rack("enter", "--state", str(tmp_path), "--", "true")
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"no virtual rack is running in {tmp_path}")

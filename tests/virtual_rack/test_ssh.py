@@ -1,4 +1,4 @@
-"""The loopback rack's SSH servers, as the controller meets them."""
+"""SSH servers of the loopback rack, used by the controller's SSH pool."""
 
 import asyncio
 import socket
@@ -33,7 +33,7 @@ ALIASES = aliases.load(aliases.DEFAULT_PATH)
 
 
 class SteppedRack:
-    """A rack of two rasps whose time passes when a test says so, and somebody who orders."""
+    """A rack of two rasps with a manual clock, and an SSH pool."""
 
     def __init__(self, state: Path, runner: asyncio.Runner) -> None:
         self.state_folder = state
@@ -86,9 +86,9 @@ class SteppedRack:
 def stepped_rack(tmp_path: Path) -> Iterator[SteppedRack]:
     threads = threading.active_count()
     with asyncio.Runner() as runner:
-        room = SteppedRack(tmp_path, runner)
-        yield room
-        room.close()
+        rack = SteppedRack(tmp_path, runner)
+        yield rack
+        rack.close()
     assert threading.active_count() == threads
 
 
@@ -102,25 +102,15 @@ def test_every_packaged_action_is_simulated(stepped_rack: SteppedRack) -> None:
     assert "Undervoltage detected" in stepped_rack.run_action(1, "warnings").output
 
 
-def test_openssh_gets_its_answer_also_where_it_comes_after_the_end_of_its_input(
+def test_openssh_receives_a_result_after_the_end_of_its_input(
     stepped_rack: SteppedRack,
 ) -> None:
     ssh = find("ssh")
-    ran = subprocess.run(
+    folder = stepped_rack.state_folder / "ssh"
+    result = subprocess.run(
         [
-            *(
-                str(ssh.path),
-                "-F",
-                "none",
-                "-i",
-                str(stepped_rack.state_folder / "ssh" / "id_ed25519"),
-            ),
-            *(
-                "-o",
-                f"UserKnownHostsFile={stepped_rack.state_folder}/ssh/known_hosts",
-                "-o",
-                "BatchMode=yes",
-            ),
+            *(str(ssh.path), "-F", "none", "-i", str(folder / "id_ed25519")),
+            *("-o", f"UserKnownHostsFile={folder}/known_hosts", "-o", "BatchMode=yes"),
             *("-p", str(SSH_PORT), f"root@{loopback_prefix()}.1.1", "identify"),
         ],
         env=ssh.environment,
@@ -130,37 +120,36 @@ def test_openssh_gets_its_answer_also_where_it_comes_after_the_end_of_its_input(
         timeout=60,
         check=False,
     )
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("asked", ["", "no_such", "cpu_load1", "sync; reboot", "$(id)", "SYNC"])
-def test_all_else_is_refused_as_a_real_rasp_refuses_it(
+@pytest.mark.parametrize("command", ["", "no_such", "cpu_load1", "sync; reboot", "$(id)", "SYNC"])
+def test_other_commands_are_rejected_as_on_a_real_rasp(
     stepped_rack: SteppedRack,
-    asked: str,
+    command: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("SSH_ORIGINAL_COMMAND", asked)
+    monkeypatch.setenv("SSH_ORIGINAL_COMMAND", command)
     status = actions.main([])
-    assert stepped_rack.run_action(1, asked) == ActionResult(status, capsys.readouterr().err)
+    assert stepped_rack.run_action(1, command) == ActionResult(status, capsys.readouterr().err)
     assert status == 126
 
 
-def test_an_action_of_somebodys_own_file_is_never_run(tmp_path: Path) -> None:
-    own = aliases.parse(
+def test_custom_actions_are_not_executed(tmp_path: Path) -> None:
+    custom = aliases.parse(
         f"[stack]\na = echo 1\n[actions]\nmine = touch {tmp_path}/ran\n", Path("aliases.ini")
     )
-    answer = SimulatedActions(own.actions, Board(Random(1), temperature=40), lambda: None).run(
-        "mine"
-    )
-    assert (answer.exit_status, answer.error_output) == (
+    simulated = SimulatedActions(custom.actions, Board(Random(1), temperature=40), lambda: None)
+    result = simulated.run("mine")
+    assert (result.exit_status, result.error_output) == (
         1,
-        "the virtual rack does not know what mine does\n",
+        "the virtual rack does not simulate the action mine\n",
     )
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_rebooted_rasp_is_gone_and_comes_back(stepped_rack: SteppedRack) -> None:
+def test_rebooted_rasp_is_unreachable_until_it_is_up(stepped_rack: SteppedRack) -> None:
     assert stepped_rack.run_action(1, "reboot") == ActionResult(0, "")
     stepped_rack.advance(1)
     assert stepped_rack.phase(1) == "booting"
@@ -171,7 +160,7 @@ def test_a_rebooted_rasp_is_gone_and_comes_back(stepped_rack: SteppedRack) -> No
     assert stepped_rack.phase(2) == "up"
 
 
-def test_a_halted_rasp_stays_halted_until_its_power_is_cut_and_given_again(
+def test_halted_rasp_boots_only_after_a_power_cycle(
     stepped_rack: SteppedRack,
 ) -> None:
     assert stepped_rack.run_action(1, "shutdown") == ActionResult(0, "")
@@ -188,7 +177,7 @@ def test_a_halted_rasp_stays_halted_until_its_power_is_cut_and_given_again(
     assert stepped_rack.run_action(1, "sync") == ActionResult(0, "")
 
 
-def test_the_ssh_server_goes_with_the_power(stepped_rack: SteppedRack) -> None:
+def test_ssh_server_stops_without_power(stepped_rack: SteppedRack) -> None:
     stepped_rack.run_action(1, "sync")
     stepped_rack.switch_stack(on=False)
     for slot in (1, 2):
@@ -196,7 +185,7 @@ def test_the_ssh_server_goes_with_the_power(stepped_rack: SteppedRack) -> None:
             stepped_rack.run_action(slot, "sync")
 
 
-def test_ssh_that_refuses(stepped_rack: SteppedRack) -> None:
+def test_ssh_refuses_closes_the_port(stepped_rack: SteppedRack) -> None:
     stepped_rack.run_action(1, "sync")
     stepped_rack.inject_fault("1/1", Fault.SSH_REFUSES)
     with pytest.raises(UnreachableError, match="connection refused"):
@@ -207,7 +196,7 @@ def test_ssh_that_refuses(stepped_rack: SteppedRack) -> None:
     assert stepped_rack.run_action(1, "sync") == ActionResult(0, "")
 
 
-def test_ssh_that_hangs_also_on_a_connection_that_is_kept(stepped_rack: SteppedRack) -> None:
+def test_ssh_hangs_affects_open_connections_too(stepped_rack: SteppedRack) -> None:
     stepped_rack.run_action(1, "sync")
     stepped_rack.inject_fault("1", Fault.SSH_HANGS)
     for slot in (1, 2):
@@ -217,7 +206,7 @@ def test_ssh_that_hangs_also_on_a_connection_that_is_kept(stepped_rack: SteppedR
     assert stepped_rack.run_action(1, "sync") == ActionResult(0, "")
 
 
-def test_ssh_that_is_slow(stepped_rack: SteppedRack) -> None:
+def test_ssh_slow_delays_actions(stepped_rack: SteppedRack) -> None:
     stepped_rack.inject_fault("1/1", Fault.SSH_SLOW)
     with pytest.raises(
         ConnectionLostError, match="the result of sync is unknown: no response within 1 s"
@@ -226,7 +215,7 @@ def test_ssh_that_is_slow(stepped_rack: SteppedRack) -> None:
     assert stepped_rack.run_action(1, "sync") == ActionResult(0, "")
 
 
-def test_another_host_key_is_refused_until_it_is_forgotten_and_pinned(
+def test_new_host_key_is_rejected_until_it_is_pinned(
     stepped_rack: SteppedRack,
 ) -> None:
     stepped_rack.run_action(1, "sync")
@@ -241,7 +230,7 @@ def test_another_host_key_is_refused_until_it_is_forgotten_and_pinned(
     assert stepped_rack.run_action(1, "sync") == ActionResult(0, "")
 
 
-def test_a_wedged_rasp_answers_ping_and_nothing_else_and_only_a_cut_helps(
+def test_wedged_rasp_responds_only_to_ping_until_power_is_cut(
     stepped_rack: SteppedRack,
 ) -> None:
     stepped_rack.run_action(1, "shutdown")
@@ -257,14 +246,14 @@ def test_a_wedged_rasp_answers_ping_and_nothing_else_and_only_a_cut_helps(
     assert not stepped_rack.answers(1, PING_PORT)
 
 
-def test_all_48_are_asked_at_once_and_each_has_its_own_result(tmp_path: Path) -> None:
+def test_actions_on_48_rasps_at_once_return_individual_results(tmp_path: Path) -> None:
     rack = loopback_rack(
         load(Path("rack.toml")),
         ALIASES,
         tmp_path,
         LoopbackOptions(loopback_prefix(), boot_seconds=0),
     )
-    wrong = {
+    faults = {
         "02-1": (Fault.DEAD, UnreachableError),
         "03-1": (Fault.SSH_REFUSES, UnreachableError),
         "04-1": (Fault.SSH_HANGS, UnreachableError),
@@ -272,43 +261,43 @@ def test_all_48_are_asked_at_once_and_each_has_its_own_result(tmp_path: Path) ->
         "06-1": (Fault.NEW_HOST_KEY, HostKeyError),
         "07-1": (Fault.WEDGED, UnreachableError),
     }
-    for name, (fault, _) in wrong.items():
+    for name, (fault, _) in faults.items():
         rack.inject_fault(resolve_slots(rack.rack, [f"{int(name[:2])}/1"]), fault)
     rack.power_on()
     rack.advance()
     ssh = SshPool(tmp_path / "ssh", SSH_PORT)
 
-    async def ask_all() -> list[ActionResult | BaseException]:
-        orders = (
-            ssh.run(rasp.address, "sync", timeout=2.5 if name in wrong else 60)
+    async def run_on_all() -> list[ActionResult | BaseException]:
+        actions = (
+            ssh.run(rasp.address, "sync", timeout=2.5 if name in faults else 60)
             for name, rasp in zip(rack.status(), rack.inventory(), strict=True)
         )
-        return await asyncio.gather(*orders, return_exceptions=True)
+        return await asyncio.gather(*actions, return_exceptions=True)
 
     with asyncio.Runner() as runner:
-        answers = dict(zip(rack.status(), runner.run(ask_all()), strict=True))
+        results = dict(zip(rack.status(), runner.run(run_on_all()), strict=True))
         runner.run(ssh.close())
     rack.close()
-    assert len(answers) == 48
-    assert {name: type(answers.pop(name)) for name in wrong} == {
-        name: error for name, (_, error) in wrong.items()
+    assert len(results) == 48
+    assert {name: type(results.pop(name)) for name in faults} == {
+        name: error for name, (_, error) in faults.items()
     }
-    assert set(answers.values()) == {ActionResult(0, "")}
+    assert set(results.values()) == {ActionResult(0, "")}
 
 
-def test_only_the_masters_key_and_only_root_may_log_in(
+def test_only_root_with_the_masters_key_can_log_in(
     stepped_rack: SteppedRack, tmp_path: Path
 ) -> None:
-    stranger = tmp_path / "stranger"
-    MasterKey(stranger).create()
-    (stranger / "known_hosts").write_text(
+    other_keys = tmp_path / "other"
+    MasterKey(other_keys).create()
+    (other_keys / "known_hosts").write_text(
         (stepped_rack.state_folder / "ssh" / "known_hosts").read_text()
     )
-    stepped_rack.ssh = SshPool(stranger, SSH_PORT)
+    stepped_rack.ssh = SshPool(other_keys, SSH_PORT)
     with pytest.raises(KeyRejectedError):
         stepped_rack.run_action(1, "sync")
 
-    async def as_somebody_else() -> None:
+    async def log_in_as_pi() -> None:
         key = MasterKey(stepped_rack.state_folder / "ssh").load()
         await asyncssh.connect(
             f"{loopback_prefix()}.1.1",
@@ -321,21 +310,21 @@ def test_only_the_masters_key_and_only_root_may_log_in(
         )
 
     with asyncio.Runner() as runner, pytest.raises(asyncssh.PermissionDenied):
-        runner.run(as_somebody_else())
+        runner.run(log_in_as_pi())
 
 
-def test_the_keys_last_from_one_run_to_the_next(tmp_path: Path) -> None:
-    def files() -> dict[str, str]:
-        kept = [*(tmp_path / "ssh").iterdir(), tmp_path / "ssh_host_keys"]
-        return {file.name: file.read_text() for file in kept}
+def test_keys_are_kept_between_runs(tmp_path: Path) -> None:
+    def read_files() -> dict[str, str]:
+        files = [*(tmp_path / "ssh").iterdir(), tmp_path / "ssh_host_keys"]
+        return {file.name: file.read_text() for file in files}
 
-    def make(layout: str) -> None:
+    def create_rack(layout: str) -> None:
         loopback_rack(parse(layout), ALIASES, tmp_path, LoopbackOptions(loopback_prefix()))
 
-    make(layout_text())
-    before = files()
-    assert sorted(before) == ["id_ed25519", "id_ed25519.pub", "known_hosts", "ssh_host_keys"]
-    make(layout_text())
-    assert files() == before
-    make(layout_text(slots=3))
-    assert len(files()["known_hosts"].splitlines()) == 3
+    create_rack(layout_text())
+    first = read_files()
+    assert sorted(first) == ["id_ed25519", "id_ed25519.pub", "known_hosts", "ssh_host_keys"]
+    create_rack(layout_text())
+    assert read_files() == first
+    create_rack(layout_text(slots=3))
+    assert len(read_files()["known_hosts"].splitlines()) == 3

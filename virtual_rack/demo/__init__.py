@@ -1,1 +1,1 @@
-"""The demo: a virtual rack with Prometheus, Alertmanager and the controller on loopback."""
+"""Demo with a virtual rack, Prometheus, Alertmanager and the controller on loopback."""

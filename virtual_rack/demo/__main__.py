@@ -1,6 +1,6 @@
-"""`make demo`: a virtual rack, with all that watches it, from one command until Ctrl-C.
+"""Run the demo, a virtual rack with its monitoring services, until Ctrl-C.
 
-Everything runs on loopback and as whoever starts it; all that it writes is in its state folder.
+All processes run on loopback as the current user, and write only to the state folder.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from types import FrameType
 
 import requests
 
-from rack.errors import RackError
+from rack.errors import PiRackError
 from tools.programs import ProgramError
 from virtual_rack.demo.config import DemoConfig, make_config, process_specs, write_files
 from virtual_rack.demo.credentials import Credentials, create_credentials
@@ -28,8 +28,8 @@ _RESTART_SECONDS = 10.0
 _POLL_SECONDS = 0.25
 
 
-class DemoError(Exception):
-    """The demo cannot go on; the text says what is in the way and what to do."""
+class DemoError(PiRackError):
+    """The demo cannot start or continue."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,34 +38,31 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     stop = threading.Event()
 
-    def end(_number: int, _frame: FrameType | None) -> None:
+    def handle_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, end)
+        signal.signal(number, handle_signal)
     try:
-        here = make_config(options.rack, options.port_base)
-        _check_ports(here)
-        write_files(here)
-        _run(here, process_specs(here), create_credentials(here.database), stop)
-    except (DemoError, RackError, ProgramError) as error:
+        config = make_config(options.rack, options.port_base)
+        _check_ports(config)
+        write_files(config)
+        _run(config, process_specs(config), create_credentials(config.database), stop)
+    except (PiRackError, ProgramError) as error:
         print(error, file=sys.stderr)
         return 2
     return 0
 
 
 def _check_ports(config: DemoConfig) -> None:
-    taken = [
-        f"  {address}:{port}, for the {name}, is taken by {who}"
+    conflicts = [
+        f"  {address}:{port} for {name} is in use by {process}"
         for name, (address, port) in config.listen_addresses.items()
-        if (who := process_on_port(address, port))
+        if (process := process_on_port(address, port))
     ]
-    if taken:
-        raise DemoError(
-            "\n".join(
-                ["The demo cannot start:", *taken, "Choose others: make demo PORT_BASE=12000"]
-            )
-        )
+    if conflicts:
+        hint = "Choose other ports: make demo PORT_BASE=12000"
+        raise DemoError("\n".join(["The demo cannot start:", *conflicts, hint]))
 
 
 def _run(
@@ -76,11 +73,11 @@ def _run(
 ) -> None:
     running: list[ManagedProcess] = []
     try:
-        for service in specs:
-            print(f"starting {service.name}", flush=True)
-            running.append(ManagedProcess(service))
-        for each in running:
-            _wait_ready(each, stop)
+        for spec in specs:
+            print(f"starting {spec.name}", flush=True)
+            running.append(ManagedProcess(spec))
+        for process in running:
+            _wait_ready(process, stop)
         _wait_for_rasps(config, stop)
         if not stop.is_set():
             print(_welcome_text(config, specs, credentials), flush=True)
@@ -94,12 +91,12 @@ def _wait_ready(process: ManagedProcess, stop: threading.Event) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     while not stop.wait(_POLL_SECONDS):
         if process.exit_status is not None:
-            raise DemoError(f"{process.spec.name} ended at once:\n{process.last_output}")
+            raise DemoError(f"{process.spec.name} exited at startup:\n{process.last_output}")
         if _is_ready(process.spec.ready_url):
             return
         if time.monotonic() > deadline:
             raise DemoError(
-                f"{process.spec.name} is not ready after {_READY_SECONDS:.0f} s:"
+                f"{process.spec.name} was not ready within {_READY_SECONDS:.0f} s:"
                 f" see {process.spec.log_file}"
             )
 
@@ -113,75 +110,75 @@ def _is_ready(url: str) -> bool:
 
 def _wait_for_rasps(config: DemoConfig, stop: threading.Event) -> None:
     deadline = time.monotonic() + _RASPS_READY_SECONDS
-    shown = -1
+    printed = -1
     while not stop.wait(_POLL_SECONDS):
         try:
-            answer = requests.get(f"{config.controller_url}/api/v1.0/rack", timeout=10).json()
+            rack = requests.get(f"{config.controller_url}/api/v1.0/rack", timeout=10).json()
         except requests.RequestException as error:
-            raise DemoError(f"the controller does not answer any more: {error}") from error
-        up, rasps = answer["states"]["up"], answer["rasps"] - answer["states"]["off"]
-        if up != shown:
+            raise DemoError(f"the controller does not respond: {error}") from error
+        up, rasps = rack["states"]["up"], rack["rasps"] - rack["states"]["off"]
+        if up != printed:
             print(f"{up} of {rasps} rasps are up", flush=True)
-            shown = up
+            printed = up
         if up == rasps:
             return
         if time.monotonic() > deadline:
-            print("going on without the others", flush=True)
+            print("continuing without the other rasps", flush=True)
             return
 
 
 def _welcome_text(
     config: DemoConfig, specs: Sequence[ProcessSpec], credentials: Credentials
 ) -> str:
-    own_state = "" if config.state == Path(".demo") else f" --state {config.state}"
+    state_option = "" if config.state == Path(".demo") else f" --state {config.state}"
     lines = [
         "",
-        f"The rack        {config.controller_url}",
-        f"The API         {config.controller_url}/api/v1.0/rasps",
-        *(f"{each.name:15} {each.page_url}" for each in specs if each.page_url),
+        f"Rack            {config.controller_url}",
+        f"API             {config.controller_url}/api/v1.0/rasps",
+        *(f"{spec.name:15} {spec.page_url}" for spec in specs if spec.page_url),
         "",
-        "Everybody may look. To do more, for this run:",
+        "Viewing requires no login. To submit orders during this run:",
         f"  log in        {credentials.user}, password {credentials.password}",
         f"  API token     {credentials.token}",
         "",
-        "Break something, and see it:",
-        f"  .venv/bin/python -m virtual_rack fault 3/2 dead{own_state}",
-        f"  .venv/bin/python -m virtual_rack heal 3/2{own_state}",
+        "Inject and clear a fault:",
+        f"  .venv/bin/python -m virtual_rack inject 3/2 dead{state_option}",
+        f"  .venv/bin/python -m virtual_rack clear 3/2{state_option}",
         "",
-        "Ctrl-C ends it all.",
+        "Press Ctrl-C to stop the demo.",
     ]
     return "\n".join(lines)
 
 
 def _keep_running(processes: list[ManagedProcess], stop: threading.Event) -> None:
-    """Start again what ends, as systemd does on a real master, until told to stop."""
-    ended_at: dict[int, float] = {}
+    """Restart processes that exit, as systemd does, until `stop` is set."""
+    exited_at: dict[int, float] = {}
     while not stop.wait(_POLL_SECONDS):
-        for i, each in enumerate(processes):
-            if each.exit_status is None:
+        for i, process in enumerate(processes):
+            if process.exit_status is None:
                 continue
-            if i not in ended_at:
-                ended_at[i] = time.monotonic()
+            if i not in exited_at:
+                exited_at[i] = time.monotonic()
                 print(
-                    f"{each.spec.name} ended (exit status {each.exit_status});"
-                    f" it is started again in {_RESTART_SECONDS:.0f} s",
+                    f"{process.spec.name} exited with status {process.exit_status};"
+                    f" restarting it in {_RESTART_SECONDS:.0f} s",
                     flush=True,
                 )
-            elif time.monotonic() >= ended_at[i] + _RESTART_SECONDS:
-                del ended_at[i]
-                processes[i] = ManagedProcess(each.spec)
+            elif time.monotonic() >= exited_at[i] + _RESTART_SECONDS:
+                del exited_at[i]
+                processes[i] = ManagedProcess(process.spec)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m virtual_rack.demo", description=__doc__)
     parser.add_argument(
-        "--rack", type=Path, default=Path("rack.toml"), help="the layout (default: %(default)s)"
+        "--rack", type=Path, default=Path("rack.toml"), help="layout file (default: %(default)s)"
     )
     parser.add_argument(
         "--port-base",
         type=_port_base,
         metavar="PORT",
-        help="the first of five ports to use, in place of 8080, 9090, 9115, 3000 and 9093",
+        help="first of five ports to use instead of 8080, 9090, 9115, 3000 and 9093",
     )
     return parser
 
@@ -189,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
 def _port_base(text: str) -> int:
     if text.isdigit() and 1024 <= int(text) <= 65000:  # noqa: PLR2004
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no port from 1024 to 65000")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1024 to 65000")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a demo is made of: which programs, with what, and where each of them listens."""
+"""Configuration of the demo: its files, processes and ports."""
 
 import logging
 import shutil
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from grafana.generator import write_dashboards as write_dashboards
+from grafana.generator import write_dashboards
 from rack.layout_file import load
 from tools import programs
 from virtual_rack.demo.layout import write_layout
@@ -24,10 +24,12 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class DemoConfig:
-    """Where everything is. `network` is the first two octets of the rasps' addresses.
+    """Paths, addresses and ports of a demo.
 
-    `source_layout` is the layout that the demo was started with; `state` is the folder of all that it
-    writes; the ports are TCP's.
+    Attributes:
+        source_layout: Layout file that was passed to the demo.
+        state: State folder.
+        network: First two octets of the rasps' addresses.
     """
 
     source_layout: Path
@@ -42,36 +44,36 @@ class DemoConfig:
 
     @property
     def layout_file(self) -> Path:
-        """The layout on the demo's own network."""
+        """The layout file with the network of the demo."""
         return self.state / "rack.toml"
 
     @property
     def dhcp_folder(self) -> Path:
-        """The folder of a DHCP server that is a log alone."""
+        """The folder of the simulated DHCP server."""
         return self.state / "dhcpd"
 
     @property
     def controller_url(self) -> str:
-        """The rack page."""
+        """The URL of the controller."""
         return f"http://127.0.0.1:{self.controller_port}"
 
     @property
     def grafana_url(self) -> str:
-        """Grafana, where the machine has it."""
+        """The URL of Grafana, which runs if it is installed."""
         return f"http://127.0.0.1:{self.grafana_port}"
 
     @property
     def database(self) -> Path:
-        """The controller's."""
+        """The database of the controller."""
         return self.state / "pirack.db"
 
     def log_file(self, name: str) -> Path:
-        """Return the log file of one of the programs."""
+        """Return the log file of a process."""
         return self.state / "logs" / f"{name}.log"
 
     @property
     def listen_addresses(self) -> Mapping[str, tuple[str, int]]:
-        """The addresses and ports that must be free, by who wants them."""
+        """The addresses and ports that must be free, by process."""
         return {
             "controller": ("127.0.0.1", self.controller_port),
             "Prometheus": ("127.0.0.1", self.prometheus_port),
@@ -82,35 +84,31 @@ class DemoConfig:
 
 
 def make_config(layout_file: Path, port_base: int | None) -> DemoConfig:
-    """Return where a demo is to be; one with a `port_base` can run beside one without.
+    """Return the configuration of a demo. Each `port_base` has its own network and folder.
 
     Raises:
-        LayoutError: `layout_file` is no rack.toml that can be used.
+        LayoutError: If `layout_file` is invalid.
     """
     exporter = load(layout_file).network.exporter_port
     if port_base is None:
         return DemoConfig(
             layout_file, Path(".demo"), "127.23", exporter, 8080, 9090, 9115, 3000, 9093
         )
-    # Another /16 of loopback for each base, 127.24 to 127.222; 199 is a prime, so that bases which
-    # are multiples of ten differ here, too.
+    # A /16 of loopback per base, 127.24 to 127.222. 199 is a prime, so multiples of ten differ.
     network = f"127.{24 + port_base % 199}"
     ports = range(port_base, port_base + 5)
     return DemoConfig(layout_file, Path(f".demo-{port_base}"), network, exporter, *ports)
 
 
 def write_files(config: DemoConfig) -> None:
-    """Write the demo's layout, and make the folders for Prometheus and Grafana.
+    """Write the layout and the configuration of Prometheus, Alertmanager and Grafana.
 
-    In them is the project's own configuration, and no readings. Alerts come six times faster than
-    on a real rack. Grafana's dashboards are those of this rack, and their links lead to this
-    controller.
+    Durations of alerts are six times shorter than on a real rack.
     """
     folder, grafana = config.state / "prometheus", config.state / "grafana"
-    # An earlier demo's readings would mix with this one's, and its last words with its logs.
-    # Its DHCP server knows rasps in slots that this one's people have not chosen.
-    for old in (folder, grafana, config.dhcp_folder, config.log_file("any").parent):
-        shutil.rmtree(old, ignore_errors=True)
+    # Remove samples, logs and leases of earlier runs.
+    for outdated in (folder, grafana, config.dhcp_folder, config.log_file("any").parent):
+        shutil.rmtree(outdated, ignore_errors=True)
     config.state.mkdir(parents=True, exist_ok=True)
     write_layout(config.source_layout, config.layout_file, config.network)
     shutil.copytree(_REPOSITORY / "prometheus", folder)
@@ -125,10 +123,10 @@ def write_files(config: DemoConfig) -> None:
 
 
 def process_specs(config: DemoConfig) -> list[ProcessSpec]:
-    """Return the demo's programs.
+    """Return the processes of the demo.
 
     Raises:
-        ProgramError: one is not on this machine and cannot be fetched.
+        ProgramError: If a program is not installed and cannot be downloaded.
     """
     return [
         _virtual_rack(config),
@@ -145,14 +143,8 @@ def _virtual_rack(config: DemoConfig) -> ProcessSpec:
         "virtual rack",
         [
             *(sys.executable, "-m", "virtual_rack", "run"),
-            *(
-                "--rack",
-                str(config.layout_file),
-                "--state",
-                str(config.state),
-                "--network",
-                config.network,
-            ),
+            *("--rack", str(config.layout_file), "--state", str(config.state)),
+            *("--network", config.network),
         ],
         config.log_file("virtual_rack"),
         ready_url=f"http://{config.network}.1.1:{config.exporter_port}/metrics",
@@ -173,7 +165,12 @@ def _controller(config: DemoConfig) -> ProcessSpec:
             *("--alertmanager", f"127.0.0.1:{config.alertmanager_port}"),
             *("--ping", f"tcp:{PING_PORT}", "--ssh-port", str(SSH_PORT)),
             *("--anonymous", "viewer"),
-            *("--dhcpd-conf", str(config.dhcp_folder / "dhcpd.conf"), "--dhcp-server", "watching"),
+            *(
+                "--dhcpd-conf",
+                str(config.dhcp_folder / "dhcpd.conf"),
+                "--dhcp-server",
+                "auto-reload",
+            ),
             *("--dhcp-log", f"file:{config.dhcp_folder / 'dhcpd.log'}"),
             *(["--grafana", config.grafana_url] if _grafana_executable() else []),
         ],
@@ -206,7 +203,7 @@ def _prometheus(config: DemoConfig) -> ProcessSpec:
 
 
 def _web_assets_option(prometheus: Path) -> list[str]:
-    """Return where Debian's Prometheus finds its pages: they lie beside it, not inside it."""
+    """Return the option for the web files of Debian's Prometheus."""
     assets = prometheus.parents[1] / "share" / "prometheus" / "web"
     return [f"--web.local-assets={assets}"] if assets.is_dir() else []
 
@@ -227,11 +224,11 @@ def _blackbox(config: DemoConfig) -> ProcessSpec:
 
 
 def _alertmanager(config: DemoConfig) -> list[ProcessSpec]:
-    """Return Alertmanager where the machine lets it run; the rack can be seen without it, too."""
+    """Return the process of Alertmanager, or an empty list if it cannot run."""
     try:
         program = programs.find("alertmanager")
     except programs.ProgramError as error:
-        _log.warning("Going on without Alertmanager: %s", error)
+        _log.warning("Continuing without Alertmanager: %s", error)
         return []
     url = f"http://127.0.0.1:{config.alertmanager_port}"
     return [
@@ -252,7 +249,7 @@ def _alertmanager(config: DemoConfig) -> list[ProcessSpec]:
     ]
 
 
-# As in docker-compose.yml: no user and no password, and nothing is asked of the internet.
+# As in docker-compose.yml: anonymous access, and no requests to the internet.
 _ANONYMOUS_GRAFANA = {
     "GF_AUTH_ANONYMOUS_ENABLED": "true",
     "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
@@ -268,7 +265,7 @@ _ANONYMOUS_GRAFANA = {
 
 
 def _grafana(config: DemoConfig) -> list[ProcessSpec]:
-    """Return Grafana where the machine has it: it is not in Debian, so it is not fetched."""
+    """Return the process of Grafana, or an empty list if it is not installed."""
     grafana, url = _grafana_executable(), config.grafana_url
     if grafana is None:
         return []
@@ -299,6 +296,6 @@ def _grafana_executable() -> str | None:
 
 
 def _grafana_home(grafana: Path) -> Path:
-    """Return the folder of Grafana's own files: beside an unpacked release, or the package's."""
+    """Return Grafana's home folder, of an unpacked release or of the package."""
     unpacked = grafana.resolve().parent.parent
     return unpacked if (unpacked / "conf").is_dir() else Path("/usr/share/grafana")

@@ -1,4 +1,4 @@
-"""Who may switch the demo's rack: an operator and a token, made anew for each run."""
+"""Credentials for the demo: a user and a token, created for each run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ _USER_NAME, _TOKEN_NAME = "operator", "demo"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What somebody logs in with, and what a program sends."""
+    """Credentials of an operator and an API token."""
 
     user: str
     password: str
@@ -22,13 +22,13 @@ class Credentials:
 
 
 def create_credentials(database: Path) -> Credentials:
-    """Make an operator and an operator's token; those of earlier runs are void.
+    """Create an operator and a token. Replace those of earlier runs.
 
     Raises:
-        DatabaseError: the database cannot be written.
+        DatabaseError: If the database cannot be written.
     """
-    opened = Database(database)
-    users, tokens = Users(opened), Tokens(opened)
+    connection = Database(database)
+    users, tokens = Users(connection), Tokens(connection)
     password = random_password()
     if users.exists(_USER_NAME):
         users.set_password(_USER_NAME, password)

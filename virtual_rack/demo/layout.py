@@ -1,4 +1,4 @@
-"""The demo's rack.toml: the given one, on the demo's own network, with an install of a minute."""
+"""Layout file of the demo: the given rack.toml with another network and short timeouts."""
 
 import json
 import tomllib
@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 _INSTALL_SETTINGS = {"timeout_seconds": 30.0, "cut_seconds": 2.0, "stagger_seconds": 0.5}
-"""For rasps that boot in 5 s, and in 15 under the fault `slow`."""
+"""For rasps that boot in 5 s, or in 15 s with the fault `slow`."""
 
 
 def write_layout(source: Path, destination: Path, network: str) -> None:
-    """Write the demo's own rack.toml; `network` is the first two octets of its addresses.
+    """Write the rack.toml of the demo.
 
-    `source` must be one that can be used.
+    Args:
+        source: Valid layout file.
+        destination: File to write.
+        network: First two octets of the addresses.
     """
     tables = tomllib.loads(source.read_text(encoding="utf-8"))
     tables["network"] |= {
@@ -26,7 +29,7 @@ def write_layout(source: Path, destination: Path, network: str) -> None:
 
 
 def _toml_lines(tables: Mapping[str, Any]) -> Iterator[str]:
-    """Give TOML's lines; strings, numbers and lists of strings are there as JSON has them."""
+    """Yield TOML lines. Values are formatted as JSON, which TOML accepts."""
     yield from (
         f"{key} = {json.dumps(value)}"
         for key, value in tables.items()

@@ -1,4 +1,4 @@
-"""Who holds a port: told to people whose demo cannot start."""
+"""Find the process that uses a port."""
 
 import contextlib
 import socket
@@ -7,7 +7,7 @@ import psutil
 
 
 def process_on_port(address: str, port: int) -> str | None:
-    """Return who holds a TCP port, such as `prometheus (process 4711)`; None if it is free."""
+    """Return the user of a TCP port, such as `prometheus (process 4711)`, or None."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -18,7 +18,7 @@ def process_on_port(address: str, port: int) -> str | None:
 
 
 def _listening_process(port: int) -> str | None:
-    # Without root the processes of other users cannot be seen.
+    # Without root, processes of other users are not visible.
     with contextlib.suppress(psutil.AccessDenied):
         for connection in psutil.net_connections("tcp"):
             if (

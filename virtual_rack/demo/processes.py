@@ -1,4 +1,4 @@
-"""Programs that run side by side for as long as somebody needs them, and never longer."""
+"""Child processes that end with their parent."""
 
 import os
 import signal
@@ -12,9 +12,9 @@ _STOP_SECONDS = 8.0
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """A program to be run.
+    """Command line and URLs of a process.
 
-    `ready_url` is the URL that answers once it serves, `page_url` the one for people, if it has any.
+    `ready_url` responds when the process is ready. `page_url` is its web page, if it has one.
     """
 
     name: str
@@ -26,12 +26,12 @@ class ProcessSpec:
 
 
 class ManagedProcess:
-    """A service's process, in a process group of its own.
+    """A process in its own process group.
 
-    The kernel ends it should this process die first, however it dies, so that no port stays taken.
+    The kernel terminates it if this process ends, even if this process is killed.
 
     Raises:
-        OSError: the program cannot be started.
+        OSError: If the program cannot be started.
     """
 
     def __init__(self, spec: ProcessSpec) -> None:
@@ -49,22 +49,22 @@ class ManagedProcess:
 
     @property
     def exit_status(self) -> int | None:
-        """Its exit status; None while it runs."""
+        """The exit status, or None while it is running."""
         return self._process.poll()
 
     @property
     def last_output(self) -> str:
-        """The end of its log."""
+        """The last lines of the log."""
         lines = self.spec.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-5:])
 
     def terminate(self) -> None:
-        """Send SIGTERM to it."""
+        """Send SIGTERM."""
         if self._process.poll() is None:
             self._process.terminate()
 
     def stop(self) -> None:
-        """End it and all that it started: asked first, then made to."""
+        """Terminate the process, then kill its process group."""
         self.terminate()
         try:
             self._process.wait(_STOP_SECONDS)
@@ -82,8 +82,8 @@ class ManagedProcess:
 
 
 def stop_all(processes: Sequence[ManagedProcess]) -> None:
-    """End services side by side."""
-    for running in processes:
-        running.terminate()
-    for running in processes:
-        running.stop()
+    """Stop processes in parallel."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.stop()

@@ -1,12 +1,12 @@
 #!/bin/sh
-# What udhcpc and dhclient run when a lease comes or goes: eth0 gets its address, or loses it.
-# The one says so in $1 and $ip, the other in $reason and $new_ip_address.
+# Lease script of udhcpc and dhclient: set or remove the address of eth0. udhcpc passes the event and
+# the address in $1 and $ip, dhclient in $reason and $new_ip_address.
 set -eu
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 case ${reason:-$1} in
     bound | renew | BOUND | RENEW | REBIND | REBOOT)
         address=${new_ip_address:-${ip:-}}
-        # An address that stays must not be away for a moment.
+        # Do not remove an unchanged address, not even briefly.
         case $(ip -4 -oneline address show dev eth0) in
             *" $address/"*) ;;
             *)
@@ -19,5 +19,5 @@ case ${reason:-$1} in
         ip link set eth0 up
         ip -4 address flush dev eth0
         ;;
-    TIMEOUT) exit 1 ;; # no server answered: dhclient shall not take up an old lease
+    TIMEOUT) exit 1 ;; # no response: dhclient must not use an old lease
 esac

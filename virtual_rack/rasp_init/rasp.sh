@@ -1,12 +1,11 @@
 #!/bin/sh
-# A virtual rasp from the end of its boot on: the first process of a PID namespace, as systemd is of
-# a real one. Network, mounts and host name are the rasp's own, too.
+# Init process of a virtual rasp in its PID, network, mount and UTS namespaces.
 #
 #   rasp.sh FOLDER HOST-NAME DHCP-CLIENT...
 #
-# FOLDER is the rasp's, beside those of the others. In the environment: SSHD, the program, and
-# SSHD_AS, the user that it becomes where root cannot change users, or nothing.
-# It ends when the rasp's init is told to: exit status 10 asks for a boot, 11 for none.
+# FOLDER is the folder of the rasp. Environment: SSHD is the path of sshd. SSHD_AS is the user id of
+# sshd if root cannot change users, otherwise empty.
+# USR1 exits with status 10 for a reboot, USR2 with status 11 for a halt.
 set -eu
 folder=$1 host_name=$2
 shift 2
@@ -18,7 +17,7 @@ mount -t tmpfs tmpfs /run
 mkdir -m 755 /run/sshd /run/root
 hostname "$host_name"
 
-# What is under way when a rasp goes down, such as the order's own answer, still gets out.
+# Wait for pending output, such as the result of the action that requested the shutdown.
 trap 'sleep 0.3; exit 10' USR1
 trap 'sleep 0.3; exit 11' USR2
 
@@ -26,7 +25,7 @@ trap 'sleep 0.3; exit 11' USR2
 ip link set lo up
 ip link set eth0 up
 "$@" &
-# Started again when it ends, as systemd does.
+# Restart sshd when it ends, as systemd does.
 while :; do
     [ -e "$folder/ssh-refuses" ] ||
         ${SSHD_AS:+unshare --user --map-user="$SSHD_AS" --map-group="$SSHD_AS" --} \

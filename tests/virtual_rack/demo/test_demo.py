@@ -279,7 +279,7 @@ def test_rasps_are_unknown_until_prometheus_is_restarted(
     prometheus.kill()
     wait_until(lambda: full_demo.get("rack")["states"]["unknown"] == 48, SLACK)
     assert "cannot be reached" in full_demo.get("rack")["error"]
-    assert "Nobody can tell" in full_demo.rack_page()
+    assert "Rasp states are unavailable" in full_demo.rack_page()
     wait_until(lambda: full_demo.get("rack")["states"]["up"] == 48, 60)
 
 
