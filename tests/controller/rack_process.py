@@ -240,7 +240,7 @@ class RackProcess:
     @property
     def stacks(self) -> Mapping[str, Any]:
         """Power and number of relay moves of each stack."""
-        stacks: Mapping[str, Any] = control.send(self.state_folder, {"do": "status"})["stacks"]
+        stacks: Mapping[str, Any] = control.send(self.state_folder, {"command": "status"})["stacks"]
         return stacks
 
     @property
@@ -253,9 +253,8 @@ class RackProcess:
 
     @property
     def pin_states(self) -> str:
-        return json.dumps(
-            [control.send(self.state_folder, {"do": "pin", "pin": pin}) for pin in (16, 17, 18)]
-        )
+        messages = [{"command": "get_pin", "pin": pin} for pin in (16, 17, 18)]
+        return json.dumps([control.send(self.state_folder, message) for message in messages])
 
     def exporters_reachable(self, stack: int) -> list[bool]:
         """Return whether each exporter of a stack responds."""
@@ -269,11 +268,11 @@ class RackProcess:
 
     def inject_fault(self, targets: str, fault: str) -> None:
         """Inject a fault into rasps."""
-        self._send({"do": "fault", "places": [targets], "fault": fault})
+        self._send({"command": "inject", "targets": [targets], "fault": fault})
 
     def clear_fault(self, targets: str) -> None:
         """Clear all faults of rasps."""
-        self._send({"do": "heal", "places": [targets], "fault": None})
+        self._send({"command": "clear", "targets": [targets], "fault": None})
 
     def _send(self, request: Mapping[str, Any]) -> None:
         reply = control.send(self.state_folder, request)
@@ -282,7 +281,7 @@ class RackProcess:
     @property
     def phases(self) -> Mapping[str, str]:
         """Phase of each rasp: off, booting, up or halted."""
-        rasps = control.send(self.state_folder, {"do": "status"})["rasps"]
+        rasps = control.send(self.state_folder, {"command": "status"})["rasps"]
         return {name: rasp["phase"] for name, rasp in rasps.items()}
 
     def close(self) -> None:
