@@ -143,7 +143,8 @@ ALLOWED_IMPORTS = {
     "cli": {"cli.deploy", "dhcp_installer", "rack", "click", "requests", "rich"},
     "cli.deploy": {"cli", "exporter", "rack", "click", "rich"},
     "cli.deploy.transfer": {"asyncssh"},
-    "deploy": {"controller", "controller.ssh", "exporter", "rack", "tools", "asyncssh"},
+    "deploy": {"controller", "controller.ssh", "exporter", "rack", "tools"},
+    "deploy.set_up_ssh": {"asyncssh", "click"},
     "virtual_rack": {
         "controller.ssh",
         "dhcp_installer",

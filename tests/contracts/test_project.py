@@ -25,11 +25,9 @@ PACKAGES = [
     "controller",
     "cli",
     "grafana",
-    "virtual_rack",
-    "tools",
 ]
-DATA_FOLDERS = {"templates", "static", "rasp_init"}
-DATA_FILES = {"aliases.ini", "master_systemctl.sh"}
+DATA_FOLDERS = {"templates", "static"}
+DATA_FILES = {"aliases.ini"}
 
 
 @pytest.fixture(scope="module")
@@ -129,18 +127,21 @@ def requirements_of(level: str) -> list[Requirement]:
         *project["dependencies"],
         *(text for extra in extras for text in project["optional-dependencies"][extra]),
     ]
-    return [requirement for requirement in map(Requirement, texts) if requirement.name != project["name"]]
+    return [
+        requirement
+        for requirement in map(Requirement, texts)
+        if requirement.name != project["name"]
+    ]
 
 
 @pytest.mark.parametrize("level", ["master", "dev"])
 def test_lock_file_satisfies_all_requirements(level: str) -> None:
     locked = locked_versions(level)
-    unsatisfied = [
-        f"{level}.lock has {locked.get(canonicalize_name(requirement.name))} for {requirement}: run `make lock`"
-        for requirement in requirements_of(level)
-        if (version := locked.get(canonicalize_name(requirement.name))) is None
-        or not requirement.specifier.contains(version)
-    ]
+    unsatisfied = []
+    for requirement in requirements_of(level):
+        version = locked.get(canonicalize_name(requirement.name))
+        if version is None or not requirement.specifier.contains(version):
+            unsatisfied.append(f"{level}.lock has {version} for {requirement}: run `make lock`")
     assert unsatisfied == []
 
 

@@ -9,10 +9,10 @@ from tests.controller.fakes import FakeRackState
 
 
 def get_json(client: FlaskClient, path: str) -> Any:
-    answer = client.get(f"/api/v1.0/{path}")
-    assert answer.status_code == 200, answer.text
-    assert answer.content_type == "application/json"
-    return answer.json
+    response = client.get(f"/api/v1.0/{path}")
+    assert response.status_code == 200, response.text
+    assert response.content_type == "application/json"
+    return response.json
 
 
 def rasp_names(rasps: Any) -> list[str]:
@@ -20,12 +20,12 @@ def rasp_names(rasps: Any) -> list[str]:
 
 
 def get_problem_detail(client: FlaskClient, path: str, status: int) -> str:
-    answer = client.get(path)
-    assert answer.status_code == status, answer.text
-    assert answer.content_type == "application/problem+json"
-    assert answer.json is not None
-    assert answer.json["status"] == status
-    return str(answer.json["detail"])
+    response = client.get(path)
+    assert response.status_code == status, response.text
+    assert response.content_type == "application/problem+json"
+    assert response.json is not None
+    assert response.json["status"] == status
+    return str(response.json["detail"])
 
 
 def test_rasps_are_listed_with_identity_and_state(client: FlaskClient) -> None:
@@ -144,10 +144,10 @@ def test_invalid_path_or_query_returns_a_problem(
 
 
 def test_unsupported_method_returns_the_allowed_methods(client: FlaskClient) -> None:
-    answer = client.post("/api/v1.0/rasps", json={})
-    assert answer.status_code == 405
-    assert answer.content_type == "application/problem+json"
-    assert answer.headers["Allow"] == "GET, HEAD, OPTIONS"
+    response = client.post("/api/v1.0/rasps", json={})
+    assert response.status_code == 405
+    assert response.content_type == "application/problem+json"
+    assert response.headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
 def test_broken_database_returns_503_with_its_name(
@@ -158,5 +158,5 @@ def test_broken_database_returns_503_with_its_name(
 
 
 def test_health_check_returns_ok(client: FlaskClient) -> None:
-    answer = client.get("/healthz")
-    assert (answer.status_code, answer.text) == (200, "ok\n")
+    response = client.get("/healthz")
+    assert (response.status_code, response.text) == (200, "ok\n")

@@ -31,10 +31,10 @@ def test_unchanged_response_is_304_with_and_without_compression(
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_cross_site_request_is_not_compressed(client: FlaskClient, site: str) -> None:
-    answer = client.get("/", headers={**GZIP, "Sec-Fetch-Site": site})
-    assert "Content-Encoding" not in answer.headers
+    response = client.get("/", headers={**GZIP, "Sec-Fetch-Site": site})
+    assert "Content-Encoding" not in response.headers
 
 
 def test_short_response_is_not_compressed(client: FlaskClient) -> None:
-    answer = client.get("/layout.css", headers=GZIP)
-    assert "Content-Encoding" not in answer.headers
+    response = client.get("/layout.css", headers=GZIP)
+    assert "Content-Encoding" not in response.headers
