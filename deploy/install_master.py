@@ -1,9 +1,8 @@
-"""Make this machine the master of a rack: `sudo python3 -m deploy.install_master`, in a checkout.
+"""Set up a Debian or Raspberry Pi OS machine as a master, or upgrade it.
 
-For Debian and Raspberry Pi OS. It can be run again, after a change of rack.toml or with a newer
-checkout: what is as wanted is left alone, and what people have changed in /etc/pirack is kept. Each
-version has a folder of its own under /opt/pirack/releases, made whole before it is used. Needs a
-bare python3; what it does is told in docs/real-rack.md.
+`sudo python3 -m deploy.install_master` in a checkout requires only python3. It is idempotent and
+preserves local changes in /etc/pirack. Each version is a folder in /opt/pirack/releases, which is
+complete before it is used. See docs/real-rack.md.
 """
 
 import argparse
@@ -16,7 +15,15 @@ import sys
 from pathlib import Path
 
 from deploy.release import FIRST_PYTHON_WITHOUT_LGPIO_WHEEL, RELEASES, make_release, run_python
-from deploy.system import COMMAND_TIMEOUT, MasterSetupError, copy, install_conffile, link, run
+from deploy.system import (
+    COMMAND_TIMEOUT,
+    MasterSetupError,
+    copy,
+    install_conffile,
+    link,
+    run,
+    run_main,
+)
 
 CURRENT = Path("/opt/pirack/current")
 SETTINGS = Path("/etc/pirack")
@@ -43,15 +50,15 @@ _log = logging.getLogger("install_master")
 
 
 def install() -> None:
-    """Bring this machine to what the checkout says.
+    """Set up or upgrade this machine.
 
     Raises:
-        InstallError: something lacks, or a step failed; running it again goes on from there.
+        MasterSetupError: If a requirement is missing or a step fails. A later run continues.
     """
     if os.geteuid() != 0:
-        raise MasterSetupError("only root can do this: `sudo python3 -m deploy.install_master`")
+        raise MasterSetupError("root is required: run `sudo python3 -m deploy.install_master`")
     if shutil.which("apt-get") is None:
-        raise MasterSetupError("this machine is no Debian: see docs/docker.md")
+        raise MasterSetupError("this machine does not run Debian: see docs/docker.md")
     _install_packages()
     _make_user()
     release = make_release()
@@ -66,26 +73,26 @@ def install() -> None:
 
 
 def _install_packages() -> None:
-    # An answer that is asked for at a terminal stops a script.
+    # Packages must not ask questions.
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     needs_lgpio = sys.version_info >= FIRST_PYTHON_WITHOUT_LGPIO_WHEEL and not _is_installed(LGPIO)
-    lacking = [name for name in PACKAGES if not _is_installed(name)]
-    if lacking or needs_lgpio:
+    missing = [name for name in PACKAGES if not _is_installed(name)]
+    if missing or needs_lgpio:
         run("apt-get", "--quiet=2", "update", env=environment)
     if needs_lgpio:
-        # Raspberry Pi OS has it; Debian itself may not.
+        # Part of Raspberry Pi OS, but not of every Debian version.
         if _succeeds("apt-cache", "show", LGPIO):
-            lacking.append(LGPIO)
+            missing.append(LGPIO)
         else:
-            _log.warning("There is no %s here, without which no relay can be driven", LGPIO)
-    if lacking:
-        _log.info("Installing %s", ", ".join(lacking))
+            _log.warning("The package %s is not available: relays cannot be switched", LGPIO)
+    if missing:
+        _log.info("Installing %s", ", ".join(missing))
         flags = ("--quiet=2", "--yes", "--no-install-recommends")
-        run("apt-get", *flags, "install", *lacking, env=environment)
+        run("apt-get", *flags, "install", *missing, env=environment)
 
 
 def _succeeds(*command: str) -> bool:
-    asked = subprocess.run(
+    completed = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -93,26 +100,26 @@ def _succeeds(*command: str) -> bool:
         timeout=COMMAND_TIMEOUT,
         check=False,
     )
-    return asked.returncode == 0
+    return completed.returncode == 0
 
 
 def _is_installed(package: str) -> bool:
-    asked = subprocess.run(
+    completed = subprocess.run(
         ["dpkg-query", "--show", "--showformat=${db:Status-Status}", package],
         capture_output=True,
         text=True,
         timeout=COMMAND_TIMEOUT,
         check=False,
     )
-    return asked.stdout == "installed"
+    return completed.stdout == "installed"
 
 
 def _make_user() -> None:
-    run("groupadd", "--system", "--force", "gpio")  # Raspberry Pi OS has it, for the pins
+    run("groupadd", "--system", "--force", "gpio")  # exists on Raspberry Pi OS
     try:
         pwd.getpwnam(USER)
     except KeyError:
-        _log.info("Making the user %s", USER)
+        _log.info("Creating the user %s", USER)
         home = ("--home-dir", str(STATE), "--no-create-home", "--shell", "/usr/sbin/nologin")
         run("useradd", "--system", "--user-group", *home, USER)
     for folder in (STATE, STATE / "targets"):
@@ -122,7 +129,7 @@ def _make_user() -> None:
 
 
 def _write_settings(release: Path) -> None:
-    """Put each file into /etc/pirack that people may change; what they have changed stays."""
+    """Install the configuration files in /etc/pirack, except modified ones."""
     for source, target in (
         ("rack.toml", "rack.toml"),
         ("exporter/aliases.ini", "aliases.ini"),
@@ -132,23 +139,23 @@ def _write_settings(release: Path) -> None:
         (f"prometheus/rules/{THRESHOLDS}", f"prometheus/rules/{THRESHOLDS}"),
     ):
         install_conffile((release / source).read_bytes(), SETTINGS / target)
-    alertmanagers = SETTINGS / "prometheus" / "alertmanager.yml"
-    shutil.chown(alertmanagers, "root", "prometheus")
-    alertmanagers.chmod(0o640)  # it tells people's addresses, if not their passwords
-    # The other rules come with the release; files that people have put beside them stay.
+    alertmanager = SETTINGS / "prometheus" / "alertmanager.yml"
+    shutil.chown(alertmanager, "root", "prometheus")
+    alertmanager.chmod(0o640)  # contains mail addresses
+    # The other rules are links into the release. Local files in the same folder stay.
     rules = SETTINGS / "prometheus" / "rules"
-    ours = {file.name for file in (release / "prometheus" / "rules").glob("*.yml")} - {THRESHOLDS}
-    for name in ours:
+    names = {file.name for file in (release / "prometheus" / "rules").glob("*.yml")} - {THRESHOLDS}
+    for name in names:
         link(rules / name, CURRENT / "prometheus" / "rules" / name)
     for file in rules.iterdir():
-        if file.is_symlink() and file.name not in ours:
+        if file.is_symlink() and file.name not in names:
             file.unlink()
     link(SETTINGS / "prometheus" / "targets", STATE / "targets")
     secrets = SETTINGS / "prometheus" / "secrets"
     secrets.mkdir(exist_ok=True)
     shutil.chown(secrets, "root", "prometheus")
     secrets.chmod(0o750)
-    # The controller makes what Alertmanager says to it; the folder's group is the file's, too.
+    # The controller creates the secret. setgid gives it the group of the folder.
     shared = STATE / "alerts"
     shared.mkdir(exist_ok=True)
     shutil.chown(shared, USER, "prometheus")
@@ -167,32 +174,32 @@ def _write_units(release: Path) -> None:
 
 
 def _make_dhcpd_conf_writable() -> None:
-    """Let the controller write dhcpd.conf, and nothing beside it: it gets a folder of its own."""
-    own, linked = DHCP / "pirack", DHCP / "dhcpd.conf"
-    own.mkdir(parents=True, exist_ok=True)
-    real = own / "dhcpd.conf"
-    if not linked.is_symlink():
-        if linked.exists():
-            linked.replace(real)
+    """Move dhcpd.conf to a folder of its own, which the controller may write."""
+    folder, debian_path = DHCP / "pirack", DHCP / "dhcpd.conf"
+    folder.mkdir(parents=True, exist_ok=True)
+    conf = folder / "dhcpd.conf"
+    if not debian_path.is_symlink():
+        if debian_path.exists():
+            debian_path.replace(conf)
         else:
-            real.touch()
-        link(linked, Path("pirack/dhcpd.conf"))
-    for path in (own, real):
+            conf.touch()
+        link(debian_path, Path("pirack/dhcpd.conf"))
+    for path in (folder, conf):
         shutil.chown(path, USER, USER)
 
 
 def _is_layout_configured(release: Path) -> bool:
-    """Tell whether people have said what their rack is: relays are not to be moved on a guess."""
+    """Validate rack.toml. Return False if it is the unmodified example."""
     layout = SETTINGS / "rack.toml"
     if layout.read_bytes() == (release / "rack.toml").read_bytes():
         return False
     run_python(
         release,
         "-c",
-        "import sys; from pathlib import Path; from rack.errors import RackError;"
+        "import sys; from pathlib import Path; from rack.errors import PiRackError;"
         " from rack.layout_file import load\n"
         "try: load(Path(sys.argv[1]))\n"
-        "except RackError as error: sys.exit(str(error))",
+        "except PiRackError as error: sys.exit(str(error))",
         str(layout),
     )
     return True
@@ -205,13 +212,13 @@ def _make_dashboards(release: Path) -> None:
 
 def _activate_release(release: Path) -> None:
     if CURRENT.resolve() != release:
-        _log.info("Using %s", release)
-    before = CURRENT.resolve()
+        _log.info("Activating %s", release)
+    previous = CURRENT.resolve()
     link(CURRENT, release)
     link(Path("/usr/local/bin/pirack"), CURRENT / ".venv" / "bin" / "pirack")
-    for old in RELEASES.iterdir():
-        if old not in {release, before}:  # one is kept to go back to
-            shutil.rmtree(old)
+    for folder in RELEASES.iterdir():
+        if folder not in {release, previous}:  # the previous one allows a rollback
+            shutil.rmtree(folder)
 
 
 def _start_services(*, is_configured: bool) -> None:
@@ -222,29 +229,25 @@ def _start_services(*, is_configured: bool) -> None:
         run("sysctl", "--quiet", "--load", "/etc/sysctl.d/60-pirack.conf")
         run("systemctl", "restart", *units)
     else:
-        _log.info("systemd does not run here: all starts when it does")
+        _log.info("systemd is not running: the services start at the next boot")
     if is_configured:
         _log.info(
-            "The controller's first start tells admin's password: journalctl -u %s", CONTROLLER
+            "The controller logs the password of admin at its first start: journalctl -u %s",
+            CONTROLLER,
         )
     else:
-        _log.info("Now describe your rack in %s, and run this again", SETTINGS / "rack.toml")
+        _log.info("Describe your rack in %s, then run this command again", SETTINGS / "rack.toml")
 
 
 def main() -> int:
-    """Do it; 2 with one line where it cannot be done."""
+    """Run the installer. Return 2 on failure."""
     argparse.ArgumentParser(
         prog="python3 -m deploy.install_master",
-        description="Make this Debian or Raspberry Pi OS machine the master of a rack, or bring it"
-        " up to this checkout. Needs root.",
+        description="Set up this Debian or Raspberry Pi OS machine as a master, or upgrade it."
+        " Requires root.",
     ).parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        install()
-    except (MasterSetupError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return 0
+    return run_main("deploy.install_master", install)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
-"""Pack the exporter and its one dependency into a file that a bare python3 runs.
+"""Pack the exporter and its dependency into a file that runs with only python3.
 
-`python -m deploy.make_pyz [FILE]` takes prometheus_client from the environment it runs in. The
-archive holds the sources, which any Python from 3.11 on runs, and beside them the bytecode of the
-Python that made it, which starts faster where the versions agree. Same sources, same bytes.
+`python -m deploy.make_pyz [FILE]` includes prometheus_client from its own environment. The archive
+contains sources for Python 3.11 or newer, and bytecode for the Python that builds it. Equal sources
+result in equal archives.
 """
 
 import argparse
 import compileall
+import io
 import py_compile
 import shutil
 import tempfile
@@ -14,10 +15,12 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
+from rack.files import replace_file
+
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_TARGET = ROOT / "dist/pirack-exporter.pyz"
 
-# -I: neither the user's nor the current folder's modules get in.
+# -I ignores the modules of the user and of the current folder.
 _SHEBANG = b"#!/usr/bin/env -S python3 -I\n"
 _MAIN = "from exporter.__main__ import main\n\nraise SystemExit(main())\n"
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -25,7 +28,7 @@ _LICENSES = {"LICENSE", "NOTICE", "COPYING"}
 
 
 def make(target: Path) -> None:
-    """Write the archive to `target`, in one step."""
+    """Build the archive and replace `target` atomically."""
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
         sources = shutil.ignore_patterns("__pycache__")
@@ -40,20 +43,18 @@ def make(target: Path) -> None:
             stripdir=folder,
             invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
         )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = target.with_suffix(".new")
-        with fresh.open("wb") as file:
-            file.write(_SHEBANG)
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                for path in sorted(path for path in tree.rglob("*") if path.is_file()):
-                    entry = zipfile.ZipInfo(path.relative_to(tree).as_posix(), _ZIP_EPOCH)
-                    archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
-        fresh.chmod(0o755)
-        fresh.replace(target)
+        packed = io.BytesIO()
+        packed.write(_SHEBANG)
+        with zipfile.ZipFile(packed, "w") as archive:
+            for path in sorted(path for path in tree.rglob("*") if path.is_file()):
+                entry = zipfile.ZipInfo(path.relative_to(tree).as_posix(), _ZIP_EPOCH)
+                archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(target, packed.getvalue(), mode=0o755)
 
 
 def _copy_dependency(name: str, tree: Path) -> None:
-    """Copy a distribution's modules and licences; its bytecode is made anew."""
+    """Copy the modules and licenses of a distribution, without its bytecode."""
     for file in metadata.files(name) or ():
         is_license = file.name in _LICENSES
         if file.suffix == ".py" or is_license:

@@ -1,9 +1,8 @@
-"""Make `.venv` from a lock file: `python3 -m deploy.make_venv LEVEL`, at the checkout's root.
+"""Create `.venv` from a lock file: `python3 -m deploy.make_venv LEVEL` in the checkout.
 
-Needs nothing but a bare `python3`: where Debian's python3 comes without `ensurepip`,
-pip is taken from Debian's package of it, without root. What is installed is what the lock file
-lists, hash by hash; the index is the one that this machine's pip configuration names. A `.venv`
-that is as wanted is left alone; one that is not, or was not finished, is made anew.
+Requires only python3. If it has no `ensurepip`, pip is unpacked from its Debian package without
+root. pip verifies the hashes of the lock file and uses the index of its configuration. An
+up-to-date `.venv` is not changed. An outdated or incomplete one is created again.
 """
 
 import argparse
@@ -18,22 +17,24 @@ import venv
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from deploy.system import run_main
+from rack.errors import PiRackError
 from tools.debian_packages import DebianPackages, PackageError, exclusive
 
 _log = logging.getLogger("make_venv")
 
 PIP_TIMEOUT = 1800.0
 PIP_FLAGS = ("-qq", "--no-input", "--disable-pip-version-check")
-PIP_HINT = "install Debian's python3-venv, or a Python that has ensurepip"
+PIP_HINT = "install Debian's python3-venv, or a Python with ensurepip"
 
 
-class VenvError(Exception):
-    """`.venv` cannot be made; the text is one line with its mend."""
+class VenvError(PiRackError):
+    """`.venv` cannot be created."""
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """What a finished `.venv` was made from; kept in it, and absent while it is being made."""
+    """Inputs of a complete `.venv`, stored in it."""
 
     level: str
     lock: str
@@ -43,11 +44,11 @@ class Stamp:
 
     @classmethod
     def expected(cls, checkout: Path, level: str) -> "Stamp":
-        """Return the stamp of a `.venv` made now."""
+        """Return the stamp of an up-to-date `.venv`."""
         return cls(
             level=level,
             lock=_digest(checkout / "requirements" / f"{level}.lock"),
-            # The version stands in the exporter.
+            # The exporter contains the version.
             project=_digest(checkout / "pyproject.toml", checkout / "exporter" / "__init__.py"),
             python=f"{sys.version} at {sys.base_prefix}",
             checkout=str(checkout),
@@ -55,35 +56,35 @@ class Stamp:
 
     @classmethod
     def load(cls, environment: Path) -> "Stamp | None":
-        """Return the stamp in `environment`, or None if it is not there or not finished."""
+        """Return the stamp in `environment`, or None if it is missing or incomplete."""
         try:
             return cls(**json.loads(cls.path(environment).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
     def differs_only_in_project(self, other: "Stamp") -> bool:
-        """Tell whether all but PiRack itself is as in `other`."""
+        """Return whether the stamps agree except for PiRack itself."""
         return replace(self, project=other.project) == other
 
     @staticmethod
     def path(environment: Path) -> Path:
-        """Return where the stamp of `environment` is kept."""
+        """Return the path of the stamp in `environment`."""
         return environment / "pirack-stamp.json"
 
 
 def make(checkout: Path, level: str) -> None:
-    """Bring `.venv` in `checkout` to `level`, `master` or `dev`, if it is not there already.
+    """Create or update the `.venv` of a checkout for a level, `master` or `dev`.
 
     Raises:
-        MakeError, PackageError: there is no pip to be had, or pip failed.
+        VenvError, PackageError: If pip is not available or fails.
     """
     environment = checkout / ".venv"
     present = Stamp.load(environment)
-    # `dev` holds all of `master`: once there, `make demo` and `make test` share it.
+    # `dev` includes `master`, so that `make demo` and `make test` share one `.venv`.
     if present is not None and present.level == "dev":
         level = "dev"
-    wanted = Stamp.expected(checkout, level)
-    if present == wanted:
+    expected = Stamp.expected(checkout, level)
+    if present == expected:
         return
     Stamp.path(environment).unlink(missing_ok=True)
     python = environment / "bin" / "python"
@@ -98,13 +99,13 @@ def make(checkout: Path, level: str) -> None:
         lock = checkout / "requirements" / f"{level}.lock"
         _log.info("Installing %d packages of %s", _count_packages(lock), lock.relative_to(checkout))
         _pip(python, "--require-hashes", "--requirement", str(lock))
-    _log.info("Installing PiRack itself, as this checkout has it")
+    _log.info("Installing PiRack from this checkout")
     _pip(python, "--no-deps", "--no-build-isolation", "--no-index", "--editable", str(checkout))
-    Stamp.path(environment).write_text(json.dumps(asdict(wanted)), encoding="utf-8")
+    Stamp.path(environment).write_text(json.dumps(asdict(expected)), encoding="utf-8")
 
 
 def _create_venv(environment: Path, python: Path, tools: Path) -> None:
-    _log.info("Making .venv with Python %s", sys.version.partition(" ")[0])
+    _log.info("Creating .venv with Python %s", sys.version.partition(" ")[0])
     venv.create(environment, clear=True, symlinks=True, with_pip=False)
     if importlib.util.find_spec("ensurepip") is not None:
         _run([str(python), "-I", "-m", "ensurepip"])
@@ -112,10 +113,10 @@ def _create_venv(environment: Path, python: Path, tools: Path) -> None:
     try:
         wheels = DebianPackages(tools).unpack("python3-pip-whl") / "usr" / "share" / "python-wheels"
     except PackageError as error:
-        raise VenvError(f"this Python has no pip, and {error}: {PIP_HINT}") from error
+        raise VenvError(f"pip is missing, and {error}: {PIP_HINT}") from error
     wheel = max(wheels.glob("pip-*.whl"), default=None)
     if wheel is None:
-        raise VenvError(f"this Python has no pip, nor has Debian's python3-pip-whl: {PIP_HINT}")
+        raise VenvError(f"pip is missing, also in Debian's python3-pip-whl: {PIP_HINT}")
     _run([str(python), "-I", f"{wheel}/pip", "install", "--quiet", "--no-index", str(wheel)])
 
 
@@ -124,7 +125,7 @@ def _pip(python: Path, *arguments: str) -> None:
 
 
 def _run(command: list[str]) -> None:
-    # PIP_USER: a machine's pip configuration may ask for it, and in a .venv it is refused.
+    # pip rejects the option `user` in a .venv, but its configuration may set it.
     try:
         subprocess.run(
             command,
@@ -136,12 +137,12 @@ def _run(command: list[str]) -> None:
         )
     except subprocess.CalledProcessError as error:
         raise VenvError(
-            "pip failed, as it says above: see to it that this machine reaches its package index "
+            "pip failed, see its output above: check the connection to the package index "
             "(`pip config list`, or PyPI), and try again"
         ) from error
     except subprocess.TimeoutExpired as error:
         raise VenvError(
-            f"pip was not done after {PIP_TIMEOUT:.0f} s: try again, what it fetched is kept"
+            f"pip did not finish within {PIP_TIMEOUT:.0f} s: try again, its downloads are cached"
         ) from error
 
 
@@ -154,25 +155,23 @@ def _digest(*files: Path) -> str:
 
 
 def main() -> int:
-    """Make `.venv` for the checkout in the working directory; 2 with one line if it cannot be."""
+    """Create the `.venv` of the current folder. Return 2 on failure."""
     parser = argparse.ArgumentParser(
-        prog="python3 -m deploy.make_venv", description="Make .venv from requirements/LEVEL.lock."
+        prog="python3 -m deploy.make_venv", description="Create .venv from requirements/LEVEL.lock."
     )
     parser.add_argument("level", choices=("master", "dev"), metavar="LEVEL", help="master or dev")
     level = parser.parse_args().level
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    checkout = Path.cwd()
+    return run_main("deploy.make_venv", lambda: _make_exclusively(Path.cwd(), level))
+
+
+def _make_exclusively(checkout: Path, level: str) -> None:
     try:
         with exclusive(checkout / ".tools" / "venv.lock"):
             make(checkout, level)
-    except (VenvError, PackageError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return 0
+    except PackageError as error:
+        raise VenvError(str(error)) from error
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""A release of PiRack on a master: a folder of its own, with its own Python environment."""
+"""Build a release of PiRack on a master: a folder with its own Python environment."""
 
 import hashlib
 import logging
@@ -12,7 +12,6 @@ from deploy.system import run
 CHECKOUT = Path(__file__).resolve().parent.parent
 RELEASES = Path("/opt/pirack/releases")
 
-# What of the checkout a master runs with.
 RELEASE_CONTENTS = (
     "cli",
     "controller",
@@ -31,22 +30,22 @@ RELEASE_CONTENTS = (
     "rack.toml",
 )
 IGNORED_NAMES = ("__pycache__", "node_modules", "targets")
-FIRST_PYTHON_WITHOUT_LGPIO_WHEEL = (3, 13)  # lgpio has no wheel from here on: Debian's is taken
+FIRST_PYTHON_WITHOUT_LGPIO_WHEEL = (3, 13)  # use Debian's package
 
 _log = logging.getLogger("install_master")
 
 
 def make_release() -> Path:
-    """Return the folder of this checkout's release, made whole.
+    """Build the release of this checkout, if necessary. Return its folder.
 
     Raises:
-        InstallError: it cannot be made; what was begun is not used, and made anew next time.
+        MasterSetupError: If a step fails. The next call builds the release again.
     """
     release = RELEASES / f"{_version()}-{_digest()[:12]}"
     finished = release / ".finished"
     if finished.exists():
         return release
-    _log.info("Making %s", release)
+    _log.info("Building %s", release)
     shutil.rmtree(release, ignore_errors=True)
     release.mkdir(parents=True)
     for name in RELEASE_CONTENTS:
@@ -59,8 +58,9 @@ def make_release() -> Path:
     if sys.version_info >= FIRST_PYTHON_WITHOUT_LGPIO_WHEEL:
         settings = release / ".venv" / "pyvenv.cfg"
         text = settings.read_text(encoding="utf-8")
-        no = "include-system-site-packages = false"
-        settings.write_text(text.replace(no, no.replace("false", "true")), encoding="utf-8")
+        option = "include-system-site-packages = "
+        text = text.replace(f"{option}false", f"{option}true")
+        settings.write_text(text, encoding="utf-8")
     run_python(release, "-m", "deploy.make_pyz")
     run_python(
         release, "-m", "compileall", "-q", *(name for name in RELEASE_CONTENTS if "." not in name)
@@ -70,7 +70,7 @@ def make_release() -> Path:
 
 
 def run_python(release: Path, *arguments: str) -> None:
-    """Run a release's Python. Raises `InstallError` where that fails."""
+    """Run the Python of a release. Raise `MasterSetupError` if it fails."""
     run(str(release / ".venv" / "bin" / "python"), *arguments, cwd=release)
 
 
@@ -80,7 +80,7 @@ def _version() -> str:
 
 
 def _digest() -> str:
-    """Return what tells this checkout, and this Python, from all others."""
+    """Return a hash of this checkout and the version of Python."""
     digest = hashlib.sha256(sys.version.encode())
     for file in _source_files():
         digest.update(str(file.relative_to(CHECKOUT)).encode() + b"\0" + file.read_bytes() + b"\0")
@@ -89,8 +89,7 @@ def _digest() -> str:
 
 def _source_files() -> Iterator[Path]:
     for name in RELEASE_CONTENTS:
-        part = CHECKOUT / name
-        found = sorted(part.rglob("*")) if part.is_dir() else [part]
-        for file in found:
+        path = CHECKOUT / name
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file() and not set(file.relative_to(CHECKOUT).parts) & set(IGNORED_NAMES):
                 yield file

@@ -1,38 +1,38 @@
-"""Let the master run actions on the rasps, by the SSH access that somebody has already.
+"""Authorize the master to run actions on the rasps, with the user's existing SSH login.
 
-`python -m deploy.set_up_ssh [TARGET …]`, on the master: makes the master's key, gives it to each
-rasp, side by side, pins the host key that the rasp itself names, and tries it. It can be run again.
+`python -m deploy.set_up_ssh [TARGET …]` on the master creates the master's key, installs it on each
+rasp, pins the rasp's host key and tests the login. The command is idempotent.
 """
 
-import argparse
 import asyncio
 import os
 import shlex
 import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncssh
+import click
 
 from controller.errors import SshError
-from controller.ssh.host_keys import HostKeys, PinResult, changed_key_hint, rasp_name
+from controller.ssh.host_keys import HostKeys, PinResult, changed_key_hint
 from controller.ssh.master_key import MasterKey
 from controller.ssh.pool import SshPool
 from exporter.actions import EXIT_REFUSED
 from rack.database import open_existing
-from rack.errors import RackError, UnknownTargetError
+from rack.errors import PiRackError, UnknownTargetError
 from rack.inventory import Inventory, Rasp
 from rack.layout_file import load
 from rack.targets import resolve_slots
+from rack.terminal import EXIT_FAILED, Command
 
 _SCRIPT = Path(__file__).with_name("authorize_master.sh")
 _MAX_CONCURRENT = 16
 _CONNECT_TIMEOUT = 10
 _TIMEOUT = 60.0
 
-# As root, or, where people log in as somebody else, by sudo without a password.
+# Uses sudo without a password unless the user is root.
 _REMOTE_COMMAND = """\
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 [ "$(id -u)" = 0 ] && exec sh -s -- {line}
@@ -40,15 +40,18 @@ exec sudo -n sh -s -- {line}
 """
 
 
-class SetUpError(Exception):
-    """A rasp is not set up; the text says why."""
+class SetUpError(PiRackError):
+    """The SSH access of a rasp could not be set up."""
 
 
 @dataclass(frozen=True)
 class SshLogin:
-    """The SSH access that is there already: whose it is, and who they are on a rasp.
+    """Existing SSH login to the rasps.
 
-    `local_user` is whose `~/.ssh` counts, if it is not that of whoever runs this process.
+    Attributes:
+        port: Port of the SSH servers.
+        user: User on the rasps, None for the one in ~/.ssh/config.
+        local_user: Owner of the ~/.ssh to use, None for the current user.
     """
 
     port: int
@@ -56,7 +59,7 @@ class SshLogin:
     local_user: str | None = None
 
     def command(self, rasp: Rasp, remote_command: str) -> list[str]:
-        """Return the command line that runs `remote_command` on a rasp."""
+        """Return the command line that runs a command on a rasp."""
         target = f"{self.user}@{rasp.address}" if self.user else str(rasp.address)
         return [
             *(("runuser", "-u", self.local_user, "--") if self.local_user else ()),
@@ -68,19 +71,19 @@ class SshLogin:
 async def set_up(
     rasps: Sequence[Rasp], folder: Path, ssh_login: SshLogin
 ) -> dict[Rasp, str | None]:
-    """Set up rasps side by side; return for each why it is not, or None.
+    """Set up several rasps concurrently. Return an error or None for each.
 
     Args:
-        rasps: which.
-        folder: where the master's key and the pinned host keys are; the key must be there.
-        ssh_login: the way in.
+        rasps: The rasps.
+        folder: Folder of the master's key, which must exist, and of the pinned host keys.
+        ssh_login: Login to the rasps.
     """
     limit = asyncio.Semaphore(_MAX_CONCURRENT)
     host_keys = HostKeys(folder, ssh_login.port)
     line = MasterKey(folder).authorized_keys_line()
     ssh = SshPool(folder, ssh_login.port)
 
-    async def one(rasp: Rasp) -> str | None:
+    async def set_up_one(rasp: Rasp) -> str | None:
         async with limit:
             try:
                 _pin_host_key(host_keys, rasp, await _install_key(rasp, line, ssh_login))
@@ -90,16 +93,16 @@ async def set_up(
             return None
 
     try:
-        return dict(zip(rasps, await asyncio.gather(*map(one, rasps)), strict=True))
+        return dict(zip(rasps, await asyncio.gather(*map(set_up_one, rasps)), strict=True))
     finally:
         await ssh.close()
 
 
 async def _install_key(rasp: Rasp, line: str, ssh_login: SshLogin) -> asyncssh.SSHKey:
-    """Give a rasp the master's key; return the host key that it names."""
-    remote = _REMOTE_COMMAND.format(line=shlex.quote(line))
+    """Install the master's key on a rasp. Return the host key of the rasp."""
+    remote_command = _REMOTE_COMMAND.format(line=shlex.quote(line))
     process = await asyncio.create_subprocess_exec(
-        *ssh_login.command(rasp, remote),
+        *ssh_login.command(rasp, remote_command),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -107,73 +110,81 @@ async def _install_key(rasp: Rasp, line: str, ssh_login: SshLogin) -> asyncssh.S
     )
     try:
         async with asyncio.timeout(_TIMEOUT):
-            said, complaints = await process.communicate(_SCRIPT.read_bytes())
+            output, errors = await process.communicate(_SCRIPT.read_bytes())
     except TimeoutError:
         os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
-        raise SetUpError(f"it was not done after {_TIMEOUT:.0f} s") from None
+        raise SetUpError(f"not finished after {_TIMEOUT:.0f} s: try again") from None
     if process.returncode:
-        lines = complaints.decode(errors="replace").strip().splitlines()
+        lines = errors.decode(errors="replace").strip().splitlines()
         raise SetUpError(lines[-1] if lines else f"exit status {process.returncode}")
-    shown = None
-    for text in said.decode(errors="replace").splitlines():
-        what, _, rest = text.partition(" ")
-        if what == "host-key":
-            shown = asyncssh.import_public_key(rest)
-        elif what == "note":
-            print(f"{rasp_name(rasp)}: {rest}", file=sys.stderr)
-    if shown is None:
-        raise SetUpError("it has no ssh-ed25519 host key: make one there by `ssh-keygen -A`")
-    return shown
+    host_key = None
+    for text in output.decode(errors="replace").splitlines():
+        kind, _, value = text.partition(" ")
+        if kind == "host-key":
+            host_key = asyncssh.import_public_key(value)
+        elif kind == "note":
+            click.echo(f"{rasp.name}: {value}", err=True)
+    if host_key is None:
+        raise SetUpError("there is no ssh-ed25519 host key: run `ssh-keygen -A` on the rasp")
+    return host_key
 
 
 def _pin_host_key(host_keys: HostKeys, rasp: Rasp, host_key: asyncssh.SSHKey) -> None:
     if host_keys.pin_new({rasp: host_key})[rasp] is PinResult.CHANGED:
-        raise SetUpError(f"its host key is not the pinned one: {changed_key_hint(rasp_name(rasp))}")
+        raise SetUpError(f"the host key differs from the pinned one: {changed_key_hint(rasp.name)}")
 
 
 async def _test_login(ssh: SshPool, rasp: Rasp) -> None:
-    """Ask for no action: a rasp that is set up says in its own words that it needs one."""
-    ran = await ssh.run(rasp.address, "", timeout=_TIMEOUT)
-    if ran.exit_status != EXIT_REFUSED or "name an action" not in ran.output:
-        words = ran.output.strip().splitlines() or [f"exit status {ran.exit_status}"]
+    """Run no action. The exporter then rejects the request, which shows that it runs."""
+    result = await ssh.run(rasp.address, "", timeout=_TIMEOUT)
+    if result.exit_status != EXIT_REFUSED or "name an action" not in result.output:
+        lines = result.output.strip().splitlines() or [f"exit status {result.exit_status}"]
         raise SetUpError(
-            f"the master gets in, but the exporter does not run ({words[-1]}): run `pirack deploy`"
+            f"the login succeeds, but the exporter does not run ({lines[-1]}): run `pirack deploy`"
         )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m deploy.set_up_ssh", description=(__doc__ or "").partition("\n")[0]
-    )
-    add = parser.add_argument
-    add("targets", nargs="*", default=["all"], metavar="TARGET", help="such as 3/2; default: all")
-    add("--rack", type=Path, default=Path("rack.toml"), help="the layout (%(default)s)")
-    add("--db", type=Path, default=Path("pirack.db"), help="the controller's (%(default)s)")
-    add("--login", metavar="USER", help="who you are on the rasps (default: as ~/.ssh/config says)")
-    options = parser.parse_args(arguments)
-    try:
-        rack = load(options.rack)
-        known = Inventory(open_existing(options.db)).rasps()
-        slots = [(slot.stack, slot.number) for slot in resolve_slots(rack, options.targets)]
-        rasps = [known[slot] for slot in slots if slot in known]
-        if not rasps:
-            raise UnknownTargetError(
-                f"no rasp is known at {' '.join(options.targets)}: install first"
-            )
-        folder = options.db.parent / "ssh"
-        MasterKey(folder).create()
-        owner = os.environ.get("SUDO_USER") if os.geteuid() == 0 else None
-        access = SshLogin(rack.network.ssh_port, options.login, owner)
-        outcomes = asyncio.run(set_up(rasps, folder, access))
-    except (RackError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    for rasp, trouble in outcomes.items():
-        print(f"{rasp_name(rasp)}  {f'failed  {trouble}' if trouble else 'ok'}")
-    return 1 if any(outcomes.values()) else 0
+_file_type = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command(cls=Command)
+@click.argument("targets", nargs=-1)
+@click.option(
+    "--rack",
+    "layout",
+    type=_file_type,
+    default="rack.toml",
+    show_default=True,
+    help="Layout of the rack.",
+)
+@click.option(
+    "--db", type=_file_type, default="pirack.db", show_default=True, help="Database of the rack."
+)
+@click.option("--login", metavar="USER", help="User on the rasps (default: as in ~/.ssh/config).")
+@click.pass_context
+def main(
+    context: click.Context, targets: tuple[str, ...], *, layout: Path, db: Path, login: str | None
+) -> None:
+    """Authorize the master to run actions on TARGETS, or on all rasps."""
+    rack = load(layout)
+    inventory = Inventory(open_existing(db)).rasps()
+    expressions = targets or ("all",)
+    slots = [(slot.stack, slot.number) for slot in resolve_slots(rack, expressions)]
+    rasps = [inventory[slot] for slot in slots if slot in inventory]
+    if not rasps:
+        raise UnknownTargetError(
+            f"no rasp is installed in {' '.join(expressions)}: run `pirack install`"
+        )
+    folder = db.parent / "ssh"
+    MasterKey(folder).create()
+    local_user = os.environ.get("SUDO_USER") if os.geteuid() == 0 else None
+    ssh_login = SshLogin(rack.network.ssh_port, login, local_user)
+    errors = asyncio.run(set_up(rasps, folder, ssh_login))
+    for rasp, error in errors.items():
+        click.echo(f"{rasp.name}  {f'failed  {error}' if error else 'ok'}")
+    context.exit(EXIT_FAILED if any(errors.values()) else 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(prog_name="python -m deploy.set_up_ssh")

@@ -1,71 +1,89 @@
-"""What is done to a machine that is installed on: programs run, files written in one step."""
+"""Run programs, write files and report errors while a machine is set up. Standard library only."""
 
 import logging
 import subprocess
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from rack.errors import PiRackError
 from rack.files import replace_file
 
 COMMAND_TIMEOUT = 1800.0
 
+_MAX_SHOWN_CHARS = 80
+_EXIT_ERROR = 2
+_EXIT_INTERRUPTED = 130
+
 _log = logging.getLogger("install_master")
 
 
-class MasterSetupError(Exception):
-    """This machine cannot be made a master; the text is one line with its mend."""
+class MasterSetupError(PiRackError):
+    """This machine cannot be set up as a master."""
+
+
+def run_main(program: str, function: Callable[[], None]) -> int:
+    """Run the function of a command line. Print errors like `pirack`. Return the exit status."""
+    try:
+        function()
+    except KeyboardInterrupt:
+        return _EXIT_INTERRUPTED
+    except (PiRackError, OSError) as error:
+        sys.stderr.write(f"{program}: {error}\n")
+        return _EXIT_ERROR
+    return 0
 
 
 def copy(source: Path, target: Path, *, mode: int = 0o644) -> None:
-    """Bring a file to where it belongs, if it is not there as it should be."""
+    """Copy a file if the target differs."""
     target.parent.mkdir(parents=True, exist_ok=True)
     write(target, source.read_bytes(), mode=mode)
 
 
 def write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """Write a file, if it is not there as it should be; a reader sees the old one or the new."""
+    """Replace a file atomically if its content differs."""
     if path.exists() and path.read_bytes() == content:
         return
     replace_file(path, content, mode=mode)
 
 
 def install_conffile(content: bytes, target: Path) -> None:
-    """Write a file, unless people have changed it: then the new one is laid beside it.
+    """Install a configuration file. If it was modified locally, write `….new` instead.
 
-    What was written last time is kept, hidden, to tell the one from the other.
+    A hidden copy of the installed version reveals local changes at the next call.
     """
     shipped = target.with_name(f".{target.name}.shipped")
-    beside = target.with_name(f"{target.name}.new")
+    new = target.with_name(f"{target.name}.new")
     target.parent.mkdir(parents=True, exist_ok=True)
-    is_own = target.exists() and (
+    is_modified = target.exists() and (
         not shipped.exists() or shipped.read_bytes() != target.read_bytes()
     )
-    if is_own and target.read_bytes() != content:
+    if is_modified and target.read_bytes() != content:
         if not shipped.exists() or shipped.read_bytes() != content:
-            write(beside, content)
-            _log.info("%s is yours and was kept; what is new is in %s", target, beside)
+            write(new, content)
+            _log.info("Kept %s because of local changes; the new version is %s", target, new)
     else:
-        beside.unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
         write(target, content)
     write(shipped, content)
 
 
 def link(path: Path, target: Path) -> None:
-    """Make a symbolic link, in the place of whatever was there."""
-    fresh = path.with_name(f".{path.name}.fresh")
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(target)
-    fresh.replace(path)
+    """Create a symbolic link, or replace an existing file by it."""
+    temporary = path.with_name(f".{path.name}.temporary")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(path)
 
 
 def run(*command: str, cwd: Path = Path("/"), env: Mapping[str, str] | None = None) -> None:
-    """Run a program to its end.
+    """Run a program until it exits.
 
     Raises:
-        InstallError: it cannot be run, takes too long or fails; the text has its last line.
+        MasterSetupError: If the program is missing, fails or exceeds the timeout.
     """
     try:
-        ended = subprocess.run(
+        completed = subprocess.run(
             command,
             cwd=cwd,
             env=env,
@@ -78,13 +96,12 @@ def run(*command: str, cwd: Path = Path("/"), env: Mapping[str, str] | None = No
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MasterSetupError(f"`{_format_command(command)}`: {error}") from error
-    if ended.returncode:
-        said = (ended.stderr.strip() or ended.stdout.strip()).splitlines()
-        raise MasterSetupError(
-            f"`{_format_command(command)}`: {said[-1] if said else ended.returncode}"
-        )
+    if completed.returncode:
+        output = (completed.stderr.strip() or completed.stdout.strip()).splitlines()
+        reason = output[-1] if output else f"exit status {completed.returncode}"
+        raise MasterSetupError(f"`{_format_command(command)}`: {reason}")
 
 
 def _format_command(command: Sequence[str]) -> str:
     line = " ".join(command).replace("\n", " ")
-    return line if len(line) <= 80 else f"{line[:77]}..."  # noqa: PLR2004
+    return line if len(line) <= _MAX_SHOWN_CHARS else f"{line[: _MAX_SHOWN_CHARS - 3]}..."

@@ -1,4 +1,4 @@
-"""A machine to install on: this one, with a layer over it that takes all that is written."""
+"""A machine to install on: an overlay of this one that takes all writes."""
 
 import os
 import shutil
@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 300.0
 
-# A mount namespace of its own, so that all of it goes with its last process. `policy-rc.d` keeps
-# packages from starting their services, as for whoever makes an image.
+# The mount namespace ends with its last process. `policy-rc.d` prevents packages from starting
+# their services.
 SET_UP_SCRIPT = """
 set -e
 mount --make-rprivate /
@@ -30,13 +30,13 @@ mkdir -p checkout
 mount --bind "$CHECKOUT" checkout
 printf '#!/bin/sh\\nexit 101\\n' > usr/sbin/policy-rc.d
 chmod 755 usr/sbin/policy-rc.d
-echo made
+echo ready
 exec sleep infinity
 """
 
 
 class OverlayMachine:
-    """A machine that is not this one, though it looks like it."""
+    """Overlay of this machine."""
 
     def __init__(self, pid: int, root: Path) -> None:
         self._enter_command = [
@@ -60,13 +60,13 @@ class OverlayMachine:
         )
 
     def output_of(self, *command: str) -> str:
-        """What a program says that goes well."""
-        ended = self.run(*command)
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout
+        """Return the output of a successful program."""
+        completed = self.run(*command)
+        assert completed.returncode == 0, completed.stderr
+        return completed.stdout
 
     def path(self, name: str) -> Path:
-        """A file of the machine's as seen from here; absolute links lead astray."""
+        """Return a path that leads to a file of the machine, unless it is an absolute link."""
         return self._root / name.lstrip("/")
 
     def install(self, checkout: str = "/checkout") -> subprocess.CompletedProcess[str]:
@@ -74,11 +74,11 @@ class OverlayMachine:
 
     @property
     def python(self) -> str:
-        """The python3 of the machine that others than root may run, too."""
+        """Path of a python3 that every user may run."""
         for folder in ("/usr/bin", "/usr/local/bin"):
             if Path(folder, "python3").exists():
                 return f"{folder}/python3"
-        pytest.skip("no python3 of the system's here")
+        pytest.skip("no system python3")
 
     def start(self, *command: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
@@ -89,7 +89,7 @@ class OverlayMachine:
         )
 
     def list_files(self) -> dict[str, str]:
-        """Each file that an install is about: what it is, and what is in it."""
+        """Return the attributes of the files that an installation may change, by path."""
         folders = ("etc", "opt/pirack", "usr/local", "var/lib/pirack", "var/lib/dpkg")
         files = self.output_of("find", *(f"/{folder}" for folder in folders), "-type", "f", "-ls")
         return {
@@ -99,9 +99,9 @@ class OverlayMachine:
 
 @contextmanager
 def running_machine(folder: Path) -> Iterator[OverlayMachine]:
-    """Give a machine; it is gone after the block, with all that was installed on it."""
+    """Run a machine until the end of the block."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None or shutil.which("nsenter") is None:
-        pytest.skip("a Debian with a layer over it: needs Debian, root and util-linux")
+        pytest.skip("an overlay machine requires Debian, root and util-linux")
     layer = folder / "layer"
     layer.mkdir()
     with subprocess.Popen(
@@ -113,18 +113,18 @@ def running_machine(folder: Path) -> Iterator[OverlayMachine]:
     ) as unshared:
         try:
             assert unshared.stdout is not None
-            if unshared.stdout.readline() != "made\n":
-                _, told = unshared.communicate()
-                pytest.skip(f"no layer over this machine: {told.strip()}")
+            if unshared.stdout.readline() != "ready\n":
+                _, errors = unshared.communicate()
+                pytest.skip(f"cannot mount an overlay: {errors.strip()}")
             yield OverlayMachine(_wait_for_child(unshared.pid), layer / "root")
         finally:
             unshared.kill()
 
 
 def _wait_for_child(pid: int) -> int:
-    """The one process that a process has started."""
+    """Return the first child of a process."""
     deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         if children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             return int(children[0])
-    raise AssertionError("nothing was started")
+    raise AssertionError("no child process")

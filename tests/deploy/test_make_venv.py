@@ -1,4 +1,4 @@
-"""`.venv` is made from a lock file: real venv and pip, on a small checkout of its own wheels."""
+"""`deploy.make_venv` with the real venv and pip, in a small checkout with its own wheels."""
 
 import hashlib
 import os
@@ -41,7 +41,7 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
 
 
 class Checkout:
-    """A checkout with a package of its own, and lock files over wheels that lie in it."""
+    """A checkout with a package, wheels, and lock files that list them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -50,11 +50,11 @@ class Checkout:
         (folder / "exporter" / "__init__.py").touch()
         (folder / "pyproject.toml").write_text(PYPROJECT)
         (folder / "backend.py").write_text(BACKEND)
-        # Where Python has no pip of its own, the one that was unpacked for PiRack serves here too.
+        # Share the unpacked pip if Python has none.
         if (ROOT / ".tools" / "debian").is_dir():
             (folder / ".tools" / "debian").symlink_to(ROOT / ".tools" / "debian")
-        self.write_lock("master", colours="1.0")
-        self.write_lock("dev", colours="1.0", checker="1.0")
+        self.write_lock("master", colors="1.0")
+        self.write_lock("dev", colors="1.0", checker="1.0")
 
     def write_lock(self, level: str, **versions: str) -> None:
         lines = []
@@ -81,7 +81,7 @@ class Checkout:
                 **os.environ,
                 "PYTHONPATH": str(ROOT),
                 "PIP_CONFIG_FILE": os.devnull,
-                "PIP_USER": "1",  # as some machines' configuration asks
+                "PIP_USER": "1",  # may be set by the configuration of pip
                 "PIP_NO_INDEX": "1",
                 "PIP_FIND_LINKS": str(self.folder / "wheels"),
                 **environment,
@@ -93,13 +93,13 @@ class Checkout:
         )
 
     def python(self, code: str) -> str:
-        """What `code` prints in `.venv`, run outside of the checkout."""
+        """Return the output of code that runs in `.venv`, outside of the checkout."""
         python = self.folder / ".venv" / "bin" / "python"
         return subprocess.check_output([python, "-c", code], cwd="/", text=True, timeout=30).strip()
 
     @property
     def marker(self) -> Path:
-        """A file that is gone when `.venv` is made anew."""
+        """File that disappears if `.venv` is created again."""
         return self.folder / ".venv" / "mark"
 
 
@@ -108,28 +108,26 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path / "pirack")
 
 
-SHOW_VERSIONS = (
-    "import colours, importlib.metadata as m; print(colours.version, m.version('pirack'))"
-)
+SHOW_VERSIONS = "import colors, importlib.metadata as m; print(colors.version, m.version('pirack'))"
 
 
-def test_a_venv_holds_what_the_lock_lists_and_pirack_itself(checkout: Checkout) -> None:
-    made = checkout.make_venv("master")
-    assert made.returncode == 0, made.stderr
-    assert "Installing 1 packages of requirements/master.lock\n" in made.stderr
+def test_venv_contains_packages_of_lock_file_and_pirack(checkout: Checkout) -> None:
+    completed = checkout.make_venv("master")
+    assert completed.returncode == 0, completed.stderr
+    assert "Installing 1 packages of requirements/master.lock\n" in completed.stderr
     assert checkout.python(SHOW_VERSIONS) == "1.0 0.1.0"
     exporter = checkout.python("import exporter; print(exporter.__file__)")
     assert Path(exporter).is_relative_to(checkout.folder)
 
 
-def test_a_venv_that_is_as_wanted_is_left_alone(checkout: Checkout) -> None:
+def test_current_venv_is_not_changed(checkout: Checkout) -> None:
     checkout.make_venv("master")
     checkout.marker.touch()
     assert checkout.make_venv("master").stderr == ""
     assert checkout.marker.exists()
 
 
-def test_the_developers_packages_come_on_top_and_stay(checkout: Checkout) -> None:
+def test_dev_level_adds_packages_and_stays(checkout: Checkout) -> None:
     checkout.make_venv("master")
     checkout.marker.touch()
     assert checkout.make_venv("dev").returncode == 0
@@ -138,10 +136,10 @@ def test_the_developers_packages_come_on_top_and_stay(checkout: Checkout) -> Non
     assert checkout.marker.exists()
 
 
-def test_a_changed_lock_makes_the_venv_anew(checkout: Checkout) -> None:
+def test_changed_lock_file_recreates_venv(checkout: Checkout) -> None:
     checkout.make_venv("dev")
     checkout.marker.touch()
-    checkout.write_lock("dev", colours="2.0")
+    checkout.write_lock("dev", colors="2.0")
     assert checkout.make_venv("master").returncode == 0
     assert not checkout.marker.exists()
     assert checkout.python(SHOW_VERSIONS) == "2.0 0.1.0"
@@ -149,7 +147,7 @@ def test_a_changed_lock_makes_the_venv_anew(checkout: Checkout) -> None:
         checkout.python("import checker")
 
 
-def test_a_checkout_that_was_moved_makes_its_venv_anew(checkout: Checkout) -> None:
+def test_moved_checkout_recreates_venv(checkout: Checkout) -> None:
     checkout.make_venv("master")
     checkout.marker.touch()
     checkout.folder = checkout.folder.rename(checkout.folder.with_name("moved"))
@@ -157,16 +155,18 @@ def test_a_checkout_that_was_moved_makes_its_venv_anew(checkout: Checkout) -> No
     assert not checkout.marker.exists()
 
 
-def test_what_was_not_finished_is_made_anew(checkout: Checkout) -> None:
-    """As after a power cut: here pip fails, for the wheel is not what the lock says."""
+def test_incomplete_venv_is_recreated(checkout: Checkout) -> None:
+    """pip fails, because a wheel does not match the lock file."""
     lock = checkout.folder / "requirements" / "master.lock"
-    right = lock.read_text()
-    lock.write_text(right.replace("sha256:", "sha256:0")[:-2] + "\n")
+    valid = lock.read_text()
+    lock.write_text(valid.replace("sha256:", "sha256:0")[:-2] + "\n")
     failed = checkout.make_venv("master")
     assert failed.returncode == 2
     assert "THESE PACKAGES DO NOT MATCH THE HASHES" in failed.stderr
-    assert failed.stderr.splitlines()[-1].startswith("pip failed, as it says above: ")
+    assert failed.stderr.splitlines()[-1].startswith(
+        "deploy.make_venv: pip failed, see its output above: "
+    )
     checkout.marker.touch()
-    lock.write_text(right)
+    lock.write_text(valid)
     assert checkout.make_venv("master").returncode == 0
     assert not checkout.marker.exists()

@@ -1,4 +1,4 @@
-"""docs/operations.md: a backup is made while the controller writes, and is all that was lost."""
+"""Backup and restore as in docs/operations.md."""
 
 import re
 import shlex
@@ -24,38 +24,38 @@ EVENT_COUNT = 200
 
 
 def documented_command(text: str) -> list[str]:
-    """The one line of the page that has this in it, as it is run by root."""
+    """Return the command of the page that contains a text, without sudo."""
     [line] = [line for line in PAGE.splitlines() if text in line and not line.startswith("|")]
     return shlex.split(line.removeprefix("sudo ").removeprefix("-u pirack "))
 
 
 @pytest.fixture
 def rack_process(tmp_path: Path) -> Iterator[RackProcess]:
-    with running_rack(tmp_path) as room:
-        yield room
+    with running_rack(tmp_path) as running:
+        yield running
 
 
 def run_backup(state: Path) -> None:
-    """Run the page's line, on another folder than a master's."""
-    program, *words = documented_command("sqlite3 -cmd")
+    """Run the documented backup command in another folder."""
+    program, *arguments = documented_command("sqlite3 -cmd")
     assert program == "sqlite3"
     sqlite = find(program)
-    here = [word.replace(STATE_PREFIX, f"{state}/") for word in words]
-    subprocess.run([sqlite.path, *here], env=sqlite.environment, check=True, timeout=60)
+    arguments = [argument.replace(STATE_PREFIX, f"{state}/") for argument in arguments]
+    subprocess.run([sqlite.path, *arguments], env=sqlite.environment, check=True, timeout=60)
 
 
 def count_events(controller: ControllerProcess, secret: str) -> int:
-    answer = requests.get(
+    response = requests.get(
         f"{controller.url}/api/v1.0/audit",
         params={"q": "tests", "limit": "500"},
         headers={"Authorization": f"Bearer {secret}"},
         timeout=10,
     )
-    assert answer.ok, answer.text
-    return len(answer.json())
+    assert response.ok, response.text
+    return len(response.json())
 
 
-def test_a_backup_made_while_the_controller_writes_can_be_put_in_its_place(
+def test_backup_during_writes_can_be_restored(
     rack_process: RackProcess,
 ) -> None:
     controller = rack_process.start_controller()
@@ -63,28 +63,28 @@ def test_a_backup_made_while_the_controller_writes_can_be_put_in_its_place(
     secret = Tokens(database).add("keeper", Role.OPERATOR)
     rasps = controller.get("rasps")
     users = [user.name for user in Users(database).all()]
-    half = threading.Event()
+    half_written = threading.Event()
 
     def write() -> None:
         audit = Audit(database)
         for number in range(EVENT_COUNT):
             audit.record(AuditEvent("tests", "", "try", str(number), "ok"))
             if number == EVENT_COUNT // 2:
-                half.set()
+                half_written.set()
 
     writer = threading.Thread(target=write)
     writer.start()
-    assert half.wait(30)
+    assert half_written.wait(30)
     run_backup(rack_process.state_folder)
     writer.join()
     assert count_events(controller, secret) == EVENT_COUNT
     assert controller.stop(15) == 0
     for line in (r"sudo rm -f (.+)", r"sudo mv (.+) (.+)"):
-        found = re.search(f"^{line}$", PAGE, re.MULTILINE)
-        assert found is not None
+        match = re.search(f"^{line}$", PAGE, re.MULTILINE)
+        assert match is not None
         paths = [
             rack_process.state_folder / Path(path).name
-            for group in found.groups()
+            for group in match.groups()
             for path in group.split()
         ]
         if "mv" in line:
@@ -100,9 +100,9 @@ def test_a_backup_made_while_the_controller_writes_can_be_put_in_its_place(
     assert EVENT_COUNT // 2 < count_events(restored, secret) <= EVENT_COUNT
 
 
-def test_the_archive_has_all_that_cannot_be_made_anew_and_no_open_database() -> None:
-    words = documented_command("tar -czf")
-    archived = words[words.index("-C") + 2 :]
+def test_documented_archive_excludes_database() -> None:
+    command = documented_command("tar -czf")
+    archived = command[command.index("-C") + 2 :]
     assert "--exclude=var/lib/pirack/pirack.db*" in archived
     assert {"etc/pirack", "etc/dhcp/pirack", "var/lib/pirack"} <= set(archived)
     target = documented_command("sqlite3 -cmd")[-1].removeprefix(".backup ")

@@ -1,4 +1,4 @@
-"""Setting up a rasp's SSH, with a real OpenSSH server and client; systemctl is a stand-in."""
+"""`deploy.set_up_ssh` with a real OpenSSH server and client, and a fake systemctl."""
 
 import os
 import re
@@ -42,7 +42,7 @@ PidFile {folder}/sshd.pid
 
 @dataclass
 class SshSetup:
-    """A master, and a rasp that lets somebody's own key in."""
+    """A master, and a rasp that accepts the key of a user."""
 
     folder: Path
     permit: str = "prohibit-password"
@@ -61,7 +61,7 @@ class SshSetup:
         return (self.folder / "sshd.log").read_text()
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        clean = {name: value for name, value in os.environ.items() if name != "SUDO_USER"}
+        environment = {name: value for name, value in os.environ.items() if name != "SUDO_USER"}
         return subprocess.run(
             [
                 *(sys.executable, "-m", "deploy.set_up_ssh"),
@@ -74,7 +74,7 @@ class SshSetup:
                 ),
             ],
             cwd=ROOT,
-            env=clean | {"PATH": f"{self.folder}/client:{os.environ['PATH']}"},
+            env=environment | {"PATH": f"{self.folder}/client:{os.environ['PATH']}"},
             capture_output=True,
             text=True,
             timeout=120,
@@ -89,27 +89,26 @@ def write_program(path: Path, text: str) -> None:
 
 
 def write_files(ssh_setup: SshSetup) -> None:
-    """The master's files, the rasp's files, and the key of somebody who may log in as root."""
+    """Write the files of the master and of the rasp, and a key for root."""
     ssh = find("ssh")
-    (ssh_setup.folder / "rack.toml").write_text(layout_text(network={"ssh_port": ssh_setup.port}))
-    Inventory(Database(ssh_setup.folder / "pirack.db")).replace([ssh_setup.rasp])
-    own_key = create_host_key(ssh_setup.folder, "own_key")
-    key = create_host_key(ssh_setup.folder, "ssh_host_ed25519_key")
-    (ssh_setup.folder / "ssh_config").write_text(
-        f"User root\nIdentityFile {own_key}\nUserKnownHostsFile {ssh_setup.folder}/own_known_hosts\n"
+    folder = ssh_setup.folder
+    (folder / "rack.toml").write_text(layout_text(network={"ssh_port": ssh_setup.port}))
+    Inventory(Database(folder / "pirack.db")).replace([ssh_setup.rasp])
+    own_key = create_host_key(folder, "own_key")
+    key = create_host_key(folder, "ssh_host_ed25519_key")
+    (folder / "ssh_config").write_text(
+        f"User root\nIdentityFile {own_key}\nUserKnownHostsFile {folder}/own_known_hosts\n"
     )
     public = key.with_suffix(".pub").read_text()
-    (ssh_setup.folder / "own_known_hosts").write_text(
-        f"[{ssh_setup.rasp.address}]:{ssh_setup.port} {public}"
-    )
+    (folder / "own_known_hosts").write_text(f"[{ssh_setup.rasp.address}]:{ssh_setup.port} {public}")
     libraries = ssh.extra_environment.get("LD_LIBRARY_PATH", "")
     write_program(
-        ssh_setup.folder / "client" / "ssh",
-        f'export LD_LIBRARY_PATH={libraries}\nexec {ssh.path} -F {ssh_setup.folder}/ssh_config "$@"',
+        folder / "client" / "ssh",
+        f'export LD_LIBRARY_PATH={libraries}\nexec {ssh.path} -F {folder}/ssh_config "$@"',
     )
     ssh_setup.authorized_keys.parent.mkdir(parents=True)
     ssh_setup.authorized_keys.write_text(own_key.with_suffix(".pub").read_text())
-    etc = ssh_setup.folder / "etc_ssh"
+    etc = folder / "etc_ssh"
     (etc / "sshd_config.d").mkdir(parents=True)
     for file in (key, key.with_suffix(".pub")):
         file.rename(etc / file.name)
@@ -118,14 +117,14 @@ def write_files(ssh_setup: SshSetup) -> None:
             address=ssh_setup.rasp.address,
             port=ssh_setup.port,
             permit=ssh_setup.permit,
-            folder=ssh_setup.folder,
+            folder=folder,
             environment=ssh_setup.environment,
         )
     )
 
 
 def start_sshd(ssh_setup: SshSetup) -> subprocess.Popen[bytes]:
-    """The rasp: its own /etc/ssh, /etc/passwd, /run and /usr/local/bin, and its SSH server."""
+    """Start the SSH server of the rasp with its own /etc, /run and /usr/local/bin."""
     sshd = find("sshd")
     folder = ssh_setup.folder
     libraries = sshd.extra_environment.get("LD_LIBRARY_PATH", "")
@@ -160,10 +159,10 @@ def start_sshd(ssh_setup: SshSetup) -> subprocess.Popen[bytes]:
 @pytest.fixture
 def ssh_setup(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SshSetup]:
     skip_unless_sshd_can_run()
-    site = SshSetup(tmp_path, **getattr(request, "param", {}))
-    write_files(site)
-    process = start_sshd(site)
-    yield site
+    setup = SshSetup(tmp_path, **getattr(request, "param", {}))
+    write_files(setup)
+    process = start_sshd(setup)
+    yield setup
     process.kill()
     process.wait()
 
@@ -172,57 +171,60 @@ def read_lines(file: Path) -> list[str]:
     return file.read_text().splitlines()
 
 
-def test_a_rasp_is_set_up_and_can_be_again(ssh_setup: SshSetup) -> None:
-    own = read_lines(ssh_setup.authorized_keys)
+def test_setup_is_idempotent(ssh_setup: SshSetup) -> None:
+    previous = read_lines(ssh_setup.authorized_keys)
     for _ in range(2):
-        ran = ssh_setup.run()
-        assert (ran.returncode, ran.stdout) == (0, "01-1  ok\n")
-        assert ran.stderr == "01-1: you are root here: PermitRootLogin stays without-password\n"
+        completed = ssh_setup.run()
+        assert (completed.returncode, completed.stdout) == (0, "01-1  ok\n")
+        assert (
+            completed.stderr
+            == "01-1: you logged in as root: PermitRootLogin stays without-password\n"
+        )
         assert read_lines(ssh_setup.authorized_keys) == [
-            *own,
+            *previous,
             MasterKey(ssh_setup.folder / "ssh").authorized_keys_line(),
         ]
     assert not ssh_setup.drop_in.exists()
     (pinned,) = HostKeys(ssh_setup.folder / "ssh", ssh_setup.port).for_address(
         ssh_setup.rasp.address
     )
-    shown = ssh_setup.folder / "etc_ssh" / "ssh_host_ed25519_key.pub"
-    assert pinned.key == asyncssh.read_public_key(str(shown))
+    public_key = ssh_setup.folder / "etc_ssh" / "ssh_host_ed25519_key.pub"
+    assert pinned.key == asyncssh.read_public_key(str(public_key))
 
 
 @pytest.mark.parametrize("ssh_setup", [{"environment": "SUDO_USER=anna"}], indirect=True)
-def test_by_sudo_root_is_left_forced_commands_alone(ssh_setup: SshSetup) -> None:
-    ran = ssh_setup.run()
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "01-1  ok\n", "")
+def test_setup_with_sudo_limits_root_to_forced_commands(ssh_setup: SshSetup) -> None:
+    completed = ssh_setup.run()
+    assert (completed.returncode, completed.stdout, completed.stderr) == (0, "01-1  ok\n", "")
     assert read_lines(ssh_setup.drop_in) == ["PermitRootLogin forced-commands-only"]
     assert "Received SIGHUP" in ssh_setup.log
-    ran = ssh_setup.run()  # with root's own key, which counts no more
-    assert (ran.returncode, ran.stdout.partition("  ")[0]) == (1, "01-1")
+    completed = ssh_setup.run()  # root's own key is rejected now
+    assert (completed.returncode, completed.stdout.partition("  ")[0]) == (1, "01-1")
     wait_until(lambda: "ROOT LOGIN REFUSED" in ssh_setup.log)
 
 
-def test_the_key_of_an_earlier_master_goes_and_others_stay(ssh_setup: SshSetup) -> None:
-    own = read_lines(ssh_setup.authorized_keys)
-    earlier = MasterKey(ssh_setup.folder / "earlier")
-    earlier.create()
+def test_key_of_previous_master_is_replaced(ssh_setup: SshSetup) -> None:
+    previous = read_lines(ssh_setup.authorized_keys)
+    previous_master = MasterKey(ssh_setup.folder / "previous")
+    previous_master.create()
     with ssh_setup.authorized_keys.open("a") as file:
-        file.write(f"{earlier.authorized_keys_line()}\n# a comment of ours\n")
+        file.write(f"{previous_master.authorized_keys_line()}\n# a comment\n")
     assert ssh_setup.run("1/1").returncode == 0
     assert read_lines(ssh_setup.authorized_keys) == [
-        *own,
-        "# a comment of ours",
+        *previous,
+        "# a comment",
         MasterKey(ssh_setup.folder / "ssh").authorized_keys_line(),
     ]
 
 
-def test_what_goes_wrong_is_told_rasp_by_rasp(ssh_setup: SshSetup) -> None:
-    silent = Rasp(1, 2, "b8:27:eb:00:01:02", IPv4Address(f"{loopback_prefix()}.9.2"))
-    Inventory(Database(ssh_setup.folder / "pirack.db")).replace([ssh_setup.rasp, silent])
+def test_errors_are_reported_for_each_rasp(ssh_setup: SshSetup) -> None:
+    unreachable = Rasp(1, 2, "b8:27:eb:00:01:02", IPv4Address(f"{loopback_prefix()}.9.2"))
+    Inventory(Database(ssh_setup.folder / "pirack.db")).replace([ssh_setup.rasp, unreachable])
     ssh_setup.exporter.rename(ssh_setup.exporter.with_name("elsewhere"))
-    ran = ssh_setup.run()
-    assert ran.returncode == 1
-    first, second = ran.stdout.splitlines()
-    assert first.startswith("01-1  failed  the master gets in, but the exporter does not run (")
+    completed = ssh_setup.run()
+    assert completed.returncode == 1
+    first, second = completed.stdout.splitlines()
+    assert first.startswith("01-1  failed  the login succeeds, but the exporter does not run (")
     assert first.endswith("not found): run `pirack deploy`")
     assert re.fullmatch(r"01-2  failed  ssh: .* Connection refused", second)
     ssh_setup.exporter.with_name("elsewhere").rename(ssh_setup.exporter)
@@ -230,6 +232,10 @@ def test_what_goes_wrong_is_told_rasp_by_rasp(ssh_setup: SshSetup) -> None:
         str(create_host_key(ssh_setup.folder, "other").with_suffix(".pub"))
     )
     HostKeys(ssh_setup.folder / "ssh", ssh_setup.port).replace_keys({ssh_setup.rasp: other})
-    ran = ssh_setup.run("1/1")
-    assert ran.stdout.startswith("01-1  failed  its host key is not the pinned one: if the")
-    assert ssh_setup.run("2").stderr == "no stack 2: this rack has stacks 1 to 1\n"
+    completed = ssh_setup.run("1/1")
+    assert completed.stdout.startswith(
+        "01-1  failed  the host key differs from the pinned one: if the"
+    )
+    assert (
+        ssh_setup.run("2").stderr == "deploy.set_up_ssh: no stack 2: this rack has stacks 1 to 1\n"
+    )
