@@ -106,10 +106,10 @@ def test_find_returns_a_program_on_the_path(tmp_path: Path) -> None:
     own = tmp_path / "prometheus"
     own.write_text(VERSION_SCRIPT)
     own.chmod(0o755)
-    found = find(
+    program = find(
         "prometheus", search_path=str(tmp_path), packages=DebianPackages(tmp_path / "tools")
     )
-    assert found.path == own
+    assert program.path == own
     assert not (tmp_path / "tools").exists()
 
 
@@ -127,9 +127,9 @@ def test_find_downloads_a_missing_program_with_its_libraries(
     library = "usr/lib/x86_64-linux-gnu/libanswer.so.1"
     repository.add("libanswer1", files={library: ""})
     repository.add("dhcpcd-base", depends="libanswer1", files={"usr/sbin/dhcpcd": VERSION_SCRIPT})
-    found = find("dhcpcd", search_path=empty_path, packages=packages)
+    program = find("dhcpcd", search_path=empty_path, packages=packages)
     folder = packages.folder / "debian" / "dhcpcd-base" / library
-    assert found.version() == f"dhcpcd 9, libraries in {folder.parent}"
+    assert program.version() == f"dhcpcd 9, libraries in {folder.parent}"
 
 
 @needs_apt
@@ -139,8 +139,8 @@ def test_chromium_includes_the_library_that_playwright_requires(
     library = "usr/lib/x86_64-linux-gnu/libatomic.so.1"
     repository.add("libatomic1", files={library: ""})
     repository.add("chromium", files={"usr/lib/chromium/chromium": VERSION_SCRIPT})
-    found = find("chromium", search_path=empty_path, packages=packages)
-    folder = Path(found.extra_environment["LD_LIBRARY_PATH"])
+    program = find("chromium", search_path=empty_path, packages=packages)
+    folder = Path(program.extra_environment["LD_LIBRARY_PATH"])
     assert (folder / "libatomic.so.1").exists()
 
 
@@ -157,8 +157,8 @@ def test_alertmanager_has_its_templates_in_a_private_usr_share(
         },
     )
     system_files = sorted(Path("/usr/share").iterdir())
-    found = find("alertmanager", search_path=empty_path, packages=packages)
-    assert found.version() == "hello"
+    program = find("alertmanager", search_path=empty_path, packages=packages)
+    assert program.version() == "hello"
     assert sorted(Path("/usr/share").iterdir()) == system_files
 
 
@@ -193,8 +193,8 @@ def test_absolute_link_refers_to_the_unpacked_file(
         files={"opt/pirack-test/busybox": VERSION_SCRIPT},
         links={"sbin/udhcpc": "/opt/pirack-test/busybox"},
     )
-    found = find("udhcpc", search_path=empty_path, packages=packages)
-    assert found.version().startswith("udhcpc 9")
+    program = find("udhcpc", search_path=empty_path, packages=packages)
+    assert program.version().startswith("udhcpc 9")
 
 
 @needs_apt

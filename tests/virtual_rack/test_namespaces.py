@@ -84,9 +84,9 @@ def test_ssh_runs_actions_only(rack: NamespaceRackProcess) -> None:
 
 
 def test_reboot_action_reboots_the_rasp(rack: NamespaceRackProcess) -> None:
-    before = len(log_events_of(rack, MACS["02-1"]))
+    count = len(log_events_of(rack, MACS["02-1"]))
     assert rack.ssh("02-1", "reboot").returncode == 0
-    wait_until(lambda: len(log_events_of(rack, MACS["02-1"])) > before)
+    wait_until(lambda: len(log_events_of(rack, MACS["02-1"])) > count)
     rack.wait_until_answers("02-1")
 
 
@@ -135,9 +135,9 @@ def test_hanging_exporter_does_not_respond(rack: NamespaceRackProcess) -> None:
 def test_reboot_once_requests_an_address_again(
     rack: NamespaceRackProcess,
 ) -> None:
-    before = len(log_events_of(rack, MACS["01-2"]))
+    count = len(log_events_of(rack, MACS["01-2"]))
     rack.inject_fault("1/2", "reboot-once")
-    wait_until(lambda: len(log_events_of(rack, MACS["01-2"])) > before)
+    wait_until(lambda: len(log_events_of(rack, MACS["01-2"])) > count)
     rack.wait_until_answers("01-2")
 
 

@@ -343,13 +343,18 @@ def test_killing_the_demo_ends_its_processes(tmp_path: Path) -> None:
         wait_until(lambda: not any(process.is_running() for process in processes), 30)
 
 
-@pytest.mark.parametrize("module", ["virtual_rack.demo", "controller"])
-def test_invalid_rack_toml_produces_one_error_line(tmp_path: Path, module: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "prefix"), [("virtual_rack.demo", ""), ("controller", "controller: ")]
+)
+def test_invalid_rack_toml_produces_one_error_line(
+    tmp_path: Path, module: str, prefix: str
+) -> None:
     (tmp_path / "rack.toml").write_text(THREE_STACK_RACK_TOML.replace("pin = 17", "pin = 16"))
     result = run_python("-m", module, folder=tmp_path)
     assert result.returncode == 2
     assert result.stderr == (
-        "rack.toml: stacks[2].pin: pin 16 is already used by stack 1: use a different pin\n"
+        f"{prefix}rack.toml: stacks[2].pin: pin 16 is already used by stack 1:"
+        " use a different pin\n"
     )
 
 
