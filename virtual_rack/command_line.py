@@ -24,8 +24,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run_options(
         commands.add_parser("run", parents=[state], help="run a virtual rack until Ctrl-C")
     )
-    inject = commands.add_parser("inject", parents=[state], help="inject a fault into rasps")
-    clear = commands.add_parser("clear", parents=[state], help="clear faults of rasps")
+    inject = commands.add_parser("fault", parents=[state], help="inject a fault into rasps")
+    clear = commands.add_parser("heal", parents=[state], help="clear faults of rasps")
     for command in (inject, clear):
         command.add_argument("targets", help="such as 3/2, 3, 1-4/1, all")
     faults = [str(fault) for fault in Fault]

@@ -36,10 +36,10 @@ def handle(rack: VirtualRack, request: Message) -> Message:
     """Process a request and return the reply, which is `{"error": …}` on failure."""
     try:
         match request:
-            case {"command": "inject", "targets": [*targets], "fault": str(fault)}:
+            case {"command": "fault", "targets": [*targets], "fault": str(fault)}:
                 slots = resolve_slots(rack.rack, targets)
                 rack.inject_fault(slots, Fault(fault))
-            case {"command": "clear", "targets": [*targets], "fault": None | str() as fault}:
+            case {"command": "heal", "targets": [*targets], "fault": None | str() as fault}:
                 slots = resolve_slots(rack.rack, targets)
                 rack.clear_fault(slots, Fault(fault) if fault else None)
             case {"command": "status"}:

@@ -234,8 +234,8 @@ class _ActionSession(asyncssh.SSHServerSession[str]):
         await self._server.is_responsive.wait()
         result = self._server.run_action(requested)
         await asyncio.sleep(result.seconds)
+        result.on_finished()  # first, so that a client with the result can rely on the effect
         if self._channel is not None:
             self._channel.write(result.output)
             self._channel.write_stderr(result.error_output)
             self._channel.exit(result.exit_status)
-        result.on_finished()

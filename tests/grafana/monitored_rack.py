@@ -78,7 +78,7 @@ class MonitoredRack(RackProcess):
 
     def inject_faults(self) -> None:
         for target, fault in _FAULTS.items():
-            request = {"command": "inject", "targets": [target], "fault": fault}
+            request = {"command": "fault", "targets": [target], "fault": fault}
             assert "error" not in control.send(self.state_folder, request)
 
     def start_monitoring(self) -> None:

@@ -149,12 +149,12 @@ class AlertingRack:
         wait_until(lambda: is_reachable(self._running["Prometheus"].spec.ready_url))
 
     def inject_fault(self, targets: str, fault: str) -> None:
-        request = {"command": "inject", "targets": targets.split(), "fault": fault}
+        request = {"command": "fault", "targets": targets.split(), "fault": fault}
         reply = control.send(self.config.state, request)
         assert "error" not in reply, reply
 
     def clear_fault(self, targets: str) -> None:
-        request = {"command": "clear", "targets": targets.split(), "fault": None}
+        request = {"command": "heal", "targets": targets.split(), "fault": None}
         control.send(self.config.state, request)
 
     def drop_relay(self, pin: int) -> None:

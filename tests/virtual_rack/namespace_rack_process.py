@@ -58,10 +58,10 @@ class NamespaceRackProcess:
         return reply
 
     def inject_fault(self, target: str, fault: str) -> None:
-        self.send("inject", targets=[target], fault=fault)
+        self.send("fault", targets=[target], fault=fault)
 
     def clear_faults(self, target: str) -> None:
-        self.send("clear", targets=[target], fault=None)
+        self.send("heal", targets=[target], fault=None)
 
     @property
     def phases(self) -> dict[str, str]:

@@ -43,11 +43,11 @@ def exchange(state_folder: Path, data: bytes) -> bytes:
 
 
 def test_faults_are_injected_and_cleared(state_folder: Path) -> None:
-    inject = {"command": "inject", "targets": ["1/2"], "fault": "dead"}
+    inject = {"command": "fault", "targets": ["1/2"], "fault": "dead"}
     assert control.send(state_folder, inject) == {"rasps": ["01-2"]}
     rasps = control.send(state_folder, {"command": "status"})["rasps"]
     assert {name: rasp["faults"] for name, rasp in rasps.items()} == {"01-1": [], "01-2": ["dead"]}
-    clear = {"command": "clear", "targets": ["all"], "fault": None}
+    clear = {"command": "heal", "targets": ["all"], "fault": None}
     assert control.send(state_folder, clear) == {"rasps": ["01-1", "01-2"]}
     rasps = control.send(state_folder, {"command": "status"})["rasps"]
     assert all(rasp["faults"] == [] for rasp in rasps.values())

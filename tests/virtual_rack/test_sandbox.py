@@ -118,7 +118,7 @@ def test_enter_rejects_a_loopback_rack(tmp_path: Path) -> None:
 def test_loopback_rack_rejects_dhcp_faults(tmp_path: Path) -> None:
     with running_rack(tmp_path) as rack:
         state = str(rack.state_folder)
-        result = run_virtual_rack("inject", "--state", state, "1/1", "foreign-lease")
+        result = run_virtual_rack("fault", "--state", state, "1/1", "foreign-lease")
     assert (result.returncode, result.stderr) == (
         2,
         "foreign-lease: loopback has no DHCP: use --network namespaces\n",

@@ -142,8 +142,8 @@ def _welcome_text(
         f"  API token     {credentials.token}",
         "",
         "Inject and clear a fault:",
-        f"  .venv/bin/python -m virtual_rack inject 3/2 dead{state_option}",
-        f"  .venv/bin/python -m virtual_rack clear 3/2{state_option}",
+        f"  .venv/bin/python -m virtual_rack fault 3/2 dead{state_option}",
+        f"  .venv/bin/python -m virtual_rack heal 3/2{state_option}",
         "",
         "Press Ctrl-C to stop the demo.",
     ]

@@ -185,11 +185,11 @@ def test_no_alias_of_any_rasp_fails(full_demo: DemoProcess) -> None:
 def test_dead_rasp_is_down_until_the_fault_is_cleared(
     full_demo: DemoProcess,
 ) -> None:
-    assert full_demo.run_virtual_rack("inject", "3/2", "dead").stdout == "03-2\n"
+    assert full_demo.run_virtual_rack("fault", "3/2", "dead").stdout == "03-2\n"
     wait_until(lambda: full_demo.get("rasps/10")["state"] == "down", THREE_INTERVALS + SLACK)
     assert full_demo.count('up{job="rasp",rasp="03-2"} == 0') == 1
     wait_until(lambda: cell_text(full_demo.rack_page(), "03-2") == "– down", SLACK)
-    assert full_demo.run_virtual_rack("clear", "3/2").returncode == 0
+    assert full_demo.run_virtual_rack("heal", "3/2").returncode == 0
     wait_until(lambda: full_demo.get("rasps/10")["state"] == "up", THREE_INTERVALS + SLACK)
     assert full_demo.count('up{job="rasp"} == 1') == 48
 
@@ -225,20 +225,20 @@ def test_install_finds_every_rasp_in_its_slot(full_demo: DemoProcess) -> None:
 
 
 def test_hanging_exporter_is_distinguished_from_a_dead_rasp(full_demo: DemoProcess) -> None:
-    full_demo.run_virtual_rack("inject", "5/1", "hang")
+    full_demo.run_virtual_rack("fault", "5/1", "hang")
     wait_until(lambda: full_demo.get("rasps/17")["state"] == "down", THREE_INTERVALS + SLACK)
     assert full_demo.get("rasps/17")["reason"] == "it answers ping, but its exporter does not"
-    full_demo.run_virtual_rack("clear", "5/1")
+    full_demo.run_virtual_rack("heal", "5/1")
     wait_until(lambda: full_demo.get("rasps/17")["state"] == "up", THREE_INTERVALS + SLACK)
 
 
 def test_under_voltage_and_read_only_root_appear_in_prometheus(full_demo: DemoProcess) -> None:
-    full_demo.run_virtual_rack("inject", "8/1", "undervoltage")
-    full_demo.run_virtual_rack("inject", "8/2", "readonly")
+    full_demo.run_virtual_rack("fault", "8/1", "undervoltage")
+    full_demo.run_virtual_rack("fault", "8/2", "readonly")
     under_voltage = 'pirack_power_condition{condition="under_voltage",since="now",rasp="08-1"} == 1'
     wait_until(lambda: full_demo.count(under_voltage) == 1, THREE_INTERVALS + SLACK)
     wait_until(lambda: full_demo.count('pirack_disk_readonly{rasp="08-2"} == 1') == 1, SLACK)
-    full_demo.run_virtual_rack("clear", "8")
+    full_demo.run_virtual_rack("heal", "8")
     wait_until(lambda: full_demo.count(under_voltage) == 0, THREE_INTERVALS + SLACK)
 
 
@@ -246,19 +246,19 @@ def test_rebooted_rasp_has_a_new_boot_time(
     full_demo: DemoProcess,
 ) -> None:
     boot_time = full_demo.get("rasps/20")["boot_time_seconds"]
-    full_demo.run_virtual_rack("inject", "5/4", "reboot-once")
+    full_demo.run_virtual_rack("fault", "5/4", "reboot-once")
     wait_until(lambda: (full_demo.get("rasps/20")["boot_time_seconds"] or 0) > boot_time, 60)
     assert full_demo.get("rasps/20")["state"] == "up"
 
 
 def test_reboot_order_takes_a_rasp_down_and_up_again(full_demo: DemoProcess) -> None:
-    full_demo.run_virtual_rack("inject", "6/1", "slow")  # to be down for at least one scrape
+    full_demo.run_virtual_rack("fault", "6/1", "slow")  # to be down for at least one scrape
     order = full_demo.post("rasps/execute", {"id": 21, "action": "reboot"}).json()
     wait_until(lambda: full_demo.get("rasps/21")["state"] == "down", THREE_INTERVALS + SLACK)
     wait_until(lambda: full_demo.get(f"orders/{order['id']}")["state"] == "done", 60)
     assert full_demo.get(f"orders/{order['id']}")["result"] == "ok"
     wait_until(lambda: full_demo.get("rasps/21")["state"] == "up", THREE_INTERVALS + SLACK)
-    full_demo.run_virtual_rack("clear", "6/1")
+    full_demo.run_virtual_rack("heal", "6/1")
 
 
 def test_stack_that_was_switched_off_is_not_an_issue(full_demo: DemoProcess) -> None:
@@ -291,7 +291,7 @@ def test_prometheus_scrapes_the_controller_and_pings_every_rasp(full_demo: DemoP
 def test_unknown_targets_and_missing_racks_are_rejected(
     full_demo: DemoProcess, tmp_path: Path
 ) -> None:
-    result = full_demo.run_virtual_rack("inject", "13/1", "dead")
+    result = full_demo.run_virtual_rack("fault", "13/1", "dead")
     assert (result.returncode, result.stderr) == (
         2,
         "no stack 13: this rack has stacks 1 to 12\n",
