@@ -19,7 +19,7 @@ define check
 @$(PY) -m $(1) || { echo "make $@: \`$(1)\` failed, see above" >&2; exit 1; }
 endef
 
-.PHONY: menu demo dashboards test lint format types bench exporter.pyz lock assets clean .venv-master .venv-dev
+.PHONY: menu demo docs dashboards test lint format types bench exporter.pyz lock assets clean .venv-master .venv-dev
 
 menu: ## print this menu
 	@sed -n 's/^\([a-z.]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target text; do \
@@ -54,6 +54,10 @@ bench: .venv-dev ## run the benchmarks (20 minutes; as root)
 dashboards: .venv-master ## generate the dashboards of a rack (RACK=rack.toml CONTROLLER=URL OUTPUT=grafana/dashboards)
 	@$(PY) -m grafana $(if $(RACK),--rack $(RACK)) $(if $(CONTROLLER),--controller $(CONTROLLER)) \
 		$(if $(OUTPUT),--output $(OUTPUT))
+
+docs: .venv-dev ## the documentation as a site: build/site/index.html
+	@$(PY) -m sphinx --quiet --fail-on-warning --builder html docs build/site
+	@echo build/site/index.html
 
 exporter.pyz: .venv-dev ## build the exporter as one file: dist/pirack-exporter.pyz
 	@$(PY) -m deploy.make_pyz

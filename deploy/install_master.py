@@ -2,7 +2,7 @@
 
 `sudo python3 -m deploy.install_master` in a checkout requires only python3. It is idempotent and
 preserves local changes in /etc/pirack. Each version is a folder in /opt/pirack/releases, which is
-complete before it is used. See docs/real-rack.md.
+complete before it is used. See docs/how-to/real-rack.md.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def install() -> None:
     if os.geteuid() != 0:
         raise MasterSetupError("root is required: run `sudo python3 -m deploy.install_master`")
     if shutil.which("apt-get") is None:
-        raise MasterSetupError("this machine does not run Debian: see docs/docker.md")
+        raise MasterSetupError("this machine does not run Debian: see docs/how-to/containers.md")
     _install_packages()
     _make_user()
     release = make_release()

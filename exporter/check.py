@@ -63,7 +63,7 @@ def warnings_for(alias: Alias, seconds: float, samples: Samples) -> Iterator[str
         native.parse(alias.command) is None
         and builtin_only.assigned_variables(alias.command) is None
     ):
-        yield "starts a process at each scrape: see docs/exporter.md for alternatives"
+        yield "starts a process at each scrape: see docs/reference/exporter.md for alternatives"
     if seconds > _TIMEOUT_WARNING_RATIO * (alias.timeout or DEFAULT_TIMEOUT):
         yield f"close to its timeout of {alias.timeout or DEFAULT_TIMEOUT:g} s"
 

@@ -1,6 +1,6 @@
 """Settings of rack.toml: types, limits, defaults and descriptions.
 
-A field's description follows "set it to" in error messages and is the text in docs/rack.md.
+A field's description follows "set it to" in error messages and is the text in docs/reference/rack-toml.md.
 """
 
 import json
@@ -205,7 +205,7 @@ def table_of(settings: type[Settings], key: str) -> type[Settings] | None:
 
 
 def markdown_rows(settings: type[Settings] = RackSettings, prefix: str = "") -> Iterator[str]:
-    """Yield the rows of the table in docs/rack.md: key, default, description."""
+    """Yield the rows of the table in docs/reference/rack-toml.md: key, default, description."""
     for key, field in settings.model_fields.items():
         if table := table_of(settings, key):
             yield from markdown_rows(table, f"{prefix}{key}.")

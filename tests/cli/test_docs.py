@@ -1,4 +1,4 @@
-"""docs/cli.md matches the command."""
+"""docs/reference/cli.md matches the command."""
 
 import re
 import shlex
@@ -13,7 +13,7 @@ from tests.cli.conftest import RunPirack
 from tests.controller.fakes import FakeRackState
 from tests.helpers.click_commands import parse_command
 
-PAGE = Path("docs/cli.md").read_text(encoding="utf-8")
+PAGE = Path("docs/reference/cli.md").read_text(encoding="utf-8")
 # test_order_commands.py runs the examples of orders.
 _STATUS_SECTION = PAGE.partition("\n## Orders\n")[0]
 EXAMPLES = re.findall(r"^\$ (.+)\n((?:.|\n)*?)```", _STATUS_SECTION, re.MULTILINE)

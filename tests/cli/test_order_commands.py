@@ -27,7 +27,7 @@ off_seconds = 0.5
 """
 
 PAGE = (
-    Path("docs/cli.md")
+    Path("docs/reference/cli.md")
     .read_text(encoding="utf-8")
     .partition("\n## Orders\n")[2]
     .partition("\n## ")[0]

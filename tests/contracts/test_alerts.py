@@ -34,7 +34,7 @@ def alert_tests() -> Iterator[tuple[str, dict[str, Any]]]:
 
 ALERTS = {rule["alert"]: rule for rule in rules() if "alert" in rule}
 THRESHOLDS = {rule["record"]: rule for rule in rules() if "threshold" in rule.get("record", "")}
-ALERTS_PAGE = Path("docs/alerts.md").read_text(encoding="utf-8")
+ALERTS_PAGE = Path("docs/reference/alerts.md").read_text(encoding="utf-8")
 
 each_alert = pytest.mark.parametrize("name", ALERTS)
 
@@ -122,9 +122,9 @@ def test_every_threshold_is_used() -> None:
 
 
 def test_rules_use_documented_metrics() -> None:
-    """test_docs.py checks that docs/metrics.md is complete."""
+    """test_docs.py checks that docs/reference/metrics.md is complete."""
     names = {name for rule in rules() for name in re.findall(r"\bpirack_\w+", str(rule["expr"]))}
-    metrics = Path("docs/metrics.md").read_text(encoding="utf-8")
+    metrics = Path("docs/reference/metrics.md").read_text(encoding="utf-8")
     assert {
         name for name in names if f"`{name}`" not in metrics and f":{name}:" not in metrics
     } == set()

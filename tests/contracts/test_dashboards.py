@@ -117,7 +117,7 @@ def test_dashboard_has_no_actions(dashboard: Dashboard) -> None:
 
 
 def test_dashboard_of_a_site_uses_forwarded_metrics_only() -> None:
-    """docs/many-racks.md lists the metrics that a rack forwards."""
+    """docs/how-to/many-racks.md lists the metrics that a rack forwards."""
     document = (ROOT / "docs" / "many-racks.md").read_text(encoding="utf-8")
     match = re.search(r'regex: "(rack_stack_slot(?:.|\n)*?)"', document)
     assert match is not None

@@ -131,24 +131,24 @@ def test_documented_metrics_are_the_existing_metrics(tmp_path: Path) -> None:
         for path in Path("prometheus/rules").glob("*.yml")
         for name in re.findall(r"record: (\S+)", path.read_text(encoding="utf-8"))
     }
-    assert first_cells(read_page("metrics.md")) == (
+    assert first_cells(read_page("reference/metrics.md")) == (
         rasp_metrics | set(aliases.SELF_METRICS) | controller_metrics(tmp_path) | recorded_metrics
     )
 
 
 def test_table_of_settings_is_generated_from_their_models() -> None:
     [table] = re.findall(
-        r"<!-- settings:.* -->\n.*\n.*\n((?:.|\n)*)\n<!-- end of settings -->", read_page("rack.md")
+        r"<!-- settings:.* -->\n.*\n.*\n((?:.|\n)*)\n<!-- end of settings -->", read_page("reference/rack-toml.md")
     )
     assert table.splitlines() == list(markdown_rows())
 
 
 def test_documented_faults_are_the_existing_faults() -> None:
-    assert first_cells(read_page("virtual-rack.md")) == set(Fault)
+    assert first_cells(read_page("reference/virtual-rack.md")) == set(Fault)
 
 
 def test_every_path_of_the_controller_is_documented(app: Flask) -> None:
-    documented = read_page("api.md")
+    documented = read_page("reference/api.md")
     for rule in app.url_map.iter_rules():
         if rule.endpoint != "static":
             path = re.sub(r"<[^>]*>", r"[^/\\s`]+", rule.rule)
@@ -164,10 +164,10 @@ def test_every_status_of_the_openapi_document_is_documented(app: Flask) -> None:
         for status in operation["responses"]
     }
     errors = {status for status in statuses if status >= "400"}
-    assert errors <= set(re.findall(r"^\| (\d{3}) \|", read_page("api.md"), re.MULTILINE))
+    assert errors <= set(re.findall(r"^\| (\d{3}) \|", read_page("reference/api.md"), re.MULTILINE))
     assert statuses - errors == {"200", "202", "304"}
-    assert " 304." in read_page("api.md")
-    assert " 202," in read_page("api.md")
+    assert " 304." in read_page("reference/api.md")
+    assert " 202," in read_page("reference/api.md")
 
 
 CURL = argparse.ArgumentParser()
@@ -179,7 +179,7 @@ CURL.add_argument("url")
 
 def examples() -> Iterator[Any]:
     for request, answer in re.findall(
-        r"^\$ curl (.+)\n((?:.|\n)*?)```", read_page("api.md"), re.MULTILINE
+        r"^\$ curl (.+)\n((?:.|\n)*?)```", read_page("reference/api.md"), re.MULTILINE
     ):
         options = CURL.parse_args(shlex.split(request))
         yield pytest.param(options, json.loads(answer), id=urlsplit(options.url).path)
@@ -228,7 +228,12 @@ def test_every_field_of_the_master_is_documented(app: Flask) -> None:
     master = app.test_client().get("/api/v1.0/master").json
     assert master is not None
     for name in master:
-        assert f"`{name}`" in read_page("api.md")
+        assert f"`{name}`" in read_page("reference/api.md")
+
+
+def slug(heading: str) -> str:
+    """Return the anchor that GitHub and the site give a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
@@ -243,7 +248,7 @@ def test_links_between_pages_are_valid(page: Path) -> None:
             headings = re.findall(
                 r"^#+ (.+)$", linked_page.read_text(encoding="utf-8"), re.MULTILINE
             )
-            assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, target
+            assert anchor in map(slug, headings), target
 
 
 def test_make_targets_of_the_readme_exist() -> None:

@@ -1,4 +1,4 @@
-"""Backup and restore as in docs/operations.md."""
+"""Backup and restore as in docs/how-to/operations.md."""
 
 import re
 import shlex
@@ -18,7 +18,7 @@ from rack.database import Database
 from tests.controller.rack_process import ControllerProcess, RackProcess, running_rack
 from tools.programs import find
 
-PAGE = Path("docs/operations.md").read_text(encoding="utf-8")
+PAGE = Path("docs/how-to/operations.md").read_text(encoding="utf-8")
 STATE_PREFIX = "/var/lib/pirack/"
 EVENT_COUNT = 200
 

@@ -1,4 +1,4 @@
-"""The remote_write example of docs/many-racks.md, with two real Prometheus servers."""
+"""The remote_write example of docs/how-to/many-racks.md, with two real Prometheus servers."""
 
 import json
 import re

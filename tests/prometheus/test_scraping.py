@@ -232,7 +232,7 @@ def test_prometheus_uses_the_alertmanager_of_the_target_file(prometheus: Prometh
 
 
 def test_last_over_time_limits_the_age_of_a_result(prometheus: PrometheusServer) -> None:
-    # The query of docs/prometheus.md. A time in the future simulates a minute without scrapes.
+    # The query of docs/reference/prometheus.md. A time in the future simulates a minute without scrapes.
     prometheus.wait_for('up{job="rasp"}')
     limited = 'last_over_time(up{job="rasp"}[15s])'
     later = math.floor(time.time()) + 60
