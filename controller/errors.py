@@ -2,6 +2,8 @@
 
 PiRackError
 ├── AccessError                 invalid user, token, role or password (also a ValueError)
+├── WrongPasswordError          the user does not exist or the password is wrong
+├── TooManyAttemptsError        the password rate limit is exceeded
 ├── SshError                    an action over SSH has no result
 │   ├── UnreachableError        not started: the rasp does not respond
 │   ├── HostKeyError            not started: the host key is not the pinned key
@@ -23,6 +25,18 @@ from rack.errors import PiRackError
 
 class AccessError(PiRackError, ValueError):
     """Invalid user, token, role or password. The text contains a fix."""
+
+
+class WrongPasswordError(PiRackError):
+    """The user does not exist or the password is wrong."""
+
+
+class TooManyAttemptsError(PiRackError):
+    """The password rate limit is exceeded. The next attempt is accepted after `wait` seconds."""
+
+    def __init__(self, wait: int) -> None:
+        self.wait = wait
+        super().__init__(f"Too many attempts. Try again in {wait} seconds.")
 
 
 class SshError(PiRackError):

@@ -23,8 +23,8 @@ from prometheus_client import CollectorRegistry, Gauge, Info, make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
 from exporter import __version__
+from exporter.alias_collector import AliasCollector
 from exporter.aliases import SELF_METRICS, Aliases, AliasesError, load
-from exporter.collector import AliasCollector
 from exporter.native import Statvfs
 from exporter.runner import CommandRunner
 

@@ -26,7 +26,7 @@ WARM = ValueStyle(2, "WARM", "#f7c325", BLACK)
 HOT = ValueStyle(3, "HOT", "#f4701c", BLACK)
 OFF = ValueStyle(4, "OFF", "#98a1ab", BLACK)
 
-# Values of rack_stack_slot:pirack_rasp_state:max, see prometheus/rules/state.yml.
+# Values of rack_stack_slot:pirack_rasp_state:max, see prometheus/rules/rasp_state.yml.
 RASP_STATES = (DOWN, UP, WARM, HOT, OFF)
 STACK_STATES = (ValueStyle(0, "off", "#59616f"), ValueStyle(1, "on", "#2f5d8c"))
 

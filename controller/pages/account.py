@@ -13,9 +13,10 @@ from controller.auth.access_control import (
     requires_role,
     set_session_cookie,
 )
+from controller.auth.login import check_password
 from controller.auth.passwords import MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS
 from controller.auth.roles import Role
-from controller.errors import AccessError
+from controller.errors import AccessError, TooManyAttemptsError, WrongPasswordError
 
 _AUDIT_ACTION = "change password"
 
@@ -35,15 +36,14 @@ def blueprint(access: AccessControl) -> Blueprint:
     @requires_role(Role.VIEWER)
     def change_password() -> Response:
         user = _require_user_session()
-        if wait := access.password_limiter.hit(user.name, client_address()):
-            return _account_page(
-                user, f"Too many attempts. Try again in {wait} seconds.", 429, wait
-            )
         current_password = request.form.get("current_password", "")
-        if access.users.verified_hash(user.name, current_password) is None:
+        try:
+            check_password(access, user.name, current_password, client_address())
+        except TooManyAttemptsError as error:
+            return _account_page(user, str(error), 429, error.wait)
+        except WrongPasswordError:
             access.record(_AUDIT_ACTION, user.name, REFUSED, "wrong password")
             return _account_page(user, "The current password is incorrect.", 403)
-        access.password_limiter.refund(user.name, client_address())
         new_password = request.form.get("new_password", "")
         if new_password != request.form.get("repeated_password"):
             return _account_page(user, "The two new passwords differ.", 422)

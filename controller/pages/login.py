@@ -5,7 +5,6 @@ import re
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from controller.audit import REFUSED, AuditEvent
 from controller.auth.access_control import (
     SESSION_COOKIE,
     AccessControl,
@@ -15,7 +14,9 @@ from controller.auth.access_control import (
     public,
     set_session_cookie,
 )
+from controller.auth.login import log_in
 from controller.auth.passwords import random_secret
+from controller.errors import TooManyAttemptsError, WrongPasswordError
 
 # Browsers treat a backslash as a slash and ignore tabs and line breaks.
 _LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
@@ -36,20 +37,15 @@ def blueprint(access: AccessControl) -> Blueprint:
     @public
     def submit() -> Response:
         name = request.form.get("name", "").strip().lower()
-        if wait := access.password_limiter.hit(name, client_address()):
-            return _login_page(f"Too many attempts. Try again in {wait} seconds.", 429, wait)
-        password_hash = access.users.verified_hash(name, request.form.get("password", ""))
-        if password_hash is None:
-            # An unknown name is not recorded, because it may be a password in the wrong field.
-            actor = name if access.users.exists(name) else "unknown user"
-            access.audit.record(
-                AuditEvent(actor, client_address(), "log in", "", REFUSED, "wrong password")
-            )
-            return _login_page("Invalid user name or password.", 403)
-        access.password_limiter.refund(name, client_address())
-        access.audit.record(AuditEvent(name, client_address(), "log in", "", "ok"))
+        password = request.form.get("password", "")
+        try:
+            session = log_in(access, name, password, client_address())
+        except TooManyAttemptsError as error:
+            return _login_page(str(error), 429, error.wait)
+        except WrongPasswordError as error:
+            return _login_page(str(error), 403)
         response = redirect(safe_redirect_path(request.form.get("next", "")), 303)
-        set_session_cookie(response, access.sessions.create(name, password_hash))
+        set_session_cookie(response, session)
         return response
 
     @pages.post("/logout")

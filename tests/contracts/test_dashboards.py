@@ -118,7 +118,7 @@ def test_dashboard_has_no_actions(dashboard: Dashboard) -> None:
 
 def test_dashboard_of_a_site_uses_forwarded_metrics_only() -> None:
     """docs/how-to/many-racks.md lists the metrics that a rack forwards."""
-    document = (ROOT / "docs" / "many-racks.md").read_text(encoding="utf-8")
+    document = (ROOT / "docs" / "how-to" / "many-racks.md").read_text(encoding="utf-8")
     match = re.search(r'regex: "(rack_stack_slot(?:.|\n)*?)"', document)
     assert match is not None
     forwarded = set(re.sub(r"[\\\s]", "", match[1]).split("|"))

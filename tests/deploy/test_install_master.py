@@ -65,7 +65,7 @@ def test_configuration_files_are_valid_and_readable(master: OverlayMachine) -> N
     master.output_of(
         "prometheus-blackbox-exporter", f"--config.file={folder}/blackbox.yml", "--config.check"
     )
-    for file in ("alertmanager.yml", "rules/thresholds.yml", "rules/state.yml"):
+    for file in ("alertmanager.yml", "rules/thresholds.yml", "rules/rasp_state.yml"):
         master.output_of("runuser", "-u", "prometheus", "--", "cat", f"{folder}/{file}")
     assert master.path(f"{folder}/alertmanager.yml").stat().st_mode & 0o007 == 0
 
@@ -147,7 +147,7 @@ def test_upgrade_activates_new_release_and_preserves_local_changes(
     modified = master.path("/etc/pirack/prometheus/prometheus.yml")
     modified.write_text(modified.read_text() + "# local\n")
     master.output_of("cp", "-a", "/checkout/.", "/newer")
-    for name in ("prometheus/prometheus.yml", "prometheus/rules/state.yml"):
+    for name in ("prometheus/prometheus.yml", "prometheus/rules/rasp_state.yml"):
         file = master.path(f"/newer/{name}")
         file.write_text(file.read_text() + "# newer\n")
     completed = master.install("/newer")
@@ -155,7 +155,7 @@ def test_upgrade_activates_new_release_and_preserves_local_changes(
     assert "Kept /etc/pirack/prometheus/prometheus.yml because of local changes" in completed.stderr
     assert modified.read_text().endswith("# local\n")
     assert modified.with_name("prometheus.yml.new").read_text().endswith("# newer\n")
-    assert master.output_of("cat", "/etc/pirack/prometheus/rules/state.yml").endswith("# newer\n")
+    assert master.output_of("cat", "/etc/pirack/prometheus/rules/rasp_state.yml").endswith("# newer\n")
     current = master.output_of("readlink", "/opt/pirack/current").strip()
     releases = master.output_of("ls", "/opt/pirack/releases").split()
     assert current != previous

@@ -93,7 +93,7 @@ def test_changing_a_threshold_fails_the_rule_tests(tmp_path: Path) -> None:
         shutil.copytree(FILES / folder, tmp_path / folder)
     thresholds = (FILES / "rules" / "thresholds.yml").read_text()
     (tmp_path / "rules" / "thresholds.yml").write_text(thresholds.replace("(60)", "(61)"))
-    tested = run("promtool", "test", "rules", tmp_path / "tests" / "state.yml")
+    tested = run("promtool", "test", "rules", tmp_path / "tests" / "rasp_state.yml")
     assert tested.returncode != 0
 
 
@@ -160,7 +160,7 @@ def test_group_wait_lets_inhibiting_alerts_arrive_first() -> None:
 
 
 def test_amtool_accepts_every_documented_receiver(tmp_path: Path) -> None:
-    document = (FILES.parent / "docs" / "alerts.md").read_text()
+    document = (FILES.parent / "docs" / "reference" / "alerts.md").read_text()
     configuration = (FILES / "alertmanager.yml").read_text()
     snippets = re.findall(r"^```yaml\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
     receivers = [snippet for snippet in snippets if snippet.startswith("  - name: ")]

@@ -17,7 +17,7 @@ from tests.helpers.waiting import free_port, wait_until
 from tools.programs import find
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "many-racks.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "many-racks.md").read_text(encoding="utf-8")
 [REMOTE_WRITE_EXAMPLE] = re.findall(r"^```yaml\n(.*?)```$", PAGE, re.MULTILINE | re.DOTALL)
 
 EXPORTER_METRICS = b"""\
@@ -69,7 +69,7 @@ def test_dashboard_of_all_racks_queries_only_sent_metrics() -> None:
 
 def test_every_metric_in_the_list_is_documented() -> None:
     regex = sent_metrics_regex()
-    documented = (ROOT / "docs" / "metrics.md").read_text()
+    documented = (ROOT / "docs" / "reference" / "metrics.md").read_text()
     assert [
         name for name in regex.split("|") if name != "ALERTS" and f"`{name}`" not in documented
     ] == []

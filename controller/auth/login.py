@@ -1,0 +1,39 @@
+"""Login with user name and password: rate limit, password check, audit record and session."""
+
+from controller.audit import REFUSED, AuditEvent
+from controller.auth.access_control import AccessControl
+from controller.errors import TooManyAttemptsError, WrongPasswordError
+
+
+def check_password(access: AccessControl, name: str, password: str, client_address: str) -> str:
+    """Check a password within the rate limit, and return its hash.
+
+    Raises:
+        TooManyAttemptsError: If the limit of the user or of the client address is exceeded.
+        WrongPasswordError: If the user does not exist or the password is wrong.
+    """
+    if wait := access.password_limiter.hit(name, client_address):
+        raise TooManyAttemptsError(wait)
+    password_hash = access.users.verified_hash(name, password)
+    if password_hash is None:
+        raise WrongPasswordError("Invalid user name or password.")
+    access.password_limiter.refund(name, client_address)
+    return password_hash
+
+
+def log_in(access: AccessControl, name: str, password: str, client_address: str) -> str:
+    """Check a user name and password, and return the secret of a new session.
+
+    Raises what `check_password` raises.
+    """
+    try:
+        password_hash = check_password(access, name, password, client_address)
+    except WrongPasswordError:
+        # An unknown name is not recorded, because it may be a password in the wrong field.
+        actor = name if access.users.exists(name) else "unknown user"
+        access.audit.record(
+            AuditEvent(actor, client_address, "log in", "", REFUSED, "wrong password")
+        )
+        raise
+    access.audit.record(AuditEvent(name, client_address, "log in", "", "ok"))
+    return access.sessions.create(name, password_hash)
