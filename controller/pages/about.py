@@ -1,4 +1,4 @@
-"""Version, licences and the API documentation."""
+"""Version, licenses and the API documentation."""
 
 from flask import Blueprint, Response
 

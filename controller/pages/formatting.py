@@ -1,4 +1,4 @@
-"""Format values, times and durations for the pages, and map values to colour bands."""
+"""Format values, times and durations for the pages, and map values to color bands."""
 
 import time
 from collections.abc import Mapping

@@ -12,7 +12,7 @@ from controller.web.responses import conditional_response, render_page
 
 @dataclass(frozen=True, slots=True)
 class ColorMode:
-    """A value that determines the colours of the rasps, and the lower limits of its bands."""
+    """A value that determines the colors of the rasps, and the lower limits of its bands."""
 
     label: str
     legend: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-// Show the OpenAPI document with Swagger UI in the colour scheme of the browser.
+// Show the OpenAPI document with Swagger UI in the color scheme of the browser.
 const darkScheme = matchMedia("(prefers-color-scheme: dark)");
 const applyScheme = () =>
   document.documentElement.classList.toggle("dark-mode", darkScheme.matches);

@@ -42,3 +42,6 @@ def test_page_follows_the_color_scheme_and_fits_a_phone(open_page: OpenPage, sch
     )
     assert (red > 128) == (scheme == "dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    box = page.locator(".opblock").first.bounding_box()
+    assert box
+    assert box["width"] > 300

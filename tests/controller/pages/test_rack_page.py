@@ -214,7 +214,7 @@ def test_rack_is_colored_by_the_selected_value(
     rack_state.memory_available = {"03-2": 250_000_000.0}
     rack_state.conditions = {"03-2": "under_voltage"}
     page = open_page()
-    page.get_by_role("navigation", name="Colour by").get_by_text(color).click()
+    page.get_by_role("navigation", name="Color by").get_by_text(color).click()
     expect(cell(page, "03-2")).to_contain_text(value)
     expect(cell(page, "03-1")).to_contain_text("–")
     assert css_color(cell(page, "03-2")) != css_color(cell(page, "03-1"))
