@@ -15,7 +15,13 @@ from dhcp_installer.discovery.strategy import Strategy
 from dhcp_installer.discovery.switch_off_each import SwitchOffEach
 from dhcp_installer.discovery.switch_on_each import SwitchOnEach
 from tests.dhcp_installer.original_strategy import OriginalStrategy
-from tests.dhcp_installer.simulated_rack import FAULTS, SimulatedRack, healthy_pis
+from tests.dhcp_installer.simulated_rack import (
+    FAULTS,
+    LONG_PING_INTERVAL,
+    PING_INTERVAL,
+    SimulatedRack,
+    healthy_pis,
+)
 
 STRATEGIES: dict[str, type[Strategy]] = {
     "first PiRack": OriginalStrategy,
@@ -43,7 +49,8 @@ def run_trials(strategy: type[Strategy], fault: str, stacks: int, trials: int) -
         random = Random(seed)  # noqa: S311 - a simulation, not a secret
         pis = healthy_pis(stacks, _SLOTS)
         FAULTS[fault](pis, random)
-        rack = SimulatedRack(pis, random)
+        ping_interval = PING_INTERVAL if strategy is SwitchOffEach else LONG_PING_INTERVAL
+        rack = SimulatedRack(pis, random, ping_interval=ping_interval)
         result = rack.discover(strategy(dict.fromkeys(range(1, stacks + 1), _SLOTS)))
         seconds.append(rack.now)
         placed = {mac: stack for stack, macs in result.stacks.items() for mac in macs}

@@ -19,6 +19,7 @@ _POLL_INTERVAL = 0.1
 _STOP_TIMEOUT = 2.0
 _READ_SIZE = 65536
 _MAX_LINE_LENGTH = 65536  # characters, bounds the memory
+_MAX_LINES = 10_000  # of one call, bounds the memory
 
 
 class LogSource(Protocol):
@@ -26,6 +27,8 @@ class LogSource(Protocol):
 
     def read(self, timeout: float) -> Sequence[str]:
         """Return new lines without line ends, empty after `timeout` seconds.
+
+        The result contains all complete lines that could be read when the call started.
 
         Raises:
             LogSourceError: If the log cannot be read any more.
@@ -166,8 +169,11 @@ class ProcessLog:
     def read(self, timeout: float) -> Sequence[str]:
         """Return new lines, see `LogSource.read`."""
         deadline = time.monotonic() + timeout
-        while self._selector.select(max(0.0, deadline - time.monotonic())):
+        lines: list[str] = []
+        while self._selector.select(0 if lines else max(0.0, deadline - time.monotonic())):
             chunk = os.read(self._pipe.fileno(), _READ_SIZE)
+            if not chunk and lines:
+                break
             if not chunk:
                 raise LogSourceError(
                     f"{self._name} ended{self._last_output and ': ' + self._last_output}:"
@@ -176,12 +182,12 @@ class ProcessLog:
             output = self._buffer.feed(chunk)
             if output:
                 self._last_output = output[-1][:200]
-            lines = [
+            lines += [
                 message for line in output if (message := self._extract_message(line)) is not None
             ]
-            if lines:
-                return lines
-        return []
+            if len(lines) > _MAX_LINES:
+                break
+        return lines
 
     def __enter__(self) -> Self:
         return self

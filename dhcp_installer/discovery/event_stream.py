@@ -11,15 +11,14 @@ from typing import Self
 from dhcp_installer.dhcpd import log_events
 from dhcp_installer.dhcpd.log_events import DhcpLogEvent
 from dhcp_installer.dhcpd.log_sources import LogSource
+from dhcp_installer.discovery.address_table import AddressTable
 from dhcp_installer.discovery.pingers import Pinger
-from dhcp_installer.discovery.reachability import ReachabilityTracker
-from dhcp_installer.discovery.strategy import BecameReachable, BecameUnreachable, DhcpActivity
+from dhcp_installer.discovery.strategy import DhcpActivity, PingRound
 from dhcp_installer.errors import InstallError
 
-_PING_ROUNDS_UNTIL_OFFLINE = 4
 _LOG_READ_TIMEOUT = 0.2
 
-ClientEvent = DhcpActivity | BecameReachable | BecameUnreachable
+ClientEvent = DhcpActivity | PingRound
 
 
 class EventStream:
@@ -30,21 +29,32 @@ class EventStream:
     Args:
         log: Log of the DHCP server.
         pinger: Sends the pings.
-        offline_after: Seconds without a reply after which a client is unreachable.
+        ping_interval: Seconds between two pings to a client.
+        clock: Monotonic clock, in seconds.
     """
 
-    def __init__(self, log: LogSource, pinger: Pinger, offline_after: float) -> None:
+    def __init__(
+        self,
+        log: LogSource,
+        pinger: Pinger,
+        ping_interval: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._log = log
         self._pinger = pinger
-        self._ping_interval = offline_after / _PING_ROUNDS_UNTIL_OFFLINE
-        self._reachability = ReachabilityTracker(offline_after)
+        self._ping_interval = ping_interval
+        self._clock = clock
+        self._addresses = AddressTable()
+        self._reachable_addresses: frozenset[IPv4Address] = frozenset()
+        self._log_read_until = 0.0  # by the log thread
+        self._round_log_read_until = 0.0  # before the last ping round started
         self._leased_addresses: dict[str, IPv4Address] = {}
         self._active_macs: set[str] = set()
         self._lock = threading.Lock()
         self._events: queue.SimpleQueue[ClientEvent | InstallError] = queue.SimpleQueue()
         self._log_output = threading.Event()
         self._closed = threading.Event()
-        self._started_at = time.monotonic()
+        self._started_at = clock()
         self._last_time = 0.0
         self._threads = [
             threading.Thread(target=self._run_until_closed, args=(step,), name=step.__name__)
@@ -53,7 +63,7 @@ class EventStream:
 
     def now(self) -> float:
         """Return the current time. It never decreases."""
-        self._last_time = max(self._last_time, time.monotonic() - self._started_at)
+        self._last_time = max(self._last_time, self._elapsed())
         return self._last_time
 
     def next(self, until: float, poll_interval: float = 0.05) -> ClientEvent | None:
@@ -78,7 +88,7 @@ class EventStream:
     def addresses_of(self, macs: Collection[str]) -> list[IPv4Address]:
         """Return the current addresses of these clients."""
         with self._lock:
-            return self._reachability.addresses_of(macs)
+            return self._addresses.addresses_of(macs)
 
     @property
     def active_macs(self) -> frozenset[str]:
@@ -96,7 +106,16 @@ class EventStream:
     def reachable_addresses(self) -> frozenset[IPv4Address]:
         """Addresses that replied to the last ping."""
         with self._lock:
-            return self._reachability.reachable_addresses
+            return self._reachable_addresses
+
+    @property
+    def log_read_until(self) -> float:
+        """Time until which the log was read before the last ping round, see `PingRound`."""
+        with self._lock:
+            return self._round_log_read_until
+
+    def _elapsed(self) -> float:
+        return self._clock() - self._started_at
 
     def _run_until_closed(self, step: Callable[[], None]) -> None:
         try:
@@ -108,15 +127,18 @@ class EventStream:
             self._events.put(InstallError(f"reading the DHCP log or pinging failed: {error}"))
 
     def _read_log(self) -> None:
+        started_at = self._elapsed()
         for line in self._log.read(_LOG_READ_TIMEOUT):
             self._log_output.set()
-            event = log_events.parse_line(line, time.monotonic() - self._started_at)
+            event = log_events.parse_line(line, self._elapsed())
             if event is not None:
                 self._handle_log_event(event)
+        with self._lock:
+            self._log_read_until = started_at
 
     def _handle_log_event(self, event: DhcpLogEvent) -> None:
         with self._lock:
-            self._reachability.add_log_event(event)
+            self._addresses.add_log_event(event)
             if event.message_type.assigns_address and event.address is not None:
                 self._leased_addresses[event.mac] = event.address
             if event.message_type.is_from_client:
@@ -126,13 +148,15 @@ class EventStream:
 
     def _ping_addresses(self) -> None:
         with self._lock:
-            pinged = self._reachability.addresses
-        replied = self._pinger.ping(pinged, self._ping_interval)
-        now = time.monotonic() - self._started_at
+            mac_by_address = self._addresses.mac_by_address
+            log_read_until = self._log_read_until
+        started_at = self._elapsed()
+        replied = self._pinger.ping(mac_by_address.keys(), self._ping_interval)
+        reachable = frozenset(mac_by_address[address] for address in replied)
         with self._lock:
-            events = self._reachability.add_ping_round(pinged, replied, now)
-        for event in events:
-            self._events.put(event)
+            self._reachable_addresses = frozenset(replied)
+            self._round_log_read_until = log_read_until
+        self._events.put(PingRound(started_at, log_read_until, reachable, self._elapsed()))
 
     def __enter__(self) -> Self:
         for thread in self._threads:

@@ -27,15 +27,18 @@ from dhcp_installer.errors import PingError
 _ECHO_REPLY = 0
 _RAW_SOCKET_ID = 0x5052  # identifies our replies. The kernel sets the id of unprivileged sockets
 _SEQUENCE_COUNT = 1 << 16
+_MIN_RECEIVE_SECONDS = 0.01
+_MAX_RECEIVE_SECONDS = 1.0  # for late reads, after the time of a ping
 
 
 class Pinger(Protocol):
     """Sends pings."""
 
     def ping(self, addresses: Collection[IPv4Address], seconds: float) -> set[IPv4Address]:
-        """Ping each address once and return those that reply within this time.
+        """Ping each address once and return those that reply to this ping within this time.
 
-        The call always lasts this long, so that it can be repeated in a loop.
+        The call always lasts this long, so that it can be repeated in a loop. Replies that arrived
+        in time count even if this process was too busy to read them in time.
 
         Raises:
             PingError: If pings cannot be sent.
@@ -78,8 +81,7 @@ class IcmpPinger:
             ) from error
 
     def ping(self, addresses: Collection[IPv4Address], seconds: float) -> set[IPv4Address]:
-        """Ping by ICMP. A late reply to an earlier request counts."""
-        deadline = time.monotonic() + seconds
+        """Ping by ICMP. Replies to earlier pings are ignored."""
         sequence = next(self._sequence) % _SEQUENCE_COUNT
         ids = {_RAW_SOCKET_ID}
         for address in addresses:
@@ -89,17 +91,22 @@ class IcmpPinger:
             except ICMPSocketError:  # for example no route
                 continue
             ids.add(request.id)
+        deadline = time.monotonic() + seconds
         replied: set[IPv4Address] = set()
-        while (remaining := deadline - time.monotonic()) > 0:
+        expected = set(addresses)
+        # Read at least once after the deadline if replies are missing.
+        while (remaining := deadline - time.monotonic()) > -_MAX_RECEIVE_SECONDS:
+            if remaining <= 0 and replied >= expected:
+                break
             try:
-                reply = self._socket.receive(timeout=remaining)
-            except TimeoutExceeded:
+                reply = self._socket.receive(timeout=max(remaining, _MIN_RECEIVE_SECONDS))
+            except (TimeoutExceeded, ICMPSocketError):  # or an ICMP error for an earlier request
+                if remaining <= 0:
+                    break
                 continue
-            except ICMPSocketError:  # an ICMP error for an earlier request
-                continue
-            if reply.type == _ECHO_REPLY and reply.id in ids:
+            if (reply.type, reply.sequence) == (_ECHO_REPLY, sequence) and reply.id in ids:
                 replied.add(IPv4Address(reply.source))
-        return replied.intersection(addresses)
+        return replied & expected
 
     def close(self) -> None:
         """Close the socket."""
@@ -114,7 +121,6 @@ class TcpPinger:
 
     def ping(self, addresses: Collection[IPv4Address], seconds: float) -> set[IPv4Address]:
         """Connect to the port of each address and disconnect at once."""
-        deadline = time.monotonic() + seconds
         replied: set[IPv4Address] = set()
         with ExitStack() as stack, selectors.DefaultSelector() as selector:
             for address in addresses:
@@ -125,8 +131,12 @@ class TcpPinger:
                     replied.add(address)
                 elif status == errno.EINPROGRESS:
                     selector.register(connection, selectors.EVENT_WRITE, (connection, address))
-            while selector.get_map() and (remaining := deadline - time.monotonic()) > 0:
-                for key, _ in selector.select(remaining):
+            deadline = time.monotonic() + seconds
+            is_late = False
+            while selector.get_map() and not is_late:
+                remaining = deadline - time.monotonic()
+                is_late = remaining <= 0
+                for key, _ in selector.select(max(0.0, remaining)):
                     connection, address = key.data
                     if not connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                         replied.add(address)

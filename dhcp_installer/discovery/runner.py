@@ -1,15 +1,19 @@
 """Runner of a discovery strategy on a real rack."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Set
+from dataclasses import replace
 from ipaddress import IPv4Address
 from threading import Event
 from typing import Protocol
 
 from dhcp_installer.discovery.event_stream import EventStream
 from dhcp_installer.discovery.strategy import (
+    LATE_EVENTS_TIMEOUT,
     Command,
+    DhcpActivity,
     DiscoveryEvent,
     DiscoveryResult,
+    PingRound,
     PowerOff,
     PowerOn,
     Strategy,
@@ -48,7 +52,7 @@ class DiscoveryRunner:
         sync: Callable[[Collection[IPv4Address]], object],
         stop: Event,
         *,
-        ignored_macs: Collection[str] = (),
+        ignored_macs: Set[str] = frozenset(),
     ) -> None:
         self._power = power
         self._events = events
@@ -81,12 +85,23 @@ class DiscoveryRunner:
             on_command(command)
             command = next_command
 
-    def wait(self, seconds: float, done: Callable[[], bool] = lambda: False) -> None:
-        """Process events for this time or until `done`. Raises what `discover` raises."""
+    def wait(self, seconds: float, done: Callable[[], bool] | None = None) -> None:
+        """Process events for this time or until `done`, including log lines that are read late.
+
+        Raises what `discover` raises.
+        """
         self._raise_if_stopped()
         deadline = self._events.now() + seconds
-        while self._events.now() < deadline and not done():
+        while self._events.now() < deadline and not (done and done()):
             self._next_event(deadline)
+        timeout = deadline + LATE_EVENTS_TIMEOUT
+        while (
+            done
+            and not done()
+            and self._events.log_read_until < deadline
+            and self._events.now() < timeout
+        ):
+            self._next_event(timeout)
 
     def off(self, stack: int) -> None:
         """Switch a stack off. Raises what `discover` raises."""
@@ -117,10 +132,13 @@ class DiscoveryRunner:
 
     def _next_event(self, until: float) -> DiscoveryEvent:
         self._raise_if_stopped()
-        event = self._events.next(until)
-        if event is None or event.mac in self._ignored_macs:
-            return Tick(self._events.now())
-        return event
+        match event := self._events.next(until):
+            case PingRound(reachable=reachable):
+                return replace(event, reachable=reachable - self._ignored_macs)
+            case DhcpActivity(mac) if mac not in self._ignored_macs:
+                return event
+            case _:
+                return Tick(self._events.now())
 
     def _raise_if_stopped(self) -> None:
         if self._stop.is_set():

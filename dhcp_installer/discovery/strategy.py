@@ -6,10 +6,13 @@ clock, which starts at 0 and never decreases.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Set
 from dataclasses import dataclass, field
 
 from rack.settings import InstallSettings
+
+LATE_EVENTS_TIMEOUT = 30.0
+"""Maximum seconds to wait for late events, for example on an overloaded master."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +24,20 @@ class DhcpActivity:
 
 
 @dataclass(frozen=True, slots=True)
-class BecameReachable:
-    """A client started to reply to ping."""
+class PingRound:
+    """Each client with an address was pinged once. Rounds come one after the other, in order.
 
-    mac: str
-    time: float
+    Args:
+        started_at: Time before the first ping was sent.
+        log_read_until: Lines that were in the log of the DHCP server at this time were read before
+            the round started.
+        reachable: MAC addresses that replied.
+        time: Time of the event.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class BecameUnreachable:
-    """A client stopped replying to ping. It missed several, for a second or more."""
-
-    mac: str
+    started_at: float
+    log_read_until: float
+    reachable: frozenset[str]
     time: float
 
 
@@ -71,7 +76,7 @@ class WaitUntil:
     time: float
 
 
-DiscoveryEvent = DhcpActivity | BecameReachable | BecameUnreachable | Tick
+DiscoveryEvent = DhcpActivity | PingRound | Tick
 Command = PowerOn | PowerOff | Sync | WaitUntil
 
 
@@ -85,6 +90,8 @@ class DiscoveryResult:
         conflicts: Candidate stacks of rasps that were detected in several.
         unplaced: MAC addresses that were detected in no stack.
         other_vendor_macs: MAC addresses that do not belong to Raspberry Pis.
+        late_cuts: Number of times that the power of a stack was cut without evidence, because
+            pings were late.
     """
 
     stacks: Mapping[int, frozenset[str]]
@@ -92,6 +99,7 @@ class DiscoveryResult:
     conflicts: Mapping[str, frozenset[int]] = field(default_factory=dict)
     unplaced: frozenset[str] = frozenset()
     other_vendor_macs: frozenset[str] = frozenset()
+    late_cuts: int = 0
 
 
 CommandStream = Generator[Command, DiscoveryEvent, None]
@@ -116,7 +124,7 @@ class Strategy(ABC):
         self._now = 0.0
         self._seen_macs: set[str] = set()
         self._other_vendor_macs: set[str] = set()
-        self._reachable: set[str] = set()
+        self._log_read_until = 0.0
 
     @abstractmethod
     def run(self) -> DiscoveryRun:
@@ -143,23 +151,38 @@ class Strategy(ABC):
 
     def _handle(self, event: DiscoveryEvent) -> None:
         self._now = event.time
-        if isinstance(event, Tick):
+        match event:
+            case DhcpActivity(mac):
+                self._add_macs({mac})
+            case PingRound():
+                self._add_macs(event.reachable)
+                self._log_read_until = event.log_read_until
+
+    def _add_macs(self, macs: Set[str]) -> None:
+        if macs <= self._seen_macs:
             return
-        if not event.mac.startswith(self._settings.mac_prefixes):
-            self._other_vendor_macs.add(event.mac)
-            return
-        self._seen_macs.add(event.mac)
-        if isinstance(event, BecameReachable):
-            self._reachable.add(event.mac)
-        elif isinstance(event, BecameUnreachable):
-            self._reachable.discard(event.mac)
+        for mac in macs - self._seen_macs - self._other_vendor_macs:
+            is_rasp = mac.startswith(self._settings.mac_prefixes)
+            (self._seen_macs if is_rasp else self._other_vendor_macs).add(mac)
 
     def _send(self, command: Command) -> CommandStream:
         self._handle((yield command))
 
-    def _wait(self, until: float, done: Callable[[], bool] = lambda: False) -> CommandStream:
-        while self._now < until and not done():
-            yield from self._send(WaitUntil(until))
+    def _wait(self, until: float, done: Callable[[], bool] | None = None) -> CommandStream:
+        """Wait until this time or until `done`, including log lines that are read late."""
+        command = WaitUntil(until)
+        while self._now < until and not (done and done()):
+            self._handle((yield command))
+        if done:
+            yield from self._wait_for_log(until, done)
+
+    def _wait_for_log(
+        self, written_until: float, done: Callable[[], bool] = lambda: False
+    ) -> CommandStream:
+        """Wait until all lines that were in the log at this time are read, or until `done`."""
+        timeout = max(self._now, written_until) + LATE_EVENTS_TIMEOUT
+        while self._log_read_until < written_until and self._now < timeout and not done():
+            yield from self._send(WaitUntil(timeout))
 
     @property
     def _switch_all_on_seconds(self) -> float:

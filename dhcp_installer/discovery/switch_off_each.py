@@ -1,27 +1,43 @@
 """Strategy `cut`: switch all stacks on, then cut the power of one at a time.
 
-A rasp that replies while a stack is off is certainly not in that stack. A rasp that becomes
+A rasp that replies at the end of a cut is certainly not in that stack. A rasp that becomes
 unreachable is probably in it, but may also have rebooted, or pings were lost. So a stack is cut
 again if it shows too few rasps, or a rasp that another stack showed too. A rasp is placed in a
 stack if two cuts agree. One cut is enough if it completes the stack and the rasp is excluded from
 all incomplete stacks.
+
+Only complete ping rounds are evidence, not the time that passed. A cut lasts until there are enough
+of them. If they do not come in time, the cut is repeated later.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from dhcp_installer.discovery.strategy import (
+    LATE_EVENTS_TIMEOUT,
     CommandStream,
+    DiscoveryEvent,
     DiscoveryResult,
     DiscoveryRun,
+    PingRound,
     PowerOff,
     PowerOn,
     Strategy,
     Sync,
+    WaitUntil,
 )
 from rack.settings import InstallSettings
 
 _MAX_CUTS_PER_STACK = 3  # then the uncertain rasps are reported
+_MAX_LATE_CUTS_PER_STACK = 3
+_ROUNDS = 4  # a rasp that missed so many pings in a row is unreachable
+_MAX_ROUND_AGE = 5.0  # seconds before a cut
+_HOLD_UP_RATIO = 1 / 2  # part of a cut in which rasps may still reply
+
+
+def find_reachable(rounds: Iterable[PingRound]) -> frozenset[str]:
+    """Return the MAC addresses that replied in one of these ping rounds."""
+    return frozenset().union(*(ping_round.reachable for ping_round in rounds))
 
 
 class SwitchOffEach(Strategy):
@@ -34,6 +50,9 @@ class SwitchOffEach(Strategy):
     ) -> None:
         super().__init__(slot_counts, settings)
         self._cuts: Counter[int] = Counter()
+        self._late_cuts: Counter[int] = Counter()
+        self._rounds: list[PingRound] = []  # since the last cut, and some before it
+        self._switched_on_at = 0.0
         self._on_since: dict[int, float] = {}
         # Number of cuts in which a rasp became unreachable, by stack.
         self._unreachable_in: defaultdict[str, Counter[int]] = defaultdict(Counter)
@@ -48,12 +67,14 @@ class SwitchOffEach(Strategy):
     def run(self) -> DiscoveryRun:
         """Run the strategy, see `Strategy.run`."""
         yield from self._switch_all_off()
+        self._rounds.clear()
+        self._switched_on_at = self._now
         yield from self._switch_all_on()
         rasp_count = sum(self._slot_counts.values())
         self._boot_deadline = self._now + self._settings.timeout_seconds
         yield from self._wait(self._boot_deadline, lambda: len(self._reachable) >= rasp_count)
         self._boot_deadline = self._now
-        yield from self._send(Sync(frozenset(self._reachable)))
+        yield from self._send(Sync(self._reachable))
         for stack in self._slot_counts:
             yield from self._power_cycle(stack)
         while macs_by_stack := self._stacks_to_recheck():
@@ -87,19 +108,55 @@ class SwitchOffEach(Strategy):
             conflicts,
             frozenset(self._seen_macs - placed - conflicts.keys()),
             frozenset(self._other_vendor_macs),
+            self._late_cuts.total(),
         )
 
+    @property
+    def _reachable(self) -> frozenset[str]:
+        """Rasps that replied to one of the last pings."""
+        return find_reachable(self._rounds[-_ROUNDS:]) & self._seen_macs
+
+    def _handle(self, event: DiscoveryEvent) -> None:
+        super()._handle(event)
+        if isinstance(event, PingRound) and event.started_at >= self._switched_on_at:
+            self._rounds.append(event)
+
     def _power_cycle(self, stack: int) -> CommandStream:
-        previously_reachable = frozenset(self._reachable)
+        yield from self._wait_for_round(self._now - _MAX_ROUND_AGE)
+        del self._rounds[:-_ROUNDS]
         yield from self._send(PowerOff(stack))
-        yield from self._wait(self._now + self._settings.cut_seconds)
-        for mac in self._reachable:
-            self._excluded_from[mac].add(stack)
-        for mac in previously_reachable - self._reachable:
-            self._unreachable_in[mac][stack] += 1
-        self._cuts[stack] += 1
+        off_at, seconds = self._now, self._settings.cut_seconds
+        yield from self._wait(off_at + seconds)
+        yield from self._wait_for_round(off_at + seconds * _HOLD_UP_RATIO, _ROUNDS)
+        self._evaluate_cut(stack, off_at)
         yield from self._send(PowerOn(stack))
         self._on_since[stack] = self._now
+
+    def _wait_for_round(self, started_at: float, count: int = 1) -> CommandStream:
+        """Wait until this number of complete ping rounds started at this time or later."""
+        timeout = self._now + LATE_EVENTS_TIMEOUT
+        while len(self._rounds_since(started_at)) < count and self._now < timeout:
+            yield from self._send(WaitUntil(timeout))
+
+    def _rounds_since(self, started_at: float) -> list[PingRound]:
+        return [r for r in self._rounds if r.started_at >= started_at]
+
+    def _evaluate_cut(self, stack: int, off_at: float) -> None:
+        """Record which rasps became unreachable in a cut, and which are excluded from the stack."""
+        rounds_before = [
+            r for r in self._rounds_since(off_at - _MAX_ROUND_AGE) if r.started_at < off_at
+        ]
+        rounds = self._rounds_since(off_at + self._settings.cut_seconds * _HOLD_UP_RATIO)
+        if not rounds_before or len(rounds) < _ROUNDS:
+            self._late_cuts[stack] += 1
+            return
+        self._cuts[stack] += 1
+        reachable = find_reachable(rounds[-_ROUNDS:]) & self._seen_macs
+        for mac in reachable:
+            self._excluded_from[mac].add(stack)
+        previously_reachable = find_reachable(rounds_before[-_ROUNDS:]) & self._seen_macs
+        for mac in previously_reachable - reachable:
+            self._unreachable_in[mac][stack] += 1
 
     def _recheck(self, macs_by_stack: Mapping[int, frozenset[str]]) -> CommandStream:
         """Cut the first of these stacks whose rasps are reachable or had time to boot."""
@@ -159,7 +216,9 @@ class SwitchOffEach(Strategy):
         open_stacks = [
             stack
             for stack in self._slot_counts
-            if self._cuts[stack] < _MAX_CUTS_PER_STACK and stack not in self._given_up
+            if self._cuts[stack] < _MAX_CUTS_PER_STACK
+            and self._late_cuts[stack] < _MAX_LATE_CUTS_PER_STACK
+            and stack not in self._given_up
         ]
         candidates = self._candidate_stacks()
         contested = {s for stacks in candidates.values() if len(stacks) > 1 for s in stacks}
@@ -170,7 +229,7 @@ class SwitchOffEach(Strategy):
             if stack in contested
             or (
                 len(members[stack]) != self._slot_counts[stack]
-                and (self._cuts[stack] == 1 or self._may_be_in(stack, unplaced))
+                and (self._cuts[stack] <= 1 or self._may_be_in(stack, unplaced))
             )
         }
         uncertain = self._unconfirmed(members)

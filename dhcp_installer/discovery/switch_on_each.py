@@ -85,7 +85,9 @@ class SwitchOnEach(Strategy):
         yield from self._send(Sync(frozenset(seen_here)))
         yield from self._send(PowerOff(stack))
         self._powered_stack = None  # ignore late log lines
-        yield from self._wait(self._now + self._settings.cut_seconds)
+        off_at = self._now
+        yield from self._wait(off_at + self._settings.cut_seconds)
+        yield from self._wait_for_log(off_at)
         self._probed.add(stack)
 
     def _handle(self, event: DiscoveryEvent) -> None:

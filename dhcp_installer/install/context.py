@@ -1,5 +1,6 @@
 """Dependencies and context of an install."""
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -39,6 +40,7 @@ class InstallDependencies:
         update_prometheus_targets: Updates Prometheus' target files from the inventory.
         move_host_keys: Reassigns pinned SSH host keys from the old rasps to the new ones.
         pin_host_keys: Pins the SSH host keys of rasps that replied at their addresses.
+        clock: Monotonic clock, in seconds.
     """
 
     rack: Rack
@@ -53,6 +55,7 @@ class InstallDependencies:
     update_prometheus_targets: Callable[[], Sequence[str]] = _do_nothing
     move_host_keys: Callable[[Collection[Rasp], Collection[Rasp]], Sequence[str]] = _do_nothing
     pin_host_keys: Callable[[Collection[Rasp]], Sequence[str]] = _do_nothing
+    clock: Callable[[], float] = time.monotonic
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ from rack.layout import Slot
 
 STRATEGIES: dict[str, type[Strategy]] = {"cut": SwitchOffEach, "one-by-one": SwitchOnEach}
 
-_OFFLINE_AFTER = 1.0
-_MAX_SILENCE_RATIO = 1 / 3  # of the time that a stack is off
+_MAX_PING_INTERVAL = 0.25
+_PING_ROUNDS_PER_CUT = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,21 +145,21 @@ def _discover_and_configure(
 ) -> str:
     """Install the rack or replace a board. Return the problems, empty if none."""
     settings = dependencies.rack.install
-    offline_after = min(_OFFLINE_AFTER, settings.cut_seconds * _MAX_SILENCE_RATIO)
+    ping_interval = min(_MAX_PING_INTERVAL, settings.cut_seconds / _PING_ROUNDS_PER_CUT)
     slot = request.slot_to_replace
     stacks = (dependencies.rack.stack(slot.stack),) if slot else dependencies.rack.stacks
     previous_config = dependencies.configuration.read_active() or ""
     with (
         dependencies.open_log() as log,
         closing(dependencies.make_pinger()) as pinger,
-        EventStream(log, pinger, offline_after) as events,
+        EventStream(log, pinger, ping_interval, dependencies.clock) as events,
     ):
         numbers = {stack.number for stack in stacks}
-        ignored_macs = {
+        ignored_macs = frozenset(
             rasp.mac
             for rasp in dependencies.inventory.rasps().values()
             if rasp.stack not in numbers
-        }
+        )
         runner = DiscoveryRunner(
             dependencies.relays, events, dependencies.sync, stop, ignored_macs=ignored_macs
         )

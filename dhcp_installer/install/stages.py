@@ -169,6 +169,11 @@ def _update_progress(
 def _summary_lines(result: DiscoveryResult) -> Iterator[str]:
     placed = sum(map(len, result.stacks.values()))
     yield f"found {placed} rasps in {sum(map(bool, result.stacks.values()))} stacks"
+    if result.late_cuts:
+        yield (
+            f"pings were late in {result.late_cuts} cuts, which were repeated:"
+            " reduce the load of the master"
+        )
     for stack, count in sorted(result.missing.items()):
         yield f"stack {stack}: rasps not found: {count}"
     for mac, stacks in sorted(result.conflicts.items()):

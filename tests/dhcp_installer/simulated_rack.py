@@ -7,12 +7,11 @@ from itertools import count
 from random import Random
 
 from dhcp_installer.discovery.strategy import (
-    BecameReachable,
-    BecameUnreachable,
     Command,
     DhcpActivity,
     DiscoveryEvent,
     DiscoveryResult,
+    PingRound,
     PowerOff,
     PowerOn,
     Strategy,
@@ -23,7 +22,10 @@ from dhcp_installer.discovery.strategy import (
 BOOT_SECONDS = (25.0, 45.0)  # from power on to the first DHCP message
 SLOW_BOOT_SECONDS = (95.0, 150.0)  # longer than the timeout of 90 s
 FIRST_REPLY_SECONDS = (0.2, 1.0)  # from the first DHCP message to the first ping reply
-PING_LOSS_SECONDS = (0.3, 1.3)  # from a cut to the first missed ping
+HOLD_UP_SECONDS = (0.3, 1.3)  # from a cut to the first missed ping
+PING_INTERVAL = 0.25
+LONG_PING_INTERVAL = 1.0  # for strategies that ignore pings, to save time
+STALL_SECONDS = (0.5, 60.0)
 REBOOT_AFTER_SECONDS = (0.0, 200.0)  # from the first DHCP message to a spontaneous reboot
 SLOW_BOOT_PROBABILITY = 1 / 3  # of rasps that are sometimes slow
 
@@ -53,6 +55,10 @@ class SimulatedRack:
     random: Random
     stuck_stacks: frozenset[int] = frozenset()  # relays that never switch off
     link_delay: float = 0.0  # seconds until a switch forwards a new link
+    ping_interval: float = PING_INTERVAL
+    ping_stall_probability: float = 0.0  # that a ping round takes `STALL_SECONDS`
+    log_stall_probability: float = 0.0  # per ping round, that the log is not read for this time
+    stalled_commands: frozenset[int] = frozenset()  # numbers of commands after which pings stall
     now: float = 0.0
     commands: list[tuple[float, Command]] = field(default_factory=list)
     power: dict[int, bool] = field(default_factory=dict)
@@ -60,6 +66,11 @@ class SimulatedRack:
     def __post_init__(self) -> None:
         self._scheduled: list[tuple[float, int, SimulatedPi, int, str]] = []
         self._number = count()
+        self._replying: frozenset[str] = frozenset()  # with a known address
+        self._known_macs: set[str] = set()
+        self._log_blocked_since = 0.0
+        self._log_blocked_until = 0.0
+        self._start_ping_round()
         self._by_stack: dict[int | None, list[SimulatedPi]] = {}
         for pi in self.pis:
             self._by_stack.setdefault(pi.stack, []).append(pi)
@@ -89,6 +100,8 @@ class SimulatedRack:
                 return self._next_event(time)
             case PowerOn(stack) | PowerOff(stack):
                 self.commands.append((self.now, command))
+                if len(self.commands) in self.stalled_commands:
+                    self._round_end += max(STALL_SECONDS)
                 self._switch(
                     stack, is_on=isinstance(command, PowerOn) or stack in self.stuck_stacks
                 )
@@ -118,7 +131,7 @@ class SimulatedRack:
         pi.power_generation += 1
         if pi.is_up:
             pi.is_up = False
-            self._schedule(self.random.uniform(*PING_LOSS_SECONDS), pi, "miss_ping")
+            self._schedule(self.random.uniform(*HOLD_UP_SECONDS), pi, "miss_ping")
 
     def _schedule(self, seconds: float, pi: SimulatedPi, action: str) -> None:
         heappush(
@@ -128,34 +141,75 @@ class SimulatedRack:
 
     def _next_event(self, until: float) -> DiscoveryEvent:
         while self._scheduled and self._scheduled[0][0] < until:
+            if self._round_end <= self._scheduled[0][0]:
+                return self._finish_ping_round()
             self.now, _, pi, generation, action = heappop(self._scheduled)
-            if (generation == pi.power_generation or action == "miss_ping") and (
+            if (generation == pi.power_generation or action in {"miss_ping", "read_dhcp"}) and (
                 event := self._apply(pi, action)
             ):
                 return event
+        if self._round_end < until:
+            return self._finish_ping_round()
         self.now = until
         return Tick(until)
+
+    def _start_ping_round(self) -> None:
+        self._round_started_at = self.now
+        self._round_end = self.now + self.ping_interval + self._stall(self.ping_stall_probability)
+        if self.now >= self._log_blocked_until:
+            self._log_blocked_since = self.now
+            self._log_blocked_until = self.now + self._stall(self.log_stall_probability)
+        self._round_log_read_until = self._log_blocked_since
+        self._round_replies = self._replying
+
+    def _stall(self, probability: float) -> float:
+        if probability and self.random.random() < probability:
+            return self.random.uniform(*STALL_SECONDS)
+        return 0.0
+
+    def _finish_ping_round(self) -> PingRound:
+        self.now = self._round_end
+        ping_round = PingRound(
+            self._round_started_at, self._round_log_read_until, self._round_replies, self.now
+        )
+        self._start_ping_round()
+        return ping_round
 
     def _apply(self, pi: SimulatedPi, action: str) -> DiscoveryEvent | None:
         match action:
             case "send_dhcp":
-                if not pi.is_up and not pi.ignores_pings:
-                    self._schedule(self.random.uniform(*FIRST_REPLY_SECONDS), pi, "reply")
-                if not pi.has_sent_dhcp and pi.reboot_after is not None:
-                    self._schedule(pi.reboot_after, pi, "reboot")
-                pi.has_sent_dhcp = True
-                if pi.renewal_interval:
-                    self._schedule(pi.renewal_interval, pi, "send_dhcp")
+                self._send_dhcp(pi)
+                if self.now >= self._log_blocked_until:
+                    return self._apply(pi, "read_dhcp")
+                self._schedule(self._log_blocked_until - self.now, pi, "read_dhcp")
+            case "read_dhcp":
+                self._known_macs.add(pi.mac)
+                self._update_replying(pi)
                 return DhcpActivity(pi.mac, self.now)
             case "reply":
                 pi.is_up = True
-                return BecameReachable(pi.mac, self.now)
+                self._update_replying(pi)
             case "miss_ping":
-                return BecameUnreachable(pi.mac, self.now)
-            case _:
+                self._update_replying(pi)
+            case "reboot":
                 self._lose_power(pi)
                 self._schedule(self.random.uniform(*BOOT_SECONDS), pi, "send_dhcp")
-                return None
+        return None
+
+    def _send_dhcp(self, pi: SimulatedPi) -> None:
+        if not pi.is_up and not pi.ignores_pings:
+            self._schedule(self.random.uniform(*FIRST_REPLY_SECONDS), pi, "reply")
+        if not pi.has_sent_dhcp and pi.reboot_after is not None:
+            self._schedule(pi.reboot_after, pi, "reboot")
+        pi.has_sent_dhcp = True
+        if pi.renewal_interval:
+            self._schedule(pi.renewal_interval, pi, "send_dhcp")
+
+    def _update_replying(self, pi: SimulatedPi) -> None:
+        if pi.is_up and pi.mac in self._known_macs:
+            self._replying |= {pi.mac}
+        else:
+            self._replying -= {pi.mac}
 
 
 def healthy_pis(stacks: int, slots: int = 4) -> list[SimulatedPi]:

@@ -6,6 +6,12 @@ import sys
 import time
 from contextlib import closing
 from ipaddress import IPv4Address
+from unittest.mock import Mock
+
+import pytest
+from icmplib.exceptions import ICMPSocketError
+from icmplib.models import ICMPRequest
+from icmplib.sockets import ICMPv4Socket
 
 from dhcp_installer.discovery.pingers import IcmpPinger, TcpPinger, make_pinger
 
@@ -46,6 +52,30 @@ def test_tcp_ping_does_not_wait_for_dropped_packets() -> None:
         assert time.monotonic() - start < 5
         for connection in connections:
             connection.close()
+
+
+def test_replies_are_read_after_the_time_is_over() -> None:
+    """As if the process had been too busy to read them in time."""
+    with socket.create_server((str(LOOPBACK[0]), 0), backlog=128) as server:
+        assert TcpPinger(server.getsockname()[1]).ping([LOOPBACK[0]], 0.0) == {LOOPBACK[0]}
+    with closing(IcmpPinger()) as icmp:
+        assert icmp.ping(LOOPBACK, 0.0) == set(LOOPBACK)
+
+
+def send_nothing(icmp_socket: ICMPv4Socket, request: ICMPRequest) -> None:
+    assert icmp_socket._sock is not None
+    request._id = icmp_socket._sock.getsockname()[1]  # as `send` for an unprivileged socket
+
+
+def test_reply_to_an_earlier_ping_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise, a rasp without power seems to reply."""
+    with closing(IcmpPinger()) as icmp:
+        with monkeypatch.context() as patch:
+            patch.setattr(ICMPv4Socket, "receive", Mock(side_effect=ICMPSocketError))
+            assert icmp.ping([LOOPBACK[0]], 0.0) == set()  # the reply stays in the socket
+        with monkeypatch.context() as patch:
+            patch.setattr(ICMPv4Socket, "send", send_nothing)
+            assert icmp.ping([LOOPBACK[0]], 0.0) == set()
 
 
 def test_icmp_pings_all_rasps_of_a_rack_at_once() -> None:

@@ -1,16 +1,30 @@
 """Discovery strategies on a simulated rack with faults."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 import pytest
 
-from dhcp_installer.discovery.strategy import DiscoveryResult, PowerOff, PowerOn, Strategy
+from dhcp_installer.discovery.strategy import (
+    Command,
+    DiscoveryEvent,
+    DiscoveryResult,
+    PingRound,
+    PowerOff,
+    PowerOn,
+    Strategy,
+    Tick,
+    WaitUntil,
+)
 from dhcp_installer.discovery.switch_off_each import SwitchOffEach
 from dhcp_installer.discovery.switch_on_each import SwitchOnEach
 from tests.dhcp_installer.original_strategy import OriginalStrategy
 from tests.dhcp_installer.simulated_rack import (
     FAULTS,
+    LONG_PING_INTERVAL,
+    PING_INTERVAL,
     SimulatedPi,
     SimulatedRack,
     healthy_pis,
@@ -30,9 +44,10 @@ def run_discovery(
     strategy: type[Strategy],
     *,
     seed: int = 2016,
-    stuck_stacks: frozenset[int] = frozenset(),
+    **options: Any,
 ) -> tuple[DiscoveryResult, SimulatedRack]:
-    rack = SimulatedRack(pis, Random(seed), stuck_stacks)
+    ping_interval = PING_INTERVAL if strategy is SwitchOffEach else LONG_PING_INTERVAL
+    rack = SimulatedRack(pis, Random(seed), ping_interval=ping_interval, **options)
     stacks = max(pi.stack for pi in pis if pi.stack is not None)
     return rack.discover(strategy(slot_counts(stacks))), rack
 
@@ -187,3 +202,151 @@ def test_result_is_updated_while_the_strategy_runs(strategy: type[Strategy]) -> 
     assert running.result.missing == {1: 4, 2: 4, 3: 4}
     SimulatedRack(healthy_pis(3), Random(1)).discover(running)
     assert running.result.missing == {}
+
+
+def test_cut_without_ping_rounds_is_no_evidence_and_is_repeated() -> None:
+    first_cut = 25  # all 12 stacks were switched off and on before
+    result, rack = run_discovery(
+        healthy_pis(12), SwitchOffEach, stalled_commands=frozenset({first_cut})
+    )
+    assert result.late_cuts == 1
+    assert misplaced_rasps(result, rack) == []
+    assert (result.missing, result.conflicts, result.unplaced) == ({}, {}, frozenset())
+    cut_stacks = [
+        command.stack for _, command in rack.commands[24:] if isinstance(command, PowerOff)
+    ]
+    assert cut_stacks == [*range(1, 13), 1]
+
+
+def test_stack_is_reported_missing_if_pings_are_late_in_each_of_its_cuts() -> None:
+    result, rack = run_discovery(
+        healthy_pis(1), SwitchOffEach, stalled_commands=frozenset({3, 5, 7})
+    )
+    assert (result.late_cuts, result.missing) == (3, {1: 4})
+    assert len(rack.commands) == 8
+    assert rack.power == {1: True}
+
+
+@pytest.mark.parametrize("fault", ["no fault", "mix"])
+@BOTH_STRATEGIES
+def test_late_pings_and_log_lines_misplace_no_rasp(strategy: type[Strategy], fault: str) -> None:
+    missing_count = late_cuts = 0
+    for seed in range(TRIALS):
+        pis = healthy_pis(12)
+        FAULTS[fault](pis, Random(seed))
+        result, rack = run_discovery(
+            pis, strategy, seed=seed, ping_stall_probability=0.01, log_stall_probability=0.01
+        )
+        assert misplaced_rasps(result, rack) == [], seed
+        assert all(rack.power.values()), seed
+        missing_count += sum(result.missing.values())
+        late_cuts += result.late_cuts
+    assert missing_count <= (0 if fault == "no fault" else TRIALS * len(pis) * 0.05)
+    assert (late_cuts > TRIALS / 10) == (strategy is SwitchOffEach)
+
+
+FIRST, SECOND = "b8:27:eb:00:00:01", "b8:27:eb:00:00:02"  # of stacks 1 and 2
+Replies = Callable[[int, float], set[str]]
+
+
+class ScriptedRack:
+    """Two stacks of one rasp each. All rasps with power reply, except during cuts.
+
+    Args:
+        replies: Returns the rasps that reply while a stack is off. The arguments are the stack,
+            and the start of the ping round in seconds after the cut.
+    """
+
+    def __init__(self, replies: Replies) -> None:
+        self._replies = replies
+        self._now = self._round_started_at = self._cut_at = 0.0
+        self._off_stacks: set[int] = set()
+        self._cuts: list[int] = []
+
+    def discover(self) -> tuple[DiscoveryResult, list[int]]:
+        """Return the result, and the stacks that were cut after all stacks were on."""
+        discovery = SwitchOffEach({1: 1, 2: 1}).run()
+        command = next(discovery)
+        while True:
+            try:
+                command = discovery.send(self._execute(command))
+            except StopIteration as stop:
+                return stop.value, self._cuts[2:]
+
+    def _execute(self, command: Command) -> DiscoveryEvent:
+        round_end = self._round_started_at + PING_INTERVAL
+        match command:
+            case PowerOn(stack):
+                self._off_stacks.remove(stack)
+            case PowerOff(stack):
+                self._off_stacks.add(stack)
+                self._cuts.append(stack)
+                self._cut_at = self._now
+            case WaitUntil(time) if time > round_end:
+                ping_round = PingRound(
+                    self._round_started_at, self._round_started_at, self._reachable(), round_end
+                )
+                self._now = self._round_started_at = round_end
+                return ping_round
+            case WaitUntil(time):
+                self._now = time
+        return Tick(self._now)
+
+    def _reachable(self) -> frozenset[str]:
+        match sorted(self._off_stacks):
+            case []:
+                return frozenset({FIRST, SECOND})
+            case [stack] if len(self._cuts) > 2 and self._round_started_at >= self._cut_at:
+                return frozenset(self._replies(stack, self._round_started_at - self._cut_at))
+            case [_]:
+                return frozenset({FIRST, SECOND})
+            case _:
+                return frozenset()
+
+
+def rasps_outside(stack: int) -> set[str]:
+    return {SECOND} if stack == 1 else {FIRST}
+
+
+def lose_pings_in_first_stack(stack: int, *, is_lost: bool) -> set[str]:
+    return set() if stack == 1 and is_lost else rasps_outside(stack)
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        lambda stack, _: rasps_outside(stack),
+        lambda stack, seconds: {FIRST, SECOND} if seconds < 1.7 else rasps_outside(stack),
+        lambda stack, seconds: lose_pings_in_first_stack(stack, is_lost=0.5 <= seconds < 2.2),
+        lambda stack, seconds: lose_pings_in_first_stack(stack, is_lost=seconds > 1.9),
+    ],
+    ids=[
+        "no faults",
+        "rasps reply for 1.7 s without power",
+        "a rasp with power misses pings and replies again",
+        "a rasp with power misses the last three pings",
+    ],
+)
+def test_replies_at_the_end_of_a_cut_decide(replies: Replies) -> None:
+    result, cuts = ScriptedRack(replies).discover()
+    assert result == DiscoveryResult({1: frozenset({FIRST}), 2: frozenset({SECOND})}, {})
+    assert cuts == [1, 2]
+
+
+def test_rasp_with_power_that_misses_the_last_four_pings_of_a_cut_is_not_misplaced() -> None:
+    is_first_cut = True
+
+    def replies(stack: int, seconds: float) -> set[str]:
+        nonlocal is_first_cut
+        is_first_cut = is_first_cut and stack == 1
+        return lose_pings_in_first_stack(stack, is_lost=is_first_cut and seconds > 1.7)
+
+    result, cuts = ScriptedRack(replies).discover()
+    assert result == DiscoveryResult({1: frozenset({FIRST}), 2: frozenset({SECOND})}, {})
+    assert len(cuts) > 2
+
+
+def test_rasp_that_replies_during_a_cut_of_its_stack_is_not_placed() -> None:
+    result, _ = ScriptedRack(lambda stack, _: {FIRST} | rasps_outside(stack)).discover()
+    assert result.stacks == {1: frozenset(), 2: frozenset({SECOND})}
+    assert (result.missing, result.unplaced) == ({1: 1}, frozenset({FIRST}))

@@ -1,0 +1,198 @@
+"""Controllers in forked processes, which can be killed before any of their changes.
+
+A change is a transaction in pirack.db or a change of a pin. Each controller has all components but
+the server.
+"""
+
+import json
+import multiprocessing
+import os
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from controller import bootstrap
+from controller.__main__ import controller
+from controller.dependencies import Dependencies
+from controller.installation.service import Requester
+from controller.options import ControllerOptions
+from controller.orders.model import OrderRequest
+from dhcp_installer import DEFAULT_STRATEGY
+from exporter.aliases import DEFAULT_PATH
+from exporter.aliases import load as load_aliases
+from rack.layout_file import load
+from tests.helpers.click_commands import parse_command
+from tests.helpers.waiting import wait_until
+from virtual_rack import control, pins  # noqa: F401 - pins is imported before the forks
+
+INSTALL, RECOVER_INSTALL = "install", "recover"
+
+_END_SECONDS = 100.0
+_POLL_SECONDS = 0.01
+_READS = ("SELECT", "PRAGMA", "BEGIN")
+
+_processes_lock = threading.Lock()  # multiprocessing is not thread-safe
+
+
+@dataclass(frozen=True)
+class ControllerRun:
+    """A start of a controller, and the requests that follow it, one after the other.
+
+    Attributes:
+        argv: Command line of the controller.
+        environment: Additional environment.
+        folder: Folder of the log and the report.
+        requests: Orders, INSTALL or RECOVER_INSTALL.
+        kill_start_at: Number of the change of the start before which the process is killed.
+        kill_at: Number of the change after the start before which the process is killed.
+    """
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    folder: Path
+    requests: tuple[OrderRequest | str, ...] = ()
+    kill_start_at: int | None = None
+    kill_at: int | None = None
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "controller.log"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report.json"
+
+
+@dataclass(frozen=True)
+class StackPower:
+    """Power of a stack, as pages and API show it."""
+
+    power: str
+    mismatch: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The stacks and the moves of their relays after the start, and the stacks at the end."""
+
+    started: list[StackPower]
+    relay_moves: list[int]
+    finished: list[StackPower]
+
+
+def run(run: ControllerRun) -> Report | None:
+    """Run a controller in a forked process. Return its report, or None if it was killed."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    process = context.Process(target=_main, args=(run,))
+    with _processes_lock:
+        process.start()
+    wait_until(lambda: _exit_status(process) is not None, _END_SECONDS)
+    status = _exit_status(process)
+    assert status in {0, -signal.SIGKILL}, f"exit status {status}: {run.log.read_text()}"
+    if status != 0:
+        return None
+    values = json.loads(run.report.read_text())
+    for key in ("started", "finished"):
+        values[key] = [StackPower(**stack) for stack in values[key]]
+    return Report(**values)
+
+
+def _exit_status(process: BaseProcess) -> int | None:
+    with _processes_lock:
+        return process.exitcode
+
+
+class _ChangeCounter:
+    """Counts the changes of this process, and kills it before one of them.
+
+    A request to a pin is complete or not sent when the process is killed, as for a real pin.
+    """
+
+    def __init__(self) -> None:
+        self._kill_at: int | None = None
+        self._count = 0
+        self._lock = threading.RLock()
+        self._send = control.send
+        counter = self
+
+        class CountingConnection(sqlite3.Connection):
+            def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
+                if not sql.startswith(_READS) and (sql == "COMMIT" or not self.in_transaction):
+                    counter._add_change()
+                return super().execute(sql, *arguments)
+
+        _replace(sqlite3, "connect", partial(sqlite3.connect, factory=CountingConnection))
+        _replace(control, "send", self._count_and_send)
+
+    def restart(self, kill_at: int | None) -> None:
+        with self._lock:
+            self._count, self._kill_at = 0, kill_at
+
+    def _add_change(self) -> None:
+        with self._lock:
+            self._count += 1
+            if self._count == self._kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def _count_and_send(self, state: Path, request: control.Message) -> control.Message:
+        with self._lock:
+            if request["command"] == "set_pin":
+                self._add_change()
+            return self._send(state, request)
+
+
+def _replace(module: ModuleType, name: str, value: object) -> None:
+    setattr(module, name, value)
+
+
+def _main(run: ControllerRun) -> None:
+    with run.log.open("w", encoding="utf-8") as log:
+        sys.stdout = sys.stderr = log
+        os.environ.update(run.environment)
+        counter = _ChangeCounter()
+        counter.restart(run.kill_start_at)
+        _replace(bootstrap, "_STATE_MAX_AGE", 0.0)
+        options = ControllerOptions(**parse_command(controller, run.argv).params)
+        aliases = load_aliases(DEFAULT_PATH)
+        dependencies = bootstrap.build_controller(options, load(options.rack), aliases).dependencies
+        dependencies.orders.start()
+        counter.restart(run.kill_at)
+        status = control.send(Path(run.environment["PIRACK_VIRTUAL_RACK"]), {"command": "status"})
+        moves = [stack["relay_moves"] for stack in status["stacks"].values()]
+        started = _stacks(dependencies)
+        for request in run.requests:
+            _submit(dependencies, request)
+        report = Report(started, moves, _stacks(dependencies))
+        run.report.write_text(json.dumps(asdict(report)))
+        dependencies.installation.close()
+        dependencies.orders.close()
+
+
+def _submit(dependencies: Dependencies, request: OrderRequest | str) -> None:
+    """Submit an order or an install, and wait until it finishes."""
+    if isinstance(request, OrderRequest):
+        number = dependencies.orders.submit(request, "tester", "").id
+        while not dependencies.orders.get(number).state.is_over:
+            time.sleep(_POLL_SECONDS)
+        return
+    installation = dependencies.installation
+    if request == INSTALL:
+        installation.start(DEFAULT_STRATEGY, Requester("tester"))
+    else:
+        installation.stop(Requester("tester"))
+    while installation.is_running:
+        time.sleep(_POLL_SECONDS)
+
+
+def _stacks(dependencies: Dependencies) -> list[StackPower]:
+    return [StackPower(stack.power, stack.power_mismatch) for stack in dependencies.state().stacks]

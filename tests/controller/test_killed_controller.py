@@ -1,0 +1,221 @@
+"""Starts after a kill before a database write or a pin change of an order or an install.
+
+The master does not boot in between. The start moves no relay. The commanded power of each stack is
+that of its relay, or a power mismatch is reported, which one order resolves. `forked_controller`
+runs the controllers.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from controller.orders.model import OrderRequest
+from dhcp_installer.install.journal import Journal
+from rack import commanded_power
+from tests.controller import forked_controller
+from tests.controller.forked_controller import INSTALL, RECOVER_INSTALL, ControllerRun, Report
+from tests.dhcp_installer.install_fixture import InstallFixture, running_fixture
+from tests.helpers.waiting import free_port
+from virtual_rack.loopback import PING_PORT
+from virtual_rack.ssh_servers import SSH_PORT
+
+PARALLEL_RACKS = 4
+STACKS = (1, 2, 3)
+START_CHANGES = 5  # two transactions, and the claims of three pins
+INSTALL_CHANGES = 50
+ACTIONS = ("power_off", "power_on", "power_cycle", "power_off", INSTALL)
+IMMEDIATE_ORDERS = """
+[orders]
+boot_seconds = 0
+shutdown_seconds = 0
+disk_settle_seconds = 0
+off_seconds = 0
+"""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A request and the moments of its kills, from a seed."""
+
+    seed: int
+    power: tuple[bool, ...]  # before the request
+    request: OrderRequest | str
+    kill_at: int
+    kill_start_at: int | None
+    is_resolved_on: bool
+    is_recovered: bool
+
+    @classmethod
+    def from_seed(cls, seed: int) -> "Trial":
+        random = Random(seed)
+        power = [random.random() < 0.5 for _ in STACKS]
+        action = ACTIONS[seed % len(ACTIONS)]
+        request: OrderRequest | str = INSTALL
+        changes = INSTALL_CHANGES
+        if action != INSTALL:
+            stacks = tuple(random.sample(STACKS, random.randint(1, len(STACKS))))
+            is_forced = action != "power_on" and random.random() < 0.5
+            request = OrderRequest(action, "stacks", stacks, force=is_forced)
+            for stack in stacks:
+                power[stack - 1] = action != "power_on"
+            # Each switch is a transaction and a pin change. The order has three more transactions.
+            changes = 3 + len(stacks) * (4 if action == "power_cycle" else 2)
+        return cls(
+            seed,
+            tuple(power),
+            request,
+            random.randint(1, changes),
+            random.randint(1, START_CHANGES) if random.random() < 0.25 else None,
+            is_resolved_on=random.random() < 0.5,
+            is_recovered=random.random() < 0.5,
+        )
+
+
+class KillableRack:
+    """A virtual rack whose controller is killed and started again."""
+
+    def __init__(self, lab: InstallFixture) -> None:
+        self._lab = lab
+        self._journal = Journal(lab.database)
+        text = lab.layout_path.read_text()
+        lab.layout_path.write_text(text.replace("[[stacks]]", IMMEDIATE_ORDERS + "[[stacks]]", 1))
+        lab.inventory.replace(lab.rasps)
+        unused = free_port()
+        self._argv = (
+            *("--rack", str(lab.layout_path), "--db", str(lab.database.path)),
+            *("--targets", str(lab.folder / "targets"), "--ssh-port", str(SSH_PORT)),
+            *("--prometheus", f"http://127.0.0.1:{unused}", "--blackbox", f"127.0.0.1:{unused}"),
+            *("--ping", f"tcp:{PING_PORT}", "--dhcpd-conf", str(lab.config_path)),
+            *("--dhcp-server", "auto-reload", "--dhcp-log", f"file:{lab.log_path}"),
+        )
+        self._environment = {
+            "GPIOZERO_PIN_FACTORY": "virtual_rack",
+            "PIRACK_VIRTUAL_RACK": str(lab.state),
+        }
+
+    def run(self, **run: Any) -> Report | None:
+        """Run a controller; see `ControllerRun`."""
+        return forked_controller.run(
+            ControllerRun(self._argv, self._environment, self._lab.folder, **run)
+        )
+
+    @property
+    def has_interrupted_install(self) -> bool:
+        return bool(self._journal.list_interrupted())
+
+    @property
+    def power(self) -> list[bool]:
+        return self._lab.power
+
+    @property
+    def relay_moves(self) -> list[int]:
+        return [moves for _, moves in self._lab.virtual.stack_power().values()]
+
+    @property
+    def commanded(self) -> list[bool]:
+        powers = commanded_power.load_all(self._lab.database)
+        return [powers[stack].is_on for stack in STACKS]
+
+    def reset(self, power: Sequence[bool]) -> None:
+        """Set the power of the stacks, and recover an interrupted install."""
+        if self.has_interrupted_install:
+            self.run(requests=(RECOVER_INSTALL,))
+        relays = self._lab.relays
+        for stack, is_on in zip(STACKS, power, strict=True):
+            (relays.on if is_on else relays.off)(stack)
+
+    def check(self, trial: Trial) -> bool:
+        """Run a trial. Return whether the kill left a power mismatch."""
+        self.reset(trial.power)
+        self.run(requests=(trial.request,), kill_at=trial.kill_at)
+        power, moves, commanded = self.power, self.relay_moves, self.commanded
+        if trial.kill_start_at is not None:
+            assert self.run(kill_start_at=trial.kill_start_at) is None
+        mismatched = [
+            stack
+            for stack, *powers in zip(STACKS, power, commanded, strict=True)
+            if len({*powers}) > 1
+        ]
+        is_recovery = trial.is_recovered and self.has_interrupted_install
+        action = "power_on" if trial.is_resolved_on else "power_off"
+        order = OrderRequest(action, "stacks", tuple(mismatched), force=not trial.is_resolved_on)
+        requests: tuple[OrderRequest | str, ...] = (order,) if mismatched else ()
+        report = self.run(requests=(RECOVER_INSTALL,) if is_recovery else requests)
+        assert report is not None
+        assert report.relay_moves == moves
+        assert [stack.power for stack in report.started] == texts(commanded)
+        for stack, relay in zip(report.started, texts(power), strict=True):
+            expected = f"commanded {stack.power}, but its relay is {relay}: "
+            assert (
+                stack.mismatch.startswith(expected) if stack.power != relay else not stack.mismatch
+            )
+
+        assert [stack.mismatch for stack in report.finished] == [""] * len(STACKS)
+        assert [stack.power for stack in report.finished] == texts(self.power)
+        assert self.commanded == self.power
+        if is_recovery:  # the install may have been in its last step, with all stacks on
+            assert self.power in ([*trial.power], [True, True, True])
+        else:
+            assert self.power == [
+                trial.is_resolved_on if stack in mismatched else is_on
+                for stack, is_on in zip(STACKS, power, strict=True)
+            ]
+        return bool(mismatched)
+
+
+def texts(power: Sequence[bool]) -> list[str]:
+    return ["on" if is_on else "off" for is_on in power]
+
+
+@pytest.fixture(scope="module")
+def racks() -> Iterator[list[KillableRack]]:
+    # In memory if possible, because there are thousands of transactions.
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with ExitStack() as stack:
+        yield [
+            KillableRack(
+                stack.enter_context(
+                    running_fixture(
+                        Path(stack.enter_context(TemporaryDirectory(dir=memory))),
+                        stacks=len(STACKS),
+                    )
+                )
+            )
+            for _ in range(PARALLEL_RACKS)
+        ]
+
+
+def check_trials(racks: list[KillableRack], seeds: Sequence[int]) -> None:
+    def check_share(rack: KillableRack, share: Sequence[int]) -> list[bool]:
+        has_mismatch = []
+        for seed in share:
+            trial = Trial.from_seed(seed)
+            try:
+                has_mismatch.append(rack.check(trial))
+            except AssertionError as error:
+                raise AssertionError(f"{trial}: {error}") from error
+        return has_mismatch
+
+    with ThreadPoolExecutor(PARALLEL_RACKS) as pool:
+        shares = [seeds[first::PARALLEL_RACKS] for first in range(PARALLEL_RACKS)]
+        results = [result for share in pool.map(check_share, racks, shares) for result in share]
+    assert len(results) == len(seeds)
+    assert sum(results) > len(seeds) / 10
+
+
+def test_start_after_a_kill_moves_no_relay(racks: list[KillableRack]) -> None:
+    check_trials(racks, range(20))
+
+
+@pytest.mark.verify
+@pytest.mark.timeout(1200)
+def test_start_after_each_of_many_kills_moves_no_relay(racks: list[KillableRack]) -> None:
+    check_trials(racks, range(1000, 1200))
