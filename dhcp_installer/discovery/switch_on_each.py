@@ -32,6 +32,7 @@ class SwitchOnEach(Strategy):
         super().__init__(slot_counts, settings)
         self._seen_in: dict[int, set[str]] = {stack: set() for stack in slot_counts}
         self._powered_stack: int | None = None
+        self._off_at = 0.0  # of the last stack
         self._probed: set[int] = set()
 
     def run(self) -> DiscoveryRun:
@@ -84,10 +85,10 @@ class SwitchOnEach(Strategy):
         )
         yield from self._send(Sync(frozenset(seen_here)))
         yield from self._send(PowerOff(stack))
-        self._powered_stack = None  # ignore late log lines
-        off_at = self._now
-        yield from self._wait(off_at + self._settings.cut_seconds)
-        yield from self._wait_for_log(off_at)
+        self._powered_stack = None
+        self._off_at = self._now
+        yield from self._wait(self._off_at + self._settings.cut_seconds)
+        yield from self._wait_for_log(self._off_at)
         self._probed.add(stack)
 
     def _handle(self, event: DiscoveryEvent) -> None:
@@ -95,6 +96,7 @@ class SwitchOnEach(Strategy):
         if (
             isinstance(event, DhcpActivity)
             and self._powered_stack is not None
+            and self._log_read_until >= self._off_at  # else it may be a late line of that stack
             and event.mac in self._seen_macs
         ):
             self._seen_in[self._powered_stack].add(event.mac)
