@@ -37,6 +37,7 @@ from controller.prometheus_targets import ServiceAddresses, TargetFiles
 from controller.reservations import Reservations
 from controller.ssh.pool import SshPool
 from controller.state.history import RaspHistory
+from controller.state.observed_power import relay_mismatch
 from controller.state.prometheus import Prometheus
 from controller.state.reader import RackStateReader
 from controller.web import allowed_hosts
@@ -70,7 +71,7 @@ class ControllerComponents:
 def build_controller(
     options: ControllerOptions, rack: Rack, aliases: Aliases
 ) -> ControllerComponents:
-    """Build the components. The relays keep their power, and no thread is started.
+    """Build the components. No thread is started.
 
     Args:
         options: Options of the command line.
@@ -86,6 +87,9 @@ def build_controller(
     relays = Relays(rack, database)
     if relays.error:
         _log.warning("%s: the power of the stacks is unknown", relays.error)
+    for stack, power in relays.all_commanded().items():
+        if power.relay_differs:
+            _log.warning("stack %d: %s", stack, relay_mismatch(power))
     prometheus = Prometheus(options.prometheus)
     reservations = Reservations()
     registry = CollectorRegistry()

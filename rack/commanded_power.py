@@ -16,12 +16,20 @@ class CommandedPower:
         boot_id: Boot of the master that last switched the relay
             (/proc/sys/kernel/random/boot_id).
         power_before_install: Commanded power before a running install, or None.
+        relay_differs: Whether the relay is known not to follow the command, because a start found
+            it in the other state. Not saved.
     """
 
     is_on: bool
     since: float
     boot_id: str
     power_before_install: bool | None = None
+    relay_differs: bool = False
+
+    @property
+    def has_power(self) -> bool:
+        """Whether the relay supplies power, as far as it is known."""
+        return self.is_on != self.relay_differs
 
 
 def load_all(database: Database) -> dict[int, CommandedPower]:

@@ -1,8 +1,14 @@
 """Switch the stacks' relays through gpiozero.
 
-The commanded power is saved in pirack.db before the relay is switched. If this process is killed
-between the two, the next start completes the command. In the opposite order it would undo the
-command: power a stack that was just switched off, or cut one that is booting.
+A start moves no relay, unless the master has booted: it adopts the level of each pin. The commanded
+power is saved in pirack.db before the relay is switched. If this process is killed between the two,
+they differ. The next start reports this as `CommandedPower.relay_differs` and does not complete the
+order, because the rasps may have begun to boot or to shut down in the meantime. The next order of
+the stack resolves it.
+
+Limitation: lgpio cannot read an output of an ended process without making it an input. On a
+Raspberry Pi such a pin is claimed at the level of the commanded power, at which it is driven unless
+the process was killed between the two. After such a kill the start completes the order.
 """
 
 import os
@@ -48,24 +54,28 @@ def pin_factory() -> Factory:
 
 def initial_power(
     previous: CommandedPower | None,
-    current: bool,
+    current: bool | None,
     after_boot: AfterBoot,
     boot_id: str,
     now: float,
 ) -> CommandedPower:
-    """Return the power to apply to a stack at startup.
+    """Return the commanded power of a stack at startup, and whether its relay differs.
 
     Args:
         previous: Last commanded power, or None if there was no command yet.
-        current: Present power, which stays if there was no command yet.
+        current: Present power, which stays if the master has not booted since the last command, or
+            there was none. None if it cannot be read.
         after_boot: Setting `relays.after_boot`, applied if the master has booted since.
         boot_id: Id of this boot of the master.
         now: Seconds since the epoch.
     """
     if previous is None:
-        return CommandedPower(current, now, boot_id)
+        # Switching a stack on by mistake does less harm than cutting its power.
+        return CommandedPower(current is not False, now, boot_id)
+    if previous.boot_id == boot_id:
+        return replace(previous, relay_differs=current not in {None, previous.is_on})
     is_on = previous.is_on
-    if previous.boot_id != boot_id and after_boot != "restore":
+    if after_boot != "restore":
         is_on = after_boot == "on"
         previous = replace(previous, power_before_install=None)
     since = previous.since if is_on == previous.is_on else now
@@ -75,7 +85,7 @@ def initial_power(
 class Relays:
     """The relays of a rack. Thread-safe.
 
-    Startup applies `initial_power` to each relay. Relays keep their state when the process ends.
+    Startup applies `initial_power` to each stack. Relays keep their state when the process ends.
 
     Args:
         rack: Stacks with their pins, and the wiring of the relay board.
@@ -85,7 +95,8 @@ class Relays:
         clock: Returns seconds since the epoch.
 
     Raises:
-        DatabaseError: If the database cannot be used. No relay was switched.
+        DatabaseError: If the database cannot be used. No relay was switched, unless the master has
+            booted.
     """
 
     error: str = ""
@@ -109,13 +120,13 @@ class Relays:
         try:
             self._claim_all(factory(), boot_id.read_text(encoding="ascii").strip())
         except (GPIOZeroError, ImportError, OSError) as error:
-            self.error = f"the relays cannot be used: {error} (see docs/wiring.md)"
+            self.error = f"the relays cannot be used: {error} (see docs/how-to/wiring.md)"
 
     def _claim_all(self, factory: Factory, boot_id: str) -> None:
         board = self._rack.relays
         previous = commanded_power.load_all(self._database)
         now = self._clock()
-        self._commanded = {
+        initial = {
             stack.number: initial_power(
                 previous.get(stack.number),
                 _has_power(factory.pin(stack.pin), board),
@@ -125,16 +136,24 @@ class Relays:
             )
             for stack in self._rack.stacks
         }
-        commanded_power.save(self._database, self._commanded)
+        # The new boot id is saved last. If this start is killed, the next one applies `after_boot`.
+        unclaimed = {
+            stack: replace(power, boot_id=previous[stack].boot_id) if stack in previous else power
+            for stack, power in initial.items()
+        }
+        commanded_power.save(self._database, unclaimed)
         self._relays = {
             stack.number: OutputDevice(
                 stack.pin,
                 active_high=board.active_high,
-                initial_value=board.coil_state_for(power=self._commanded[stack.number].is_on),
+                initial_value=board.coil_state_for(power=initial[stack.number].has_power),
                 pin_factory=factory,
             )
             for stack in self._rack.stacks
         }
+        if unclaimed != initial:
+            commanded_power.save(self._database, initial)
+        self._commanded = initial
 
     def on(self, stack: int, *, installing: bool = False) -> None:
         """Switch a stack on.
@@ -161,7 +180,7 @@ class Relays:
 
         Raises:
             RelayError: If a relay cannot be switched.
-            DatabaseError: If a command cannot be saved. That relay was not switched.
+            DatabaseError: If a command cannot be saved. The next call repeats it.
         """
         self._require_working()
         with self._lock:
@@ -171,12 +190,21 @@ class Relays:
                 if (power := self._commanded[stack.number]).power_before_install is not None
             }
             for stack, is_on in power_by_stack.items():
-                self._switch(stack, is_on=is_on, before_install=None)
+                # The install holds the stack until its relay is switched, in case of a kill.
+                self._switch(stack, is_on=is_on, before_install=is_on)
+                self._save(stack, replace(self._commanded[stack.number], power_before_install=None))
         return tuple(stack.number for stack in power_by_stack)
 
     def is_on(self, stack: int) -> bool:
         """Return whether the commanded power of a stack is on. Raise the errors of `commanded`."""
         return self.commanded(stack).is_on
+
+    def has_power(self, stack: int) -> bool:
+        """Return whether the relay of a stack supplies power, as far as it is known.
+
+        It differs from `is_on` after an interrupted order. Raise the errors of `commanded`.
+        """
+        return self.commanded(stack).has_power
 
     def commanded(self, stack: int) -> CommandedPower:
         """Return the commanded power of a stack.
@@ -204,11 +232,15 @@ class Relays:
 
     def _switch(self, stack: Stack, *, is_on: bool, before_install: bool | None) -> None:
         previous = self._commanded[stack.number]
-        since = previous.since if previous.is_on == is_on else self._clock()
-        self._save(
-            stack,
-            replace(previous, is_on=is_on, since=since, power_before_install=before_install),
+        is_change = previous.relay_differs or previous.is_on != is_on
+        power = replace(
+            previous,
+            is_on=is_on,
+            since=self._clock() if is_change else previous.since,
+            power_before_install=before_install,
+            relay_differs=previous.relay_differs and previous.is_on == is_on,
         )
+        self._save(stack, power)
         try:
             self._relays[stack.number].value = self._rack.relays.coil_state_for(power=is_on)
         except (GPIOZeroError, OSError) as error:
@@ -216,6 +248,7 @@ class Relays:
             raise RelayError(
                 f"the relay of stack {stack.number} could not be switched: {error}"
             ) from error
+        self._commanded[stack.number] = replace(power, relay_differs=False)
 
     def _save(self, stack: Stack, power: CommandedPower) -> None:
         commanded_power.save(self._database, {stack.number: power})
@@ -226,12 +259,10 @@ class Relays:
             raise RelayError(self.error)
 
 
-def _has_power(pin: Pin, board: RelayBoard) -> bool:
-    """Return whether a stack has power, before its pin is claimed."""
+def _has_power(pin: Pin, board: RelayBoard) -> bool | None:
+    """Return whether a stack has power before its pin is claimed, None if it cannot be read."""
     if pin.function == "input":
         return board.power_when(energised=False)
     if pin.state is None:
-        # Another program drives the pin, and reading its level would release it. Assume power:
-        # switching a stack on by mistake does less harm than cutting its power.
-        return True
+        return None
     return board.power_when(energised=bool(pin.state) == board.active_high)

@@ -66,6 +66,8 @@ def plan(alert: Alert, settings: RemediationSettings, state: RackState) -> Order
 
 def _power_cycle(stack: StackState, state: RackState) -> OrderRequest:
     _require_unreserved(stack)
+    if stack.relay_differs:
+        raise RemediationSkippedError(stack.power_mismatch)
     if not _is_down(stack):
         raise RemediationSkippedError("the stack is no longer down, or its state is unknown")
     down = [other.stack.name for other in state.stacks if _is_down(other)]

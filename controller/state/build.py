@@ -127,23 +127,23 @@ def build_rack_state(
 
     def build_stack_state(stack: Stack) -> StackState:
         command = (commanded or {}).get(stack.number)
-        power = _power_state(command)
         rasp_states = tuple(
             _build_rasp_state(
                 slot,
                 rasps.get((slot.stack, slot.number)),
                 samples_by_slot[stack.name, str(slot.number)],
-                power,
+                command,
                 error,
             )
             for slot in stack.slots
         )
         return StackState(
             stack,
-            power,
+            _power_state(command),
             rasp_states,
             observed=observed_power(rasp_states),
             power_mismatch=power_mismatch(command, rasp_states, now, rack.orders.boot_seconds),
+            relay_differs=command is not None and command.relay_differs,
             reserved_by=(reserved_by or {}).get(stack.number, ""),
         )
 
@@ -157,7 +157,11 @@ def _power_state(commanded: CommandedPower | None) -> PowerState:
 
 
 def _build_rasp_state(
-    slot: Slot, rasp: Rasp | None, samples: _SlotSamples, power: PowerState, error: str
+    slot: Slot,
+    rasp: Rasp | None,
+    samples: _SlotSamples,
+    commanded: CommandedPower | None,
+    error: str,
 ) -> RaspState:
     if rasp is None:
         return RaspState(
@@ -168,8 +172,12 @@ def _build_rasp_state(
         values.get(STATE_SERIES, -1), (RaspStatus.UNKNOWN, None)
     )
     ping = values.get(_PING_SERIES)
-    if state is RaspStatus.DOWN and power is PowerState.OFF and ping != 1:
-        state = RaspStatus.OFF  # Prometheus receives the commanded power later
+    if commanded is not None and not commanded.is_on:
+        # Prometheus receives the commanded power later, and does not receive the relay's state.
+        if commanded.has_power and state is RaspStatus.OFF:
+            state = RaspStatus.DOWN
+        elif not commanded.has_power and state is RaspStatus.DOWN and ping != 1:
+            state = RaspStatus.OFF
     # The last samples of a rasp that is not up are outdated.
     current = samples if state is RaspStatus.UP else _SlotSamples()
     return RaspState(

@@ -25,7 +25,7 @@ class RaspStatus(StrEnum):
 
 
 class StackIssue(StrEnum):
-    """Issue of a whole stack. `power`: observed and commanded power differ."""
+    """Issue of a whole stack. `power`: its power differs from the command."""
 
     POWER = "power"
 
@@ -93,7 +93,8 @@ class StackState:
     Attributes:
         power: Commanded power.
         observed: Observed power. See `controller.state.observed_power`.
-        power_mismatch: How observed and commanded power differ, or "" if they agree.
+        power_mismatch: How the power differs from the command, or "" if they agree.
+        relay_differs: Whether the relay is known not to follow the command.
         reserved_by: Holder of the reservation, such as `order 12: power_off`, or "".
     """
 
@@ -102,6 +103,7 @@ class StackState:
     rasps: tuple[RaspState, ...]
     observed: PowerState = PowerState.UNKNOWN
     power_mismatch: str = ""
+    relay_differs: bool = False
     reserved_by: str = ""
 
 
@@ -130,11 +132,11 @@ class RackState:
     @property
     def issues(self) -> Mapping[tuple[Issue, str], list[RaspState]]:
         """Affected rasps by issue and reason, most severe first."""
-        issues: dict[tuple[Issue, str], list[RaspState]] = {
-            (StackIssue.POWER, stack.power_mismatch): list(stack.rasps)
-            for stack in self.stacks
-            if stack.power_mismatch
-        }
+        issues: dict[tuple[Issue, str], list[RaspState]] = {}
+        for stack in self.stacks:
+            if stack.power_mismatch:
+                issue_of_stack = (StackIssue.POWER, stack.power_mismatch)
+                issues.setdefault(issue_of_stack, []).extend(stack.rasps)
         rasp_issues: tuple[RaspStatus | TemperatureLevel, ...] = (
             RaspStatus.DOWN,
             RaspStatus.UNKNOWN,

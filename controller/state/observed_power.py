@@ -1,5 +1,8 @@
 """Observed power: whether the rasps of a stack respond, compared with the commanded power.
 
+The power of a stack also differs from the command if an order was interrupted before it moved the
+relay: see `rack.relays`.
+
 A relay that is commanded off does not prove that the stack is off: its contact may be welded, or a
 rasp may have a second supply. A dead supply cuts the power of a stack that is commanded on.
 """
@@ -30,9 +33,9 @@ def power_mismatch(
     now: float,
     boot_seconds: float,
 ) -> str:
-    """Describe how observed and commanded power differ. Return "" if they agree.
+    """Describe how the power of a stack differs from the command. Return "" if they agree.
 
-    Recent commands are ignored, because observed power follows with a delay.
+    Observed power is ignored after a recent command, because it follows with a delay.
 
     Args:
         commanded: Last command of the stack, or None if it is unknown.
@@ -42,6 +45,8 @@ def power_mismatch(
     """
     if commanded is None:
         return ""
+    if commanded.relay_differs:
+        return relay_mismatch(commanded)
     observed = observed_power(rasps)
     age = now - commanded.since
     if not commanded.is_on and observed is PowerState.ON and age > 2 * MAX_SAMPLE_AGE_SECONDS:
@@ -50,6 +55,15 @@ def power_mismatch(
     if commanded.is_on and observed is PowerState.OFF and age > boot_seconds:
         return "switched on, but no rasp responds: check the relay, the supply and the switch"
     return ""
+
+
+def relay_mismatch(commanded: CommandedPower) -> str:
+    """Describe how the relay of a stack differs from the command."""
+    command, relay = ("on", "off") if commanded.is_on else ("off", "on")
+    return (
+        f"commanded {command}, but its relay is {relay}: an order was interrupted, or the pin was"
+        " released. Use power on or power off"
+    )
 
 
 def _is_responding(rasp: RaspState) -> bool:

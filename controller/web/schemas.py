@@ -168,7 +168,7 @@ class StackResponse(ApiModel):
     power: PowerState = Field(description="commanded power")
     observed: PowerState = Field(description="`on` if one of its rasps responds")
     power_mismatch: str = Field(
-        description="difference between commanded and observed power; empty if they agree"
+        description="how the power differs from the command; empty if they agree"
     )
     reserved_by: str = Field(
         description="order or install that has reserved it; empty if it is free"
@@ -209,7 +209,7 @@ class IssueResponse(ApiModel):
     )
 
     kind: RaspStatus | TemperatureLevel | StackIssue = Field(
-        description="`power` (observed power differs from commanded), `down`, `unknown` or `hot`"
+        description="`power` (it differs from the command), `down`, `unknown` or `hot`"
     )
     reason: str
     rasps: list[str] = Field(description="names of the rasps")

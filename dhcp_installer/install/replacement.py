@@ -19,7 +19,7 @@ def wait_for_new_board(context: InstallContext) -> None:
     known = {rasp.mac for rasp in context.dependencies.inventory.rasps().values()}
     context.progress.enter_stage(Stage.WAIT, seconds_left=settings.replace_seconds)
     for stack in context.stacks:
-        if not context.dependencies.relays.is_on(stack.number):
+        if not context.dependencies.relays.has_power(stack.number):
             context.runner.on(stack.number)
             context.progress.log_step(f"switched on stack {stack.number}")
     deadline = context.events.now() + settings.replace_seconds

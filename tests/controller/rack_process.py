@@ -7,11 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import requests
 
+from rack import commanded_power
 from rack.database import Database
 from rack.layout_file import load
 from rack.relays import Relays
@@ -56,7 +58,7 @@ class ControllerProcess:
         assert self.process.poll() is None, self.log
         try:
             return requests.get(f"{self.url}/healthz", timeout=2).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def stop(self, signal: int) -> int:
@@ -237,6 +239,12 @@ class RackProcess:
             check=True,
         )
 
+    def interrupt_order(self, stack: int, power: str) -> None:
+        """Save a command without moving the relay, as an order that is killed between the two."""
+        database = Database(self.state_folder / "pirack.db")
+        commanded = commanded_power.load_all(database)[stack]
+        commanded_power.save(database, {stack: replace(commanded, is_on=power == "on")})
+
     @property
     def stacks(self) -> Mapping[str, Any]:
         """Power and number of relay moves of each stack."""
@@ -268,11 +276,11 @@ class RackProcess:
 
     def inject_fault(self, targets: str, fault: str) -> None:
         """Inject a fault into rasps."""
-        self._send({"command": "inject", "targets": [targets], "fault": fault})
+        self._send({"command": "fault", "targets": [targets], "fault": fault})
 
     def clear_fault(self, targets: str) -> None:
         """Clear all faults of rasps."""
-        self._send({"command": "clear", "targets": [targets], "fault": None})
+        self._send({"command": "heal", "targets": [targets], "fault": None})
 
     def _send(self, request: Mapping[str, Any]) -> None:
         reply = control.send(self.state_folder, request)
@@ -293,7 +301,7 @@ class RackProcess:
 def is_reachable(url: str) -> bool:
     try:
         return requests.get(url, timeout=5).ok
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False
 
 

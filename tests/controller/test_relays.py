@@ -3,6 +3,8 @@
 import re
 import shutil
 import signal
+import subprocess
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,8 @@ import requests
 
 from rack import commanded_power
 from rack.database import Database
-from tests.controller.rack_process import ROOT, RackProcess, running_rack
+from tests.controller.api_client import OrderClient
+from tests.controller.rack_process import ROOT, ControllerProcess, RackProcess, running_rack
 from tests.helpers.waiting import free_port, wait_until
 from tools.programs import find
 from virtual_rack.demo.processes import ManagedProcess, ProcessSpec
@@ -54,6 +57,57 @@ def test_restart_of_the_controller_keeps_the_relays(
         assert controller.stop(signal_number) == status
         assert rack_process.power == ["on", "off", "on"]
     assert rack_process.relay_moves == [0, 1, 0]
+
+
+@pytest.mark.parametrize("power", ["on", "off"])
+def test_interrupted_order_is_reported_and_resolved_by_one_order(
+    rack_process: RackProcess, power: str, opposite: str
+) -> None:
+    rack_process.switch(2, opposite)
+    rack_process.interrupt_order(2, power)
+    previous = rack_process.stacks
+    controller = rack_process.start_controller()
+    assert rack_process.stacks == previous
+    mismatch = (
+        f"commanded {power}, but its relay is {opposite}: an order was interrupted, or the pin was"
+        " released. Use power on or power off"
+    )
+    assert f"WARNING controller: stack 2: {mismatch}\n" in controller.log
+    stacks = controller.get("stacks")
+    assert [stack["power"] for stack in stacks] == ["on", power, "on"]
+    assert [stack["power_mismatch"] for stack in stacks] == ["", mismatch, ""]
+    assert controller.metric("pirack_stack_power_state") == {"01": 1, "02": power == "on", "03": 1}
+    assert controller.get("rack")["issues"][0] == {
+        "kind": "power", "reason": mismatch, "rasps": ["02-1", "02-2"],
+    }  # fmt: skip
+    for path in ("", "stacks/2"):
+        assert mismatch in requests.get(f"{controller.url}/{path}", timeout=10).text
+    assert f"{power}, but relay {opposite}" in requests.get(controller.url, timeout=10).text
+    for command in ("status", "stacks"):
+        assert mismatch in run_pirack(controller, command)
+
+    order_client = OrderClient(rack_process, controller)
+    order_client.run_order("stacks", id=2, action="power_off", force=True)
+    wait_until(lambda: not any(stack["power_mismatch"] for stack in controller.get("stacks")))
+    assert rack_process.power == ["on", "off", "on"]
+    assert [stack["power"] for stack in controller.get("stacks")] == ["on", "off", "on"]
+
+
+@pytest.fixture
+def opposite(power: str) -> str:
+    return {"on": "off", "off": "on"}[power]
+
+
+def run_pirack(controller: ControllerProcess, command: str) -> str:
+    """Run a command of `pirack` and return its output."""
+    return subprocess.run(
+        [Path(sysconfig.get_path("scripts")) / "pirack", command],
+        env={"PIRACK_URL": controller.url, "PATH": "/usr/bin:/bin", "COLUMNS": "300"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    ).stdout
 
 
 def test_second_controller_fails_and_leaves_the_pins_unchanged(

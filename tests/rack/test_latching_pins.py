@@ -53,8 +53,8 @@ class FakeMaster:
         for chip in lines.labels:
             (folder / f"gpiochip{chip}").touch()
 
-    def set_commanded(self, *, is_on: bool) -> None:
-        power = CommandedPower(is_on, 0.0, BOOT)
+    def set_commanded(self, *, is_on: bool, boot_id: str = BOOT) -> None:
+        power = CommandedPower(is_on, 0.0, boot_id)
         commanded_power.save(self.database, {1: power, 2: power})
 
     def make_relays(self) -> Relays:
@@ -84,13 +84,43 @@ def master(labels: dict[int, str], tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(("active_high", "contact", "is_on", "level"), WIRINGS)
+@pytest.mark.parametrize("has_booted", [True, False])
 def test_pin_is_claimed_once_at_commanded_level(
+    master: FakeMaster,
+    active_high: bool,
+    contact: Contact,
+    is_on: bool,
+    level: int,
+    has_booted: bool,
+) -> None:
+    master.board = RelayBoard(active_high=active_high, contact=contact)
+    master.set_commanded(is_on=is_on, boot_id="earlier" if has_booted else BOOT)
+    if not has_booted:
+        master.lines.output_levels = {16: level, 17: level}
+    assert master.make_relays().error == ""
+    assert master.lines.calls == [("claim_output", 16, level), ("claim_output", 17, level)]
+
+
+@pytest.mark.parametrize(("active_high", "contact", "is_on", "level"), WIRINGS)
+def test_pin_that_is_an_input_without_a_boot_is_claimed_at_rest(
     master: FakeMaster, active_high: bool, contact: Contact, is_on: bool, level: int
 ) -> None:
     master.board = RelayBoard(active_high=active_high, contact=contact)
     master.set_commanded(is_on=is_on)
-    assert master.make_relays().error == ""
-    assert master.lines.calls == [("claim_output", 16, level), ("claim_output", 17, level)]
+    relays = master.make_relays()
+    at_rest = int(not active_high)
+    assert master.lines.calls == [("claim_output", 16, at_rest), ("claim_output", 17, at_rest)]
+    assert relays.commanded(1).relay_differs == (level != at_rest)
+
+
+def test_output_of_an_ended_process_is_not_read_and_gets_the_commanded_level(
+    master: FakeMaster,
+) -> None:
+    master.set_commanded(is_on=False)
+    master.lines.output_levels = {16: 1, 17: 0}  # an order of stack 2 was interrupted
+    relays = master.make_relays()
+    assert master.lines.calls == [("claim_output", 16, 1), ("claim_output", 17, 1)]
+    assert [relays.commanded(stack).relay_differs for stack in (1, 2)] == [False, False]
 
 
 @pytest.mark.parametrize(("active_high", "contact", "is_on", "level"), WIRINGS)

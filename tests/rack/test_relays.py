@@ -1,13 +1,15 @@
 """Tests of relays and commanded power, on the pins of a virtual rack."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import get_args
 
 import pytest
+from gpiozero.exc import PinError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +27,7 @@ from virtual_rack import control
 from virtual_rack.faults import Fault
 from virtual_rack.loopback import LoopbackOptions, loopback_rack
 from virtual_rack.pins import VirtualFactory
+from virtual_rack.relays import PinState
 
 WHOLE_RACK = load(Path("rack.toml"))
 RACK_OF_3 = replace(WHOLE_RACK, stacks=WHOLE_RACK.stacks[:3])
@@ -124,15 +127,131 @@ def test_repeated_command_keeps_time_of_first(
     assert relay_fixture.make_relays().commanded(2).since == 2000.0
 
 
-def test_command_saved_before_kill_is_completed_at_next_start(
-    relay_fixture: RelayFixture,
+BOARDS = [
+    RelayBoard(active_high=active_high, contact=contact)
+    for active_high in (True, False)
+    for contact in get_args(Contact)
+]
+
+
+def interrupt_order(fixture: RelayFixture, stack: int, *, is_on: bool) -> None:
+    """Save a command without switching its relay, as a kill between the two does."""
+    power = replace(fixture.make_relays().commanded(stack), is_on=is_on, since=fixture.now)
+    commanded_power.save(fixture.database, {stack: power})
+
+
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("is_on", [True, False])
+def test_start_does_not_complete_interrupted_order(board: RelayBoard, is_on: bool) -> None:
+    with temporary_relay_fixture(board) as fixture:
+        relays = fixture.make_relays()
+        for stack in (1, 2, 3):
+            (relays.off if is_on else relays.on)(stack)
+        power, switch_counts = fixture.power, fixture.switch_counts
+        interrupt_order(fixture, 2, is_on=is_on)
+        for _ in range(2):
+            relays = fixture.make_relays()
+            assert (relays.is_on(2), relays.has_power(2)) == (is_on, not is_on)
+            assert [relays.commanded(stack).relay_differs for stack in (1, 2, 3)] == [
+                False, True, False,
+            ]  # fmt: skip
+            assert fixture.power == power
+            assert fixture.switch_counts == switch_counts
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+@pytest.mark.parametrize("is_on", [True, False])
+def test_next_order_resolves_interrupted_order(
+    relay_fixture: RelayFixture, interrupted: bool, is_on: bool
 ) -> None:
-    power = relay_fixture.make_relays().commanded(2)
-    commanded_power.save(relay_fixture.database, {2: replace(power, is_on=False)})
-    assert relay_fixture.power == [True, True, True]
-    relay_fixture.make_relays()
+    relays = relay_fixture.make_relays()
+    (relays.off if interrupted else relays.on)(2)
+    interrupt_order(relay_fixture, 2, is_on=interrupted)
+    relays = relay_fixture.make_relays()
+    relay_fixture.now = 2000.0
+    (relays.on if is_on else relays.off)(2)
+    for restarted in (relays, relay_fixture.make_relays()):
+        assert restarted.commanded(2).is_on == restarted.has_power(2) == is_on
+        assert not restarted.commanded(2).relay_differs
+        assert restarted.commanded(2).since == 2000.0
+    assert relay_fixture.power == [True, is_on, True]
+
+
+def test_failed_order_keeps_difference(
+    relay_fixture: RelayFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt_order(relay_fixture, 2, is_on=False)
+    relays = relay_fixture.make_relays()
+    with monkeypatch.context() as patch:
+        patch.setattr(VirtualFactory, "drive", raise_pin_error)
+        with pytest.raises(RelayError, match="stack 2 could not be switched"):
+            relays.off(2)
+    assert relays.commanded(2).relay_differs
+    relays.off(2)
     assert relay_fixture.power == [True, False, True]
-    assert relay_fixture.switch_counts == [0, 1, 0]
+
+
+def raise_pin_error(*_arguments: object, **_options: object) -> None:
+    raise PinError("no permission")
+
+
+def test_pins_released_in_same_boot_stay_at_rest(relay_fixture: RelayFixture) -> None:
+    relay_fixture.make_relays().off(2)
+    boot_id = relay_fixture.boot_id.read_text()
+    relay_fixture.reboot()
+    relay_fixture.boot_id.write_text(boot_id)  # the kernel released the pins, without a boot
+    relays = relay_fixture.make_relays()
+    assert relay_fixture.switch_counts == [0, 0, 0]
+    assert (relays.is_on(2), relays.has_power(2)) == (False, True)
+
+
+class KilledError(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("after_boot", get_args(AfterBoot))
+@pytest.mark.parametrize("claimed_pins", [0, 1, 2, 3])
+def test_after_boot_setting_is_applied_after_a_killed_start(
+    tmp_path: Path, after_boot: AfterBoot, claimed_pins: int
+) -> None:
+    fixture = RelayFixture(tmp_path, NORMALLY_CLOSED.model_copy(update={"after_boot": after_boot}))
+    relays = fixture.make_relays()
+    relays.off(2)
+    relays.off(3)
+    fixture.reboot()
+    drive, claims = fixture.rack.drive, iter(range(claimed_pins))
+
+    def drive_until_kill(number: int, state: PinState) -> None:
+        if next(claims, None) is None:
+            raise KilledError
+        drive(number, state)
+
+    with pytest.MonkeyPatch.context() as patch, suppress(KilledError):
+        patch.setattr(fixture.rack, "drive", drive_until_kill)
+        fixture.make_relays()
+    relays = fixture.make_relays()
+    expected = {"restore": [True, False, False], "on": [True] * 3, "off": [False] * 3}[after_boot]
+    assert fixture.power == [relays.is_on(stack) for stack in (1, 2, 3)] == expected
+
+
+def test_restore_after_install_is_repeated_after_a_kill(
+    relay_fixture: RelayFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relays = relay_fixture.make_relays()
+    for stack in (1, 2):
+        relays.off(stack, installing=True)
+
+    def kill(*_arguments: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch, suppress(KilledError):
+        patch.setattr(relay_fixture.rack, "drive", kill)
+        relays.restore_after_install()
+    relays = relay_fixture.make_relays()
+    assert relay_fixture.power == [False, False, True]
+    assert [relays.commanded(stack).relay_differs for stack in (1, 2, 3)] == [True, False, False]
+    assert relays.restore_after_install() == (1, 2)
+    assert relay_fixture.power == [True, True, True]
 
 
 @pytest.mark.parametrize(
@@ -165,11 +284,11 @@ COMMANDED = st.builds(CommandedPower, st.booleans(), st.just(1.0), BOOT_IDS)
 
 @given(
     previous=COMMANDED,
-    current=st.booleans(),
-    after_boot=st.sampled_from(["restore", "on", "off"]),
+    current=st.sampled_from([True, False, None]),
+    after_boot=st.sampled_from(get_args(AfterBoot)),
 )
 def test_initial_power_is_commanded_power_unless_setting_overrides_it_after_boot(
-    previous: CommandedPower, current: bool, after_boot: AfterBoot
+    previous: CommandedPower, current: bool | None, after_boot: AfterBoot
 ) -> None:
     initial = initial_power(previous, current, after_boot, "this", 2.0)
     if previous.boot_id == "this" or after_boot == "restore":
@@ -178,6 +297,10 @@ def test_initial_power_is_commanded_power_unless_setting_overrides_it_after_boot
         assert initial.is_on == (after_boot == "on")
     assert initial.since == (1.0 if initial.is_on == previous.is_on else 2.0)
     assert initial.boot_id == "this"
+    if previous.boot_id == "this" and current is not None:
+        assert initial.has_power == current
+    else:
+        assert not initial.relay_differs
 
 
 def test_stack_added_later_keeps_its_power_after_reboot(

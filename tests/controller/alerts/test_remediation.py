@@ -126,6 +126,14 @@ def test_power_cycle_is_skipped_if_no_other_stack_is_up(
     assert "the network may be the cause" in skip_reason(STACK_DOWN, now)
 
 
+def test_power_cycle_is_skipped_after_an_interrupted_order(healthy_rack: RackState) -> None:
+    mismatch = "commanded on, but its relay is off"
+    now = replace_stack(
+        with_dead_stacks(healthy_rack, 3), 3, relay_differs=True, power_mismatch=mismatch
+    )
+    assert skip_reason(STACK_DOWN, now) == mismatch
+
+
 def test_remediation_is_skipped_while_stack_is_reserved(healthy_rack: RackState) -> None:
     now = replace_stack(with_dead_stacks(healthy_rack, 3), 3, reserved_by="order 12: power_off")
     assert skip_reason(STACK_DOWN, now) == "stack 3 is busy with order 12: power_off"

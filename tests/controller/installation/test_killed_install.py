@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from controller.auth.roles import Role
 from controller.auth.tokens import Tokens
 from tests.dhcp_installer.install_fixture import InstallFixture, running_fixture
 from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, wait_until
+from virtual_rack import control
 from virtual_rack.loopback import PING_PORT
 
 UNMANAGED_CONFIG = "# ours\n"
@@ -30,7 +32,7 @@ class KillableController:
     def is_up(self) -> bool:
         try:
             return requests.get(f"{self._url}/healthz", timeout=2).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
@@ -74,6 +76,14 @@ def running_controller(lab: InstallFixture, token: str) -> Iterator[KillableCont
         process.wait(TIMEOUT_SECONDS)
 
 
+def wait_for_pin_requests(lab: InstallFixture) -> None:
+    """Wait until the rack has processed the requests of a killed controller."""
+    control.send(lab.state, {"command": "status"})  # accepted after them
+    wait_until(
+        lambda: not any("process_request" in thread.name for thread in threading.enumerate())
+    )
+
+
 def test_killed_install_is_recovered_on_request_only(tmp_path: Path) -> None:
     with running_fixture(tmp_path, stacks=3, cut=1.0) as lab:
         lab.config_path.write_text(UNMANAGED_CONFIG)
@@ -84,18 +94,29 @@ def test_killed_install_is_recovered_on_request_only(tmp_path: Path) -> None:
             wait_until(lambda: first.request("GET", "installation")["stacks_done"] == 1)
             first.process.kill()
             first.process.wait()
-        power = lab.power
+        wait_for_pin_requests(lab)
+        stack_power = lab.virtual.stack_power()
         with running_controller(lab, token) as second:
             install = second.request("GET", "installation")
             assert (install["state"], install["actor"], install["finished_at"]) == (
                 "interrupted", "token:tester", None,
             )  # fmt: skip
             assert second.metric("pirack_install_unfinished") == 1
-            assert lab.power == power
+            assert lab.virtual.stack_power() == stack_power
+            power = ["on" if has_power else "off" for has_power in lab.power]
+            for stack, actual in zip(second.request("GET", "stacks"), power, strict=True):
+                differs = f"commanded {stack['power']}, but its relay is {actual}: "
+                assert stack["power_mismatch"].startswith(
+                    differs if stack["power"] != actual else ""
+                )
+                assert bool(stack["power_mismatch"]) == (stack["power"] != actual)
             assert "max-lease-time 60" in lab.config_path.read_text()
             second.request("DELETE", "installation")
             wait_until(lambda: second.request("GET", "installation")["state"] == "stopped")
             assert lab.power == [True, True, False]
+            wait_until(
+                lambda: not any(s["power_mismatch"] for s in second.request("GET", "stacks"))
+            )
             assert lab.config_path.read_text() == UNMANAGED_CONFIG
             assert second.metric("pirack_install_unfinished") == 0
 

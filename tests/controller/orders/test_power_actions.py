@@ -222,6 +222,30 @@ def test_order_is_rejected_and_switches_nothing_if_database_is_not_writable(
     assert order_client.run_order("stacks", id=2, action="power_off", force=True)["result"] == "ok"
 
 
+def test_order_after_an_interrupted_one_shuts_down_or_boots_the_rasps(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with running_rack(
+        tmp_path_factory.mktemp("rack"), orders=ORDER_SETTINGS, boot_seconds=0.8
+    ) as rack_process:
+        rack_process.start_blackbox()
+        controller = rack_process.start_controller()
+        order_client = OrderClient(rack_process, controller)
+        for action, power, reason in (
+            ("power_off", "off", "was shut down"),
+            ("power_on", "on", "reachable after "),
+        ):
+            wait_until(lambda: set(rack_process.phases.values()) <= {"up", "off"})
+            controller.stop(signal.SIGKILL)
+            rack_process.interrupt_order(2, power)
+            controller = rack_process.start_controller()
+            order = order_client.use_controller(controller).run_order("stacks", id=2, action=action)
+            assert results(order) == dict.fromkeys(STACK_2_TARGETS, "ok")
+            assert detail(order, "02-1").startswith(reason)
+            assert rack_process.power == ["on", power, "on"]
+        assert rack_process.relay_moves == [0, 2, 0]
+
+
 @pytest.mark.parametrize("stop_signal", [signal.SIGTERM, signal.SIGKILL])
 def test_order_of_stopped_controller_is_interrupted_and_relays_are_unchanged(
     tmp_path_factory: pytest.TempPathFactory, stop_signal: signal.Signals

@@ -1,6 +1,7 @@
 """Building the rack's state from Prometheus samples."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,37 @@ def test_unresponsive_rasps_of_switched_on_stack_are_a_power_mismatch() -> None:
     assert rack.stacks[2].power_mismatch == (
         "switched on, but no rasp responds: check the relay, the supply and the switch"
     )
+
+
+@pytest.mark.parametrize(
+    ("is_on", "mismatch"),
+    [(False, "commanded off, but its relay is on"), (True, "commanded on, but its relay is off")],
+)
+def test_relay_that_differs_from_a_recent_command_is_a_power_mismatch(
+    is_on: bool, mismatch: str
+) -> None:
+    command = replace(commanded_power(is_on=is_on, age=0), relay_differs=True)
+    rack = rack_state(commanded={3: command, 4: command, 5: commanded_power(is_on=is_on)})
+    assert [(stack.power, stack.relay_differs) for stack in rack.stacks[2:4]] == [
+        (PowerState.ON if is_on else PowerState.OFF, True)
+    ] * 2
+    assert rack.stacks[2].power_mismatch == (
+        f"{mismatch}: an order was interrupted, or the pin was released. Use power on or power off"
+    )
+    assert rack.stacks[4].power_mismatch == ""
+    [(issue, _), rasps] = next(iter(rack.issues.items()))
+    assert issue is StackIssue.POWER
+    assert {rasp.slot.stack_name for rasp in rasps} == {"03", "04"}
+
+
+def test_unresponsive_rasp_is_down_and_not_off_if_its_relay_is_on() -> None:
+    command = commanded_power(is_on=False)
+    for value in (0, 4):  # before and after Prometheus scrapes the command
+        samples = stack_3_samples(value)
+        off = rack_state(*samples, commanded={3: command})
+        assert {rasp.state for rasp in off.stacks[2].rasps} == {RaspStatus.OFF}
+        on = rack_state(*samples, commanded={3: replace(command, relay_differs=True)})
+        assert {rasp.state for rasp in on.stacks[2].rasps} == {RaspStatus.DOWN}
 
 
 @pytest.mark.parametrize(

@@ -119,10 +119,15 @@ class KillScenario:
             self.expected_config,
         }
         assert self.lab.known_rasps in (self.previous_rasps, self.expected_rasps)
-        relays = self.lab.relays  # completes the last command
+        power = self.lab.virtual.stack_power()
+        relays = self.lab.relays
         assert relays.error == ""
+        assert self.lab.virtual.stack_power() == power  # a start moves no relay
+        assert self.lab.power == [relays.has_power(stack) for stack in (1, 2)]
         commanded = commanded_power.load_all(self.lab.database)
-        assert self.lab.power == [commanded[stack].is_on for stack in (1, 2)]
+        assert [relays.is_on(stack) for stack in (1, 2)] == [
+            commanded[stack].is_on for stack in (1, 2)
+        ]
         journal = self.lab.dependencies().journal
         journal.mark_interrupted()
         interrupted = journal.list_interrupted()
