@@ -14,7 +14,7 @@ _TIMEOUT = 1.0
 def complete_action(
     context: click.Context, _: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Return the actions and aliases whose names contain the incomplete word."""
+    """Return the actions and aliases that contain the incomplete word."""
     url = context.find_root().params.get("url") or DEFAULT_URL
     with context.scope():
         try:

@@ -151,9 +151,10 @@ def slow_server(*, drips: bool) -> Iterator[str]:
     """Accept a connection and send nothing, or single bytes without an end."""
     stop = threading.Event()
     server = socket.create_server(("127.0.0.1", 0))
+    server.settimeout(30)
 
     def respond() -> None:
-        with closing(server), closing(server.accept()[0]) as connection:
+        with closing(server), suppress(TimeoutError), closing(server.accept()[0]) as connection:
             if drips:
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
             while not stop.wait(0.2):

@@ -29,7 +29,7 @@ RunPirack = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class InstallRackProcess(RackProcess):
-    """Virtual rack of two stacks whose DHCP server is a log file."""
+    """Virtual rack of two stacks with a log file instead of a DHCP server."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, contact="normally_closed")

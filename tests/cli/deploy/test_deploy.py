@@ -46,7 +46,7 @@ def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def controller_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the URL of a controller that knows the rasps of slots 1 and 2."""
+    """Return the URL of a controller with rasps installed in slots 1 and 2."""
     folder = tmp_path_factory.mktemp("controller")
     layout = folder / "rack.toml"
     layout.write_text(
