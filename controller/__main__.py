@@ -82,10 +82,15 @@ def _serve(options: ControllerOptions) -> None:
             target=_update_periodically, args=(components.target_files, stop), name="targets"
         )
 
-        def end(_number: int, _frame: FrameType | None) -> None:
-            raise SystemExit
+        is_serving = False
 
-        signal.signal(signal.SIGTERM, end)
+        def end(_number: int, _frame: FrameType | None) -> None:
+            stop.set()
+            if is_serving:  # otherwise the threads that have started would stay
+                raise SystemExit
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, end)
         dependencies.orders.start()
         dependencies.alerts.webhook.start()
         updater.start()
@@ -93,8 +98,11 @@ def _serve(options: ControllerOptions) -> None:
         gc.collect()
         gc.freeze()  # shortens later collections, which delay responses
         try:
-            server.run()
+            is_serving = True
+            if not stop.is_set():
+                server.run()
         finally:
+            is_serving = False
             dependencies.alerts.webhook.close()
             dependencies.installation.close()
             dependencies.orders.close()

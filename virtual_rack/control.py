@@ -104,7 +104,7 @@ def serving(rack: VirtualRack, state: Path) -> Iterator[None]:
     (state / _SOCKET_NAME).unlink(missing_ok=True)
     with _short_path(state) as path, Server(path, Handler) as server:
         server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, name="control")
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="control")
         thread.start()
         try:
             yield

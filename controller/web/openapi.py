@@ -7,7 +7,7 @@ the tests compare them with the document.
 import json
 import threading
 from collections.abc import Callable, Collection, Mapping
-from functools import wraps
+from functools import cache, wraps
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +15,7 @@ from flask import Response
 from pydantic import BaseModel
 from spectree import Response as SpectreeResponse
 from spectree import SecurityScheme, SpecTree, Tag
+from spectree.model_adapter.pydantic_adapter import PydanticModelAdapter
 from spectree.models import InType, SecureType, SecuritySchemeData
 
 from controller import API_VERSION
@@ -111,6 +112,7 @@ class OpenApiDocument:
             title="PiRack",
             version=API_VERSION,
             description=_DESCRIPTION,
+            model_adapter=_model_adapter(),
             validation_error_model=Problem,
             naming_strategy=lambda model: model.__name__,
             nested_naming_strategy=lambda _parent, child: child,
@@ -225,6 +227,14 @@ class OpenApiDocument:
         """Return the document as JSON. Requires an application context."""
         with self._lock:
             return json.dumps(self._tree.spec).encode()
+
+
+@cache
+def _model_adapter() -> Any:
+    """Return a model adapter that generates each JSON schema once. Most endpoints share models."""
+    adapter: Any = PydanticModelAdapter()
+    adapter.json_schema = cache(adapter.json_schema)
+    return adapter
 
 
 class _ResponseSpec(SpectreeResponse):
