@@ -19,7 +19,8 @@ define check
 @$(PY) -m $(1) || { echo "make $@: \`$(1)\` failed, see above" >&2; exit 1; }
 endef
 
-.PHONY: menu demo docs dashboards test lint format types bench exporter.pyz lock assets clean .venv-master .venv-dev
+.PHONY: menu demo docs dashboards check test verify lint format types bench exporter.pyz lock assets \
+	clean .programs .venv-master .venv-dev
 
 menu: ## print this menu
 	@sed -n 's/^\([a-z.]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target text; do \
@@ -28,9 +29,14 @@ menu: ## print this menu
 demo: .venv-master ## run a virtual rack with Prometheus and pages (RACK=rack.toml PORT_BASE=port)
 	@$(PY) -m virtual_rack.demo $(if $(RACK),--rack $(RACK)) $(if $(PORT_BASE),--port-base $(PORT_BASE))
 
-test: lint types ## run ruff, mypy and the tests (PIRACK_FORBID_SKIPS=1: skipped tests fail)
-	@$(PY) -m tools.programs $(TEST_PROGRAMS) >/dev/null || true
-	$(call check,pytest -n 3 --dist loadfile)
+check: lint types ## run ruff, mypy and the tests that start no process (90 seconds)
+	$(call check,pytest -n 3 --dist loadfile -m "not process and not verify")
+
+test: lint types .programs ## run ruff, mypy and the tests (8 minutes; PIRACK_FORBID_SKIPS=1: skipped tests fail)
+	$(call check,pytest -n 5 --dist loadfile)
+
+verify: .venv-dev .programs ## run the long tests (45 minutes at most)
+	$(call check,pytest -n 2 --dist loadfile -m verify)
 
 lint: .venv-dev ## run ruff
 	$(call check,ruff check .)
@@ -74,6 +80,9 @@ clean: ## remove all generated and downloaded files
 	@rm -rf .venv .tools .demo* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis \
 		controller/assets/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.programs: .venv-dev
+	@$(PY) -m tools.programs $(TEST_PROGRAMS) >/dev/null || true
 
 .venv-master .venv-dev:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "PiRack requires Python 3.11 or \

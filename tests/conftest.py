@@ -1,4 +1,4 @@
-"""A browser for all tests, and the handling of skips.
+"""A browser for all tests, their order, and the handling of skips.
 
 A test is skipped with a reason if the machine does not support it or a program is unavailable. With
 `PIRACK_FORBID_SKIPS=1`, as in CI, a skip is a failure with that reason.
@@ -8,11 +8,22 @@ import os
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from hypothesis import HealthCheck, settings
+from playwright.sync_api import Browser, expect, sync_playwright
 
+from tests.helpers.waiting import TIMEOUT_SECONDS
 from tools.programs import ProgramError, find
+
+pytest_plugins = ["tests.helpers.process_guard"]
+# The same examples in each run, without limits for durations, which depend on the load.
+settings.register_profile(
+    "pirack", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("pirack")
+expect.set_options(timeout=TIMEOUT_SECONDS * 1000)
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",  # not available to root, as in CI
@@ -21,6 +32,22 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# The longest files start first, so that none of them is the last.
+LONGEST_FILES = (
+    "virtual_rack/demo/test_demo.py",
+    "dhcp_installer/install/test_kill.py",
+    "prometheus/test_alerting.py",
+    "dhcp_installer/install/test_in_namespaces.py",
+    "controller/test_killed_controller.py",
+    "deploy/test_install_master.py",
+    "controller/orders/test_orders_in_namespaces.py",
+    "controller/test_relays.py",
+    "cli/test_order_commands.py",
+    "controller/orders/test_power_actions.py",
+    "controller/pages/test_whole_flows.py",
+    "deploy/test_make_venv.py",
+    "virtual_rack/test_namespaces.py",
+)
 SKIPS_FORBIDDEN = os.environ.get("PIRACK_FORBID_SKIPS") == "1"
 
 
@@ -33,7 +60,7 @@ def browser() -> Iterator[Browser]:
         env=chromium.environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
     if driver.returncode != 0:
@@ -49,6 +76,16 @@ def browser() -> Iterator[Browser]:
     yield browser
     browser.close()
     playwright.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort the files: the longest ones, then those that start processes, which often wait."""
+    folder = Path(__file__).parent
+    ranks = {folder / name: rank for rank, name in enumerate(LONGEST_FILES)}
+    for item in items:
+        if item.get_closest_marker("process"):
+            ranks.setdefault(item.path, len(LONGEST_FILES))
+    items.sort(key=lambda item: ranks.get(item.path, len(LONGEST_FILES) + 1))
 
 
 @pytest.hookimpl(wrapper=True)

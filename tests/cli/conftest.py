@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.terminal import PIRACK, Terminal
 from tests.controller.conftest import *  # noqa: F403 - fixtures of the application
+from tests.helpers.waiting import TIMEOUT_SECONDS
 
 RunPirack = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -28,7 +29,7 @@ def run(url: str, environment: dict[str, str]) -> RunPirack:
             env={"PIRACK_URL": at, **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
 

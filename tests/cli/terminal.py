@@ -8,8 +8,9 @@ import sysconfig
 import time
 from pathlib import Path
 
+from tests.helpers.waiting import TIMEOUT_SECONDS
+
 PIRACK = Path(sysconfig.get_path("scripts")) / "pirack"
-TIMEOUT = 30.0
 
 
 class Terminal:
@@ -25,7 +26,7 @@ class Terminal:
 
     def read_until(self, text: str) -> None:
         """Read the output until it contains a text."""
-        deadline = time.monotonic() + TIMEOUT
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while text not in self.output and time.monotonic() < deadline and self._read():
             pass
         assert text in self.output, self.output
@@ -34,7 +35,7 @@ class Terminal:
         """Return the whole output when the command has exited."""
         while self._read():
             pass
-        self.process.wait(timeout=TIMEOUT)
+        self.process.wait(timeout=TIMEOUT_SECONDS)
         return self.output
 
     def type(self, text: str) -> None:
@@ -43,7 +44,7 @@ class Terminal:
 
     def _read(self) -> bool:
         """Read some output. Return False at its end."""
-        if not select.select([self._master], [], [], TIMEOUT)[0]:
+        if not select.select([self._master], [], [], TIMEOUT_SECONDS)[0]:
             return False
         try:
             self.output += os.read(self._master, 2**16).decode()
@@ -54,5 +55,5 @@ class Terminal:
     def close(self) -> None:
         """Kill the command and close the terminal."""
         self.process.kill()
-        self.process.wait(timeout=TIMEOUT)
+        self.process.wait(timeout=TIMEOUT_SECONDS)
         os.close(self._master)

@@ -13,6 +13,9 @@ import pytest
 from tests.cli.conftest import RunPirack
 from tests.cli.terminal import PIRACK
 from tests.controller.fakes import FakeRackState
+from tests.helpers.waiting import TIMEOUT_SECONDS
+
+pytestmark = pytest.mark.process
 
 ServeResponse = Callable[..., str]
 
@@ -196,7 +199,7 @@ def test_hanging_and_endless_responses_time_out(
         for process in processes.values():
             stack.callback(process.kill)
         for url, process in processes.items():
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=TIMEOUT_SECONDS)
             message = error_message(
                 subprocess.CompletedProcess(process.args, process.returncode, out, err)
             )
@@ -216,13 +219,21 @@ def test_completion_does_not_wait_for_hanging_controller(environment: dict[str, 
         "COMP_CWORD": "2",
         "COMP_WORDS": "pirack run re",
     }
-    with slow_server(drips=False) as url:
+    with (
+        slow_server(drips=False) as url,
+        subprocess.Popen(
+            [PIRACK, "--url", url, "status"], env=environment, stderr=subprocess.DEVNULL
+        ) as command,
+    ):
         completed = subprocess.run(
             [PIRACK],
             env={**environment, **variables, "PIRACK_URL": url},
             capture_output=True,
             text=True,
-            timeout=8,  # a command waits ten seconds
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
+        is_waiting = command.poll() is None  # a command waits ten seconds
+        command.kill()
+    assert is_waiting
     assert (completed.stdout.strip(), completed.stderr) == ("", "")

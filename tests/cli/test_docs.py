@@ -13,6 +13,8 @@ from tests.cli.conftest import RunPirack
 from tests.controller.fakes import FakeRackState
 from tests.helpers.click_commands import parse_command
 
+pytestmark = pytest.mark.process
+
 PAGE = Path("docs/reference/cli.md").read_text(encoding="utf-8")
 # test_order_commands.py runs the examples of orders.
 _STATUS_SECTION = PAGE.partition("\n## Orders\n")[0]

@@ -16,10 +16,12 @@ from rack.database import Database
 from tests.cli.terminal import PIRACK, Terminal
 from tests.controller.rack_process import ControllerProcess, RackProcess
 from tests.helpers.layouts import layout_text
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
+
+pytestmark = pytest.mark.process
 
 INSTALL_SETTINGS = {
-    "timeout_seconds": 5,
+    "timeout_seconds": 20,
     "cut_seconds": 0.5,
     "stagger_seconds": 0.05,
     "replace_seconds": 2,
@@ -86,7 +88,7 @@ def run(environment: dict[str, str]) -> RunPirack:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
 
@@ -139,18 +141,22 @@ def test_install_prints_macs_of_each_stack(run: RunPirack) -> None:
 def test_running_install_blocks_orders_and_can_be_stopped(
     run: RunPirack, rack_process: RackProcess
 ) -> None:
-    started = json_output(run("install", "--yes", "--no-wait", "--json"))
-    assert started["state"] == "running"
-    status = run("install", "--status")
-    assert status.returncode == 0
-    assert " stacks, " in status.stdout.splitlines()[1]
-    completed = run("power", "off", "1", "--yes", "--force")
-    assert (completed.returncode, completed.stdout) == (3, "")
-    second = run("install", "--yes")
-    assert (second.returncode, second.stdout) == (3, "")
-    stopped = run("install", "--stop")
-    assert stopped.returncode == 1
-    assert "stopped" in stopped.stdout.splitlines()[0]
+    rack_process.inject_fault("1/1", "dead")  # the install waits for it
+    try:
+        started = json_output(run("install", "--yes", "--no-wait", "--json"))
+        assert started["state"] == "running"
+        status = run("install", "--status")
+        assert status.returncode == 0
+        assert " stacks, " in status.stdout.splitlines()[1]
+        completed = run("power", "off", "1", "--yes", "--force")
+        assert (completed.returncode, completed.stdout) == (3, "")
+        second = run("install", "--yes")
+        assert (second.returncode, second.stdout) == (3, "")
+        stopped = run("install", "--stop")
+        assert stopped.returncode == 1
+        assert "stopped" in stopped.stdout.splitlines()[0]
+    finally:
+        rack_process.clear_fault("1/1")
     assert rack_process.power == ["on", "on"]
 
 

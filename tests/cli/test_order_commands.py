@@ -17,11 +17,13 @@ from rack.database import Database
 from tests.cli.terminal import PIRACK, Terminal
 from tests.controller.api_client import OrderClient
 from tests.controller.rack_process import ControllerProcess, RackProcess, running_rack
-from tests.helpers.waiting import free_port, wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, wait_until
+
+pytestmark = pytest.mark.process
 
 ORDER_SETTINGS = """
-boot_seconds = 8
-shutdown_seconds = 4
+boot_seconds = 60
+shutdown_seconds = 30
 disk_settle_seconds = 0
 off_seconds = 0.5
 """
@@ -86,7 +88,7 @@ def run(environment: dict[str, str]) -> RunPirack:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
 
@@ -391,6 +393,6 @@ def test_wait_continues_after_restart_of_controller(
             rack_process.controller_arguments(controller.port),
             rack_process.pin_environment,
         )
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=TIMEOUT_SECONDS)
     assert (process.returncode, err) == (1, "")
     assert json.loads(out)["state"] == "interrupted"

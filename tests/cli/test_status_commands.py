@@ -8,6 +8,8 @@ import pytest
 from tests.cli.conftest import RunPirack
 from tests.controller.fakes import FakeRackState
 
+pytestmark = pytest.mark.process
+
 
 def output_lines(run: RunPirack, *arguments: str, status: int = 0) -> list[str]:
     completed = run(*arguments)

@@ -9,6 +9,8 @@ import pytest
 from tests.cli.terminal import Terminal
 from tests.controller.fakes import FakeRackState
 
+pytestmark = pytest.mark.process
+
 RED = "\x1b[1;31m"
 
 

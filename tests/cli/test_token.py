@@ -9,6 +9,8 @@ from controller.auth.roles import Role
 from rack.settings import Anonymous
 from tests.cli.conftest import RunPirack
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def anonymous() -> Anonymous:

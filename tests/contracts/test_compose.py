@@ -16,6 +16,7 @@ import yaml
 from controller.__main__ import controller
 from grafana.__main__ import _parser as grafana_parser
 from tests.helpers.click_commands import parse_command
+from tests.helpers.waiting import TIMEOUT_SECONDS
 from tools.programs import find
 from virtual_rack.command_line import build_parser as virtual_rack_parser
 from virtual_rack.demo import config
@@ -280,6 +281,7 @@ def test_health_check_of_the_virtual_rack_is_a_valid_command() -> None:
     virtual_rack_parser().parse_args(arguments)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", THIRD_PARTY_PROGRAMS)
 def test_other_programs_accept_their_flags(name: str) -> None:
     program = find(THIRD_PARTY_PROGRAMS[name])
@@ -289,7 +291,7 @@ def test_other_programs_accept_their_flags(name: str) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=30,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     ).stdout
     known = set(re.findall(r"--(?:\[no-\])?([\w.-]+)", help_text))

@@ -7,6 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[2]
 SUFFIXES = {".css", ".html", ".ini", ".js", ".md", ".py", ".scss", ".sh", ".toml", ".yml"}
 GENERATED = {"swagger-ui-bundle.js", "swagger-ui.css", "pirack.css", "idiomorph.min.js"}

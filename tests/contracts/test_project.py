@@ -16,6 +16,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from tests.helpers.waiting import TIMEOUT_SECONDS
+
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES = [
@@ -34,7 +38,7 @@ DATA_FILES = {"aliases.ini"}
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=TIMEOUT_SECONDS)
     [built] = folder.glob("*.whl")
     return built
 
@@ -89,7 +93,7 @@ def test_exporter_runs_with_prometheus_client_only(wheel: Path, tmp_path: Path) 
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(wheel), str(tmp_path)])},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -103,7 +107,7 @@ def test_pirack_command_loads_no_dependency_of_the_master() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=TIMEOUT_SECONDS,
         check=True,
     )
     loaded = {name.partition(".")[0] for name in done.stdout.split()}

@@ -1,4 +1,4 @@
-"""Tests of the rule on skips in `tests/conftest.py`."""
+"""Tests of the rules on skips and processes in `tests/conftest.py`."""
 
 import os
 import shutil
@@ -9,6 +9,10 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+
+from tests.helpers.waiting import TIMEOUT_SECONDS
+
+pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -51,6 +55,17 @@ def test_page():
     raise AssertionError
 """
 
+PROCESS = """
+import subprocess
+import sys
+
+import pytest
+
+{decorator}
+def test_process():
+    subprocess.run([sys.executable, "-c", ""], check=True)
+"""
+
 PytestRunner = Callable[..., CompletedProcess[str]]
 
 
@@ -64,10 +79,15 @@ def run_pytest_on(tmp_path: Path) -> PytestRunner:
         return subprocess.run(
             [sys.executable, "-m", "pytest", "-ra", "-p", "no:cacheprovider", str(tmp_path)],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PIRACK_FORBID_SKIPS": str(int(forbid))},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "PIRACK_FORBID_SKIPS": str(int(forbid)),
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # half of the time
+            },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
 
@@ -94,3 +114,11 @@ def test_expected_failure_is_not_a_skip(run_pytest_on: PytestRunner) -> None:
     done = run_pytest_on(EXPECTED_FAILURE, forbid=True)
     assert done.returncode == pytest.ExitCode.OK
     assert "1 xfailed" in done.stdout
+
+
+def test_process_requires_the_marker(run_pytest_on: PytestRunner) -> None:
+    done = run_pytest_on(PROCESS.format(decorator=""), forbid=True)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "test_process starts a process (subprocess.Popen): mark the test with" in done.stdout
+    done = run_pytest_on(PROCESS.format(decorator="@pytest.mark.process"), forbid=True)
+    assert done.returncode == pytest.ExitCode.OK, done.stdout

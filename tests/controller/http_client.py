@@ -11,6 +11,7 @@ from werkzeug.security import generate_password_hash
 from controller.auth.access_control import AccessControl
 from controller.auth.roles import Role
 from controller.auth.sessions import Sessions
+from tests.helpers.waiting import TIMEOUT_SECONDS
 
 PASSWORDS = {"vera": "a viewer's password", "otto": "an operator's password"}
 ROLES = {"vera": Role.VIEWER, "otto": Role.OPERATOR}
@@ -42,10 +43,14 @@ class BrowserSession:
         self.session = requests.Session()
 
     def get(self, path: str, **options: Any) -> requests.Response:
-        return self.session.get(self.url + path, timeout=10, allow_redirects=False, **options)
+        return self.session.get(
+            self.url + path, timeout=TIMEOUT_SECONDS, allow_redirects=False, **options
+        )
 
     def post(self, path: str, **options: Any) -> requests.Response:
-        return self.session.post(self.url + path, timeout=30, allow_redirects=False, **options)
+        return self.session.post(
+            self.url + path, timeout=TIMEOUT_SECONDS, allow_redirects=False, **options
+        )
 
     def csrf_token(self, path: str) -> str:
         """Return the CSRF token of the forms of a page."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 from tools.programs import find
 
 NAMESPACE_COMMAND = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -57,7 +57,7 @@ def skip_unless_sshd_can_run() -> None:
         [*NAMESPACE_COMMAND, "mount", "-t", "tmpfs", "tmpfs", "/run"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
     if probe.returncode != 0:

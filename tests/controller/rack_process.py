@@ -18,7 +18,13 @@ from rack.database import Database
 from rack.layout_file import load
 from rack.relays import Relays
 from tests.helpers.layouts import layout_text
-from tests.helpers.waiting import TIMEOUT_SECONDS, free_network_prefix, free_port, wait_until
+from tests.helpers.waiting import (
+    TIMEOUT_SECONDS,
+    free_network_prefix,
+    free_port,
+    is_reachable,
+    wait_until,
+)
 from tools.programs import find
 from virtual_rack import control
 
@@ -42,11 +48,11 @@ class ControllerProcess:
         return self._log.read_text(encoding="utf-8")
 
     def get(self, path: str) -> Any:
-        return requests.get(f"{self.url}/api/v1.0/{path}", timeout=10).json()
+        return requests.get(f"{self.url}/api/v1.0/{path}", timeout=TIMEOUT_SECONDS).json()
 
     def metric(self, name: str) -> dict[str, float]:
         """Return the value of a metric for each stack."""
-        text = requests.get(f"{self.url}/metrics", timeout=10).text
+        text = requests.get(f"{self.url}/metrics", timeout=TIMEOUT_SECONDS).text
         values = {}
         for line in text.splitlines():
             if line.startswith(f"{name}{{"):
@@ -56,10 +62,7 @@ class ControllerProcess:
 
     def is_ready(self) -> bool:
         assert self.process.poll() is None, self.log
-        try:
-            return requests.get(f"{self.url}/healthz", timeout=2).ok
-        except (requests.ConnectionError, requests.Timeout):
-            return False
+        return is_reachable(f"{self.url}/healthz")
 
     def stop(self, signal: int) -> int:
         """Send a signal and wait for the end of the process. Return its exit status."""
@@ -293,16 +296,10 @@ class RackProcess:
         return {name: rasp["phase"] for name, rasp in rasps.items()}
 
     def close(self) -> None:
-        for process in reversed(self._processes):
+        for process in self._processes:
             process.terminate()
+        for process in self._processes:
             process.wait(TIMEOUT_SECONDS)
-
-
-def is_reachable(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=5).ok
-    except (requests.ConnectionError, requests.Timeout):
-        return False
 
 
 def clean_environment() -> dict[str, str]:

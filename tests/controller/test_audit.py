@@ -5,16 +5,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from controller.audit import Audit, AuditEvent
 from rack.database import Database
+from tests.helpers.waiting import TIMEOUT_SECONDS
 
 
 def make_event(action: str, result: str = "ok") -> AuditEvent:
     return AuditEvent("alice", "10.23.0.9", action, "3/2", result)
 
 
-def open_audit(folder: Path, max_per_result: int = 100) -> Audit:
-    return Audit(Database(folder / "pirack.db"), max_per_result=max_per_result)
+def open_audit(folder: Path) -> Audit:
+    return Audit(Database(folder / "pirack.db"))
 
 
 def test_audit_stores_all_fields_of_an_event(tmp_path: Path) -> None:
@@ -27,6 +30,7 @@ def test_audit_stores_all_fields_of_an_event(tmp_path: Path) -> None:
     assert record.time > 0
 
 
+@pytest.mark.process
 def test_audit_keeps_recorded_events_when_the_controller_is_killed(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from controller.audit import Audit, AuditEvent\n"
@@ -44,7 +48,7 @@ def test_audit_keeps_recorded_events_when_the_controller_is_killed(tmp_path: Pat
         process.stdout.readline()
     process.send_signal(signal.SIGKILL)
     printed = 20 + len([line for line in process.stdout if line.endswith("\n")])
-    process.wait(10)
+    process.wait(TIMEOUT_SECONDS)
     process.stdout.close()
     ids = [record.id for record in Audit(Database(path)).list_recent(1_000_000)]
     assert len(ids) >= printed
@@ -52,10 +56,12 @@ def test_audit_keeps_recorded_events_when_the_controller_is_killed(tmp_path: Pat
 
 
 def test_audit_limits_the_events_of_each_result(tmp_path: Path) -> None:
-    audit = open_audit(tmp_path, max_per_result=100)
-    audit.record(make_event("reboot"))
-    for i in range(1200):
-        audit.record(make_event(f"attempt {i}", "refused"))
+    database = Database(tmp_path / "pirack.db")
+    audit = Audit(database, max_per_result=100)
+    with database.connection():  # while it is open, SQLite does not clean up after each event
+        audit.record(make_event("reboot"))
+        for i in range(1200):
+            audit.record(make_event(f"attempt {i}", "refused"))
     events = [record.event for record in audit.list_recent(10_000)]
     refused = [event.action for event in events if event.result == "refused"]
     assert refused[0] == "attempt 1199"

@@ -7,6 +7,7 @@ import pytest
 
 from controller.cache import SingleFlightCache
 from tests.helpers.fake_clock import FakeClock
+from tests.helpers.waiting import TIMEOUT_SECONDS
 
 
 def test_cache_returns_the_value_until_it_is_too_old() -> None:
@@ -37,7 +38,7 @@ def test_cache_returns_the_previous_value_during_a_refresh() -> None:
         value = next(values)
         if value == 1:
             is_loading.set()
-            finish.wait(10)
+            finish.wait(TIMEOUT_SECONDS)
         return value
 
     cache = SingleFlightCache(load, max_age=1.0, stale_while_refreshing=4.0, clock=clock)
@@ -46,7 +47,7 @@ def test_cache_returns_the_previous_value_during_a_refresh() -> None:
     refreshed: list[int] = []
     thread = threading.Thread(target=lambda: refreshed.append(cache.get()))
     thread.start()
-    assert is_loading.wait(10)
+    assert is_loading.wait(TIMEOUT_SECONDS)
     assert cache.get() == 0
     finish.set()
     thread.join()
@@ -60,7 +61,7 @@ def test_cache_loads_the_first_value_once_for_concurrent_calls() -> None:
     def load() -> int:
         loads.append(1)
         is_loading.set()
-        finish.wait(10)
+        finish.wait(TIMEOUT_SECONDS)
         return len(loads)
 
     cache = SingleFlightCache(load, max_age=60.0)
@@ -68,7 +69,7 @@ def test_cache_loads_the_first_value_once_for_concurrent_calls() -> None:
     threads = [threading.Thread(target=lambda: results.append(cache.get())) for _ in range(20)]
     for thread in threads:
         thread.start()
-    assert is_loading.wait(10)
+    assert is_loading.wait(TIMEOUT_SECONDS)
     finish.set()
     for thread in threads:
         thread.join()

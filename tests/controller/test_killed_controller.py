@@ -27,6 +27,8 @@ from tests.helpers.waiting import free_port
 from virtual_rack.loopback import PING_PORT
 from virtual_rack.ssh_servers import SSH_PORT
 
+pytestmark = pytest.mark.process
+
 PARALLEL_RACKS = 4
 STACKS = (1, 2, 3)
 START_CHANGES = 5  # two transactions, and the claims of three pins

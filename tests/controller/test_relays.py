@@ -20,6 +20,8 @@ from tests.helpers.waiting import free_port, wait_until
 from tools.programs import find
 from virtual_rack.demo.processes import ManagedProcess, ProcessSpec
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def rack_process(tmp_path: Path) -> Iterator[RackProcess]:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-import requests
 
 from tests.deploy.overlay_machine import ROOT, OverlayMachine, running_machine
 from tests.deploy.units import exec_start
-from tests.helpers.waiting import free_port, wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, is_reachable, wait_until
+
+pytestmark = pytest.mark.process
 
 UNITS = "/etc/systemd/system/multi-user.target.wants"
 
@@ -78,10 +79,11 @@ def test_controller_and_its_commands_run_as_its_user(
     command = [word for word in exec_start(unit) if word != "$OPTIONS"]
     command[-1] = f"--listen=127.0.0.1:{port}"
     with master.start("runuser", "-u", "pirack", "--", *command) as controller:
-        wait_until(lambda: controller.poll() is not None or is_reachable(port))
+        url = f"http://127.0.0.1:{port}/healthz"
+        wait_until(lambda: controller.poll() is not None or is_reachable(url))
         for process in psutil.Process(controller.pid).children(recursive=True):
             process.terminate()
-        output, _ = controller.communicate(timeout=30)
+        output, _ = controller.communicate(timeout=TIMEOUT_SECONDS)
     assert "Log in as admin with the password" in output
     arguments = ["user", "add", "alice", "--role", "viewer", "--generate"]
     assert "not shown again" in master.output_of("pirack-controller", *arguments)
@@ -95,13 +97,6 @@ def test_controller_and_its_commands_run_as_its_user(
     assert len(master.output_of("runuser", "-u", "prometheus", "--", "cat", secret)) > 20
     assert master.run("runuser", "-u", "nobody", "--", "cat", secret).returncode != 0
     assert master.output_of("pirack", "--version").startswith("pirack ")
-
-
-def is_reachable(port: int) -> bool:
-    try:
-        return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).ok
-    except requests.ConnectionError:
-        return False
 
 
 def test_controller_user_can_write_only_folder_of_dhcpd_conf(
@@ -173,7 +168,7 @@ def test_other_users_are_rejected(tmp_path: Path) -> None:
         env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
     assert completed.returncode == 2

@@ -2,13 +2,20 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
 from zipfile import ZipFile
 
 import pytest
+
+from tests.helpers.waiting import TIMEOUT_SECONDS
+
+pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -88,14 +95,16 @@ class Checkout:
             },
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
 
     def python(self, code: str) -> str:
         """Return the output of code that runs in `.venv`, outside of the checkout."""
         python = self.folder / ".venv" / "bin" / "python"
-        return subprocess.check_output([python, "-c", code], cwd="/", text=True, timeout=30).strip()
+        return subprocess.check_output(
+            [python, "-c", code], cwd="/", text=True, timeout=TIMEOUT_SECONDS
+        ).strip()
 
     @property
     def marker(self) -> Path:
@@ -103,32 +112,55 @@ class Checkout:
         return self.folder / ".venv" / "mark"
 
 
+@dataclass(frozen=True)
+class BuiltCheckout:
+    """A checkout with a `.venv` of the level `master`, and a copy of it."""
+
+    checkout: Checkout
+    completed: CompletedProcess[str]
+    copy: Path
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> BuiltCheckout:
+    folder = tmp_path_factory.mktemp("make_venv")
+    checkout = Checkout(folder / "pirack")
+    completed = checkout.make_venv("master")
+    shutil.copytree(checkout.folder, folder / "copy", symlinks=True)
+    return BuiltCheckout(checkout, completed, folder / "copy")
+
+
 @pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    return Checkout(tmp_path / "pirack")
+def checkout(built: BuiltCheckout) -> Iterator[Checkout]:
+    """The checkout as it was built, at its path, because a `.venv` cannot be moved."""
+    checkout = built.checkout
+    original = checkout.folder
+    yield checkout
+    shutil.rmtree(checkout.folder)
+    checkout.folder = original
+    shutil.copytree(built.copy, original, symlinks=True)
 
 
 SHOW_VERSIONS = "import colors, importlib.metadata as m; print(colors.version, m.version('pirack'))"
 
 
-def test_venv_contains_packages_of_lock_file_and_pirack(checkout: Checkout) -> None:
-    completed = checkout.make_venv("master")
-    assert completed.returncode == 0, completed.stderr
-    assert "Installing 1 packages of requirements/master.lock\n" in completed.stderr
+def test_venv_contains_packages_of_lock_file_and_pirack(
+    built: BuiltCheckout, checkout: Checkout
+) -> None:
+    assert built.completed.returncode == 0, built.completed.stderr
+    assert "Installing 1 packages of requirements/master.lock\n" in built.completed.stderr
     assert checkout.python(SHOW_VERSIONS) == "1.0 0.1.0"
     exporter = checkout.python("import exporter; print(exporter.__file__)")
     assert Path(exporter).is_relative_to(checkout.folder)
 
 
 def test_current_venv_is_not_changed(checkout: Checkout) -> None:
-    checkout.make_venv("master")
     checkout.marker.touch()
     assert checkout.make_venv("master").stderr == ""
     assert checkout.marker.exists()
 
 
 def test_dev_level_adds_packages_and_stays(checkout: Checkout) -> None:
-    checkout.make_venv("master")
     checkout.marker.touch()
     assert checkout.make_venv("dev").returncode == 0
     assert checkout.make_venv("master").stderr == ""
@@ -148,7 +180,6 @@ def test_changed_lock_file_recreates_venv(checkout: Checkout) -> None:
 
 
 def test_moved_checkout_recreates_venv(checkout: Checkout) -> None:
-    checkout.make_venv("master")
     checkout.marker.touch()
     checkout.folder = checkout.folder.rename(checkout.folder.with_name("moved"))
     assert checkout.make_venv("master").returncode == 0

@@ -14,7 +14,10 @@ from controller.options import ControllerOptions
 from deploy import install_master
 from tests.deploy.units import exec_start
 from tests.helpers.click_commands import parse_command
+from tests.helpers.waiting import TIMEOUT_SECONDS
 from tools.programs import find
+
+pytestmark = pytest.mark.process
 
 FILES = Path(__file__).parents[2] / "deploy" / "master"
 UNIT = FILES / "pirack-controller.service"
@@ -35,7 +38,11 @@ def systemd_analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is missing: install systemd")
     return subprocess.run(
-        ["systemd-analyze", *arguments], capture_output=True, text=True, timeout=60, check=False
+        ["systemd-analyze", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
     )
 
 
@@ -105,7 +112,7 @@ def test_drop_in_sets_valid_flags_and_loopback_address(unit: str) -> None:
     assert words[0] == path
     usage = subprocess.run(
         [find(name).path, "--help"], env=find(name).environment, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, timeout=30, check=False,
+        stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT_SECONDS, check=False,
     ).stdout  # fmt: skip
     flags = dict(word.removeprefix("--").split("=", 1) for word in words[1:])
     assert flags.keys() <= set(re.findall(r"--(?:\[no-\])?([\w.-]+)", usage))

@@ -16,7 +16,10 @@ from controller.auth.tokens import Tokens
 from controller.auth.users import Users
 from rack.database import Database
 from tests.controller.rack_process import ControllerProcess, RackProcess, running_rack
+from tests.helpers.waiting import TIMEOUT_SECONDS
 from tools.programs import find
+
+pytestmark = pytest.mark.process
 
 PAGE = Path("docs/how-to/operations.md").read_text(encoding="utf-8")
 STATE_PREFIX = "/var/lib/pirack/"
@@ -41,7 +44,9 @@ def run_backup(state: Path) -> None:
     assert program == "sqlite3"
     sqlite = find(program)
     arguments = [argument.replace(STATE_PREFIX, f"{state}/") for argument in arguments]
-    subprocess.run([sqlite.path, *arguments], env=sqlite.environment, check=True, timeout=60)
+    subprocess.run(
+        [sqlite.path, *arguments], env=sqlite.environment, check=True, timeout=TIMEOUT_SECONDS
+    )
 
 
 def count_events(controller: ControllerProcess, secret: str) -> int:
@@ -49,7 +54,7 @@ def count_events(controller: ControllerProcess, secret: str) -> int:
         f"{controller.url}/api/v1.0/audit",
         params={"q": "tests", "limit": "500"},
         headers={"Authorization": f"Bearer {secret}"},
-        timeout=10,
+        timeout=TIMEOUT_SECONDS,
     )
     assert response.ok, response.text
     return len(response.json())
@@ -74,7 +79,7 @@ def test_backup_during_writes_can_be_restored(
 
     writer = threading.Thread(target=write)
     writer.start()
-    assert half_written.wait(30)
+    assert half_written.wait(TIMEOUT_SECONDS)
     run_backup(rack_process.state_folder)
     writer.join()
     assert count_events(controller, secret) == EVENT_COUNT

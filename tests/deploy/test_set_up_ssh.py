@@ -28,6 +28,8 @@ from tests.helpers.layouts import layout_text
 from tests.helpers.waiting import free_port, wait_until
 from tools.programs import find
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[2]
 SSHD_CONFIG = """\
 Include /etc/ssh/sshd_config.d/*.conf

@@ -19,6 +19,8 @@ from tests.dhcp_installer.install_fixture import InstallFixture, running_fixture
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 from virtual_rack.loopback import PING_PORT
 
+pytestmark = pytest.mark.process
+
 INITIAL_CONFIG = "# ours\n"
 
 

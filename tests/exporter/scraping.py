@@ -1,8 +1,6 @@
 """Access to an exporter over HTTP, and to its processes."""
 
 import os
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.server import Exporter
+from tests.helpers.waiting import TIMEOUT_SECONDS
 
 TREES = Path(__file__).parent / "trees"
 GOLDEN = Path(__file__).parent / "golden"
@@ -46,7 +45,7 @@ class ServedExporter:
         headers = {}
         if timeout is not None:
             headers["X-Prometheus-Scrape-Timeout-Seconds"] = str(timeout)
-        response = requests.get(self.url, headers=headers, timeout=30)
+        response = requests.get(self.url, headers=headers, timeout=TIMEOUT_SECONDS)
         assert response.status_code == 200, response.text
         return parse_metrics(response.text)
 
@@ -63,13 +62,10 @@ def parse_metrics(text: str) -> dict[str, float]:
     return samples
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
+def make_sleep_command(name: int) -> str:
+    """Return a command that outlasts a test. Its text is unique for a run of the suite."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid():x}")
+    return f"sleep 1000.{name}{int(run[:6], 16):08}"
 
 
 def find_processes(marker: str) -> list[int]:

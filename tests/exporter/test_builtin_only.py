@@ -1,7 +1,7 @@
 """Tests that builtin-only commands are detected and do not affect their shared shell."""
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.aliases import DEFAULT_PATH, load
@@ -70,7 +70,8 @@ FRAGMENTS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.process
+@settings(max_examples=400)
 @example(["echo", "1", "\n", "}"])
 @example(["while", "true", ";", "do", "true", ";", "done"])
 @example(["for", "x", "in", "1", ";", "do", "continue", ";", "done"])

@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.exporter.scraping import find_processes, parse_metrics, wait_until
+from tests.exporter.scraping import find_processes, make_sleep_command, parse_metrics
+from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 
-SLEEP_COMMAND = "sleep 1000.0125"
+pytestmark = pytest.mark.process
+
+SLEEP_COMMAND = make_sleep_command(1)
 
 
 def run_exporter(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -24,7 +27,7 @@ def run_exporter(*arguments: str | Path, **environment: str) -> subprocess.Compl
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
 
@@ -42,7 +45,7 @@ def running_exporter(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[
             yield process, process.stderr.readline().split()[-1]
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+            assert process.wait(TIMEOUT_SECONDS) == 0
 
 
 @pytest.fixture
@@ -89,11 +92,11 @@ def test_sighup_reloads_the_file(aliases_file: Path) -> None:
     with running_exporter("--aliases", aliases_file) as (process, url):
         aliases_file.write_text("[a]\nc = echo 2\n")
         process.send_signal(signal.SIGHUP)
-        assert wait_until(lambda: "pirack_a_c 2.0" in requests.get(url, timeout=10).text)
+        wait_until(lambda: "pirack_a_c 2.0" in requests.get(url, timeout=TIMEOUT_SECONDS).text)
         aliases_file.write_text("[a]\nc =\n")
         process.send_signal(signal.SIGHUP)
         failed = "pirack_config_last_reload_successful 0.0"
-        assert wait_until(lambda: failed in requests.get(url, timeout=10).text)
+        wait_until(lambda: failed in requests.get(url, timeout=TIMEOUT_SECONDS).text)
 
 
 @pytest.mark.parametrize(
@@ -105,12 +108,13 @@ def test_sighup_reloads_the_file(aliases_file: Path) -> None:
         f"i=0; while [ $i -lt 100 ]; do setsid {SLEEP_COMMAND} >/dev/null 2>&1 &"
         " i=$((i+1)); done; echo 7",
     ],
+    ids=["child", "children", "grandchild", "hundred"],
 )
 def test_processes_outside_process_group_are_killed(command: str, aliases_file: Path) -> None:
-    aliases_file.write_text(f"[a]\nb = {command}\nc = echo 3\n")
+    aliases_file.write_text(f"[a]\nb = {command}\nb.timeout = 60\nc = echo 3\n")
     with running_exporter("--aliases", aliases_file) as (_, url):
         for _ in range(2):
-            metrics = parse_metrics(requests.get(url, timeout=10).text)
+            metrics = parse_metrics(requests.get(url, timeout=TIMEOUT_SECONDS).text)
             assert (metrics["pirack_a_b"], metrics["pirack_a_c"]) == (7, 3)
             assert not find_processes(SLEEP_COMMAND.split()[1])
 
@@ -118,7 +122,9 @@ def test_processes_outside_process_group_are_killed(command: str, aliases_file: 
 def test_stopping_leaves_no_process(aliases_file: Path) -> None:
     aliases_file.write_text(f"[a]\nb = {SLEEP_COMMAND}\nc = echo 3\n")
     with running_exporter("--aliases", aliases_file) as (_, url):
-        requests.get(url, headers={"X-Prometheus-Scrape-Timeout-Seconds": "1"}, timeout=10)
+        requests.get(
+            url, headers={"X-Prometheus-Scrape-Timeout-Seconds": "1"}, timeout=TIMEOUT_SECONDS
+        )
     assert not find_processes(SLEEP_COMMAND.split()[1])
 
 
@@ -152,7 +158,7 @@ def test_check_exits_2_if_the_file_is_invalid(aliases_file: Path) -> None:
         ("load_ratio = echo 55", "a ratio is 0 to 1"),
         ("clock = echo 1500000", "no unit in the name"),
         ("files_bytes = echo 5 | cat", "starts a process at each scrape"),
-        ("slow_bytes = sleep 0.4; echo 5\nslow_bytes.timeout = 0.7", "close to its timeout"),
+        ("slow_bytes = sleep 4; echo 5\nslow_bytes.timeout = 7", "close to its timeout"),
     ],
 )
 def test_check_prints_warnings(alias: str, warning: str, aliases_file: Path) -> None:
@@ -162,13 +168,13 @@ def test_check_prints_warnings(alias: str, warning: str, aliases_file: Path) -> 
     assert ended.returncode == 0
 
 
-ACTIONS = """
+ACTIONS = f"""
 [a]
 b = echo 1
 [actions]
 greet = echo hello; echo there >&2; exit 3
 ask = cat
-hang = sleep 1000.0125
+hang = {SLEEP_COMMAND}
 hang.timeout = 0.2
 """
 

@@ -15,7 +15,9 @@ import requests
 
 from deploy import make_pyz
 from tests.exporter.scraping import parse_metrics
-from tests.helpers.waiting import free_port
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_port
+
+pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -40,7 +42,9 @@ def scrape(command: list[str | Path], root: Path) -> dict[str, float]:
             assert process.stderr is not None
             line = process.stderr.readline()
             assert line.startswith("metrics at"), line + process.stderr.read()
-            return parse_metrics(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text)
+            return parse_metrics(
+                requests.get(f"http://127.0.0.1:{port}/metrics", timeout=TIMEOUT_SECONDS).text
+            )
         finally:
             process.terminate()
 
@@ -55,7 +59,9 @@ def test_archive_runs_with_python_without_packages(python: str, pyz: Path, pi4: 
 
 
 def test_archive_is_executable(pyz: Path) -> None:
-    ended = subprocess.run([pyz, "--help"], capture_output=True, text=True, check=True, timeout=30)
+    ended = subprocess.run(
+        [pyz, "--help"], capture_output=True, text=True, check=True, timeout=TIMEOUT_SECONDS
+    )
     assert "usage: pirack-exporter" in ended.stdout
 
 
@@ -82,14 +88,14 @@ def test_wheel_installs_working_exporter_with_prometheus_client_only(
     subprocess.run(
         [uv, "build", "--wheel", "--no-build-isolation", "--python", sys.executable,
          "--out-dir", str(tmp_path), str(ROOT)],
-        check=True, capture_output=True, timeout=100,
+        check=True, capture_output=True, timeout=TIMEOUT_SECONDS,
     )  # fmt: skip
     [wheel] = tmp_path.glob("*.whl")
     venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
     python = tmp_path / "venv/bin/python"
     installed = subprocess.run(
         [uv, "pip", "install", "--system-certs", "--python", str(python), str(wheel)],
-        capture_output=True, text=True, timeout=100, check=False,
+        capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False,
     )  # fmt: skip
     if installed.returncode != 0:
         pytest.skip(f"no package index: {installed.stderr.strip().splitlines()[-1]}")
@@ -117,7 +123,7 @@ def unit(pyz: Path, tmp_path: Path) -> Path:
 def test_systemd_accepts_the_unit(unit: Path) -> None:
     ended = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(unit)],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False,
     )  # fmt: skip
     messages = [line for line in ended.stderr.splitlines() if "pirack" in line]
     assert (ended.returncode, messages) == (0, [])
@@ -126,7 +132,7 @@ def test_systemd_accepts_the_unit(unit: Path) -> None:
 def test_systemd_rates_the_unit_as_secure(unit: Path) -> None:
     ended = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(unit)],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout
 
@@ -145,7 +151,7 @@ def test_authorized_keys_line_allows_actions_only(pyz: Path, tmp_path: Path) -> 
         ended = subprocess.run(
             ["/bin/sh", "-c", shlex.join([str(pyz), *options])],
             env={"PATH": os.environ["PATH"], "SSH_ORIGINAL_COMMAND": requested},
-            capture_output=True, text=True, timeout=30, check=False,
+            capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False,
         )  # fmt: skip
         assert (ended.returncode, ended.stdout) == (status, output)
 

@@ -14,7 +14,10 @@ import requests
 
 from exporter import __version__, aliases
 from exporter.server import Exporter, Tls
-from tests.exporter.scraping import GOLDEN, ServedExporter, wait_until, write_tree
+from tests.exporter.scraping import GOLDEN, ServedExporter, write_tree
+from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
+
+pytestmark = pytest.mark.process
 
 Serve = Callable[..., ServedExporter]
 
@@ -39,7 +42,7 @@ def without_times(text: str) -> str:
 @pytest.mark.parametrize("board", ["pi3", "pi4", "pi5"])
 def test_metrics_of_a_board_match_golden_file(board: str, serve: Serve, tmp_path: Path) -> None:
     rasp = serve(root=write_tree(board, tmp_path / board), statvfs=statvfs_of_32_gb)
-    text = without_times(requests.get(rasp.url, headers=PROMETHEUS, timeout=10).text)
+    text = without_times(requests.get(rasp.url, headers=PROMETHEUS, timeout=TIMEOUT_SECONDS).text)
     golden = GOLDEN / f"{board}.txt"
     if os.environ.get("PIRACK_WRITE_GOLDEN") == "1":
         golden.write_text(text)
@@ -72,31 +75,33 @@ def test_scrape_of_packaged_aliases_starts_no_process(serve: Serve) -> None:
 
 def test_other_path_is_not_found(serve: Serve) -> None:
     rasp = serve("[a]\nb = echo 1\n")
-    response = requests.get(rasp.url + "/x", timeout=10)
+    response = requests.get(rasp.url + "/x", timeout=TIMEOUT_SECONDS)
     assert (response.status_code, response.text) == (404, "metrics are at /metrics\n")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 def test_other_method_is_not_allowed(method: str, serve: Serve) -> None:
-    response = requests.request(method, serve("[a]\nb = echo 1\n").url, timeout=10)
+    response = requests.request(method, serve("[a]\nb = echo 1\n").url, timeout=TIMEOUT_SECONDS)
     assert response.status_code == 405
     assert response.headers["Allow"] == "OPTIONS,GET"
 
 
 def test_content_type_is_accepted_by_prometheus_3(serve: Serve) -> None:
-    response = requests.get(serve("[a]\nb = echo 1\n").url, headers=PROMETHEUS, timeout=10)
+    response = requests.get(
+        serve("[a]\nb = echo 1\n").url, headers=PROMETHEUS, timeout=TIMEOUT_SECONDS
+    )
     assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
 
 
 def test_scrape_can_select_one_metric(serve: Serve) -> None:
     rasp = serve("[a]\nb = echo 1\nc = echo 2\n")
-    text = requests.get(rasp.url, params={"name[]": "pirack_a_b"}, timeout=10).text
+    text = requests.get(rasp.url, params={"name[]": "pirack_a_b"}, timeout=TIMEOUT_SECONDS).text
     assert text.endswith("pirack_a_b 1.0\n")
     assert "pirack_a_c" not in text
 
 
 def test_counter_has_type_counter(serve: Serve) -> None:
-    text = requests.get(serve("[a]\nb_total = echo 1\n").url, timeout=10).text
+    text = requests.get(serve("[a]\nb_total = echo 1\n").url, timeout=TIMEOUT_SECONDS).text
     assert "# TYPE pirack_a_b_total counter\npirack_a_b_total 1.0\n" in text
 
 
@@ -104,24 +109,24 @@ def test_counter_has_type_counter(serve: Serve) -> None:
 def test_scrape_ignores_invalid_timeout_header(timeout: str, serve: Serve) -> None:
     rasp = serve("[a]\nb = echo 1\n")
     headers = {"X-Prometheus-Scrape-Timeout-Seconds": timeout}
-    assert "pirack_a_b 1.0" in requests.get(rasp.url, headers=headers, timeout=10).text
+    assert "pirack_a_b 1.0" in requests.get(rasp.url, headers=headers, timeout=TIMEOUT_SECONDS).text
 
 
 def test_scrape_timeout_limits_alias_with_longer_timeout(serve: Serve) -> None:
     rasp = serve("[a]\nslow = sleep 1000\nslow.timeout = 100\nb = echo 1\n")
-    metrics = rasp.metrics(timeout=1)
+    metrics = rasp.metrics(timeout=4)
     assert metrics["pirack_a_b"] == 1
-    assert metrics["pirack_alias_duration_seconds{alias=a_slow}"] < 1
+    assert metrics["pirack_alias_duration_seconds{alias=a_slow}"] < 4
 
 
 def test_concurrent_scrapes_share_collections(serve: Serve, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    rasp = serve(f"[a]\nb = echo x >> {runs}; sleep 0.5; echo 7\n")
+    rasp = serve(f"[a]\nb = echo x >> {runs}; sleep 3; echo 7\n")
     with ThreadPoolExecutor(100) as pool:
         values = list(pool.map(lambda _: rasp.metrics()["pirack_a_b"], range(100)))
     assert values == [7] * 100
     assert len(runs.read_text().splitlines()) <= 10
-    assert wait_until(lambda: threading.active_count() < 20)
+    wait_until(lambda: threading.active_count() < 20)
 
 
 def test_silent_clients_do_not_block_others(serve: Serve) -> None:
@@ -221,7 +226,8 @@ def test_tls_server_uses_its_certificate(serve: Serve, certificates: Path) -> No
     )
     url = rasp.url.replace("http:", "https:")
     assert (
-        "pirack_a_b 1.0" in requests.get(url, verify=str(certificates / "ca.pem"), timeout=10).text
+        "pirack_a_b 1.0"
+        in requests.get(url, verify=str(certificates / "ca.pem"), timeout=TIMEOUT_SECONDS).text
     )
 
 
@@ -231,9 +237,11 @@ def test_tls_server_rejects_client_without_certificate(serve: Serve, certificate
     url = rasp.url.replace("http:", "https:")
     ca = str(certificates / "ca.pem")
     with pytest.raises(requests.RequestException):
-        requests.get(url, verify=ca, timeout=10)
+        requests.get(url, verify=ca, timeout=TIMEOUT_SECONDS)
     client = (str(certificates / "client.pem"), str(certificates / "client.key"))
-    assert "pirack_a_b 1.0" in requests.get(url, verify=ca, cert=client, timeout=10).text
+    assert (
+        "pirack_a_b 1.0" in requests.get(url, verify=ca, cert=client, timeout=TIMEOUT_SECONDS).text
+    )
 
 
 def test_client_without_handshake_does_not_block_others(serve: Serve, certificates: Path) -> None:
@@ -242,7 +250,7 @@ def test_client_without_handshake_does_not_block_others(serve: Serve, certificat
     )
     with socket.create_connection(("127.0.0.1", rasp.exporter.port)):
         url = rasp.url.replace("http:", "https:")
-        assert requests.get(url, verify=str(certificates / "ca.pem"), timeout=5).ok
+        assert requests.get(url, verify=str(certificates / "ca.pem"), timeout=TIMEOUT_SECONDS).ok
 
 
 def test_start_fails_with_invalid_key(certificates: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from controller.auth.tokens import Tokens
 from exporter.aliases import DEFAULT_PATH
 from rack.database import Database
 from tests.controller.rack_process import ROOT, ControllerProcess, RackProcess
-from tests.helpers.waiting import free_port, wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, is_reachable, wait_until
 from tools.programs import find
 from virtual_rack import control
 from virtual_rack.demo.processes import ManagedProcess, ProcessSpec, stop_all
@@ -72,7 +72,7 @@ class MonitoredRack(RackProcess):
             f"{controller.url}/api/v1.0/{path}",
             json=body if method == "POST" else None,
             headers={"Authorization": f"Bearer {self._token}"},
-            timeout=10,
+            timeout=TIMEOUT_SECONDS,
         )
         assert response.ok, response.text
 
@@ -114,17 +114,16 @@ class MonitoredRack(RackProcess):
 
         def is_ready() -> bool:
             assert process.exit_status is None, process.last_output
-            try:
-                return requests.get(ready_url, timeout=2).ok
-            except requests.ConnectionError:
-                return False
+            return is_reachable(ready_url)
 
         wait_until(is_ready)
 
     def query_prometheus(self, path: str, **parameters: str | float) -> Any:
         """Send a request to Prometheus' API and return the data."""
         url = f"http://127.0.0.1:{self.prometheus_port}/api/v1/{path}"
-        response: Mapping[str, Any] = requests.get(url, params=parameters, timeout=10).json()
+        response: Mapping[str, Any] = requests.get(
+            url, params=parameters, timeout=TIMEOUT_SECONDS
+        ).json()
         assert response["status"] == "success", response
         return response["data"]
 

@@ -57,7 +57,7 @@ def element_box(element: Dashboard) -> Box:
 
 
 @given(racks)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_elements_are_visible_and_inside_the_canvas(rack: Rack) -> None:
     for element in canvas_elements(canvas_panel(rack)):
         box = element_box(element)
@@ -68,7 +68,7 @@ def test_elements_are_visible_and_inside_the_canvas(rack: Rack) -> None:
 
 
 @given(racks)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_stacks_do_not_overlap_and_contain_their_rasps(rack: Rack) -> None:
     stacks = geometry.draw(rack).stacks
     assert not any(overlap(one.frame, other.frame) for one, other in combinations(stacks, 2))
@@ -79,7 +79,7 @@ def test_stacks_do_not_overlap_and_contain_their_rasps(rack: Rack) -> None:
 
 
 @given(racks)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_stacks_have_the_same_order_as_in_the_room(rack: Rack) -> None:
     for one, other in combinations(geometry.draw(rack).stacks, 2):
         assert (one.stack.x < other.stack.x) == (one.frame.left < other.frame.left)
@@ -87,7 +87,7 @@ def test_stacks_have_the_same_order_as_in_the_room(rack: Rack) -> None:
 
 
 @given(racks)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_every_rasp_and_stack_has_its_series_text_and_link(rack: Rack) -> None:
     panel = canvas_panel(rack)
     named = {element["name"]: element for element in canvas_elements(panel)}
@@ -108,7 +108,7 @@ def test_every_rasp_and_stack_has_its_series_text_and_link(rack: Rack) -> None:
 
 
 @given(racks)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_links_are_not_covered_by_other_elements(rack: Rack) -> None:
     boxes = [
         (element_box(element), "links" in element)
@@ -120,7 +120,7 @@ def test_links_are_not_covered_by_other_elements(rack: Rack) -> None:
 
 
 @given(racks)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_panels_fill_the_grid_for_any_geometry(rack: Rack) -> None:
     dashboards = build_dashboards(rack)
     assert_fills_the_grid(dashboards["pirack-rack"])

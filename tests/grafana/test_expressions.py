@@ -4,12 +4,16 @@ import subprocess
 from itertools import chain
 from pathlib import Path
 
+import pytest
 import yaml
 
 from grafana.generator import build_dashboards
 from tests.controller.fakes import RACK
 from tests.grafana.dashboard_reader import annotation_queries, panel_queries, substitute
+from tests.helpers.waiting import TIMEOUT_SECONDS
 from tools.programs import find
+
+pytestmark = pytest.mark.process
 
 VARIABLES = {"rack": "pirack", "stack": "03", "rasp": "03-2"}
 
@@ -28,7 +32,7 @@ def check_rules(folder: Path, expressions: list[str]) -> subprocess.CompletedPro
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
 

@@ -26,9 +26,10 @@ from tests.grafana.dashboard_reader import (
     variable_queries,
 )
 from tests.grafana.monitored_rack import MonitoredRack, running_monitored_rack
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 
-SECONDS = 90
+pytestmark = pytest.mark.process
+
 UIDS = (
     *("pirack-rack", "pirack-rack-classic", "pirack-stack", "pirack-rasp"),
     *("pirack-racks", "pirack-self"),
@@ -120,7 +121,7 @@ def test_every_query_of_panels_and_annotations_has_a_result(
         return not any(is_expected(monitored_rack, query) for query in pending)
 
     try:
-        wait_until(have_all_results, SECONDS)
+        wait_until(have_all_results)
     except AssertionError:
         pytest.fail("\n".join(str(query) for query in pending))
 
@@ -174,7 +175,7 @@ def test_canvas_elements_refer_to_existing_series(
             for labels in find_series(monitored_rack, query, SELECTIONS[0])
         }
 
-    wait_until(lambda: series_names() == canvas_series(canvas) - missing, SECONDS)
+    wait_until(lambda: series_names() == canvas_series(canvas) - missing)
 
 
 def test_canvas_distinguishes_rasps_that_are_off_and_down(
@@ -188,8 +189,8 @@ def test_canvas_distinguishes_rasps_that_are_off_and_down(
         result = monitored_rack.query_prometheus("query", query=expression)["result"]
         return {each["metric"]["rasp"]: texts[each["value"][1]]["text"] for each in result}
 
-    wait_until(lambda: states().get("01-1") == "DOWN", SECONDS)
-    wait_until(lambda: states().get("03-2") == "OFF", SECONDS)
+    wait_until(lambda: states().get("01-1") == "DOWN")
+    wait_until(lambda: states().get("03-2") == "OFF")
 
 
 def link_variables(url: str) -> dict[str, str]:
@@ -220,7 +221,7 @@ def test_links_lead_to_existing_pages_and_dashboards(
     }
     assert len(pages) + len(dashboard_urls) >= 1
     for path in pages:
-        response = requests.get(controller.url + path, timeout=10)
+        response = requests.get(controller.url + path, timeout=TIMEOUT_SECONDS)
         assert response.status_code == 200, path
     for url in dashboard_urls:
         match = re.fullmatch(r"/d/([\w-]+)\?(.*)", url)
@@ -230,8 +231,8 @@ def test_links_lead_to_existing_pages_and_dashboards(
 
 
 def test_page_of_a_rasp_is_found_by_id_and_name(controller: ControllerProcess) -> None:
-    by_name = requests.get(f"{controller.url}/rasps/02-1", timeout=10)
-    by_id = requests.get(f"{controller.url}/rasps/3", timeout=10)
+    by_name = requests.get(f"{controller.url}/rasps/02-1", timeout=TIMEOUT_SECONDS)
+    by_id = requests.get(f"{controller.url}/rasps/3", timeout=TIMEOUT_SECONDS)
     assert by_name.url == by_id.url
     assert "02-1" in by_id.text
 

@@ -9,7 +9,7 @@ import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,11 @@ from grafana.generator import build_dashboards
 from tests.controller.fakes import RACK
 from tests.grafana.dashboard_reader import Dashboard
 from tests.grafana.racks import make_rack
+from tests.helpers.waiting import TIMEOUT_SECONDS
 from tools.debian_packages import exclusive
 from tools.programs import TOOLS_FOLDER
+
+pytestmark = pytest.mark.process
 
 SCHEMA = Path(__file__).parent / "schema"
 VERSIONS = {"11": "11.6.16", "12": "12.4.11", "13": "13.2.3"}
@@ -34,8 +37,6 @@ PANEL_TYPES = {
     "timeseries": "TimeSeriesPanel",
 }
 NPM_SECONDS = 240
-
-each_version = pytest.mark.parametrize("version", VERSIONS)
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +73,13 @@ def install_packages(npm: str, folder: Path) -> None:
         pytest.skip(f"npm cannot download @grafana/schema: {result.stdout.strip()[-300:]}")
 
 
+@pytest.fixture(scope="module", params=VERSIONS)
 def type_errors(
-    schemas: Path, folder: Path, version: str, dashboards: Mapping[str, Dashboard]
-) -> str:
-    """Return the output of TypeScript for dashboards with the types of one version."""
+    request: pytest.FixtureRequest, schemas: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Sequence[str]]:
+    """The errors of TypeScript in `valid.ts` and `invalid.ts`, with the types of one version."""
+    version: str = request.param
+    folder = tmp_path_factory.mktemp("types")
     project = folder / version
     project.mkdir()
     for name in ("dashboards.ts", "tsconfig.json"):
@@ -84,18 +88,25 @@ def type_errors(
     (folder / "node_modules").symlink_to(schemas / "node_modules")
     if (schemas / version / "node_modules").is_dir():
         (project / "node_modules").symlink_to(schemas / version / "node_modules")
-    (project / "check.ts").write_text(as_typescript(dashboards), encoding="utf-8")
+    invalid = {uid: dashboard for uid, (dashboard, _) in invalid_dashboards().items()}
+    programs = {"valid.ts": valid_dashboards(), "invalid.ts": invalid}
+    for name, dashboards in programs.items():
+        (project / name).write_text(as_typescript(dashboards), encoding="utf-8")
     result = subprocess.run(
         ["node", str(schemas / "node_modules" / "typescript" / "lib" / "tsc.js"), "-p", project],
+        cwd=project,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=100,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
     assert result.returncode in {0, 1, 2}, result.stdout
-    return result.stdout
+    errors = [line for line in result.stdout.splitlines() if ": error TS" in line]
+    found = {name: [line for line in errors if line.startswith(f"{name}(")] for name in programs}
+    assert sum(map(len, found.values())) == len(errors), result.stdout
+    return found
 
 
 def as_typescript(dashboards: Mapping[str, Dashboard]) -> str:
@@ -119,11 +130,9 @@ def test_downloaded_versions_match_the_package_files() -> None:
     assert {version: each["@grafana/schema"] for version, each in packages.items()} == VERSIONS
 
 
-@each_version
-def test_types_accept_every_dashboard(schemas: Path, tmp_path: Path, version: str) -> None:
+def valid_dashboards() -> dict[str, Dashboard]:
     irregular = build_dashboards(make_rack((0, 0, 1), (3, 2, 5)))["pirack-rack"]
-    dashboards = {**build_dashboards(RACK), "irregular": irregular}
-    assert type_errors(schemas, tmp_path, version, dashboards) == ""
+    return {**build_dashboards(RACK), "irregular": irregular}
 
 
 def invalid_dashboards() -> dict[str, tuple[Dashboard, str]]:
@@ -151,15 +160,15 @@ def invalid_dashboards() -> dict[str, tuple[Dashboard, str]]:
     return {uid: (dashboards[uid], word) for uid, word in words.items()}
 
 
-@each_version
+def test_types_accept_every_dashboard(type_errors: Mapping[str, Sequence[str]]) -> None:
+    assert type_errors["valid.ts"] == []
+
+
 def test_types_reject_unknown_properties_and_values(
-    schemas: Path, tmp_path: Path, version: str
+    type_errors: Mapping[str, Sequence[str]],
 ) -> None:
+    errors = type_errors["invalid.ts"]
     invalid = invalid_dashboards()
-    output = type_errors(
-        schemas, tmp_path, version, {uid: dashboard for uid, (dashboard, _) in invalid.items()}
-    )
-    errors = [line for line in output.splitlines() if ": error TS" in line]
-    assert len(errors) == len(invalid), output
+    assert len(errors) == len(invalid), errors
     for _, word in invalid.values():
         assert sum(word in error for error in errors) == 1, (word, errors)

@@ -1,4 +1,4 @@
-"""Wait for conditions, and find free ports and networks."""
+"""Wait for conditions with timeouts for a busy machine, and find free ports and networks."""
 
 import os
 import socket
@@ -7,9 +7,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import count, islice
 
+import requests
+
 from virtual_rack.loopback import PING_PORT
 
-TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS = 120.0
+"""Bound of a wait on two cores with a load average of 8. At rest, waits take seconds."""
+
+_PROBE_SECONDS = 10.0
 
 _NETWORK_COUNT = 100
 _offsets = count()
@@ -21,6 +26,14 @@ def wait_until(condition: Callable[[], object], timeout: float = TIMEOUT_SECONDS
     while not condition():
         assert time.monotonic() < deadline, f"timed out after {timeout:.0f} s"
         time.sleep(0.05)
+
+
+def is_reachable(url: str) -> bool:
+    """Return whether a server responds with a success."""
+    try:
+        return requests.get(url, timeout=_PROBE_SECONDS).ok
+    except (requests.ConnectionError, requests.Timeout):
+        return False
 
 
 def free_port(address: str = "127.0.0.1") -> int:

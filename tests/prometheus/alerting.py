@@ -17,7 +17,7 @@ from typing import Any
 
 import requests
 
-from tests.helpers.waiting import free_port, wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, is_reachable, wait_until
 from virtual_rack import control
 from virtual_rack.demo.config import DemoConfig, process_specs, write_files
 from virtual_rack.demo.credentials import create_credentials
@@ -62,7 +62,7 @@ class AlertReceiver:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def receive(self, payload: Any) -> None:
         firing = [alert for alert in payload["alerts"] if alert["status"] == "firing"]
@@ -168,7 +168,9 @@ class AlertingRack:
         return power
 
     def get(self, path: str) -> Any:
-        return requests.get(f"{self.config.controller_url}/api/v1.0/{path}", timeout=10).json()
+        return requests.get(
+            f"{self.config.controller_url}/api/v1.0/{path}", timeout=TIMEOUT_SECONDS
+        ).json()
 
     def submit_order(self, stack: int, action: str) -> None:
         """Submit an order for a stack with an operator token, and wait until it is done."""
@@ -176,7 +178,7 @@ class AlertingRack:
             f"{self.config.controller_url}/api/v1.0/stacks/execute",
             json={"id": stack, "action": action, "force": action != "power_on"},
             headers={"Authorization": f"Bearer {self.token}"},
-            timeout=10,
+            timeout=TIMEOUT_SECONDS,
         )
         assert response.status_code == 202, response.text
         wait_until(lambda: self.get(f"orders/{response.json()['id']}")["state"] == "done")
@@ -184,7 +186,7 @@ class AlertingRack:
     def firing_alerts(self) -> set[tuple[str, str]]:
         """Return name and stack of all alerts that fire in Prometheus."""
         alerts = requests.get(
-            f"http://127.0.0.1:{self.config.prometheus_port}/api/v1/alerts", timeout=10
+            f"http://127.0.0.1:{self.config.prometheus_port}/api/v1/alerts", timeout=TIMEOUT_SECONDS
         ).json()["data"]["alerts"]
         return {
             (alert["labels"]["alertname"], alert["labels"].get("stack", ""))
@@ -196,13 +198,6 @@ class AlertingRack:
         stop_all(list(self._running.values()))
         self.receiver.server.shutdown()
         self.receiver.server.server_close()
-
-
-def is_reachable(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=2).ok
-    except requests.ConnectionError:
-        return False
 
 
 @contextmanager

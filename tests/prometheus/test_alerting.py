@@ -12,7 +12,7 @@ from tests.helpers.waiting import wait_until
 from tests.prometheus.alerting import AlertingRack, running_alerting_rack
 from tools.programs import find
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.process
 
 FAULTY = {
     "03": {"PiRackRaspDown"},  # fault `dead` on 03-2
@@ -42,7 +42,7 @@ def faulty_rack(rack: AlertingRack) -> AlertingRack:
     rack.drop_relay(PIN_OF_05)
     rack.submit_order(int(OFF), "power_off")
     wait_until(
-        lambda: all(names <= rack.receiver.alerts_of(stack) for stack, names in FAULTY.items()), 110
+        lambda: all(names <= rack.receiver.alerts_of(stack) for stack, names in FAULTY.items())
     )
     return rack
 
@@ -101,15 +101,15 @@ def test_failure_of_all_48_rasps_sends_one_notification_per_stack(
 ) -> None:
     faulty_rack.clear_fault("all")
     faulty_rack.submit_order(int(OFF), "power_on")
-    wait_until(lambda: faulty_rack.get("rack")["states"]["up"] == 48, 60)
+    wait_until(lambda: faulty_rack.get("rack")["states"]["up"] == 48)
     wait_until(
-        lambda: {name for name, stack in faulty_rack.firing_alerts() if stack} <= LASTING_ALERTS, 60
+        lambda: {name for name, stack in faulty_rack.firing_alerts() if stack} <= LASTING_ALERTS
     )
     faulty_rack.reset_monitoring()
     faulty_rack.inject_fault("all", "dead")
     stacks = {f"{number:02}" for number in range(1, 13)}
-    wait_until(lambda: stacks <= set(faulty_rack.receiver.notification_counts), 60)
-    wait_until(lambda: ("PiRackRaspDown", "12") in faulty_rack.firing_alerts(), 30)
+    wait_until(lambda: stacks <= set(faulty_rack.receiver.notification_counts))
+    wait_until(lambda: ("PiRackRaspDown", "12") in faulty_rack.firing_alerts())
     assert set(faulty_rack.receiver.notification_counts.values()) == {1}
     assert {message.alert_names for message in faulty_rack.receiver.notifications} == {
         ("PiRackStackDown",)

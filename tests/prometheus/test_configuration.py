@@ -15,8 +15,11 @@ import yaml
 from controller.prometheus_targets import ServiceAddresses, render
 from rack.inventory import Rasp
 from rack.layout_file import load
+from tests.helpers.waiting import TIMEOUT_SECONDS
 from tools.programs import find
 from virtual_rack.demo.speed_up import WAIT_KEYS, shorten_durations
+
+pytestmark = pytest.mark.process
 
 FILES = Path(__file__).parents[2] / "prometheus"
 RULES = sorted(FILES.glob("rules/*.yml"))
@@ -31,7 +34,7 @@ def run(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
 

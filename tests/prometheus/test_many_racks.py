@@ -5,16 +5,19 @@ import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 import yaml
 
-from tests.helpers.waiting import free_port, wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, is_reachable, wait_until
 from tools.programs import find
+
+pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "many-racks.md").read_text(encoding="utf-8")
@@ -52,7 +55,7 @@ def test_promtool_accepts_the_example(make_prometheus_folder: Callable[[], Path]
         env=promtool.environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
     assert result.returncode == 0, result.stderr
@@ -120,15 +123,9 @@ def running_prometheus(home: Path, *arguments: str) -> Iterator[str]:
             process.terminate()
 
 
-def is_reachable(url: str) -> bool:
-    with suppress(requests.ConnectionError):
-        return requests.get(url, timeout=5).ok
-    return False
-
-
 def list_series(url: str) -> list[Mapping[str, str]]:
     response = requests.get(
-        f"{url}/api/v1/series", params={"match[]": '{__name__!=""}'}, timeout=10
+        f"{url}/api/v1/series", params={"match[]": '{__name__!=""}'}, timeout=TIMEOUT_SECONDS
     )
     series: list[Mapping[str, str]] = response.json()["data"]
     return series

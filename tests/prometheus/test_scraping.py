@@ -15,8 +15,10 @@ import pytest
 import requests
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
-from tests.helpers.waiting import free_port
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, is_reachable, wait_until
 from tools.programs import find
+
+pytestmark = pytest.mark.process
 
 FILES = Path(__file__).parents[2] / "prometheus"
 STATE = "rack_stack_slot:pirack_rasp_state:max"
@@ -53,27 +55,13 @@ def running_program(name: str, ready_url: str, folder: Path, *arguments: str) ->
             stderr=subprocess.STDOUT,
         )
         try:
-            deadline = time.monotonic() + 30
-            while not is_reachable(ready_url):
-                log.seek(0)
-                assert process.poll() is None, log.read()
-                assert time.monotonic() < deadline, log.read()
-                time.sleep(0.1)
+            wait_until(lambda: process.poll() is not None or is_reachable(ready_url))
+            log.seek(0)
+            assert process.poll() is None, log.read()
             yield
         finally:
             process.terminate()
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def is_reachable(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=2).ok
-    except requests.ConnectionError:
-        return False
+            process.wait(TIMEOUT_SECONDS)
 
 
 class PrometheusServer:
@@ -88,7 +76,9 @@ class PrometheusServer:
 
     def query(self, query: str, **parameters: str | float) -> list[tuple[Labels, float]]:
         response = requests.get(
-            f"{self.url}/api/v1/query", params={"query": query, **parameters}, timeout=5
+            f"{self.url}/api/v1/query",
+            params={"query": query, **parameters},
+            timeout=TIMEOUT_SECONDS,
         ).json()
         assert response["status"] == "success", response
         return [(each["metric"], float(each["value"][1])) for each in response["data"]["result"]]
@@ -97,7 +87,7 @@ class PrometheusServer:
         self, query: str, condition: Callable[[list[tuple[Labels, float]]], bool] = bool
     ) -> list[tuple[Labels, float]]:
         """Repeat a query until `condition` is true for its result, by default not empty."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while not condition(result := self.query(query)):
             assert time.monotonic() < deadline, (query, result)
             time.sleep(0.25)
@@ -224,11 +214,13 @@ def test_state_rule_distinguishes_warm_down_and_off(prometheus: PrometheusServer
 
 def test_prometheus_uses_the_alertmanager_of_the_target_file(prometheus: PrometheusServer) -> None:
     url = f"{prometheus.url}/api/v1/alertmanagers"
-    deadline = time.monotonic() + 30
-    while not (active := requests.get(url, timeout=5).json()["data"]["activeAlertmanagers"]):
-        assert time.monotonic() < deadline
-        time.sleep(0.25)
-    assert [each["url"] for each in active] == ["http://127.0.0.1:9093/api/v2/alerts"]
+
+    def active() -> list[str]:
+        response = requests.get(url, timeout=TIMEOUT_SECONDS).json()
+        return [each["url"] for each in response["data"]["activeAlertmanagers"]]
+
+    wait_until(active)
+    assert active() == ["http://127.0.0.1:9093/api/v2/alerts"]
 
 
 def test_last_over_time_limits_the_age_of_a_result(prometheus: PrometheusServer) -> None:

@@ -147,6 +147,7 @@ def test_closing_pins_devices_and_factory_calls_no_line(master: FakeMaster) -> N
     assert master.lines.open_chips == {0}
 
 
+@pytest.mark.process
 def test_interpreter_exit_calls_no_line(tmp_path: Path) -> None:
     program = """
 import atexit, sys

@@ -15,9 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.waiting import TIMEOUT_SECONDS
 from tools import programs
 from tools.debian_packages import DebianPackages
 from tools.programs import ProgramError, find
+
+pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -76,7 +79,7 @@ class AptRepository:
             link.symlink_to(target)
         archive = self.folder / f"{package}_9_all.deb"
         build = ["dpkg-deb", "--root-owner-group", "--build", str(tree), str(archive)]
-        subprocess.run(build, check=True, capture_output=True, timeout=30)
+        subprocess.run(build, check=True, capture_output=True, timeout=TIMEOUT_SECONDS)
         data = archive.read_bytes()
         with (self.folder / "Packages").open("a") as index:
             index.write(

@@ -8,8 +8,10 @@ import pytest
 
 from tests.controller.openssh_servers import loopback_prefix
 from tests.helpers.layouts import layout_text
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 from virtual_rack import control
+
+pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,7 +64,7 @@ def test_invalid_fault_is_rejected_with_a_hint(tmp_path: Path, fault: str, error
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
     assert result.returncode == 2

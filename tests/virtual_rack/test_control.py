@@ -11,7 +11,7 @@ import pytest
 from exporter import aliases
 from rack.layout_file import parse
 from tests.helpers.layouts import layout_text
-from tests.helpers.waiting import free_network_prefix, wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_network_prefix, wait_until
 from virtual_rack import control
 from virtual_rack.loopback import LoopbackOptions, loopback_rack
 
@@ -30,7 +30,7 @@ def state_folder(tmp_path: Path) -> Iterator[Path]:
 
 def connect(state_folder: Path) -> socket:
     connection = socket(AF_UNIX, SOCK_STREAM)
-    connection.settimeout(10)
+    connection.settimeout(TIMEOUT_SECONDS)
     connection.connect(str(state_folder / "control.sock"))
     return connection
 
@@ -86,13 +86,13 @@ def test_client_that_disconnects_before_its_reply_is_ignored(
 
     def handle(*_: object) -> control.Message:
         is_received.set()
-        is_disconnected.wait(10)
+        is_disconnected.wait(TIMEOUT_SECONDS)
         return {}
 
     monkeypatch.setattr(control, "handle", handle)
     with connect(state_folder) as connection:
         connection.sendall(b'{"command": "status"}\n')
-        assert is_received.wait(10)
+        assert is_received.wait(TIMEOUT_SECONDS)
     is_disconnected.set()
     wait_until(lambda: threading.active_count() == threads)
     assert capfd.readouterr().err == ""

@@ -13,6 +13,8 @@ from dhcp_installer.dhcpd.log_events import DhcpLogEvent, DhcpMessageType
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 from tests.virtual_rack.namespace_rack_process import NamespaceRackProcess, running_namespace_rack
 
+pytestmark = pytest.mark.process
+
 MACS = {f"0{stack}-{slot}": f"b8:27:eb:23:0{stack}:0{slot}" for stack in (1, 2) for slot in (1, 2)}
 
 

@@ -18,6 +18,8 @@ from tests.virtual_rack.namespace_rack_process import (
     write_layout,
 )
 
+pytestmark = pytest.mark.process
+
 
 def rack_processes(rack: NamespaceRackProcess) -> list[str]:
     """Return the command lines that contain the folder of the rack."""

@@ -21,6 +21,7 @@ from rack.layout_file import load, parse
 from rack.targets import resolve_slots
 from tests.controller.openssh_servers import loopback_prefix
 from tests.helpers.layouts import layout_text
+from tests.helpers.waiting import TIMEOUT_SECONDS
 from tools.programs import find
 from virtual_rack.actions import SimulatedActions
 from virtual_rack.board import Board
@@ -54,7 +55,7 @@ class SteppedRack:
         self.now += seconds
         self.rack.advance()
 
-    def run_action(self, slot: int, action: str, timeout: float = 20) -> ActionResult:
+    def run_action(self, slot: int, action: str, timeout: float = TIMEOUT_SECONDS) -> ActionResult:
         address = self.rack.inventory()[slot - 1].address
         return self._runner.run(self.ssh.run(address, action, timeout=timeout))
 
@@ -102,6 +103,7 @@ def test_every_packaged_action_is_simulated(stepped_rack: SteppedRack) -> None:
     assert "Undervoltage detected" in stepped_rack.run_action(1, "warnings").output
 
 
+@pytest.mark.process
 def test_openssh_receives_a_result_after_the_end_of_its_input(
     stepped_rack: SteppedRack,
 ) -> None:
@@ -117,7 +119,7 @@ def test_openssh_receives_a_result_after_the_end_of_its_input(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
@@ -206,12 +208,16 @@ def test_ssh_hangs_affects_open_connections_too(stepped_rack: SteppedRack) -> No
     assert stepped_rack.run_action(1, "sync") == ActionResult(0, "")
 
 
-def test_ssh_slow_delays_actions(stepped_rack: SteppedRack) -> None:
+def test_ssh_slow_delays_actions(
+    stepped_rack: SteppedRack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("virtual_rack.ssh_servers._SLOW_SECONDS", 8.0)
+    stepped_rack.run_action(1, "sync")
     stepped_rack.inject_fault("1/1", Fault.SSH_SLOW)
     with pytest.raises(
-        ConnectionLostError, match="the result of sync is unknown: no response within 1 s"
+        ConnectionLostError, match="the result of sync is unknown: no response within 4 s"
     ):
-        stepped_rack.run_action(1, "sync", timeout=1)
+        stepped_rack.run_action(1, "sync", timeout=4)
     assert stepped_rack.run_action(1, "sync") == ActionResult(0, "")
 
 
@@ -246,7 +252,10 @@ def test_wedged_rasp_responds_only_to_ping_until_power_is_cut(
     assert not stepped_rack.answers(1, PING_PORT)
 
 
-def test_actions_on_48_rasps_at_once_return_individual_results(tmp_path: Path) -> None:
+def test_actions_on_48_rasps_at_once_return_individual_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("virtual_rack.ssh_servers._SLOW_SECONDS", 60.0)
     rack = loopback_rack(
         load(Path("rack.toml")),
         ALIASES,
@@ -269,7 +278,7 @@ def test_actions_on_48_rasps_at_once_return_individual_results(tmp_path: Path) -
 
     async def run_on_all() -> list[ActionResult | BaseException]:
         actions = (
-            ssh.run(rasp.address, "sync", timeout=2.5 if name in faults else 60)
+            ssh.run(rasp.address, "sync", timeout=20 if name in faults else TIMEOUT_SECONDS)
             for name, rasp in zip(rack.status(), rack.inventory(), strict=True)
         )
         return await asyncio.gather(*actions, return_exceptions=True)

@@ -10,7 +10,6 @@ from typing import Any
 
 import asyncssh
 import pytest
-import requests
 
 from deploy import make_pyz
 from rack.database import Database
@@ -25,7 +24,9 @@ from tests.cli.deploy.ssh_testbed import (
 )
 from tests.cli.terminal import PIRACK
 from tests.helpers.layouts import layout_text
-from tests.helpers.waiting import free_port, wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, is_reachable, wait_until
+
+pytestmark = pytest.mark.process
 
 NET = f"127.{24 + os.getpid() % 100}"
 ALIASES = "[greeting]\nnumber = echo 7\n[actions]\nreboot = systemctl reboot\n"
@@ -72,18 +73,12 @@ def controller_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
              "--anonymous", "viewer"],
             stdout=log, stderr=log,
         )  # fmt: skip
-    wait_until(lambda: is_reachable(port) or process.poll() is not None)
+    url = f"http://127.0.0.1:{port}"
+    wait_until(lambda: is_reachable(f"{url}/healthz") or process.poll() is not None)
     assert process.poll() is None, (folder / "log").read_text()
-    yield f"http://127.0.0.1:{port}"
+    yield url
     process.terminate()
     process.wait()
-
-
-def is_reachable(port: int) -> bool:
-    try:
-        return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).ok
-    except requests.ConnectionError:
-        return False
 
 
 class Deployer:
@@ -120,7 +115,7 @@ class Deployer:
 
     def finish(self, process: "subprocess.Popen[str]") -> tuple[int, dict[str, Any]]:
         """Return the exit status and the results and details by rasp."""
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=TIMEOUT_SECONDS)
         assert err == ""
         results = {row["rasp"]: (row["result"], row["detail"]) for row in json.loads(out)}
         return process.returncode, results
@@ -179,7 +174,7 @@ def test_invalid_aliases_file_is_rejected_before_connecting(
 ) -> None:
     deployer.aliases.write_text("[greeting]\nnumber = reboot\n")
     process = deployer.start()
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=TIMEOUT_SECONDS)
     assert (process.returncode, out) == (2, "")
     assert err == (
         f"pirack: {deployer.aliases}:2: number would run reboot at each scrape:"
@@ -361,7 +356,7 @@ def test_concurrent_deployment_is_rejected(deployer: Deployer, first_rasp: SshRa
 
 def test_invalid_exporter_archive_is_rejected(deployer: Deployer) -> None:
     process = deployer.start("--exporter", deployer.aliases)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == 2
     assert err == (
         f"pirack: {deployer.aliases} is not a valid exporter archive:"

@@ -23,7 +23,7 @@ from controller.auth.access_control import AccessControl
 from controller.auth.roles import Role
 from controller.errors import AlertQueueFullError
 from tests.controller.fakes import ALERTS_SECRET
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 
 UNREACHABLE_ALERTMANAGER = Alertmanager("127.0.0.1:1")
 
@@ -78,7 +78,7 @@ def fake_alertmanager(status: int, text: str) -> Iterator[Alertmanager]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield Alertmanager(f"127.0.0.1:{server.server_port}")
         server.shutdown()
@@ -238,7 +238,7 @@ def test_slow_or_failing_remediation_does_not_block_notifications() -> None:
     received, may_finish = ReceivedAlerts(), Event()
 
     def remediate(alerts: object) -> None:
-        may_finish.wait(10)
+        may_finish.wait(TIMEOUT_SECONDS)
         raise RuntimeError("remediation failed")
 
     webhook = WebhookQueue(received, remediate)

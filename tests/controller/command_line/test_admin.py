@@ -21,7 +21,9 @@ from rack.database import Database
 from rack.inventory import Inventory, Rasp
 from tests.controller.http_client import BrowserSession
 from tests.controller.rack_process import RackProcess
-from tests.helpers.waiting import free_port, wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, wait_until
+
+pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[3]
 PASSWORD = "a password of mine"
@@ -45,7 +47,7 @@ def run_command(database: Path) -> RunCommand:
             text=True,
             capture_output=True,
             stdin=subprocess.DEVNULL,
-            timeout=60,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
 
@@ -92,7 +94,7 @@ def run_in_terminal(database: Path, command: list[str], *inputs: str) -> tuple[i
     while read():
         pass
     os.close(terminal)
-    return process.wait(30), output
+    return process.wait(TIMEOUT_SECONDS), output
 
 
 def test_add_user_asks_for_the_password_twice_without_echo(
@@ -229,7 +231,7 @@ def test_missing_database_is_not_created(tmp_path: Path) -> None:
         cwd=ROOT,
         text=True,
         capture_output=True,
-        timeout=60,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
     assert process.returncode == 2

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 from controller.auth.roles import Role
@@ -17,6 +18,8 @@ from tests.dhcp_installer.install_fixture import InstallFixture, running_fixture
 from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, wait_until
 from virtual_rack import control
 from virtual_rack.loopback import PING_PORT
+
+pytestmark = pytest.mark.process
 
 UNMANAGED_CONFIG = "# ours\n"
 

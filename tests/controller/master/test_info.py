@@ -66,12 +66,14 @@ def test_grafana_without_version_is_up(body: bytes) -> None:
     assert (status.state, status.version) == (RaspStatus.UP, None)
 
 
+@pytest.mark.process
 def test_missing_systemd_unit_is_unknown() -> None:
     status = check_service(unit_service("dhcpd", "pirack-no-such-unit.service"))
     assert status.state == RaspStatus.UNKNOWN
     assert status.reason == "systemd on this machine has no unit pirack-no-such-unit.service"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("load", "active", "state", "version"),
     [

@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 import requests
 
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 from tests.virtual_rack.namespace_rack_process import NamespaceRackProcess, running_namespace_rack
 from tools.programs import find
 from virtual_rack.demo.credentials import create_credentials
 
+pytestmark = pytest.mark.process
+
 API = "http://127.0.0.1:8080/api/v1.0"  # on the loopback interface of the master
 ORDER_SETTINGS = """
 [orders]
-boot_seconds = 20
-shutdown_seconds = 10
+boot_seconds = 60
+shutdown_seconds = 30
 disk_settle_seconds = 0.2
 off_seconds = 0.5
 """
@@ -36,10 +38,12 @@ class NamespaceOrderClient:
         with self.rack_process.in_master_network():
             if body:
                 response = requests.post(
-                    f"{API}/{path}", json=body, headers=self._headers, timeout=10
+                    f"{API}/{path}", json=body, headers=self._headers, timeout=TIMEOUT_SECONDS
                 )
             else:
-                response = requests.get(f"{API}/{path}", headers=self._headers, timeout=10)
+                response = requests.get(
+                    f"{API}/{path}", headers=self._headers, timeout=TIMEOUT_SECONDS
+                )
         assert response.ok, response.text
         return response.json()
 
@@ -53,7 +57,7 @@ class NamespaceOrderClient:
     def run_order(self, scope: str, action: str, ids: list[int], **fields: Any) -> dict[str, Any]:
         """Submit an order and wait for it. Return the result of each target by name."""
         order = self.request(f"{scope}/execute", action=action, ids=ids, **fields)
-        wait_until(lambda: self.request(f"orders/{order['id']}")["state"] == "done", timeout=60)
+        wait_until(lambda: self.request(f"orders/{order['id']}")["state"] == "done")
         finished = self.request(f"orders/{order['id']}")
         return {result["target"]: result for result in finished["results"]}
 
@@ -102,9 +106,9 @@ def test_prometheus_distinguishes_up_and_off(
     def states() -> list[str]:
         return [rasp["state"] for rasp in order_client.request("rasps")]
 
-    wait_until(lambda: states() == ["up"] * 6, timeout=60)
+    wait_until(lambda: states() == ["up"] * 6)
     order_client.run_order("stacks", "power_off", [2], force=True)
-    wait_until(lambda: states() == ["up", "up", "off", "off", "up", "up"], timeout=60)
+    wait_until(lambda: states() == ["up", "up", "off", "off", "up", "up"])
     order_client.run_order("stacks", "power_on", [2])
 
 

@@ -10,10 +10,12 @@ from tests.controller.api_client import OrderClient, detail, results
 from tests.controller.rack_process import ControllerProcess, RackProcess, running_rack
 from tests.helpers.waiting import wait_until
 
+pytestmark = pytest.mark.process
+
 ORDER_SETTINGS = """
-boot_seconds = 8
-shutdown_seconds = 4
-disk_settle_seconds = 0.2
+boot_seconds = 60
+shutdown_seconds = 12
+disk_settle_seconds = 1.5
 off_seconds = 0.5
 max_booting = 2
 """
@@ -23,7 +25,7 @@ STACK_2_TARGETS = ("02", "02-1", "02-2")
 @pytest.fixture(scope="module")
 def rack_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RackProcess]:
     with running_rack(
-        tmp_path_factory.mktemp("rack"), orders=ORDER_SETTINGS, boot_seconds=0.8
+        tmp_path_factory.mktemp("rack"), orders=ORDER_SETTINGS, boot_seconds=2.0
     ) as rack_process:
         rack_process.start_blackbox()
         wait_until(lambda: set(rack_process.phases.values()) == {"up"})
@@ -93,7 +95,7 @@ def test_power_off_reports_unreachable_rasp_as_unknown_and_shuts_others_down(
 
 def test_force_cuts_without_shutdown(rack_process: RackProcess, order_client: OrderClient) -> None:
     order = order_client.run_order("stacks", id=2, action="power_off", force=True)
-    assert order["finished_at"] - order["started_at"] < 4  # shutdown_seconds
+    assert order["finished_at"] - order["started_at"] < 12  # shutdown_seconds
     assert detail(order, "02-1") == "its power was cut"
 
 
@@ -151,7 +153,7 @@ def test_cancelled_power_on_switches_no_further_stacks(
 ) -> None:
     order_client.run_order("rack", action="power_off", force=True)
     order = order_client.submit("rack", action="power_on")
-    wait_until(lambda: rack_process.power.count("on") == 1)
+    wait_until(lambda: "on" in rack_process.power)
     assert order_client.request("DELETE", f"orders/{order['id']}").json()["state"] == "cancelling"
     cancelled = order_client.wait(order)
     assert cancelled["state"] == "cancelled"
@@ -226,7 +228,7 @@ def test_order_after_an_interrupted_one_shuts_down_or_boots_the_rasps(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     with running_rack(
-        tmp_path_factory.mktemp("rack"), orders=ORDER_SETTINGS, boot_seconds=0.8
+        tmp_path_factory.mktemp("rack"), orders=ORDER_SETTINGS, boot_seconds=2.0
     ) as rack_process:
         rack_process.start_blackbox()
         controller = rack_process.start_controller()

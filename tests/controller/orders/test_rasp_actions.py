@@ -8,9 +8,11 @@ from tests.controller.api_client import OrderClient, detail, results
 from tests.controller.rack_process import RackProcess, running_rack
 from tests.helpers.waiting import wait_until
 
+pytestmark = pytest.mark.process
+
 ORDER_SETTINGS = """
-boot_seconds = 8
-shutdown_seconds = 4
+boot_seconds = 60
+shutdown_seconds = 30
 disk_settle_seconds = 0
 off_seconds = 0.5
 """
@@ -19,7 +21,7 @@ off_seconds = 0.5
 @pytest.fixture(scope="module")
 def rack_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RackProcess]:
     with running_rack(
-        tmp_path_factory.mktemp("rack"), orders=ORDER_SETTINGS, boot_seconds=1.0
+        tmp_path_factory.mktemp("rack"), orders=ORDER_SETTINGS, boot_seconds=2.0
     ) as rack_process:
         rack_process.start_blackbox()
         wait_until(lambda: set(rack_process.phases.values()) == {"up"})

@@ -11,6 +11,8 @@ from tests.controller.fakes import FakeRackState
 from tests.controller.http_client import add_users
 from tests.controller.pages.test_order_pages import save_failed_order, save_running_order
 
+pytestmark = pytest.mark.process
+
 PAGES = [
     "/",
     "/?color=power",

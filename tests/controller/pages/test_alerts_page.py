@@ -16,6 +16,8 @@ from tests.controller.alerts.test_alerts import alert_json, fake_alertmanager, r
 from tests.controller.conftest import OpenPage
 from tests.controller.fakes import ALERTS_SECRET
 
+pytestmark = pytest.mark.process
+
 HOSTILE = "<script>window.isHacked = true</script>\"'>"
 NOT_SUPPRESSED: dict[str, Any] = {"inhibitedBy": [], "silencedBy": []}
 

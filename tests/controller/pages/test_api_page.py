@@ -8,6 +8,8 @@ from playwright.sync_api import Page, expect
 
 from tests.controller.conftest import OpenPage
 
+pytestmark = pytest.mark.process
+
 
 def expand_operation(page: Page, summary: str) -> None:
     page.locator(".opblock-summary", has_text=summary).get_by_role("button").first.click()

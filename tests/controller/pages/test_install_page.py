@@ -25,8 +25,9 @@ from tests.controller.http_client import BrowserSession, add_users
 from tests.dhcp_installer.install_fixture import InstallFixture, running_fixture
 from virtual_rack.faults import Fault
 
+pytestmark = pytest.mark.process
+
 UNMANAGED_CONFIG = "# unmanaged\n"
-TIMEOUT_MS = 60_000
 AXE = Axe()
 
 
@@ -87,9 +88,7 @@ def start_install(page: Page, rack_name: str = "lab") -> None:
 
 def expect_state(page: Page, expected: str) -> None:
     latest = page.get_by_role("region", name="Install 1")
-    expect(latest.get_by_role("heading", name="Install 1")).to_contain_text(
-        expected, timeout=TIMEOUT_MS
-    )
+    expect(latest.get_by_role("heading", name="Install 1")).to_contain_text(expected)
 
 
 def test_rack_page_of_an_uninstalled_rack_links_to_the_install(open_page: OpenPage) -> None:
@@ -228,4 +227,4 @@ def test_replacement_is_confirmed_and_waits_for_the_new_board(
     assert AXE.run(page).response["violations"] == []
     page.get_by_role("button", name="Replace board").click()
     expect(page.get_by_role("heading", name="Replacement 1")).to_be_visible()
-    expect(page.get_by_role("progressbar")).to_have_count(0, timeout=TIMEOUT_MS)
+    expect(page.get_by_role("progressbar")).to_have_count(0)

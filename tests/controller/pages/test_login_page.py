@@ -8,6 +8,8 @@ from rack.settings import Anonymous
 from tests.controller.conftest import OpenPage
 from tests.controller.http_client import PASSWORDS, add_users
 
+pytestmark = pytest.mark.process
+
 NEW_PASSWORD = "correct horse battery"
 
 
@@ -87,7 +89,7 @@ def test_page_of_an_ended_session_redirects_to_the_login(
     expect_rack(page)
     for cookie in page.context.cookies():
         access.sessions.delete(cookie["value"])
-    expect(page).to_have_title("Log in – PiRack", timeout=10_000)
+    expect(page).to_have_title("Log in – PiRack")
     log_in(page, "vera")
     expect_rack(page)
 

@@ -1,9 +1,12 @@
 """Tests of the table of rasps in a browser: search, filters, sorting."""
 
+import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.controller.conftest import OpenPage
 from tests.controller.fakes import FakeRackState
+
+pytestmark = pytest.mark.process
 
 
 def row_names(page: Page) -> Locator:
@@ -11,7 +14,7 @@ def row_names(page: Page) -> Locator:
 
 
 def expect_row_count(page: Page, count: int) -> None:
-    expect(row_names(page)).to_have_count(count, timeout=10_000)
+    expect(row_names(page)).to_have_count(count)
 
 
 def test_table_lists_all_rasps_by_stack_with_identity_and_state(
@@ -67,7 +70,7 @@ def test_filters_by_state_and_stack_apply_to_updates(
     page.get_by_label("Stack").select_option("03")
     expect_row_count(page, 1)
     rack_state.state_values["03-4"] = 0.0
-    expect(row_names(page)).to_have_text(["03-2", "03-4"], timeout=10_000)
+    expect(row_names(page)).to_have_text(["03-2", "03-4"])
     expect(page.get_by_label("State")).to_have_value("down")
 
 
@@ -91,7 +94,7 @@ def test_update_keeps_the_search_text(open_page: OpenPage, rack_state: FakeRackS
     search.fill("03-")
     expect_row_count(page, 4)
     rack_state.state_values["03-1"] = 0.0
-    expect(page.locator("#row-9")).to_contain_text("down", timeout=10_000)
+    expect(page.locator("#row-9")).to_contain_text("down")
     expect(search).to_have_value("03-")
 
 

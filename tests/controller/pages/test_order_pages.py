@@ -19,6 +19,8 @@ from tests.controller.fakes import FakeRackState
 from tests.controller.http_client import BrowserSession, add_users, create_session
 from tests.controller.pages.test_rack_page import cell
 
+pytestmark = pytest.mark.process
+
 HOSTILE = "<script>window.isHacked = true</script>\"'>&"
 
 
@@ -100,7 +102,7 @@ class TestSelection:
         page.get_by_label("Select stack 05").check()
         page.get_by_label("Select 03-2").check()
         rack_state.state_values |= {"03-2": 0.0, "05-1": 4.0}
-        expect(cell(page, "03-2")).to_contain_text("down", timeout=10_000)
+        expect(cell(page, "03-2")).to_contain_text("down")
         assert selected_names(page) == ["03-2", "05-1", "05-2", "05-3", "05-4"]
         expect(page.get_by_label("Select stack 05")).to_be_checked()
 
@@ -368,9 +370,9 @@ class TestOrderHistory:
         finished = TargetResult("rasp", "03-3", 11, Result.OK)
         running = TargetResult("rasp", "03-2", 10, stage="shutting down")
         save_order(orders, state=OrderState.RUNNING, finished_at=None, results=(running, finished))
-        expect(progress).to_have_js_property("value", 1, timeout=10_000)
+        expect(progress).to_have_js_property("value", 1)
         save_order(orders, results=(replace(running, result=Result.OK), finished))
-        expect(progress).to_have_count(0, timeout=10_000)
+        expect(progress).to_have_count(0)
 
     def test_search_finds_orders_by_action_user_and_state(
         self, open_page: OpenPage, orders: OrderService
@@ -380,9 +382,9 @@ class TestOrderHistory:
         page = open_page("/orders")
         expect(page.locator(".orders tbody tr")).to_have_count(3)
         page.get_by_label("Search").fill("warn")
-        expect(page.locator(".orders tbody tr")).to_have_count(1, timeout=10_000)
+        expect(page.locator(".orders tbody tr")).to_have_count(1)
         page.get_by_label("Search").fill("otto")
-        expect(page.locator(".orders tbody tr")).to_have_count(3, timeout=10_000)
+        expect(page.locator(".orders tbody tr")).to_have_count(3)
         page.get_by_label("State").select_option("cancelled")
         expect(page.get_by_text("No matching orders.")).to_be_visible()
 
@@ -410,7 +412,7 @@ class TestOrderHistory:
         expect(page.get_by_role("main")).to_contain_text(HOSTILE)
         assert page.evaluate("window.isHacked") is None
         page.get_by_label("Search").fill("no such actor")
-        expect(page.get_by_text("No matching events.")).to_be_visible(timeout=10_000)
+        expect(page.get_by_text("No matching events.")).to_be_visible()
 
 
 def test_post_forms_contain_the_csrf_token(app: Flask, url: str) -> None:

@@ -11,6 +11,8 @@ from tests.controller.conftest import OpenPage
 from tests.controller.fakes import FakeRackState
 from tests.controller.state.test_prometheus import http_server_returning
 
+pytestmark = pytest.mark.process
+
 
 def cell(page: Page, name: str) -> Locator:
     return page.locator(".rack a.rasp", has_text=name)
@@ -62,7 +64,7 @@ def test_update_shows_a_change_and_keeps_the_focus(
     page.evaluate("window.isTheSamePage = true")
     cell(page, "05-3").focus()
     rack_state.state_values["05-3"] = 0.0
-    expect(cell(page, "05-3")).to_have_text("05-3 – down", timeout=10_000)
+    expect(cell(page, "05-3")).to_have_text("05-3 – down")
     expect(cell(page, "05-3")).to_be_focused()
     expect(page.locator("#issues + ul")).to_contain_text("its exporter does not answer")
     expect(page).to_have_title("1 down – pirack – PiRack")
@@ -71,7 +73,7 @@ def test_update_shows_a_change_and_keeps_the_focus(
 
 def test_unchanged_page_is_answered_with_304(open_page: OpenPage) -> None:
     page = open_page()
-    with page.expect_response(lambda response: response.status == 304, timeout=10_000):
+    with page.expect_response(lambda response: response.status == 304):
         pass
 
 
@@ -83,7 +85,7 @@ def test_rack_page_shows_prometheus_error_and_recovers(
     expect(page.get_by_role("status")).to_contain_text(rack_state.error)
     expect(cell(page, "01-1")).to_have_text("01-1 – unknown")
     rack_state.error = ""
-    expect(cell(page, "01-1")).to_have_text("01-1 – up", timeout=10_000)
+    expect(cell(page, "01-1")).to_have_text("01-1 – up")
     expect(page.get_by_role("status")).to_have_count(0)
 
 
@@ -94,9 +96,9 @@ def test_lost_connection_is_shown_until_the_controller_is_back(
     notice = page.get_by_text("No connection to the controller.")
     expect(notice).to_be_hidden()
     page.context.set_offline(True)
-    expect(notice).to_be_visible(timeout=10_000)
+    expect(notice).to_be_visible()
     page.context.set_offline(False)
-    expect(notice).to_be_hidden(timeout=10_000)
+    expect(notice).to_be_hidden()
 
 
 def test_server_error_is_shown_as_lost_connection(
@@ -104,7 +106,7 @@ def test_server_error_is_shown_as_lost_connection(
 ) -> None:
     page = open_page()
     rack_state.is_database_broken = True
-    expect(page.get_by_text("No connection to the controller.")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("No connection to the controller.")).to_be_visible()
 
 
 def test_arrow_keys_move_the_focus_through_the_rack(open_page: OpenPage) -> None:
@@ -183,7 +185,7 @@ def test_rack_page_refreshes_without_javascript(
     page.goto(url)
     expect(cell(page, "03-2")).to_have_text("03-2 – up")
     rack_state.state_values["03-2"] = 0.0
-    expect(cell(page, "03-2")).to_have_text("03-2 – down", timeout=20_000)
+    expect(cell(page, "03-2")).to_have_text("03-2 – down")
     page.close()
 
 

@@ -26,8 +26,10 @@ from rack.database import Database
 from rack.inventory import Inventory, Rasp
 from tests.controller.openssh_servers import create_host_key, loopback_prefix, running_sshds
 from tests.helpers.layouts import layout_text
-from tests.helpers.waiting import free_port, wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, wait_until
 from tools.programs import find
+
+pytestmark = pytest.mark.process
 
 ALIASES = """
 [stack]
@@ -36,7 +38,7 @@ a = echo 1
 greet = echo hello; echo world >&2
 fail = exit 7
 long = head -c 1000000 /dev/zero | tr '\\0' x; exit 3
-nap = echo started >> {folder}/naps; sleep 4
+nap = echo started >> {folder}/naps; sleep 9
 """
 ROOT = Path(__file__).parents[3]
 
@@ -100,13 +102,16 @@ class ActionClient:
     runner: asyncio.Runner
     pool: SshPool
 
-    def run(self, rasp: Rasp, action: str, *, timeout: float = 20) -> ActionResult:
+    def run(self, rasp: Rasp, action: str, *, timeout: float = TIMEOUT_SECONDS) -> ActionResult:
         return self.runner.run(self.pool.run(rasp.address, action, timeout=timeout))
 
     def run_all(self, actions: list[tuple[Rasp, str]]) -> list[ActionResult]:
         async def gather() -> list[ActionResult]:
             return await asyncio.gather(
-                *(self.pool.run(rasp.address, action, timeout=60) for rasp, action in actions)
+                *(
+                    self.pool.run(rasp.address, action, timeout=TIMEOUT_SECONDS)
+                    for rasp, action in actions
+                )
             )
 
         return self.runner.run(gather())
@@ -152,7 +157,7 @@ def test_openssh_client_accepts_the_same_files(rasps: SshRasps) -> None:
             env=ssh.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
         assert (process.returncode, process.stdout, process.stderr) == (0, "hello\n", "world\n")
@@ -191,11 +196,12 @@ def test_timed_out_action_is_lost_and_next_action_works(
     action_client: ActionClient, rasps: SshRasps
 ) -> None:
     rasp = rasps.rasps[2]
+    action_client.run(rasp, "greet")
     with pytest.raises(
         ConnectionLostError,
-        match=r"01-3 \(.*\): the result of nap is unknown: no response within 2 s",
+        match=r"01-3 \(.*\): the result of nap is unknown: no response within 5 s",
     ):
-        action_client.run(rasp, "nap", timeout=2)
+        action_client.run(rasp, "nap", timeout=5)
     assert action_client.run(rasp, "greet").exit_status == 0
 
 
@@ -205,11 +211,12 @@ def test_lost_action_does_not_affect_another_on_same_connection(
     async def both() -> tuple[ActionResult | BaseException, ActionResult | BaseException]:
         address = rasps.rasps[2].address
         return await asyncio.gather(
-            action_client.pool.run(address, "nap", timeout=1),
-            action_client.pool.run(address, "nap", timeout=60),
+            action_client.pool.run(address, "nap", timeout=5),
+            action_client.pool.run(address, "nap", timeout=TIMEOUT_SECONDS),
             return_exceptions=True,
         )
 
+    action_client.run(rasps.rasps[2], "greet")
     lost, other = action_client.runner.run(both())
     assert isinstance(lost, ConnectionLostError)
     assert other == ActionResult(0, "")
@@ -250,7 +257,9 @@ def test_action_is_not_repeated_after_connection_breaks(
     logins_before = rasps.count_logins(rasp)
 
     async def kill_session_during_action() -> None:
-        task = asyncio.create_task(action_client.pool.run(rasp.address, "nap", timeout=60))
+        task = asyncio.create_task(
+            action_client.pool.run(rasp.address, "nap", timeout=TIMEOUT_SECONDS)
+        )
         await asyncio.to_thread(wait_until, naps.exists)
         for session in rasps.sessions:
             session.kill()
@@ -382,4 +391,4 @@ def test_silent_server_makes_rasp_unreachable_after_timeout(
         start = time.monotonic()
         with pytest.raises(UnreachableError, match="greet was not started: no response within 1 s"):
             make_action_client(tmp_path, port).run(rasp, "greet", timeout=1)
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < TIMEOUT_SECONDS

@@ -9,6 +9,7 @@ from threading import Thread
 import pytest
 
 from controller.state.prometheus import Prometheus, PrometheusUnavailableError
+from tests.helpers.waiting import TIMEOUT_SECONDS
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def http_server_returning(status: int, body: bytes) -> Iterator[str]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
@@ -32,10 +33,13 @@ def http_server_returning(status: int, body: bytes) -> Iterator[str]:
 
 
 def error_from(
-    url: str, query: Callable[[Prometheus], object] = lambda prometheus: prometheus.query("up")
+    url: str,
+    query: Callable[[Prometheus], object] = lambda prometheus: prometheus.query("up"),
+    *,
+    timeout: float = TIMEOUT_SECONDS,
 ) -> str:
     with pytest.raises(PrometheusUnavailableError) as caught:
-        query(Prometheus(url, timeout=0.5))
+        query(Prometheus(url, timeout=timeout))
     return str(caught.value)
 
 
@@ -50,7 +54,7 @@ def test_query_reports_refused_connection() -> None:
 def test_query_times_out_without_response() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        assert error_from(url) == f"Prometheus at {url} did not respond within 0.5 s"
+        assert error_from(url, timeout=0.5) == f"Prometheus at {url} did not respond within 0.5 s"
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,18 @@ from controller import API_PREFIX
 from controller.auth.access_control import AccessControl
 from controller.auth.roles import Role
 from tests.controller.fakes import FakeRackState
+from tests.helpers.waiting import TIMEOUT_SECONDS
 
 PATH = f"{API_PREFIX}/openapi.json"
 
 SCHEMATHESIS_CONFIG = Path(__file__).with_name("schemathesis.toml")
 
-# A fixed seed and about 12 seconds for Schemathesis.
-EXAMPLES_PER_OPERATION = 50
 SEED = 2016
+# `make test` runs few examples of each operation, and `make verify` many.
+EXAMPLES_PER_OPERATION = [
+    pytest.param(15, id="few"),
+    pytest.param(500, id="many", marks=[pytest.mark.verify, pytest.mark.timeout(1800)]),
+]
 
 
 @pytest.fixture
@@ -31,7 +35,7 @@ def document(client: FlaskClient) -> Any:
 
 
 def assert_conforms_to_document(
-    url: str, folder: Path, access: AccessControl, *options: str
+    url: str, folder: Path, access: AccessControl, examples: int, *options: str
 ) -> None:
     """Run Schemathesis as an operator, with valid and invalid requests."""
     token = access.tokens.add("schemathesis", Role.OPERATOR)
@@ -40,34 +44,38 @@ def assert_conforms_to_document(
             *(sys.executable, "-m", "schemathesis.cli", f"--config-file={SCHEMATHESIS_CONFIG}"),
             *("run", url + PATH, "--checks", "all"),
             *("--phases", "examples,coverage,fuzzing", "--seed", str(SEED)),
-            *("--max-examples", str(EXAMPLES_PER_OPERATION), "--generation-database", "none"),
+            *("--max-examples", str(examples), "--generation-database", "none"),
             *("--header", f"Authorization: Bearer {token}"),
-            *("--request-timeout", "10", "--no-color", *options),
+            *("--request-timeout", "60", "--no-color", *options),
         ],
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=TIMEOUT_SECONDS * examples / 10,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "No issues found" in done.stdout, done.stdout
 
 
+@pytest.mark.process
+@pytest.mark.parametrize("examples", EXAMPLES_PER_OPERATION)
 def test_responses_conform_to_the_document(
-    url: str, rack_state: FakeRackState, access: AccessControl, tmp_path: Path
+    url: str, rack_state: FakeRackState, access: AccessControl, tmp_path: Path, examples: int
 ) -> None:
     rack_state.temperatures = {"03-2": 48.3, "09-1": 81.0}
     rack_state.state_values |= {"07-1": 0.0, "09-1": 3.0, "11-4": 4.0, "12-1": 9.0}
-    assert_conforms_to_document(url, tmp_path, access)
+    assert_conforms_to_document(url, tmp_path, access, examples)
 
 
+@pytest.mark.process
+@pytest.mark.parametrize("examples", EXAMPLES_PER_OPERATION)
 def test_responses_conform_to_the_document_with_a_broken_database(
-    url: str, rack_state: FakeRackState, access: AccessControl, tmp_path: Path
+    url: str, rack_state: FakeRackState, access: AccessControl, tmp_path: Path, examples: int
 ) -> None:
     rack_state.is_database_broken = True
     excluded = "not_a_server_error,positive_data_acceptance"
-    assert_conforms_to_document(url, tmp_path, access, "--exclude-checks", excluded)
+    assert_conforms_to_document(url, tmp_path, access, examples, "--exclude-checks", excluded)
 
 
 def test_document_is_valid(document: Any) -> None:

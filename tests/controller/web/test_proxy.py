@@ -9,7 +9,9 @@ from controller.auth.access_control import AccessControl
 from controller.auth.roles import Role
 from rack.database import Database
 from tests.controller.rack_process import ControllerProcess, RackProcess
-from tests.helpers.waiting import free_port, wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, wait_until
+
+pytestmark = pytest.mark.process
 
 FORWARDED = {
     "X-Forwarded-For": "10.23.0.9",
@@ -43,10 +45,10 @@ def start_controller(rack_process: RackProcess, *arguments: str) -> ControllerPr
 def test_forwarded_headers_of_the_proxy_are_used(rack_process: RackProcess) -> None:
     try:
         url = start_controller(rack_process, "--proxy", "127.0.0.1").url
-        login = requests.get(f"{url}/login", headers=FORWARDED, timeout=10)
+        login = requests.get(f"{url}/login", headers=FORWARDED, timeout=TIMEOUT_SECONDS)
         assert "Secure" in login.headers["Set-Cookie"]
         metrics = requests.get(
-            f"{url}/metrics", headers=FORWARDED, timeout=10, allow_redirects=False
+            f"{url}/metrics", headers=FORWARDED, timeout=TIMEOUT_SECONDS, allow_redirects=False
         )
         assert metrics.status_code == 302
     finally:
@@ -56,8 +58,11 @@ def test_forwarded_headers_of_the_proxy_are_used(rack_process: RackProcess) -> N
 def test_forwarded_headers_are_ignored_without_a_proxy(rack_process: RackProcess) -> None:
     try:
         url = start_controller(rack_process).url
-        login = requests.get(f"{url}/login", headers=FORWARDED, timeout=10)
+        login = requests.get(f"{url}/login", headers=FORWARDED, timeout=TIMEOUT_SECONDS)
         assert "Secure" not in login.headers["Set-Cookie"]
-        assert requests.get(f"{url}/metrics", headers=FORWARDED, timeout=10).status_code == 200
+        assert (
+            requests.get(f"{url}/metrics", headers=FORWARDED, timeout=TIMEOUT_SECONDS).status_code
+            == 200
+        )
     finally:
         rack_process.close()

@@ -119,6 +119,7 @@ def install_fake_journalctl(monkeypatch: pytest.MonkeyPatch, folder: Path, end: 
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
 
 
+@pytest.mark.process
 def test_the_journal_is_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     install_fake_journalctl(monkeypatch, tmp_path, "time.sleep(60)")
     with journald_source("kea") as source:
@@ -133,6 +134,7 @@ def test_the_journal_is_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         os.kill(pid, 0)
 
 
+@pytest.mark.process
 def test_journal_that_ends_is_reported_with_its_last_output(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -143,12 +145,14 @@ def test_journal_that_ends_is_reported_with_its_last_output(
             read_lines(source, 1)
 
 
+@pytest.mark.process
 def test_missing_journalctl_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LogSourceError, match="journalctl: No such file or directory: install it"):
         journald_source()
 
 
+@pytest.mark.process
 def test_journalctl_of_this_machine_accepts_the_options() -> None:
     version = subprocess.run(
         ["journalctl", "--follow", "--no-tail", "--since=now", "--output=json", "--version"],
@@ -160,6 +164,7 @@ def test_journalctl_of_this_machine_accepts_the_options() -> None:
     assert version.returncode == 0, version.stderr
 
 
+@pytest.mark.process
 def test_program_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     ignore_sigterm = "import signal, sys, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     print_and_sleep = "print('here', file=sys.stderr, flush=True)\ntime.sleep(60)\n"
@@ -211,6 +216,7 @@ def test_lines_do_not_depend_on_the_chunks(
     assert lines == data[:-1].decode().split("\n")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("conf", ["", "subnet 10.23.0.0 netmask 255.255.0.0 {"])
 def test_stderr_of_the_real_dhcpd_is_read(tmp_path: Path, conf: str) -> None:
     dhcpd = find("dhcpd")

@@ -10,6 +10,8 @@ import pytest
 from dhcp_installer.dhcpd.log_events import DhcpMessageType, parse_line
 from tools.programs import find
 
+pytestmark = pytest.mark.process
+
 SPOOFED_MAC = "de:ad:be:ef:00:01"
 HOST_NAMES = [
     b"raspberrypi",

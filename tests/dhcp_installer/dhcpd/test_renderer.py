@@ -47,6 +47,7 @@ def test_every_rasp_has_a_host_entry() -> None:
     assert "default-lease-time 3600;" in text
 
 
+@pytest.mark.process
 def test_real_dhcpd_accepts_the_rendered_file(tmp_path: Path) -> None:
     dhcpd = find("dhcpd")
     unmanaged = UNMANAGED.replace("printer; }", "10.23.200.1; }")
@@ -160,6 +161,7 @@ INVALID_CONFIGS = {
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("text", INVALID_CONFIGS)
 def test_checks_detect_problems_that_dhcpd_accepts(text: str, tmp_path: Path) -> None:
     path = tmp_path / "dhcpd.conf"
@@ -175,6 +177,7 @@ def test_valid_file_has_no_problems(tmp_path: Path) -> None:
     assert problems(parse(text, PATH), RACK.network.master, resolve=lambda n: HOST_NAMES[n]) == []
 
 
+@pytest.mark.process
 def test_host_names_are_resolved_by_this_machine() -> None:
     assert resolve_host_name("localhost") == [IPv4Address("127.0.0.1")]
     assert resolve_host_name("--help") == resolve_host_name("no such.invalid") == []
@@ -251,4 +254,6 @@ def test_pool_has_two_free_addresses_for_each_slot(
     assert len(addresses) == len(set(addresses)) == 2 * len(layout.slots)
     taken = {layout.network.master, *fixed_addresses, *(slot.address for slot in layout.slots)}
     assert taken.isdisjoint(addresses)
-    assert set(addresses) <= set(subnet.hosts())
+    assert subnet.network_address not in addresses
+    assert subnet.broadcast_address not in addresses
+    assert all(address in subnet for address in addresses)

@@ -15,6 +15,8 @@ from dhcp_installer.dhcpd.server import SystemdDhcpd, activate, read_active
 from dhcp_installer.errors import ConfigurationError, DhcpServerError
 from tools.programs import find
 
+pytestmark = pytest.mark.process
+
 BACKUP_TIME = datetime(2026, 11, 23, 14, 33, 40)
 OLD_CONFIG = "subnet 10.23.0.0 netmask 255.255.0.0 { }\n"
 NEW_CONFIG = "subnet 10.24.0.0 netmask 255.255.0.0 { }\n"

@@ -107,6 +107,7 @@ else:
 """
 
 
+@pytest.mark.process
 def test_missing_ping_permission_is_reported_with_a_fix() -> None:
     done = subprocess.run(
         [sys.executable, "-c", UNPRIVILEGED_SCRIPT],

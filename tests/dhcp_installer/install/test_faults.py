@@ -154,6 +154,7 @@ def test_log_without_lines_fails_the_install_without_switching_relays(lab: Insta
     assert lab.virtual.stack_power() == power_changes
 
 
+@pytest.mark.process
 def test_log_that_ends_fails_the_install_and_all_changes_are_undone(
     lab: InstallFixture,
 ) -> None:

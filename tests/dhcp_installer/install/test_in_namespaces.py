@@ -20,6 +20,8 @@ from tools.programs import find
 from virtual_rack.dhcp_clients import FOREIGN_ADDRESS
 from virtual_rack.rasp import mac_of
 
+pytestmark = pytest.mark.process
+
 # Timeouts are long, for slow machines. Only a dead rasp reaches them.
 INSTALL_SETTINGS = """
 [install]

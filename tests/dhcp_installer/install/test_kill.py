@@ -28,6 +28,8 @@ from rack import commanded_power
 from tests.dhcp_installer.install_fixture import InstallFixture, running_fixture
 from virtual_rack.loopback import PING_PORT
 
+pytestmark = pytest.mark.process
+
 PARALLEL_RACKS = 8
 RANDOM_TRIALS = 50
 UNMANAGED_CONFIG = '# ours\noption domain-name "lab";\n'
