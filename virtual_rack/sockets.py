@@ -3,11 +3,11 @@
 import socket
 from contextlib import suppress
 
-_BACKLOG = 128
+_BACKLOG = 1024  # connections while the rack is too busy to accept them
 
 
 def listen(address: str, port: int) -> socket.socket:
-    """Return a listening socket. The kernel completes connections.
+    """Return a listening socket. The kernel completes connections to the socket.
 
     Raises:
         OSError: If the port cannot be bound.

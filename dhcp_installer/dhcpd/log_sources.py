@@ -18,20 +18,20 @@ from dhcp_installer.errors import LogSourceError
 _POLL_INTERVAL = 0.1
 _STOP_TIMEOUT = 2.0
 _READ_SIZE = 65536
-_MAX_LINE_LENGTH = 65536  # characters, bounds the memory
-_MAX_LINES = 10_000  # of one call, bounds the memory
+_MAX_LINE_LENGTH = 65536  # characters; limits the memory usage
+_MAX_LINES = 10_000  # per call; limits the memory usage
 
 
 class LogSource(Protocol):
-    """A log that is followed. A context manager that closes it."""
+    """A log whose new lines can be read. The log is closed at the end of a `with` block."""
 
     def read(self, timeout: float) -> Sequence[str]:
-        """Return new lines without line ends, empty after `timeout` seconds.
+        """Return new lines without line ends, or no lines after `timeout` seconds.
 
         The result contains all complete lines that could be read when the call started.
 
         Raises:
-            LogSourceError: If the log cannot be read any more.
+            LogSourceError: If the log can no longer be read.
         """
 
     def __enter__(self) -> Self:
@@ -63,7 +63,7 @@ class _LineBuffer:
 
 
 class LogFile:
-    """A log file, read from its current end, with rotation by renaming or truncating.
+    """A log file, read from its current end. It can be rotated by renaming or truncating.
 
     Raises:
         LogSourceError: If the file does not exist or cannot be read.
@@ -92,7 +92,7 @@ class LogFile:
             time.sleep(min(remaining, _POLL_INTERVAL))
 
     def _read_new_lines(self) -> list[str]:
-        # Before the old file is read to its end, so that no line is lost in between.
+        # Open the new file before the old file is read to its end, so that no line is lost.
         new_file = self._open_if_rotated()
         if os.fstat(self._file.fileno()).st_size < self._file.tell():  # truncated
             self._file.seek(0)
@@ -127,7 +127,7 @@ class ProcessLog:
     Args:
         argv: Program and arguments.
         extract_message: Returns the log line in a line of output, or None.
-        env: Environment of the process. By default that of this process.
+        env: Environment of the process. The default is the environment of this process.
 
     Raises:
         LogSourceError: If the process cannot be started.
@@ -204,17 +204,17 @@ class ProcessLog:
 
 
 def journald_source(unit: str = "isc-dhcp-server") -> ProcessLog:
-    """Return the journal of a systemd unit.
+    """Return the journal of a systemd unit, from this call on, even if journalctl starts late.
 
-    Raspberry Pi OS has no /var/log/syslog since Bookworm.
+    Raspberry Pi OS Bookworm and newer have no /var/log/syslog.
 
     Raises:
         LogSourceError: If journalctl is not installed.
     """
     return ProcessLog(
         [
-            "journalctl", "--follow", "--no-tail", "--since=now", "--output=json",
-            f"--unit={unit}",
+            "journalctl", "--follow", "--no-tail", f"--since=@{time.time():.6f}",
+            "--output=json", f"--unit={unit}",
         ],
         extract_message=journald_message,
     )  # fmt: skip
@@ -223,7 +223,7 @@ def journald_source(unit: str = "isc-dhcp-server") -> ProcessLog:
 def journald_message(line: str) -> str | None:
     """Return the message in a line of `journalctl --output=json`, or None.
 
-    A message that is not UTF-8 is an array of byte values, a very long one is null
+    A message that is not UTF-8 is an array of byte values, and a very long message is null
     (docs/JOURNAL_EXPORT_FORMATS.md of systemd).
     """
     try:

@@ -48,7 +48,8 @@ class LiveProgress:
         """Print the completed step of a report and update the progress line."""
         if report.message:
             self._live.console.print(Text(f"{_format_time(report)} {report.message}"))
-        self._live.update(Text(format_progress(report), style="bold"))
+        line = Text(format_progress(report), style="bold")
+        self._live.update(line, refresh=bool(report.message))
 
 
 @contextmanager

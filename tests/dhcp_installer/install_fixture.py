@@ -1,10 +1,12 @@
 """A loopback rack with fast boots, and the dependencies of an install on it."""
 
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from rack.inventory import Inventory, Rasp
 from rack.layout_file import parse
 from rack.relays import Relays
 from tests.helpers.layouts import layout_text
-from tests.helpers.waiting import free_network_prefix
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_network_prefix
 from virtual_rack import control
 from virtual_rack.faults import Fault
 from virtual_rack.loopback import PING_PORT, LoopbackOptions, loopback_rack
@@ -32,14 +34,28 @@ from virtual_rack.pins import VirtualFactory
 
 ALIASES = load(DEFAULT_PATH)
 TICK_SECONDS = 0.03
+CUT_SECONDS = 0.1
+LONG_CUT_SECONDS = 60.0  # an install with this setting does not end before the test stops it
+BOOT_TIMEOUT = REPLACE_TIMEOUT = 30.0  # for slow machines
+
+
+class FixtureClock:
+    """A monotonic clock that a test can advance."""
+
+    def __init__(self) -> None:
+        self._offset = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self._offset
+
+    def advance(self, seconds: float) -> None:
+        self._offset += seconds
 
 
 class InstallFixture:
     """A running rack and the dependencies of an install on it."""
 
-    def __init__(
-        self, folder: Path, *, stacks: int = 2, cut: float = 0.3, timeout: float = 3.0
-    ) -> None:
+    def __init__(self, folder: Path, *, stacks: int = 2, cut_seconds: float = CUT_SECONDS) -> None:
         self.folder = folder
         self.state = folder / "state"
         self.state.mkdir()
@@ -50,10 +66,10 @@ class InstallFixture:
             name="lab",
             network_prefix=self.network,
             install={
-                "timeout_seconds": timeout,
-                "cut_seconds": cut,
+                "timeout_seconds": BOOT_TIMEOUT,
+                "cut_seconds": cut_seconds,
                 "stagger_seconds": 0.01,
-                "replace_seconds": 5,
+                "replace_seconds": REPLACE_TIMEOUT,
             },
         )
         self.layout_path.write_text(text)
@@ -67,6 +83,10 @@ class InstallFixture:
         self.log_path = self.state / "dhcpd" / "dhcpd.log"
         self.reports: list[ProgressReport] = []
         self.synced: list[str] = []
+        self.clock = FixtureClock()
+        # While this is not set, installs wait before they cut the power of rasps.
+        self.allow_cuts = threading.Event()
+        self.allow_cuts.set()
 
     @property
     def rasps(self) -> list[Rasp]:
@@ -105,9 +125,15 @@ class InstallFixture:
             ),
             partial(LogFile, self.log_path),
             partial(TcpPinger, PING_PORT),
-            sync=lambda addresses: self.synced.extend(map(str, addresses)),
+            log_start_timeout=TIMEOUT_SECONDS,
+            sync=self._sync,
+            clock=self.clock,
         )
         return replace(dependencies, **changes)
+
+    def _sync(self, addresses: Collection[IPv4Address]) -> None:
+        self.synced.extend(map(str, addresses))
+        assert self.allow_cuts.wait(TIMEOUT_SECONDS)
 
     def run(
         self,

@@ -56,9 +56,9 @@ class SimulatedRack:
     stuck_stacks: frozenset[int] = frozenset()  # relays that never switch off
     link_delay: float = 0.0  # seconds until a switch forwards a new link
     ping_interval: float = PING_INTERVAL
-    ping_stall_probability: float = 0.0  # that a ping round takes `STALL_SECONDS`
-    log_stall_probability: float = 0.0  # per ping round, that the log is not read for this time
-    stalled_commands: frozenset[int] = frozenset()  # numbers of commands after which pings stall
+    ping_stall_probability: float = 0.0  # per ping round, for `STALL_SECONDS`
+    log_stall_probability: float = 0.0  # per ping round, for `STALL_SECONDS`
+    stalled_commands: frozenset[int] = frozenset()  # pings stall after the nth command
     now: float = 0.0
     commands: list[tuple[float, Command]] = field(default_factory=list)
     power: dict[int, bool] = field(default_factory=dict)
@@ -241,7 +241,7 @@ def one_rebooting(pis: list[SimulatedPi], random: Random) -> None:
 
 
 def mixed_faults(pis: list[SimulatedPi], random: Random) -> None:
-    """Make 2 % dead, 1 % slow, 2 % sometimes slow, and 2 % reboot once."""
+    """Make 2% of the rasps dead, 1% slow and 2% sometimes slow, and make 2% reboot once."""
     for pi in pis:
         lot = random.random()
         if lot < 0.02:

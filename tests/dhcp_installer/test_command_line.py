@@ -15,7 +15,12 @@ from typing import Any
 import pytest
 
 from rack.lock import CONTROLLER, exclusive_access
-from tests.dhcp_installer.install_fixture import InstallFixture, running_fixture
+from tests.dhcp_installer.install_fixture import (
+    CUT_SECONDS,
+    LONG_CUT_SECONDS,
+    InstallFixture,
+    running_fixture,
+)
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 from virtual_rack.loopback import PING_PORT
 
@@ -25,8 +30,9 @@ INITIAL_CONFIG = "# ours\n"
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[InstallFixture]:
-    with running_fixture(tmp_path) as lab:
+def lab(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[InstallFixture]:
+    """Return a fixture. Its optional parameter is the time of a cut."""
+    with running_fixture(tmp_path, cut_seconds=getattr(request, "param", CUT_SECONDS)) as lab:
         lab.config_path.write_text(INITIAL_CONFIG)
         yield lab
 
@@ -52,7 +58,7 @@ def run(lab: InstallFixture, *options: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -67,7 +73,7 @@ def test_without_a_terminal_each_step_is_one_line(lab: InstallFixture) -> None:
     assert lab.known_rasps == lab.rasps
 
 
-def test_json_option_prints_one_object_a_line_and_the_result(lab: InstallFixture) -> None:
+def test_json_option_prints_one_object_per_line_and_the_result(lab: InstallFixture) -> None:
     done = run(lab, "--yes", "--json", "--strategy", "one-by-one")
     assert (done.returncode, done.stderr) == (0, "")
     objects: list[Any] = [json.loads(line) for line in done.stdout.splitlines()]
@@ -121,12 +127,13 @@ def test_second_installer_with_the_same_database_is_rejected(lab: InstallFixture
 def test_invalid_option_value_is_reported(option: str, value: str, error: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "dhcp_installer", option, value],
-        capture_output=True, text=True, timeout=30, check=False,
+        capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 2
     assert error in done.stderr
 
 
+@pytest.mark.parametrize("lab", [LONG_CUT_SECONDS], indirect=True)
 def test_ctrl_c_stops_and_undoes_the_install(lab: InstallFixture) -> None:
     with subprocess.Popen(
         installer_argv(lab, "--yes"), env=environment(lab), stdout=subprocess.PIPE, text=True

@@ -18,7 +18,13 @@ from controller.installation.service import InstallService, Requester
 from controller.reservations import Reservations
 from dhcp_installer.install.journal import InstallKind, InstallState
 from rack.relays import Relays
-from tests.dhcp_installer.install_fixture import InstallFixture, running_fixture
+from tests.dhcp_installer.install_fixture import (
+    CUT_SECONDS,
+    LONG_CUT_SECONDS,
+    REPLACE_TIMEOUT,
+    InstallFixture,
+    running_fixture,
+)
 from tests.helpers.waiting import wait_until
 from virtual_rack.faults import Fault
 
@@ -27,8 +33,9 @@ Headers = Mapping[str, str]
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[InstallFixture]:
-    with running_fixture(tmp_path) as lab:
+def lab(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[InstallFixture]:
+    """Return a fixture. Its optional parameter is the time of a cut."""
+    with running_fixture(tmp_path, cut_seconds=getattr(request, "param", CUT_SECONDS)) as lab:
         lab.config_path.write_text(UNMANAGED_CONFIG)
         yield lab
 
@@ -71,7 +78,7 @@ def call_api(
 
 
 def wait_until_finished(client: FlaskClient) -> Any:
-    """Wait until no install is running. Return the last one."""
+    """Wait until no install is running. Return the last install."""
 
     def latest() -> Any:
         return call_api(client, "GET", "installation", {}, 200)
@@ -108,14 +115,16 @@ def test_install_finishes_and_updates_inventory(
 
 
 def test_running_install_reserves_all_stacks_and_rejects_another(
-    client: FlaskClient, operator_headers: Headers, reservations: Reservations
+    client: FlaskClient, operator_headers: Headers, reservations: Reservations, lab: InstallFixture
 ) -> None:
+    lab.allow_cuts.clear()
     call_api(client, "POST", "installation", operator_headers, 202, {})
     assert reservations.holders() == dict.fromkeys((1, 2), "install of token:tester")
     with pytest.raises(StackBusyError):
         reservations.claim([2], "an order")
     problem = call_api(client, "POST", "installation", operator_headers, 409, {})
     assert "wait until it finishes, or stop it" in problem["detail"]
+    lab.allow_cuts.set()
     assert wait_until_finished(client)["state"] == "done"
     wait_until(lambda: reservations.holders() == {})
 
@@ -129,7 +138,7 @@ def test_install_is_rejected_while_order_reserves_stack(
     assert call_api(client, "GET", "installation", {}, 200)["state"] == "none"
 
 
-def test_viewer_reads_installs_but_starts_none(client: FlaskClient, access: AccessControl) -> None:
+def test_viewer_can_read_but_not_start_installs(client: FlaskClient, access: AccessControl) -> None:
     viewer = {"Authorization": f"Bearer {access.tokens.add('viewer', Role.VIEWER)}"}
     call_api(client, "GET", "installation", viewer, 200)
     for method, path, body in (
@@ -160,6 +169,7 @@ def test_dry_run_reports_conflicting_configuration(
     assert "overlaps" in response["detail"]
 
 
+@pytest.mark.parametrize("lab", [LONG_CUT_SECONDS], indirect=True)
 def test_stop_restores_power_and_configuration(
     client: FlaskClient, operator_headers: Headers, lab: InstallFixture, relays: Relays
 ) -> None:
@@ -214,7 +224,7 @@ def test_interrupted_install_is_recovered_on_request_only(
     assert metric_value(installation, "pirack_install_unfinished") == 0
 
 
-def test_next_install_recovers_interrupted_one(
+def test_next_install_recovers_interrupted_install(
     lab: InstallFixture, access: AccessControl, client: FlaskClient, operator_headers: Headers
 ) -> None:
     install_id = create_interrupted_install(lab, has_assignment=False)
@@ -226,6 +236,7 @@ def test_next_install_recovers_interrupted_one(
     assert lab.known_rasps == lab.rasps
 
 
+@pytest.mark.parametrize("lab", [LONG_CUT_SECONDS], indirect=True)
 def test_close_stops_running_install(lab: InstallFixture, installation: InstallService) -> None:
     installation.start("cut", Requester("alice"))
     wait_until(lambda: (latest := installation.latest()) is not None and latest.report.stacks_total)
@@ -246,17 +257,19 @@ def metric_value(installation: InstallService, name: str) -> float:
     raise AssertionError(name)
 
 
-def test_metrics_contain_progress(installation: InstallService) -> None:
+def test_metrics_contain_progress(installation: InstallService, lab: InstallFixture) -> None:
+    lab.allow_cuts.clear()
     names = ("running", "unfinished", "stacks_done", "rasps_found")
     assert [metric_value(installation, f"pirack_install_{name}") for name in names] == [0, 0, 0, 0]
     installation.start("cut", Requester("alice"))
     assert metric_value(installation, "pirack_install_running") == 1
+    lab.allow_cuts.set()
     wait_until(lambda: not installation.is_running)
     assert [metric_value(installation, f"pirack_install_{name}") for name in names] == [0, 0, 2, 4]
 
 
 def replace_mac_in_inventory(lab: InstallFixture) -> str:
-    """Store another MAC address for slot 2/1 than that of its board. Return it."""
+    """Store and return a MAC address for slot 2/1 that differs from its board's address."""
     old_mac = "b8:27:eb:ff:ff:01"
     lab.inventory.replace(
         replace(rasp, mac=old_mac) if rasp == lab.rasps[2] else rasp for rasp in lab.rasps
@@ -317,9 +330,11 @@ def test_replacement_without_new_board_fails_and_changes_nothing(
 ) -> None:
     lab.inventory.replace(lab.rasps)
     call_api(client, "POST", "rasps/3/replace", operator_headers, 202, {})
+    wait_until(lambda: call_api(client, "GET", "installation", {}, 200)["seconds_left"])
+    lab.clock.advance(REPLACE_TIMEOUT)
     failed = wait_until_finished(client)
     assert failed["state"] == "failed"
-    assert "no new board requested an address within 5 s" in failed["error"]
+    assert f"no new board requested an address within {REPLACE_TIMEOUT:.0f} s" in failed["error"]
     assert lab.known_rasps == lab.rasps
     assert lab.config_path.read_text() == UNMANAGED_CONFIG
 

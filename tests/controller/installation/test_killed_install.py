@@ -8,16 +8,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import requests
 
 from controller.auth.roles import Role
 from controller.auth.tokens import Tokens
-from tests.dhcp_installer.install_fixture import InstallFixture, running_fixture
+from dhcp_installer.install.journal import Journal
+from tests.dhcp_installer.install_fixture import (
+    LONG_CUT_SECONDS,
+    InstallFixture,
+    running_fixture,
+)
 from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, wait_until
 from virtual_rack import control
 from virtual_rack.loopback import PING_PORT
+from virtual_rack.relays import PinState
 
 pytestmark = pytest.mark.process
 
@@ -81,20 +88,47 @@ def running_controller(lab: InstallFixture, token: str) -> Iterator[KillableCont
 
 def wait_for_pin_requests(lab: InstallFixture) -> None:
     """Wait until the rack has processed the requests of a killed controller."""
-    control.send(lab.state, {"command": "status"})  # accepted after them
+    control.send(lab.state, {"command": "status"})  # accepted after these requests
     wait_until(
         lambda: not any("process_request" in thread.name for thread in threading.enumerate())
     )
 
 
+@contextmanager
+def relay_of_second_stack_blocked(lab: InstallFixture) -> Iterator[threading.Event]:
+    """Block the relay of stack 2 from the cut of stack 1 until the `with` block ends.
+
+    Yields an event that is set when an install tries to switch the relay.
+    """
+    is_blocked, is_released = threading.Event(), threading.Event()
+    drive = lab.virtual.drive
+
+    def drive_later(number: int, state: PinState) -> None:
+        [record] = Journal(lab.database).list_recent(1)
+        if number == lab.rack.stack(2).pin and record.report.stacks_done == 1:
+            is_blocked.set()
+            is_released.wait(TIMEOUT_SECONDS)
+        drive(number, state)
+
+    with patch.object(lab.virtual, "drive", drive_later):
+        try:
+            yield is_blocked
+        finally:
+            is_released.set()
+
+
 def test_killed_install_is_recovered_on_request_only(tmp_path: Path) -> None:
-    with running_fixture(tmp_path, stacks=3, cut=1.0) as lab:
+    with running_fixture(tmp_path, stacks=3) as lab:
         lab.config_path.write_text(UNMANAGED_CONFIG)
         lab.relays.off(3)
         token = Tokens(lab.database).add("tester", Role.OPERATOR)
-        with running_controller(lab, token) as first:
+        with (
+            running_controller(lab, token) as first,
+            relay_of_second_stack_blocked(lab) as is_blocked,
+        ):
             first.request("POST", "installation", {})
-            wait_until(lambda: first.request("GET", "installation")["stacks_done"] == 1)
+            assert is_blocked.wait(TIMEOUT_SECONDS)
+            assert first.request("GET", "installation")["stacks_done"] == 1
             first.process.kill()
             first.process.wait()
         wait_for_pin_requests(lab)
@@ -125,7 +159,7 @@ def test_killed_install_is_recovered_on_request_only(tmp_path: Path) -> None:
 
 
 def test_controller_stops_its_install_on_sigterm(tmp_path: Path) -> None:
-    with running_fixture(tmp_path, cut=1.0) as lab:
+    with running_fixture(tmp_path, cut_seconds=LONG_CUT_SECONDS) as lab:
         lab.config_path.write_text(UNMANAGED_CONFIG)
         token = Tokens(lab.database).add("tester", Role.OPERATOR)
         with running_controller(lab, token) as controller:

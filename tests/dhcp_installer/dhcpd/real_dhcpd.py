@@ -1,7 +1,7 @@
 """Real dhcpd and clients with hostile host names, for a network namespace.
 
-Each line of standard input is the host name of a client in hexadecimal. For each, it prints a line
-of JSON with the client's MAC and the log lines of its lease.
+Each line of standard input is the host name of a client in hexadecimal. For each client, this
+program prints a line of JSON with the client's MAC address and the log lines of its lease.
 """
 
 import json
@@ -25,7 +25,7 @@ subnet 10.23.0.0 netmask 255.255.0.0 { authoritative; range 10.23.9.1 10.23.9.99
 """
 SERVER = IPv4Address("10.23.0.1")
 DISCOVER, REQUEST, RELEASE = 1, 3, 7  # RFC 2132, 9.6
-TIMEOUT = 10.0
+TIMEOUT = 30.0
 
 
 def checksum(data: bytes) -> int:

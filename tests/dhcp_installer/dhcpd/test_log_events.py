@@ -1,4 +1,4 @@
-"""Parsing of dhcpd's log, with hostile host_name names."""
+"""Parsing of dhcpd's log, with hostile host names."""
 
 import re
 from ipaddress import IPv4Address
@@ -113,7 +113,7 @@ def test_newline_in_a_host_name_produces_no_event(
         f"DHCPDISCOVER from {MAC}",
     ],
 )
-def test_other_lines_are_ignored(line: str) -> None:
+def test_lines_without_an_event_are_ignored(line: str) -> None:
     assert parse_line(line, 0.0) is None
 
 
@@ -154,7 +154,7 @@ def test_any_text_is_parsed_without_an_exception(line: str) -> None:
     parse_line(line, 0.0)
 
 
-# Unlike the parser, expects the MAC after the first ` from `, ` to ` or ` client `.
+# Unlike the parser, this pattern expects the MAC after the first ` from `, ` to ` or ` client `.
 _MAC_POSITION = re.compile(
     r"(?:.*? dhcpd(?:\[[0-9]+\])?: )?(?:DHCP|uid).*?(?: from | to | client )(\S{17})"
 )

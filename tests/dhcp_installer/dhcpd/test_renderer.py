@@ -125,7 +125,7 @@ def test_conflicting_unmanaged_entry_is_rejected(unmanaged: str, error: str) -> 
         RENDERER.render(ALL_RASPS, f"\n{unmanaged}\n", lease_seconds=60)
 
 
-def test_errors_after_the_managed_block_have_the_right_line_number() -> None:
+def test_errors_after_the_managed_block_have_the_correct_line_number() -> None:
     text = RENDERER.render(ALL_RASPS, "", lease_seconds=60)
     number = text.count("\n") + 2
     with pytest.raises(ConfigurationError, match=f"dhcpd.conf line {number}: 1:2 is not a MAC"):

@@ -63,7 +63,7 @@ def test_rejected_lease_of_another_network_is_not_added() -> None:
     assert table.mac_by_address == {ADDRESS: MAC}
 
 
-def test_client_without_an_address_is_removed() -> None:
+def test_client_that_loses_its_last_address_is_removed() -> None:
     table = table_after(
         f"DHCPACK on {ADDRESS} to {MAC} via br0", f"DHCPNAK on {ADDRESS} to {MAC} via br0"
     )

@@ -101,7 +101,7 @@ def lease(address: IPv4Address, mac: str) -> str:
 def test_round_contains_the_rasps_that_reply(stream: StreamFixture) -> None:
     stream.log.write(lease(ADDRESS, MAC), lease(OTHER_ADDRESS, OTHER_MAC))
     wait_until(lambda: len(stream.events.leased_addresses) == 2)
-    assert stream.next_round().reachable == frozenset()  # it started before the leases
+    assert stream.next_round().reachable == frozenset()  # the round started before the leases
     assert stream.pinger.pinged.get(timeout=TIMEOUT_SECONDS) == {ADDRESS, OTHER_ADDRESS}
     assert stream.next_round(OTHER_ADDRESS).reachable == {OTHER_MAC}
     assert stream.events.reachable_addresses == {OTHER_ADDRESS}

@@ -54,8 +54,8 @@ def test_tcp_ping_does_not_wait_for_dropped_packets() -> None:
             connection.close()
 
 
-def test_replies_are_read_after_the_time_is_over() -> None:
-    """As if the process had been too busy to read them in time."""
+def test_replies_are_read_after_the_end_of_a_ping() -> None:
+    """Simulates a process that was too busy to read the replies in time."""
     with socket.create_server((str(LOOPBACK[0]), 0), backlog=128) as server:
         assert TcpPinger(server.getsockname()[1]).ping([LOOPBACK[0]], 0.0) == {LOOPBACK[0]}
     with closing(IcmpPinger()) as icmp:
@@ -68,7 +68,7 @@ def send_nothing(icmp_socket: ICMPv4Socket, request: ICMPRequest) -> None:
 
 
 def test_reply_to_an_earlier_ping_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise, a rasp without power seems to reply."""
+    """Otherwise, a rasp without power would seem to reply."""
     with closing(IcmpPinger()) as icmp:
         with monkeypatch.context() as patch:
             patch.setattr(ICMPv4Socket, "receive", Mock(side_effect=ICMPSocketError))
@@ -89,7 +89,7 @@ def test_icmp_ping_without_a_route_fails() -> None:
         assert icmp.ping([IPv4Address("240.0.0.1"), LOOPBACK[0]], 0.3) == {LOOPBACK[0]}
 
 
-def test_make_pinger_chooses_by_method() -> None:
+def test_make_pinger_returns_the_pinger_of_the_method() -> None:
     assert isinstance(make_pinger("tcp:9848"), TcpPinger)
 
 

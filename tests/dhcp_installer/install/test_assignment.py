@@ -57,7 +57,7 @@ def test_rasp_keeps_its_slot_in_a_second_install() -> None:
     assert again.moved == frozenset()
 
 
-def test_absent_rasp_keeps_its_slot_if_another_is_free_for_the_new_rasp() -> None:
+def test_absent_rasp_keeps_its_slot_if_another_slot_is_free_for_the_new_rasp() -> None:
     previous = assign(RACK, {3: {A, B}}).rasps
     again = assign(RACK, {3: {B, C}}, previous)
     assert slot_by_mac(again.rasps) == {A: "3/1", B: "3/2", C: "3/3"}
@@ -65,7 +65,7 @@ def test_absent_rasp_keeps_its_slot_if_another_is_free_for_the_new_rasp() -> Non
     assert again.replaced == frozenset()
 
 
-def test_new_rasp_in_a_full_stack_replaces_the_absent_one() -> None:
+def test_new_rasp_in_a_full_stack_replaces_the_absent_rasp() -> None:
     previous = assign(RACK, {3: {A, B, C, D}}).rasps
     again = assign(RACK, {3: {A, C, D, E}}, previous)
     assert slot_by_mac(again.rasps) == {A: "3/1", E: "3/2", C: "3/3", D: "3/4"}

@@ -1,6 +1,7 @@
 """Installs with foreign DHCP clients, hostile host names and failing logs."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -119,14 +120,14 @@ def test_rasp_with_a_lease_from_another_network_is_found(lab: InstallFixture) ->
     assert_all_found(lab, record)
 
 
-def test_install_follows_a_rotated_log(lab: InstallFixture) -> None:
+def test_install_continues_after_log_rotation(lab: InstallFixture) -> None:
     record = run_install(
         lab, during_discovery=lambda: lab.log_path.rename(lab.log_path.with_name("dhcpd.log.1"))
     )
     assert_all_found(lab, record)
 
 
-def test_install_follows_a_truncated_log(lab: InstallFixture) -> None:
+def test_install_continues_after_log_truncation(lab: InstallFixture) -> None:
     record = run_install(lab, during_discovery=lambda: os.truncate(lab.log_path, 0))
     assert_all_found(lab, record)
 
@@ -158,11 +159,16 @@ def test_log_without_lines_fails_the_install_without_switching_relays(lab: Insta
 def test_log_that_ends_fails_the_install_and_all_changes_are_undone(
     lab: InstallFixture,
 ) -> None:
-    """For example because journalctl was killed."""
+    """A log ends, for example, if journalctl is killed."""
     lab.relays.off(2)
-    argv = ["timeout", "0.6", "tail", "--lines=0", "-F", str(lab.log_path)]
-    record = lab.run(lab.dependencies(open_log=partial(ProcessLog, argv)))
+    log = ProcessLog(["tail", "--lines=+1", "-F", str(lab.log_path)])
+
+    def on_progress(report: ProgressReport) -> None:
+        if report.stage is Stage.DISCOVER and not any(lab.power):
+            os.kill(log.pid, signal.SIGTERM)
+
+    record = lab.run(lab.dependencies(open_log=lambda: log), on_progress=on_progress)
     assert record.state is InstallState.FAILED
-    assert "timeout ended" in record.error
+    assert "tail ended" in record.error
     assert lab.config_path.read_text() == INITIAL_CONFIG
     assert lab.power == [True, False]

@@ -79,7 +79,7 @@ def test_whole_rack_is_installed(tmp_path: Path) -> None:
 def faulty_rack(tmp_path: Path) -> Iterator[NamespaceRackProcess]:
     """A rack with several faults that is not installed yet."""
     options = ("--new", "--boot-time", "1.5", "--link-time", "1")
-    tables = INSTALL_SETTINGS.format(timeout=16)
+    tables = INSTALL_SETTINGS.format(timeout=30)
     with running_namespace_rack(tmp_path, *options, stacks=4, slots=4, extra_tables=tables) as rack:
         wait_until(lambda: len(leases(rack)) == 16)
         rack.inject_fault("1/2", "dead")
@@ -129,7 +129,7 @@ def test_faults_are_reported_and_do_not_misplace_other_rasps(
     assert done.last_report["missing"] == {"1": 1}
     assert done.last_report["other_vendor_macs"] == [GUEST_MAC]
     assert (done.last_report["conflicts"], done.last_report["unplaced"]) == ({}, [])
-    # In the stack of the dead rasp, the others fill the slots from the first one.
+    # In the stack of the dead rasp, the other rasps fill the slots from the first slot.
     assert (
         misaddressed_slots(rack, [slot for slot in rack.layout.slots if slot.stack != dead.stack])
         == []

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -26,6 +25,7 @@ from dhcp_installer.install import recovery
 from dhcp_installer.install.journal import InstallRecord, InstallState
 from rack import commanded_power
 from tests.dhcp_installer.install_fixture import InstallFixture, running_fixture
+from tests.helpers.waiting import TIMEOUT_SECONDS
 from virtual_rack.loopback import PING_PORT
 
 pytestmark = pytest.mark.process
@@ -55,7 +55,7 @@ class ForkServer:
             return json.loads(self._process.stdout.readline())
 
     def close(self) -> None:
-        self._process.communicate(timeout=30)
+        self._process.communicate(timeout=TIMEOUT_SECONDS)
 
 
 @dataclass
@@ -112,6 +112,12 @@ class KillScenario:
     @property
     def output(self) -> str:
         return (self.lab.folder / "out").read_text()
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Number of changes and number of calls in the last install."""
+        changes, _, calls, _ = self.output.splitlines()[-1].split()
+        return int(changes), int(calls)
 
     def assert_consistent(self) -> InstallRecord | None:
         """Check the state after a kill and return the interrupted install, if any."""
@@ -194,7 +200,7 @@ def test_kill_before_each_change_is_recovered(
 ) -> None:
     scenarios[0].reset()
     assert scenarios[0].wait(scenarios[0].start()) == 0, scenarios[0].output
-    changes = int(scenarios[0].output.splitlines()[-1].split()[0])
+    changes, _ = scenarios[0].counts
     assert changes > 40
     rolled_forward: list[bool] = []
 
@@ -202,7 +208,7 @@ def test_kill_before_each_change_is_recovered(
         for number in range(first + 1, changes + 1, PARALLEL_RACKS):
             with annotate_failures(f"killed before change {number} of {changes}"):
                 scenario.reset()
-                status = scenario.wait(scenario.start(kill_at=number))
+                status = scenario.wait(scenario.start(kill_at_change=number))
                 assert status in {-signal.SIGKILL, 0}, scenario.output  # 0: it had fewer changes
                 record = scenario.assert_consistent()
                 if number % 4:
@@ -218,24 +224,22 @@ def test_kill_before_each_change_is_recovered(
 
 
 @pytest.mark.timeout(300)
-def test_kill_at_a_random_moment_is_recovered(
+def test_kill_before_a_random_call_is_recovered(
     scenarios: list[KillScenario],
 ) -> None:
-    start = time.monotonic()
     scenarios[0].reset()
     assert scenarios[0].wait(scenarios[0].start()) == 0
-    duration = time.monotonic() - start
+    _, calls = scenarios[0].counts
+    assert calls > 400
     was_interrupted: list[bool] = []
 
     def trials(scenario: KillScenario, first: int) -> None:
         for seed in range(first, RANDOM_TRIALS, PARALLEL_RACKS):
-            delay = Random(seed).uniform(0, duration)
-            with annotate_failures(f"trial {seed}, killed after {delay:.3f} s of {duration:.3f}"):
+            number = Random(seed).randint(1, calls)
+            with annotate_failures(f"trial {seed}, killed before call {number} of {calls}"):
                 scenario.reset()
-                pid = scenario.start()
-                time.sleep(delay)  # the moment of the kill is tested
-                os.kill(pid, signal.SIGKILL)
-                scenario.wait(pid)
+                status = scenario.wait(scenario.start(kill_at_call=number))
+                assert status in {-signal.SIGKILL, 0}, scenario.output  # 0: it had fewer calls
                 record = scenario.assert_consistent()
                 was_interrupted.append(record is not None)
                 if seed % 2:
