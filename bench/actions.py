@@ -1,8 +1,8 @@
 """Compare the duration of an order on 48 rasps with the parallel shells clush and pdsh.
 
-Measures the time from the API request to all results over SSH. `python -m bench.actions` prints a
-table in Markdown, and exits with 1 if a target is missed. Requires root, because a real OpenSSH
-server listens on each of 48 loopback addresses.
+The benchmark measures the time from the API request until all results arrived over SSH. `python -m
+bench.actions` prints a Markdown table, and exits with 1 if a target is missed. The benchmark
+requires root, because a real OpenSSH server listens on each of 48 loopback addresses.
 """
 
 import argparse
@@ -38,8 +38,8 @@ _ACTION = "sync"
 _POLL_SECONDS = 0.01
 _ACCEPTED = 202
 
-# The cheapest command. On a real rack, each rasp starts its own Python. Here, one machine would
-# start it 48 times.
+# The cheapest command. On a real rack, each rasp starts Python itself. Here, one machine would have
+# to start Python 48 times.
 _FORCED_COMMAND = 'restrict,command="echo $SSH_ORIGINAL_COMMAND" '
 
 
@@ -58,7 +58,7 @@ class OrderBenchmarkClient:
         return False
 
     def run_order(self) -> None:
-        """Run the action on all rasps. Wait for all results."""
+        """Run the action on all rasps, and wait for all results."""
         response = self._session.post(
             f"{self._api}/rack/execute", json={"action": _ACTION}, timeout=60
         )
@@ -93,7 +93,7 @@ def running_controller(folder: Path, ssh_port: int, token: str) -> Iterator[Orde
 
 
 def measure(rounds: int) -> Mapping[str, float]:
-    """Return the median seconds of each program."""
+    """Return the median duration in seconds for each program."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         port = free_port()

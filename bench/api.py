@@ -1,6 +1,6 @@
 """Measure the API's latency on a virtual rack with a real Prometheus.
 
-`python -m bench.api` prints a table in Markdown, and exits with 1 if a target is missed. The
+`python -m bench.api` prints a Markdown table, and exits with 1 if a target is missed. The
 baseline is the controller's `/healthz`, which returns a constant.
 """
 
@@ -69,7 +69,7 @@ def constant_rate(send_request: Callable[[], None]) -> list[float]:
 
 
 def concurrent_requests(url: str) -> tuple[int, float]:
-    """Send many requests at the same time. Return the number of successes, and the seconds."""
+    """Send many requests at the same time. Return the number of successes and the seconds taken."""
     ready = threading.Barrier(CLIENTS + 1)
 
     def request() -> bool:

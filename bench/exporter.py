@@ -1,6 +1,6 @@
 """Measure CPU, latency and memory of a scrape, for the exporter and comparable programs.
 
-`python -m bench.exporter` prints a table in Markdown, and exits with 1 if a target is missed.
+`python -m bench.exporter` prints a Markdown table, and exits with 1 if a target is missed.
 """
 
 import argparse
@@ -31,7 +31,7 @@ _ROUND_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class ScrapeCost:
-    """Medians of one scrape over all rounds. Memory is measured after the last round."""
+    """Median costs of one scrape over all rounds. Memory is measured after the last round."""
 
     name: str
     cpu: float  # seconds
@@ -41,7 +41,7 @@ class ScrapeCost:
 
 
 def measure(rounds: int) -> list[ScrapeCost]:
-    """Scrape all peers alternately, so that other load on the machine affects all of them."""
+    """Scrape all peers in turn, so that other load on the machine affects them equally."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         root = write_tree("pi4", folder / "root")
@@ -72,7 +72,7 @@ def measure(rounds: int) -> list[ScrapeCost]:
 
 
 def markdown_table(costs: list[ScrapeCost]) -> str:
-    """Return the costs as a table in Markdown."""
+    """Return the costs as a Markdown table."""
     lines = [
         "| | CPU per scrape | latency | memory (PSS) | memory (RSS) |",
         "|---|---:|---:|---:|---:|",

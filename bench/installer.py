@@ -1,8 +1,8 @@
 """Measure duration and accuracy of the discovery strategies in simulated time.
 
-`python -m bench.installer` prints a table in Markdown, and exits with 1 if a target is missed:
-`cut` must place no rasp in a wrong stack, and take at most 0.35 of the first PiRack's time for 12
-stacks.
+`python -m bench.installer` prints a Markdown table, and exits with 1 if a target is missed. `cut`
+must place no rasp in a wrong stack. For 12 stacks, `cut` must take at most 0.35 of the time of the
+first PiRack.
 """
 
 import argparse
@@ -35,7 +35,7 @@ _TARGET_STACKS = 12
 
 @dataclass(frozen=True)
 class TrialResult:
-    """Means over all trials: simulated seconds, and numbers of rasps."""
+    """Mean simulated seconds and mean counts of rasps over all trials."""
 
     seconds: float
     misplaced: float
@@ -43,7 +43,7 @@ class TrialResult:
 
 
 def run_trials(strategy: type[Strategy], fault: str, stacks: int, trials: int) -> TrialResult:
-    """Run a strategy on simulated racks, one per seed."""
+    """Run a strategy on one simulated rack for each seed."""
     seconds, misplaced, unplaced = [], 0, 0
     for seed in range(trials):
         random = Random(seed)  # noqa: S311 - a simulation, not a secret

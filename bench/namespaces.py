@@ -1,8 +1,8 @@
-"""Measure power on and install of a rack of network namespaces with real programs.
+"""Measure power-on and install of a namespace rack with real programs.
 
-`python -m bench.namespaces` prints two tables in Markdown, and exits with 1 if a target is missed:
-48 rasps without boot time must all respond within 5 s. An install with `cut` must place no rasp in
-a wrong stack, and take at most half the time of `one-by-one`. Requires root.
+`python -m bench.namespaces` prints two Markdown tables, and exits with 1 if a target is missed. All
+48 rasps, which have no boot time, must respond within 5 s. An install with `cut` must place no rasp
+in a wrong stack, and take at most half the time of `one-by-one`. The benchmark requires root.
 """
 
 import os
@@ -29,7 +29,7 @@ _POWER_ON_TARGET = 5.0
 _INSTALL_RATIO_TARGET = 0.5
 _ROUNDS = 5
 _TIMEOUT_SECONDS = 60.0
-# A sixth of real times, except for the cut, which is limited by the duration of pings.
+# A sixth of the real durations. `cut_seconds` is longer, because each ping takes a minimum time.
 _BOOT_SECONDS = 6.0
 _SCALED_INSTALL_TABLE = """
 [install]
@@ -45,7 +45,7 @@ _FAULTS = {
 
 @dataclass(frozen=True)
 class InstallMeasurement:
-    """Duration of an install, and its numbers of misplaced and unplaced rasps."""
+    """Duration of an install, and the counts of misplaced and unplaced rasps."""
 
     seconds: float
     misplaced: int
@@ -53,7 +53,7 @@ class InstallMeasurement:
 
 
 def wait_until_all_answer(rack: NamespaceRackProcess) -> float:
-    """Return the seconds until ping, SSH and exporter of each rasp respond."""
+    """Return the seconds until each rasp responds to ping, SSH and scrapes."""
     start = time.monotonic()
     addresses = [str(slot.address) for slot in rack.layout.slots]
     checks: list[tuple[Callable[[str], object], set[str]]] = [
@@ -83,7 +83,7 @@ def switch_all_stacks(rack: NamespaceRackProcess, power: str) -> None:
 
 
 def measure_power_on() -> tuple[list[float], float]:
-    """Return the seconds from power on to all responses by round, and the memory in MB."""
+    """Return the seconds from power-on until all rasps respond, for each round, and the MB used."""
     with (
         tempfile.TemporaryDirectory() as folder,
         running_namespace_rack(

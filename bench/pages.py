@@ -56,7 +56,7 @@ MAX_FIRST_LOAD_BYTES, MAX_REFRESH_BYTES, MAX_P99_SECONDS = 60_000, 5_000, 0.030
 
 @dataclass
 class FakePrometheusData:
-    """Data of the fake Prometheus. If `is_changing`, each query changes some temperatures."""
+    """Data of the fake Prometheus. If `is_changing`, some temperatures change at each query."""
 
     rack: Rack
     is_changing: bool = False
@@ -64,7 +64,7 @@ class FakePrometheusData:
     _temperatures: dict[int, float] = field(default_factory=dict)
 
     def query_response(self) -> bytes:
-        """Return the response to the query of a refresh."""
+        """Return the response to the query that a page refresh sends."""
         if self.is_changing:
             round_number = next(self._rounds)
             changed = math.ceil(len(self.rack.slots) * REFRESH_SECONDS / SCRAPE_SECONDS)
@@ -92,7 +92,7 @@ class FakePrometheusData:
 
 @dataclass(frozen=True)
 class PageCost:
-    """Bytes of the response body, and seconds of each request."""
+    """Response size in bytes, and duration in seconds of each request."""
 
     body_bytes: int
     cpu: Sequence[float]
@@ -100,12 +100,12 @@ class PageCost:
 
     @property
     def median(self) -> float:
-        """Median of the server's seconds."""
+        """Median server time in seconds."""
         return statistics.median(self.cpu)
 
     @property
     def p99(self) -> float:
-        """99th percentile of the server's seconds."""
+        """99th percentile of the server time in seconds."""
         return statistics.quantiles(self.cpu, n=100)[98]
 
 
@@ -147,7 +147,7 @@ def fake_prometheus(data: FakePrometheusData) -> Iterator[str]:
 
 @contextmanager
 def served_app(app: Flask) -> Iterator[tuple[int, Stopwatch]]:
-    """Serve an app like the controller does. Yield the port and the stopwatch."""
+    """Serve an app in the same way as the controller. Yield the port and the stopwatch."""
     stopwatch = Stopwatch(app)
     server = create_server(stopwatch, listen="127.0.0.1:0", threads=16)
     threading.Thread(target=server.run, daemon=True).start()
@@ -168,7 +168,7 @@ class PageClient:
         self._cookie = cookie
 
     def measure(self, path: str, *, revalidate: bool = False) -> PageCost:
-        """Request a page many times. With `revalidate`, send the ETag of the last response."""
+        """Request a page many times. If `revalidate`, send the ETag of the last response."""
         self._stopwatch.seconds.clear()
         etag, latency, bodies = "", [], []
         for _ in range(self._rounds):
@@ -190,7 +190,7 @@ class PageClient:
 
 @contextmanager
 def running_app(rack: Rack, folder: Path) -> Iterator[tuple[PageClient, FakePrometheusData]]:
-    """Serve the controller of a rack. Yield a client with an operator's session, and the data."""
+    """Serve the pages of a rack. Yield a client with an operator's session, and the fake data."""
     database = Database(folder / "pirack.db")
     access = AccessControl(database)
     installation = install_service_for(access, folder)
@@ -226,7 +226,7 @@ def running_app(rack: Rack, folder: Path) -> Iterator[tuple[PageClient, FakeProm
 
 
 def measure(rack: Rack) -> dict[str, PageCost]:
-    """Return the costs of a rack's pages by request."""
+    """Return the costs of a rack's pages, keyed by request."""
     with (
         tempfile.TemporaryDirectory() as name,
         running_app(rack, Path(name)) as (page_client, data),
@@ -243,7 +243,7 @@ def measure(rack: Rack) -> dict[str, PageCost]:
 
 
 def measure_baseline() -> PageCost:
-    """Return the costs of a constant page with Flask and waitress."""
+    """Return the costs of a constant page that Flask and waitress serve, keyed by request."""
     app = Flask("baseline")
     app.add_url_rule("/", view_func=lambda: "ok")
     with served_app(app) as (port, stopwatch):

@@ -12,7 +12,7 @@ from pathlib import Path
 from tools.debian_packages import DebianPackages
 from tools.programs import TOOLS_FOLDER, find
 
-FANOUT = 64  # at least the number of rasps
+FANOUT = 64  # not less than the number of rasps
 _CLONE_NEWNS = 0x00020000
 _TIMEOUT_SECONDS = 120.0
 
@@ -38,7 +38,7 @@ class ParallelShell:
 
 
 def ssh_options(folder: Path, port: int, *extra_settings: str) -> list[str]:
-    """Return `ssh` options for the keys in a folder. Ignore this machine's configuration."""
+    """Return `ssh` options that use the keys in a folder and ignore this machine's settings."""
     settings = [
         f"UserKnownHostsFile={folder / 'known_hosts'}",
         "StrictHostKeyChecking=yes",
@@ -54,7 +54,7 @@ def ssh_options(folder: Path, port: int, *extra_settings: str) -> list[str]:
 def clush(
     name: str, addresses: Sequence[str], options: Sequence[str], command: str
 ) -> ParallelShell:
-    """Return clush of Debian's clustershell."""
+    """Return clush from Debian's package clustershell."""
     tree = DebianPackages(TOOLS_FOLDER).unpack("clustershell")
     installed = shutil.which("clush")
     return ParallelShell(
@@ -71,7 +71,7 @@ def clush(
 def pdsh(
     name: str, addresses: Sequence[str], options: Sequence[str], command: str
 ) -> ParallelShell:
-    """Return Debian's pdsh. An unpacked pdsh needs its modules in the package's folder."""
+    """Return pdsh from Debian's package."""
     installed = shutil.which("pdsh")
     program = Path(installed) if installed else _unpacked_pdsh()
     return ParallelShell(
@@ -88,7 +88,8 @@ def _unpacked_pdsh() -> Path:
     tree = DebianPackages(TOOLS_FOLDER).unpack("pdsh")
     (modules,) = tree.glob("usr/lib/*-linux-gnu")
     module_folder = Path("/") / modules.relative_to(tree)
-    # Mount the modules in a new mount namespace, so that the machine is not changed.
+    # pdsh searches for modules in this folder only. Mount the modules in a new mount namespace, so
+    # that the machine does not change.
     if ctypes.CDLL(None).unshare(_CLONE_NEWNS) != 0:
         raise PermissionError("cannot mount the modules of pdsh: run this as root, or install pdsh")
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
@@ -104,7 +105,7 @@ def _unpacked_pdsh() -> Path:
         ],
         check=True,
     )
-    # The program must be named pdsh. The package's file of that name is a wrapper script.
+    # The program must be named pdsh, but the package's file with that name is a wrapper script.
     program = tree / "usr/lib/pdsh"
     if not program.exists():
         shutil.copy(tree / "usr/bin/pdsh.bin", program)

@@ -30,7 +30,7 @@ _HEADERS = {
 _START_SECONDS = 20.0
 _OK = 200
 
-# Shell commands for the exporter's native commands.
+# Shell commands that are equivalent to the native commands of the exporter.
 _SHELL_COMMANDS = {
     "btime": 'while read -r key seconds _; do case $key in btime) echo "$seconds"; break;; esac; '
     'done < "$ROOT/proc/stat"',
@@ -41,7 +41,7 @@ _SHELL_COMMANDS = {
 
 @dataclass(frozen=True)
 class Peer:
-    """A program under measurement. `scrape` reads all its values once."""
+    """A program to measure. `scrape` reads all values of the program once."""
 
     name: str
     pid: int
@@ -54,13 +54,13 @@ def packaged_aliases() -> Sequence[Alias]:
 
 
 def shell_command(alias: Alias) -> str:
-    """Return the alias's command for a shell."""
+    """Return the command of an alias as a shell command."""
     return _SHELL_COMMANDS[alias.command] if native.parse(alias.command) else alias.command
 
 
 @contextmanager
 def pirack(root: Path, folder: Path, *options: str) -> Iterator[Peer]:
-    """Run the exporter like on a rasp: the zip archive with the packaged aliases."""
+    """Run the exporter from the zip archive with the packaged aliases, as on a rasp."""
     archive = folder / "pirack-exporter.pyz"
     make_pyz.make(archive)
     port = free_port_for_zabbix()
@@ -71,7 +71,7 @@ def pirack(root: Path, folder: Path, *options: str) -> Iterator[Peer]:
 
 @contextmanager
 def node_exporter(root: Path, folder: Path) -> Iterator[Peer]:  # noqa: ARG001
-    """Run node_exporter with its defaults. It reads the files of this machine."""
+    """Run node_exporter with default settings. It reads the files of this machine."""
     program = programs.find("node_exporter")
     port = free_port_for_zabbix()
     command = [str(program.path), f"--web.listen-address=127.0.0.1:{port}"]
@@ -106,13 +106,13 @@ def zabbix_agentd(root: Path, folder: Path) -> Iterator[Peer]:
 
 @contextmanager
 def process_per_alias(root: Path, folder: Path) -> Iterator[Peer]:  # noqa: ARG001
-    """Run a simple exporter: prometheus_client, and `subprocess` for each alias."""
+    """Run a simple exporter, which uses prometheus_client and runs each alias with `subprocess`."""
     yield from _python_peer("prometheus_client + subprocess", "subprocess_exporter", root)
 
 
 @contextmanager
 def reading_in_process(root: Path, folder: Path) -> Iterator[Peer]:  # noqa: ARG001
-    """Run the baseline for Python: prometheus_client, and files read in the process."""
+    """Run the Python baseline, which uses prometheus_client and reads the files itself."""
     yield from _python_peer("prometheus_client + open()", "reading_exporter", root)
 
 

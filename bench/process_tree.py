@@ -14,7 +14,7 @@ _PROC = Path("/proc")
 class ProcessUsage:
     """Resource usage of a process tree."""
 
-    cpu: float  # seconds since the start, including ended children
+    cpu: float  # seconds since the start, including children that have ended
     pss: int  # bytes, with a proportional share of shared pages
     rss: int  # bytes
     processes: int

@@ -1,4 +1,4 @@
-"""Baseline exporter: prometheus_client, and files read by Python in the process."""
+"""Baseline exporter, which uses prometheus_client and reads the files itself."""
 
 import os
 import sys

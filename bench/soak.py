@@ -1,6 +1,6 @@
 """Check that the exporter's resource usage does not grow over many scrapes.
 
-One alias in ten fails. `python -m bench.soak` prints a table in Markdown, and exits with 1 if the
+One of ten aliases fails. `python -m bench.soak` prints a Markdown table, and exits with 1 if the
 usage grew.
 """
 
@@ -19,12 +19,12 @@ _STEPS = 10
 _THREAD_EXIT_SECONDS = 0.2  # time for the last scrape's thread to end
 _MAX_MEMORY_GROWTH = 1_000_000  # bytes, between the first and the last step
 
-# Replaces one of the ten packaged aliases. It runs in its own process.
+# This alias replaces one of the ten packaged aliases. The exporter runs it in a separate process.
 _FAILING_ALIAS = "\n[soak]\nfailing = echo not a number; exit 3\n"
 
 
 def soak(scrapes: int) -> list[tuple[int, ProcessUsage]]:
-    """Scrape the exporter. Return scrapes and usage after each tenth."""
+    """Scrape the exporter. Return the number of scrapes and the usage after each tenth."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         root = write_tree("pi4", folder / "root")
@@ -44,7 +44,7 @@ def soak(scrapes: int) -> list[tuple[int, ProcessUsage]]:
 
 
 def find_growth(first: ProcessUsage, last: ProcessUsage) -> list[str]:
-    """Return the names of the values that grew from `first` to `last`."""
+    """Return the names of the values that are greater in `last` than in `first`."""
     counts = ("processes", "threads", "descriptors")
     grown = [name for name in counts if getattr(last, name) > getattr(first, name)]
     return grown + ["memory"] * (last.rss > first.rss + _MAX_MEMORY_GROWTH)

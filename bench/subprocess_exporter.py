@@ -1,4 +1,4 @@
-"""Simple exporter: prometheus_client, and the packaged aliases run with `subprocess`."""
+"""Simple exporter, which runs the packaged aliases with `subprocess`."""
 
 import subprocess
 import sys

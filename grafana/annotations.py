@@ -8,21 +8,21 @@ _BLUE, _PURPLE, _YELLOW, _GREY = "#5794f2", "#b877d9", "#e0b400", "#9fa7b3"
 
 
 def _annotation(name: str, color: str, condition: str, title: str) -> Json:
-    # Only values of 1, because Grafana versions differ in how they treat other values.
+    # The query returns only the value 1, because Grafana versions treat other values differently.
     expression = f"({condition}) == 1"
     return {
         "name": name,
         "datasource": DATASOURCE,
         "enable": True,
         "iconColor": color,
-        # Grafana 11 and newer use the target, older versions the annotation's expression.
+        # Grafana 11 and newer use `target`. Older versions use `expr`.
         "target": {"refId": "Anno", "expr": expression, "range": True, "instant": False},
         "expr": expression,
         "titleFormat": title,
     }
 
 
-# Each query covers the whole step, because events are shorter than a step of a long time range.
+# Each query covers a whole step, because in a long time range, a step is longer than an event.
 
 
 def _power_cuts(selector: str) -> Json:

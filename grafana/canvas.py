@@ -1,8 +1,8 @@
 """Canvas panel with each rasp at its position in the rack.
 
-Rectangles refer to a series by its name, which is the legend of its query. If the series does not
-exist, Grafana displays the `fixed` value, so a missing state is displayed as unknown. A rectangle
-has only one text, so the cell of a rasp consists of three rectangles on top of each other.
+A rectangle refers to a series by the name of the series, which is the legend of the query. If the
+series does not exist, Grafana displays the `fixed` value. Thus a missing state is displayed as
+unknown. A rectangle has only one text, so the cell of a rasp consists of three stacked rectangles.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _TRANSPARENT = "transparent"
 _RASP_PIXELS = 66  # height of a rasp's cell
 _GRID_UNIT_PIXELS = 38  # height of a unit of Grafana's grid
 _PANEL_FRAME_PIXELS = 64  # title and padding of a panel
-_HEADER_INSET_RATIO = 0.06  # padding left and right of a header's texts, relative to its width
+_HEADER_INSET_RATIO = 0.06  # padding left and right of the texts, relative to the width
 _FONT_SIZE, _SMALL_FONT_SIZE = 12, 9
 _LARGE_FONT_MAX_COLUMNS = 16
 
@@ -28,7 +28,7 @@ QUERIES = [
     Query(_STATES, "{{rasp}}"),
     Query(f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{IN_RACK}}})", "t {{rasp}}"),
     Query(f"max by (rack, stack) (pirack_stack_power_state{{{IN_RACK}}})", "power {{stack}}"),
-    # The states again, mapped to text colors.
+    # The states a second time, to map them to text colors.
     Query(_STATES, "text {{rasp}}"),
 ]
 
@@ -133,7 +133,8 @@ def _rasp_elements(slot: Slot, box: Box, font_size: int) -> Iterator[Json]:
 
 
 def _with_link(element: Json, path: str, title: str) -> Json:
-    # Grafana 11.2 to 11.5 use oneClickMode of the element, newer versions oneClick of the link.
+    # Grafana 11.2 to 11.5 use `oneClickMode` of the element. Newer versions use `oneClick` of
+    # the link.
     link = page_link(path, title) | {"oneClick": True}
     return element | {"oneClickMode": "link", "links": [link]}
 

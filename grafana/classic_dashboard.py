@@ -10,11 +10,11 @@ from grafana.queries import IN_RACK, STATE, Query
 from grafana.rack_panels import history_row, issues_row, summary_panels
 from rack.layout import Rack, Stack
 
-_MAX_STACKS_PER_ROW = 12  # more would be too narrow to read
+_MAX_STACKS_PER_ROW = 12  # more panels would be too narrow to read
 
 
 def classic_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
-    """Return *Rack (classic)*, with one panel per stack."""
+    """Return the dashboard *Rack (classic)*, with one panel per stack."""
     return make_dashboard(
         links.CLASSIC_UID,
         "Rack (classic)",
@@ -31,7 +31,7 @@ def classic_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
 
 
 def _stack_rows(rack: Rack) -> list[tuple[int, list[tuple[Json, int]]]]:
-    """Return rows of stack panels, in the order of the stacks in the room."""
+    """Return rows of stack panels, in the same order as the stacks in the room."""
     rows = []
     for y in sorted({stack.y for stack in rack.stacks}):
         stacks = sorted((stack for stack in rack.stacks if stack.y == y), key=lambda stack: stack.x)

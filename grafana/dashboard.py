@@ -7,7 +7,7 @@ from grafana import links
 from grafana.json_format import Json
 from grafana.queries import DATASOURCE, STATE
 
-_SCHEMA_VERSION = 39  # of Grafana 10; newer versions migrate it
+_SCHEMA_VERSION = 39  # the version of Grafana 10, which newer versions migrate
 _EVERY_LOAD = 1
 _HIDDEN = 2
 _ALPHABETICAL = 1
@@ -59,7 +59,7 @@ def _controller_variable(url: str) -> Json:
 
 
 def variables(defaults: DashboardDefaults, *names: str) -> list[Json]:
-    """Return the variables `datasource`, `controller` and those in `names`."""
+    """Return the variables `datasource` and `controller`, and the variables in `names`."""
     choices = {
         "rack": _query_variable("rack", "Rack", f"label_values({STATE}, rack)", defaults.rack),
         "stack": _query_variable(
@@ -98,7 +98,7 @@ def make_dashboard(
         description: Question that the dashboard answers.
         panels: Panels with their positions.
         variables: Variables that the user can select.
-        annotations: Annotations of its graphs.
+        annotations: Annotations of the graphs.
         page: Path and title of the related page of the controller.
         since: Start of the displayed time range.
     """

@@ -1,4 +1,4 @@
-"""Field options of a panel, and overrides."""
+"""Field options of a panel, and overrides for single fields."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class FieldConfig:
 
 
 def override(field: str, **properties: object) -> Json:
-    """Return an override for a field name. `__` in a property name becomes a dot."""
+    """Return an override for a field name. In property names, `__` is replaced with a dot."""
     return _override({"id": "byName", "options": field}, properties)
 
 

@@ -19,7 +19,7 @@ DEFAULT_CONTROLLER_URL = "http://127.0.0.1:8080"
 def build_dashboards(
     rack: Rack, controller_url: str = DEFAULT_CONTROLLER_URL
 ) -> Mapping[str, Json]:
-    """Return the dashboards of a rack by uid.
+    """Return the dashboards of a rack, keyed by uid.
 
     Args:
         rack: Layout of the rack.

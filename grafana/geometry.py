@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from rack.layout import Rack, Slot, Stack
 
-_ROW_GAP = 0.25  # between rows of stacks, relative to the height of a rasp
-_HEADER_HEIGHT = 0.55  # of a stack's name, relative to the height of a rasp
-_PADDING = 0.09  # above and below the contents of a stack, likewise
-_COLUMN_GAP = 0.06  # between stacks, relative to the width of a column
-_SIDE_PADDING = 0.035  # left and right of the contents of a stack, likewise
+_ROW_GAP = 0.25  # between rows of stacks, in heights of a rasp
+_HEADER_HEIGHT = 0.55  # of a stack's name, in heights of a rasp
+_PADDING = 0.09  # above and below the contents of a stack, in heights of a rasp
+_COLUMN_GAP = 0.06  # between stacks, in widths of a column
+_SIDE_PADDING = 0.035  # left and right of the contents of a stack, in widths of a column
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Box:
     height: float
 
     def inset(self, ratio: float) -> "Box":
-        """Return the box without a share `ratio` of its width on the left and right."""
+        """Return the box, narrowed on each side by the share `ratio` of the width."""
         side = round(self.width * ratio, 3)
         return Box(
             round(self.left + side, 3), self.top, round(self.width - 2 * side, 3), self.height
@@ -35,7 +35,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class StackBoxes:
-    """Boxes of a stack, its name and its rasps."""
+    """Boxes of a stack, of the stack's name and of the stack's rasps."""
 
     stack: Stack
     frame: Box
@@ -53,7 +53,7 @@ class Drawing:
 
 
 def compact_positions(numbers: Iterable[int]) -> dict[int, int]:
-    """Return a position for each coordinate. All gaps are reduced to one position."""
+    """Return a position for each coordinate. Reduce each gap to one empty position."""
     positions: dict[int, int] = {}
     position, previous = 0, 0
     for number in sorted(set(numbers)):

@@ -8,7 +8,7 @@ COLUMNS = 24
 
 
 def layout_rows(*rows: tuple[int, Sequence[tuple[Json, int]]]) -> list[Json]:
-    """Return panels with positions. Each row has a height and panels with widths."""
+    """Return the panels with their positions. Each row has a height and panels with widths."""
     placed: list[Json] = []
     top = 0
     for height, panels in rows:

@@ -11,7 +11,7 @@ def temperature() -> Json:
     """Return the graph of the master's temperature."""
     return time_series(
         "Temperature of the master",
-        "Temperature of the system on chip. Missing if there is no sensor.",
+        "Temperature of the system on chip. The graph is empty if the master has no sensor.",
         FieldConfig(
             "celsius",
             decimals=0,
@@ -52,7 +52,7 @@ def memory() -> Json:
     """Return the graph of used memory."""
     return _usage(
         "Used memory of the master",
-        "Share of memory that is not available to programs without swapping.",
+        "Share of the memory that programs cannot use without swapping.",
         "memory",
         "total",
     )

@@ -17,7 +17,7 @@ class LineOptions:
         thresholds: Whether thresholds are drawn as lines.
         legend_table: Whether the legend is a table with the last and the maximum values.
         logarithmic: Whether the axis is logarithmic.
-        bars: Whether values are bars, for series with few values.
+        bars: Whether values are drawn as bars, for series with few values.
     """
 
     stacked: bool = False
@@ -186,9 +186,9 @@ def table(
         title: Title of the panel.
         description: Description of the panel.
         field: Field options.
-        queries: One query for rows, or several queries for one column of values each.
-        columns: Column titles by field, in order. With several queries, the fields of the values
-            are `Value #A`, `Value #B` and so on.
+        queries: One query for the rows, or several queries, each for one column of values.
+        columns: Column titles in the displayed order, keyed by field. With several queries, the
+            fields of the values are `Value #A`, `Value #B` and so on.
         overrides: Overrides of columns.
         join_by: Field that joins the rows of several queries.
     """

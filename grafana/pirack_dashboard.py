@@ -1,4 +1,4 @@
-"""Dashboard *PiRack itself*, about the services and their cost."""
+"""Dashboard *PiRack itself*, about the services and the resources that they use."""
 
 from grafana import annotations, links, states
 from grafana.dashboard import DashboardDefaults, make_dashboard, variables
@@ -22,7 +22,7 @@ def pirack_dashboard(defaults: DashboardDefaults) -> Json:
     return make_dashboard(
         links.PIRACK_UID,
         "PiRack itself",
-        "Do controller, exporters and scrapes work, and what do they cost?",
+        "Do the controller, exporters and scrapes work, and how many resources do they use?",
         panels=layout_rows(
             (
                 4,
@@ -83,7 +83,7 @@ def _install() -> Json:
     unfinished = f"max(pirack_install_unfinished{{{IN_RACK}}})"
     return stat(
         "Install",
-        "Whether an install is running, or the last one did not finish.",
+        "Whether an install is running, or the last install did not finish.",
         FieldConfig("none", mappings=states.value_mappings(*install_states), no_value="unknown"),
         [Query(f"clamp_max(2 * {running} + {unfinished}, 2)", "install")],
     )
@@ -92,7 +92,7 @@ def _install() -> Json:
 def _failed_scrapes() -> Json:
     return stat(
         "Failed scrapes of rasps",
-        "Rasps whose last scrape failed, including those that are off.",
+        "Rasps whose last scrape failed, including rasps that are off.",
         FieldConfig("none", decimals=0, thresholds=states.thresholds((1, states.WARM.color))),
         [Query(f'sum(up{{job="rasp",{IN_RACK}}} == bool 0)', "rasps")],
     )
@@ -101,7 +101,7 @@ def _failed_scrapes() -> Json:
 def _longest_scrape() -> Json:
     return stat(
         "Longest scrape",
-        "The longest of the last scrapes. The timeout is four seconds.",
+        "Duration of the longest of the last scrapes. The timeout is four seconds.",
         FieldConfig(
             "s",
             decimals=2,
@@ -138,7 +138,7 @@ def _order_durations() -> Json:
 def _scrape_durations() -> Json:
     return time_series(
         "Duration of scrapes",
-        "The longest scrape of each job, and the median of the rasps.",
+        "Duration of the longest scrape of each job, and median duration of the rasps' scrapes.",
         FieldConfig("s", decimals=1, color_mode="palette-classic-by-name"),
         [
             range_query(f"max by (job) (scrape_duration_seconds{{{IN_RACK}}})", "{{job}}, maximum"),

@@ -14,12 +14,12 @@ IN_RACK = 'rack="$rack"'
 IN_STACK = 'rack="$rack",stack="$stack"'
 OF_RASP = 'rack="$rack",rasp="$rasp"'
 
-# Some alerts about the master and Prometheus have no label rack.
+# Some alerts about the master and Prometheus have no label `rack`.
 ALERTS = 'ALERTS{alertstate="firing",severity=~"critical|warning|info",rack=~"$rack|"}'
 
 
 class QueryType(StrEnum):
-    """Kind of a query result."""
+    """Type of a query, which determines the form of the result."""
 
     INSTANT = "instant"
     RANGE = "range"
@@ -28,7 +28,7 @@ class QueryType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A PromQL expression. `legend` becomes the name of each series."""
+    """A PromQL expression. `legend` is the pattern for the name of each series."""
 
     expression: str
     legend: str = "__auto"
@@ -46,7 +46,7 @@ def table_query(expression: str) -> Query:
 
 
 def targets(queries: list[Query]) -> list[Json]:
-    """Return the `targets` of a panel, with ids `A` to `Z`, then `A1` and so on."""
+    """Return the `targets` of a panel. Their ids are `A` to `Z`, then `A1` and so on."""
     return [
         {
             "refId": _ref_id(index),

@@ -98,7 +98,7 @@ def _firing_alert_count() -> Json:
 def _failing_alias_count() -> Json:
     return _issue_count(
         "Failing aliases",
-        "Aliases that failed in the last scrape of all rasps that responded.",
+        "Aliases that failed in the last scrape. Rasps that did not respond are not counted.",
         f"sum(pirack_alias_success{{{IN_RACK}}} == bool 0)",
         states.WARM.color,
     )

@@ -43,7 +43,7 @@ def rasp_dashboard(defaults: DashboardDefaults) -> Json:
 def _state() -> Json:
     return stat(
         "State",
-        "State by the recording rule. DOWN means that the exporter does not respond.",
+        "State that the recording rule computes. DOWN means that the exporter does not respond.",
         FieldConfig(
             "none", mappings=states.value_mappings(*states.RASP_STATES), no_value="UNKNOWN"
         ),
@@ -56,7 +56,7 @@ def _ping() -> Json:
     responds = states.ValueStyle(1, "responds", states.UP.color)
     return stat(
         "Ping",
-        "Whether the rasp responds to ping. If it responds but is DOWN, its exporter has failed.",
+        "Whether the rasp responds to ping. If a rasp responds but is DOWN, its exporter failed.",
         FieldConfig(
             "none", mappings=states.value_mappings(no_response, responds), no_value="unknown"
         ),
@@ -194,7 +194,7 @@ def _disk() -> Json:
     available = f"max by ({RASP_LABELS}) (pirack_disk_available_bytes{{{OF_RASP}}})"
     return time_series(
         "Used root file system",
-        "Share of the root file system that is not available.",
+        "Share of the root file system that is in use or reserved.",
         FieldConfig("percentunit", decimals=0, min=0, max=1, thresholds=states.usage_thresholds()),
         [range_query(f"1 - {available} / {size}", "used")],
         overrides=[override_color("used", states.BLUE)],
@@ -220,7 +220,7 @@ def _aliases_table() -> Json:
         states.ValueStyle(0, "failed", states.DOWN.color),
         states.ValueStyle(1, "ok", "text"),
     ]
-    # The metric has the name of the alias. An alias with labels has several values.
+    # The metric has the name of the alias. An alias that prints labels has several values.
     exporter_metrics = "pirack_(alias_.+|up|exporter_.+|config_.+)"
     value = f'{{__name__=~"pirack_.+",__name__!~"{exporter_metrics}",job="rasp",{OF_RASP}}}'
     by_alias = f'label_replace({value}, "alias", "$1", "__name__", "pirack_(.+)")'

@@ -9,7 +9,7 @@ from grafana.panels import LineOptions, stat, state_timeline, time_series
 from grafana.queries import IN_STACK, RASP_LABELS, STATE, Query, range_query
 
 _STATES = f"max by ({RASP_LABELS}) ({STATE}{{{IN_STACK}}})"
-_DEFAULT_PALETTE = "palette-classic-by-name"  # for slots without their own color
+_DEFAULT_PALETTE = "palette-classic-by-name"  # for slots without a fixed color
 _TEMPERATURES = f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{IN_STACK}}})"
 
 
@@ -33,7 +33,7 @@ def stack_dashboard(defaults: DashboardDefaults) -> Json:
 def _power() -> Json:
     return stat(
         "Power",
-        "Commanded power of the stack, not the observed power.",
+        "Commanded power of the stack, which can differ from the observed power.",
         FieldConfig(
             "none", mappings=states.value_mappings(*states.STACK_STATES), no_value="unknown"
         ),
@@ -124,7 +124,7 @@ def _memory() -> Json:
     total = f"pirack_memory_total_bytes{{{IN_STACK}}}"
     return time_series(
         "Used memory",
-        "Share of each rasp's memory that is not available to programs without swapping.",
+        "Share of each rasp's memory that programs cannot use without swapping.",
         FieldConfig("percentunit", decimals=0, min=0, max=1, color_mode=_DEFAULT_PALETTE),
         [range_query(f"1 - {available} / {total}", "{{rasp}}")],
         overrides=_slot_colors(),

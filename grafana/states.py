@@ -1,6 +1,6 @@
 """Texts and colors of the states of rasps and stacks.
 
-The colors can be distinguished without red, green or blue vision, and text on them is readable.
+The colors can be distinguished without red, green or blue vision. Text on each color is readable.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ WARM = ValueStyle(2, "WARM", "#f7c325", BLACK)
 HOT = ValueStyle(3, "HOT", "#f4701c", BLACK)
 OFF = ValueStyle(4, "OFF", "#98a1ab", BLACK)
 
-# Values of rack_stack_slot:pirack_rasp_state:max, see prometheus/rules/rasp_state.yml.
+# Values of rack_stack_slot:pirack_rasp_state:max. See prometheus/rules/rasp_state.yml.
 RASP_STATES = (DOWN, UP, WARM, HOT, OFF)
 STACK_STATES = (ValueStyle(0, "off", "#59616f"), ValueStyle(1, "on", "#2f5d8c"))
 
@@ -35,7 +35,7 @@ NEUTRAL_COLOR = "#454b56"
 
 # Colors of lines, for light and dark backgrounds.
 BLUE, TEAL, ORANGE, GREY = "#5794f2", "#2fa58b", "#e8762d", "#8b94a3"
-# Colors of slots, by Okabe and Ito. Further slots use Grafana's colors.
+# Colors of slots, from the palette of Okabe and Ito. Further slots use Grafana's colors.
 SLOT_COLORS = (
     "#56b4e9",
     "#e69f00",
@@ -47,7 +47,7 @@ SLOT_COLORS = (
     "#8b94a3",
 )
 
-# The thresholds of the state rule.
+# Thresholds of the state rule.
 WARM_CELSIUS, HOT_CELSIUS = 60, 75
 
 

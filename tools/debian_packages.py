@@ -1,9 +1,9 @@
 """Download Debian packages with apt and unpack them in a folder, without root.
 
-The machine is not changed. apt uses its sources, keys and list of installed packages, but stores
-its state in the folder. `dpkg -x` only unpacks, so no maintainer scripts run and no services start.
-Dependencies that are not installed are downloaded too. This module uses only the standard library,
-so that the system's `python3` can import it.
+The packages installed on the machine do not change. apt uses the machine's sources, keys and list
+of installed packages, but stores its own state in the folder. `dpkg -x` only unpacks, so no
+maintainer scripts run and no services start. Missing dependencies are downloaded too. This module
+uses only the standard library, so that the system's `python3` can import it.
 """
 
 import contextlib
@@ -20,12 +20,12 @@ from pathlib import Path
 _log = logging.getLogger(__name__)
 
 LOCK_SECONDS = 2400.0
-# For Chromium with its libraries (200 MB) on a slow connection.
+# Long enough to download Chromium with its libraries (200 MB) over a slow connection.
 COMMAND_SECONDS = 1800.0
 LISTS_MAX_AGE_SECONDS = 3600.0
 
-# The system's hooks would clean its caches and notify its desktop. Only a configuration file can
-# clear them.
+# The hooks of the system would clean caches and notify the desktop. Only a configuration file can
+# clear these hooks.
 APT_CONF = """\
 #clear APT::Update;
 #clear DPkg;
@@ -40,15 +40,15 @@ Acquire::https::Timeout "30";
 
 
 class PackageError(Exception):
-    """A package is not available on this machine. The text is one line."""
+    """A package is not available on this machine. The message is one line."""
 
 
 @contextlib.contextmanager
 def exclusive(lock: Path, timeout: float = LOCK_SECONDS) -> Iterator[None]:
-    """Hold the lock file `lock` in the block. The kernel releases it if this process is killed.
+    """Hold the lock file `lock` in the block. If this process is killed, the kernel releases it.
 
     Raises:
-        PackageError: If another process holds the lock longer than `timeout`.
+        PackageError: If another process still holds the lock after `timeout` seconds.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
@@ -61,7 +61,8 @@ def exclusive(lock: Path, timeout: float = LOCK_SECONDS) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise PackageError(
-                        f"another process holds {lock} after {timeout:.0f} s: stop it and try again"
+                        f"another process still holds {lock} after {timeout:.0f} s: stop that"
+                        " process and try again"
                     ) from None
             if not is_logged:
                 _log.info("Waiting for another process that downloads or installs packages")
@@ -81,9 +82,9 @@ class DebianPackages:
     options: tuple[str, ...] = ()
 
     def unpack(self, package: str, *extra_packages: str) -> Path:
-        """Return the folder of `package` with its dependencies. Download it if it is missing.
+        """Return the folder of `package` with its dependencies. Download the package if necessary.
 
-        If this process is killed, the folder is either complete or missing.
+        Even if this process is killed, the folder is either complete or missing.
 
         Args:
             package: Name of the package.
@@ -119,7 +120,7 @@ class DebianPackages:
         stale = not stamp.exists() or time.time() - stamp.stat().st_mtime > LISTS_MAX_AGE_SECONDS
         update_messages = _apt_messages(self._apt("update")) if stale else []
         try:
-            # Without --reinstall, apt skips a package that is installed on the system.
+            # Without --reinstall, apt would skip a package that is installed on the system.
             self._apt(
                 "install",
                 "--download-only",
@@ -130,7 +131,7 @@ class DebianPackages:
                 *packages,
             )
         except PackageError as error:
-            # Without a network, only `update` reports the cause, and succeeds.
+            # Without a network, `update` succeeds, but only its warnings contain the cause.
             raise PackageError(update_messages[0] if update_messages else str(error)) from error
         for package in packages:
             if not any(archives.glob(f"{package}_*.deb")):
@@ -182,13 +183,13 @@ def _run(command: Sequence[str]) -> str:
 
 
 def _apt_messages(text: str) -> list[str]:
-    """Return the errors and warnings in the output of apt, without prefix, errors first."""
+    """Return the errors, then the warnings in the output of apt, without their prefixes."""
     lines = [" ".join(line.split()) for line in text.splitlines()]
     return [line[3:] for prefix in ("E: ", "W: ") for line in lines if line.startswith(prefix)]
 
 
 def _make_links_relative(tree: Path) -> None:
-    """Make absolute links to files of the tree relative, such as `/bin/busybox`."""
+    """Convert absolute links to files in the tree, such as `/bin/busybox`, to relative links."""
     for folder, folders, files in os.walk(tree):
         for name in (*folders, *files):
             link = Path(folder, name)

@@ -22,12 +22,12 @@ VERSION_TIMEOUT_SECONDS = 30.0
 
 
 class ProgramError(Exception):
-    """A program is not installed and could not be downloaded. The text is one line."""
+    """A program is not installed and could not be downloaded. The message is one line."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program: `subprocess.run([*program.command, …], env=program.environment)`."""
+    """A program. To run it: `subprocess.run([*program.command, …], env=program.environment)`."""
 
     name: str
     path: Path
@@ -37,9 +37,9 @@ class Program:
 
     @property
     def command(self) -> list[str]:
-        """The first words of the command line.
+        """The start of the command line, before the arguments of the program.
 
-        With `usr_share`, the program runs in a mount namespace with this folder as /usr/share.
+        With `usr_share`, the program runs in a mount namespace with that folder as /usr/share.
         """
         if self.usr_share is None:
             return [str(self.path)]
@@ -82,7 +82,7 @@ class Program:
 class _ProgramPackage:
     """Debian package of a program, and the possible names of the program.
 
-    `needs_usr_share`: the program requires files in /usr/share, and has no option for another path.
+    `needs_usr_share`: Whether the program only finds its files in /usr/share.
     """
 
     package: str
@@ -93,7 +93,7 @@ class _ProgramPackage:
 
 
 _PROGRAMS = {
-    # Alertmanager always reads its default templates.
+    # Alertmanager always reads its default templates from /usr/share.
     "alertmanager": _ProgramPackage(
         "prometheus-alertmanager", ("alertmanager", "prometheus-alertmanager"), needs_usr_share=True
     ),
@@ -110,7 +110,7 @@ _PROGRAMS = {
     "node_exporter": _ProgramPackage(
         "prometheus-node-exporter", ("node_exporter", "prometheus-node-exporter")
     ),
-    # The pages of Prometheus require libjs-jquery. apt skips it if it is installed on the system.
+    # The pages of Prometheus require libjs-jquery. apt skips this package if it is installed.
     "prometheus": _ProgramPackage("prometheus", ("prometheus",), extra_packages=("libjs-jquery",)),
     "promtool": _ProgramPackage("prometheus", ("promtool",), extra_packages=("libjs-jquery",)),
     "sqlite3": _ProgramPackage("sqlite3", ("sqlite3",)),
@@ -121,21 +121,21 @@ _PROGRAMS = {
 }
 PROGRAM_NAMES = tuple(_PROGRAMS)
 
-# The PATH of a user often lacks the folders of daemons.
+# The PATH of a user often lacks the folders that contain daemons.
 _DAEMON_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-# Chromium's folder comes first, because `usr/bin/chromium` is a script that reads /etc.
+# The folder of Chromium is first, because `usr/bin/chromium` is a script that reads /etc.
 _PROGRAM_FOLDERS = ("usr/lib/chromium", "usr/bin", "usr/sbin", "bin", "sbin")
 
 
 def find(
     name: str, *, search_path: str | None = None, packages: DebianPackages | None = None
 ) -> Program:
-    """Return a program. Download it if it is not installed.
+    """Return a program. Download the program if it is not installed.
 
     Args:
         name: One of `PROGRAM_NAMES`.
         search_path: Folders to search, by default `PATH`.
-        packages: Unpacked packages, by default in `.tools/`.
+        packages: Folder for downloaded packages, by default `.tools/`.
 
     Raises:
         ProgramError: If the program is not installed and cannot be downloaded, or does not run.

@@ -7,7 +7,7 @@ from tools.programs import Program
 
 
 def write_wrapper(program: Program, folder: Path) -> None:
-    """Write a script with the name of a program that runs the program.
+    """Write a script that has the name of a program and runs that program.
 
     Raises:
         OSError: If the folder cannot be written.

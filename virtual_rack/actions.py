@@ -12,12 +12,12 @@ from exporter.aliases import Alias
 from virtual_rack.board import Board, SystemRequest
 from virtual_rack.sensors import UNDER_VOLTAGE, SensorReadings
 
-_IDENTIFY_SECONDS = 1.0  # a real rasp blinks for ten
+_IDENTIFY_SECONDS = 1.0  # the LED of a real rasp blinks for ten seconds
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedResult:
-    """Output, exit status and duration of an action. `on_finished` is called at its end."""
+    """Output, exit status and duration of an action. `on_finished` is called after the action."""
 
     output: str = ""
     error_output: str = ""
@@ -30,7 +30,7 @@ class SimulatedActions:
     """The actions of one virtual rasp.
 
     Args:
-        configured: The `[actions]` of its aliases file.
+        configured: The `[actions]` of the aliases file.
         board: Board of the rasp.
         restart_exporter: Function that restarts the exporter.
         clock: Function that returns the seconds since the epoch.
@@ -77,7 +77,7 @@ class SimulatedActions:
 
 
 def _uptime(readings: SensorReadings, now: float) -> str:
-    """Return the output of uptime(1)."""
+    """Return the simulated output of uptime(1)."""
     minutes = int(readings.uptime // 60)
     days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
     since = f"{days} days, " if days else ""
@@ -88,7 +88,7 @@ def _uptime(readings: SensorReadings, now: float) -> str:
 
 
 def _warnings(readings: SensorReadings) -> str:
-    """Return the output of journalctl."""
+    """Return the simulated output of journalctl."""
     lines = []
     if readings.throttled & UNDER_VOLTAGE:
         lines.append("kernel: hwmon hwmon1: Undervoltage detected!")

@@ -1,4 +1,4 @@
-"""Simulation of a board: sensor readings from load and temperature."""
+"""Simulation of a board, which computes sensor readings from load and temperature."""
 
 import os
 from enum import StrEnum
@@ -22,8 +22,8 @@ from virtual_rack.workload import Workload
 _IDLE_KHZ, _CAPPED_KHZ, _FULL_KHZ = 600_000, 1_000_000, 1_500_000
 _MEMORY_KIB = 3_884_412
 _BLOCK_BYTES, _DISK_BLOCKS = 4096, 7_650_000
-_SOFT_LIMIT_CELSIUS = 80.0  # a Pi 4's firmware lowers the clock above this
-_BUSY_LOAD = 0.3  # the governor raises the clock above this
+_SOFT_LIMIT_CELSIUS = 80.0  # the firmware of a Pi 4 lowers the clock above this value
+_BUSY_LOAD = 0.3  # the governor raises the clock above this value
 _LOAD1_TIME_CONSTANT = 60.0
 
 
@@ -35,7 +35,7 @@ class SystemRequest(StrEnum):
 
 
 class Board:
-    """A simulated Raspberry Pi 4. `random` determines its workload."""
+    """A simulated Raspberry Pi 4. `random` determines the workload of the board."""
 
     def __init__(self, random: Random, *, temperature: float) -> None:
         self.temperature = temperature  # °C
@@ -56,17 +56,17 @@ class Board:
         self._pending_request = None
 
     def request(self, request: SystemRequest) -> None:
-        """Request a reboot or halt. The rasp applies it later. Thread-safe."""
+        """Request a reboot or halt, which the rasp executes later. Thread-safe."""
         self._pending_request = request
 
     @property
     def pending_request(self) -> SystemRequest | None:
-        """The last request since the boot."""
+        """The latest request since the boot, or None."""
         return self._pending_request
 
     @property
     def watts(self) -> float:
-        """The heat output while it is running."""
+        """The heat output while the board is running."""
         return heat_output(self._workload.load if self._is_cool else self._workload.load * 0.7)
 
     @property

@@ -33,9 +33,9 @@ def build_parser() -> argparse.ArgumentParser:
     clear.add_argument("fault", choices=faults, nargs="?", help="default: all faults")
     commands.add_parser("status", parents=[state], help="print the phases and faults of the rasps")
     enter = commands.add_parser(
-        "enter", parents=[state], help="run a command on the master of a rack of namespaces"
+        "enter", parents=[state], help="run a command on the master of a namespace rack"
     )
-    enter.add_argument("argv", nargs="+", metavar="COMMAND", help="write -- before it")
+    enter.add_argument("argv", nargs="+", metavar="COMMAND", help="write -- before the command")
     return parser
 
 
@@ -62,7 +62,7 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
         type=float,
         default=0.0,
         metavar="SECONDS",
-        help="delay before the switch forwards on a new link; only with namespaces",
+        help="delay before the switch forwards packets on a new link; only with namespaces",
     )
     run.add_argument(
         "--new",

@@ -1,7 +1,7 @@
-"""Control socket of a virtual rack: one JSON line per request and per reply.
+"""Control socket of a virtual rack. Each request and each reply is one line of JSON.
 
-The socket is in the state folder, which only its owner may enter. Paths of Unix sockets are limited
-to 107 bytes, so both sides use a path through a descriptor of the folder.
+The socket is in the state folder, which only the owner of the folder may enter. The path of a Unix
+socket is limited to 107 bytes, so client and server use a path through a descriptor of the folder.
 """
 
 import json
@@ -29,7 +29,7 @@ Message = Mapping[str, Any]
 
 
 class RackNotRunningError(PiRackError):
-    """No virtual rack is running with this state folder."""
+    """No running virtual rack uses this state folder."""
 
 
 def handle(rack: VirtualRack, request: Message) -> Message:
@@ -77,7 +77,7 @@ def _pin(rack: VirtualRack, number: int) -> Message:
 
 @contextmanager
 def serving(rack: VirtualRack, state: Path) -> Iterator[None]:
-    """Serve the control socket in the block."""
+    """Serve requests on the control socket in the block."""
 
     class Handler(socketserver.StreamRequestHandler):
         timeout = _TIMEOUT_SECONDS
@@ -97,7 +97,7 @@ def serving(rack: VirtualRack, state: Path) -> Iterator[None]:
         return handle(rack, request)
 
     class Server(socketserver.ThreadingUnixStreamServer):
-        # If the queue is full, the kernel rejects non-blocking connections.
+        # The kernel rejects non-blocking connections while the queue is full.
         request_queue_size = 128
 
     state.chmod(0o700)
@@ -115,10 +115,10 @@ def serving(rack: VirtualRack, state: Path) -> Iterator[None]:
 
 
 def send(state: Path, request: Message) -> Message:
-    """Send a request to the virtual rack with this state folder and return its reply.
+    """Send a request to the virtual rack with this state folder and return the reply.
 
     Raises:
-        RackNotRunningError: If no virtual rack is running with this folder.
+        RackNotRunningError: If no running virtual rack uses this state folder.
     """
     with _connect(state) as connection:
         return _exchange(connection, request)
@@ -128,7 +128,7 @@ def server_process_id(state: Path) -> int:
     """Return the process id of the virtual rack with this state folder.
 
     Raises:
-        RackNotRunningError: If no virtual rack is running with this folder.
+        RackNotRunningError: If no running virtual rack uses this state folder.
     """
     with _connect(state) as connection:
         _exchange(connection, {"command": "status"})

@@ -1,4 +1,4 @@
-"""DHCP clients of virtual rasps: the three that Raspberry Pis use."""
+"""DHCP clients of virtual rasps, with the three client programs that Raspberry Pis use."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from random import Random
 from tools.programs import Program
 from virtual_rack.faults import Fault
 
-HOST_NAME = "raspberrypi"  # the default of a new SD card
+HOST_NAME = "raspberrypi"  # the default of Raspberry Pi OS
 
 HOSTILE_HOST_NAMES = (
     "(evil) via eth9 (x) via br0",
@@ -47,7 +47,7 @@ lease {{
   expire 5 2037/01/01 00:00:00;
 }}
 """
-# Without noarp, dhcpcd probes an address for at least five seconds.
+# Without `noarp`, dhcpcd would probe an address for at least five seconds.
 _DHCPCD_CONF = """\
 option subnet_mask
 noarp
@@ -74,7 +74,7 @@ class DhcpClient:
     """The DHCP client of a rasp.
 
     Attributes:
-        program: Client program, unless a fault requires another one.
+        program: Client program. A fault can require a different program.
         folder: Folder of the rasp.
         hostile_name: Host name under the fault `hostile-hostname`.
         programs: All client programs.
@@ -105,12 +105,12 @@ class DhcpClient:
                 return self._dhcpcd()
 
     def _udhcpc(self, host_name: str) -> Sequence[str]:
-        # Option 12 in hexadecimal, because udhcpc ends a text at the first space.
+        # Option 12 is in hexadecimal, because udhcpc ends a string at the first space.
         option = f"0x0c:{host_name.encode().hex()}"
         return [
             str(self.programs[ClientProgram.UDHCPC].path),
             *("-f", "-i", "eth0", "-s", str(_LEASE_SCRIPT), "-x", option),
-            # -a: probe the address by ARP, and decline it if it is in use.
+            # With -a, udhcpc probes the address by ARP and declines an address that is in use.
             *("-t", "3", "-T", "1", "-A", "1", "-a200"),
         ]
 

@@ -1,7 +1,7 @@
 """Simulated dhcpd log of a loopback rack, which has no DHCP.
 
-The lines are those of ISC dhcpd 4.4.3 with `dhcpd -d`. Like a server that reloads its configuration
-automatically, it logs a start after every change of `dhcpd.conf`.
+The lines have the format of `dhcpd -d` of ISC dhcpd 4.4.3. After every change to `dhcpd.conf`, the
+log contains a server start, as if the server reloaded its configuration automatically.
 """
 
 from ipaddress import IPv4Address
@@ -12,7 +12,7 @@ _START_LINES = ("Internet Systems Consortium DHCP Server 4.4.3-P1", "Server star
 
 
 class DhcpdLog:
-    """The log `dhcpd.log` next to `dhcpd.conf` in a folder."""
+    """The log file `dhcpd.log`, in the same folder as `dhcpd.conf`."""
 
     def __init__(self, folder: Path, server: IPv4Address) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -23,14 +23,14 @@ class DhcpdLog:
         self._last_config_version = self._config_version()
 
     def log_restart_if_changed(self) -> None:
-        """Log a start of the server if the configuration changed."""
+        """Log a server start if `dhcpd.conf` changed."""
         version = self._config_version()
         if version != self._last_config_version:
             self._last_config_version = version
             self._append(*_START_LINES)
 
     def log_lease(self, address: IPv4Address, mac: str, host_name: str) -> None:
-        """Log the messages of a rasp that boots and gets its address."""
+        """Log the DHCP messages between the server and a booting rasp."""
         client = f"{mac} ({host_name}) via {_INTERFACE}"
         self._append(
             f"DHCPDISCOVER from {mac} via {_INTERFACE}",

@@ -1,4 +1,4 @@
-"""Port of a rasp with a working or a hanging exporter."""
+"""Exporter port of a rasp, where the exporter works or hangs."""
 
 import socket
 import threading
@@ -12,14 +12,14 @@ class Startable(Protocol):
     """An exporter that can be started and closed."""
 
     def start(self) -> None:
-        """Bind the port and serve. Raise OSError on failure."""
+        """Bind the port and serve requests. Raise OSError on failure."""
 
     def close(self) -> None:
-        """Stop serving and release the port."""
+        """Stop serving requests and release the port."""
 
 
 class ExporterPort:
-    """A port with an exporter, with a socket that never responds, or closed.
+    """A port with an exporter or with a socket that never responds. The port can also be closed.
 
     Args:
         address: Address of the port.
@@ -36,11 +36,11 @@ class ExporterPort:
         self._restart_requested = threading.Event()
 
     def restart(self) -> None:
-        """Request a restart of the exporter at the next call of `serve`. Thread-safe."""
+        """Request a restart of the exporter by the next call of `serve`. Thread-safe."""
         self._restart_requested.set()
 
     def serve(self, *, hangs: bool) -> None:
-        """Run the exporter, or a socket that never responds.
+        """Run the exporter. If `hangs`, run a socket that never responds instead.
 
         Raises:
             OSError: If the port cannot be bound.

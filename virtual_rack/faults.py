@@ -7,7 +7,7 @@ class Fault(StrEnum):
     """A fault. A rasp can have several faults. `stuck-relay` affects all rasps of a stack.
 
     - `dead`: The rasp does not respond, even with power.
-    - `slow`: Booting takes three times as long.
+    - `slow`: Booting takes three times as long as normal.
     - `hang`: The exporter accepts connections but never responds.
     - `reboot-once`: The rasp reboots once, immediately.
     - `hot`: The cooling is reduced.
@@ -19,7 +19,7 @@ class Fault(StrEnum):
     - `ssh-slow`: The SSH server delays each action by three seconds.
     - `new-host-key`: The SSH server has a different host key.
     - `wedged`: The rasp responds only to ping, and cannot be shut down.
-    - `hostile-hostname`: From the next boot on, the host name imitates log messages.
+    - `hostile-hostname`: From the next boot on, the host name imitates log messages of dhcpd.
     - `foreign-lease`: From the next boot on, the rasp requests an address of another network.
     """
 

@@ -32,12 +32,12 @@ def run(
     is_new: bool,
     faults: Iterable[tuple[str, Fault]],
 ) -> None:
-    """Power a rack on and run it until `stop` is set, then release all its resources.
+    """Switch the power of a rack on, run the rack until `stop` is set, and release all resources.
 
     Args:
         rack: Virtual rack.
         state: State folder.
-        stop: Event that ends the rack.
+        stop: Event that ends the main loop.
         greeting: Message to print after power-on.
         is_new: Whether the inventory is empty, as before an install.
         faults: Initial faults, with their targets.

@@ -25,7 +25,7 @@ from virtual_rack.sockets import drain, listen
 from virtual_rack.ssh_servers import SSH_PORT, SshLoop, SshServer
 
 PING_PORT = 9848
-"""TCP port for pings, because loopback responds to ICMP for every address."""
+"""TCP port for pings. ICMP is not suitable, because every loopback address responds to ICMP."""
 _NO_DHCP = "loopback has no DHCP: use --network namespaces"
 _UNSUPPORTED_FAULTS = {Fault.HOSTILE_HOSTNAME: _NO_DHCP, Fault.FOREIGN_LEASE: _NO_DHCP}
 

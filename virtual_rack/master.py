@@ -1,7 +1,7 @@
 """DHCP server on the master of a namespace rack.
 
-One folder contains `dhcpd.conf`, `dhcpd.leases`, `dhcpd.log`, and `bin` with a systemctl that
-supports only isc-dhcp-server. `bin` is first on the master's PATH.
+Its folder contains `dhcpd.conf`, `dhcpd.leases`, `dhcpd.log` and the subfolder `bin`, which is
+first on the master's PATH. `bin` contains a systemctl that supports only isc-dhcp-server.
 """
 
 import shlex
@@ -19,12 +19,12 @@ from virtual_rack.switch import BRIDGE
 
 _SYSTEMCTL = Path(__file__).with_name("master_systemctl.sh")
 _START_SECONDS = 20.0
-# A ping before each offer of an address would take a second.
+# Otherwise, dhcpd would ping each address for one second before it offers the address.
 _UNMANAGED_CONFIG = "ping-check false;\n"
 
 
 class VirtualMaster:
-    """The DHCP server of a rack, in the folder `state`."""
+    """The DHCP server of a rack. The state folder `state` contains the files of the server."""
 
     def __init__(self, rack: Rack, state: Path) -> None:
         self._rack = rack
@@ -37,7 +37,7 @@ class VirtualMaster:
         return state.resolve() / "dhcpd" / "bin"
 
     def start_dhcpd(self, rasps: Sequence[Rasp]) -> None:
-        """Start dhcpd with fixed addresses for `rasps` and a pool for all others.
+        """Start dhcpd with fixed addresses for `rasps` and an address pool for all other devices.
 
         Raises:
             ProgramError: If dhcpd is not available.

@@ -1,6 +1,6 @@
 #!/bin/sh
-# systemctl of a virtual master. It supports only isc-dhcp-server. dhcpd.env, in the parent of this
-# file's folder, contains the settings.
+# systemctl of a virtual master, which supports only isc-dhcp-server. The settings are in dhcpd.env,
+# in the parent of this file's folder.
 set -eu
 folder=$(dirname "$(dirname "$(readlink -f "$0")")")
 . "$folder/dhcpd.env" # DHCPD, INTERFACE and LD_LIBRARY_PATH

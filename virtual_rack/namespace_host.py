@@ -17,21 +17,21 @@ from virtual_rack.switch import Switch
 _INIT_SCRIPT = Path(__file__).with_name("rasp_init") / "rasp.sh"
 _REBOOT_EXIT_STATUS = 10  # of rasp.sh
 _STOP_SECONDS = 5.0
-_LED_TRIGGERS = "none [mmc0] timer\n"  # the triggers of a Raspberry Pi's activity LED, shortened
+_LED_TRIGGERS = "none [mmc0] timer\n"  # some triggers of a Raspberry Pi's activity LED
 
 
 class NamespaceHost:
-    """A network namespace of a rasp. It exists from a boot to the loss of power.
+    """The network namespace of a rasp, which exists from a boot until the loss of power.
 
     Args:
-        slot: Slot of the rasp. Its host name is the name of the namespace.
+        slot: Slot of the rasp. The host name of the slot is the name of the namespace.
         folder: Folder of the rasp.
         client: DHCP client.
         sshd: SSH server.
         exporter: Port of the exporter, which runs inside the namespace.
         switch: Switch to which the namespace is linked.
-        env: Environment of its processes.
-        request: Function that receives a reboot or halt.
+        env: Environment of the rasp's processes.
+        request: Function that receives requests for a reboot or halt.
     """
 
     def __init__(

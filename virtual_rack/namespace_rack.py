@@ -1,6 +1,6 @@
 """Virtual rack with a network namespace for each rasp and a real dhcpd on the master.
 
-It runs in a sandbox, see `sandbox`, which removes its network, mounts and processes.
+The rack runs in a sandbox, which removes the rack's network, mounts and processes at the end.
 """
 
 import os
@@ -43,7 +43,7 @@ class NamespaceOptions:
 
     Attributes:
         boot_seconds: Mean boot time.
-        link_seconds: Delay before the switch forwards on a new link.
+        link_seconds: Delay before the switch forwards packets on a new link.
         seed: Seed of loads, boot times and DHCP clients.
     """
 
@@ -76,7 +76,7 @@ def namespace_rack(
 
 
 class _RackBuilder:
-    """Creates the components of a namespace rack."""
+    """Builder that creates the components of a namespace rack."""
 
     def __init__(
         self, aliases: Aliases, aliases_file: Path, state: Path, options: NamespaceOptions
@@ -91,7 +91,7 @@ class _RackBuilder:
         self._env = _environment(self._programs)
 
     def write_files(self) -> None:
-        """Create the folder of the rasps with their programs."""
+        """Create the folder that contains the programs of the rasps."""
         shutil.rmtree(self._rasps, ignore_errors=True)
         sbin = self._rasps / "sbin"
         shutil.copytree(_SBIN, sbin)
@@ -160,5 +160,5 @@ def _environment(programs: dict[str, Program]) -> dict[str, str]:
 
 
 def may_change_users() -> bool:
-    """Return whether root can change users, which depends on the user namespace."""
+    """Return whether root can switch to other users, which depends on the user namespace."""
     return Path("/proc/self/setgroups").read_text() == "allow\n"

@@ -20,12 +20,12 @@ _IP_TIMEOUT_SECONDS = 20.0
 
 
 def setns(descriptor: int, kinds: int) -> None:
-    """Move this thread into the namespaces of a descriptor.
+    """Move this thread into the namespaces of the process or file with this descriptor.
 
-    `os.setns` requires Python 3.12.
+    This function replaces `os.setns`, which requires Python 3.12.
 
     Raises:
-        OSError: If the kernel does not allow it.
+        OSError: If the kernel rejects the system call.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.setns(descriptor, kinds) != 0:
@@ -53,14 +53,14 @@ def inside(namespace: Path) -> Iterator[None]:
 class NamespaceThread:
     """A dedicated thread that runs functions in network namespaces.
 
-    `virtual_rack enter` uses the namespaces of the main thread, so that thread must not move.
+    The main thread must stay in its namespaces, because `virtual_rack enter` enters them.
     """
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "namespaces")
 
     def run_inside(self, namespace: Path, function: Callable[[], None]) -> None:
-        """Run a function in a network namespace. Propagate its exceptions."""
+        """Run a function in a network namespace. Propagate the exceptions of the function."""
 
         def run() -> None:
             with inside(namespace):
@@ -70,16 +70,16 @@ class NamespaceThread:
 
 
 class IpTool:
-    """ip(8), with several commands per process."""
+    """The program ip(8), which can run several commands in one process."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
 
     def batch(self, commands: Sequence[str]) -> None:
-        """Run commands in order.
+        """Run commands in the given order.
 
         Raises:
-            OSError: If a command fails, with the message of ip. Later commands are not run.
+            OSError: If a command fails, with ip's message. The remaining commands are not run.
         """
         try:
             subprocess.run(

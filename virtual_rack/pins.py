@@ -1,10 +1,10 @@
 """gpiozero pin factory for the master's pins in a virtual rack.
 
-A `VirtualPin` is a mock pin of gpiozero that reads its initial state from the virtual rack and
-sends every change to it. So the pin keeps its level when the program ends, as on a Raspberry Pi.
+A `VirtualPin` is a mock pin of gpiozero. It reads its initial state from the virtual rack and sends
+every change to the rack. Thus the pin keeps its level when the program ends, as on a Raspberry Pi.
 
-GPIOZERO_PIN_FACTORY=virtual_rack selects this factory through an entry point. PIRACK_VIRTUAL_RACK
-contains the state folder of the virtual rack.
+GPIOZERO_PIN_FACTORY=virtual_rack selects this factory through an entry point. The environment
+variable PIRACK_VIRTUAL_RACK contains the state folder of the virtual rack.
 """
 
 import os
@@ -30,7 +30,7 @@ SendRequest = Callable[[Message], Message]
 class VirtualFactory(MockFactory):
     """Factory of `VirtualPin`s.
 
-    It waits for a virtual rack that is started at the same time.
+    The factory waits for a virtual rack that is being started at the same time.
 
     Args:
         send: Function that sends a request to the rack and returns the reply. By default, the
@@ -50,7 +50,7 @@ class VirtualFactory(MockFactory):
         """Do nothing, so that all pins keep their levels."""
 
     def read(self, number: int) -> tuple[str, bool]:
-        """Return the function of a pin, `input` or `output`, and whether it is high."""
+        """Return the function of a pin, `input` or `output`, and whether the pin is high."""
         reply = self._request({"command": "get_pin", "pin": number})
         return "output" if reply["output"] else "input", reply["high"]
 

@@ -12,11 +12,11 @@ from virtual_rack.rasp import Phase, VirtualRasp
 from virtual_rack.relays import PinState, VirtualRelays
 from virtual_rack.thermal import IDLE_WATTS, ThermalEnvironment, steady_state, step
 
-_HOT_RESISTANCE_FACTOR = 2.2  # factor of the thermal resistance under the fault `hot`
+_HOT_RESISTANCE_FACTOR = 2.2  # by which `hot` multiplies the thermal resistance
 
 
 class UnsupportedFaultError(PiRackError):
-    """This kind of virtual rack does not support a fault."""
+    """This kind of virtual rack does not support the requested fault."""
 
 
 class VirtualRack:
@@ -61,7 +61,7 @@ class VirtualRack:
         ]
 
     def power_on(self) -> None:
-        """Switch the mains power on. The relays determine the power of the stacks."""
+        """Switch the mains power on. The relays determine which stacks have power."""
         with self._lock:
             self._has_main_power = True
             for stack in self.rack.stacks:
@@ -138,7 +138,7 @@ class VirtualRack:
                 self._rasps[slot.id].inject_fault(fault, self._clock())
 
     def clear_fault(self, slots: Collection[Slot], fault: Fault | None = None) -> None:
-        """Clear a fault, by default all faults, of the rasps in these slots."""
+        """Clear one fault, or by default all faults, of the rasps in these slots."""
         with self._lock:
             if fault in {None, Fault.STUCK_RELAY}:
                 stacks = {slot.stack for slot in slots}
@@ -150,7 +150,7 @@ class VirtualRack:
                     self._rasps[slot.id].clear_fault(cleared, self._clock())
 
     def status(self) -> Mapping[str, tuple[Phase, frozenset[Fault]]]:
-        """Return the phase and the faults of each rasp, by name."""
+        """Return the phase and the faults of each rasp, keyed by the name of the rasp."""
         with self._lock:
             return {
                 rasp.slot.name: (
@@ -164,7 +164,7 @@ class VirtualRack:
         return frozenset({Fault.STUCK_RELAY} if self._relays.is_stuck(stack) else ())
 
     def stack_power(self) -> Mapping[str, tuple[bool, int]]:
-        """Return the power and the number of relay moves of each stack, by name."""
+        """Return for each stack, keyed by its name, the power and the number of relay moves."""
         with self._lock:
             return {
                 stack.name: (

@@ -25,7 +25,7 @@ class Phase(StrEnum):
 
 
 class NetworkHost(Protocol):
-    """The network side of a rasp."""
+    """The network interface and the servers of a rasp."""
 
     def serve(self, faults: Collection[Fault]) -> None:
         """Serve requests with these faults. Called repeatedly while the rasp is up.
@@ -35,11 +35,11 @@ class NetworkHost(Protocol):
         """
 
     def close(self) -> None:
-        """Stop serving and release all resources."""
+        """Stop serving requests and release all resources."""
 
 
 def mac_of(slot: Slot) -> str:
-    """Return the MAC address of a slot: a prefix of Raspberry Pi, stack and slot."""
+    """Return the MAC address of a slot, which consists of a Raspberry Pi prefix, stack and slot."""
     return f"b8:27:eb:23:{slot.stack:02x}:{slot.number:02x}"
 
 
@@ -51,9 +51,9 @@ class VirtualRasp:
         address: IP address.
         board: Simulated board.
         files: Simulated /sys and /proc.
-        host: Network side.
+        host: Network interface and servers.
         boot_seconds: Mean boot time, which varies by ±30 %.
-        random: Source of the variation.
+        random: Random number generator for the variation.
     """
 
     def __init__(
@@ -95,12 +95,12 @@ class VirtualRasp:
         return self._is_powered
 
     def power_on(self, now: float) -> None:
-        """Switch the power on and start to boot."""
+        """Switch the power on and start the boot."""
         self._is_powered = True
         self._start_boot(now)
 
     def power_off(self) -> None:
-        """Cut the power and stop serving."""
+        """Cut the power and stop serving requests."""
         self._is_powered = False
         self._host.close()
 
@@ -114,7 +114,7 @@ class VirtualRasp:
         self.advance(now, 0.0)
 
     def clear_fault(self, fault: Fault, now: float) -> None:
-        """Clear a fault. A dead rasp boots."""
+        """Clear a fault. If the fault is `dead`, the rasp boots."""
         if fault in self.board.faults:
             self.board.faults.remove(fault)
             if fault is Fault.DEAD:
@@ -145,7 +145,7 @@ class VirtualRasp:
         return self.board.watts
 
     def advance(self, now: float, seconds: float) -> None:
-        """Simulate the `seconds` before `now`: boot, run and serve."""
+        """Simulate the last `seconds` before `now`, in which the rasp boots or runs."""
         if self.phase(now) is not Phase.UP:
             self._host.close()
             return

@@ -9,7 +9,7 @@ from rack.layout import Rack, Stack
 
 @dataclass(frozen=True, slots=True)
 class PinState:
-    """State of a pin of the master: an output with a level, or an input."""
+    """State of a pin of the master, which is an output with a level, or an input."""
 
     is_output: bool = False
     is_high: bool = False
@@ -24,7 +24,7 @@ class _Relay:
 
 
 class VirtualRelays:
-    """One relay per stack. Initially all pins are inputs, as after a boot."""
+    """One relay for each stack. Initially all pins are inputs, as after a boot of the master."""
 
     def __init__(self, rack: Rack) -> None:
         self._board = rack.relays
@@ -32,7 +32,7 @@ class VirtualRelays:
         self._relays = {stack.number: _Relay(PinState()) for stack in rack.stacks}
 
     def pin(self, number: int) -> PinState:
-        """Return the state of a pin, by its BCM number.
+        """Return the state of the pin with this BCM number.
 
         Raises:
             UnknownTargetError: If the pin has no relay.
@@ -40,7 +40,7 @@ class VirtualRelays:
         return self._relays[self._stack_on_pin(number).number].pin
 
     def drive(self, number: int, state: PinState) -> Stack:
-        """Set the state of a pin. Return the stack of its relay.
+        """Set the state of a pin. Return the stack that the pin's relay switches.
 
         Raises:
             UnknownTargetError: If the pin has no relay.
@@ -51,12 +51,12 @@ class VirtualRelays:
         return stack
 
     def stick(self, stacks: Iterable[int]) -> None:
-        """Make the relays of these stacks ignore their pins."""
+        """Stop the relays of these stacks from following their pins."""
         for stack in stacks:
             self._relays[stack].is_stuck = True
 
     def release(self, stacks: Iterable[int]) -> None:
-        """Make the relays of these stacks follow their pins again."""
+        """Let the relays of these stacks follow their pins again."""
         for stack in stacks:
             self._relays[stack].is_stuck = False
             self._update_relay(stack)

@@ -1,7 +1,7 @@
 """Sandbox of a namespace rack, with separate network, mounts and processes.
 
-All its resources are released when its first process ends. That process ends with the process that
-started it, even if that is killed.
+The kernel releases all resources of the sandbox when the first process of the sandbox ends. The
+kernel kills that process when its parent ends, even if the parent is killed.
 """
 
 import os
@@ -37,11 +37,11 @@ _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID = 0x00020000, 0x10000000, 0x20000000
 
 
 class SandboxUnavailableError(PiRackError):
-    """Namespaces are not available to this user on this machine."""
+    """This user cannot create or enter namespaces on this machine."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run `python -m virtual_rack` with these arguments in a sandbox until it is stopped.
+    """Run `python -m virtual_rack` with these arguments in a sandbox until a signal stops it.
 
     Returns:
         Exit status.
@@ -71,7 +71,7 @@ def run(arguments: Sequence[str]) -> int:
         signal.signal(number, stop)
     status = process.wait()
     for pidfd in init_pidfds:
-        # The first process of the sandbox ends after all others.
+        # The first process of the sandbox ends after all other processes of the sandbox.
         select.select([pidfd], [], [], _STOP_SECONDS)
         os.close(pidfd)
     return 0 if status == -signal.SIGKILL else status
@@ -87,7 +87,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _working_unshare_command() -> list[str]:
-    """Return a command that creates a sandbox, after testing it."""
+    """Return a command that creates a sandbox. Test the command first."""
     unshare = _UNSHARE_COMMAND if os.geteuid() == 0 else [*_UNSHARE_COMMAND, *_USER_NAMESPACE_FLAGS]
     try:
         result = subprocess.run(
@@ -117,14 +117,15 @@ def _working_unshare_command() -> list[str]:
 def enter(state: Path, argv: Sequence[str]) -> int:
     """Run a command on the master of a rack, in the current folder.
 
-    SIGTERM and SIGHUP are forwarded. If this process is killed, the command is killed too.
+    This process forwards SIGTERM and SIGHUP to the command. If this process is killed, the kernel
+    kills the command too.
 
     Returns:
         Exit status of the command.
 
     Raises:
-        RackNotRunningError: If no rack is running with this state folder.
-        SandboxUnavailableError: If it is not a namespace rack, or another user's.
+        RackNotRunningError: If no running rack uses this state folder.
+        SandboxUnavailableError: If the rack is on loopback or belongs to another user.
     """
     pid = control.server_process_id(state)
     folder = Path.cwd()
@@ -150,12 +151,12 @@ def enter(state: Path, argv: Sequence[str]) -> int:
     )
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: process.send_signal(number))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal also sends it to the command
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal also sends SIGINT to the command
     status = process.wait()
     return 128 - status if status < 0 else status
 
 
 def _is_in_other_namespace(kind: str, pid: int) -> bool:
-    """Return whether a process is in a different namespace."""
+    """Return whether a process is in a different namespace than this process."""
     own, other = (Path(f"/proc/{process}/ns/{kind}").stat().st_ino for process in ("self", pid))
     return own != other

@@ -20,13 +20,14 @@ from virtual_rack.namespace_rack import NamespaceOptions, may_change_users, name
 _MOUNT_SECONDS = 20.0
 _HOME = "/run/root"
 _PASSWD = f"root:x:{{user}}:{{user}}::{_HOME}:/bin/sh\nsshd:x:65533:65534::/run/sshd:/bin/false\n"
-_SHADOW = "root:*:::::::\nsshd:*:::::::\n"  # not locked, but without a valid password
+_SHADOW = "root:*:::::::\nsshd:*:::::::\n"  # accounts that are not locked, without a valid password
 
 
 def main() -> int:
     """Run the rack in a child process and return its exit status.
 
-    This process reaps orphaned processes. When it ends, the kernel kills all others in the sandbox.
+    This process reaps orphaned processes. When this process ends, the kernel kills all other
+    processes in the sandbox.
     """
     options = build_parser().parse_args()
     options.state.mkdir(parents=True, exist_ok=True)

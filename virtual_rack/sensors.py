@@ -1,8 +1,8 @@
 """Sensor files of a Raspberry Pi 4 under /sys and /proc.
 
 The formats are documented in the kernel's Documentation/filesystems/proc.rst and Documentation/ABI
-(thermal, cpufreq). get_throttled is in Raspberry Pi's drivers/firmware/raspberrypi.c. Its bits are
-those of `vcgencmd get_throttled`: 0 to 3 now, 16 to 19 since boot.
+(thermal, cpufreq). The source of get_throttled is Raspberry Pi's drivers/firmware/raspberrypi.c.
+Bits 0 to 3 of get_throttled show the conditions now, bits 16 to 19 the conditions since boot.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ CORES = 4
 CLOCK_TICKS = 100  # USER_HZ: the unit of /proc/stat
 
 UNDER_VOLTAGE, FREQUENCY_CAPPED, THROTTLED, SOFT_LIMIT = (1 << bit for bit in range(4))
-SINCE_BOOT_SHIFT = 16  # the shift from a condition's bit now to its bit since boot
+SINCE_BOOT_SHIFT = 16  # shift from the bit of a condition now to the bit since boot
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class SensorFiles:
         self._written: dict[str, str] = {}
 
     def write(self, readings: SensorReadings) -> None:
-        """Write changed files, each atomically."""
+        """Replace each changed file atomically."""
         for name, text in sensor_files(readings):
             if self._written.get(name) == text:
                 continue

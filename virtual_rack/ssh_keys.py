@@ -12,7 +12,7 @@ from rack.inventory import Rasp
 
 
 def load_or_create_master_key(state: Path) -> asyncssh.SSHKey:
-    """Return the master's public key. Create the key pair if it does not exist.
+    """Return the public key of the master. Create the key pair if it does not exist.
 
     Raises:
         OSError: If the folder cannot be written.
@@ -25,7 +25,7 @@ def load_or_create_master_key(state: Path) -> asyncssh.SSHKey:
 
 
 def load_or_create_host_keys(state: Path, count: int) -> Sequence[asyncssh.SSHKey]:
-    """Return `count` host keys. Create them if they do not exist.
+    """Return `count` host keys. Create the keys if they do not exist.
 
     Raises:
         OSError: If the folder cannot be written.
@@ -39,7 +39,7 @@ def load_or_create_host_keys(state: Path, count: int) -> Sequence[asyncssh.SSHKe
 
 
 def pin_host_keys(state: Path, keys: Mapping[Rasp, asyncssh.SSHKey], port: int) -> None:
-    """Pin the host keys in the known_hosts of the controller with this state folder.
+    """Pin the host keys in the known_hosts file of the controller that uses this state folder.
 
     Raises:
         OSError: If the folder cannot be written.

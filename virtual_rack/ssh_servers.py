@@ -1,6 +1,6 @@
 """SSH servers of a loopback rack, on one asyncio loop in one thread.
 
-Each accepts only root with the master's key, and returns the results of simulated actions.
+Each server accepts only root with the master's key, and returns the results of simulated actions.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from virtual_rack.actions import SimulatedResult
 from virtual_rack.faults import Fault
 
 SSH_PORT = 9822
-"""SSH port of the rasps, because port 22 requires root and may be in use."""
+"""SSH port of the rasps. Port 22 is not suitable, because it requires root and may be in use."""
 
 _SSH_FAULTS = frozenset(
     {Fault.SSH_REFUSES, Fault.SSH_HANGS, Fault.SSH_SLOW, Fault.NEW_HOST_KEY, Fault.WEDGED}
@@ -29,18 +29,18 @@ _BACKLOG = 128
 
 
 class SshLoop:
-    """An asyncio loop in a thread, with reference counting."""
+    """A reference-counted asyncio loop in a thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
         self._thread: threading.Thread | None = None
         self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-        # At INFO, asyncssh logs every connection.
+        # At level INFO, asyncssh logs every connection.
         logging.getLogger("asyncssh").setLevel(logging.WARNING)
 
     def acquire(self) -> None:
-        """Add a reference. Start the loop with the first one."""
+        """Add a reference. Start the loop if it is the first reference."""
         with self._lock:
             self._users += 1
             if self._thread is None:
@@ -58,7 +58,7 @@ class SshLoop:
         await stop.wait()
 
     def release(self) -> None:
-        """Remove a reference. Stop the loop with the last one."""
+        """Remove a reference. Stop the loop if it was the last reference."""
         with self._lock:
             self._users -= 1
             if self._thread is not None and not self._users:
@@ -68,7 +68,7 @@ class SshLoop:
                 self._thread = None
 
     def run(self, coroutine: Coroutine[object, object, None]) -> None:
-        """Run a coroutine on the loop. Propagate its exceptions."""
+        """Run a coroutine on the loop. Propagate the exceptions of the coroutine."""
         loop, _ = self._started.result(_CALL_SECONDS)
         asyncio.run_coroutine_threadsafe(coroutine, loop).result(_CALL_SECONDS)
 
@@ -102,7 +102,7 @@ class SshServer:
         self._address = address
         self._own_key = host_key
         self._key = host_key
-        self._faults: Collection[Fault] | None = None  # None while it is closed
+        self._faults: Collection[Fault] | None = None  # None while the server is closed
         self._socket: socket.socket | None = None
         self._acceptor: asyncssh.SSHAcceptor | None = None
 
@@ -121,7 +121,7 @@ class SshServer:
         self._loop.run(self._apply_faults(previous, new))
 
     def close(self) -> None:
-        """Stop serving, release the port and close all connections."""
+        """Stop serving requests, release the port and close all connections."""
         if self._faults is None:
             return
         self._faults = None
@@ -140,7 +140,7 @@ class SshServer:
         if self._socket is None:
             self._socket = socket.create_server((str(self._address), SSH_PORT), backlog=_BACKLOG)
         if Fault.SSH_HANGS in new or Fault.WEDGED in new:
-            # The kernel still completes connections.
+            # The kernel still completes new connections.
             self.is_responsive.clear()
             self._stop_accepting()
         else:
@@ -234,7 +234,7 @@ class _ActionSession(asyncssh.SSHServerSession[str]):
         await self._server.is_responsive.wait()
         result = self._server.run_action(requested)
         await asyncio.sleep(result.seconds)
-        result.on_finished()  # first, so that a client with the result can rely on the effect
+        result.on_finished()  # called first, so that the effect precedes the result
         if self._channel is not None:
             self._channel.write(result.output)
             self._channel.write_stderr(result.error_output)

@@ -1,7 +1,8 @@
 """OpenSSH server of a rasp in a network namespace, with faults.
 
-rasp.sh starts the server, and restarts it when it ends. This module writes its files, and sends
-signals to its processes, which it finds by their network namespace.
+rasp.sh starts the server, and restarts the server when it ends. This module writes the files of the
+server and sends signals to the processes of the server. It finds these processes by their network
+namespace.
 """
 
 import os
@@ -90,11 +91,11 @@ class Sshd:
             if changed & {Fault.NEW_HOST_KEY, Fault.SSH_REFUSES}:
                 self._signal_processes(signal.SIGKILL)
             self._signal_processes(signal.SIGCONT)
-        if {Fault.SSH_HANGS, Fault.WEDGED} & new:  # each time, to include new processes
+        if {Fault.SSH_HANGS, Fault.WEDGED} & new:  # every time, to include new processes
             self._signal_processes(signal.SIGSTOP)
 
     def _apply_faults(self, new: frozenset[Fault]) -> frozenset[Fault]:
-        """Update the files. Return the faults that changed."""
+        """Update the files. Return the faults that were added or removed."""
         changed = self._faults ^ new
         self._faults = new
         for fault in changed & {Fault.SSH_REFUSES, Fault.SSH_SLOW}:
@@ -121,7 +122,7 @@ class Sshd:
                 os.kill(pid, number)
 
     def _processes(self) -> Iterator[int]:
-        """Yield the processes of the server and its connections."""
+        """Yield the process ids of the server and of its connections."""
         with suppress(FileNotFoundError):
             own = self._namespace.stat().st_ino
             for process in Path("/proc").glob("[0-9]*"):

@@ -1,4 +1,4 @@
-"""Network switch of a namespace rack: a bridge that connects master and rasps."""
+"""Network switch of a namespace rack, a bridge that connects the master and the rasps."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ class Switch:
 
     Args:
         ip: Tool that creates links and namespaces.
-        hold_seconds: Delay before forwarding.
+        hold_seconds: Delay before the switch forwards packets on a new link.
     """
 
     def __init__(self, ip: IpTool, hold_seconds: float) -> None:
@@ -28,7 +28,7 @@ class Switch:
         """Create the bridge with the master's address.
 
         Raises:
-            OSError: If the kernel does not allow it.
+            OSError: If ip(8) fails.
         """
         self._ip.batch(
             [
@@ -40,7 +40,7 @@ class Switch:
         )
 
     def plug_in(self, name: str, mac: str) -> None:
-        """Create the network namespace of a rasp and link its eth0.
+        """Create the network namespace of a rasp and connect its eth0 to the switch.
 
         Raises:
             OSError: If the namespace already exists.
@@ -63,7 +63,7 @@ class Switch:
             del self._held_until[name]
 
     def run_inside(self, name: str, function: Callable[[], None]) -> None:
-        """Run a function in the network namespace of a rasp. Propagate its exceptions."""
+        """Run a function in a rasp's network namespace. Propagate exceptions of the function."""
         self._namespace_thread.run_inside(NAMESPACES_FOLDER / name, function)
 
     def unplug(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Workload of a board, with idle and busy phases of random length."""
+"""Workload of a board, with idle and busy phases of random duration."""
 
 from random import Random
 
@@ -9,7 +9,7 @@ _BUSY_LOAD = (0.55, 1.0)
 
 
 class Workload:
-    """The load of a board. The same seed of `random` produces the same phases."""
+    """The load of a board. The seed of `random` determines the phases."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -22,7 +22,7 @@ class Workload:
         return self._load
 
     def advance(self, seconds: float) -> None:
-        """Simulate `seconds`."""
+        """Simulate `seconds` of operation."""
         self._seconds_left -= seconds
         if self._seconds_left <= 0:
             self._is_busy = not self._is_busy

@@ -52,11 +52,11 @@ def test_alert_has_severity_summary_description_and_runbook(name: str) -> None:
 
 
 @each_alert
-def test_alert_has_a_test_with_and_a_test_without_firing(name: str) -> None:
+def test_alert_has_a_test_that_fires_and_a_test_that_does_not(name: str) -> None:
     expected = [bool(test["exp_alerts"]) for _, test in alert_tests() if test["alertname"] == name]
-    assert True in expected, "no test in which it fires"
+    assert True in expected, "no test in which the alert fires"
     # PiRackWatchdog always fires.
-    assert False in expected or name == "PiRackWatchdog", "no test in which it does not fire"
+    assert False in expected or name == "PiRackWatchdog", "no test in which the alert does not fire"
 
 
 @each_alert
@@ -67,7 +67,7 @@ def test_firing_alert_is_tested_with_its_description(name: str) -> None:
                 assert alert["exp_annotations"]["description"], title
 
 
-def test_alert_tests_name_existing_alerts() -> None:
+def test_alert_tests_refer_to_existing_alerts() -> None:
     assert {test["alertname"] for _, test in alert_tests()} == set(ALERTS)
 
 
@@ -92,7 +92,7 @@ def test_every_alert_is_documented_with_its_severity_and_duration() -> None:
     units = {"h": " h", "m": " min"}
     assert documented == {
         name: (
-            f"runbooks/{name}.md",
+            f"../runbooks/{name}.md",
             alert["labels"]["severity"],
             re.sub(r"[hm]$", lambda unit: units[unit[0]], alert.get("for", "")),
         )
@@ -109,7 +109,7 @@ def test_every_threshold_is_documented_with_its_value() -> None:
 
 
 def test_alert_rules_compare_with_thresholds_only() -> None:
-    """Numbers are allowed for counts, booleans and a ratio of one half."""
+    """A rule may also compare with a count, a Boolean value or one half."""
     for alert in ALERTS.values():
         numbers = re.findall(r"(?:[<>]=?|==|!=)\s*(-?[\d.]+)", alert["expr"])
         assert set(numbers) <= {"0", "1", "0.5"}, alert["alert"]

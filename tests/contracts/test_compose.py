@@ -49,16 +49,17 @@ THIRD_PARTY_PROGRAMS = {
 # Services that finish.
 ONE_SHOT_SERVICES = {"dashboards", "master-dashboards"}
 
-# Services without a program of their own.
+# Services that only sleep.
 PLACEHOLDER_SERVICES = {"network", "master"}
 
-# Services of a real rack, which only `docker compose up master` starts, and of a virtual rack.
+# Services of a real rack, which only `docker compose up master` starts, and services of a virtual
+# rack.
 MASTER_SERVICES = {
     name for name, service in SERVICES.items() if service.get("profiles") == ["master"]
 }
 VIRTUAL_SERVICES = SERVICES.keys() - MASTER_SERVICES
 
-# Folders of the host.
+# Folders of the host that containers mount.
 HOST_FOLDERS = {"/etc/dhcp/pirack", "/var/log/pirack-dhcpd"}
 
 each_service = pytest.mark.parametrize("name", SERVICES)
@@ -75,7 +76,7 @@ def options_of(name: str) -> dict[str, str]:
 
 
 def mounts_of(name: str) -> dict[str, str]:
-    """Return the mounted volumes and host paths by path in the container."""
+    """Return the mounted volumes and host paths, keyed by the path in the container."""
     return {
         target: source
         for source, target, *_ in (
@@ -163,13 +164,13 @@ def test_every_image_has_an_exact_version(name: str) -> None:
     assert image == "pirack" or re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+", image)
 
 
-def test_the_dockerfile_builds_on_an_exact_version() -> None:
+def test_dockerfile_uses_exact_versions_of_base_images() -> None:
     bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
     assert len(set(bases)) == 1
     assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+", bases[0])
 
 
-def test_own_image_is_built_and_never_pulled() -> None:
+def test_pirack_image_is_built_and_never_pulled() -> None:
     own = {name for name, service in SERVICES.items() if service["image"] == "pirack"}
     builders = {"network", "master-controller"}  # one of each kind
     assert {name for name in own if "build" in SERVICES[name]} == builders
@@ -221,7 +222,7 @@ def test_grafana_has_no_password_and_is_read_only() -> None:
     assert "PASSWORD" not in COMPOSE_TEXT.upper().replace("NO PASSWORD", "")
 
 
-def test_grafana_is_configured_equally_in_all_installations() -> None:
+def test_grafana_has_the_same_configuration_in_all_installations() -> None:
     conf = (ROOT / "deploy" / "master" / "grafana-server.conf").read_text()
     environment = SERVICES["grafana"]["environment"]
     prefixes = ("GF_AUTH_", "GF_SECURITY_", "GF_ANALYTICS_", "GF_NEWS_", "GF_PLUGINS_")
@@ -270,7 +271,7 @@ def test_grafana_files_are_mounted_at_the_configured_paths() -> None:
         ("master-dashboards", "grafana"),
     ],
 )
-def test_own_programs_accept_their_command_line(name: str, module: str) -> None:
+def test_pirack_programs_accept_their_command_lines(name: str, module: str) -> None:
     assert command_of(name)[0] == module
     PARSERS[module](command_of(name)[1:])
 

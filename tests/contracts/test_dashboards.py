@@ -27,7 +27,7 @@ COMMITTED: dict[str, Dashboard] = {
 each_dashboard = pytest.mark.parametrize("dashboard", COMMITTED.values(), ids=list(COMMITTED))
 
 
-def test_committed_dashboards_are_those_of_the_shipped_rack() -> None:
+def test_committed_dashboards_match_the_shipped_rack_toml() -> None:
     generated = {
         uid: format_json(dashboard)
         for uid, dashboard in build_dashboards(load(ROOT / "rack.toml")).items()
@@ -50,7 +50,7 @@ def test_each_dashboard_has_one_question_and_its_own_title() -> None:
 
 @each_dashboard
 def test_dashboard_can_be_imported_into_any_grafana(dashboard: Dashboard) -> None:
-    """It contains no id, version or data source of one Grafana instance."""
+    """The dashboard contains no id, version or data source of one Grafana instance."""
     assert not {"id", "version", "iteration", "__inputs"} & dashboard.keys()
     assert dashboard["schemaVersion"] == 39
     assert dashboard["editable"] is False
@@ -112,7 +112,7 @@ def test_dashboard_links_to_the_controller_and_the_other_dashboards(
 
 @each_dashboard
 def test_dashboard_has_no_actions(dashboard: Dashboard) -> None:
-    """Actions of Grafana send requests without a login."""
+    """An action in Grafana would send a request without a login."""
     assert '"actions"' not in json.dumps(dashboard)
 
 

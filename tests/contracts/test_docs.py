@@ -119,7 +119,7 @@ def controller_metrics(folder: Path) -> set[str]:
     installation_metrics.register_metrics(registry, install_service_for(access, folder))
     RackStateReader(RACK, inventory, Prometheus("http://127.0.0.1:1"), registry)
     names = {sample.name for family in registry.collect() for sample in family.samples}
-    # Some machines lack sensors of the master.
+    # Some machines lack the sensors that a master has.
     names |= {f"pirack_master_{field.name}" for field in fields(MasterReadings)}
     return {name for name in names if re.fullmatch(r"pirack_.*(?<!_created)", name)}
 
@@ -138,7 +138,8 @@ def test_documented_metrics_are_the_existing_metrics(tmp_path: Path) -> None:
 
 def test_table_of_settings_is_generated_from_their_models() -> None:
     [table] = re.findall(
-        r"<!-- settings:.* -->\n.*\n.*\n((?:.|\n)*)\n<!-- end of settings -->", read_page("reference/rack-toml.md")
+        r"<!-- settings:.* -->\n.*\n.*\n((?:.|\n)*)\n<!-- end of settings -->",
+        read_page("reference/rack-toml.md"),
     )
     assert table.splitlines() == list(markdown_rows())
 
@@ -186,7 +187,7 @@ def examples() -> Iterator[Any]:
 
 
 def matches(expected: Any, actual: Any) -> bool:
-    """Return whether a response matches an example, in which "…" matches anything."""
+    """Return whether a response matches an example. In the example, "…" matches any text."""
     match expected:
         case "…":
             return True

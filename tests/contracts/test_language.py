@@ -21,9 +21,9 @@ FORBIDDEN_WORDS = re.compile(
     re.IGNORECASE,
 )
 ALLOWED_USES = {
-    # The unprivileged user of Debian is named so.
+    # The name of Debian's unprivileged user.
     "tests/deploy/test_install_master.py": {"nobody"},
-    # The method of a file.
+    # A method of file objects.
     "dhcp_installer/dhcpd/log_sources.py": {"tell"},
     # The rule itself.
     "tests/contracts/test_language.py": {*FORBIDDEN_WORDS.pattern[3:-3].split("|")},

@@ -12,7 +12,7 @@ PYDANTIC = {"pydantic", "pydantic_core"}
 FLASK = {"flask", "werkzeug"}
 
 # Allowed imports of a package or a module, besides itself and the standard library.
-# A module may also import what its package may.
+# A module may also import everything that its package may import.
 ALLOWED_IMPORTS = {
     "exporter": {"prometheus_client"},
     "tools": set(),
@@ -208,7 +208,7 @@ def imports(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def package_of(name: str) -> str:
-    """Return the package of a module: a subpackage of the table, or the top-level package."""
+    """Return the package of a module, which is a subpackage in the table or a top-level package."""
     subpackage = ".".join(name.split(".")[:2])
     return subpackage if subpackage in PACKAGES else name.partition(".")[0]
 
@@ -229,7 +229,7 @@ def forbidden_imports(root: Path) -> list[str]:
 
 
 def import_cycle(root: Path) -> list[str]:
-    """Return a cycle of subpackages and top-level modules that import each other, or nothing."""
+    """Return a cycle of subpackages and top-level modules that import each other, or []."""
 
     def node(name: str) -> str:
         package = package_of(name)

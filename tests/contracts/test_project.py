@@ -58,7 +58,7 @@ def is_data(file: PurePosixPath) -> bool:
     return file.name in DATA_FILES or file.parts[1] in DATA_FOLDERS
 
 
-def test_base_dependency_is_prometheus_client_only(wheel: Path) -> None:
+def test_prometheus_client_is_the_only_base_dependency(wheel: Path) -> None:
     requirements = [Requirement(text) for text in metadata_of(wheel).get_all("Requires-Dist", [])]
     base = [item.name for item in requirements if "extra" not in str(item.marker)]
     assert base == ["prometheus-client"]
@@ -85,7 +85,7 @@ def test_wheel_contains_all_data_files(wheel: Path) -> None:
 
 
 def test_exporter_runs_with_prometheus_client_only(wheel: Path, tmp_path: Path) -> None:
-    """Like on a rasp, with the wheel, prometheus_client and no site-packages (`-S`)."""
+    """As on a rasp, run the exporter with prometheus_client and without site-packages (`-S`)."""
     (tmp_path / "prometheus_client").symlink_to(Path(prometheus_client.__file__).parent)
     done = subprocess.run(
         [sys.executable, "-S", "-m", "exporter", "--help"],
@@ -116,7 +116,7 @@ def test_pirack_command_loads_no_dependency_of_the_master() -> None:
 
 
 def locked_versions(level: str) -> dict[str, Version]:
-    """Return the versions in `requirements/<level>.lock` by canonical name."""
+    """Return the versions in `requirements/<level>.lock`, keyed by canonical name."""
     text = (ROOT / "requirements" / f"{level}.lock").read_text(encoding="utf-8")
     pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", text, flags=re.MULTILINE)
     return {canonicalize_name(name): Version(version) for name, version in pins}

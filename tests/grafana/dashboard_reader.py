@@ -7,7 +7,7 @@ from typing import Any
 
 Dashboard = Mapping[str, Any]
 
-# Built-in variables. The rate interval is four scrapes, as for a time range of an hour.
+# Built-in variables. The rate interval is the time of four scrapes, as for a time range of an hour.
 BUILT_IN_VARIABLES = {"__rate_interval": "20s", "__interval": "15s"}
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][\w.]*)\}|\$([A-Za-z_]\w*)")
 
@@ -29,7 +29,7 @@ def substitute(text: str, values: Mapping[str, str]) -> str:
 
 
 def series_name(query: DashboardQuery, labels: Mapping[str, str]) -> str:
-    """Return the name of a series, from the legend of its query."""
+    """Return the name of a series, which the legend of the query determines."""
     return re.sub(r"\{\{(\w+)\}\}", lambda match: labels[match[1]], query.legend)
 
 

@@ -50,7 +50,7 @@ class MonitoredRack(RackProcess):
 
     @property
     def pin_environment(self) -> Mapping[str, str]:
-        """The base environment with dhcpd, which an install uses to check its configuration."""
+        """The base environment with dhcpd, which an install uses to check dhcpd.conf."""
         dhcpd = find("dhcpd")
         path = os.pathsep.join((str(dhcpd.path.parent), os.environ["PATH"]))
         return {**super().pin_environment, **dhcpd.extra_environment, "PATH": path}

@@ -34,7 +34,7 @@ UIDS = (
     *("pirack-rack", "pirack-rack-classic", "pirack-stack", "pirack-rasp"),
     *("pirack-racks", "pirack-self"),
 )
-# Values of the variables: a stack that is on, and one that is switched off.
+# Values of the variables, for a stack that is on and for a stack that is switched off.
 SELECTIONS = [
     {"rack": "small", "stack": "02", "rasp": "02-1"},
     {"rack": "small", "stack": "03", "rasp": "03-1"},
@@ -90,14 +90,15 @@ def find_series(
 
 
 def is_expected(monitored_rack: MonitoredRack, query: DashboardQuery) -> bool:
-    """Return whether a query has a result on this machine, which may lack a sensor."""
+    """Return whether a query must have a result. This machine may lack a sensor."""
     if "pirack_master_temperature_celsius" in query.expression:
         return bool(
             monitored_rack.query_prometheus("query", query="pirack_master_temperature_celsius")[
                 "result"
             ]
         )
-    return not query.location.endswith("annotation Installs")  # see the last test
+    # test_running_install_is_annotated tests this annotation.
+    return not query.location.endswith("annotation Installs")
 
 
 @each_dashboard
@@ -127,7 +128,7 @@ def test_every_query_of_panels_and_annotations_has_a_result(
 
 
 @each_dashboard
-def test_annotation_queries_return_only_1(
+def test_annotation_queries_return_only_the_value_1(
     monitored_rack: MonitoredRack, dashboards: Mapping[str, Dashboard], uid: str
 ) -> None:
     now = time.time()

@@ -1,4 +1,4 @@
-"""Colors of the states for color-blind people, and texts that match the controller."""
+"""Tests that color-blind users can distinguish states, and that texts match the controller."""
 
 from itertools import combinations
 from pathlib import Path
@@ -17,7 +17,7 @@ STATE_COLORS = {each.text: each.color for each in states.RASP_STATES} | {
 
 Rgb = tuple[float, float, float]
 
-# Color vision without one of the three kinds of cones: Machado, Oliveira and Fernandes 2009,
+# Simulation of color vision without one kind of cones. Machado, Oliveira and Fernandes 2009,
 # https://doi.org/10.1109/TVCG.2009.113, severity 1, on linear RGB.
 COLOR_VISION = {
     "all three": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),

@@ -1,7 +1,7 @@
 """Check the dashboards with TypeScript against Grafana's types of three major versions.
 
-The types are from the npm package @grafana/schema, pinned in `schema/package-lock.json`. They do
-not define canvas links and Prometheus queries. `schema/dashboards.ts` adds these.
+The types are from the npm package @grafana/schema, pinned in `schema/package-lock.json`. These
+types do not define canvas links and Prometheus queries, which `schema/dashboards.ts` defines.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ NPM_SECONDS = 240
 
 @pytest.fixture(scope="module")
 def schemas() -> Path:
-    """Download the types once and return their folder. Skip if they are unavailable."""
+    """Download the types once and return their folder. Skip the tests if the download fails."""
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip("npm is not installed: install Debian's package npm")
@@ -136,7 +136,7 @@ def valid_dashboards() -> dict[str, Dashboard]:
 
 
 def invalid_dashboards() -> dict[str, tuple[Dashboard, str]]:
-    """Return dashboards with one error each, and a word of the expected message."""
+    """Return invalid dashboards, each with one error and a word of the expected message."""
     dashboards: dict[str, Any] = deepcopy(dict(build_dashboards(RACK)))
 
     def panel(uid: str, panel_type: str) -> Any:
@@ -160,11 +160,11 @@ def invalid_dashboards() -> dict[str, tuple[Dashboard, str]]:
     return {uid: (dashboards[uid], word) for uid, word in words.items()}
 
 
-def test_types_accept_every_dashboard(type_errors: Mapping[str, Sequence[str]]) -> None:
+def test_typescript_accepts_every_dashboard(type_errors: Mapping[str, Sequence[str]]) -> None:
     assert type_errors["valid.ts"] == []
 
 
-def test_types_reject_unknown_properties_and_values(
+def test_typescript_rejects_unknown_properties_and_values(
     type_errors: Mapping[str, Sequence[str]],
 ) -> None:
     errors = type_errors["invalid.ts"]

@@ -1,4 +1,4 @@
-"""Parsing of click command lines without running the command."""
+"""Parser of click command lines that does not run the command."""
 
 from collections.abc import Sequence
 

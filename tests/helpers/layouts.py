@@ -18,12 +18,12 @@ def layout_text(
     """Return the text of a rack.toml.
 
     Args:
-        stacks: Number of stacks, in one row and on pins from 16, or the keys of each.
+        stacks: Number of stacks in one row and on pins from 16, or the keys of each stack.
         name: Name of the rack.
         slots: Number of rasps in a stack.
         network_prefix: First two octets of the addresses.
-        extra_tables: Text of more tables.
-        tables: Keys of tables, in addition to the required ones.
+        extra_tables: Text of additional tables.
+        tables: Additional keys, for each table.
     """
     addresses = {
         "subnet": f"{network_prefix}.0.0/16",

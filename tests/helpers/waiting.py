@@ -46,7 +46,7 @@ def free_port(address: str = "127.0.0.1") -> int:
 def free_network_prefix() -> str:
     """Return the first two octets of a loopback network without a virtual rack.
 
-    Each call and each parallel test process starts the search at a different network.
+    To avoid conflicts, each call in each parallel test process starts at a different network.
     """
     for offset in islice(_offsets, _NETWORK_COUNT):
         network = f"127.{124 + (os.getpid() * 7 + offset) % _NETWORK_COUNT}"

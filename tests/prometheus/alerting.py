@@ -67,12 +67,12 @@ class AlertReceiver:
     def receive(self, payload: Any) -> None:
         firing = [alert for alert in payload["alerts"] if alert["status"] == "firing"]
         names = sorted({alert["labels"]["alertname"] for alert in firing})
-        # Alerts about the master depend on the machine that runs the tests.
+        # Ignore alerts about the master, which depend on the machine that runs the tests.
         if names and not all(name.startswith("PiRackMaster") for name in names):
             self.notifications.append(AlertNotification(payload["groupLabels"], tuple(names)))
 
     def alerts_of(self, stack: str) -> set[str]:
-        """Return the names of all alerts that were received for a stack."""
+        """Return the names of all received alerts of a stack."""
         return {
             name
             for notification in self.notifications
@@ -82,7 +82,7 @@ class AlertReceiver:
 
     @property
     def notification_counts(self) -> Counter[str]:
-        """The number of notifications per stack."""
+        """The number of notifications for each stack."""
         return Counter(notification.stack for notification in self.notifications)
 
 
@@ -173,7 +173,7 @@ class AlertingRack:
         ).json()
 
     def submit_order(self, stack: int, action: str) -> None:
-        """Submit an order for a stack with an operator token, and wait until it is done."""
+        """Submit an order for a stack with an operator token, and wait until the order is done."""
         response = requests.post(
             f"{self.config.controller_url}/api/v1.0/stacks/execute",
             json={"id": stack, "action": action, "force": action != "power_on"},
@@ -184,7 +184,7 @@ class AlertingRack:
         wait_until(lambda: self.get(f"orders/{response.json()['id']}")["state"] == "done")
 
     def firing_alerts(self) -> set[tuple[str, str]]:
-        """Return name and stack of all alerts that fire in Prometheus."""
+        """Return the name and the stack of each alert that fires in Prometheus."""
         alerts = requests.get(
             f"http://127.0.0.1:{self.config.prometheus_port}/api/v1/alerts", timeout=TIMEOUT_SECONDS
         ).json()["data"]["alerts"]

@@ -28,7 +28,7 @@ def make_prometheus_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable
 
 @pytest.fixture(scope="session")
 def documented_targets() -> dict[str, Any]:
-    """The example of each target file in docs/reference/prometheus.md, by file name."""
+    """The examples of target files in docs/reference/prometheus.md, keyed by file name."""
     document = (ROOT / "docs" / "reference" / "prometheus.md").read_text()
     examples = re.findall(
         r"^`(\w+\.json)`:\n\n```json\n(.*?)```$", document, re.MULTILINE | re.DOTALL

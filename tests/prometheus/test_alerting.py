@@ -1,7 +1,7 @@
 """Alerts of a virtual rack with real Prometheus, Alertmanager and controller.
 
-The fixture `faulty_rack` injects all faults at once, each into its own stack, so that the tests
-wait for the durations, which are five times shorter, only once.
+The fixture `faulty_rack` injects all faults at the same time, each into a different stack. Thus the
+tests wait for the alert durations only once. These durations are shortened by a factor of five.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.process
 
 FAULTY = {
     "03": {"PiRackRaspDown"},  # fault `dead` on 03-2
-    "05": {"PiRackStackDown"},  # its relay opened without an order
+    "05": {"PiRackStackDown"},  # the relay opened without an order
     "07": {"PiRackRaspVeryHot", "PiRackRaspThrottled"},  # fault `hot` on 07-4
     "09": {"PiRackRaspExporterDown"},  # fault `hang` on 09-1
 }
@@ -35,7 +35,7 @@ def rack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlertingRack]:
 
 @pytest.fixture(scope="module")
 def faulty_rack(rack: AlertingRack) -> AlertingRack:
-    """The rack after all expected notifications of the injected faults arrived."""
+    """The rack after all expected notifications about the injected faults have arrived."""
     rack.inject_fault("7/4", "hot")
     rack.inject_fault("3/2", "dead")
     rack.inject_fault("9/1", "hang")
@@ -96,7 +96,7 @@ def test_controller_lists_firing_and_inhibited_alerts(faulty_rack: AlertingRack)
     assert response["watchdog_seen_at"] is not None
 
 
-def test_failure_of_all_48_rasps_sends_one_notification_per_stack(
+def test_failure_of_all_48_rasps_causes_one_notification_per_stack(
     faulty_rack: AlertingRack,
 ) -> None:
     faulty_rack.clear_fault("all")

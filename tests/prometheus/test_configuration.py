@@ -87,11 +87,11 @@ def test_rules_pass_their_tests(rule_tests: Path) -> None:
 
 def test_every_rule_file_has_a_test_file() -> None:
     names = [path.name for path in RULES]
-    names.remove("thresholds.yml")  # constants, covered by the tests of the other files
+    names.remove("thresholds.yml")  # its constants are covered by the tests of the other rules
     assert names == [path.name for path in RULE_TESTS]
 
 
-def test_changing_a_threshold_fails_the_rule_tests(tmp_path: Path) -> None:
+def test_rule_tests_fail_if_a_threshold_is_changed(tmp_path: Path) -> None:
     for folder in ("rules", "tests"):
         shutil.copytree(FILES / folder, tmp_path / folder)
     thresholds = (FILES / "rules" / "thresholds.yml").read_text()
@@ -175,7 +175,7 @@ def test_amtool_accepts_every_documented_receiver(tmp_path: Path) -> None:
         else:
             edited = configuration.replace("  routes:\n", f"  routes:\n{route}") + receiver
         file = tmp_path / "alertmanager.yml"
-        # Alertmanager before 0.26 does not support url_file.
+        # Versions of Alertmanager before 0.26 do not support url_file.
         file.write_text(edited.replace("url_file: secrets/watchdog", "url: https://example.org"))
         checked = run("amtool", "check-config", file)
         assert checked.returncode == 0, checked.stdout

@@ -31,7 +31,7 @@ pirack_alias_success{alias="cpu_load1"} 1
 
 
 def configuration(**changes: Any) -> dict[str, Any]:
-    """Return PiRack's prometheus.yml with the example of the page added."""
+    """Return PiRack's prometheus.yml with the added example from the page."""
     base: dict[str, Any] = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text())
     example: dict[str, Any] = yaml.safe_load(REMOTE_WRITE_EXAMPLE)
     base["global"] |= example.pop("global") | changes

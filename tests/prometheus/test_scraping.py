@@ -45,7 +45,7 @@ def running_exporter(registry: CollectorRegistry, address: str = "127.0.0.1") ->
 
 @contextlib.contextmanager
 def running_program(name: str, ready_url: str, folder: Path, *arguments: str) -> Iterator[None]:
-    """Run a program in the block, after waiting until `ready_url` responds."""
+    """Run a program in the block. The block starts when `ready_url` responds."""
     program = find(name)
     with (folder / f"{name}.log").open("w+") as log:
         process = subprocess.Popen(
@@ -86,7 +86,7 @@ class PrometheusServer:
     def wait_for(
         self, query: str, condition: Callable[[list[tuple[Labels, float]]], bool] = bool
     ) -> list[tuple[Labels, float]]:
-        """Repeat a query until `condition` is true for its result, by default not empty."""
+        """Repeat a query until `condition` is true for the result, or by default for any result."""
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while not condition(result := self.query(query)):
             assert time.monotonic() < deadline, (query, result)
@@ -224,7 +224,7 @@ def test_prometheus_uses_the_alertmanager_of_the_target_file(prometheus: Prometh
 
 
 def test_last_over_time_limits_the_age_of_a_result(prometheus: PrometheusServer) -> None:
-    # The query of docs/reference/prometheus.md. A time in the future simulates a minute without scrapes.
+    # docs/reference/prometheus.md contains the query. A future time simulates a minute of outage.
     prometheus.wait_for('up{job="rasp"}')
     limited = 'last_over_time(up{job="rasp"}[15s])'
     later = math.floor(time.time()) + 60

@@ -33,7 +33,7 @@ VERSION_SCRIPT = '#!/bin/sh\necho "$(basename "$0") 9, libraries in $LD_LIBRARY_
 
 
 class AptRepository:
-    """An apt repository in a folder, and apt options that use only this repository."""
+    """An apt repository in a folder, with apt options that select only this repository."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -100,7 +100,7 @@ def packages(tmp_path: Path, repository: AptRepository) -> DebianPackages:
 
 @pytest.fixture
 def empty_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A PATH without programs. The folders of daemons are not searched either."""
+    """A PATH without programs. `find` does not search the folders of daemons either."""
     monkeypatch.setattr(programs, "_DAEMON_FOLDERS", ())
     return str(tmp_path / "nothing")
 
@@ -166,7 +166,7 @@ def test_alertmanager_has_its_templates_in_a_private_usr_share(
 
 
 @needs_apt
-def test_program_is_downloaded_once(
+def test_program_is_downloaded_only_once(
     repository: AptRepository, packages: DebianPackages, empty_path: str
 ) -> None:
     repository.add("dhcpcd-base", files={"usr/sbin/dhcpcd": VERSION_SCRIPT})
@@ -176,7 +176,7 @@ def test_program_is_downloaded_once(
 
 
 @needs_apt
-def test_installed_package_is_downloaded_too(
+def test_package_is_downloaded_although_it_is_installed(
     repository: AptRepository, packages: DebianPackages, empty_path: str
 ) -> None:
     repository.add("dhcpcd-base", files={"usr/sbin/dhcpcd": VERSION_SCRIPT})
@@ -246,7 +246,7 @@ def test_killed_download_leaves_no_files(
 
 
 def find_error(name: str, search_path: str, packages: DebianPackages) -> str:
-    """Return the error of `find`, which is one line that ends with a hint."""
+    """Return the error message of `find`, which is one line that ends with a hint."""
     with pytest.raises(ProgramError) as caught:
         find(name, search_path=search_path, packages=packages)
     text = str(caught.value)

@@ -30,7 +30,7 @@ def write_layout(path: Path, stacks: int, slots: int, extra_tables: str = "") ->
 
 
 class NamespaceRackProcess:
-    """A running rack. `outer_process` is the process of the command."""
+    """A running rack. `outer_process` is the process outside the sandbox."""
 
     def __init__(self, folder: Path, outer: subprocess.Popen[str], rack: Path) -> None:
         self.state_folder = folder / "state"
@@ -65,7 +65,7 @@ class NamespaceRackProcess:
 
     @property
     def phases(self) -> dict[str, str]:
-        """The phase of each rasp, by name."""
+        """The phase of each rasp, keyed by the name of the rasp."""
         return {name: rasp["phase"] for name, rasp in self.send("status")["rasps"].items()}
 
     def switch_stack(self, stack: int, power: str) -> None:
@@ -109,7 +109,7 @@ class NamespaceRackProcess:
             return True
 
     def scrape(self, address: str, port: int = 9849) -> str:
-        """Return the metrics of a rasp, empty if its exporter does not respond."""
+        """Return the metrics of a rasp, or "" if the exporter of the rasp does not respond."""
         with self.in_master_network():
             try:
                 return requests.get(f"http://{address}:{port}/metrics", timeout=2).text
@@ -162,7 +162,7 @@ class NamespaceRackProcess:
 
     @contextmanager
     def running_on_master(self, *argv: str) -> Iterator[subprocess.Popen[str]]:
-        """Run a command on the master, with access to its pins, in the block."""
+        """Run a command on the master in the block. The command can use the pins of the master."""
         arguments = ["enter", "--state", str(self.state_folder), "--", *argv]
         with subprocess.Popen(
             [sys.executable, "-m", "virtual_rack", *arguments],
@@ -222,7 +222,7 @@ def start_namespace_rack(
 def running_namespace_rack(
     folder: Path, *arguments: str, stacks: int, slots: int, extra_tables: str = ""
 ) -> Iterator[NamespaceRackProcess]:
-    """Run a rack in the block. Requires root to enter its network from a thread."""
+    """Run a rack in the block. A thread can enter the network of the rack only as root."""
     if os.geteuid() != 0:
         pytest.skip("only root can enter the master's network from a thread")
     rack = start_namespace_rack(

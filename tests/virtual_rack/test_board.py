@@ -52,7 +52,7 @@ def test_hot_board_lowers_its_clock(board: Board, tmp_path: Path) -> None:
     assert int(clock) <= 1_000_000
 
 
-def test_counters_increase_and_reset_at_a_boot(board: Board, tmp_path: Path) -> None:
+def test_counters_increase_and_are_reset_at_a_boot(board: Board, tmp_path: Path) -> None:
     def ticks() -> tuple[int, int]:
         fields = read(board, tmp_path, "proc/stat").split()
         return int(fields[1]), int(fields[4])

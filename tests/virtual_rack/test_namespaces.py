@@ -20,7 +20,7 @@ MACS = {f"0{stack}-{slot}": f"b8:27:eb:23:0{stack}:0{slot}" for stack in (1, 2) 
 
 @pytest.fixture(scope="module")
 def whole_rack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NamespaceRackProcess]:
-    """A rack after an install. Its seed selects all kinds of DHCP clients."""
+    """A rack after an install. With this seed, the rack has all kinds of DHCP clients."""
     folder = tmp_path_factory.mktemp("namespaces")
     with running_namespace_rack(
         folder, "--boot-time", "0", "--seed", "12", stacks=3, slots=2
@@ -31,7 +31,7 @@ def whole_rack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NamespaceRa
 
 @pytest.fixture
 def rack(whole_rack: NamespaceRackProcess) -> Iterator[NamespaceRackProcess]:
-    """The rack without faults, with all stacks on."""
+    """The rack without faults and with all stacks switched on."""
     yield whole_rack
     whole_rack.clear_faults("all")
     for stack in (1, 2, 3):
@@ -134,7 +134,7 @@ def test_hanging_exporter_does_not_respond(rack: NamespaceRackProcess) -> None:
     assert rack.answers_ssh("10.23.1.2")
 
 
-def test_reboot_once_requests_an_address_again(
+def test_rasp_with_reboot_once_requests_its_address_again(
     rack: NamespaceRackProcess,
 ) -> None:
     count = len(log_events_of(rack, MACS["01-2"]))
@@ -176,13 +176,13 @@ def test_restart_exporter_action_restarts_the_exporter(rack: NamespaceRackProces
     wait_until(lambda: rack.answers("01-2"))
 
 
-def test_identify_action_blinks_the_led(rack: NamespaceRackProcess) -> None:
+def test_identify_action_makes_the_led_blink(rack: NamespaceRackProcess) -> None:
     led = rack.state_folder / "rasps" / "02-2" / "sys/class/leds/ACT/trigger"
     with rack.running_on_master(*rack.ssh_command("02-2", "identify")):
         wait_until(lambda: led.read_text() == "timer\n")
 
 
-def test_ssh_refuses_closes_the_port(rack: NamespaceRackProcess) -> None:
+def test_fault_ssh_refuses_closes_the_ssh_port(rack: NamespaceRackProcess) -> None:
     rack.inject_fault("1/2", "ssh-refuses")
     wait_until(lambda: "Connection refused" in rack.ssh("01-2", "uptime").stderr)
     assert rack.answers_ping("10.23.1.2")

@@ -1,4 +1,4 @@
-"""Sandbox of a namespace rack: cleanup, and errors if it is unavailable."""
+"""Cleanup of the sandbox of a namespace rack, and errors if a sandbox is not available."""
 
 import signal
 import subprocess
@@ -62,7 +62,7 @@ def test_command_on_the_master_ends_with_the_rack(tmp_path: Path) -> None:
 
 
 def test_unprivileged_user_can_run_a_rack(tmp_path: Path) -> None:
-    """Run with another user id and without the capabilities of root."""
+    """Run the rack with another user id and without the capabilities of root."""
     unprivileged = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
     probe = subprocess.run(
         [*unprivileged, "true"], capture_output=True, timeout=TIMEOUT_SECONDS, check=False
@@ -135,7 +135,7 @@ def test_loopback_rack_rejects_initial_dhcp_faults(tmp_path: Path) -> None:
     assert result.stderr.startswith("hostile-hostname: loopback has no DHCP")
 
 
-def test_link_time_requires_namespaces() -> None:
+def test_option_link_time_requires_namespaces() -> None:
     result = run_virtual_rack("run", "--link-time", "2")
     assert result.returncode == 2
     assert result.stderr == "--link-time requires --network namespaces: loopback has no links\n"

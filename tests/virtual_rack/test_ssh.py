@@ -187,7 +187,7 @@ def test_ssh_server_stops_without_power(stepped_rack: SteppedRack) -> None:
             stepped_rack.run_action(slot, "sync")
 
 
-def test_ssh_refuses_closes_the_port(stepped_rack: SteppedRack) -> None:
+def test_fault_ssh_refuses_closes_the_ssh_port(stepped_rack: SteppedRack) -> None:
     stepped_rack.run_action(1, "sync")
     stepped_rack.inject_fault("1/1", Fault.SSH_REFUSES)
     with pytest.raises(UnreachableError, match="connection refused"):
@@ -198,7 +198,7 @@ def test_ssh_refuses_closes_the_port(stepped_rack: SteppedRack) -> None:
     assert stepped_rack.run_action(1, "sync") == ActionResult(0, "")
 
 
-def test_ssh_hangs_affects_open_connections_too(stepped_rack: SteppedRack) -> None:
+def test_fault_ssh_hangs_also_affects_open_connections(stepped_rack: SteppedRack) -> None:
     stepped_rack.run_action(1, "sync")
     stepped_rack.inject_fault("1", Fault.SSH_HANGS)
     for slot in (1, 2):
@@ -208,7 +208,7 @@ def test_ssh_hangs_affects_open_connections_too(stepped_rack: SteppedRack) -> No
     assert stepped_rack.run_action(1, "sync") == ActionResult(0, "")
 
 
-def test_ssh_slow_delays_actions(
+def test_fault_ssh_slow_delays_actions(
     stepped_rack: SteppedRack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("virtual_rack.ssh_servers._SLOW_SECONDS", 8.0)

@@ -20,7 +20,7 @@ def test_stack_without_power_has_the_ambient_temperature() -> None:
     assert steady_state([0.0] * 4, ENVIRONMENT) == [ENVIRONMENT.ambient] * 4
 
 
-def test_busy_board_warms_near_boards_more_than_distant_ones() -> None:
+def test_busy_board_warms_near_boards_more_than_distant_boards() -> None:
     idle = steady_state([IDLE] * 4, ENVIRONMENT)
     warmed = steady_state([BUSY, IDLE, IDLE, IDLE], ENVIRONMENT)
     rise = [celsius - base for base, celsius in zip(idle, warmed, strict=True)]

@@ -1,6 +1,6 @@
-"""Run the demo, a virtual rack with its monitoring services, until Ctrl-C.
+"""Run the demo, a virtual rack with its monitoring services, until you press Ctrl-C.
 
-All processes run on loopback as the current user, and write only to the state folder.
+All processes use loopback addresses, run as the current user, and write only to the state folder.
 """
 
 import argparse
@@ -33,7 +33,7 @@ class DemoError(PiRackError):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the demo until Ctrl-C; return the exit status."""
+    """Run the demo until Ctrl-C, then return the exit status."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     stop = threading.Event()
@@ -151,7 +151,7 @@ def _welcome_text(
 
 
 def _keep_running(processes: list[ManagedProcess], stop: threading.Event) -> None:
-    """Restart processes that exit, as systemd does, until `stop` is set."""
+    """Until `stop` is set, restart each process that exits, as systemd does."""
     exited_at: dict[int, float] = {}
     while not stop.wait(_POLL_SECONDS):
         for i, process in enumerate(processes):
@@ -161,7 +161,7 @@ def _keep_running(processes: list[ManagedProcess], stop: threading.Event) -> Non
                 exited_at[i] = time.monotonic()
                 print(
                     f"{process.spec.name} exited with status {process.exit_status};"
-                    f" restarting it in {_RESTART_SECONDS:.0f} s",
+                    f" it will be restarted in {_RESTART_SECONDS:.0f} s",
                     flush=True,
                 )
             elif time.monotonic() >= exited_at[i] + _RESTART_SECONDS:

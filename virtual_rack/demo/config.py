@@ -59,7 +59,7 @@ class DemoConfig:
 
     @property
     def grafana_url(self) -> str:
-        """The URL of Grafana, which runs if it is installed."""
+        """The URL of Grafana. The demo runs Grafana only if it is installed."""
         return f"http://127.0.0.1:{self.grafana_port}"
 
     @property
@@ -73,7 +73,7 @@ class DemoConfig:
 
     @property
     def listen_addresses(self) -> Mapping[str, tuple[str, int]]:
-        """The addresses and ports that must be free, by process."""
+        """For each process, the address and the port that must be free."""
         return {
             "controller": ("127.0.0.1", self.controller_port),
             "Prometheus": ("127.0.0.1", self.prometheus_port),
@@ -84,7 +84,7 @@ class DemoConfig:
 
 
 def make_config(layout_file: Path, port_base: int | None) -> DemoConfig:
-    """Return the configuration of a demo. Each `port_base` has its own network and folder.
+    """Return the configuration of a demo. Demos with different `port_base` use different folders.
 
     Raises:
         LayoutError: If `layout_file` is invalid.
@@ -94,7 +94,8 @@ def make_config(layout_file: Path, port_base: int | None) -> DemoConfig:
         return DemoConfig(
             layout_file, Path(".demo"), "127.23", exporter, 8080, 9090, 9115, 3000, 9093
         )
-    # A /16 of loopback per base, 127.24 to 127.222. 199 is a prime, so multiples of ten differ.
+    # Select a /16 network from 127.24 to 127.222. Bases that are multiples of ten get different
+    # networks, because 199 is a prime.
     network = f"127.{24 + port_base % 199}"
     ports = range(port_base, port_base + 5)
     return DemoConfig(layout_file, Path(f".demo-{port_base}"), network, exporter, *ports)
@@ -103,7 +104,7 @@ def make_config(layout_file: Path, port_base: int | None) -> DemoConfig:
 def write_files(config: DemoConfig) -> None:
     """Write the layout and the configuration of Prometheus, Alertmanager and Grafana.
 
-    Durations of alerts are six times shorter than on a real rack.
+    The durations of alerts are divided by six, compared with a real rack.
     """
     folder, grafana = config.state / "prometheus", config.state / "grafana"
     # Remove samples, logs and leases of earlier runs.
@@ -203,7 +204,7 @@ def _prometheus(config: DemoConfig) -> ProcessSpec:
 
 
 def _web_assets_option(prometheus: Path) -> list[str]:
-    """Return the option for the web files of Debian's Prometheus."""
+    """Return the options for the web files of Debian's Prometheus, if they are required."""
     assets = prometheus.parents[1] / "share" / "prometheus" / "web"
     return [f"--web.local-assets={assets}"] if assets.is_dir() else []
 
@@ -249,7 +250,7 @@ def _alertmanager(config: DemoConfig) -> list[ProcessSpec]:
     ]
 
 
-# As in docker-compose.yml: anonymous access, and no requests to the internet.
+# As in docker-compose.yml, Grafana allows anonymous access and sends no requests to the internet.
 _ANONYMOUS_GRAFANA = {
     "GF_AUTH_ANONYMOUS_ENABLED": "true",
     "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
@@ -296,6 +297,6 @@ def _grafana_executable() -> str | None:
 
 
 def _grafana_home(grafana: Path) -> Path:
-    """Return Grafana's home folder, of an unpacked release or of the package."""
+    """Return the home folder of Grafana, which is installed as an archive or as a package."""
     unpacked = grafana.resolve().parent.parent
     return unpacked if (unpacked / "conf").is_dir() else Path("/usr/share/grafana")

@@ -1,4 +1,4 @@
-"""Credentials for the demo: a user and a token, created for each run."""
+"""Credentials for the demo, which each run creates: a user and a token."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ _USER_NAME, _TOKEN_NAME = "operator", "demo"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Credentials of an operator and an API token."""
+    """User name and password of an operator, and an API token."""
 
     user: str
     password: str
@@ -22,7 +22,7 @@ class Credentials:
 
 
 def create_credentials(database: Path) -> Credentials:
-    """Create an operator and a token. Replace those of earlier runs.
+    """Create an operator and a token. Replace the password and the token of an earlier run.
 
     Raises:
         DatabaseError: If the database cannot be written.

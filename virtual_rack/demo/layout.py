@@ -1,4 +1,4 @@
-"""Layout file of the demo: the given rack.toml with another network and short timeouts."""
+"""Layout file of the demo, a copy of a rack.toml with another network and shorter timeouts."""
 
 import json
 import tomllib

@@ -1,4 +1,4 @@
-"""Child processes that end with their parent."""
+"""Child processes that end when their parent process ends."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ _STOP_SECONDS = 8.0
 class ProcessSpec:
     """Command line and URLs of a process.
 
-    `ready_url` responds when the process is ready. `page_url` is its web page, if it has one.
+    `ready_url` responds when the process is ready. `page_url` is the web page, or "".
     """
 
     name: str
@@ -26,9 +26,9 @@ class ProcessSpec:
 
 
 class ManagedProcess:
-    """A process in its own process group.
+    """A child process in a separate process group.
 
-    The kernel terminates it if this process ends, even if this process is killed.
+    The kernel terminates the child when this process ends, even if this process is killed.
 
     Raises:
         OSError: If the program cannot be started.
@@ -49,7 +49,7 @@ class ManagedProcess:
 
     @property
     def exit_status(self) -> int | None:
-        """The exit status, or None while it is running."""
+        """The exit status, or None while the process is running."""
         return self._process.poll()
 
     @property
@@ -64,7 +64,7 @@ class ManagedProcess:
             self._process.terminate()
 
     def stop(self) -> None:
-        """Terminate the process, then kill its process group."""
+        """Terminate the process. Then kill the remaining processes of its group."""
         self.terminate()
         try:
             self._process.wait(_STOP_SECONDS)

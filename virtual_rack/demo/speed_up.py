@@ -1,6 +1,6 @@
 """Shorten the durations in the configuration of Prometheus and Alertmanager.
 
-The demo and the tests use this to get alerts sooner. Only durations are changed.
+With shorter durations, the demo and the tests receive alerts sooner. Only durations are changed.
 """
 
 import re

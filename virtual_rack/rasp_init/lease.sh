@@ -1,5 +1,5 @@
 #!/bin/sh
-# Lease script of udhcpc and dhclient: set or remove the address of eth0. udhcpc passes the event and
+# Lease script of udhcpc and dhclient, which sets or removes the address of eth0. udhcpc passes the event and
 # the address in $1 and $ip, dhclient in $reason and $new_ip_address.
 set -eu
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin

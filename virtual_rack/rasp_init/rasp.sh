@@ -5,7 +5,7 @@
 #
 # FOLDER is the folder of the rasp. Environment: SSHD is the path of sshd. SSHD_AS is the user id of
 # sshd if root cannot change users, otherwise empty.
-# USR1 exits with status 10 for a reboot, USR2 with status 11 for a halt.
+# On USR1, exit with status 10 for a reboot. On USR2, exit with status 11 for a halt.
 set -eu
 folder=$1 host_name=$2
 shift 2
@@ -25,7 +25,7 @@ trap 'sleep 0.3; exit 11' USR2
 ip link set lo up
 ip link set eth0 up
 "$@" &
-# Restart sshd when it ends, as systemd does.
+# Restart sshd whenever it ends, as systemd does.
 while :; do
     [ -e "$folder/ssh-refuses" ] ||
         ${SSHD_AS:+unshare --user --map-user="$SSHD_AS" --map-group="$SSHD_AS" --} \

@@ -125,7 +125,7 @@ def running_demo(folder: Path, *arguments: str) -> Iterator[DemoProcess]:
 def free_port_base() -> int:
     """Return the first of five free ports, different for each test process.
 
-    They are below 32768, because the kernel uses higher ports for outgoing connections.
+    The ports are below 32768, because the kernel uses higher ports for outgoing connections.
     """
     base = 20_000 + os.getpid() % 1200 * 10
     while any(is_port_open(base + i) for i in range(5)):
@@ -227,7 +227,7 @@ def test_install_finds_every_rasp_in_its_slot(full_demo: DemoProcess) -> None:
 def test_hanging_exporter_is_distinguished_from_a_dead_rasp(full_demo: DemoProcess) -> None:
     full_demo.run_virtual_rack("fault", "5/1", "hang")
     wait_until(lambda: full_demo.get("rasps/17")["state"] == "down")
-    assert full_demo.get("rasps/17")["reason"] == "it answers ping, but its exporter does not"
+    assert full_demo.get("rasps/17")["reason"] == "the rasp answers ping, but its exporter does not"
     full_demo.run_virtual_rack("heal", "5/1")
     wait_until(lambda: full_demo.get("rasps/17")["state"] == "up")
 
@@ -252,7 +252,7 @@ def test_rebooted_rasp_has_a_new_boot_time(
 
 
 def test_reboot_order_takes_a_rasp_down_and_up_again(full_demo: DemoProcess) -> None:
-    full_demo.run_virtual_rack("fault", "6/1", "slow")  # to be down for at least one scrape
+    full_demo.run_virtual_rack("fault", "6/1", "slow")  # longer than a scrape interval
     order = full_demo.post("rasps/execute", {"id": 21, "action": "reboot"}).json()
     wait_until(lambda: full_demo.get("rasps/21")["state"] == "down")
     wait_until(lambda: full_demo.get(f"orders/{order['id']}")["state"] == "done")
@@ -301,7 +301,7 @@ def test_unknown_targets_and_missing_racks_are_rejected(
     assert result.stderr.startswith(f"no virtual rack is running in {tmp_path}: start one with")
 
 
-def test_second_demo_on_the_same_ports_reports_the_processes(
+def test_second_demo_reports_which_processes_use_its_ports(
     full_demo: DemoProcess,
 ) -> None:
     second = run_python("-m", "virtual_rack.demo", "--port-base", str(full_demo.port_base))
@@ -313,7 +313,7 @@ def test_second_demo_on_the_same_ports_reports_the_processes(
     assert "make demo PORT_BASE=" in second.stderr
 
 
-def test_demo_of_another_geometry_stops_all_its_processes(
+def test_demo_of_another_rack_stops_all_its_processes(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "rack.toml").write_text(THREE_STACK_RACK_TOML)

@@ -8,7 +8,7 @@ from rack.layout_file import load
 from virtual_rack.demo.layout import write_layout
 
 
-def test_layout_is_the_given_one_with_the_network_of_the_demo(tmp_path: Path) -> None:
+def test_written_layout_differs_only_in_network_and_timeouts(tmp_path: Path) -> None:
     destination = tmp_path / "rack.toml"
     write_layout(Path("rack.toml"), destination, "127.42")
     given, written = load(Path("rack.toml")), load(destination)
@@ -25,7 +25,7 @@ def test_layout_is_the_given_one_with_the_network_of_the_demo(tmp_path: Path) ->
     )
 
 
-def test_other_settings_are_kept(tmp_path: Path) -> None:
+def test_written_layout_keeps_access_and_install_settings(tmp_path: Path) -> None:
     given = tmp_path / "given.toml"
     text = Path("rack.toml").read_text(encoding="utf-8")
     text = text.replace('anonymous = "none"', 'anonymous = "viewer"\nhosts = ["a.example"]')
