@@ -34,7 +34,7 @@ def running_installer(
 
 
 def run_install(
-    rack: NamespaceRackProcess, *options: str, timeout: float = 240.0
+    rack: NamespaceRackProcess, *options: str, timeout: float = 600.0
 ) -> NamespaceInstall:
     """Install a rack and return the result."""
     with running_installer(rack, *options) as process:

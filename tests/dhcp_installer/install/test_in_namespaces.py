@@ -61,7 +61,7 @@ def misaddressed_slots(rack: NamespaceRackProcess, slots: Iterable[Slot]) -> lis
     return [slot.name for slot in slots if slot not in correct]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_whole_rack_is_installed(tmp_path: Path) -> None:
     options = ("--new", "--boot-time", "1")
     tables = INSTALL_SETTINGS.format(timeout=60)
@@ -106,7 +106,7 @@ def connect_guest(rack: NamespaceRackProcess, addresses: list[str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_faults_are_reported_and_do_not_misplace_other_rasps(
     faulty_rack: NamespaceRackProcess,
 ) -> None:

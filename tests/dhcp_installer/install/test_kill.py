@@ -194,7 +194,7 @@ def annotate_failures(trial: object) -> Iterator[None]:
         raise AssertionError(f"{trial}: {error}") from error
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_kill_before_each_change_is_recovered(
     scenarios: list[KillScenario],
 ) -> None:
@@ -223,7 +223,7 @@ def test_kill_before_each_change_is_recovered(
     assert rolled_forward.count(True) > 5
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_kill_before_a_random_call_is_recovered(
     scenarios: list[KillScenario],
 ) -> None:
