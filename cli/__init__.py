@@ -1,4 +1,4 @@
 """The command `pirack`, a client of the controller's API for terminals and scripts.
 
-It runs on any machine with the packages of the extra `cli`: click, requests and rich.
+The command runs on any machine with the packages of the extra `cli`: click, requests and rich.
 """

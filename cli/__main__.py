@@ -37,7 +37,7 @@ def pirack(context: click.Context, url: str) -> None:
     TARGETS are 3 (a stack), 3/2 (a slot), 1-4/1-2 (ranges), or all. If the controller requires a
     token, set PIRACK_TOKEN or write the token to ~/.config/pirack/token.
     """
-    # A command creates the client, so that --help works with an invalid URL or token.
+    # Each command creates the client, so that --help works with an invalid URL or token.
     context.obj = lambda: ApiClient(url, token.read())
 
 

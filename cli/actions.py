@@ -1,4 +1,4 @@
-"""Actions and aliases that can be ordered, resolved from a name or a unique part of it."""
+"""Actions and aliases for orders, resolved from a name or a unique part of a name."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ READ = "read"
 
 @dataclass(frozen=True)
 class ActionOption:
-    """An action, or the reading of `alias`."""
+    """An action, which reads `alias` if that is not None."""
 
     action: str
     alias: str | None
@@ -21,7 +21,7 @@ class ActionOption:
 
 
 def list_options(actions: Iterable[ApiAction]) -> dict[str, ActionOption]:
-    """Return actions and aliases by name. An action hides an alias of the same name."""
+    """Return actions and aliases, keyed by name. An action hides an alias of the same name."""
     by_action: dict[str, ActionOption] = {}
     by_alias: dict[str, ActionOption] = {}
     for action in actions:
@@ -37,7 +37,7 @@ def list_options(actions: Iterable[ApiAction]) -> dict[str, ActionOption]:
 
 
 def resolve(name: str, available: Mapping[str, ActionOption]) -> ActionOption:
-    """Return the option with this name, or the only one that contains it.
+    """Return the option with this name, or the only option whose name contains it.
 
     Raises:
         CommandError: If no option or several options match.
@@ -48,5 +48,5 @@ def resolve(name: str, available: Mapping[str, ActionOption]) -> ActionOption:
     if len(matches) == 1:
         return available[matches[0]]
     if matches:
-        raise CommandError(f"{name!r} is ambiguous: write more of {', '.join(matches)}")
+        raise CommandError(f"{name!r} is ambiguous: use one of {', '.join(matches)}")
     raise CommandError(f"unknown action or alias {name!r}: use one of {', '.join(available)}")

@@ -1,4 +1,4 @@
-"""Client of the controller's HTTP API, which does not trust the server."""
+"""Client of the controller's HTTP API that does not trust the server."""
 
 import json
 import signal
@@ -67,8 +67,8 @@ class ApiClient:
 
         Raises:
             CommandError: If a target or field is invalid.
-            ControllerError: If the request is rejected, or there is no valid response. In the
-                second case the controller may have executed it.
+            ControllerError: If the request is rejected, or there is no valid response. Without a
+                valid response, the controller may have executed the request.
         """
         return self._request("POST", path, model, max(self._timeout, _WRITE_TIMEOUT), json=fields)
 

@@ -23,7 +23,7 @@ _strategy_option = click.option(
 
 @click.command()
 @_strategy_option
-@click.option("--dry-run", is_flag=True, help="Only check, and print the change of dhcpd.conf.")
+@click.option("--dry-run", is_flag=True, help="Only check, and print the changes to dhcpd.conf.")
 @click.option("--stop", is_flag=True, help="Stop the install, or recover an interrupted one.")
 @click.option("--status", is_flag=True, help="Show the running or the last install.")
 @confirm.yes_option
@@ -43,7 +43,7 @@ def install(
 ) -> None:
     """Find the slot of each rasp and assign its address.
 
-    Meanwhile all stacks lose power, which ends all programs on the rack.
+    During the install, all stacks lose power, which ends all programs on the rack.
     """
     if stop and status:
         raise CommandError("--stop and --status exclude each other: use one of them")
@@ -80,8 +80,8 @@ def replace(
 ) -> None:
     """Replace the board in slot TARGET, for example 3/2.
 
-    The new board gets the name and address of the previous one. Its stack is power cycled to
-    verify where it is.
+    The new board gets the name and address of the previous board. PiRack power-cycles the stack to
+    verify that it contains the new board.
     """
     client: ApiClient = context.obj()
     rasp = _single_rasp(client, target)
@@ -112,8 +112,8 @@ def swap(make_client: ClientFactory, one: str, other: str, *, as_json: bool) -> 
     output.print_response(
         client.post("rasps/swap", ApiInstallation, ids=[rasp.id for rasp in rasps]),
         lambda _: Text(
-            f"Swapped {names}. They get their new addresses at their next boot, or after half of"
-            " their lease time."
+            f"Swapped {names}. The rasps get their new addresses at their next boot, or after half"
+            " of their lease time."
         ),
         as_json=as_json,
     )
@@ -122,7 +122,7 @@ def swap(make_client: ClientFactory, one: str, other: str, *, as_json: bool) -> 
 def _single_rasp(client: ApiClient, target: str) -> ApiRasp:
     rasps = output.fetch_rasps(client, [target]).data
     if len(rasps) != 1:
-        raise CommandError(f"{target} selects {len(rasps)} slots: write one, for example 3/2")
+        raise CommandError(f"{target} selects {len(rasps)} slots: write one slot, for example 3/2")
     return rasps[0]
 
 

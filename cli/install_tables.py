@@ -52,7 +52,7 @@ def _headline(installation: ApiInstallation) -> Text:
     if installation.state == "none":
         return Text("There was no install yet.")
     if installation.dry_run:
-        return Text("Dry run. Change of dhcpd.conf for the rasps that are known now:")
+        return Text("Dry run. Changes to dhcpd.conf for the known rasps:")
     line = Text.assemble(
         f"{cell(installation.kind)} ",
         (str(cell(installation.id)), "bold"),
@@ -79,7 +79,7 @@ def _warnings(installation: ApiInstallation) -> list[str]:
             f"{mac}: may be in any of the stacks {', '.join(map(str, stacks))}"
             for mac, stacks in installation.conflicts.items()
         ),
-        *(f"{mac}: seen, but not in any stack" for mac in installation.unplaced),
+        *(f"{mac}: detected, but not in any stack" for mac in installation.unplaced),
         *(f"{mac}: not a Raspberry Pi, ignored" for mac in installation.other_vendor_macs),
     ]
 

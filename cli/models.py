@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 _T = TypeVar("_T")
 
-_MAX_NUMBER = 2**63  # larger ones, infinity and NaN could not be displayed
+_MAX_NUMBER = 2**63  # larger numbers, infinity and NaN cannot be displayed
 
 
 class DecodeError(ValueError):
@@ -147,7 +147,7 @@ class ApiAlias:
 
 @dataclass(frozen=True)
 class ApiAction:
-    """Action that can be ordered. `aliases` is None unless the action reads one."""
+    """Action that an order can request. `aliases` is None unless the action reads an alias."""
 
     action: str
     help: str
@@ -157,7 +157,7 @@ class ApiAction:
 
 @dataclass(frozen=True)
 class ApiReading:
-    """Sample of an alias. JSON has no NaN: its value is None."""
+    """Sample of an alias. The value is None for NaN, which JSON cannot represent."""
 
     labels: dict[str, str]
     value: float | None
@@ -165,7 +165,7 @@ class ApiReading:
 
 @dataclass(frozen=True)
 class ApiTargetResult:
-    """Result of an order for one target, None until it is complete."""
+    """Result of an order for one target. `result` is None until the target is complete."""
 
     target: str
     result: str | None
@@ -202,12 +202,12 @@ class ApiOrder:
 
     @property
     def is_finished(self) -> bool:
-        """Whether its results are final."""
+        """Whether the results of the order are final."""
         return self.state not in {"running", "cancelling"}
 
     @property
     def succeeded(self) -> bool:
-        """Whether no target failed or is unknown. An unfinished order can succeed."""
+        """Whether no target has failed or is unknown, so far if the order is not finished."""
         has_failures = self.counts.failed or self.counts.unknown
         return not has_failures and (self.result == "ok" or not self.is_finished)
 
@@ -256,12 +256,12 @@ class ApiInstallation:
 
     @property
     def is_finished(self) -> bool:
-        """Whether its result is final."""
+        """Whether the result of the install is final."""
         return self.state not in {"running", "stopping"}
 
     @property
     def succeeded(self) -> bool:
-        """Whether every rasp was found. An unfinished install can succeed."""
+        """Whether every rasp was found, or the install is not finished."""
         if self.state == "done":
             return not (self.error or self.missing or self.conflicts or self.unplaced)
         return self.state == "none" or not self.is_finished

@@ -52,8 +52,8 @@ def run(
 ) -> None:
     """Run an action on TARGETS, or read an alias.
 
-    NAME is an action such as uptime, an alias such as cpu_temperature_celsius, or a part of one
-    name only, such as temperature.
+    NAME is an action such as uptime, an alias such as cpu_temperature_celsius, or a part that
+    occurs in only one name, such as temperature.
     """
     _run_action(context, name, targets, yes=yes, wait=not no_wait, as_json=as_json)
 
@@ -76,7 +76,7 @@ def reboot(
 def shutdown(
     context: click.Context, targets: tuple[str, ...], *, yes: bool, no_wait: bool, as_json: bool
 ) -> None:
-    """Shut down TARGETS. To start them again, power cycle their stacks."""
+    """Shut down TARGETS. To start the rasps again, power-cycle their stacks."""
     _run_action(context, "shutdown", targets, yes=yes, wait=not no_wait, as_json=as_json)
 
 
@@ -112,8 +112,8 @@ def power(
 ) -> None:
     """Switch the power of whole stacks. TARGETS are 3, 7-9 or all.
 
-    off shuts down the rasps, verifies that they are down, and cuts power. cycle then restores
-    power.
+    off shuts down the rasps, verifies that they are down, and cuts power. cycle switches stacks
+    off, and then on.
     """
     client = context.obj()
     fields: _Fields = {
@@ -177,7 +177,7 @@ def _submit(client: ApiClient, scope: str, fields: _Fields, *, wait: bool, as_js
     try:
         response = client.post(f"{scope}/execute", ApiOrder, **fields)
     except KeyboardInterrupt:
-        click.echo("pirack: check with `pirack orders` if the order was submitted", err=True)
+        click.echo("pirack: run `pirack orders` to check whether the order was submitted", err=True)
         raise
     order = response.data
     if wait:

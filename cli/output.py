@@ -22,7 +22,7 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 def print_response(
     response: ApiResponse[_T], render: Callable[[_T], RenderableType], *, as_json: bool
 ) -> None:
-    """Print a response as a table, or as JSON as received."""
+    """Print a response as a table, or as the received JSON."""
     if as_json:
         click.echo(json.dumps(response.json, indent=2))
     else:
@@ -32,7 +32,7 @@ def print_response(
 def fetch_rasps(
     client: ApiClient, targets: Iterable[str], **filters: object
 ) -> ApiResponse[list[ApiRasp]]:
-    """Return the rasps that match the API's filters and, if targets are given, one of them.
+    """Return the rasps that match the API's filters and, if given, the targets.
 
     Raises:
         UnknownTargetError: If a target is malformed or does not exist.

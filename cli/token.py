@@ -1,4 +1,4 @@
-"""The API token. It is not a command-line option, because other users could read it there."""
+"""The API token. It is not a command-line option, because other users can read command lines."""
 
 import os
 import stat

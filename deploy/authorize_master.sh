@@ -32,7 +32,7 @@ elif [ "${SUDO_USER:-}" ]; then
     echo 'PermitRootLogin forced-commands-only' >"$drop_in"
     if [ "$(permit_root_login)" != forced-commands-only ]; then
         rm "$drop_in"
-        fail "/etc/ssh/sshd_config does not include sshd_config.d: write PermitRootLogin forced-commands-only there"
+        fail "/etc/ssh/sshd_config does not include sshd_config.d: write PermitRootLogin forced-commands-only into it"
     fi
     systemctl reload ssh
 elif [ "$previous" = no ]; then

@@ -80,7 +80,7 @@ def _install_packages() -> None:
     if missing or needs_lgpio:
         run("apt-get", "--quiet=2", "update", env=environment)
     if needs_lgpio:
-        # Part of Raspberry Pi OS, but not of every Debian version.
+        # The package is part of Raspberry Pi OS, but not of every Debian version.
         if _succeeds("apt-cache", "show", LGPIO):
             missing.append(LGPIO)
         else:
@@ -155,7 +155,7 @@ def _write_settings(release: Path) -> None:
     secrets.mkdir(exist_ok=True)
     shutil.chown(secrets, "root", "prometheus")
     secrets.chmod(0o750)
-    # The controller creates the secret. setgid gives it the group of the folder.
+    # The controller creates the secret. setgid gives the secret the group of the folder.
     shared = STATE / "alerts"
     shared.mkdir(exist_ok=True)
     shutil.chown(shared, USER, "prometheus")
@@ -217,7 +217,7 @@ def _activate_release(release: Path) -> None:
     link(CURRENT, release)
     link(Path("/usr/local/bin/pirack"), CURRENT / ".venv" / "bin" / "pirack")
     for folder in RELEASES.iterdir():
-        if folder not in {release, previous}:  # the previous one allows a rollback
+        if folder not in {release, previous}:  # the previous release allows a rollback
             shutil.rmtree(folder)
 
 

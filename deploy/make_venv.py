@@ -1,8 +1,9 @@
-"""Create `.venv` from a lock file: `python3 -m deploy.make_venv LEVEL` in the checkout.
+"""Create `.venv` from a lock file.
 
-Requires only python3. If it has no `ensurepip`, pip is unpacked from its Debian package without
-root. pip verifies the hashes of the lock file and uses the index of its configuration. An
-up-to-date `.venv` is not changed. An outdated or incomplete one is created again.
+`python3 -m deploy.make_venv LEVEL` in the checkout requires only python3. If python3 has no
+`ensurepip`, pip is unpacked from its Debian package without root. pip verifies the hashes of the
+lock file and uses the index of its configuration. An up-to-date `.venv` is not changed. An outdated
+or incomplete `.venv` is created again.
 """
 
 import argparse
@@ -142,7 +143,7 @@ def _run(command: list[str]) -> None:
         ) from error
     except subprocess.TimeoutExpired as error:
         raise VenvError(
-            f"pip did not finish within {PIP_TIMEOUT:.0f} s: try again, its downloads are cached"
+            f"pip did not finish within {PIP_TIMEOUT:.0f} s: try again, pip has cached downloads"
         ) from error
 
 

@@ -50,8 +50,8 @@ class SshLogin:
 
     Attributes:
         port: Port of the SSH servers.
-        user: User on the rasps, None for the one in ~/.ssh/config.
-        local_user: Owner of the ~/.ssh to use, None for the current user.
+        user: User on the rasps, or None for the user in ~/.ssh/config.
+        local_user: Owner of the ~/.ssh to use, or None for the current user.
     """
 
     port: int
@@ -71,7 +71,7 @@ class SshLogin:
 async def set_up(
     rasps: Sequence[Rasp], folder: Path, ssh_login: SshLogin
 ) -> dict[Rasp, str | None]:
-    """Set up several rasps concurrently. Return an error or None for each.
+    """Set up several rasps concurrently. Return an error or None for each rasp.
 
     Args:
         rasps: The rasps.
@@ -136,7 +136,7 @@ def _pin_host_key(host_keys: HostKeys, rasp: Rasp, host_key: asyncssh.SSHKey) ->
 
 
 async def _test_login(ssh: SshPool, rasp: Rasp) -> None:
-    """Run no action. The exporter then rejects the request, which shows that it runs."""
+    """Log in without an action. If the exporter works, it rejects the request."""
     result = await ssh.run(rasp.address, "", timeout=_TIMEOUT)
     if result.exit_status != EXIT_REFUSED or "name an action" not in result.output:
         lines = result.output.strip().splitlines() or [f"exit status {result.exit_status}"]

@@ -23,7 +23,7 @@ class MasterSetupError(PiRackError):
 
 
 def run_main(program: str, function: Callable[[], None]) -> int:
-    """Run the function of a command line. Print errors like `pirack`. Return the exit status."""
+    """Run a function, print errors as `pirack` does, and return the exit status."""
     try:
         function()
     except KeyboardInterrupt:
@@ -69,7 +69,7 @@ def install_conffile(content: bytes, target: Path) -> None:
 
 
 def link(path: Path, target: Path) -> None:
-    """Create a symbolic link, or replace an existing file by it."""
+    """Create a symbolic link, or replace an existing file with a link."""
     temporary = path.with_name(f".{path.name}.temporary")
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)

@@ -68,7 +68,7 @@ Exit statuses:
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Only check, and print the changes of dhcpd.conf for the known rasps.",
+    help="Only check, and print the changes to dhcpd.conf for the known rasps.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 @click.pass_context

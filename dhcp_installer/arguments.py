@@ -30,7 +30,7 @@ def dhcp_options(command: _Command) -> _Command:
         _option(
             "--dhcp-server",
             "unit:isc-dhcp-server",
-            "systemd unit of the DHCP server, or auto-reload if it rereads its file itself.",
+            "systemd unit of the DHCP server, or auto-reload if the server rereads its file.",
             callback=_validator(_server_factory),
             metavar="unit:UNIT|auto-reload",
         ),

@@ -6,7 +6,7 @@ PiRackError
     ├── ConfigurationError   the DHCP configuration was rejected and not changed
     ├── DhcpServerError      the DHCP server, or the program that checks its file, does not run
     ├── PingError            pings cannot be sent
-    ├── BoardNotFoundError   no rasp was found, or not in the expected slot
+    ├── BoardNotFoundError   no rasp was found, or the new board was not identified
     ├── InstallStoppedError  the install was stopped
     └── AssignmentError      a rasp cannot have the requested slot (also a ValueError)
 """
@@ -35,7 +35,7 @@ class PingError(InstallError):
 
 
 class BoardNotFoundError(InstallError):
-    """No rasp was found, or not in the expected slot."""
+    """No rasp was found, or the new board was not identified."""
 
 
 class InstallStoppedError(InstallError):

@@ -21,7 +21,7 @@ _LISTEN_ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<v4>[^:\[\]]+)):
 
 def main() -> int:
     """Run the command line and return the exit status."""
-    # `pirack-exporter.pyz action`: a rasp has one file for the exporter and the actions.
+    # The archive on a rasp also runs actions: `pirack-exporter.pyz action`.
     if sys.argv[1:2] == ["action"]:
         return actions.main(sys.argv[2:])
     options = _parser().parse_args()
@@ -71,15 +71,15 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("/"),
         metavar="DIR",
-        help="folder with sys and proc, $ROOT in commands (default: %(default)s)",
+        help="folder that contains sys and proc; commands use it as $ROOT (default: %(default)s)",
     )
-    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate, enables TLS")
-    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="key of the certificate")
+    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate of the server")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="private key of the server")
     parser.add_argument(
         "--tls-client-ca",
         type=Path,
         metavar="FILE",
-        help="certificate authority, requires client certificates",
+        help="certificate authority from which clients must have a certificate",
     )
     return parser
 

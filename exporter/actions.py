@@ -1,7 +1,7 @@
 """SSH forced command that runs the actions of an aliases file.
 
-sshd runs it in place of the requested command, which it passes in SSH_ORIGINAL_COMMAND. The request
-must be a name in `[actions]`. No text of the request reaches a shell.
+sshd runs this program instead of the requested command, and passes the requested command in
+SSH_ORIGINAL_COMMAND. The request must be a name in `[actions]`. It never reaches a shell.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from exporter.processes import SHELL
 from exporter.runner import environment
 
 DEFAULT_TIMEOUT = 60.0
-"""Seconds that an action may take, unless it has its own timeout."""
+"""Timeout in seconds of an action that sets none."""
 
 EXIT_REFUSED = 126
-"""Exit status for an unknown action, as in a shell for a command that cannot be run."""
+"""Exit status for an unknown action. Shells use it for a command that cannot be run."""
 
 EXIT_TIMED_OUT = 124
 """Exit status for an action that timed out, as in timeout(1)."""
@@ -32,7 +32,7 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]{0,63}")
 
 
 class UnknownActionError(ValueError):
-    """The request is not an action. The text lists valid names and does not repeat the request."""
+    """The request is not the name of an action. The text lists the valid names only."""
 
 
 def resolve_action(requested: str, actions: Mapping[str, Alias]) -> Alias:
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(action: Alias) -> int:
-    """Run an action with the output of this process and return its exit status."""
+    """Run an action, which writes to stdout of this process, and return its exit status."""
     timeout = action.timeout or DEFAULT_TIMEOUT
     with subprocess.Popen(
         [SHELL, "-c", action.command],

@@ -35,7 +35,7 @@ class AliasCollector(Collector):
         """Run the aliases, or wait for the collection in progress.
 
         Args:
-            timeout: Maximum seconds for each alias, and for the collection in progress.
+            timeout: Maximum seconds for each alias, and to wait for the collection in progress.
 
         Raises:
             TimeoutError: If the collection in progress does not finish in time.
@@ -56,11 +56,11 @@ class AliasCollector(Collector):
             new.done.set()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the families of the last `scrape`. An alias that failed has none."""
+        """Yield the families of the last `scrape`. Failed aliases have no family."""
         yield from self._families
 
     def describe(self) -> Iterator[Metric]:
-        """Yield every possible family, so that a request can select some by name."""
+        """Yield every possible family, so that a request can select families by name."""
         for alias in self._labels:
             yield _alias_metric(alias, ())
         for name in (_SUCCESS, _DURATION, _UP):
@@ -93,7 +93,7 @@ class AliasCollector(Collector):
 
 
 class _Collection:
-    """A collection that runs in one thread while others wait for it."""
+    """A collection that runs in one thread while other threads wait for its result."""
 
     def __init__(self) -> None:
         self.done = threading.Event()

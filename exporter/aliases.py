@@ -34,7 +34,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER = re.compile(r"\[([^\]]*)\]\s*(.*)", re.DOTALL)
 _COMMENT_PREFIXES = ("#", ";")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-# A whole word, also with a path or as a systemd unit, but not `reboot-required`.
+# Matches a whole word, also after a path and as a systemd unit, but not `reboot-required`.
 _SHUTDOWN_KEYWORD = re.compile(
     r"(?<![\w.])(reboot|shutdown|poweroff|halt)(?![\w-])(?!\.(?!target\b|service\b)\w)"
 )
@@ -80,7 +80,7 @@ class Alias:
 
     @cached_property
     def is_counter(self) -> bool:
-        """Whether the metric is a counter, by its name."""
+        """Whether the name of the metric is that of a counter."""
         return self.metric.endswith("_total")
 
     @cached_property
@@ -118,7 +118,7 @@ def load(path: Path) -> Aliases:
 
 
 def shutdown_keyword(command: str) -> str | None:
-    """Return the first word of a command that stops the system, such as `reboot`, or None."""
+    """Return the first shutdown word in a command, such as `reboot`, or None."""
     match = _SHUTDOWN_KEYWORD.search(command)
     return match[1] if match else None
 
@@ -130,7 +130,7 @@ def _read(path: Path) -> bytes:
 
 
 def parse(text: str, path: Path) -> Aliases:
-    """Parse the text of an aliases file; `path` is for error messages. Raise AliasesError."""
+    """Parse the text of the aliases file at `path`. Raise AliasesError."""
     lines = _LineTracker(text)
     parser = configparser.RawConfigParser(
         delimiters=("=",),
@@ -150,7 +150,7 @@ def parse(text: str, path: Path) -> Aliases:
 class _LineTracker:
     """Lines for configparser, with the line numbers and comments of sections and options.
 
-    A line may have a header and an alias, for example `[Stack] CPU = cat ...`.
+    A line can contain a header and an alias, for example `[Stack] CPU = cat ...`.
     """
 
     text: str
@@ -178,7 +178,7 @@ class _LineTracker:
             if header[2]:
                 yield self._emit(number, header[2])
             else:
-                self._comment.clear()  # a comment of the section
+                self._comment.clear()  # the comment belongs to the section
 
     def _emit(self, number: int, line: str) -> str:
         self._emitted_lines.append(number)
@@ -197,7 +197,7 @@ class _LineTracker:
             case configparser.DuplicateOptionError(section=section, option=option):
                 return self._emitted_lines[-1], (
                     f"[{section}] already has {option}, in line "
-                    f"{self.options[section, option]}: remove or rename one"
+                    f"{self.options[section, option]}: remove or rename an alias"
                 )
             case configparser.DuplicateSectionError(section=section):
                 return self._emitted_lines[-1], (
@@ -231,7 +231,7 @@ class _AliasesBuilder:
         aliases = [alias for section in sections for alias in self._parse_section(section)]
         if not aliases:
             raise AliasesError(
-                self.path, None, "no aliases: add one, for example [stack] followed by a = echo 1"
+                self.path, None, "no aliases: add one, for example [stack] and below it a = echo 1"
             )
         metrics = tuple(alias for alias in aliases if alias.section != ACTIONS_SECTION)
         self._reject_duplicates(metrics)
@@ -265,7 +265,7 @@ class _AliasesBuilder:
                 section, name, f"{name!r} is not a valid alias name: use letters, digits and _"
             )
         if not command:
-            raise self._error(section, name, f"{name} has no command: add one after the =")
+            raise self._error(section, name, f"{name} has no command: add a command after the =")
         if control := _CONTROL_CHARACTER.search(command):
             raise self._error(
                 section, name, f"{name} contains the control character {control[0]!r}: remove it"

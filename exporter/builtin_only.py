@@ -1,7 +1,7 @@
 """Detect shell commands that may run in the shared shell.
 
-A builtin-only command starts no process, changes no file, cannot exit or reconfigure its shell, and
-sets only the variables that `assigned_variables` returns, so that they can be unset afterwards. An
+A builtin-only command starts no process, changes no file, and cannot exit or reconfigure its shell.
+It sets only the variables that `assigned_variables` returns, which are unset afterwards. An
 unrecognized command runs in its own process, which is slower but always correct.
 """
 

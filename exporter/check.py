@@ -47,16 +47,16 @@ def report(aliases: Aliases, root: Path) -> tuple[list[str], bool]:
 
 
 def warnings_for(alias: Alias, seconds: float, samples: Samples) -> Iterator[str]:
-    """Yield the probable mistakes of an alias that succeeded."""
+    """Yield a warning for each probable mistake in an alias that succeeded."""
     words = alias.family.split("_")
     values = [value for _, value in samples]
     if not set(words) & (_UNITS | _UNITLESS) and not set(values) <= {0, 1}:
         units = ", ".join(sorted(_UNITS))
-        yield f"no unit in the name: unless it is a count, end it in one of {units}"
+        yield f"no unit in the name: end the name in one of {units}, unless the value is a count"
     if "hertz" in words and 0 < max(values) < _MIN_CLOCK_HERTZ:
         yield "slow for a clock: the kernel reports kHz, so append e3 to the value"
     if "celsius" in words and max(map(abs, values)) > _MAX_CELSIUS:
-        yield "hot for a Pi: the kernel reports millidegrees, so append e-3 to the value"
+        yield "hot for a Raspberry Pi: the kernel reports millidegrees, so append e-3 to the value"
     if "ratio" in words and max(values) > _MAX_RATIO:
         yield "a ratio is 0 to 1: divide percentages by 100"
     if (

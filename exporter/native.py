@@ -1,6 +1,6 @@
-"""Commands that the exporter runs without a shell, `statvfs PATH FIELD` and `btime`.
+"""The commands `statvfs PATH FIELD` and `btime`, which the exporter runs without a shell.
 
-A shell needs a process for the size of a file system, and reads `/proc/stat` byte by byte.
+A shell must start a process to get the size of a file system, and reads `/proc/stat` byte by byte.
 """
 
 import os
@@ -24,7 +24,7 @@ class NativeCommand(Protocol):
     """A command that runs in this process."""
 
     def run(self, root: Path, statvfs: Statvfs) -> int:
-        """Return the value, with paths relative to `root`. Raise OSError."""
+        """Return the value. Paths are relative to `root`. Raise OSError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,13 @@ class StatvfsCommand:
     field: str
 
     def run(self, root: Path, statvfs: Statvfs) -> int:
-        """Return the bytes. Raise OSError."""
+        """Return the number of bytes. Raise OSError."""
         return _FIELDS[self.field](statvfs(str(root / self.path.lstrip("/"))))
 
 
 @dataclass(frozen=True, slots=True)
 class BootTimeCommand:
-    """Boot time of the system, by its own clock."""
+    """Boot time of the system, according to the system clock."""
 
     def run(self, root: Path, statvfs: Statvfs) -> int:  # noqa: ARG002
         """Return `btime` of /proc/stat, in seconds since the epoch. Raise OSError."""

@@ -1,7 +1,7 @@
 """Terminate processes that left their command's process group, such as daemons.
 
-A subreaper becomes the parent of such processes, so it can find them. Use this only in a process
-that has no children except commands.
+A subreaper becomes the parent of such processes and can therefore find them. Use this module only
+in a process that has no children except commands.
 """
 
 import ctypes
@@ -27,7 +27,7 @@ def become_subreaper() -> None:
 def kill_orphans(keep: Collection[int]) -> None:
     """Kill and reap all children of this process except `keep`, and their descendants.
 
-    The children of a killed process become children of this one, hence the passes.
+    The children of a killed process become children of this process. Several passes kill them all.
     """
     for _ in range(_MAX_PASSES):
         orphans = [pid for pid in _children() if pid not in keep]

@@ -43,7 +43,7 @@ class CommandResult:
 
 
 class OutputError(ValueError):
-    """The output is not a value. The text is the reason."""
+    """The output is not a valid value. The text is the reason."""
 
 
 def samples_from(result: CommandResult) -> Samples:
@@ -65,7 +65,7 @@ def parse(output: bytes) -> Samples:
     if "\0" in text:
         raise OutputError("output is binary")
     if text.lstrip().startswith("{"):
-        return _parse_labelled_lines(text)
+        return _parse_labeled_lines(text)
     return ((NO_LABELS, first_number(text)),)
 
 
@@ -87,7 +87,7 @@ def _finite_value(match: re.Match[str]) -> float:
     return value
 
 
-def _parse_labelled_lines(text: str) -> Samples:
+def _parse_labeled_lines(text: str) -> Samples:
     samples: dict[frozenset[tuple[str, str]], tuple[Labels, float]] = {}
     for line in filter(None, map(str.strip, text.split("\n"))):
         match = _LABELLED.fullmatch(line)

@@ -1,7 +1,7 @@
 """Run commands in parallel, each in its own shell and process group.
 
 A command is done when its shell exits or its timeout expires. Then the rest of its process group is
-killed, so that nothing holds its output open or uses the CPU.
+killed, so that no process holds the output open or uses the CPU.
 """
 
 import os
@@ -23,7 +23,7 @@ SHELL = "/bin/sh"
 _CHUNK = 16 * 1024
 _STDERR_TAIL_BYTES = 4096
 _REAP_TIMEOUT_MS = 100  # expected time for a killed process to exit
-# Prefix of a shell's error message: `/bin/sh: 1: `, `/dev/fd/5: 12: `.
+# Prefix of a shell's error message, for example `/bin/sh: 1: ` or `/dev/fd/5: 12: `.
 _SHELL_LOCATION = re.compile(r"(?:/bin/sh|/dev/fd/\d+): \d+: ")
 
 
@@ -86,12 +86,12 @@ class RunningCommand:
         return self._has_exited or now >= self.deadline or len(self._output) > MAX_OUTPUT_BYTES
 
     def kill(self) -> None:
-        """Kill the process group. Its id cannot be reused, because its leader is not yet reaped."""
+        """Kill the process group. Its id is still in use, because the leader is not yet reaped."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def finish(self, selector: selectors.BaseSelector) -> CommandResult:
-        """Kill the process group, read the rest of its pipes, and return the result."""
+        """Kill the process group, read the rest of the output, and return the result."""
         seconds = time.monotonic() - self._started
         self.kill()
         selector.unregister(self._pidfd)
@@ -140,7 +140,7 @@ class ProcessRunner:
         self._closed = False
 
     def start(self, command: str, timeout: float) -> RunningCommand | CommandResult:
-        """Start a command. Return a result at once if it cannot be started."""
+        """Start a command. If that fails, return a result with the error."""
         with self._lock:
             if self._closed:
                 return CommandResult(b"", "the exporter is stopping", 0)
@@ -152,7 +152,7 @@ class ProcessRunner:
             return running
 
     def wait(self, commands: Sequence[RunningCommand | CommandResult]) -> list[CommandResult]:
-        """Wait for all commands and return their results in the same order."""
+        """Wait for all commands and return their results in the order of `commands`."""
         unfinished = {each for each in commands if isinstance(each, RunningCommand)}
         if not unfinished:
             return [each for each in commands if isinstance(each, CommandResult)]

@@ -1,8 +1,8 @@
 """Run the commands of aliases and return their results.
 
-Builtin-only commands share a long-lived shell. All others run in parallel, each in its own process
-group. A command that breaks the shared shell runs in its own process until it succeeds quickly
-there.
+Builtin-only commands share a long-lived shell. All other commands run in parallel, each in its own
+process group. A command that breaks the shared shell then runs in its own process group until it
+succeeds quickly.
 """
 
 import os
@@ -20,7 +20,7 @@ from exporter.processes import ProcessRunner, RunningCommand
 from exporter.shared_shell import BuiltinOnlyCommand, SharedShell
 
 DEFAULT_TIMEOUT = 5.0
-"""Seconds that an alias may take, unless it has its own timeout."""
+"""Timeout in seconds of an alias that sets none."""
 
 _SHARED_TIMEOUT = 0.2
 _READMIT_SECONDS = _SHARED_TIMEOUT / 4
@@ -30,7 +30,8 @@ _MAX_FAILURES = 3
 def environment(root: Path) -> dict[str, str]:
     """Return the whole environment of a command.
 
-    `ROOT` is the folder with `sys` and `proc`, empty for `/`. `LC_ALL` sets the decimal point.
+    `ROOT` is the folder that contains `sys` and `proc`, or empty for `/`. `LC_ALL` sets the decimal
+    point.
     """
     return {
         "ROOT": "" if root == Path("/") else str(root),
@@ -104,7 +105,7 @@ class CommandRunner:
             self._shared_shell.end()
 
     def close(self) -> None:
-        """Kill all commands and end the shells. A `run` in another thread returns first."""
+        """Kill all commands, wait for a `run` in another thread, and end the shells."""
         self._processes.close()
         self._shared_shell.kill()
         with self._run_lock:
@@ -113,7 +114,7 @@ class CommandRunner:
     def _run_shared(
         self, isolated: dict[Alias, RunningCommand | CommandResult], deadline: float
     ) -> dict[Alias, CommandResult]:
-        """Run the commands of the shared shell. Start those that break it in `isolated` instead."""
+        """Run the commands of the shared shell. Move commands that break it to `isolated`."""
         while self._in_shared_shell:
             shared = self._in_shared_shell
             results = self._shared_shell.run(tuple(shared.values()), deadline)

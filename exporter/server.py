@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 DEFAULT_SCRAPE_TIMEOUT = 10.0
-"""Seconds for a scrape request without a timeout."""
+"""Timeout in seconds of a scrape request that sets none."""
 
 _TIMEOUT_MARGIN = 0.5
 _CLIENT_TIMEOUT = 10.0
@@ -43,7 +43,7 @@ _MAX_CLIENTS = 64
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Certificate and key of the server, and the CA of client certificates, if required."""
+    """Certificate and key of the server, and the CA that must have signed client certificates."""
 
     certificate: Path
     key: Path
@@ -57,11 +57,11 @@ class Exporter:
         aliases: Aliases to serve.
         address: IP address of the server.
         port: TCP port, or 0 for a free one.
-        root: Folder with `sys` and `proc`, `$ROOT` in commands.
+        root: Folder that contains `sys` and `proc`. Commands use it as `$ROOT`.
         statvfs: Returns the sizes of a file system.
         tls: Certificates, or None for HTTP.
-        kill_orphans: Whether to kill all other children of this process after each scrape. Only for
-            a process that does nothing else.
+        kill_orphans: Whether to kill all other children of this process after each scrape. Set it
+            only if the process serves nothing else.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class Exporter:
                 return _text_response(
                     start_response, "503 Service Unavailable", "the aliases are still running"
                 )
-        # The text format has the same content as OpenMetrics, at half the CPU time.
+        # The text format has the same content as OpenMetrics and takes half the CPU time.
         environ.pop("HTTP_ACCEPT", None)
         response: Iterable[bytes] = metrics(environ, start_response)
         return response
@@ -179,14 +179,14 @@ class _Handler(WSGIRequestHandler):
     """Closes idle client connections and does not log requests."""
 
     timeout = _CLIENT_TIMEOUT
-    wbufsize = -1  # one packet for the headers and the metrics
+    wbufsize = -1  # sends the headers and the metrics in one packet
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - name of the base class
         pass
 
 
 class _Server(ThreadingWSGIServer):
-    """Threading server with a limit of concurrent clients."""
+    """Threading server that limits the number of concurrent clients."""
 
     request_queue_size = 128
 
@@ -223,14 +223,14 @@ class _Server(ThreadingWSGIServer):
         context.load_cert_chain(tls.certificate, tls.key)
         if client_ca is not None:
             context.verify_mode = ssl.CERT_REQUIRED
-        # The handshake runs in the client's thread, so that a silent client does not block others.
+        # The handshake runs in the client's thread, so that a silent client blocks no other client.
         self.socket = context.wrap_socket(
             self.socket, server_side=True, do_handshake_on_connect=False
         )
 
     def stop(self) -> None:
         """Stop `serve_forever` at once and free the port."""
-        # serve_forever checks for a stop every 0.5 s. An event on its socket wakes it at once.
+        # serve_forever checks for a stop request every 0.5 s. The shutdown of its socket wakes it.
         self.socket.shutdown(socket.SHUT_RDWR)
         self._client_slots.release()
         self.shutdown()

@@ -19,7 +19,7 @@ from exporter.processes import SHELL, describe_exit
 
 _CHUNK = 64 * 1024
 _STDERR_TAIL_BYTES = 4096
-_MEMORY_LIMIT_KIB = 64 * 1024  # address space, many times the usage of a shell
+_MEMORY_LIMIT_KIB = 64 * 1024  # address space, many times what a shell uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,13 @@ class SharedShell:
         self._killed = False
 
     def run(self, commands: tuple[BuiltinOnlyCommand, ...], deadline: float) -> list[CommandResult]:
-        """Run commands. Return the results of those before the first that broke the shell.
+        """Run commands until one breaks the shell. Return the results of the commands before it.
 
-        A command breaks the shell if it exits it, times out, or prints too much.
+        A command breaks the shell if the command ends the shell, times out, or prints too much.
 
         Args:
             commands: Commands to run.
-            deadline: Maximum `time.monotonic` for all timeouts.
+            deadline: Time of `time.monotonic` at which every command times out.
         """
         results: list[CommandResult] = []
         try:
@@ -61,18 +61,18 @@ class SharedShell:
         return results
 
     def pids(self) -> set[int]:
-        """Return the process id of the shell, if it runs."""
+        """Return the process id of the shell, or an empty set if the shell does not run."""
         return set() if self._process is None else {self._process.pid}
 
     def kill(self) -> None:
-        """Kill the shell permanently. A `run` in another thread returns at once."""
+        """Kill the shell and never restart it. A `run` in another thread returns at once."""
         with self._lock:
             self._killed = True
             if self._process is not None:
                 self._process.kill()
 
     def end(self) -> None:
-        """Kill and reap the shell, if it runs."""
+        """Kill and reap the shell, if the shell runs."""
         with self._lock:
             if self._process is not None:
                 self._process.end()
@@ -157,7 +157,7 @@ class _ShellProcess:
             self._read(started + timeout - time.monotonic())
 
     def kill(self) -> None:
-        """Kill the shell. Its id cannot be reused, because it is not yet reaped."""
+        """Kill the shell. Its process id is still in use, because the shell is not yet reaped."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 

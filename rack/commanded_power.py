@@ -12,12 +12,12 @@ class CommandedPower:
 
     Attributes:
         is_on: Whether the stack was switched on.
-        since: Time of the change, in seconds since the epoch.
-        boot_id: Boot of the master that last switched the relay
+        since: Time of the change to this power, in seconds since the epoch.
+        boot_id: Id of the master's boot in which the relay was last switched
             (/proc/sys/kernel/random/boot_id).
         power_before_install: Commanded power before a running install, or None.
-        relay_differs: Whether the relay is known not to follow the command, because a start found
-            it in the other state. Not saved.
+        relay_differs: Whether the controller found the relay in the other state at startup. This
+            attribute is not saved.
     """
 
     is_on: bool
@@ -28,12 +28,12 @@ class CommandedPower:
 
     @property
     def has_power(self) -> bool:
-        """Whether the relay supplies power, as far as it is known."""
+        """Whether the relay supplies power, as far as is known."""
         return self.is_on != self.relay_differs
 
 
 def load_all(database: Database) -> dict[int, CommandedPower]:
-    """Return the commanded power by stack number.
+    """Return the commanded power for each stack number.
 
     Raises:
         DatabaseError: If the database cannot be read.

@@ -17,7 +17,7 @@ _APPLICATION_ID = 0x50695261  # "PiRa", marks a SQLite file as PiRack's
 
 
 class Database:
-    """The database file. Each use opens its own connection, so that threads never share one."""
+    """The database file. Each use opens a connection, so that threads share no connection."""
 
     def __init__(self, path: Path, *, timeout: float = 5.0) -> None:
         """Open or create the file and upgrade its schema.
@@ -27,15 +27,16 @@ class Database:
             timeout: Seconds to wait for another process's transaction.
 
         Raises:
-            DatabaseError: If the file is damaged, from a newer PiRack or another program, or
-                cannot be opened.
+            DatabaseError: If the file is damaged, cannot be opened, or was created by a newer
+                PiRack or another program.
         """
         self.path = path
         self._timeout = timeout
         with suppress(OSError):  # the file exists, or SQLite reports the error
             os.mknod(path, 0o600)  # the file contains password hashes
-        # Two processes must not create the file at once. The lock is on the folder, because closing
-        # the file would release SQLite's own locks (https://sqlite.org/howtocorrupt.html, 2.2).
+        # Two processes must not create the file at the same time. The lock is on the folder,
+        # because closing the file would release SQLite's locks
+        # (https://sqlite.org/howtocorrupt.html, 2.2).
         try:
             with locked_folder(path.parent), self.connection() as connection:
                 self._migrate(connection)
@@ -64,7 +65,7 @@ class Database:
             ) from error
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
-        connection.execute("BEGIN IMMEDIATE")  # two processes may open a new file at once
+        connection.execute("BEGIN IMMEDIATE")  # two processes may open a new file at the same time
         version = self._version(connection)
         for number, statements in enumerate(schema.MIGRATIONS[version:], start=version + 1):
             for statement in statements:

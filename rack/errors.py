@@ -28,8 +28,8 @@ class UnknownTargetError(PiRackError, LookupError):
 
 
 class DatabaseError(PiRackError):
-    """pirack.db cannot be used. It was not changed."""
+    """pirack.db cannot be used. The file was not changed."""
 
 
 class RelayError(PiRackError):
-    """A relay cannot be switched. It was not changed."""
+    """A relay cannot be switched, and keeps its state."""

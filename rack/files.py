@@ -1,4 +1,4 @@
-"""Atomic file replacement. Standard library only, because deploy/ uses it before an installation.
+"""Atomic file replacement. Standard library only, because deploy/ runs without other packages.
 
 A reader sees the old content or the new content of a file, never a part of it.
 """
@@ -15,7 +15,7 @@ def replace_file(path: Path, content: str | bytes, *, mode: int = 0o644) -> None
     """Replace a file atomically. A power failure may undo the replacement.
 
     Raises:
-        OSError: If the file cannot be written. It was not changed.
+        OSError: If the file cannot be written. The previous file was not changed.
     """
     with _temporary_file(path) as (file, temporary):
         os.fchmod(file.fileno(), mode)
@@ -27,10 +27,10 @@ def replace_file(path: Path, content: str | bytes, *, mode: int = 0o644) -> None
 def write_private(path: Path, content: str | bytes) -> None:
     """Replace a file atomically and durably, with access for its owner only.
 
-    A file that root writes gets the owner of its folder, so that the controller can read it.
+    A file that root writes gets the owner of its folder, so that the controller can read the file.
 
     Raises:
-        OSError: If the file cannot be written. It was not changed.
+        OSError: If the file cannot be written. The previous file was not changed.
     """
     with _temporary_file(path) as (file, temporary):
         chown_to_folder_owner(file.fileno(), path.parent)
@@ -40,7 +40,7 @@ def write_private(path: Path, content: str | bytes) -> None:
 
 
 def write_durably(path: Path, content: str | bytes, *, like: Path) -> None:
-    """Write a new file to disk, with the owner and mode of the file `like` if that exists.
+    """Write a new file to disk, with the owner and mode of the file `like` if `like` exists.
 
     Raises:
         OSError: If the file cannot be written.

@@ -7,8 +7,8 @@ def persists_outputs(root: Path = Path("/")) -> bool | None:
     """Return whether outputs stay driven when their process ends, or None if unknown.
 
     Raspberry Pi kernels keep outputs unless config.txt sets `dtparam=strict_gpiod`. Upstream
-    kernels turn them into inputs (pull requests 6117 and 6150 of raspberrypi/linux). A Pi 5 uses
-    another driver, and one kernel may contain both.
+    kernels turn outputs into inputs (pull requests 6117 and 6150 of raspberrypi/linux). A Pi 5 uses
+    another driver, and a kernel may contain both drivers.
     """
     try:
         compatible = (root / "proc/device-tree/compatible").read_bytes().split(b"\0")

@@ -25,12 +25,12 @@ class Rasp:
 
     @property
     def name(self) -> str:
-        """Short name of its slot, for example `03-2`."""
+        """Short name of the slot, for example `03-2`."""
         return f"{self.stack:02}-{self.slot}"
 
     @property
     def target(self) -> str:
-        """Target expression of its slot, for example `3/2`."""
+        """Target expression of the slot, for example `3/2`."""
         return f"{self.stack}/{self.slot}"
 
 
@@ -41,7 +41,7 @@ class Inventory:
         self._database = database
 
     def rasps(self) -> Mapping[tuple[int, int], Rasp]:
-        """Return the rasps by (stack, slot).
+        """Return the rasps, keyed by (stack, slot).
 
         Raises:
             DatabaseError: If the database cannot be read.

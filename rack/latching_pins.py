@@ -1,11 +1,12 @@
 """gpiozero pins on lgpio that keep their level when the program ends.
 
-gpiozero's `LGPIOPin` claims a line as an input, then as an output at level 0, and as an input again
-when it is closed, so a relay would switch each time (issues 707 and 1058 of gpiozero). A
-`LatchingPin` claims its line once, as an output at the requested level, and never releases it. The
-kernel decides the level after the process ends: see `rack.gpio_persistence.persists_outputs`.
+gpiozero's `LGPIOPin` claims a line as an input, then as an output at level 0. When the pin is
+closed, it claims the line as an input again. A relay would switch each time (issues 707 and 1058 of
+gpiozero). A `LatchingPin` claims its line once, as an output at the requested level, and never
+releases the line. After the process ends, the kernel decides the level: see
+`rack.gpio_persistence.persists_outputs`.
 
-GPIOZERO_PIN_FACTORY=latching selects these pins by an entry point of this distribution.
+GPIOZERO_PIN_FACTORY=latching selects these pins through an entry point of this distribution.
 """
 
 from contextlib import chdir
@@ -22,7 +23,7 @@ with TemporaryDirectory() as _folder, chdir(_folder):
     from gpiozero.pins.lgpio import LGPIOFactory, LGPIOPin
 
 HEADER_LABELS = frozenset({"pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"})
-"""Kernel labels of the chip of the 40-pin header. Its number differs between kernels."""
+"""Kernel labels of the chip of the 40-pin header. The chip number differs between kernels."""
 
 
 class LatchingFactory(LGPIOFactory):
@@ -32,7 +33,7 @@ class LatchingFactory(LGPIOFactory):
         dev: Folder of the gpiochip* devices.
 
     Raises:
-        BadPinFactory: If there is no header or no permission to use it.
+        BadPinFactory: If the header does not exist or this user may not open its chip.
     """
 
     is_latching = True
@@ -72,7 +73,7 @@ class LatchingPin(LGPIOPin):
         """Keep the level of the line."""
 
     def _get_state(self) -> bool | None:
-        """Return the level, or None before the claim, when lgpio would make it an input."""
+        """Return the level, or None before the claim, because reading would make it an input."""
         return bool(super()._get_state()) if self._is_claimed else None
 
     def _set_state(self, value: bool) -> None:

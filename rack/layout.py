@@ -72,7 +72,7 @@ class Stack:
 
     @property
     def name(self) -> str:
-        """Number with two digits, for labels that sort by number, for example `03`."""
+        """Number with two digits, so that labels sort in numeric order, for example `03`."""
         return f"{self.number:02}"
 
 
@@ -91,7 +91,7 @@ class Rack:
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:
-        """All slots, ordered by id."""
+        """All slots, sorted by id."""
         return tuple(slot for stack in self.stacks for slot in stack.slots)
 
     def stack(self, number: int) -> Stack:

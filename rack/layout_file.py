@@ -68,7 +68,7 @@ def parse(text: str, path: Path = Path("rack.toml")) -> Rack:
 
 
 def _first_error(path: Path, error: ValidationError) -> LayoutError:
-    # Unknown keys first: an unknown key is often a missing key, misspelt.
+    # Report unknown keys first, because an unknown key is often a misspelled missing key.
     details = min(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
     problem, hint = _problem_and_hint(details)
     return LayoutError(path, _format_key(details["loc"]), problem, hint)
@@ -98,7 +98,7 @@ def _truncate(value: object) -> str:
 
 
 def _table_and_key(location: tuple[int | str, ...]) -> tuple[type[Settings], str]:
-    """Return the table that a location of pydantic's points into, and the key there."""
+    """Return the table and the key that a location from pydantic points to."""
     table: type[Settings] = RackSettings
     key, *further_keys = [part for part in location if isinstance(part, str)]
     for further_key in further_keys:
@@ -110,7 +110,7 @@ def _table_and_key(location: tuple[int | str, ...]) -> tuple[type[Settings], str
 
 
 def _format_key(location: tuple[int | str, ...]) -> str:
-    """Format a key with indexes from 1: `stacks[3].pin` is the pin of the third stack."""
+    """Format a key with indexes from 1, so that `stacks[3].pin` is the pin of the third stack."""
     key = ""
     for part in location:
         if isinstance(part, int):

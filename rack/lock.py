@@ -58,7 +58,7 @@ def exclusive_access(database: Path, holder: str) -> Iterator[None]:
 
 @contextmanager
 def locked_folder(folder: Path, *, create: bool = False) -> Iterator[None]:
-    """Lock a folder against concurrent writers, and wait until it is free.
+    """Lock a folder against concurrent writers. Wait while another process holds the lock.
 
     Args:
         folder: The folder.

@@ -1,14 +1,15 @@
 """Switch the stacks' relays through gpiozero.
 
-A start moves no relay, unless the master has booted: it adopts the level of each pin. The commanded
-power is saved in pirack.db before the relay is switched. If this process is killed between the two,
-they differ. The next start reports this as `CommandedPower.relay_differs` and does not complete the
-order, because the rasps may have begun to boot or to shut down in the meantime. The next order of
-the stack resolves it.
+Startup adopts the level of each pin and switches no relay, unless the master has booted. The
+commanded power is saved in pirack.db before the relay is switched. If the process is killed between
+the two steps, the relay differs from the commanded power. The next startup reports the difference
+as `CommandedPower.relay_differs`. It does not complete the order, because the rasps may already be
+booting or shutting down. The next order for the stack resolves the difference.
 
-Limitation: lgpio cannot read an output of an ended process without making it an input. On a
-Raspberry Pi such a pin is claimed at the level of the commanded power, at which it is driven unless
-the process was killed between the two. After such a kill the start completes the order.
+Limitation: lgpio cannot read an output of an ended process without making the pin an input. On a
+Raspberry Pi, such a pin is claimed at the level of the commanded power. The pin already has this
+level unless the process was killed between the two steps. After such a kill, the next startup
+completes the order.
 """
 
 import os
@@ -63,9 +64,10 @@ def initial_power(
 
     Args:
         previous: Last commanded power, or None if there was no command yet.
-        current: Present power, which stays if the master has not booted since the last command, or
-            there was none. None if it cannot be read.
-        after_boot: Setting `relays.after_boot`, applied if the master has booted since.
+        current: Power that the relay supplies, or None if it cannot be read. It stays if there was
+            no command yet, or the master has not booted since the last command.
+        after_boot: Setting `relays.after_boot`, applied if the master has booted since the last
+            command.
         boot_id: Id of this boot of the master.
         now: Seconds since the epoch.
     """
@@ -100,7 +102,7 @@ class Relays:
     """
 
     error: str = ""
-    """Why the relays cannot be used on this machine, or an empty string."""
+    """Reason why the relays cannot be used on this machine, or an empty string."""
 
     def __init__(
         self,
@@ -136,7 +138,7 @@ class Relays:
             )
             for stack in self._rack.stacks
         }
-        # The new boot id is saved last. If this start is killed, the next one applies `after_boot`.
+        # The new boot id is saved last. After a kill, the next startup applies `after_boot` again.
         unclaimed = {
             stack: replace(power, boot_id=previous[stack].boot_id) if stack in previous else power
             for stack, power in initial.items()
@@ -160,7 +162,7 @@ class Relays:
 
         Args:
             stack: Number of the stack.
-            installing: Whether an install switches it, so that `restore_after_install` undoes it.
+            installing: Whether an install switches the stack, which `restore_after_install` undoes.
 
         Raises:
             UnknownTargetError: If the stack does not exist.
@@ -180,7 +182,7 @@ class Relays:
 
         Raises:
             RelayError: If a relay cannot be switched.
-            DatabaseError: If a command cannot be saved. The next call repeats it.
+            DatabaseError: If a command cannot be saved. The next call repeats the command.
         """
         self._require_working()
         with self._lock:
@@ -190,7 +192,7 @@ class Relays:
                 if (power := self._commanded[stack.number]).power_before_install is not None
             }
             for stack, is_on in power_by_stack.items():
-                # The install holds the stack until its relay is switched, in case of a kill.
+                # In case of a kill, the install holds the stack until its relay is switched.
                 self._switch(stack, is_on=is_on, before_install=is_on)
                 self._save(stack, replace(self._commanded[stack.number], power_before_install=None))
         return tuple(stack.number for stack in power_by_stack)
@@ -200,9 +202,9 @@ class Relays:
         return self.commanded(stack).is_on
 
     def has_power(self, stack: int) -> bool:
-        """Return whether the relay of a stack supplies power, as far as it is known.
+        """Return whether the relay of a stack supplies power, as far as is known.
 
-        It differs from `is_on` after an interrupted order. Raise the errors of `commanded`.
+        The result differs from `is_on` after an interrupted order. Raise the errors of `commanded`.
         """
         return self.commanded(stack).has_power
 
@@ -218,7 +220,7 @@ class Relays:
         return self._commanded[number]
 
     def all_commanded(self) -> Mapping[int, CommandedPower]:
-        """Return the commanded power by stack number, or an empty mapping if unknown."""
+        """Return the commanded power for each stack number, or an empty mapping if unknown."""
         return {} if self.error else dict(self._commanded)
 
     def _command(self, stack: Stack, *, is_on: bool, installing: bool) -> None:
@@ -260,7 +262,7 @@ class Relays:
 
 
 def _has_power(pin: Pin, board: RelayBoard) -> bool | None:
-    """Return whether a stack has power before its pin is claimed, None if it cannot be read."""
+    """Return whether a stack has power before its pin is claimed, or None if this is unknown."""
     if pin.function == "input":
         return board.power_when(energised=False)
     if pin.state is None:

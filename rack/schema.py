@@ -97,5 +97,5 @@ MIGRATIONS = (
 )
 """SQL statements of each schema version, oldest first. `PRAGMA user_version` counts them.
 
-Append entries and never change them: existing databases have applied the older ones.
+Append entries and never change existing ones, which existing databases have already applied.
 """

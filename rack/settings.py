@@ -1,6 +1,7 @@
 """Settings of rack.toml: types, limits, defaults and descriptions.
 
-A field's description follows "set it to" in error messages and is the text in docs/reference/rack-toml.md.
+The description of a field follows "set it to" in error messages, and appears in
+docs/reference/rack-toml.md.
 """
 
 import json
@@ -64,7 +65,7 @@ class RelayBoard(Settings):
     """Wiring of the relay board."""
 
     active_high: bool = Field(
-        description="`true` if a high level on the pin energises the relay, `false` if a low one"
+        description="`true` if a high level on the pin energizes the relay, `false` if a low level"
     )
     contact: Contact = Field(
         description='`"normally_closed"` or `"normally_open"`, the contact that powers the stack'
@@ -80,7 +81,7 @@ class RelayBoard(Settings):
         return energised == (self.contact == "normally_open")
 
     def coil_state_for(self, *, power: bool) -> bool:
-        """Return whether a relay must be energised for this power."""
+        """Return whether a relay must be energized for this power."""
         return power == (self.contact == "normally_open")
 
 
@@ -113,7 +114,8 @@ class OrderSettings(Settings):
         5.0, "the time between the shutdown of a stack's last rasp and the power cut"
     )
     off_seconds: float = _seconds(5.0, "the time a power cycle leaves a stack off")
-    # Of 22 Pi 3 that booted from the network at once, 1 to 5 came up: raspberrypi/firmware#764.
+    # Of 22 Pi 3 that booted from the network at the same time, only 1 to 5 succeeded:
+    # raspberrypi/firmware#764.
     max_booting: int = Field(
         8,
         ge=1,
@@ -131,7 +133,7 @@ class InstallSettings(Settings):
     cut_seconds: float = _seconds(
         3.0, "the time an install leaves a stack off to find its rasps", positive=True, maximum=60
     )
-    stagger_seconds: float = _seconds(1.0, "the time between powering two stacks", maximum=60)
+    stagger_seconds: float = _seconds(1.0, "the time between switching on two stacks", maximum=60)
     replace_seconds: float = _seconds(
         900.0, "the time a replacement waits for the new board", positive=True, maximum=86400
     )
@@ -216,5 +218,5 @@ def markdown_rows(settings: type[Settings] = RackSettings, prefix: str = "") -> 
 
 def _toml(value: object) -> str:
     if value is None:
-        return "`slots`"  # of the whole rack
+        return "`slots`"  # the setting of the whole rack
     return f"`{value:g}`" if isinstance(value, float) else f"`{json.dumps(value)}`"

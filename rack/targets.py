@@ -1,4 +1,4 @@
-"""Parse target expressions: `3` is stack 3, `3/2` its slot 2; also `1-4/1`, `3/1,3` and `all`."""
+"""Parse target expressions such as `3` (stack 3), `3/2` (slot 2 of stack 3), `1-4/1` and `all`."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rack.errors import UnknownTargetError
 
-if TYPE_CHECKING:  # pydantic, which the layout needs, is not installed with the CLI only
+if TYPE_CHECKING:  # rack.layout requires pydantic, which the extra `cli` does not install
     from rack.layout import Rack, Slot
 
 _RANGE = re.compile(r"([0-9]{1,4})(?:-([0-9]{1,4}))?")
@@ -14,7 +14,7 @@ _SYNTAX_HINT = "write 3 (a stack), 3/2 (a slot), 1-4/1-2 (ranges), or all"
 
 
 def resolve_slots(rack: "Rack", expressions: Iterable[str]) -> "tuple[Slot, ...]":
-    """Return the slots that the expressions select, ordered by id.
+    """Return the slots that the expressions select, sorted by id.
 
     Raises:
         UnknownTargetError: If an expression is malformed or selects a slot that does not exist.

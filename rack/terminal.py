@@ -35,13 +35,13 @@ class CommandError(click.ClickException):
 
 
 class TargetError(CommandError):
-    """Error of a target, after the command has run."""
+    """Failure of a command for one or more of its targets."""
 
     exit_code = EXIT_FAILED
 
 
 class Command(click.Command):
-    """Command that exits with 2 on an error of PiRack, and with 130 when it is interrupted."""
+    """Command that exits with status 2 on an error of PiRack, and with status 130 on Ctrl-C."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

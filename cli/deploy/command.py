@@ -39,7 +39,7 @@ _file_type = click.Path(path_type=Path, dir_okay=False)
     "program",
     type=_file_type,
     default=_DEFAULT_PROGRAM,
-    help="Exporter archive (default: the one that `make exporter.pyz` builds).",
+    help="Exporter archive (default: the archive that `make exporter.pyz` builds).",
 )
 @click.option(
     "--aliases",
@@ -65,8 +65,8 @@ def deploy(
 ) -> None:
     """Install the exporter on TARGETS, or on all rasps.
 
-    Its aliases file and its unit are installed with it. The rasps are reached by your own SSH
-    login, as root or with sudo. A rasp on which the installation fails keeps its previous files.
+    The command also installs the aliases file and the systemd unit. It uses your own SSH login, as
+    root or with sudo. If the installation fails on a rasp, the rasp keeps its previous files.
     """
     try:
         from cli.deploy import transfer  # noqa: PLC0415 - only this command needs asyncssh

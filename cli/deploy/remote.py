@@ -34,7 +34,7 @@ EXPORTER_TIMEOUT = 10.0
 
 
 class DeployError(Exception):
-    """The files could not be installed. The text is printed by `pirack deploy`."""
+    """The files could not be installed. `pirack deploy` prints the text."""
 
 
 class ManagedFile:
@@ -64,7 +64,7 @@ class ManagedFile:
         return False
 
     def activate(self) -> None:
-        """Replace the installed file by the new one."""
+        """Replace the installed file with the new file."""
         self.new_path.replace(self.path)
         _sync_folder(self.path.parent)
 
@@ -135,7 +135,7 @@ class Deployment:
         command = [sys.executable, "-I", str(program), "--check", str(aliases)]
         completed = _run(command, CHECK_TIMEOUT)
         report = completed.stdout.strip().splitlines()
-        # Exit status 1 can be a failed alias or a Python error. Only a check prints a summary.
+        # Exit status 1 means a failed alias or a Python error. Only a check prints a summary.
         if completed.returncode not in {0, 1} or not report or " aliases, " not in report[-1]:
             raise DeployError(f"the exporter does not run on this rasp: {_last_line(completed)}")
         _emit(stage="checked")

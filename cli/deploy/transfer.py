@@ -24,7 +24,7 @@ _CONNECT_TIMEOUT = 10.0
 _TOTAL_TIMEOUT = 300.0
 _KEEPALIVE_INTERVAL = 10.0
 
-# Uses sudo unless the user is root, and the PATH of services, so that it finds their python3.
+# Uses sudo unless the user is root, and the PATH of services, so that it finds the same python3.
 _REMOTE_COMMAND = """\
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 set -- python3 -I -c 'import sys; exec(sys.stdin.buffer.read(int(sys.argv.pop(1))))' {arguments}
@@ -55,7 +55,7 @@ class Payload:
 
 @dataclass(frozen=True)
 class DeployResult:
-    """Result for a rasp, `unknown` if the connection was lost."""
+    """Result for a rasp. `result` is `unknown` if the connection was lost."""
 
     rasp: str
     result: DeployStatus
@@ -72,7 +72,7 @@ async def deploy_all(
     port: int,
     on_stage: StageCallback = lambda _target, _stage: None,
 ) -> list[DeployResult]:
-    """Install the payload on all targets. Return their results in the same order.
+    """Install the payload on all targets. Return the results in the order of `targets`.
 
     Args:
         targets: The rasps.

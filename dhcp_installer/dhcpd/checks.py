@@ -1,8 +1,8 @@
 """Checks of dhcpd.conf that `dhcpd -t` does not perform.
 
-`dhcpd -t` (4.4.3) detects syntax errors but exits with 0 for an empty file, a duplicate MAC or IP
-address, a MAC address of five bytes, a fixed address outside its subnet or inside a range, a
-reversed range, a duplicate subnet, an interface without a subnet, and an unknown host name.
+`dhcpd -t` (4.4.3) detects syntax errors. It accepts an empty file, a duplicate MAC or IP address, a
+MAC address of five bytes, and a fixed address outside its subnet or inside a range. It also accepts
+a reversed range, a duplicate subnet, an interface without a subnet, and an unknown host name.
 """
 
 import re
@@ -20,7 +20,7 @@ Resolve = Callable[[str], Sequence[IPv4Address]]
 
 
 def resolve_host_name(name: str) -> Sequence[IPv4Address]:
-    """Resolve a host name on this machine. Return no address if it is unknown."""
+    """Resolve a host name on this machine. Return no address if the name is unknown."""
     try:
         output = subprocess.run(
             ["getent", "ahostsv4", "--", name],
@@ -52,7 +52,7 @@ class _Range:
 def problems(
     statements: Sequence[Statement], master: IPv4Address, *, resolve: Resolve = resolve_host_name
 ) -> list[str]:
-    """Return the problems of a configuration, each with location and fix.
+    """Return the problems of a configuration, each with its location and a fix.
 
     Args:
         statements: The whole dhcpd.conf.

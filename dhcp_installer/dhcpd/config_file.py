@@ -19,7 +19,7 @@ class DhcpConfigFile:
 
     Args:
         path: The file.
-        renderer: Renders its text.
+        renderer: Renders the text of the file.
         server: The DHCP server.
         clock: Returns the time for the names of backups.
     """
@@ -42,7 +42,7 @@ class DhcpConfigFile:
         return server.read_active(self.path) if self.path.exists() else None
 
     def render(self, rasps: Iterable[Rasp], *, lease_seconds: int = LEASE_SECONDS) -> str:
-        """Return the file with an entry for each rasp and the current unmanaged part."""
+        """Return a text with an entry for each rasp and the current unmanaged part."""
         return self._renderer.render(rasps, self.read_active() or "", lease_seconds=lease_seconds)
 
     def check(self, text: str) -> None:
@@ -50,16 +50,16 @@ class DhcpConfigFile:
         server.check(self.path, text, self._server)
 
     def activate(self, text: str, *, backup: bool = False) -> Path | None:
-        """Activate a text. With `backup`, return the path of a copy of the previous file."""
+        """Activate a text. With `backup`, copy the previous file and return the copy's path."""
         return server.activate(
             self.path, text, self._server, backup_time=self._clock() if backup else None
         )
 
     def restore(self, previous: str | None, rasps: Iterable[Rasp]) -> None:
-        """Activate the text before an install.
+        """Activate the text that the file had before an install.
 
-        If there was none, or the unmanaged part was edited since, keep the unmanaged part and
-        render the entries of these rasps.
+        If the file did not exist, or its unmanaged part was edited since, keep the unmanaged part
+        and render the entries of these rasps.
         """
         current = self.read_active()
         if previous is not None and (

@@ -1,8 +1,8 @@
-"""Events in the log of ISC dhcpd 4.4.3, as `dhcpd -d` or syslog writes it.
+"""Events in the log of ISC dhcpd 4.4.3, as `dhcpd -d` or syslog writes the log.
 
 A log line contains the host name that the client sent, for example `(evil) via eth9 (x) via br0`.
-So a pattern matches the whole line from its start, which the client cannot influence, and a host
-name ends at the last `) via `.
+Each pattern therefore matches the whole line from its start, which the client cannot influence. A
+host name ends at the last `) via `.
 """
 
 import re
@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 
 
 class DhcpMessageType(StrEnum):
-    """Type of a DHCP message, as dhcpd names it, without `DHCP`."""
+    """Type of a DHCP message. The values are the names in dhcpd without `DHCP`."""
 
     DISCOVER = "discover"
     OFFER = "offer"
@@ -25,7 +25,7 @@ class DhcpMessageType(StrEnum):
 
     @property
     def is_from_client(self) -> bool:
-        """Whether the client sent the message, so that it has power."""
+        """Whether the client sent the message, which shows that the client has power."""
         return self in {
             DhcpMessageType.DISCOVER,
             DhcpMessageType.REQUEST,
@@ -37,8 +37,8 @@ class DhcpMessageType(StrEnum):
     def assigns_address(self) -> bool:
         """Whether the client may use the address from now on.
 
-        Offers count, because a Pi 3 that boots from the network uses the address without a request
-        (raspberrypi/firmware issue 1303).
+        Offers count, because a Pi 3 that boots from the network uses an offered address without a
+        request (raspberrypi/firmware issue 1303).
         """
         return self in {DhcpMessageType.OFFER, DhcpMessageType.ACK}
 
@@ -52,7 +52,7 @@ class DhcpLogEvent:
         message_type: Type of the message.
         address: Address that the message is about.
         interface: Interface of the master, or address of the relay agent.
-        received_at: Seconds of the reader's clock.
+        received_at: Time on the reader's clock, in seconds.
     """
 
     mac: str
@@ -89,7 +89,7 @@ _PATTERNS = {
 
 
 def parse_line(line: str, received_at: float) -> DhcpLogEvent | None:
-    """Return the event of a log line, or None if it has none.
+    """Return the event of a log line, or None if the line has no event.
 
     `received_at` is the caller's time, because not all log lines contain a time.
     """

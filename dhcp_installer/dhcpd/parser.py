@@ -18,7 +18,7 @@ class Statement:
     """A statement, which ends with `;` or with a block in braces.
 
     Args:
-        words: Its words in lower case, and its strings, without commas.
+        words: Words in lower case and strings of the statement, without commas.
         block: Statements of the block.
         location: File and line, for example `/etc/dhcp/dhcpd.conf line 12`.
     """

@@ -1,7 +1,7 @@
 """Renderer of dhcpd.conf with a managed block between two markers.
 
-The rest is unmanaged and never changed. The file is rejected, with the line
-of the problem, if the rest conflicts with the managed block or the managed block was edited.
+The rest of the file is unmanaged and never changed. If the rest conflicts with the managed block,
+or the managed block was edited, the file is rejected with the line of the problem.
 """
 
 import re
@@ -20,7 +20,7 @@ from rack.inventory import Rasp
 from rack.layout import Rack
 
 INSTALL_LEASE_SECONDS = 60
-"""Lease time during an install. After half of it, a rasp requests its new address."""
+"""Lease time during an install. After half of this time, a rasp requests its new address."""
 
 LEASE_SECONDS = 3600
 """Lease time in normal operation."""
@@ -73,7 +73,7 @@ class DhcpdRenderer:
     def render(self, rasps: Iterable[Rasp], existing: str, *, lease_seconds: int) -> str:
         """Return the text of the file, see `Renderer.render`."""
         before, after = _split_managed_block(existing, self._path)
-        # Keeps the line numbers, for error messages.
+        # The gap preserves the line numbers for error messages.
         gap = "\n" * (existing.count("\n") - before.count("\n") - after.count("\n"))
         unmanaged = parser.parse(before + gap + after, self._path)
         block = self._render_block(
@@ -114,10 +114,10 @@ class DhcpdRenderer:
 def pool_ranges(
     rack: Rack, fixed: Collection[IPv4Address] = ()
 ) -> Sequence[tuple[IPv4Address, IPv4Address]]:
-    """Return the dynamic address ranges: two addresses for each slot.
+    """Return the dynamic address ranges, with two addresses for each slot.
 
-    These are the highest free addresses of the subnet. The addresses of the slots, the master and
-    `fixed` are not free.
+    The ranges contain the highest free addresses of the subnet. The addresses of the slots, the
+    master and `fixed` are not free.
 
     Raises:
         ConfigurationError: If the subnet has too few free addresses.
@@ -154,14 +154,14 @@ def _split_managed_block(text: str, path: Path) -> tuple[str, str]:
     if len(begins) != 1 or len(ends) != 1 or ends[0].start() < begins[0].end():
         raise ConfigurationError(
             f"{path}: found {len(begins)} markers `# >>> PiRack` and {len(ends)} `# <<< PiRack`:"
-            " leave one pair, or remove them with all lines in between"
+            " leave one pair, or remove all markers and the lines between them"
         )
     (begin,), (end,) = begins, ends
     if _digest(text[begin.end() + 1 : end.start()]) != begin[1]:
         line = text.count("\n", 0, begin.start()) + 1
         raise ConfigurationError(
-            f"{path} line {line}: the managed block was edited: move your lines out of it and"
-            " remove the rest with its markers"
+            f"{path} line {line}: the managed block was edited: move your lines out of the"
+            " block, and remove the rest of the block with its markers"
         )
     return text[: begin.start()], text[end.end() + 1 :]
 

@@ -42,7 +42,7 @@ class SystemdDhcpd:
     Args:
         unit: Name of the unit.
         dhcpd: The program that checks files.
-        env: Environment of the program. By default that of this process.
+        env: Environment of the program. The default is the environment of this process.
     """
 
     def __init__(
@@ -73,11 +73,11 @@ class SystemdDhcpd:
 
 
 class AutoReloadServer:
-    """A server that rereads its changed file itself, for example on a virtual rack.
+    """A server that rereads its file when the file changes, for example on a virtual rack.
 
     Args:
         dhcpd: The program that checks files, used if it is installed.
-        env: Environment of the program. By default that of this process.
+        env: Environment of the program. The default is the environment of this process.
     """
 
     def __init__(self, dhcpd: str = "dhcpd", env: Mapping[str, str] | None = None) -> None:
@@ -95,7 +95,7 @@ class AutoReloadServer:
 
 
 def read_active(path: Path) -> str:
-    """Return the active configuration, empty if the file does not exist.
+    """Return the active configuration, or an empty string if the file does not exist.
 
     Raises:
         ConfigurationError: If the file cannot be read.
@@ -126,16 +126,17 @@ def activate(
         path: The configuration file. It need not exist.
         text: The new text.
         server: The DHCP server.
-        backup_time: Time in the name of a backup of the previous file. None for no backup.
+        backup_time: Time in the name of the backup of the previous file, or None for no backup.
 
     Returns:
-        Path of the backup, or None if there is none or the text is unchanged.
+        Path of the backup, or None if no backup was created.
 
     Raises:
-        ConfigurationError: If the text is invalid or the file cannot be written. Nothing changed.
-        DhcpServerError: If the server did not start. The previous file is restored.
+        ConfigurationError: If the text is invalid or the file cannot be written. The previous file
+            was not changed.
+        DhcpServerError: If the server did not start. The previous file was restored.
     """
-    path = path.resolve()  # keeps a symbolic link
+    path = path.resolve()  # preserves a symbolic link
     backup = None
     with _candidate(path, text, server) as candidate:
         previous = path.read_bytes() if path.exists() else None
@@ -189,7 +190,7 @@ def _run_dhcpd_test(dhcpd: str, path: Path, env: Mapping[str, str] | None) -> No
     if result.returncode != 0:
         reasons = [line for line in result.stderr.splitlines() if line.startswith(str(path))]
         raise ConfigurationError(
-            "dhcpd rejected the new configuration, the previous one stays active: "
+            "dhcpd rejected the new configuration, and the previous configuration stays active: "
             + "; ".join(reasons or result.stderr.splitlines()[-1:])
         )
 

@@ -1,4 +1,4 @@
-"""Addresses of DHCP clients, from log events, and which of them reply to ping."""
+"""Addresses of DHCP clients, from log events."""
 
 from collections.abc import Collection, Mapping
 from ipaddress import IPv4Address
@@ -18,7 +18,7 @@ class AddressTable:
 
     @property
     def mac_by_address(self) -> Mapping[IPv4Address, str]:
-        """A copy of all assigned addresses, with their clients."""
+        """A copy of all assigned addresses and their clients."""
         return dict(self._mac_by_address)
 
     def addresses_of(self, macs: Collection[str]) -> list[IPv4Address]:

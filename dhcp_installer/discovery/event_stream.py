@@ -24,7 +24,7 @@ ClientEvent = DhcpActivity | PingRound
 class EventStream:
     """Events of DHCP clients, from the log of the DHCP server and from pings.
 
-    A context manager that runs the two threads. Times are seconds since it was created.
+    A context manager that runs the two threads. Times are seconds since the stream was created.
 
     Args:
         log: Log of the DHCP server.
@@ -62,7 +62,7 @@ class EventStream:
         ]
 
     def now(self) -> float:
-        """Return the current time. It never decreases."""
+        """Return the current time, which never decreases."""
         self._last_time = max(self._last_time, self._elapsed())
         return self._last_time
 

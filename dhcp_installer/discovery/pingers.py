@@ -1,6 +1,7 @@
 """Pingers by ICMP and by TCP.
 
-TCP is for virtual racks whose rasps share the kernel of the master, which replies to ICMP for all.
+TCP is for virtual racks whose rasps share the kernel of the master. This kernel replies to all ICMP
+pings.
 """
 
 import errno
@@ -25,20 +26,20 @@ from icmplib.sockets import ICMPv4Socket
 from dhcp_installer.errors import PingError
 
 _ECHO_REPLY = 0
-_RAW_SOCKET_ID = 0x5052  # identifies our replies. The kernel sets the id of unprivileged sockets
+_RAW_SOCKET_ID = 0x5052  # identifies replies; the kernel sets the id of unprivileged sockets
 _SEQUENCE_COUNT = 1 << 16
 _MIN_RECEIVE_SECONDS = 0.01
-_MAX_RECEIVE_SECONDS = 1.0  # for late reads, after the time of a ping
+_MAX_RECEIVE_SECONDS = 1.0  # extra time to read replies after the end of a ping
 
 
 class Pinger(Protocol):
     """Sends pings."""
 
     def ping(self, addresses: Collection[IPv4Address], seconds: float) -> set[IPv4Address]:
-        """Ping each address once and return those that reply to this ping within this time.
+        """Ping each address once. Return the addresses that reply to this ping within `seconds`.
 
-        The call always lasts this long, so that it can be repeated in a loop. Replies that arrived
-        in time count even if this process was too busy to read them in time.
+        The call always takes `seconds`, so that the caller can repeat it in a loop. Replies that
+        arrived in time count even if this process was too busy to read the replies in time.
 
         Raises:
             PingError: If pings cannot be sent.
@@ -61,10 +62,10 @@ def make_pinger(method: str) -> Pinger:
 class IcmpPinger:
     """A pinger by ICMP echo requests from one socket.
 
-    Uses an unprivileged socket (net.ipv4.ping_group_range) or else a raw one (CAP_NET_RAW).
+    Uses an unprivileged socket (net.ipv4.ping_group_range) or else a raw socket (CAP_NET_RAW).
 
     Raises:
-        PingError: If this process is allowed neither.
+        PingError: If this process may open neither socket.
     """
 
     def __init__(self) -> None:
@@ -145,4 +146,4 @@ class TcpPinger:
         return replied
 
     def close(self) -> None:
-        """Do nothing: no resources are held."""
+        """Do nothing, because the pinger holds no resources."""

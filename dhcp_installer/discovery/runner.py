@@ -40,7 +40,7 @@ class DiscoveryRunner:
     Args:
         power: Switches the stacks.
         events: DHCP and ping events of the rasps.
-        sync: Asks the rasps at these addresses to write their disks, as far as they support it.
+        sync: Requests that the rasps at these addresses write cached data to their disks.
         stop: Set to stop the install.
         ignored_macs: MAC addresses whose events the strategy does not receive.
     """
@@ -88,7 +88,7 @@ class DiscoveryRunner:
     def wait(self, seconds: float, done: Callable[[], bool] | None = None) -> None:
         """Process events for this time or until `done`, including log lines that are read late.
 
-        Raises what `discover` raises.
+        Raises the errors of `discover`.
         """
         self._raise_if_stopped()
         deadline = self._events.now() + seconds
@@ -104,17 +104,17 @@ class DiscoveryRunner:
             self._next_event(timeout)
 
     def off(self, stack: int) -> None:
-        """Switch a stack off. Raises what `discover` raises."""
+        """Switch a stack off. Raises the errors of `discover`."""
         self._raise_if_stopped()
         self._power.off(stack, installing=True)
 
     def on(self, stack: int) -> None:
-        """Switch a stack on. Raises what `discover` raises."""
+        """Switch a stack on. Raises the errors of `discover`."""
         self._raise_if_stopped()
         self._power.on(stack, installing=True)
 
     def sync(self, addresses: Collection[IPv4Address]) -> None:
-        """Ask rasps to write their disks."""
+        """Request that rasps write cached data to their disks."""
         if addresses:
             self._sync(addresses)
 

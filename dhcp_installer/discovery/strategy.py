@@ -1,7 +1,7 @@
 """Discovery of the stack of each rasp by switching power.
 
-A strategy is a generator: it yields commands, receives the next event, and returns its result. Its
-runner executes the commands, on a real rack or in a simulation. Times are seconds of the runner's
+A strategy is a generator that yields commands, receives the next event, and returns its result. The
+runner executes the commands on a real rack or in a simulation. Times are seconds of the runner's
 clock, which starts at 0 and never decreases.
 """
 
@@ -25,12 +25,12 @@ class DhcpActivity:
 
 @dataclass(frozen=True, slots=True)
 class PingRound:
-    """Each client with an address was pinged once. Rounds come one after the other, in order.
+    """Each client with an address was pinged once. Rounds do not overlap.
 
     Args:
         started_at: Time before the first ping was sent.
-        log_read_until: Lines that were in the log of the DHCP server at this time were read before
-            the round started.
+        log_read_until: Time until which the log of the DHCP server was read before the round
+            started.
         reachable: MAC addresses that replied.
         time: Time of the event.
     """
@@ -64,7 +64,7 @@ class PowerOff:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """Ask these rasps to write their disks. Failures are ignored."""
+    """Request that these rasps write cached data to their disks. Failures are ignored."""
 
     macs: frozenset[str]
 
@@ -82,12 +82,12 @@ Command = PowerOn | PowerOff | Sync | WaitUntil
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryResult:
-    """Result of a strategy. A rasp is in one of `stacks`, `conflicts` and `unplaced`.
+    """Result of a strategy. Each rasp is in one of `stacks`, `conflicts` and `unplaced`.
 
     Args:
-        stacks: MAC addresses found with certainty, by stack.
-        missing: Number of slots without a rasp, by stack.
-        conflicts: Candidate stacks of rasps that were detected in several.
+        stacks: MAC addresses found with certainty in each stack.
+        missing: Number of slots without a rasp in each stack.
+        conflicts: Candidate stacks of rasps that were detected in several stacks.
         unplaced: MAC addresses that were detected in no stack.
         other_vendor_macs: MAC addresses that do not belong to Raspberry Pis.
         late_cuts: Number of times that the power of a stack was cut without evidence, because
@@ -110,7 +110,7 @@ class Strategy(ABC):
     """Base class of the strategies.
 
     Args:
-        slot_counts: Number of slots by stack.
+        slot_counts: Number of slots in each stack.
         settings: Time limits, and the MAC prefixes of rasps.
     """
 
@@ -130,8 +130,9 @@ class Strategy(ABC):
     def run(self) -> DiscoveryRun:
         """Yield commands, receive the next event after each, and return the result.
 
-        The runner executes commands at once and sends a `Tick`, except for `WaitUntil`. The first
-        commands switch all stacks off, so shut down the rasps before. At the end all are on.
+        For each command except `WaitUntil`, the runner executes the command at once and sends a
+        `Tick`. Shut down the rasps before, because the first commands switch all stacks off. At the
+        end, all stacks are on.
         """
 
     @property

@@ -1,13 +1,13 @@
-"""Strategy `cut`: switch all stacks on, then cut the power of one at a time.
+"""Strategy `cut`: switch all stacks on, then cut the power of one stack at a time.
 
 A rasp that replies at the end of a cut is certainly not in that stack. A rasp that becomes
-unreachable is probably in it, but may also have rebooted, or pings were lost. So a stack is cut
-again if it shows too few rasps, or a rasp that another stack showed too. A rasp is placed in a
-stack if two cuts agree. One cut is enough if it completes the stack and the rasp is excluded from
-all incomplete stacks.
+unreachable is probably in that stack, but it may also have rebooted or missed pings. A stack is
+therefore cut again if its cut reveals too few rasps, or a rasp that another cut revealed too. A
+rasp is placed in a stack if two cuts agree. One cut is enough if it completes the stack and the
+rasp is excluded from all incomplete stacks.
 
 Only complete ping rounds are evidence, not the time that passed. A cut lasts until there are enough
-of them. If they do not come in time, the cut is repeated later.
+complete rounds. If these rounds do not complete in time, the cut is repeated later.
 """
 
 from collections import Counter, defaultdict
@@ -28,7 +28,7 @@ from dhcp_installer.discovery.strategy import (
 )
 from rack.settings import InstallSettings
 
-_MAX_CUTS_PER_STACK = 3  # then the uncertain rasps are reported
+_MAX_CUTS_PER_STACK = 3  # after these, uncertain rasps are reported
 _MAX_LATE_CUTS_PER_STACK = 3
 _ROUNDS = 4  # a rasp that missed so many pings in a row is unreachable
 _MAX_ROUND_AGE = 5.0  # seconds before a cut
@@ -41,7 +41,7 @@ def find_reachable(rounds: Iterable[PingRound]) -> frozenset[str]:
 
 
 class SwitchOffEach(Strategy):
-    """Strategy `cut`. Rasps must reply to ping. Each rasp boots twice or more."""
+    """Strategy `cut`. Rasps must reply to ping. Each rasp boots at least twice."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class SwitchOffEach(Strategy):
         self._rounds: list[PingRound] = []  # since the last cut, and some before it
         self._switched_on_at = 0.0
         self._on_since: dict[int, float] = {}
-        # Number of cuts in which a rasp became unreachable, by stack.
+        # Number of cuts of each stack in which a rasp became unreachable.
         self._unreachable_in: defaultdict[str, Counter[int]] = defaultdict(Counter)
         self._excluded_from: defaultdict[str, set[int]] = defaultdict(set)
         self._given_up: set[int] = set()
@@ -133,7 +133,7 @@ class SwitchOffEach(Strategy):
         self._on_since[stack] = self._now
 
     def _wait_for_round(self, started_at: float, count: int = 1) -> CommandStream:
-        """Wait until this number of complete ping rounds started at this time or later."""
+        """Wait for `count` complete ping rounds that started at this time or later."""
         timeout = self._now + LATE_EVENTS_TIMEOUT
         while len(self._rounds_since(started_at)) < count and self._now < timeout:
             yield from self._send(WaitUntil(timeout))
@@ -187,7 +187,7 @@ class SwitchOffEach(Strategy):
         }
 
     def _members(self) -> dict[int, set[str]]:
-        """Return the rasps with only one possible stack, by stack."""
+        """Return the rasps with only one possible stack, keyed by that stack."""
         members: dict[int, set[str]] = {stack: set() for stack in self._slot_counts}
         for mac, stacks in self._candidate_stacks().items():
             if len(stacks) == 1:
@@ -195,7 +195,7 @@ class SwitchOffEach(Strategy):
         return members
 
     def _unconfirmed(self, members: Mapping[int, set[str]]) -> set[str]:
-        """Return the members that only one cut indicates, if that is not enough."""
+        """Return the members that only one cut indicates, and that need a second cut."""
         incomplete = {
             stack for stack, macs in members.items() if len(macs) < self._slot_counts[stack]
         }
@@ -210,7 +210,7 @@ class SwitchOffEach(Strategy):
     def _stacks_to_recheck(self) -> dict[int, frozenset[str]]:
         """Return the stacks to cut again, with rasps that the cut may place or exclude.
 
-        Stacks with inconsistent results come first. Their cuts may also confirm other rasps.
+        Stacks with inconsistent results come first, because their cuts may confirm other rasps too.
         """
         members = self._members()
         open_stacks = [
@@ -245,8 +245,8 @@ class SwitchOffEach(Strategy):
     def _macs_to_wait_for(self, stack: int) -> frozenset[str]:
         """Return the rasps that another cut of the stack may place or exclude.
 
-        These include rasps that a single cut placed in another stack, because they may have
-        rebooted at that time.
+        The result includes rasps that a single cut placed in another stack. Such a rasp may have
+        rebooted during that cut.
         """
         candidates = self._candidate_stacks()
 

@@ -1,8 +1,8 @@
 """Strategy `one-by-one`: switch on one stack at a time.
 
-Rasps that send DHCP messages are in that stack and need not reply to ping. Unlike the first
-PiRack, the strategy switches the stack off before the next one. A slow rasp is then missing
-instead of placed in the next stack.
+Rasps that send DHCP messages are in that stack, and need not reply to ping. Unlike the original
+PiRack, the strategy switches each stack off before it switches the next stack on. A slow rasp is
+therefore reported missing instead of being placed in the next stack.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class SwitchOnEach(Strategy):
         super().__init__(slot_counts, settings)
         self._seen_in: dict[int, set[str]] = {stack: set() for stack in slot_counts}
         self._powered_stack: int | None = None
-        self._off_at = 0.0  # of the last stack
+        self._off_at = 0.0  # time when the last stack was switched off
         self._probed: set[int] = set()
 
     def run(self) -> DiscoveryRun:
@@ -40,7 +40,7 @@ class SwitchOnEach(Strategy):
         yield from self._switch_all_off()
         for stack in self._slot_counts:
             yield from self._probe(stack)
-        # Probe the stacks of conflicts once more. The new result replaces the previous one.
+        # Probe stacks with conflicts again. The new result replaces the previous result.
         for stack in sorted({stack for stacks in self._conflicts().values() for stack in stacks}):
             yield from self._probe(stack)
         yield from self._switch_all_on()
@@ -96,7 +96,7 @@ class SwitchOnEach(Strategy):
         if (
             isinstance(event, DhcpActivity)
             and self._powered_stack is not None
-            and self._log_read_until >= self._off_at  # else it may be a late line of that stack
+            and self._log_read_until >= self._off_at  # else the event may be late
             and event.mac in self._seen_macs
         ):
             self._seen_in[self._powered_stack].add(event.mac)

@@ -17,7 +17,7 @@ class Assignment:
     """The new inventory and its differences from the previous one.
 
     Args:
-        rasps: All rasps, ordered by slot.
+        rasps: All rasps, sorted by slot.
         new: MAC addresses that were not in the previous inventory.
         moved: MAC addresses that were in another slot.
         absent: MAC addresses that were not found and keep their slot.
@@ -45,7 +45,7 @@ def assign(
         rack: The layout.
         discovered: MAC addresses found in each stack.
         previous: The previous inventory.
-        requested_slots: Slot numbers by MAC address. They take precedence.
+        requested_slots: Slot numbers for MAC addresses. Requested slots take precedence.
 
     Raises:
         AssignmentError: If a stack has more rasps than slots, a MAC address is in two stacks, or
@@ -156,7 +156,7 @@ def _stack_by_mac(discovered: Mapping[int, Collection[str]]) -> dict[str, int]:
 
 
 def _find_slot(rack: Rack, rasp: Rasp) -> Slot | None:
-    """Return the slot of a rasp, or None if rack.toml no longer has it."""
+    """Return the slot of a rasp, or None if rack.toml no longer contains the slot."""
     for slot in rack.slots:
         if (slot.stack, slot.number) == (rasp.stack, rasp.slot):
             return slot

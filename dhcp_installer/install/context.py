@@ -25,7 +25,7 @@ def _do_nothing(*_: object) -> Sequence[str]:
 class InstallDependencies:
     """Components that an install reads and changes.
 
-    The last three functions return messages for the progress log.
+    The functions for Prometheus' targets and for host keys return messages for the progress log.
 
     Args:
         rack: The layout.
@@ -36,7 +36,7 @@ class InstallDependencies:
         open_log: Opens the log of the DHCP server at its current end.
         make_pinger: Creates a pinger.
         log_start_timeout: Seconds within which a restarted DHCP server must log a line.
-        sync: Asks the rasps at these addresses to write their disks, as far as they support it.
+        sync: Requests that the rasps at these addresses write cached data to their disks.
         update_prometheus_targets: Updates Prometheus' target files from the inventory.
         move_host_keys: Reassigns pinned SSH host keys from the old rasps to the new ones.
         pin_host_keys: Pins the SSH host keys of rasps that replied at their addresses.
@@ -80,5 +80,5 @@ class InstallContext:
 
     @property
     def slot_counts(self) -> Mapping[int, int]:
-        """Number of slots by stack."""
+        """Number of slots in each stack."""
         return {stack.number: len(stack.slots) for stack in self.stacks}

@@ -1,7 +1,7 @@
 """An install from the first check to the last ping.
 
-Everything is checked before a relay is switched or a configuration is activated, and each step is
-in the journal before it is made. See `recovery` for interrupted installs.
+An install checks everything before it switches a relay or activates a configuration. It records
+each step in the journal before it carries out the step. See `recovery` for interrupted installs.
 """
 
 from contextlib import closing
@@ -35,10 +35,10 @@ class InstallRequest:
 
     Args:
         kind: Kind of the request.
-        actor: User, token or console that made it.
+        actor: User, token or console that made the request.
         strategy: Name of the discovery strategy.
         slot_to_replace: The slot with the new board, for a replacement.
-        slots_to_swap: The slots whose rasps change places, for a swap.
+        slots_to_swap: The slots whose rasps are exchanged, for a swap.
     """
 
     kind: InstallKind
@@ -82,8 +82,8 @@ def run(
 ) -> InstallRecord:
     """Run an install and return its final record.
 
-    If it fails or is stopped, its changes are undone. If that fails too, the install stays
-    interrupted, and the next one recovers it.
+    If the install fails or is stopped, its changes are undone. If they cannot be undone, the
+    install stays interrupted, and the next install recovers it.
 
     Args:
         dependencies: Components that the install reads and changes.
@@ -194,7 +194,9 @@ def _swap_rasps(
     dependencies.journal.record_config_write(install_id, previous_config)
     stages.activate_configuration(dependencies, install_id, progress, rasps, previous_config or "")
     progress.log_steps(dependencies.move_host_keys(previous_rasps, rasps))
-    progress.log_step("the rasps get their new addresses when they boot, or within half a lease")
+    progress.log_step(
+        "the rasps get their new addresses when they boot, or within half of the lease time"
+    )
     return ""
 
 
@@ -205,7 +207,7 @@ def _undo(
     state: InstallState,
     reason: str,
 ) -> None:
-    """Undo the changes of an install. A final assignment stays."""
+    """Undo the changes of an install, except a final assignment."""
     progress.enter_stage(Stage.UNDO)
     if reason:
         progress.log_step(reason)

@@ -25,7 +25,7 @@ _COLUMNS = (
 
 
 class InstallState(StrEnum):
-    """State of an install. `interrupted`: its process ended before the install did."""
+    """State of an install. `interrupted` means that its process ended before the install."""
 
     RUNNING = "running"
     STOPPING = "stopping"
@@ -123,7 +123,7 @@ class Journal:
         )
 
     def record_config_write(self, install_id: int, previous_config: str | None) -> None:
-        """Record that dhcpd.conf will be written, and its text before that."""
+        """Record that dhcpd.conf will be written, and record its previous text."""
         self._execute(
             "UPDATE installs SET config_written = 1, previous_config = ? WHERE id = ?",
             (previous_config, install_id),

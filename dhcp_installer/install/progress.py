@@ -36,10 +36,10 @@ class ProgressReport:
         seconds_left: Estimated time until the stage ends.
         found: MAC addresses found in each stack.
         missing: Number of rasps not found in each stack.
-        other_vendor_macs: See `discovery.strategy.DiscoveryResult`, as for the next two.
-        unplaced: MAC addresses.
-        conflicts: Candidate stacks by MAC address.
-        diff: Changes of dhcpd.conf, as a unified diff.
+        other_vendor_macs: MAC addresses that do not belong to Raspberry Pis.
+        unplaced: MAC addresses that were detected in no stack.
+        conflicts: Candidate stacks for each MAC address that was detected in several stacks.
+        diff: Changes to dhcpd.conf, as a unified diff.
     """
 
     time: float

@@ -1,7 +1,7 @@
 """Recovery of interrupted installs by rolling back or forward.
 
 Rolling back restores dhcpd.conf. If the assignment of slots is final, rolling forward completes
-dhcpd.conf and the inventory. Both restore the power of the stacks and can be repeated safely.
+dhcpd.conf and the inventory. Both operations restore the power of the stacks and are idempotent.
 """
 
 from collections.abc import Callable, Sequence
@@ -87,7 +87,7 @@ def _restore_configuration(dependencies: InstallDependencies, record: InstallRec
         return f"{path} was not restored, because the DHCP server now uses {configuration.path}"
     configuration.restore(record.previous_config, dependencies.inventory.rasps().values())
     if record.previous_config is None:
-        return f"{path} is new: it now contains the rasps of the previous inventory"
+        return f"{path} did not exist before: it now contains the rasps of the previous inventory"
     return f"restored {path}"
 
 

@@ -44,7 +44,7 @@ def find_new_board(context: InstallContext, slot: Slot, result: DiscoveryResult)
     """Return the MAC address of the only new rasp in the stack of the slot.
 
     Raises:
-        BoardNotFoundError: If the stack has no new rasp, or several, or still the old board.
+        BoardNotFoundError: If the stack has no new rasp, several new rasps, or still the old board.
     """
     inventory = context.dependencies.inventory.rasps()
     found = result.stacks[slot.stack]

@@ -1,6 +1,6 @@
 """Stages of an install up to the activated configuration.
 
-Each stage records a change in the journal before making it.
+Each stage records a change in the journal before it makes the change.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ def shorten_leases(context: InstallContext) -> None:
 
     Raises:
         LogSourceError: If the DHCP server logs nothing.
-        ConfigurationError, DhcpServerError, DatabaseError: If it cannot be activated.
+        ConfigurationError, DhcpServerError, DatabaseError: If the activation fails.
     """
     configuration = context.dependencies.configuration
     context.progress.enter_stage(Stage.LEASES)
@@ -135,8 +135,8 @@ def activate_configuration(
         previous_config: Text of dhcpd.conf to compare with.
 
     Raises:
-        ConfigurationError, DhcpServerError, DatabaseError: If it fails. The assignment is then
-            deleted from the journal.
+        ConfigurationError, DhcpServerError, DatabaseError: If the activation fails. The assignment
+            is then deleted from the journal.
     """
     text = dependencies.configuration.render(rasps)
     progress.update(diff=dependencies.configuration.diff(previous_config, text))

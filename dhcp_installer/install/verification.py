@@ -1,4 +1,4 @@
-"""Last stages of an install: rasps request their new addresses and reply there."""
+"""Last stages of an install, in which rasps request their new addresses and reply to pings."""
 
 from collections.abc import Collection, Iterator
 from ipaddress import IPv4Address
@@ -9,9 +9,9 @@ from rack.inventory import Rasp
 
 
 def renew_leases(context: InstallContext, rasps: Collection[Rasp]) -> None:
-    """Power-cycle the stacks of rasps with a new address, so that they request it.
+    """Power-cycle the stacks of rasps with a new address, so that these rasps request it.
 
-    Without a boot, a rasp keeps its old address for up to half a lease.
+    Without a boot, a rasp keeps its old address for up to half of the lease time.
 
     Raises:
         InstallStoppedError: If the install was stopped.

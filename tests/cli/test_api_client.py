@@ -119,7 +119,7 @@ def test_error_of_controller_is_reported_with_its_detail(
     assert "pirack.db: database disk image is malformed" in error_message(run("rasps"))
 
 
-def test_error_without_detail_is_not_from_a_controller(
+def test_error_without_detail_is_reported_as_not_from_a_controller(
     run: RunPirack, serve: ServeResponse
 ) -> None:
     assert "not a PiRack controller" in error_message(

@@ -36,7 +36,7 @@ def test_example_prints_documented_output(
     assert [row.rstrip() for row in output.splitlines()] == expected.splitlines()
 
 
-def test_documented_commands_are_the_existing_ones() -> None:
+def test_documented_commands_match_existing_commands() -> None:
     rows = re.findall(r"^\| (`pirack .+?) \| ", PAGE, re.MULTILINE)
     documented = {name for row in rows for name in re.findall(r"`pirack (\w+)", row)}
     assert documented == set(pirack.commands)

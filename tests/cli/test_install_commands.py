@@ -114,7 +114,7 @@ def test_install_without_terminal_requires_yes(run: RunPirack, rack_process: Rac
     assert rack_process.relay_moves == moves
 
 
-def test_dry_run_prints_change_of_dhcpd_conf_and_switches_no_relay(
+def test_dry_run_prints_changes_to_dhcpd_conf_and_switches_no_relay(
     run: RunPirack, rack_process: RackProcess
 ) -> None:
     moves = rack_process.relay_moves
@@ -165,7 +165,7 @@ def test_swap_exchanges_two_rasps_of_a_stack(run: RunPirack) -> None:
     completed = run("swap", "2/1", "2/2")
     assert (completed.returncode, completed.stderr) == (0, "")
     assert completed.stdout.startswith("Swapped 02-1 and 02-2.")
-    wait_until(lambda: macs(run, "2") == previous[::-1])  # the API caches for a second
+    wait_until(lambda: macs(run, "2") == previous[::-1])  # the API caches responses for a second
     for arguments in (["swap", "2", "2/1"], ["swap", "9/1", "2/1"]):
         assert run(*arguments).returncode == 2
 

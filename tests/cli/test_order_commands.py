@@ -120,7 +120,7 @@ def rows_by_target(lines: list[str]) -> dict[str, str]:
     return {line.split()[0]: " ".join(line.split()[1:]) for line in lines if line[:1].isdigit()}
 
 
-def test_ping_exits_with_1_if_a_rasp_does_not_answer(
+def test_ping_exits_with_status_1_if_a_rasp_does_not_reply(
     rack_process: RackProcess, run: RunPirack
 ) -> None:
     assert rows_by_target(successful_output(run("ping", "all"))) == dict.fromkeys(
@@ -146,7 +146,7 @@ def test_run_reads_alias_by_part_of_its_name(run: RunPirack) -> None:
     assert list(rows) == ["01-1", "01-2"]
 
 
-def test_alias_with_labels_prints_one_line_per_sample(run: RunPirack) -> None:
+def test_run_prints_one_line_for_each_sample_of_alias_with_labels(run: RunPirack) -> None:
     lines = successful_output(run("run", "power_condition", "1/1"))
     assert any('{condition="under_voltage",since="now"} 0' in line for line in lines)
 
@@ -159,7 +159,7 @@ def test_ambiguous_name_is_rejected_with_candidates(run: RunPirack) -> None:
     completed = run("run", "memory", "all")
     assert (completed.returncode, completed.stdout) == (2, "")
     assert completed.stderr == (
-        "pirack: 'memory' is ambiguous: write more of memory_available_bytes, memory_total_bytes\n"
+        "pirack: 'memory' is ambiguous: use one of memory_available_bytes, memory_total_bytes\n"
     )
 
 
@@ -244,7 +244,7 @@ def test_unknown_target_is_rejected_with_status_2(
     assert completed.stderr.startswith(f"pirack: {message}")
 
 
-def test_order_of_viewer_is_rejected_with_status_3(
+def test_order_from_viewer_is_rejected_with_status_3(
     run: RunPirack, secrets: dict[Role, str]
 ) -> None:
     completed = run("reboot", "3/2", "--yes", PIRACK_TOKEN=secrets[Role.VIEWER])
@@ -252,14 +252,14 @@ def test_order_of_viewer_is_rejected_with_status_3(
     assert "rejected the request: " in completed.stderr
 
 
-def test_order_on_reserved_stack_is_rejected_with_name_of_other_order(run: RunPirack) -> None:
+def test_order_for_reserved_stack_is_rejected_with_name_of_other_order(run: RunPirack) -> None:
     [line] = successful_output(run("reboot", "3/2", "--yes", "--no-wait"))
     number = re.match(r"Order (\d+) started: wait for it with `pirack order \1 --watch`", line)
     assert number is not None
     completed = run("power", "off", "3", "--yes", "--force")
     assert completed.returncode == 3
     assert f"order {number[1]}" in completed.stderr
-    # The API caches for a second.
+    # The API caches responses for a second.
     wait_until(lambda: f"order {number[1]}: reboot" in successful_output(run("stacks"))[3])
     assert rows_by_target(successful_output(run("order", number[1], "--watch")))["03-2"].startswith(
         "ok back after "
@@ -276,7 +276,7 @@ def test_json_is_the_response_of_the_api(run: RunPirack) -> None:
     assert json_output(run("order", str(started["id"]), "--watch", "--json"))["result"] == "ok"
 
 
-def test_order_can_be_cancelled_once(run: RunPirack) -> None:
+def test_order_can_be_canceled_only_once(run: RunPirack) -> None:
     started = json_output(run("power", "cycle", "all", "--yes", "--no-wait", "--json"))
     number = str(started["id"])
     successful_output(run("cancel", number))
@@ -369,7 +369,7 @@ def test_example_prints_documented_output(run: RunPirack, line: str, expected: s
 
 
 def without_numbers(text: str) -> list[str]:
-    """Return the lines with temperatures, times and order numbers replaced."""
+    """Return the lines, and replace temperatures, times and order numbers by placeholders."""
     lines = (re.sub(r"(?<![\d-])\d+(\.\d+)?(?![\d-])", "N", line) for line in text.splitlines())
     return [" ".join(line.split()) for line in lines]
 

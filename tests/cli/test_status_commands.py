@@ -28,7 +28,9 @@ def first_column(rows: list[str]) -> list[str]:
     return [row.split()[0] for row in rows]
 
 
-def test_status_without_issues_exits_with_0(run: RunPirack, rack_state: FakeRackState) -> None:
+def test_status_without_issues_exits_with_status_0(
+    run: RunPirack, rack_state: FakeRackState
+) -> None:
     rack_state.temperatures = {"03-2": 48.3}
     assert output_lines(run, "status") == [
         "pirack: 12 stacks, 48 rasps: 48 up; hottest 03-2, 48 °C",
@@ -36,7 +38,7 @@ def test_status_without_issues_exits_with_0(run: RunPirack, rack_state: FakeRack
     ]
 
 
-def test_status_lists_most_severe_issue_first_and_exits_with_1(
+def test_status_lists_most_severe_issue_first_and_exits_with_status_1(
     run: RunPirack, rack_state: FakeRackState
 ) -> None:
     rack_state.state_values |= {"03-2": 0.0, "07-1": 0.0, "09-1": 3.0, "11-4": 4.0}

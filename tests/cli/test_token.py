@@ -55,7 +55,9 @@ def test_netrc_does_not_replace_token(run: RunPirack, token_file: Path, tmp_path
     assert run("status").returncode == 0
 
 
-def test_readable_token_file_is_rejected_with_fix(run: RunPirack, token_file: Path) -> None:
+def test_token_file_that_others_can_read_is_rejected_with_fix(
+    run: RunPirack, token_file: Path
+) -> None:
     token_file.chmod(0o644)
     completed = run("status")
     assert (completed.returncode, completed.stderr) == (

@@ -1,4 +1,4 @@
-"""A machine to install on: an overlay of this one that takes all writes."""
+"""A machine to install on, which is an overlay of this machine that receives all writes."""
 
 import os
 import shutil

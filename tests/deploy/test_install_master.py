@@ -157,7 +157,7 @@ def test_upgrade_activates_new_release_and_preserves_local_changes(
     assert releases == sorted(Path(release).name for release in (previous, current))
 
 
-def test_other_users_are_rejected(tmp_path: Path) -> None:
+def test_users_other_than_root_are_rejected(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         command = [sys.executable]
     else:

@@ -160,7 +160,7 @@ def test_current_venv_is_not_changed(checkout: Checkout) -> None:
     assert checkout.marker.exists()
 
 
-def test_dev_level_adds_packages_and_stays(checkout: Checkout) -> None:
+def test_dev_level_adds_packages_and_is_kept_by_master_level(checkout: Checkout) -> None:
     checkout.marker.touch()
     assert checkout.make_venv("dev").returncode == 0
     assert checkout.make_venv("master").stderr == ""
@@ -187,7 +187,7 @@ def test_moved_checkout_recreates_venv(checkout: Checkout) -> None:
 
 
 def test_incomplete_venv_is_recreated(checkout: Checkout) -> None:
-    """pip fails, because a wheel does not match the lock file."""
+    """pip fails because a wheel does not match the lock file."""
     lock = checkout.folder / "requirements" / "master.lock"
     valid = lock.read_text()
     lock.write_text(valid.replace("sha256:", "sha256:0")[:-2] + "\n")

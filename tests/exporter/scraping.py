@@ -41,7 +41,7 @@ class ServedExporter:
         return f"http://127.0.0.1:{self.exporter.port}/metrics"
 
     def metrics(self, timeout: float | None = None) -> dict[str, float]:
-        """Scrape. Return the samples by name, with labels as `name{label=value}`."""
+        """Scrape the exporter. Return the samples, keyed by `name` or `name{label=value}`."""
         headers = {}
         if timeout is not None:
             headers["X-Prometheus-Scrape-Timeout-Seconds"] = str(timeout)

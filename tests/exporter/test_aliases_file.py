@@ -22,7 +22,7 @@ def error_text(text: str) -> str:
     return str(caught.value)
 
 
-def test_line_of_the_first_pirack_is_valid() -> None:
+def test_alias_line_of_the_original_pirack_is_valid() -> None:
     line = "[Stack] CPU = cat /sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq"
     assert commands(line) == {
         "pirack_stack_cpu": "cat /sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq"
@@ -74,7 +74,7 @@ def test_comment_above_section_is_not_help_of_alias() -> None:
     assert [alias.help for alias in parse(text, FILE).metrics] == ["echo 1", "This one."]
 
 
-def test_timeout_option_sets_timeout_of_alias() -> None:
+def test_timeout_option_sets_the_timeout_of_its_alias() -> None:
     timeouts = [a.timeout for a in parse("[a]\nb = x\nb.timeout = 2.5\nc = y\n", FILE).metrics]
     assert timeouts == [2.5, None]
 
@@ -217,7 +217,7 @@ def test_windows_line_endings_and_byte_order_mark_are_accepted(tmp_path: Path) -
 
 
 @given(st.text(alphabet=st.sampled_from("[]=ab# ;\n\t\r'\"$(){}|&\\é\x00\u2028reboot.timeout")))
-def test_any_text_is_aliases_or_a_one_line_error(text: str) -> None:
+def test_any_text_is_parsed_or_rejected_with_one_line(text: str) -> None:
     try:
         aliases = parse(text, FILE)
     except AliasesError as error:

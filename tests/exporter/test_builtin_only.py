@@ -32,7 +32,7 @@ def test_packaged_aliases_are_builtin_only_or_native() -> None:
         ("x=1 y=2; echo \\\n  $x", frozenset({"x", "y"})),
     ],
 )
-def test_command_of_builtins_returns_assigned_variables(
+def test_variables_of_a_builtin_only_command_are_returned(
     command: str, variables: frozenset[str]
 ) -> None:
     assert assigned_variables(command) == variables
@@ -87,7 +87,7 @@ def test_builtin_only_command_does_not_affect_next_command(words: list[str]) -> 
     try:
         for _ in range(2):
             results = shell.run((random_command, probe), deadline=float("inf"))
-            # The command may break the shell. The runner then runs the others without it.
+            # The command may break the shell. The runner then runs the other commands without it.
             assert not results or results[1].output == b"7Linux\n"
     finally:
         shell.end()

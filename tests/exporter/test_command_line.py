@@ -55,7 +55,7 @@ def aliases_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_invalid_file_exits_2_with_one_line(aliases_file: Path) -> None:
+def test_invalid_file_causes_exit_status_2_and_one_error_line(aliases_file: Path) -> None:
     aliases_file.write_text("[a]\nb = reboot\n")
     ended = run_exporter("--aliases", aliases_file)
     assert ended.returncode == 2
@@ -66,14 +66,14 @@ def test_invalid_file_exits_2_with_one_line(aliases_file: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["9849", ":9849", "localhost", "127.0.0.1:x", "1.2.3.4:65536"])
-def test_invalid_address_exits_2_with_hint(address: str) -> None:
+def test_invalid_address_causes_exit_status_2_and_a_hint(address: str) -> None:
     ended = run_exporter("--listen", address)
     assert ended.returncode == 2
     assert "write ADDR:PORT, for example 127.0.0.1:9849" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def test_port_in_use_exits_2_with_one_line() -> None:
+def test_port_in_use_causes_exit_status_2_and_one_error_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ended = run_exporter("--listen", f"127.0.0.1:{taken.getsockname()[1]}")
     assert ended.returncode == 2
@@ -82,7 +82,9 @@ def test_port_in_use_exits_2_with_one_line() -> None:
     )
 
 
-def test_tls_key_without_certificate_exits_2_with_one_line(aliases_file: Path) -> None:
+def test_tls_key_without_certificate_causes_exit_status_2_and_one_error_line(
+    aliases_file: Path,
+) -> None:
     ended = run_exporter("--tls-key", aliases_file)
     assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
     assert "set both --tls-cert and --tls-key" in ended.stderr
@@ -119,7 +121,7 @@ def test_processes_outside_process_group_are_killed(command: str, aliases_file: 
             assert not find_processes(SLEEP_COMMAND.split()[1])
 
 
-def test_stopping_leaves_no_process(aliases_file: Path) -> None:
+def test_stopped_exporter_leaves_no_process(aliases_file: Path) -> None:
     aliases_file.write_text(f"[a]\nb = {SLEEP_COMMAND}\nc = echo 3\n")
     with running_exporter("--aliases", aliases_file) as (_, url):
         requests.get(
@@ -137,14 +139,14 @@ def test_check_prints_value_and_time_of_each_alias(pi4: Path) -> None:
     assert ended.stdout.endswith("12 aliases, 0 failed; 8 actions, not run\n")
 
 
-def test_check_exits_1_if_an_alias_failed(aliases_file: Path) -> None:
+def test_check_exits_with_status_1_if_an_alias_failed(aliases_file: Path) -> None:
     aliases_file.write_text("[a]\nb = echo 1\nc = no-such-program\n")
     ended = run_exporter("--check", aliases_file)
     assert ended.returncode == 1
     assert "    FAILED: exit status 127: no-such-program: not found\n" in ended.stdout
 
 
-def test_check_exits_2_if_the_file_is_invalid(aliases_file: Path) -> None:
+def test_check_exits_with_status_2_if_the_file_is_invalid(aliases_file: Path) -> None:
     aliases_file.write_text("[a]\nb =\n")
     ended = run_exporter("--check", aliases_file)
     assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
@@ -192,7 +194,7 @@ def test_action_returns_output_and_exit_status(aliases_file: Path) -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (3, "hello\n", "there\n")
 
 
-def test_action_gets_no_input(aliases_file: Path) -> None:
+def test_action_receives_no_input(aliases_file: Path) -> None:
     aliases_file.write_text(ACTIONS)
     assert run_action(aliases_file, "ask").stdout == ""
 

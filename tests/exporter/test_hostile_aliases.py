@@ -127,12 +127,12 @@ def test_unusual_alias_does_not_affect_others(
     wait_until(lambda: not find_processes(SLEEP_COMMAND.split()[1]))
 
 
-def test_output_that_looks_like_a_delimiter_is_text(serve: Serve) -> None:
+def test_output_that_resembles_a_delimiter_does_not_affect_next_alias(serve: Serve) -> None:
     rasp = serve("[a]\nb = printf '%s\\n' '0123456789abcdef0123456789abcdef 0' 5\nc = echo 3\n")
     assert rasp.metrics()["pirack_a_c"] == 3
 
 
-def test_ten_hung_aliases_delay_a_scrape_like_one(serve: Serve) -> None:
+def test_ten_hung_aliases_delay_a_scrape_as_long_as_one(serve: Serve) -> None:
     hung = "\n".join(f"hung{number} = {SLEEP_COMMAND}" for number in range(10))
     rasp = serve(f"[a]\n{hung}\nb = echo 3\n")
     metrics = rasp.metrics(timeout=5)

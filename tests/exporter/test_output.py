@@ -89,7 +89,7 @@ def test_output_that_is_not_utf_8_is_rejected() -> None:
         parse(b"48\xb0C")
 
 
-def test_each_labelled_line_is_a_sample() -> None:
+def test_each_labeled_line_is_a_sample() -> None:
     assert parse(b'{a="x y",b="\\"\\\\}"} 1\n\n  {a="z"}\t0x10\r\n') == (
         ({"a": "x y", "b": '"\\}'}, 1),
         ({"a": "z"}, 16),
@@ -104,7 +104,7 @@ def samples_or_reason(output: bytes) -> tuple[Samples, str]:
 
 
 @given(st.binary(max_size=200))
-def test_any_output_is_finite_numbers_or_a_one_line_error(output: bytes) -> None:
+def test_any_output_produces_finite_numbers_or_a_one_line_error(output: bytes) -> None:
     samples, reason = samples_or_reason(output)
     assert bool(samples) != bool(reason)
     assert len(reason.splitlines()) <= 1
@@ -112,7 +112,7 @@ def test_any_output_is_finite_numbers_or_a_one_line_error(output: bytes) -> None
 
 
 @given(st.text(st.sampled_from('{}="\\,ab_019.-+eExX \t\n#'), max_size=60))
-def test_any_labelled_output_is_unique_samples_or_a_one_line_error(output: str) -> None:
+def test_any_labeled_output_produces_unique_samples_or_a_one_line_error(output: str) -> None:
     samples, reason = samples_or_reason(b"{" + output.encode())
     assert bool(samples) != bool(reason)
     assert len(reason.splitlines()) <= 1

@@ -49,7 +49,7 @@ def test_metrics_of_a_board_match_golden_file(board: str, serve: Serve, tmp_path
     assert text == golden.read_text()
 
 
-def test_missing_sensor_has_no_value_and_no_success(serve: Serve, tmp_path: Path) -> None:
+def test_alias_of_a_missing_sensor_fails_without_a_value(serve: Serve, tmp_path: Path) -> None:
     metrics = serve(root=write_tree("pi5", tmp_path / "pi5")).metrics()
     assert "pirack_cpu_temperature_celsius" not in metrics
     assert metrics["pirack_alias_success{alias=cpu_temperature_celsius}"] == 0
@@ -58,7 +58,7 @@ def test_missing_sensor_has_no_value_and_no_success(serve: Serve, tmp_path: Path
 
 
 def child_page_faults(pid: int) -> int:
-    """Return the page faults of reaped children. Every child causes some."""
+    """Return the number of page faults of reaped children. Every child causes page faults."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[8])
 
 

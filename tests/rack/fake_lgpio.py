@@ -1,7 +1,7 @@
 """Fake of the module lgpio that records the calls and the state of each line.
 
-It behaves like lgpio 0.2.2 (lgGpio.c): claiming a line again releases it first, claiming an output
-again changes nothing, and reading an unclaimed line makes it an input.
+The fake behaves like lgpio 0.2.2 (lgGpio.c). Claiming a line again releases the line first, but
+claiming an output again changes nothing. Reading an unclaimed line makes the line an input.
 """
 
 from types import ModuleType
@@ -24,7 +24,7 @@ class FakeLgpio(ModuleType):
         self.open_chips: set[int] = set()
         self.busy_lines: set[int] = set()  # used by another program
         self.broken_lines: set[int] = set()  # not writable
-        self.output_levels: dict[int, int] = {}  # by line
+        self.output_levels: dict[int, int] = {}  # of each line
         self.claimed: dict[int, str] = {}
         self.calls: list[tuple[str, int, int]] = []
 

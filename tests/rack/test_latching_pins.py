@@ -1,4 +1,4 @@
-"""Tests of latching pins, by the calls to lgpio."""
+"""Tests of latching pins, which check the calls to lgpio."""
 
 import importlib
 import subprocess
@@ -102,7 +102,7 @@ def test_pin_is_claimed_once_at_commanded_level(
 
 
 @pytest.mark.parametrize(("active_high", "contact", "is_on", "level"), WIRINGS)
-def test_pin_that_is_an_input_without_a_boot_is_claimed_at_rest(
+def test_input_pin_is_claimed_at_rest_if_the_master_has_not_booted(
     master: FakeMaster, active_high: bool, contact: Contact, is_on: bool, level: int
 ) -> None:
     master.board = RelayBoard(active_high=active_high, contact=contact)
@@ -117,7 +117,7 @@ def test_output_of_an_ended_process_is_not_read_and_gets_the_commanded_level(
     master: FakeMaster,
 ) -> None:
     master.set_commanded(is_on=False)
-    master.lines.output_levels = {16: 1, 17: 0}  # an order of stack 2 was interrupted
+    master.lines.output_levels = {16: 1, 17: 0}  # an order for stack 2 was interrupted
     relays = master.make_relays()
     assert master.lines.calls == [("claim_output", 16, 1), ("claim_output", 17, 1)]
     assert [relays.commanded(stack).relay_differs for stack in (1, 2)] == [False, False]
@@ -135,7 +135,7 @@ def test_command_writes_pin_once(
     assert master.lines.calls == [("write", 17, level)]
 
 
-def test_closing_pins_devices_and_factory_calls_no_line(master: FakeMaster) -> None:
+def test_closing_pins_devices_and_factory_makes_no_lgpio_call(master: FakeMaster) -> None:
     devices: Any = master.make_relays()._relays.values()
     master.lines.calls.clear()
     for device in devices:
@@ -148,7 +148,7 @@ def test_closing_pins_devices_and_factory_calls_no_line(master: FakeMaster) -> N
 
 
 @pytest.mark.process
-def test_interpreter_exit_calls_no_line(tmp_path: Path) -> None:
+def test_interpreter_exit_makes_no_lgpio_call(tmp_path: Path) -> None:
     program = """
 import atexit, sys
 from pathlib import Path

@@ -64,7 +64,7 @@ class RelayFixture:
 
     @property
     def switch_counts(self) -> list[int]:
-        """How often each relay was switched."""
+        """Number of times that each relay was switched."""
         return [count for _, count in self.rack.stack_power().values()]
 
     def reboot(self) -> None:
@@ -115,7 +115,7 @@ def test_stacks_have_commanded_power_and_only_their_own_relay_switches(
             assert fixture.switch_counts == switch_counts
 
 
-def test_repeated_command_keeps_time_of_first(
+def test_repeated_command_keeps_time_of_first_command(
     relay_fixture: RelayFixture,
 ) -> None:
     relays = relay_fixture.make_relays()
@@ -135,7 +135,7 @@ BOARDS = [
 
 
 def interrupt_order(fixture: RelayFixture, stack: int, *, is_on: bool) -> None:
-    """Save a command without switching its relay, as a kill between the two does."""
+    """Save a command without switching its relay, as if a kill interrupted the order."""
     power = replace(fixture.make_relays().commanded(stack), is_on=is_on, since=fixture.now)
     commanded_power.save(fixture.database, {stack: power})
 
@@ -177,7 +177,7 @@ def test_next_order_resolves_interrupted_order(
     assert relay_fixture.power == [True, is_on, True]
 
 
-def test_failed_order_keeps_difference(
+def test_relay_still_differs_after_failed_order(
     relay_fixture: RelayFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupt_order(relay_fixture, 2, is_on=False)
@@ -206,7 +206,7 @@ def test_pins_released_in_same_boot_stay_at_rest(relay_fixture: RelayFixture) ->
 
 
 class KilledError(BaseException):
-    """Stands for the end of the process."""
+    """Simulates the end of the process."""
 
 
 @pytest.mark.parametrize("after_boot", get_args(AfterBoot))
@@ -409,7 +409,7 @@ def test_restore_after_install_restores_previous_power(
         relays.off(stack, installing=True)
         relays.on(stack, installing=True)
     relays.off(1, installing=True)
-    relays = relay_fixture.make_relays()  # as after a kill
+    relays = relay_fixture.make_relays()  # a new process after a kill
     assert relays.restore_after_install() == (1, 2, 3)
     assert relay_fixture.power == [True, False, True]
     assert relays.restore_after_install() == ()
@@ -422,7 +422,7 @@ def test_other_command_releases_stack_from_install(
     for stack in (1, 2, 3):
         relays.off(stack, installing=True)
     relays.on(1)
-    relays.off(2)  # no change of power, but a command
+    relays.off(2)  # a command that does not change the power
     assert relays.restore_after_install() == (3,)
     assert relay_fixture.power == [True, False, True]
 

@@ -27,7 +27,7 @@ def resolved_names(*expressions: str) -> list[str]:
         (["3/2", "3/2", "3/1-2"], ["03-1", "03-2"]),
     ],
 )
-def test_expressions_select_each_slot_once_ordered_by_id(
+def test_expressions_select_each_slot_once_sorted_by_id(
     expressions: list[str], names: list[str]
 ) -> None:
     assert resolved_names(*expressions) == names

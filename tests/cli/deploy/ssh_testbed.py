@@ -92,7 +92,7 @@ class RaspOptions:
 
     Attributes:
         disk: Size of the file system of /etc/pirack.
-        python: Its python3.
+        python: Program to install as python3.
         rule: Rule of sudo. With a rule, the user is `pi` instead of root.
     """
 

@@ -153,7 +153,7 @@ def test_deploy_installs_all_files_and_exporters_answer(
         assert rasp.flag_file("enabled").exists()
 
 
-def test_a_second_deploy_brings_what_is_new(deployer: Deployer, first_rasp: SshRasp) -> None:
+def test_second_deployment_installs_changed_files(deployer: Deployer, first_rasp: SshRasp) -> None:
     deployer.deploy("1/1")
     deployer.aliases.write_text("[greeting]\nnumber = echo 8\n")
     assert deployer.deploy("1/1") == (0, {"01-1": ("ok", "")})
@@ -256,7 +256,7 @@ def test_broken_python_is_reported_and_changes_nothing(
         assert testbed.rasps[0].deployed_files() == {}
 
 
-def test_other_user_needs_sudo_without_password(
+def test_user_other_than_root_needs_sudo_without_password(
     controller_url: str, pyz: Path, tmp_path: Path
 ) -> None:
     with running_ssh_testbed(
@@ -298,7 +298,7 @@ def test_unreachable_rasp_and_rejected_key_do_not_affect_other_rasps(
     assert "the SSH key was rejected" in deployer.deploy("1/2")[1]["01-2"][1]
 
 
-def test_lost_connection_is_unknown_and_rasp_completes_deployment(
+def test_lost_connection_has_result_unknown_and_rasp_completes_deployment(
     deployer: Deployer, first_rasp: SshRasp
 ) -> None:
     deployer.deploy("1/1")
