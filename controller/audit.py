@@ -106,7 +106,7 @@ class Audit:
         Args:
             limit: Maximum number of events.
             before: Event id. Only events with a smaller id are returned.
-            text: Part of the actor, action, targets, result or detail, in any case.
+            text: Part of the actor, action, targets, result or detail. Case is ignored.
         """
         with self._database.connection() as connection:
             rows = connection.execute(

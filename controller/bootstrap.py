@@ -53,7 +53,7 @@ from rack.layout import Rack
 from rack.relays import Relays
 
 _STATE_MAX_AGE = 1.0
-_PAGE_STATE_MAX_AGE = 0.25  # pages poll every half second and display changes within one
+_PAGE_STATE_MAX_AGE = 0.25  # pages poll every 0.5 s and display changes within 1 s
 _MASTER_INFO_MAX_AGE = 2.0
 
 _log = logging.getLogger("controller")

@@ -11,9 +11,9 @@ _Value = TypeVar("_Value")
 class SingleFlightCache(Generic[_Value]):
     """Value that is loaded at most once in `max_age` seconds, for any number of threads.
 
-    While one thread refreshes, the others get the cached value. If it is older than
-    `max_age + stale_while_refreshing`, they wait. An error is raised only in the thread that
-    refreshes, and the next call loads again.
+    While one thread refreshes the value, the other threads get the cached value. If the cached
+    value is older than `max_age + stale_while_refreshing`, they wait. An error is raised only in
+    the thread that refreshes the value. The next call loads the value again.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class SingleFlightCache(Generic[_Value]):
     def get(self, max_age: float | None = None) -> _Value:
         """Return the value. `max_age` can only shorten the age limit of the cache.
 
-        The value can be older while another thread refreshes it.
+        The value can be older while another thread is refreshing it.
         """
         limit = self._max_age if max_age is None else min(max_age, self._max_age)
         age = self._clock() - self._loaded_at

@@ -44,7 +44,7 @@ class SshError(PiRackError):
 
 
 class UnreachableError(SshError):
-    """The action was not started: the rasp does not respond, or not in time."""
+    """The action was not started: the rasp does not respond in time."""
 
 
 class HostKeyError(SshError):

@@ -1,6 +1,6 @@
 """Links from the pages to the dashboards of Grafana.
 
-The package `grafana` generates the dashboards. Their uids and variables are repeated here, so that
+The package `grafana` generates the dashboards. Their UIDs and variables are repeated here, so that
 the controller does not depend on that package.
 """
 

@@ -28,7 +28,7 @@ def register_metrics(
         relays: Relays of the stacks. Without working relays, no power is exported.
         reservations: Reservations of the stacks.
         gpio_persists: Whether the kernel keeps the outputs of a finished process. None if
-            unknown: the metric is then omitted.
+        unknown. The metric is then omitted.
     """
     if not relays.error:
         power = Gauge(
@@ -61,7 +61,7 @@ def register_metrics(
 
 
 class _ClaimCollector(Collector):
-    """Counter of claims. It also covers orders that finish between two scrapes."""
+    """Counter of claims, including claims that are released between two scrapes."""
 
     def __init__(self, rack: Rack, claim_counts: Callable[[], Mapping[int, int]]) -> None:
         self._rack = rack

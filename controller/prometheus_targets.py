@@ -1,4 +1,4 @@
-"""Target files for the service discovery of Prometheus, which reloads them on change.
+"""Target files for the service discovery of Prometheus, which reloads changed files.
 
 Format: https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config
 """
@@ -54,9 +54,9 @@ def probe_parameters(method: str, address: IPv4Address) -> tuple[str, str]:
 def render(
     rack: Rack, rasps: Mapping[tuple[int, int], Rasp], services: ServiceAddresses
 ) -> dict[str, list[TargetGroup]]:
-    """Return the content of each target file by file name.
+    """Return the content of each target file, keyed by file name.
 
-    Rasps of a stack without power stay listed, because their state `off` needs a failed scrape.
+    Rasps of a stack without power stay listed, because their state `off` requires a failed scrape.
     """
     exporters: list[TargetGroup] = []
     pings: list[TargetGroup] = []

@@ -36,7 +36,7 @@ class Reservations:
         return Claim(self, frozenset(stacks))
 
     def holders(self) -> Mapping[int, str]:
-        """Return the holder of each claimed stack by number."""
+        """Return the holder of each claimed stack, keyed by stack number."""
         with self._lock:
             return dict(self._holders)
 
@@ -59,7 +59,7 @@ class Claim:
         self._stacks = stacks
 
     def release(self) -> None:
-        """Release the stacks. Calling it again has no effect."""
+        """Release the stacks. Further calls have no effect."""
         self._reservations._release(self._stacks)  # noqa: SLF001 - friend of Reservations
         self._stacks = frozenset()
 

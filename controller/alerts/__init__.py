@@ -1,4 +1,4 @@
-"""Alerts: list those that fire, receive Alertmanager's notifications, and remediate two of them.
+"""List firing alerts, receive Alertmanager's notifications, and remediate two kinds of alerts.
 
 Prometheus evaluates the alert rules. Alertmanager notifies the controller and other receivers.
 """

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator
 
 
 class Severity(StrEnum):
-    """Severity of an alert, most severe first. `unknown`: the rule is not one of PiRack's."""
+    """Severity of an alert, most severe first. `unknown`: PiRack does not contain the rule."""
 
     CRITICAL = "critical"
     WARNING = "warning"
@@ -23,10 +23,10 @@ class Alert:
 
     Attributes:
         started_at: Start of the alert in seconds since the epoch.
-        is_silenced: Whether a user silenced it.
-        is_inhibited: Whether another alert suppresses it.
-        remediation: What the controller did about it, or why it did nothing. Empty if there is
-            no remediation for it.
+        is_silenced: Whether a user silenced the alert.
+        is_inhibited: Whether another alert inhibits this alert.
+        remediation: Submitted remediation order, or the reason why none was submitted. Empty if
+            the alert has no remediation.
     """
 
     fingerprint: str
@@ -50,7 +50,7 @@ class Alert:
 
     @property
     def is_problem(self) -> bool:
-        """Whether it reports a problem. The watchdog and inhibiting alerts do not."""
+        """Whether the alert reports a problem. The watchdog and inhibiting alerts do not."""
         return self.labels.get("severity") != "none"
 
     @property
@@ -62,7 +62,7 @@ class Alert:
 def _require_text(value: object) -> object:
     """Reject numbers, which pydantic would parse as seconds."""
     if not isinstance(value, str):
-        raise ValueError("not a time, such as 2026-11-24T20:00:00Z")  # noqa: TRY004 - pydantic's
+        raise ValueError("use a time such as 2026-11-24T20:00:00Z")  # noqa: TRY004 - pydantic's
     return value
 
 

@@ -18,8 +18,8 @@ class AlertList:
 
     Attributes:
         error: Reason why the list may be outdated or incomplete, or "".
-        watchdog_seen_at: Last arrival of the watchdog, an alert that always fires, in seconds
-            since the epoch. None if it never arrived.
+        watchdog_seen_at: Last arrival of the watchdog alert, which always fires, in seconds since
+            the epoch. None if the alert never arrived.
     """
 
     alerts: tuple[Alert, ...]

@@ -1,10 +1,10 @@
 """Remediate alerts automatically, if rack.toml allows it.
 
-- A stack without a responding rasp is power-cycled. A power cut cannot harm its rasps any more.
-- A rasp that answers ping, but whose exporter is down, is rebooted over SSH. If SSH fails, too,
-  only a power cycle of its stack would help. It would affect other rasps, so operators decide.
+- A stack without a responding rasp is power-cycled. A power cut cannot harm rasps that are down.
+- A rasp that answers ping, but whose exporter is down, is rebooted over SSH. If SSH also
+  fails, only a power cycle of the stack helps. It affects other rasps, so operators decide.
 
-A remediation is skipped if the cause may be something else than its target. See `plan`.
+A remediation is skipped if something other than its target may be the cause. See `plan`.
 """
 
 import logging
@@ -35,7 +35,7 @@ class OrderSubmitter(Protocol):
         """Submit an order. Raise `PiRackError` if it is rejected."""
 
     def list_recent(self, limit: int, order_filter: OrderFilter | None = None) -> list[Order]:
-        """Return the most recent orders that match."""
+        """Return the most recent orders that match the filter."""
 
 
 class RemediationSkippedError(PiRackError):
@@ -43,7 +43,7 @@ class RemediationSkippedError(PiRackError):
 
 
 def plan(alert: Alert, settings: RemediationSettings, state: RackState) -> OrderRequest | None:
-    """Return the order that remediates an alert, or None if there is none.
+    """Return the order that remediates an alert, or None if the alert has no remediation.
 
     Args:
         alert: A firing alert.
@@ -51,7 +51,7 @@ def plan(alert: Alert, settings: RemediationSettings, state: RackState) -> Order
         state: Current state of the rack. An alert may be outdated.
 
     Raises:
-        RemediationSkippedError: If the problem is gone, or the cause may be another one.
+        RemediationSkippedError: If the problem is gone, or the target may not be its cause.
     """
     if alert.labels.get("rack") != state.rack.name:
         return None
@@ -115,7 +115,7 @@ def _is_hung(rasp: RaspState) -> bool:
 
 
 class Remediation:
-    """Submits remediation orders, and stores the status of each. For use in one thread.
+    """Submitter of remediation orders, for use in one thread. Stores the status of each order.
 
     Args:
         settings: Allowed remediations.

@@ -33,16 +33,16 @@ class AlertResponse(ApiModel):
     severity: Severity
     summary: str
     description: str
-    runbook_url: str = Field(description="path in PiRack's source; empty if there is none")
-    stack: str | None = Field(description="number of the stack as in labels, `03`")
+    runbook_url: str = Field(description="path in PiRack's source; empty without a runbook")
+    stack: str | None = Field(description="number of the stack as in the labels, such as `03`")
     rasp: str | None = Field(description="name of the rasp")
     labels: dict[str, str]
     started_at: float = Field(description="since the epoch")
-    is_silenced: bool = Field(description="whether a user silenced it")
-    is_inhibited: bool = Field(description="whether another alert suppresses it")
+    is_silenced: bool = Field(description="whether a user silenced the alert")
+    is_inhibited: bool = Field(description="whether another alert inhibits this alert")
     remediation: str = Field(
-        description="what the controller did about it, or why it did nothing; empty if there is no"
-        " remediation for it"
+        description="submitted remediation order, or the reason why none was submitted; empty if"
+        " the alert has no remediation"
     )
 
     @classmethod
@@ -69,9 +69,11 @@ class AlertsResponse(ApiModel):
     """The firing alerts, most severe first."""
 
     alerts: list[AlertResponse]
-    error: str = Field(description="why the list may be outdated or incomplete; empty if it is not")
+    error: str = Field(
+        description="reason why the list may be outdated or incomplete; otherwise empty"
+    )
     watchdog_seen_at: float | None = Field(
-        description="last arrival of the watchdog, an alert that always fires, since the epoch"
+        description="last arrival of the watchdog alert, which always fires, since the epoch"
     )
 
     @classmethod
@@ -85,7 +87,7 @@ class AlertsResponse(ApiModel):
 
 
 class Notification(ApiModel):
-    """A notification of Alertmanager about one group of alerts. Other fields are ignored."""
+    """A notification of Alertmanager about one group of alerts. Unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -94,6 +96,6 @@ class Notification(ApiModel):
 
 
 class AcceptedResponse(ApiModel):
-    """A notification was accepted."""
+    """Response to an accepted notification."""
 
-    alerts: int = Field(description="number of alerts in it")
+    alerts: int = Field(description="number of alerts in the notification")

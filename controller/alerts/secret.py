@@ -35,6 +35,6 @@ def load_or_create(path: Path) -> str:
     if len(secret) < _MIN_LENGTH or not secret.isprintable() or " " in secret:
         raise SecretError(
             f"--alerts-secret {path}: the file needs a secret of at least {_MIN_LENGTH}"
-            " characters without spaces: delete it, and the controller creates a new one"
+            " characters without spaces: delete the file, and the controller creates a new one"
         )
     return secret

@@ -25,7 +25,7 @@ def build(alertmanager: str, secret_path: Path, remediation: Remediation) -> Ale
 
     Args:
         alertmanager: `ADDRESS:PORT` of Alertmanager.
-        secret_path: File of the shared secret. It is created if it does not exist.
+        secret_path: File of the shared secret, created if missing.
         remediation: Remediation of received alerts.
 
     Raises:

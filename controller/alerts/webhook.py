@@ -30,11 +30,11 @@ class WebhookQueue:
         self._thread = threading.Thread(target=self._process, name="alerts")
 
     def start(self) -> None:
-        """Start to process notifications."""
+        """Start processing notifications."""
         self._thread.start()
 
     def close(self) -> None:
-        """Discard queued notifications. Wait for the one in progress."""
+        """Discard queued notifications. Wait for the notification in progress."""
         with self._queue.mutex:
             self._queue.queue.clear()
         self._queue.put(None)
@@ -50,7 +50,7 @@ class WebhookQueue:
             self._queue.put_nowait(alerts)
         except queue.Full as error:
             raise AlertQueueFullError(
-                "too many notifications are queued: send this one again later"
+                "too many notifications are queued: send this notification again later"
             ) from error
 
     def _process(self) -> None:

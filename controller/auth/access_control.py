@@ -1,7 +1,7 @@
 """Authentication and authorization of each request before its view is called.
 
-By default, safe methods require `viewer` and all others require `admin`, so a missing decorator
-fails closed. `requires_role` and `public` change the required role of a view.
+By default, safe methods require the role `viewer`, and all other methods require `admin`. A missing
+decorator therefore fails closed. `requires_role` and `public` change the required role of a view.
 """
 
 import hmac
@@ -117,7 +117,7 @@ def csrf_token(secret: str) -> str:
 
 
 class AccessControl:
-    """Users, tokens, sessions, audit log and rate limits; authorizes each request."""
+    """Users, tokens, sessions, audit log and rate limits. Authorizes each request."""
 
     def __init__(
         self,
@@ -267,7 +267,7 @@ def _check_csrf() -> None:
             "the CSRF token is missing, or belongs to another session: reload the page, and check"
             " that the browser accepts cookies"
         )
-    # With a stolen token, a form on another site is still rejected.
+    # A form on another site is rejected even if it contains a stolen token.
     origin = request.headers.get("Origin")
     if origin is not None and urlsplit(origin).netloc != request.host:
         raise Forbidden("the request was sent from a page of another site")

@@ -24,7 +24,7 @@ def check_password(access: AccessControl, name: str, password: str, client_addre
 def log_in(access: AccessControl, name: str, password: str, client_address: str) -> str:
     """Check a user name and password, and return the secret of a new session.
 
-    Raises what `check_password` raises.
+    Raises the errors of `check_password`.
     """
     try:
         password_hash = check_password(access, name, password, client_address)

@@ -45,7 +45,7 @@ def hash_password(password: str) -> str:
 def verify_password(password: str, password_hash: str | None) -> bool:
     """Return whether a password matches a hash, None for an unknown user.
 
-    The time does not depend on the hash, so that it does not reveal which users exist.
+    The duration does not depend on the hash, and thus does not reveal which users exist.
     """
     if len(password) > MAX_PASSWORD_CHARS:  # always wrong: do not hash a long text
         password, password_hash = "", None
@@ -55,7 +55,7 @@ def verify_password(password: str, password_hash: str | None) -> bool:
 
 
 def _normalize(password: str) -> str:
-    # Keyboards send the same character as different code points.
+    # Keyboards can send different code points for the same character.
     return unicodedata.normalize("NFKC", password)
 
 
@@ -75,7 +75,7 @@ def random_secret() -> str:
 def hash_token(secret: str) -> str:
     """Return the hash of a random secret.
 
-    SHA-256 is sufficient for 256 random bits. A look-up by the hash needs no constant time,
+    SHA-256 is sufficient for 256 random bits. A lookup by hash needs no constant time,
     because a client cannot choose the hash.
     """
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -10,10 +10,10 @@ _MAX_KEY_CHARS = 64
 
 
 class RateLimiter:
-    """Rate limiter by key, using the generic cell rate algorithm (ITU-T I.371).
+    """Rate limiter for keys, using the generic cell rate algorithm (ITU-T I.371).
 
-    It stores one time for each key: when the full burst is available again. A new key beyond
-    `capacity` replaces the key whose burst is available first.
+    For each key, the limiter stores the time at which the full burst is available again. A new
+    key beyond `capacity` replaces the key with the earliest time.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class RateLimiter:
 
 
 class PasswordRateLimiter:
-    """Rate limiter for passwords, by user and by client network."""
+    """Rate limiter for the password attempts of each user and of each client network."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._by_user = RateLimiter(burst=5, interval=60, clock=clock)

@@ -4,9 +4,9 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """Role in ascending order. Each role includes the permissions of the previous ones.
+    """Roles in ascending order. Each role includes the permissions of all lower roles.
 
-    A viewer reads, an operator submits orders, an admin also administers PiRack.
+    A viewer can read, an operator can also submit orders, and an admin can also administer PiRack.
     """
 
     VIEWER = "viewer"

@@ -58,7 +58,7 @@ class Sessions:
         return secret
 
     def find_user(self, secret: str) -> SessionUser | None:
-        """Return the user of the session with this secret, or None if it is not valid."""
+        """Return the user of the session with this secret, or None if the secret is not valid."""
         now = self._clock()
         with self._database.connection() as connection:
             row = connection.execute(

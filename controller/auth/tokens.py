@@ -10,7 +10,7 @@ from controller.auth.users import validate_name
 from controller.errors import AccessError
 from rack.database import Database
 
-_PREFIX = "pirack_"  # secret scanners recognise it
+_PREFIX = "pirack_"  # secret scanners recognize this prefix
 _SHOWN_PREFIX_CHARS = len(_PREFIX) + 6
 
 
@@ -18,7 +18,7 @@ _SHOWN_PREFIX_CHARS = len(_PREFIX) + 6
 class Token:
     """Token without its secret.
 
-    `prefix` is the start of the secret. Times are in seconds since the epoch, `expires_at` is None
+    `prefix` is the start of the secret. Times are in seconds since the epoch. `expires_at` is None
     for a token that does not expire.
     """
 
@@ -50,7 +50,7 @@ class Tokens:
         Args:
             name: Name in lists and in the audit log.
             role: Role of the program.
-            lifetime: Seconds until it expires, None for a token that does not expire.
+            lifetime: Seconds until the token expires, or None for a token that does not expire.
 
         Raises:
             AccessError: If the name is not valid or already used.
@@ -70,7 +70,7 @@ class Tokens:
         return secret
 
     def revoke(self, name: str) -> None:
-        """Revoke a token. It is invalid from now on.
+        """Revoke a token.
 
         Raises:
             AccessError: If the token does not exist.
@@ -82,7 +82,7 @@ class Tokens:
             raise AccessError(f"unknown token {name[:64]!r}; existing tokens: {names}")
 
     def authenticate(self, secret: str) -> Token | None:
-        """Return the token with this secret, or None if it is unknown or expired."""
+        """Return the token with this secret, or None if the token is unknown or expired."""
         with self._database.connection() as connection:
             row = connection.execute(
                 "SELECT name, role, prefix, created_at, expires_at FROM tokens"

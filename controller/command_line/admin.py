@@ -42,7 +42,7 @@ def create_first_admin(database: Database) -> None:
     password = random_password()
     users.add(_FIRST_ADMIN, Role.ADMIN, password)
     _record(database, "add user", _FIRST_ADMIN, Role.ADMIN)
-    # Printed instead of logged, because logs are kept.
+    # The password is printed, not logged, because logs are stored.
     click.echo(
         f"First start. Log in as {_FIRST_ADMIN} with the password {password}\n"
         "It is not shown again. Change it on the page /account, or with:"

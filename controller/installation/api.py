@@ -36,8 +36,8 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
     def start_installation(body: StartInstallation) -> Response:
         """Start an install: find the slot of each rasp, and configure the DHCP server.
 
-        It switches all stacks off several times. A dry run switches none, and returns 200 with the
-        diff of dhcpd.conf.
+        An install switches all stacks off several times. A dry run switches no stack, and returns
+        200 with the diff of dhcpd.conf.
         """
         if body.dry_run:
             response = InstallationResponse.empty(
@@ -49,7 +49,7 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
     @api.get("/installation")
     @document.read_endpoint("installation", InstallationResponse)
     def get_installation() -> Response:
-        """Return the running install, or the last one."""
+        """Return the running install, or the last install."""
         latest = installation.latest()
         return json_response(
             InstallationResponse.of(latest) if latest else InstallationResponse.empty()
@@ -59,9 +59,10 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
     @requires_role(Role.OPERATOR)
     @document.write_endpoint("installation", _STARTED_RESPONSES)
     def stop_installation() -> Response:
-        """Stop the running install, or recover an interrupted one.
+        """Stop the running install, or recover an interrupted install.
 
-        The power of the stacks is restored, and so is dhcpd.conf unless all slots were assigned.
+        The power of the stacks is restored. If some slots are not assigned, dhcpd.conf is also
+        restored.
         """
         return _accepted_response(installation.stop(_requester()))
 
@@ -82,7 +83,7 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
     def replace_rasp(body: ReplaceRasp, number: int) -> Response:
         """Wait for a new board in a slot, and assign it the name and address of the slot.
 
-        Its stack is switched off to verify that the new board is in it.
+        The stack is switched off to verify that it contains the new board.
         """
         slot = installation.rack.slot(number)
         return _accepted_response(installation.replace(slot, body.strategy, _requester()))

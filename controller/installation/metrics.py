@@ -10,7 +10,7 @@ from rack.errors import DatabaseError
 
 
 def register_metrics(registry: CollectorRegistry, installation: InstallService) -> None:
-    """Register gauges of the running install, or the last one."""
+    """Register gauges of the running install, or of the last install."""
 
     def read_latest(value: Callable[[InstallRecord], float]) -> Callable[[], float]:
         def read() -> float:

@@ -15,7 +15,7 @@ _SYNC = "sync"
 _SYNC_SECONDS = 5.0
 
 _PIN_PROBLEMS = {
-    PinResult.CHANGED: "the SSH host key is not the pinned one and was rejected",
+    PinResult.CHANGED: "the SSH host key differs from the pinned key and was rejected",
     PinResult.NO_ANSWER: "no SSH host key received",
 }
 
@@ -33,7 +33,7 @@ class RaspSsh:
         self._port = port
 
     def sync(self, addresses: Collection[IPv4Address]) -> None:
-        """Run `sync` on the rasps at these addresses. Ignore rasps on which it fails."""
+        """Run `sync` on the rasps at these addresses. Ignore failures."""
         asyncio.run(self._sync(addresses))
 
     async def _sync(self, addresses: Collection[IPv4Address]) -> None:

@@ -101,7 +101,7 @@ class InstallationResponse(ApiModel):
     id: int | None
     kind: InstallKind
     state: InstallState | Literal["none"] = Field(
-        description="`interrupted`: the controller stopped first. `none`: there was no install."
+        description="`interrupted`: the controller stopped first. `none`: no install was started."
     )
     strategy: str
     dry_run: bool
@@ -115,18 +115,18 @@ class InstallationResponse(ApiModel):
         description="Number of rasps found or, in the stage `verify`, reached at their addresses."
     )
     seconds_left: float | None = Field(description="Estimated time until the stage ends.")
-    found: dict[str, list[str]] = Field(description="MAC addresses by stack number.")
-    missing: dict[str, int] = Field(description="Number of rasps not found, by stack number.")
+    found: dict[str, list[str]] = Field(description="MAC addresses for each stack number.")
+    missing: dict[str, int] = Field(description="Number of missing rasps for each stack number.")
     other_vendor_macs: list[str] = Field(description="MAC addresses of other vendors.")
-    unplaced: list[str] = Field(description="MAC addresses that are active but in no stack.")
-    conflicts: dict[str, list[int]] = Field(description="Candidate stacks by MAC address.")
-    diff: str = Field(description="Changes of dhcpd.conf, as a unified diff.")
+    unplaced: list[str] = Field(description="Active MAC addresses that were found in no stack.")
+    conflicts: dict[str, list[int]] = Field(description="Candidate stacks for each MAC address.")
+    diff: str = Field(description="Changes to dhcpd.conf as a unified diff.")
     error: str = Field(
-        description="Reason of a failure, or the rasps that do not reply at their addresses."
+        description="Reason for a failure, or the rasps that do not reply at their addresses."
     )
     started_at: float | None = Field(description="Seconds since the epoch.")
     finished_at: float | None = Field(
-        description="Null while it runs, and until an interrupted install is recovered."
+        description="Null while the install runs, and until an interrupted install is recovered."
     )
 
     @classmethod

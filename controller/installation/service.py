@@ -21,7 +21,7 @@ from dhcp_installer.install.progress import ProgressReport
 from rack.errors import DatabaseError, PiRackError
 from rack.layout import Rack, Slot
 
-_STOP_SECONDS = 25.0  # systemd kills the controller after 30
+_STOP_SECONDS = 25.0  # systemd kills the controller after 30 s
 
 _log = logging.getLogger(__name__)
 
@@ -120,10 +120,10 @@ class InstallService:
         return self._dependencies.journal.get(record.id)
 
     def stop(self, requester: Requester) -> InstallRecord:
-        """Stop the running install, or recover an interrupted one. Do not wait for it.
+        """Stop the running install, or recover an interrupted install. Return immediately.
 
         Raises:
-            NoInstallRunningError: If there is neither.
+            NoInstallRunningError: If no install is running or interrupted.
             StackBusyError, DatabaseError: As `start`.
         """
         with self._lock:
@@ -143,7 +143,7 @@ class InstallService:
             return self._with_live_progress(record)
 
     def latest(self) -> InstallRecord | None:
-        """Return the running install or the last one, None if there is none.
+        """Return the running install, the last install, or None if there was no install.
 
         Raises:
             DatabaseError: If the journal cannot be read.
@@ -181,7 +181,7 @@ class InstallService:
                     f"install {self._running_id} is running: wait until it finishes, or stop it"
                 )
             if self._dependencies.journal.list_interrupted():
-                stacks = self._all_stacks  # recovery may switch any of them
+                stacks = self._all_stacks  # recovery may switch any stack
             claim = self._reservations.claim(stacks, f"{request.kind} of {request.actor}")
             try:
                 install_id = installer.create(self._dependencies, request)
@@ -243,13 +243,13 @@ class InstallService:
 
     def _with_live_progress(self, record: InstallRecord) -> InstallRecord:
         """Return a record with the current state and the latest progress report."""
-        if record.id == self._running_id:  # also for a finished one that still has its claim
+        if record.id == self._running_id:  # also if it has finished but is still claimed
             state = InstallState.STOPPING if self._stop_requested.is_set() else InstallState.RUNNING
             return replace(
                 record, state=state, finished_at=None, report=self._progress or record.report
             )
         if record.state in {InstallState.RUNNING, InstallState.STOPPING}:
-            # It finished, but could not save its result.
+            # The install finished, but could not save its result.
             return replace(record, state=InstallState.INTERRUPTED)
         return record
 

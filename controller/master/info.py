@@ -17,7 +17,7 @@ from controller.master.readings import MasterReadings, read_master
 from controller.master.services import MonitoredService, ServiceStatus, check_service
 from rack.gpio_persistence import persists_outputs
 
-# The firmware's lowest four bits are active conditions. Shifted by 16, they are those since boot.
+# The firmware's bits 0 to 3 are active conditions. Bits 16 to 19 are conditions since boot.
 _SINCE_BOOT_SHIFT = 16
 _CONDITIONS = ("under_voltage", "frequency_capped", "throttled", "soft_temperature_limit")
 
@@ -37,7 +37,7 @@ class MasterState(MasterReadings):
 
     Attributes:
         version: Version of PiRack.
-        cpu_used_ratio: Used fraction of all cores since the previous read.
+        cpu_used_ratio: Fraction of all cores that was used since the previous read.
         conditions: Active power and temperature conditions of the firmware.
         conditions_since_boot: Conditions that were active at any time since boot.
         persists_outputs: Whether the kernel keeps driving the pins of a program that has ended.
@@ -59,7 +59,7 @@ class MasterInfo:
     """Reader of the master's state.
 
     Args:
-        folder: Folder of pirack.db. The disk values are those of its file system.
+        folder: Folder of pirack.db, on the file system of the disk values.
         services: Services to check.
         root: Root of the file system.
     """
@@ -103,7 +103,7 @@ def read_throttled(root: Path) -> int | None:
 
 
 def decode_conditions(throttled: int | None, shift: int = 0) -> list[str] | None:
-    """Return the names of the conditions in the bits from `shift` on."""
+    """Return the names of the conditions in the bits that start at `shift`."""
     if throttled is None:
         return None
     return [name for bit, name in enumerate(_CONDITIONS, shift) if throttled >> bit & 1]

@@ -8,7 +8,7 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class MasterReadings:
-    """Readings of the master. The temperature is None if it has no sensor."""
+    """Readings of the master. The temperature is None if the master has no sensor."""
 
     boot_time_seconds: float
     load1: float
@@ -20,7 +20,7 @@ class MasterReadings:
 
 
 def read_master(folder: Path) -> MasterReadings:
-    """Read the master. The disk values are those of the file system of `folder`."""
+    """Read the master. The disk values describe the file system of `folder`."""
     memory = psutil.virtual_memory()
     disk = psutil.disk_usage(str(folder))
     return MasterReadings(
@@ -35,7 +35,7 @@ def read_master(folder: Path) -> MasterReadings:
 
 
 def _temperature() -> float | None:
-    """Return the temperature of the system on chip: its own zone, else the first zone."""
+    """Return the temperature of the system on chip, or otherwise of the first zone."""
     zones = psutil.sensors_temperatures()
     for name in ("cpu_thermal", *zones):
         for zone in zones.get(name, []):

@@ -34,7 +34,7 @@ class MonitoredService:
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """State of a service. `reason` is the reason why it is not up, or ""."""
+    """State of a service. `reason` explains why the service is not up, or is ""."""
 
     name: str
     url: str

@@ -1,4 +1,4 @@
-"""Actions that can be ordered for rasps, stacks and the rack."""
+"""Actions that orders can run on rasps, stacks and the rack."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -18,21 +18,21 @@ _BUILTIN = {
     READ: "Read one alias from the exporters.",
     POWER_ON: "Switch the stacks on and wait until their rasps have booted.",
     POWER_OFF: "Shut the rasps down, verify that they are down, and switch the stacks off.",
-    POWER_CYCLE: "Switch the stacks off as with `power_off`, then on again.",
+    POWER_CYCLE: "Switch the stacks off like `power_off`, then on again.",
 }
 _POWER_ACTIONS = frozenset({POWER_ON, POWER_OFF, POWER_CYCLE})
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """An action that can be ordered.
+    """An action that an order can run.
 
     Args:
         name: Name of the action.
         help: One sentence for users.
-        is_synchronous: Whether its order finishes before the response is sent.
-        is_disruptive: Whether it takes rasps down.
-        restarts: Whether the rasps boot again without help.
+        is_synchronous: Whether the order finishes before the response is sent.
+        is_disruptive: Whether the action takes rasps down.
+        restarts: Whether the rasps boot again automatically.
         command: Alias of `[actions]` that runs on a rasp, None for built-in actions.
     """
 
@@ -45,7 +45,7 @@ class Action:
 
     @property
     def is_power(self) -> bool:
-        """Whether it switches the power of whole stacks."""
+        """Whether the action switches the power of whole stacks."""
         return self.name in _POWER_ACTIONS
 
 
@@ -74,7 +74,7 @@ class Actions:
 
     @property
     def for_stacks(self) -> Collection[Action]:
-        """Actions for stacks and the rack: those for rasps, and power."""
+        """Actions for stacks and the rack: actions for rasps, and power actions."""
         return self._for_stacks.values()
 
     @property

@@ -61,7 +61,8 @@ def blueprint(document: OpenApiDocument, orders: OrderService, access: AccessCon
     def execute_on_rasps(body: ExecuteOnRasps) -> Response:
         """Submit an order for rasps.
 
-        Synchronous actions (`ping`, `read`) return 200 with all results, other actions 202.
+        Synchronous actions (`ping`, `read`) return 200 with all results. Other actions
+        return 202.
         """
         return _execute(orders, body.request, dry_run=body.dry_run)
 
@@ -71,7 +72,7 @@ def blueprint(document: OpenApiDocument, orders: OrderService, access: AccessCon
     def execute_on_stacks(body: ExecuteOnStacks) -> Response:
         """Submit an order for stacks.
 
-        It switches their power, or runs an action on all their rasps.
+        The order switches the power of the stacks, or runs an action on all their rasps.
         """
         return _execute(orders, body.request, dry_run=body.dry_run)
 

@@ -11,7 +11,7 @@ from controller.prometheus_targets import probe_parameters
 from rack.errors import PiRackError
 
 _TIMEOUT_SECONDS = 2.0
-_TIMEOUT_MARGIN = 0.5  # blackbox_exporter subtracts it from the timeout in the header
+_TIMEOUT_MARGIN = 0.5  # blackbox_exporter subtracts this from the timeout in the header
 
 
 class BlackboxUnavailableError(PiRackError):
@@ -22,7 +22,7 @@ class BlackboxClient:
     """Client of a blackbox_exporter. Thread-safe.
 
     Args:
-        blackbox: Its address, `ADDRESS:PORT`.
+        blackbox: Address of the blackbox_exporter, `ADDRESS:PORT`.
         method: Probe method, see `probe_parameters`.
     """
 

@@ -53,7 +53,7 @@ class OrderContext:
 
     Args:
         rack: Layout and time limits.
-        rasps: Returns the installed rasps by (stack, slot).
+        rasps: Returns the installed rasps, keyed by (stack, slot).
         relays: Relays of the stacks.
         blackbox: Client that pings rasps.
         exporter_client: Client that reads aliases of rasps.

@@ -74,7 +74,7 @@ def parse_alias(text: str, alias: str) -> tuple[Reading, ...]:
     """Return the samples of an alias in the response of an exporter.
 
     Raises:
-        AliasReadError: If there are none, or the text is not in the exposition format.
+        AliasReadError: If the alias has no samples, or the text has another format.
     """
     name = METRIC_PREFIX + alias
     try:
@@ -94,7 +94,7 @@ def parse_alias(text: str, alias: str) -> tuple[Reading, ...]:
 
 
 def _limited(response: requests.Response, deadline: float) -> Iterator[bytes]:
-    """Yield the body. Raise `Timeout` if it is too long or too slow."""
+    """Yield the body. Raise `Timeout` if the body is too long or too slow."""
     length = 0
     for chunk in response.iter_content(_CHUNK_BYTES):
         length += len(chunk)

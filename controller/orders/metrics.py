@@ -14,7 +14,7 @@ class OrderMetrics:
 
     Args:
         registry: Registry of the controller.
-        actions: Names of all actions, each of which is exported from the start.
+        actions: Names of all actions. Each action has metrics from the start.
     """
 
     def __init__(self, registry: CollectorRegistry, actions: Iterable[str]) -> None:

@@ -45,7 +45,7 @@ class OrderRequest:
         scope: Kind of the targets.
         ids: Ids of rasps or numbers of stacks, empty for the rack.
         alias: Label of the alias, for the action `read` only.
-        force: Whether to switch off without shutting down first.
+        force: Whether to cut power without shutting the rasps down first.
     """
 
     action: str
@@ -69,11 +69,11 @@ class TargetResult:
 
     Args:
         kind: Rasp or stack.
-        target: Its name, for example `03-2` or `03`.
+        target: Name of the rasp or stack, for example `03-2` or `03`.
         id: Id of the rasp, or number of the stack.
-        result: None until it is final.
+        result: None until the result is final.
         stage: The current step, empty if none is running.
-        detail: Reason of the result, in one line.
+        detail: Reason for the result, in one line.
         output: Output of the action.
         readings: Samples of the alias.
     """
@@ -96,7 +96,7 @@ class StepResult:
     detail: str
 
     def combined_with(self, later: "StepResult") -> "StepResult":
-        """Return the result of this step and a later one."""
+        """Return the combined result of this step and a later step."""
         return StepResult(worst((self.result, later.result)), f"{self.detail}; {later.detail}")
 
 
@@ -107,12 +107,12 @@ class Order:
     Args:
         id: Number of the order, from 1.
         request: The request as submitted.
-        targets: Names of its targets.
-        actor: User, token or alert that submitted it.
+        targets: Names of the targets.
+        actor: User, token or alert that submitted the order.
         client_address: Address of the client.
         started_at: Seconds since the epoch.
         state: The current state.
-        finished_at: Seconds since the epoch, None while it runs.
+        finished_at: Seconds since the epoch, None while the order runs.
         results: Results of the targets and, for power actions, of the rasps of the stacks.
     """
 
@@ -172,7 +172,7 @@ def unknown(detail: str) -> StepResult:
 
 
 def worst(results: Iterable[Result]) -> Result:
-    """Return `failed` if any result is, else `unknown` if any is, else `ok`."""
+    """Return the worst result. From best to worst: `ok`, `unknown`, `failed`."""
     present = set(results)
     severity: Sequence[Result] = (Result.FAILED, Result.UNKNOWN)
     return next((result for result in severity if result in present), Result.OK)

@@ -14,9 +14,9 @@ class OrderPlan:
 
     Args:
         request: The request as submitted.
-        action: Its action.
-        slots: Its slots without duplicates, by id.
-        stacks: The stacks of these slots, by number.
+        action: The resolved action.
+        slots: The resolved slots without duplicates, sorted by id.
+        stacks: The stacks of these slots, sorted by number.
     """
 
     request: OrderRequest
@@ -26,12 +26,12 @@ class OrderPlan:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Names of the stacks for power actions, else of the rasps."""
+        """Names of the stacks for power actions, otherwise names of the rasps."""
         targets = self.stacks if self.action.is_power else self.slots
         return tuple(target.name for target in targets)
 
     def open_results(self, installed: Collection[tuple[int, int]]) -> tuple[TargetResult, ...]:
-        """Return the results before the start, one per target.
+        """Return the initial results, one for each target.
 
         Power actions also have a result for each installed rasp of a stack.
 

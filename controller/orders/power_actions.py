@@ -13,7 +13,7 @@ from rack.errors import PiRackError
 from rack.inventory import Rasp
 from rack.layout import Slot, Stack
 
-_VERIFY_OFF_SECONDS = 6.0  # a rasp that still replies this long after the cut has power
+_VERIFY_OFF_SECONDS = 6.0  # a rasp that still replies after this time has power
 
 _NO_INSTALLED_RASP = "the stack has no installed rasp with which its power could be verified"
 
@@ -61,9 +61,9 @@ async def _switch_stack(context: OrderContext, tracker: OrderTracker, stack: Sta
 async def _power_on(
     context: OrderContext, tracker: OrderTracker, stack: Stack, *, is_power_cycle: bool = False
 ) -> _StepResults:
-    """Switch a stack on when its rasps may boot, and wait for them.
+    """Switch a stack on when its rasps may boot, and wait until they reply.
 
-    A power cycle switches on even if the order is cancelled.
+    A power cycle switches the stack on even if the order is canceled.
     """
     installed = context.installed_rasps(stack)
     if context.relays.has_power(stack.number):
@@ -137,7 +137,7 @@ def _no_reply(is_reachable: bool | None, detail: str) -> StepResult:
 def _power_on_results(
     stack: Stack, installed: _InstalledRasps, rasp_results: Sequence[StepResult]
 ) -> _StepResults:
-    """Derive the result of the stack from those of its rasps. Return all of them."""
+    """Derive the result of a stack from the results of its rasps. Return all results."""
     kinds = {result.result for result in rasp_results}
     if not rasp_results:
         stack_result = unknown(_NO_INSTALLED_RASP)
@@ -151,7 +151,10 @@ def _power_on_results(
 
 
 async def _power_off(context: OrderContext, tracker: OrderTracker, stack: Stack) -> _PowerOffResult:
-    """Shut the rasps of a stack down unless forced, then cut its power and verify it."""
+    """Shut down the rasps of a stack, unless the order is forced.
+
+    Then cut the stack's power and verify that its rasps no longer reply.
+    """
     installed = context.installed_rasps(stack)
     if not context.relays.has_power(stack.number):
         results = {slot: ok("was already off") for slot, _ in installed}
@@ -177,7 +180,7 @@ async def _power_off(context: OrderContext, tracker: OrderTracker, stack: Stack)
 
 
 def _cancelled_results(stack: Stack, results: Mapping[Slot, StepResult]) -> _StepResults:
-    """Return the results for a stack that stays on because the order was cancelled."""
+    """Return the results for a stack that stays on because the order was canceled."""
     halted = ok("stays down until its stack is power-cycled")
     combined: dict[Slot | Stack, StepResult] = {stack: failed("cancelled, power stays on")}
     for slot, result in results.items():

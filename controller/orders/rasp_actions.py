@@ -47,7 +47,7 @@ async def run_on_rasps(context: OrderContext, tracker: OrderTracker) -> None:
 async def shut_down(
     context: OrderContext, tracker: OrderTracker, slot: Slot, rasp: Rasp
 ) -> StepResult:
-    """Shut a rasp down, and verify that it does not reply any more."""
+    """Shut a rasp down, and verify that it no longer replies."""
     settings = context.rack.orders
     loop = asyncio.get_running_loop()
     deadline = loop.time() + settings.shutdown_seconds
@@ -63,7 +63,7 @@ async def shut_down(
         pass  # expected during a shutdown
     except SshError as ssh_error:
         error = f"shutdown was not started ({ssh_error})"
-    # Wait after an error too: the rasp may still go down, or the order may be cancelled.
+    # Wait after an error too: the rasp may still go down, or the order may be canceled.
     is_down = await _wait_until_unreachable(context, tracker, rasp, deadline)
     if is_down:
         return ok("was shut down")
@@ -81,7 +81,7 @@ async def wait_until_reachable(context: OrderContext, rasp: Rasp, deadline: floa
         deadline: Time of the event loop's clock at which to stop waiting.
 
     Returns:
-        Whether it replied. None if unknown.
+        Whether the rasp replied. None if unknown.
     """
     loop = asyncio.get_running_loop()
     while not (is_reachable := await context.is_reachable(rasp)) and loop.time() < deadline:
@@ -111,7 +111,7 @@ async def _read_alias(context: OrderContext, tracker: OrderTracker, slot: Slot, 
 async def _run_ssh_action(
     context: OrderContext, tracker: OrderTracker, slot: Slot, rasp: Rasp
 ) -> None:
-    """Run an action over SSH. After a disruptive one, wait for shutdown or reboot."""
+    """Run an action over SSH. After a disruptive action, wait for shutdown or reboot."""
     action = tracker.plan.action
     tracker.set_stage(slot, "running")
     boot_time = None
@@ -207,7 +207,7 @@ async def _wait_until_unreachable(
     The boot time reveals a reboot that is faster than the polling interval.
 
     Returns:
-        Whether it went down. None if unknown.
+        Whether the rasp went down. None if unknown.
     """
     loop = asyncio.get_running_loop()
     missed_pings = 0

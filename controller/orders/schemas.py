@@ -29,7 +29,7 @@ _Name = Annotated[str, Field(min_length=1, max_length=100)]
 class _Execute(ApiModel):
     model_config = ConfigDict(strict=True)
 
-    action: _Name = Field(description="Name of the action, see the options.")
+    action: _Name = Field(description="Name of an action from the list of actions.")
     alias: _Name | None = Field(
         default=None, description=f"Alias to read, for the action `{READ}` only."
     )
@@ -78,7 +78,7 @@ class ExecuteOnStacks(_ExecuteOnMany):
 
     model_config = _id_or_ids(id=3, action="power_off", dry_run=True)
 
-    force: bool = Field(default=False, description="Cut power without shutting down first.")
+    force: bool = Field(default=False, description="Cut power without shutting rasps down first.")
 
     @property
     def request(self) -> OrderRequest:
@@ -91,7 +91,7 @@ class ExecuteOnRack(_Execute):
 
     model_config = example_config(action="power_off", dry_run=True)
 
-    force: bool = Field(default=False, description="Cut power without shutting down first.")
+    force: bool = Field(default=False, description="Cut power without shutting rasps down first.")
 
     @property
     def request(self) -> OrderRequest:
@@ -116,12 +116,12 @@ class AliasResponse(ApiModel):
 
 
 class ActionResponse(ApiModel):
-    """Action that can be ordered."""
+    """Action that an order can run."""
 
     action: str
     help: str
     is_synchronous: bool = Field(description="Whether the response contains the final result.")
-    is_disruptive: bool = Field(description="Whether it takes rasps down.")
+    is_disruptive: bool = Field(description="Whether the action takes rasps down.")
     aliases: list[AliasResponse] | None = Field(
         description="Aliases that can be read, for `read` only."
     )
@@ -151,9 +151,9 @@ class TargetResultResponse(ApiModel):
     kind: TargetKind
     target: str = Field(description="Name, for example `03-2` or `03`.")
     id: int = Field(description="Id of the rasp, or number of the stack.")
-    result: Result | None = Field(description="Null until it is final.")
+    result: Result | None = Field(description="Null until the result is final.")
     stage: str = Field(description="Current step.")
-    detail: str = Field(description="Reason of the result.")
+    detail: str = Field(description="Reason for the result.")
     output: str = Field(description="Output of the action.")
     readings: list[ReadingResponse]
 
@@ -176,7 +176,7 @@ class TargetResultResponse(ApiModel):
 
 
 class ResultCountsResponse(ApiModel):
-    """Number of targets by result. `pending`: not final yet."""
+    """Number of targets for each result. `pending`: the result is not final yet."""
 
     ok: int
     failed: int
@@ -196,7 +196,7 @@ class OrderResponse(ApiModel):
     actor: str = Field(description="User, `token:NAME` or `remediation:ALERT`.")
     client_address: str = Field(description="Address of the client.")
     state: OrderState
-    result: Result | None = Field(description="Worst of all results, null while it runs.")
+    result: Result | None = Field(description="Worst of all results, null while the order runs.")
     started_at: float
     finished_at: float | None
     counts: ResultCountsResponse

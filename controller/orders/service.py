@@ -69,7 +69,7 @@ class OrderService:
         self._clock = clock
         self._lock = threading.Lock()
         self._last_id = 0
-        # Running orders, and finished ones that could not be saved.
+        # Running orders, and finished orders that could not be saved.
         self._trackers: dict[int, OrderTracker] = {}
         self._tasks: set[Future[None]] = set()
         self._loop: asyncio.AbstractEventLoop
@@ -77,7 +77,7 @@ class OrderService:
         self._accepts_orders = False
 
     def start(self) -> None:
-        """Accept orders, after marking those of an earlier controller as interrupted.
+        """Mark unfinished orders of an earlier controller as interrupted, then accept orders.
 
         Raises:
             DatabaseError: If pirack.db cannot be used.
@@ -92,7 +92,7 @@ class OrderService:
         self._accepts_orders = True
 
     def close(self) -> None:
-        """Reject new orders and interrupt running ones. No relay is switched."""
+        """Reject new orders and interrupt running orders. No relay is switched."""
         with self._lock:
             was_open, self._accepts_orders = self._accepts_orders, False
         if not was_open:
@@ -117,7 +117,7 @@ class OrderService:
         return preview(plan, self._read_state())
 
     def submit(self, request: OrderRequest, actor: str, client_address: str) -> Order:
-        """Start an order as `submit_plan`, without a preview."""
+        """Plan and start an order. See `plan` and `submit_plan`."""
         return self.submit_plan(self.plan(request), actor, client_address)
 
     def submit_plan(self, plan: OrderPlan, actor: str, client_address: str) -> Order:
@@ -151,13 +151,13 @@ class OrderService:
 
         Raises:
             UnknownOrderError: If the order does not exist.
-            NotCancellableError: If it has finished.
+            NotCancellableError: If the order has finished.
         """
         tracker = self._trackers.get(number)
         if tracker is None:
             raise NotCancellableError(f"order {number} is already {self._store.get(number).state}")
 
-        async def cancel() -> bool:  # in the thread of the orders, where it may just be finishing
+        async def cancel() -> bool:  # in the thread of the orders, in which the order may finish
             return tracker.cancel()
 
         if not asyncio.run_coroutine_threadsafe(cancel(), self._loop).result(_STOP_SECONDS):
@@ -231,7 +231,7 @@ class OrderService:
         try:
             self._store.save(order)
         except DatabaseError as error:
-            # Its tracker stays, so that its result can be read until the controller stops.
+            # The tracker stays, so that the result can be read until the controller stops.
             _log.error("%s finished, but its result could not be saved: %s", order.title, error)
         else:
             del self._trackers[order.id]

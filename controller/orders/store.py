@@ -15,7 +15,7 @@ from controller.orders.model import Order, OrderRequest, OrderState, Result, Tar
 from rack.database import MAX_ROW_ID, Database
 
 MAX_ORDERS = 5000
-"""Maximum number of stored orders. Older ones are deleted."""
+"""Maximum number of stored orders. Older orders are deleted."""
 
 INTERRUPTED_REASON = "the controller stopped before the order finished"
 """Detail of results that were open when the controller stopped."""
@@ -35,7 +35,7 @@ _RESULTS = TypeAdapter(tuple[TargetResult, ...])
 
 @dataclass(frozen=True, slots=True)
 class OrderFilter:
-    """Conditions for orders, all of which must match. None matches every order.
+    """Conditions for orders, all of which must match. The value None matches every order.
 
     Args:
         before: Upper limit of the id, exclusive.
@@ -53,7 +53,7 @@ class OrderFilter:
 
 
 class OrderStore:
-    """Orders in a database. All methods raise `DatabaseError` if it cannot be used."""
+    """Orders in a database. All methods raise `DatabaseError` if the database cannot be used."""
 
     def __init__(self, database: Database, *, max_orders: int = MAX_ORDERS) -> None:
         self._database = database
@@ -99,7 +99,7 @@ class OrderStore:
         """Return the order with this id.
 
         Raises:
-            UnknownOrderError: If it does not exist or was deleted.
+            UnknownOrderError: If the order does not exist or was deleted.
         """
         if number <= MAX_ROW_ID:
             for order in self._select("WHERE id = ?", [number]):
@@ -121,7 +121,7 @@ class OrderStore:
         return list(self._select(f"{where} ORDER BY id DESC LIMIT ?", [*given.values(), limit]))
 
     def mark_interrupted(self, now: float) -> list[Order]:
-        """Mark unfinished orders as interrupted and return them. No order may run."""
+        """Mark unfinished orders as interrupted and return them, while no order is running."""
         marks = ", ".join("?" for _ in _UNFINISHED_STATES)
         unfinished = list(self._select(f"WHERE state IN ({marks})", list(_UNFINISHED_STATES)))
         interrupted = [_as_interrupted(order, now) for order in unfinished]

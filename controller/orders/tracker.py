@@ -13,7 +13,7 @@ _TargetKey = tuple[TargetKind, int]
 class OrderTracker:
     """State and results of a running order.
 
-    Change it in the thread of the orders only. `order` can be read from any thread.
+    Only the thread of the orders may change the results. Any thread can read `order`.
     """
 
     def __init__(self, order: Order, plan: OrderPlan) -> None:
@@ -57,7 +57,7 @@ class OrderTracker:
         )
 
     def finish(self, state: OrderState, finished_at: float, reason: str) -> Order:
-        """Set the final state. Open results become unknown for this reason."""
+        """Set the final state. Open results become unknown with this reason."""
         for key, result in self._results.items():
             if result.result is None:
                 detail = f"{reason}, while {result.stage}" if result.stage else reason

@@ -1,4 +1,4 @@
-"""Account of the current user and change of the password."""
+"""Account of the current user, and password change."""
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import Forbidden

@@ -59,7 +59,7 @@ def line_chart(
     """Return a line chart.
 
     Args:
-        series: Points of each line by name, in order of time.
+        series: Points of each line, keyed by name and sorted by time.
         start: Time of the left edge, in seconds since the epoch.
         end: Time of the right edge.
         step: Seconds between consecutive points.
@@ -99,8 +99,8 @@ def state_timeline(
     """Return the periods of each state.
 
     Args:
-        points: Values of the state, in order of time.
-        labels: State by value.
+        points: Values of the state, sorted by time.
+        labels: State for each value.
         start: Time of the left edge, in seconds since the epoch.
         end: Time of the right edge.
         step: Seconds that a point covers.

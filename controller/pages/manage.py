@@ -71,7 +71,7 @@ def _requested_filters(rack_state: RackState) -> RaspsQuery:
 def _group_by_stack(
     rack_state: RackState, rasps: list[RaspState], sort: str, *, is_descending: bool
 ) -> list[tuple[StackState | None, list[RaspState]]]:
-    """Return the rasps by stack if they are sorted by name, otherwise as one group."""
+    """Group the rasps by stack if they are sorted by name. Otherwise return one group."""
     if sort != "rasp":
         return [(None, sort_rasps(rasps, SORT_COLUMNS[sort][1], is_descending=is_descending))]
     stacks = reversed(rack_state.stacks) if is_descending else rack_state.stacks

@@ -112,12 +112,12 @@ def request_from_form(
 ) -> OrderRequest:
     """Return the order request of a form.
 
-    The fields are `action` (a name or `read:ALIAS`), `rack` or any number of `rasp` and `stack`,
-    and `force`. Power actions apply to the selected stacks. Other actions apply to the selected
-    rasps and to all rasps of the selected stacks.
+    The fields are `action` (a name or `read:ALIAS`), `force`, and either `rack` or any number of
+    `rasp` and `stack`. Power actions apply to the selected stacks. Other actions apply to the
+    selected rasps and to all rasps of the selected stacks.
 
     Raises:
-        UnprocessableEntity: If nothing is selected, or no stack for a power action.
+        UnprocessableEntity: If nothing is selected, or if no stack is selected for a power action.
         UnknownTargetError: If a rasp or stack does not exist.
     """
     action, _, alias = form.get("action", "").partition(":")
@@ -153,7 +153,7 @@ def form_fields(order_request: OrderRequest) -> dict[str, list[str]]:
 
 
 def _retry_fields(orders: OrderService, order: Order) -> dict[str, list[str]]:
-    """Return the form fields that repeat an order on its failed targets, if there are any."""
+    """Return the form fields that repeat an order on its failed targets, or an empty mapping."""
     if not order.state.is_over or _find_action(orders, order) is None:
         return {}
     kind = "stack" if order.request.action.startswith("power_") else "rasp"
@@ -166,7 +166,7 @@ def _retry_fields(orders: OrderService, order: Order) -> dict[str, list[str]]:
 
 
 def _find_action(orders: OrderService, order: Order) -> Action | None:
-    """Return the action of an order, or None if it is no longer in aliases.ini."""
+    """Return the action of an order, or None if aliases.ini no longer contains the action."""
     actions = {action.name: action for action in orders.actions.for_stacks}
     return actions.get(order.request.action)
 

@@ -51,7 +51,7 @@ def blueprint(
 
     @pages.get("/rasps/<name>")
     def redirect_from_name(name: str) -> BaseResponse:
-        """Redirect to a rasp by its name. Dashboards link to names."""
+        """Redirect to the page of the rasp with this name. Dashboards link to names."""
         for slot in read_state().rack.slots:
             if slot.name == name:
                 return redirect(url_for("rasp.show", rasp_id=slot.id))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import asyncssh
 
 MAX_OUTPUT_BYTES = 64 * 1024
-"""Maximum output of an action. The rest is discarded."""
+"""Maximum output of an action. Further output is discarded."""
 
 _MAX_CONCURRENT_ACTIONS = 8  # per connection; OpenSSH allows 10 (MaxSessions)
 
@@ -34,7 +34,7 @@ class ActionSession(asyncssh.SSHClientSession[bytes]):
         self._error: Exception | None = None
 
     def connection_made(self, _chan: asyncssh.SSHClientChannel[bytes]) -> None:
-        """Record that the session is open. The library sends the action's name next."""
+        """Record that the session is open. asyncssh sends the action's name next."""
         self.is_sent = True
         self.on_sent()
 
@@ -62,7 +62,7 @@ class ActionSession(asyncssh.SSHClientSession[bytes]):
 
         Raises:
             asyncssh.Error: If the session ends without an exit status.
-            OSError: Likewise.
+            OSError: If the connection breaks.
         """
         await self._closed.wait()
         if self._exit_status is None:
@@ -83,7 +83,7 @@ class SharedConnection:
 
     @property
     def is_open(self) -> bool:
-        """Whether it accepts another action."""
+        """Whether the connection accepts another action."""
         return not self._is_draining and not self._connection.is_closed()
 
     def drain(self) -> None:
@@ -103,7 +103,7 @@ class SharedConnection:
         Raises:
             TimeoutError: If the session does not open in time.
             asyncssh.Error: If the session does not open, or ends without an exit status.
-            OSError: Likewise.
+            OSError: If the connection breaks.
         """
         self._active_actions += 1
         try:

@@ -1,6 +1,6 @@
 """The pinned host keys of the rasps: `ssh/known_hosts` next to pirack.db, in OpenSSH's format.
 
-The first key of a rasp is trusted and pinned. Another key is rejected until the first is forgotten.
+The first key of a rasp is trusted and pinned. Other keys are rejected until this key is deleted.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from rack.lock import locked_folder
 
 FETCH_TIMEOUT = 10.0
 
-# Algorithms of Debian's sshd in order of preference. It presents the first that it has a key for.
+# Algorithms of Debian's sshd in order of preference. sshd presents its first available key.
 _ALGORITHMS = ["ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256"]
 _MAC_COLONS = 5
 _KNOWN_HOSTS_LINE = re.compile(
@@ -41,7 +41,7 @@ class PinResult(StrEnum):
 class PinnedKey:
     """A pinned host key, with the name (`03-2`) and the MAC address of its rasp.
 
-    Both are empty if another program wrote the line.
+    Name and MAC address are empty if another program wrote the line.
     """
 
     key: asyncssh.SSHKey
@@ -110,7 +110,7 @@ class HostKeys:
         """Pin these keys. Remove all other keys of their addresses and rasps.
 
         Raises:
-            OSError: If the file cannot be written. It is then unchanged.
+            OSError: If the file cannot be written. The file is then unchanged.
         """
         lines = [
             f"{self._host_pattern(rasp.address)},{self._host_pattern(f'rasp-{rasp.name}')}"
@@ -123,7 +123,7 @@ class HostKeys:
         """Remove the pinned keys of these addresses, so that the next key is trusted.
 
         Raises:
-            OSError: If the file cannot be written. It is then unchanged.
+            OSError: If the file cannot be written. The file is then unchanged.
         """
         self._rewrite(set(addresses), set(), [])
 
@@ -151,14 +151,14 @@ class HostKeys:
         return self.pin_new(asyncio.run(self._fetch_all(rasps, timeout)))
 
     def pin_new(self, fetched: Mapping[Rasp, asyncssh.SSHKey | None]) -> Mapping[Rasp, PinResult]:
-        """Pin the fetched keys of rasps that have no pinned key. None means no answer.
+        """Pin the fetched keys of rasps that have no pinned key. A missing key is None.
 
         Pinned keys belong to a MAC address. A rasp that moved to another address keeps its pinned
-        key. A rasp that replaced another one has none. A fetched key that differs from the
-        pinned key is not pinned: the result is `CHANGED`.
+        key. A replacement rasp has no pinned key. A fetched key that differs from the pinned key is
+        not pinned. The result is then `CHANGED`.
 
         Raises:
-            OSError: If the file cannot be written. It is then unchanged.
+            OSError: If the file cannot be written. The file is then unchanged.
             HostKeyError: If the file cannot be read.
         """
         pinned = {rasp: self._pinned_keys(rasp) for rasp in fetched}

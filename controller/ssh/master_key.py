@@ -1,4 +1,4 @@
-"""The master's SSH key pair, in OpenSSH's format. Every rasp accepts it for actions."""
+"""The master's SSH key pair, in OpenSSH's format. Every rasp accepts the key for actions."""
 
 import socket
 from pathlib import Path
@@ -66,7 +66,7 @@ class MasterKey:
         return self.load().export_public_key().decode().strip()
 
     def authorized_keys_line(self) -> str:
-        """Return the line for root's authorized_keys on a rasp. It permits actions only.
+        """Return the line for root's authorized_keys on a rasp, which permits actions only.
 
         Raises:
             KeyRejectedError: If the key does not exist or cannot be used.

@@ -48,7 +48,7 @@ class SshPool:
     async def run(self, address: IPv4Address, action: str, *, timeout: float) -> ActionResult:
         """Run an action of a rasp's `[actions]`. Return its result.
 
-        If an existing connection fails before the action was sent, a new one is opened once.
+        If an existing connection fails before the action was sent, a new connection is opened once.
 
         Args:
             address: Address of the rasp.
@@ -162,7 +162,7 @@ class _RaspConnection:
         *,
         open_timeout: float | None,
     ) -> ActionResult:
-        """Run an action. If it fails, no further action uses this connection."""
+        """Run an action. If the action fails, no further action uses this connection."""
         try:
             return await connection.run(action, session, open_timeout=open_timeout)
         except BaseException:  # includes cancellation
@@ -170,7 +170,7 @@ class _RaspConnection:
             raise
 
     def drain(self, connection: SharedConnection) -> None:
-        """Use a connection for no further action. It closes after its last action."""
+        """Close a connection after its last action. No further action uses the connection."""
         connection.drain()
         if self.connection is connection:
             self.connection = None

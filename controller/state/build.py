@@ -114,11 +114,11 @@ def build_rack_state(
 
     Args:
         rack: Layout of the rack.
-        rasps: Inventory, by (stack, slot).
+        rasps: Inventory, keyed by (stack, slot).
         samples: Result of `state_query`. Empty if the query failed.
         error: Error of the query.
-        commanded: Commanded power by stack number. The power of other stacks is unknown.
-        reserved_by: Holders of reservations by stack number.
+        commanded: Commanded power, keyed by stack number. The power of other stacks is unknown.
+        reserved_by: Holders of reservations, keyed by stack number.
         now: Current time in seconds since the epoch.
     """
     samples_by_slot: defaultdict[tuple[str, str], _SlotSamples] = defaultdict(_SlotSamples)
@@ -206,9 +206,9 @@ def _reason(state: RaspStatus, ping: float | None, error: str) -> str:
         case RaspStatus.OFF:
             return "its stack is switched off"
         case RaspStatus.DOWN if ping == 1:
-            return "it answers ping, but its exporter does not"
+            return "the rasp answers ping, but its exporter does not"
         case RaspStatus.DOWN if ping == 0:
-            return "neither it nor its exporter answers"
+            return "neither the rasp nor its exporter answers"
         case RaspStatus.DOWN:
             return "its exporter does not answer"
         case _:

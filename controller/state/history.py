@@ -11,7 +11,7 @@ from exporter.aliases import METRIC_PREFIX
 from rack.layout import Slot, Stack
 
 TIME_RANGES: Mapping[str, int] = {"1h": 3600, "6h": 6 * 3600, "24h": 86400, "7d": 7 * 86400}
-"""Seconds of history by name of the time range."""
+"""Seconds of history for each time range."""
 
 _POINTS_PER_SERIES = 120  # more points are not visible in a small chart
 
@@ -51,7 +51,8 @@ class AliasReadings:
 class HistoryData:
     """History of rasps from `start` to `end`, every `step` seconds.
 
-    `series` maps a quantity (`temperature`, `cpu`, `memory`, `state`) to points by slot number.
+    `series` maps a quantity (`temperature`, `cpu`, `memory`, `state`) to points
+    for each slot number.
     """
 
     start: float
@@ -162,7 +163,7 @@ def group_aliases(samples: Iterable[Sample]) -> AliasReadings:
 def group_series(
     series: Iterable[Series], quantities: Iterable[str]
 ) -> dict[str, dict[int, tuple[Point, ...]]]:
-    """Return the points of each quantity, by slot number."""
+    """Return the points of each quantity for each slot number."""
     points: dict[str, dict[int, tuple[Point, ...]]] = {name: {} for name in quantities}
     for element in series:
         slot = element.labels.get("slot", "")

@@ -16,7 +16,7 @@ A plain selector would accept samples up to five minutes old.
 
 
 class RaspStatus(StrEnum):
-    """State of a rasp. `unknown`: it cannot be determined."""
+    """State of a rasp. `unknown`: the state cannot be determined."""
 
     UP = "up"
     DOWN = "down"
@@ -25,7 +25,7 @@ class RaspStatus(StrEnum):
 
 
 class StackIssue(StrEnum):
-    """Issue of a whole stack. `power`: its power differs from the command."""
+    """Issue of a whole stack. `power`: the power differs from the command."""
 
     POWER = "power"
 
@@ -126,12 +126,12 @@ class RackState:
 
     @property
     def rasps(self) -> tuple[RaspState, ...]:
-        """States of all slots, in order of their ids."""
+        """States of all slots, sorted by id."""
         return tuple(rasp for stack in self.stacks for rasp in stack.rasps)
 
     @property
     def issues(self) -> Mapping[tuple[Issue, str], list[RaspState]]:
-        """Affected rasps by issue and reason, most severe first."""
+        """Affected rasps for each issue and reason, most severe issue first."""
         issues: dict[tuple[Issue, str], list[RaspState]] = {}
         for stack in self.stacks:
             if stack.power_mismatch:

@@ -35,7 +35,7 @@ def power_mismatch(
 ) -> str:
     """Describe how the power of a stack differs from the command. Return "" if they agree.
 
-    Observed power is ignored after a recent command, because it follows with a delay.
+    Observed power is ignored after a recent command, because it follows the command with a delay.
 
     Args:
         commanded: Last command of the stack, or None if it is unknown.

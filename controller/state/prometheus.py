@@ -26,7 +26,7 @@ class Sample:
 
     @property
     def name(self) -> str:
-        """Name of the metric, or "" if the expression removed it."""
+        """Name of the metric, or "" if the expression removed the name."""
         return self.labels.get("__name__", "")
 
 

@@ -21,8 +21,8 @@ class RackStateReader:
         inventory: Installed rasps.
         prometheus: Client of the Prometheus that scrapes the rack.
         registry: Registry for the query counter.
-        commanded: Returns the known commanded power by stack number.
-        reserved_by: Returns the holders of reservations by stack number.
+        commanded: Returns the known commanded power, keyed by stack number.
+        reserved_by: Returns the holders of reservations, keyed by stack number.
         clock: Returns seconds since the epoch.
     """
 

@@ -1,7 +1,8 @@
 """Validation of the `Host` header against DNS rebinding.
 
-Another site can resolve its own name to the controller's address. Its scripts could then read
-everything that anonymous readers can. Requests by address or by a name of the controller are safe.
+Another site can resolve its own name to the controller's address. Scripts of that site could then
+read everything that anonymous users can read. Requests by address or by a name of the controller
+are safe.
 """
 
 import socket
@@ -35,7 +36,7 @@ def is_allowed_host(host: str, allowed_hosts: Collection[str]) -> bool:
 
 
 def register(app: Flask, allowed_hosts: Collection[str]) -> None:
-    """Reject requests with another `Host` header."""
+    """Reject requests with any other `Host` header."""
 
     @app.before_request
     def reject_unknown_host() -> None:

@@ -99,7 +99,7 @@ def blueprint(
         extra_statuses=[HTTPStatus.FORBIDDEN],
     )
     def list_events(query: AuditQuery) -> Response:
-        """List the newest audit events: orders, logins, changes of users, rejected requests."""
+        """List the newest audit events: orders, logins, changes to users, rejected requests."""
         records = audit.list_recent(query.limit, before=query.before, text=query.q or "")
         return json_response([AuditEventResponse.of(record) for record in records])
 

@@ -17,7 +17,7 @@ def example_config(**fields: Any) -> ConfigDict:
 
 
 def omittable(**field: Any) -> Any:
-    """Return a field that is omitted if it has no value, instead of null."""
+    """Return a field that is omitted, instead of null, if it has no value."""
     return Field(default=None, json_schema_extra=_remove_null, **field)
 
 

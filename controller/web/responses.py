@@ -10,7 +10,7 @@ from flask import Response, render_template, request
 
 _HTML_TYPE = "text/html; charset=utf-8"
 _MIN_COMPRESSED_BYTES = 1000
-_GZIP_LEVEL = 5  # higher levels need twice the time and save 1 % of the bytes
+_GZIP_LEVEL = 5  # higher levels need twice the time and save only 1 % of the bytes
 
 
 def render_page(template: str, **context: Any) -> Response:
@@ -21,7 +21,7 @@ def render_page(template: str, **context: Any) -> Response:
 def conditional_response(body: str | bytes, content_type: str) -> Response:
     """Return a response with an ETag, or 304 if the client has the same body."""
     response = Response(body, content_type=content_type)
-    response.add_etag(weak=True)  # the same for the plain and the compressed body
+    response.add_etag(weak=True)  # the ETag is the same for the plain and the compressed body
     response.cache_control.no_cache = True
     response.vary.add("Accept-Encoding")
     response.make_conditional(request)

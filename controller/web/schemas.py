@@ -110,7 +110,7 @@ class RaspResponse(ApiModel):
     mac: str | None
     ip: IPv4Address | None
     state: RaspStatus
-    reason: str = Field(description="why it is not up; empty if it is up")
+    reason: str = Field(description="reason why the rasp is not up; empty if it is up")
     temperature_level: TemperatureLevel | None
     temperature_celsius: float | None
     load1: float | None = Field(description="runnable tasks, average of the last minute")
@@ -162,16 +162,16 @@ class StackResponse(ApiModel):
     """A stack, its position (`x`, `y`: column and row from the top left) and its rasps."""
 
     number: int
-    pin: int = Field(description="BCM number of the pin of its relay")
+    pin: int = Field(description="BCM number of the relay's pin")
     x: int
     y: int
     power: PowerState = Field(description="commanded power")
-    observed: PowerState = Field(description="`on` if one of its rasps responds")
+    observed: PowerState = Field(description="`on` if a rasp of the stack responds")
     power_mismatch: str = Field(
         description="how the power differs from the command; empty if they agree"
     )
     reserved_by: str = Field(
-        description="order or install that has reserved it; empty if it is free"
+        description="order or install that has reserved the stack; otherwise empty"
     )
     rasps: list[RaspResponse]
 
@@ -205,11 +205,11 @@ class IssueResponse(ApiModel):
     """Rasps with the same issue."""
 
     model_config = example_config(
-        kind="down", reason="neither it nor its exporter answers", rasps=["03-2", "07-1"]
+        kind="down", reason="neither the rasp nor its exporter answers", rasps=["03-2", "07-1"]
     )
 
     kind: RaspStatus | TemperatureLevel | StackIssue = Field(
-        description="`power` (it differs from the command), `down`, `unknown` or `hot`"
+        description="`power` (differs from the command), `down`, `unknown` or `hot`"
     )
     reason: str
     rasps: list[str] = Field(description="names of the rasps")
@@ -224,7 +224,7 @@ class RackResponse(ApiModel):
     states: dict[RaspStatus, int] = Field(description="number of rasps in each state")
     hottest: HottestResponse | None
     issues: list[IssueResponse] = Field(description="issues, most severe first")
-    error: str = Field(description="why states are unknown; empty without an error")
+    error: str = Field(description="reason why all states are unknown; otherwise empty")
     exporter_port: int = Field(description="port of the exporters")
 
     @classmethod
@@ -261,10 +261,10 @@ class InterfaceResponse(ApiModel):
 
 
 class ServiceResponse(ApiModel):
-    """Service on the master. `reason` explains why it is not up."""
+    """Service on the master. `reason` explains why the service is not up."""
 
     name: str
-    url: str = Field(description="URL, or name of its systemd unit")
+    url: str = Field(description="URL, or name of the systemd unit")
     state: RaspStatus
     version: str | None
     reason: str
@@ -277,7 +277,7 @@ class MasterResponse(ApiModel):
     version: str = Field(description="version of PiRack")
     boot_time_seconds: float = Field(description="time of the last boot")
     cores: int
-    cpu_used_ratio: float = Field(description="ratio of all cores, since the last reading")
+    cpu_used_ratio: float = Field(description="fraction of all cores in use since the last reading")
     load1: float = Field(description="runnable tasks, average of the last minute")
     memory_available_bytes: int
     memory_total_bytes: int

@@ -1,7 +1,7 @@
-"""Controllers in forked processes, which can be killed before any of their changes.
+"""Controllers in forked processes that are killed before a chosen change.
 
-A change is a transaction in pirack.db or a change of a pin. Each controller has all components but
-the server.
+A change is a transaction in pirack.db or a new state of a pin. Each controller has all components
+except the server.
 """
 
 import json
@@ -45,14 +45,14 @@ _processes_lock = threading.Lock()  # multiprocessing is not thread-safe
 
 @dataclass(frozen=True)
 class ControllerRun:
-    """A start of a controller, and the requests that follow it, one after the other.
+    """A controller start, followed by requests that run one after the other.
 
     Attributes:
         argv: Command line of the controller.
         environment: Additional environment.
         folder: Folder of the log and the report.
         requests: Orders, INSTALL or RECOVER_INSTALL.
-        kill_start_at: Number of the change of the start before which the process is killed.
+        kill_start_at: Number of the change during the start before which the process is killed.
         kill_at: Number of the change after the start before which the process is killed.
     """
 
@@ -74,7 +74,7 @@ class ControllerRun:
 
 @dataclass(frozen=True)
 class StackPower:
-    """Power of a stack, as pages and API show it."""
+    """Power of a stack, as shown by the pages and the API."""
 
     power: str
     mismatch: str
@@ -82,7 +82,7 @@ class StackPower:
 
 @dataclass(frozen=True)
 class Report:
-    """The stacks and the moves of their relays after the start, and the stacks at the end."""
+    """Power and relay moves of the stacks after the start, and their power at the end."""
 
     started: list[StackPower]
     relay_moves: list[int]
@@ -113,9 +113,9 @@ def _exit_status(process: BaseProcess) -> int | None:
 
 
 class _ChangeCounter:
-    """Counts the changes of this process, and kills it before one of them.
+    """Counter of changes that kills this process before a chosen change.
 
-    A request to a pin is complete or not sent when the process is killed, as for a real pin.
+    When the process is killed, a pin request is complete or not sent, as for a real pin.
     """
 
     def __init__(self) -> None:

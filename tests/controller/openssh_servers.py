@@ -1,7 +1,8 @@
 """OpenSSH servers that accept logins of root for a forced command only.
 
-They run in a mount namespace, because sshd needs the user `sshd` and a folder in /run, and reads
-the start-up files of root's shell. They end with the first process of their PID namespace.
+The servers run in a mount namespace, because sshd needs the user `sshd` and a folder in /run, and
+reads the startup files of root's shell. The servers end with the first process of their PID
+namespace.
 """
 
 import os

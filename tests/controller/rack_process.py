@@ -243,7 +243,7 @@ class RackProcess:
         )
 
     def interrupt_order(self, stack: int, power: str) -> None:
-        """Save a command without moving the relay, as an order that is killed between the two."""
+        """Save a command without moving the relay, like an order that is killed in between."""
         database = Database(self.state_folder / "pirack.db")
         commanded = commanded_power.load_all(database)[stack]
         commanded_power.save(database, {stack: replace(commanded, is_on=power == "on")})
@@ -326,7 +326,7 @@ def running_rack(
 
     Args:
         folder: Folder for all files.
-        active_high: Whether a high pin energises the relay.
+        active_high: Whether a high pin energizes the relay.
         contact: Contact of the relays.
         boot_seconds: Mean boot time of the rasps.
         orders: Text of the table [orders] in rack.toml.

@@ -1,8 +1,8 @@
-"""Starts after a kill before a database write or a pin change of an order or an install.
+"""Controller starts after a kill of an order or install before a database write or a pin change.
 
-The master does not boot in between. The start moves no relay. The commanded power of each stack is
-that of its relay, or a power mismatch is reported, which one order resolves. `forked_controller`
-runs the controllers.
+The master does not reboot in between. The start moves no relay. The commanded power of each stack
+matches its relay, or the controller reports a power mismatch, which one order resolves.
+`forked_controller` runs the controllers.
 """
 
 import os
@@ -45,7 +45,7 @@ off_seconds = 0
 
 @dataclass(frozen=True)
 class Trial:
-    """A request and the moments of its kills, from a seed."""
+    """A request and the changes before which the controller is killed, from a seed."""
 
     seed: int
     power: tuple[bool, ...]  # before the request
@@ -104,7 +104,7 @@ class KillableRack:
         }
 
     def run(self, **run: Any) -> Report | None:
-        """Run a controller; see `ControllerRun`."""
+        """Run a controller. See `ControllerRun`."""
         return forked_controller.run(
             ControllerRun(self._argv, self._environment, self._lab.folder, **run)
         )

@@ -102,7 +102,7 @@ def active_alert(**status: list[str]) -> dict[str, Any]:
     return {"state": "active", **(defaults | status)}
 
 
-def test_alerts_are_sorted_by_severity_without_non_problems() -> None:
+def test_problem_alerts_are_sorted_by_severity() -> None:
     def severity_alert(name: str, severity: str, **labels: str) -> dict[str, Any]:
         labels |= {"alertname": name, "severity": severity}
         return alert_json(name, status="", labels=labels) | {"status": active_alert()}
@@ -268,7 +268,7 @@ def test_only_firing_alerts_are_remediated() -> None:
     assert [alert.name for alert in remediated] == ["One"]
 
 
-def test_secret_is_created_once_and_readable_for_group(tmp_path: Path) -> None:
+def test_secret_is_created_once_and_is_readable_for_group(tmp_path: Path) -> None:
     path = tmp_path / "secrets" / "alerts"
     first = secret.load_or_create(path)
     assert len(first) >= 32

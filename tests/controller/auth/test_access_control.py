@@ -21,7 +21,7 @@ UNMARKED = f"{API_PREFIX}/unmarked"
 
 @pytest.fixture
 def switch_calls(app: Flask) -> list[str]:
-    """Add a path for operators and a path without a decorator. Return the actors of calls."""
+    """Add a path for operators and a path without a decorator. Return a list of the callers."""
     actors: list[str] = []
 
     @app.post(SWITCH)
@@ -60,7 +60,7 @@ def refusals(access: AccessControl) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("one", Role)
 @pytest.mark.parametrize("other", Role)
-def test_role_includes_the_roles_below_it(one: Role, other: Role) -> None:
+def test_role_includes_all_lower_roles(one: Role, other: Role) -> None:
     order = ["viewer", "operator", "admin"]
     assert one.includes(other) is (order.index(one) >= order.index(other))
 
@@ -243,7 +243,7 @@ class TestWithoutAnonymousAccess:
                     assert response.status_code == (200 if is_public else rejected), path
 
 
-def test_damaged_database_rejects_tokens_and_allows_anonymous_reads(
+def test_damaged_database_prevents_token_access_and_allows_anonymous_reads(
     browser_session: BrowserSession, access: AccessControl, switch_calls: list[str], tmp_path: Path
 ) -> None:
     token = access.tokens.add("ci", Role.OPERATOR)

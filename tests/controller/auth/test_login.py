@@ -77,7 +77,7 @@ def test_login_and_master_paths_need_no_session(browser_session: BrowserSession,
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/healthz"])
-def test_metrics_need_a_session_from_other_machines(app: Flask, path: str) -> None:
+def test_metrics_require_a_session_on_other_machines(app: Flask, path: str) -> None:
     client = app.test_client()
     assert client.get(path, environ_base={"REMOTE_ADDR": "10.23.3.2"}).status_code == 302
     for loopback in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
@@ -194,7 +194,7 @@ def test_logout_invalidates_the_cookie(browser_session: BrowserSession) -> None:
     assert not browser_session.is_logged_in
 
 
-def test_login_replaces_a_cookie_from_before_the_login(
+def test_login_replaces_an_earlier_cookie(
     browser_session: BrowserSession,
 ) -> None:
     browser_session.session.cookies.set(SESSION_COOKIE, "chosen-by-attacker")
@@ -245,7 +245,7 @@ def test_password_change_during_a_login_prevents_the_session(access: AccessContr
     assert access.sessions.find_user(access.sessions.create("vera", verified_hash)) is None
 
 
-def test_removal_of_a_user_ends_the_sessions(
+def test_removal_of_a_user_ends_the_sessions_of_the_user(
     browser_session: BrowserSession, access: AccessControl
 ) -> None:
     browser_session.log_in("vera")
@@ -414,7 +414,7 @@ def test_session_expires_without_requests(
     assert sessions.find_user(secret) is None
 
 
-def test_session_expires_after_a_week_with_requests(
+def test_session_expires_after_a_week_despite_requests(
     access: AccessControl, sessions: Sessions, clock: FakeClock
 ) -> None:
     secret = create_session(access, "vera", sessions)

@@ -109,7 +109,7 @@ def test_add_user_asks_for_the_password_twice_without_echo(
     assert access.users.verified_hash("alice", PASSWORD) is not None
 
 
-def test_different_passwords_change_nothing(database: Path, access: AccessControl) -> None:
+def test_add_user_rejects_different_passwords(database: Path, access: AccessControl) -> None:
     status, output = run_in_terminal(
         database, ["user", "add", "alice", "--role", "viewer"], PASSWORD, "another one, sorry"
     )
@@ -298,7 +298,7 @@ def test_ssh_pin_names_unreachable_rasps(run_command: RunCommand, unreachable_ra
     )
 
 
-def test_no_command_creates_a_database(tmp_path: Path, run_command: RunCommand) -> None:
+def test_commands_do_not_create_a_database(tmp_path: Path, run_command: RunCommand) -> None:
     for arguments in (["user", "list"], ["ssh", "pin"], ["ssh", "forget", "3/2"]):
         process = run_command(*arguments, "--db", str(tmp_path / "other.db"))
         assert (process.returncode, process.stdout) == (2, "")

@@ -161,7 +161,7 @@ def test_power_cycle_boots_halted_rasp(
     order_client.rack_process.wait_until_answers("03-1")
 
 
-def test_failed_action_is_reported_and_others_run(
+def test_failed_action_is_reported_and_other_actions_run(
     order_client: NamespaceOrderClient,
 ) -> None:
     rack_process = order_client.rack_process

@@ -71,7 +71,7 @@ def test_power_off_shuts_rasps_down_before_cut(
     assert detail(power_on, "02-1").startswith("reachable after ")
 
 
-def test_power_off_reports_failed_shutdown_and_cuts_anyway(
+def test_power_off_reports_failed_shutdown_and_cuts_power_anyway(
     rack_process: RackProcess, order_client: OrderClient
 ) -> None:
     rack_process.inject_fault("2/1", "wedged")
@@ -81,7 +81,7 @@ def test_power_off_reports_failed_shutdown_and_cuts_anyway(
     assert rack_process.power[1] == "off"
 
 
-def test_power_off_reports_unreachable_rasp_as_unknown_and_shuts_others_down(
+def test_power_off_reports_unreachable_rasp_as_unknown_and_shuts_down_others(
     rack_process: RackProcess, order_client: OrderClient
 ) -> None:
     rack_process.inject_fault("2/1", "dead")
@@ -93,7 +93,9 @@ def test_power_off_reports_unreachable_rasp_as_unknown_and_shuts_others_down(
     assert detail(order, "02-1") == "was not reachable before; its power was cut anyway"
 
 
-def test_force_cuts_without_shutdown(rack_process: RackProcess, order_client: OrderClient) -> None:
+def test_forced_power_off_cuts_power_without_shutdown(
+    rack_process: RackProcess, order_client: OrderClient
+) -> None:
     order = order_client.run_order("stacks", id=2, action="power_off", force=True)
     assert order["finished_at"] - order["started_at"] < 12  # shutdown_seconds
     assert detail(order, "02-1") == "its power was cut"
@@ -148,7 +150,7 @@ def test_stack_accepts_one_order_at_a_time(order_client: OrderClient) -> None:
     assert order_client.wait(first)["result"] == "ok"
 
 
-def test_cancelled_power_on_switches_no_further_stacks(
+def test_canceled_power_on_switches_no_further_stacks(
     rack_process: RackProcess, order_client: OrderClient
 ) -> None:
     order_client.run_order("rack", action="power_off", force=True)
@@ -168,7 +170,7 @@ def test_cancelled_power_on_switches_no_further_stacks(
     )
 
 
-def test_power_off_cancelled_before_cut_leaves_power_on(
+def test_power_off_canceled_before_cut_leaves_power_on(
     rack_process: RackProcess, order_client: OrderClient
 ) -> None:
     rack_process.inject_fault("2/1", "wedged")
@@ -194,7 +196,7 @@ def test_dry_run_returns_affected_rasps_and_switches_nothing(
     assert rack_process.relay_moves == relay_moves
 
 
-def test_power_off_without_blackbox_exporter_is_unknown(
+def test_power_off_without_blackbox_exporter_has_unknown_result(
     rack_process: RackProcess, order_client: OrderClient
 ) -> None:
     rack_process.stop_blackbox()
@@ -224,7 +226,7 @@ def test_order_is_rejected_and_switches_nothing_if_database_is_not_writable(
     assert order_client.run_order("stacks", id=2, action="power_off", force=True)["result"] == "ok"
 
 
-def test_order_after_an_interrupted_one_shuts_down_or_boots_the_rasps(
+def test_order_after_an_interrupted_order_shuts_down_or_boots_the_rasps(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     with running_rack(

@@ -125,7 +125,7 @@ def test_hung_rasp_does_not_delay_others(
     rack_process.clear_fault("1/2")
 
 
-def test_order_rejects_rasp_without_slot(
+def test_order_for_an_unknown_rasp_is_rejected(
     rack_process: RackProcess, order_client: OrderClient
 ) -> None:
     response = order_client.request("POST", "rasps/execute", id=7, action="ping")

@@ -112,7 +112,7 @@ def test_install_requires_the_rack_name_and_shows_progress_and_result(
     expect(page.get_by_role("region", name="Stack 01")).to_contain_text("2 of 2")
     for rasp in install_fixture.rasps:
         expect(page.get_by_role("group", name="Discovered rasps")).to_contain_text(rasp.mac)
-    page.get_by_text("Changes in dhcpd.conf", exact=True).click()
+    page.get_by_text("Changes to dhcpd.conf", exact=True).click()
     expect(page.locator(".diff .added").first).to_be_visible()
     expect(page.get_by_role("region", name="Recent installs")).to_contain_text("4 of 4")
     assert {rasp.mac for rasp in install_fixture.known_rasps} == {

@@ -130,7 +130,9 @@ class TestAnonymousAccess:
     def anonymous(self) -> Anonymous:
         return "viewer"
 
-    def test_rack_page_mentions_it_and_links_to_the_login(self, open_page: OpenPage) -> None:
+    def test_rack_page_mentions_anonymous_access_and_links_to_the_login(
+        self, open_page: OpenPage
+    ) -> None:
         page = open_page()
         expect(page.get_by_text("Read-only access without login.")).to_be_visible()
         page.get_by_role("banner").get_by_role("link", name="Log in").click()

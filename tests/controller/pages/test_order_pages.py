@@ -57,7 +57,9 @@ class TestSelection:
         page.get_by_role("button", name="Clear").click()
         assert selected_names(page) == []
 
-    def test_ctrl_click_selects_one_and_shift_click_a_range(self, open_page: OpenPage) -> None:
+    def test_ctrl_click_selects_one_rasp_and_shift_click_selects_a_range(
+        self, open_page: OpenPage
+    ) -> None:
         page = open_page(who="otto")
         cell(page, "03-2").click(modifiers=["Control"])
         cell(page, "04-1").click(modifiers=["Shift"])
@@ -167,7 +169,7 @@ class TestSubmission:
         expect(page.get_by_role("heading", name="power off (force)")).to_be_visible()
         expect(page.locator("#stack-3")).to_be_visible()
 
-    def test_order_for_the_whole_rack(self, open_page: OpenPage) -> None:
+    def test_order_for_the_whole_rack_affects_all_rasps(self, open_page: OpenPage) -> None:
         page = open_page("/manage", who="otto")
         page.get_by_label("Action for the whole rack").select_option("shutdown")
         page.locator(".action-form").get_by_role("button", name="Run").click()

@@ -48,7 +48,7 @@ def controller(rack_process: RackProcess) -> ControllerProcess:
 def open_page_as(
     browser: Browser, controller: ControllerProcess
 ) -> Iterator[Callable[[str], Page]]:
-    """Log a user in. Page errors and requests to other hosts fail the test."""
+    """Log in a user. Page errors and requests to other hosts fail the test."""
     problems: list[str] = []
     pages = []
 

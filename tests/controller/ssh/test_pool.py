@@ -45,7 +45,7 @@ ROOT = Path(__file__).parents[3]
 
 @dataclass
 class SshRasps:
-    """Six rasps with SSH servers, and the master's files for them."""
+    """Six rasps with SSH servers, and the SSH files of the master."""
 
     folder: Path
     port: int
@@ -144,7 +144,7 @@ def test_run_returns_output_and_exit_status(action_client: ActionClient, rasps: 
     assert action_client.run(rasps.rasps[0], "fail") == ActionResult(7, "")
 
 
-def test_openssh_client_accepts_the_same_files(rasps: SshRasps) -> None:
+def test_openssh_client_accepts_key_and_known_hosts_of_the_controller(rasps: SshRasps) -> None:
     ssh = find("ssh")
     for rasp in (rasps.rasps[0], rasps.rasps[-1]):
         process = subprocess.run(
@@ -192,7 +192,7 @@ def test_long_output_is_truncated(action_client: ActionClient, rasps: SshRasps) 
     assert result == ActionResult(3, "x" * MAX_OUTPUT_BYTES, is_truncated=True)
 
 
-def test_timed_out_action_is_lost_and_next_action_works(
+def test_timed_out_action_has_no_result_and_next_action_works(
     action_client: ActionClient, rasps: SshRasps
 ) -> None:
     rasp = rasps.rasps[2]
@@ -205,7 +205,7 @@ def test_timed_out_action_is_lost_and_next_action_works(
     assert action_client.run(rasp, "greet").exit_status == 0
 
 
-def test_lost_action_does_not_affect_another_on_same_connection(
+def test_timed_out_action_does_not_affect_other_action_on_same_connection(
     action_client: ActionClient, rasps: SshRasps
 ) -> None:
     async def both() -> tuple[ActionResult | BaseException, ActionResult | BaseException]:

@@ -76,11 +76,11 @@ def test_state_rule_value_maps_to_state_and_temperature_level(
 def test_reason_distinguishes_exporter_down_from_rasp_down() -> None:
     down = sample(STATE_SERIES, 0)
     assert rasp_state_from([down, sample("probe_success", 1)]).reason == (
-        "it answers ping, but its exporter does not"
+        "the rasp answers ping, but its exporter does not"
     )
     assert (
         rasp_state_from([down, sample("probe_success", 0)]).reason
-        == "neither it nor its exporter answers"
+        == "neither the rasp nor its exporter answers"
     )
 
 
@@ -145,7 +145,7 @@ def stack_3_samples(value: float) -> list[Sample]:
         ([*stack_3_samples(0), sample("probe_success", 1)], PowerState.ON),
         (stack_3_samples(0), PowerState.OFF),
         (stack_3_samples(4), PowerState.OFF),
-        ([sample(STATE_SERIES, 0)], PowerState.UNKNOWN),  # no samples of the other three
+        ([sample(STATE_SERIES, 0)], PowerState.UNKNOWN),  # no samples of the other three rasps
         ([], PowerState.UNKNOWN),
     ],
 )

@@ -132,7 +132,7 @@ def test_unchanged_response_is_304(client: FlaskClient, rack_state: FakeRackStat
         ("/api/v1.0/rasps/x", 404, "not found"),
         ("/api/v1.0/rasps?state=asleep", 422, "state: Input should be 'up', 'down'"),
         ("/api/v1.0/rasps?stack=three", 422, "stack: Input should be a valid integer"),
-        ("/api/v1.0/rasps?colour=red", 422, "colour: Extra inputs are not permitted"),
+        ("/api/v1.0/rasps?color=red", 422, "color: Extra inputs are not permitted"),
         ("/api/v1.0/rasps?stack=3&stack=4", 422, "stack: Input should be a valid integer"),
         ("/api/v1.0/rack?stack=3", 422, "stack: Extra inputs are not permitted"),
     ],
@@ -150,7 +150,7 @@ def test_unsupported_method_returns_the_allowed_methods(client: FlaskClient) -> 
     assert response.headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
-def test_broken_database_returns_503_with_its_name(
+def test_broken_database_causes_status_503_with_its_path(
     client: FlaskClient, rack_state: FakeRackState
 ) -> None:
     rack_state.is_database_broken = True

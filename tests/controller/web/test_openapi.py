@@ -1,4 +1,4 @@
-"""Tests of the OpenAPI document and of the API against it."""
+"""Tests of the OpenAPI document, and of the API against this document."""
 
 import subprocess
 import sys
