@@ -150,7 +150,8 @@ def test_upgrade_activates_new_release_and_preserves_local_changes(
     assert "Kept /etc/pirack/prometheus/prometheus.yml because of local changes" in completed.stderr
     assert modified.read_text().endswith("# local\n")
     assert modified.with_name("prometheus.yml.new").read_text().endswith("# newer\n")
-    assert master.output_of("cat", "/etc/pirack/prometheus/rules/rasp_state.yml").endswith("# newer\n")
+    rules = master.output_of("cat", "/etc/pirack/prometheus/rules/rasp_state.yml")
+    assert rules.endswith("# newer\n")
     current = master.output_of("readlink", "/opt/pirack/current").strip()
     releases = master.output_of("ls", "/opt/pirack/releases").split()
     assert current != previous
