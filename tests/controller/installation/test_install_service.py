@@ -330,8 +330,13 @@ def test_replacement_without_new_board_fails_and_changes_nothing(
 ) -> None:
     lab.inventory.replace(lab.rasps)
     call_api(client, "POST", "rasps/3/replace", operator_headers, 202, {})
-    wait_until(lambda: call_api(client, "GET", "installation", {}, 200)["seconds_left"])
-    lab.clock.advance(REPLACE_TIMEOUT)
+    wait_until(lambda: call_api(client, "GET", "installation", {}, 200)["stage"] == "wait")
+
+    def has_failed_later() -> bool:
+        lab.clock.advance(REPLACE_TIMEOUT)
+        return bool(call_api(client, "GET", "installation", {}, 200)["state"] == "failed")
+
+    wait_until(has_failed_later)
     failed = wait_until_finished(client)
     assert failed["state"] == "failed"
     assert f"no new board requested an address within {REPLACE_TIMEOUT:.0f} s" in failed["error"]
