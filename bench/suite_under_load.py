@@ -42,7 +42,7 @@ def main() -> int:
             minutes, seconds = divmod(round(time.monotonic() - started), 60)
             _print(
                 f"run {run}: {len(failed_tests)} failed, {minutes} min {seconds:02} s,"
-                f" load average {os.getloadavg()[2]:.1f}"
+                f" load average {os.getloadavg()[1]:.1f}"
             )
             failures.update(failed_tests)
             failed_runs += not is_green
