@@ -41,7 +41,7 @@ def kill_orphans(keep: Collection[int]) -> None:
 
 
 def _children() -> Iterator[int]:
-    """Yield the children of this process, by the fourth field of /proc/PID/stat (proc(5))."""
+    """Yield the child processes. The fourth field of /proc/PID/stat is the parent (proc(5))."""
     parent = str(os.getpid())
     for folder in os.scandir("/proc"):
         if folder.name.isdigit():

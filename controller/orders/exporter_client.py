@@ -43,7 +43,7 @@ class ExporterClient:
         return parse_alias(self._scrape(address), alias)
 
     def boot_time(self, address: IPv4Address) -> float | None:
-        """Return the boot time of a rasp in seconds since the epoch, None if unknown."""
+        """Return the boot time of a rasp in seconds since the epoch, or None if unknown."""
         try:
             return self.read(address, _BOOT_ALIAS)[0].value
         except AliasReadError:

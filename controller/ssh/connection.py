@@ -73,7 +73,7 @@ class ActionSession(asyncssh.SSHClientSession[bytes]):
 
 
 class SharedConnection:
-    """An open connection that all actions of one rasp share."""
+    """An open connection that all actions on one rasp share."""
 
     def __init__(self, connection: asyncssh.SSHClientConnection) -> None:
         self._connection = connection

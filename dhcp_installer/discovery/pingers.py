@@ -115,7 +115,7 @@ class IcmpPinger:
 
 
 class TcpPinger:
-    """A pinger by TCP connections to a port."""
+    """A pinger that opens TCP connections to a port."""
 
     def __init__(self, port: int) -> None:
         self._port = port

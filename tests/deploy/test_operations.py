@@ -39,7 +39,7 @@ def rack_process(tmp_path: Path) -> Iterator[RackProcess]:
 
 
 def run_backup(state: Path) -> None:
-    """Run the documented backup command in another folder."""
+    """Run the documented backup command with `state` in place of /var/lib/pirack."""
     program, *arguments = documented_command("sqlite3 -cmd")
     assert program == "sqlite3"
     sqlite = find(program)

@@ -12,7 +12,7 @@ class GpioError(Exception):
 
 
 class FakeLgpio(ModuleType):
-    """Chips with these labels, the state of their lines, and the calls."""
+    """A fake `lgpio` with chips of the given labels. It records all calls."""
 
     error = GpioError
     SET_PULL_NONE, SET_PULL_UP, SET_PULL_DOWN = 1, 2, 4
