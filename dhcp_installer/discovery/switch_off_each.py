@@ -180,7 +180,7 @@ class SwitchOffEach(Strategy):
             self._given_up.add(stack)
 
     def _candidate_stacks(self) -> dict[str, frozenset[int]]:
-        """Return the stacks in which each rasp was unreachable in every cut."""
+        """Return the stacks that each rasp may be in, keyed by MAC address."""
         return {
             mac: frozenset(stacks.keys() - self._excluded_from[mac])
             for mac, stacks in self._unreachable_in.items()

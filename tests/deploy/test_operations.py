@@ -27,7 +27,7 @@ EVENT_COUNT = 200
 
 
 def documented_command(text: str) -> list[str]:
-    """Return the command of the page that contains a text, without sudo."""
+    """Find the command that contains `text` on the page. Return it without `sudo`."""
     [line] = [line for line in PAGE.splitlines() if text in line and not line.startswith("|")]
     return shlex.split(line.removeprefix("sudo ").removeprefix("-u pirack "))
 
