@@ -146,11 +146,22 @@ def enter(state: Path, argv: Sequence[str]) -> int:
             f"cannot enter the rack in {state} ({error.strerror}): run as the user that started it"
         ) from error
     os.chdir(folder)
+    process: subprocess.Popen[bytes] | None = None
+    early_signals: list[int] = []
+
+    def forward(number: int, _: object) -> None:
+        if process is None:
+            early_signals.append(number)
+        else:
+            process.send_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, forward)
     process = subprocess.Popen(
         ["setpriv", "--pdeathsig", "KILL", "--", *argv], env=os.environ | {"PATH": path}
     )
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: process.send_signal(number))
+    for early_signal in early_signals:
+        process.send_signal(early_signal)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal also sends SIGINT to the command
     status = process.wait()
     return 128 - status if status < 0 else status

@@ -15,7 +15,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until, worker_networks
 from tools.programs import find
 
 NAMESPACE_COMMAND = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -37,7 +37,7 @@ LogLevel DEBUG1
 
 def loopback_prefix() -> str:
     """Return the first two octets of the addresses of this test process."""
-    return f"127.{130 + os.getpid() % 90}"
+    return f"127.{worker_networks()[0]}"
 
 
 def create_host_key(folder: Path, name: str = "host_key") -> Path:

@@ -16,7 +16,7 @@ TIMEOUT_SECONDS = 120.0
 
 _PROBE_SECONDS = 10.0
 
-_NETWORK_COUNT = 100
+_NETWORKS = range(124, 224)
 _offsets = count()
 
 
@@ -43,13 +43,21 @@ def free_port(address: str = "127.0.0.1") -> int:
         return port
 
 
+def worker_networks() -> range:
+    """Return the second octets of the loopback networks that only this pytest worker uses."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    size = len(_NETWORKS) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return _NETWORKS[worker * size : (worker + 1) * size]
+
+
 def free_network_prefix() -> str:
     """Return the first two octets of a loopback network without a virtual rack.
 
-    To avoid conflicts, each call in each parallel test process starts at a different network.
+    The first network of a worker is reserved for `loopback_prefix` of `openssh_servers`.
     """
-    for offset in islice(_offsets, _NETWORK_COUNT):
-        network = f"127.{124 + (os.getpid() * 7 + offset) % _NETWORK_COUNT}"
+    networks = worker_networks()[1:]
+    for offset in islice(_offsets, len(networks)):
+        network = f"127.{networks[offset % len(networks)]}"
         with suppress(OSError), socket.create_server((f"{network}.1.1", PING_PORT)):
             return network
     raise AssertionError("all loopback networks are in use")

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.controller.rack_process import running_rack
-from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_network_prefix, wait_until
 from tests.virtual_rack.namespace_rack_process import (
     NamespaceRackProcess,
     run_virtual_rack,
@@ -129,7 +129,8 @@ def test_loopback_rack_rejects_dhcp_faults(tmp_path: Path) -> None:
 
 def test_loopback_rack_rejects_initial_dhcp_faults(tmp_path: Path) -> None:
     rack = write_layout(tmp_path / "rack.toml", 1, 1)
-    options = ["--rack", str(rack), "--state", str(tmp_path / "state"), "--network", "127.210"]
+    options = ["--rack", str(rack), "--state", str(tmp_path / "state")]
+    options += ["--network", free_network_prefix()]
     result = run_virtual_rack("run", *options, "--fault", "1/1:hostile-hostname")
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
     assert result.stderr.startswith("hostile-hostname: loopback has no DHCP")

@@ -29,6 +29,7 @@ timeout_seconds = {timeout}
 stagger_seconds = 0.1
 """
 GUEST_MAC = "3c:22:fb:00:00:01"
+GUEST_ADDRESSES = [f"10.23.255.{last}" for last in range(223, 231)]
 
 
 def inventory(rack: NamespaceRackProcess) -> dict[str, tuple[int, int]]:
@@ -106,6 +107,20 @@ def connect_guest(rack: NamespaceRackProcess, addresses: list[str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def resolve_address_conflicts(rack: NamespaceRackProcess) -> None:
+    """Remove the guest's addresses that a rasp uses too.
+
+    A DHCP client declines such an address, unless it is too busy to receive the guest's ARP reply.
+    """
+    used = {address for mac, address in leases(rack).items() if mac != GUEST_MAC}
+    commands = [
+        f"ip -n guest address del {address}/16 dev eth0; ip neighbour flush to {address}"
+        for address in used.intersection(GUEST_ADDRESSES)
+    ]
+    done = rack.run_on_master(["sh", "-ec", "\n".join(commands)])
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.timeout(900)
 def test_faults_are_reported_and_do_not_misplace_other_rasps(
     faulty_rack: NamespaceRackProcess,
@@ -115,10 +130,11 @@ def test_faults_are_reported_and_do_not_misplace_other_rasps(
     with running_installer(rack) as process:
         assert process.stdout is not None
         reports.append(process.stdout.readline())
-        connect_guest(rack, [f"10.23.255.{last}" for last in range(223, 231)])
+        connect_guest(rack, GUEST_ADDRESSES)
         for line in process.stdout:
             reports.append(line)
             if json.loads(line).get("stacks_done") == 1:
+                resolve_address_conflicts(rack)
                 rack.inject_fault("4/4", "reboot-once")
     done = NamespaceInstall(reports)
     dead = rack.layout.stack(1).slots[1]
