@@ -26,11 +26,12 @@ from rack.inventory import Inventory, Rasp
 from rack.layout_file import parse
 from rack.relays import Relays
 from tests.helpers.layouts import layout_text
-from tests.helpers.waiting import TIMEOUT_SECONDS, free_network_prefix
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_network_prefix, wait_until
 from virtual_rack import control
 from virtual_rack.faults import Fault
 from virtual_rack.loopback import PING_PORT, LoopbackOptions, loopback_rack
 from virtual_rack.pins import VirtualFactory
+from virtual_rack.rasp import Phase
 
 ALIASES = load(DEFAULT_PATH)
 TICK_SECONDS = 0.03
@@ -171,6 +172,8 @@ def running_fixture(folder: Path, **options: Any) -> Iterator[InstallFixture]:
         lab.virtual.power_on()
         thread.start()
         try:
+            wait_until(lambda: {phase for phase, _ in lab.virtual.status().values()} == {Phase.UP})
+            lab.virtual.advance()  # rasps that are up request their leases
             yield lab
         finally:
             closed.set()
