@@ -61,7 +61,7 @@ dashboards: .venv-master ## generate the dashboards of a rack (RACK=rack.toml CO
 	@$(PY) -m grafana $(if $(RACK),--rack $(RACK)) $(if $(CONTROLLER),--controller $(CONTROLLER)) \
 		$(if $(OUTPUT),--output $(OUTPUT))
 
-docs: .venv-dev ## the documentation as a site: build/site/index.html
+docs: .venv-dev ## build the documentation as a site: build/site/index.html
 	@$(PY) -m sphinx --quiet --fail-on-warning --builder html docs build/site
 	@echo build/site/index.html
 

@@ -4,6 +4,7 @@ The controller is not trusted to send what its OpenAPI document describes: `deco
 """
 
 from dataclasses import dataclass, is_dataclass
+from functools import cache
 from types import UnionType
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
@@ -302,7 +303,7 @@ def _decode(expected: Any, value: Any) -> Any:
         key_type, value_type = parameters
         return {_decode_key(key_type, key): _decode(value_type, value[key]) for key in value}
     if isinstance(expected, type) and is_dataclass(expected) and isinstance(value, dict):
-        types = get_type_hints(expected)
+        types = _field_types(expected)
         if missing := types.keys() - value.keys():
             raise DecodeError(f"missing {', '.join(sorted(missing))}")
         return expected(**{name: _decode(types[name], value[name]) for name in types})
@@ -313,6 +314,11 @@ def _decode(expected: Any, value: Any) -> Any:
     raise DecodeError(
         f"{type(value).__name__} instead of {getattr(expected, '__name__', expected)}"
     )
+
+
+@cache
+def _field_types(model: type[Any]) -> dict[str, Any]:
+    return get_type_hints(model)
 
 
 def _decode_key(expected: type[str] | type[int], key: str) -> str | int:

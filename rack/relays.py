@@ -264,7 +264,7 @@ class Relays:
 def _has_power(pin: Pin, board: RelayBoard) -> bool | None:
     """Return whether a stack has power before its pin is claimed, or None if this is unknown."""
     if pin.function == "input":
-        return board.power_when(energised=False)
+        return board.power_when(energized=False)
     if pin.state is None:
         return None
-    return board.power_when(energised=bool(pin.state) == board.active_high)
+    return board.power_when(energized=bool(pin.state) == board.active_high)

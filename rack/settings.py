@@ -76,9 +76,9 @@ class RelayBoard(Settings):
         ' `"restore"` (as last commanded), `"on"` or `"off"`',
     )
 
-    def power_when(self, *, energised: bool) -> bool:
+    def power_when(self, *, energized: bool) -> bool:
         """Return whether a stack has power if its relay is in this state."""
-        return energised == (self.contact == "normally_open")
+        return energized == (self.contact == "normally_open")
 
     def coil_state_for(self, *, power: bool) -> bool:
         """Return whether a relay must be energized for this power."""

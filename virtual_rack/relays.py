@@ -18,7 +18,7 @@ class PinState:
 @dataclass(slots=True)
 class _Relay:
     pin: PinState
-    is_energised: bool = False
+    is_energized: bool = False
     is_stuck: bool = False
     moves: int = 0
 
@@ -67,7 +67,7 @@ class VirtualRelays:
 
     def has_power(self, stack: int) -> bool:
         """Return whether a stack has power."""
-        return self._board.power_when(energised=self._relays[stack].is_energised)
+        return self._board.power_when(energized=self._relays[stack].is_energized)
 
     def moves(self, stack: int) -> int:
         """Return the number of moves of a stack's relay."""
@@ -81,7 +81,7 @@ class VirtualRelays:
 
     def _update_relay(self, stack: int) -> None:
         relay = self._relays[stack]
-        is_energised = relay.pin.is_output and relay.pin.is_high == self._board.active_high
-        if not relay.is_stuck and is_energised != relay.is_energised:
-            relay.is_energised = is_energised
+        is_energized = relay.pin.is_output and relay.pin.is_high == self._board.active_high
+        if not relay.is_stuck and is_energized != relay.is_energized:
+            relay.is_energized = is_energized
             relay.moves += 1

@@ -8,7 +8,7 @@ from controller import API_PREFIX
 from controller.alerts.schemas import AcceptedResponse, AlertsResponse, Notification
 from controller.alerts.service import AlertService
 from controller.auth.access_control import requires_secret
-from controller.web.api import JSON_TYPE, json_response
+from controller.web.api import json_response, write_response
 from controller.web.openapi import OpenApiDocument
 
 
@@ -28,7 +28,6 @@ def blueprint(document: OpenApiDocument, alert_service: AlertService) -> Bluepri
     def receive_alerts(notification: Notification) -> Response:
         """Receive a notification of Alertmanager. The bearer token is the shared secret."""
         alert_service.webhook.enqueue(notification.alerts)
-        response = AcceptedResponse(alerts=len(notification.alerts))
-        return Response(response.model_dump_json(), content_type=JSON_TYPE)
+        return write_response(AcceptedResponse(alerts=len(notification.alerts)))
 
     return api

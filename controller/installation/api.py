@@ -15,7 +15,7 @@ from controller.installation.schemas import (
     SwapRasps,
 )
 from controller.installation.service import InstallService, Requester
-from controller.web.api import JSON_TYPE, json_response
+from controller.web.api import json_response, write_response
 from controller.web.openapi import OpenApiDocument
 from dhcp_installer.install.journal import InstallRecord
 
@@ -43,7 +43,7 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
             response = InstallationResponse.empty(
                 body.strategy, actor=current_actor().name, diff=installation.preview()
             )
-            return _json_response(response, HTTPStatus.OK)
+            return write_response(response)
         return _accepted_response(installation.start(body.strategy, _requester()))
 
     @api.get("/installation")
@@ -98,7 +98,7 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
         """
         one, other = (installation.rack.slot(number) for number in body.ids)
         record = installation.swap(one, other, _requester())
-        return _json_response(InstallationResponse.of(record), HTTPStatus.OK)
+        return write_response(InstallationResponse.of(record))
 
     return api
 
@@ -108,10 +108,6 @@ def _requester() -> Requester:
 
 
 def _accepted_response(record: InstallRecord) -> Response:
-    response = _json_response(InstallationResponse.of(record), HTTPStatus.ACCEPTED)
+    response = write_response(InstallationResponse.of(record), HTTPStatus.ACCEPTED)
     response.headers["Location"] = url_for("installation.get_installation")
     return response
-
-
-def _json_response(body: InstallationResponse, status: HTTPStatus) -> Response:
-    return Response(body.model_dump_json(), status, content_type=JSON_TYPE)

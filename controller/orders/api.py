@@ -27,8 +27,7 @@ from controller.orders.schemas import (
 )
 from controller.orders.service import OrderService
 from controller.orders.store import OrderFilter
-from controller.web.api import JSON_TYPE, json_response
-from controller.web.models import ApiModel
+from controller.web.api import json_response, write_response
 from controller.web.openapi import OpenApiDocument
 
 _SUBMIT_RESPONSES = {HTTPStatus.OK: SubmitResponse, HTTPStatus.ACCEPTED: OrderResponse}
@@ -119,18 +118,14 @@ def _execute(orders: OrderService, request: OrderRequest, *, dry_run: bool) -> R
     plan = orders.plan(request)
     if dry_run:
         body = PreviewResponse.of(request.action, orders.preview(plan))
-        return _json_response(body, HTTPStatus.OK)
+        return write_response(body)
     order = orders.submit_plan(plan, current_actor().name, client_address())
     if plan.action.is_synchronous and order.state.is_over:
-        return _json_response(OrderResponse.of(order), HTTPStatus.OK)
+        return write_response(OrderResponse.of(order))
     return _accepted_response(OrderResponse.of(order))
 
 
 def _accepted_response(order: OrderResponse) -> Response:
-    response = _json_response(order, HTTPStatus.ACCEPTED)
+    response = write_response(order, HTTPStatus.ACCEPTED)
     response.headers["Location"] = url_for("orders.get_order", number=order.id)
     return response
-
-
-def _json_response(body: ApiModel, status: HTTPStatus) -> Response:
-    return Response(body.model_dump_json(), status, content_type=JSON_TYPE)

@@ -13,6 +13,7 @@ from controller.auth.access_control import requires_role
 from controller.auth.roles import Role
 from controller.master.info import MasterState
 from controller.state.model import RackState, filter_rasps
+from controller.web.models import ApiModel
 from controller.web.openapi import OpenApiDocument
 from controller.web.responses import conditional_response
 from controller.web.schemas import (
@@ -26,7 +27,7 @@ from controller.web.schemas import (
     StackResponse,
 )
 
-JSON_TYPE = "application/json"
+_JSON_TYPE = "application/json"
 
 _ANY_ADAPTER: TypeAdapter[Any] = TypeAdapter(Any)
 
@@ -107,11 +108,16 @@ def blueprint(
     @document.read_endpoint("document", DocumentResponse)
     def get_document() -> Response:
         """Return the OpenAPI 3.1 document of the API."""
-        return conditional_response(document.to_json(), JSON_TYPE)
+        return conditional_response(document.to_json(), _JSON_TYPE)
 
     return api
 
 
+def write_response(body: ApiModel, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """Return the response to a POST or DELETE request as JSON, without an ETag."""
+    return Response(body.model_dump_json(), status, content_type=_JSON_TYPE)
+
+
 def json_response(content: Any) -> Response:
     """Return a model or a list of models as JSON, or 304 if the client has the same body."""
-    return conditional_response(_ANY_ADAPTER.dump_json(content), JSON_TYPE)
+    return conditional_response(_ANY_ADAPTER.dump_json(content), _JSON_TYPE)

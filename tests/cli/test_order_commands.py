@@ -45,7 +45,7 @@ def rack_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RackProce
         tmp_path_factory.mktemp("rack"), orders=ORDER_SETTINGS, boot_seconds=1.0
     ) as process:
         process.start_blackbox()
-        wait_until(lambda: set(process.phases.values()) == {"up"})
+        process.wait_until_up()
         yield process
 
 
@@ -102,7 +102,7 @@ def restore_rack(rack_process: RackProcess, operator: OrderClient) -> Iterator[N
     rack_process.clear_fault("all")
     if set(rack_process.phases.values()) & {"halted", "off"}:
         operator.run_order("rack", action="power_cycle", force=True)
-    wait_until(lambda: set(rack_process.phases.values()) == {"up"})
+    rack_process.wait_until_up()
 
 
 def successful_output(completed: subprocess.CompletedProcess[str]) -> list[str]:

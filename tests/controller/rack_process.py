@@ -153,11 +153,17 @@ class RackProcess:
     def _start(
         self, module: str, arguments: list[str], environment: Mapping[str, str] | None = None
     ) -> subprocess.Popen[str]:
-        with (self.folder / f"{module}.log").open("a") as log:
+        command = [sys.executable, "-m", module, *arguments]
+        return self._run(module, command, clean_environment() | dict(environment or {}))
+
+    def _run(
+        self, log_name: str, command: list[str], environment: Mapping[str, str]
+    ) -> subprocess.Popen[str]:
+        with (self.folder / f"{log_name}.log").open("a") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                command,
                 cwd=ROOT,
-                env=clean_environment() | dict(environment or {}),
+                env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -168,20 +174,12 @@ class RackProcess:
     def start_blackbox(self) -> None:
         """Start the blackbox_exporter of the controller."""
         blackbox = find("blackbox_exporter")
-        with (self.folder / "blackbox.log").open("a") as log:
-            process = subprocess.Popen(
-                [
-                    *blackbox.command,
-                    f"--config.file={ROOT / 'prometheus' / 'blackbox.yml'}",
-                    f"--web.listen-address=127.0.0.1:{self.blackbox_port}",
-                ],
-                env=blackbox.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        self._processes.append(process)
-        self._blackbox_process = process
+        command = [
+            *blackbox.command,
+            f"--config.file={ROOT / 'prometheus' / 'blackbox.yml'}",
+            f"--web.listen-address=127.0.0.1:{self.blackbox_port}",
+        ]
+        self._blackbox_process = self._run("blackbox", command, blackbox.environment)
         wait_until(lambda: is_reachable(f"http://127.0.0.1:{self.blackbox_port}/-/healthy"))
 
     def start_prometheus(self) -> None:
@@ -193,20 +191,13 @@ class RackProcess:
         for slow, fast in (("interval: 5s", "interval: 1s"), ("timeout: 4s", "timeout: 1s")):
             text = text.replace(slow, fast)
         (folder / "prometheus.yml").write_text(text, encoding="utf-8")
-        with (self.folder / "prometheus.log").open("a") as log:
-            process = subprocess.Popen(
-                [
-                    *prometheus.command,
-                    f"--config.file={folder / 'prometheus.yml'}",
-                    f"--storage.tsdb.path={folder / 'data'}",
-                    f"--web.listen-address=127.0.0.1:{self.prometheus_port}",
-                ],
-                env=prometheus.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        self._processes.append(process)
+        command = [
+            *prometheus.command,
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{self.prometheus_port}",
+        ]
+        self._run("prometheus", command, prometheus.environment)
         wait_until(lambda: is_reachable(f"http://127.0.0.1:{self.prometheus_port}/-/ready"))
 
     def stop_blackbox(self) -> None:
@@ -294,6 +285,10 @@ class RackProcess:
         """Phase of each rasp: off, booting, up or halted."""
         rasps = control.send(self.state_folder, {"command": "status"})["rasps"]
         return {name: rasp["phase"] for name, rasp in rasps.items()}
+
+    def wait_until_up(self) -> None:
+        """Wait until all rasps are up."""
+        wait_until(lambda: set(self.phases.values()) == {"up"})
 
     def close(self) -> None:
         for process in self._processes:

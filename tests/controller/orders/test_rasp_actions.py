@@ -24,7 +24,7 @@ def rack_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RackProce
         tmp_path_factory.mktemp("rack"), orders=ORDER_SETTINGS, boot_seconds=2.0
     ) as rack_process:
         rack_process.start_blackbox()
-        wait_until(lambda: set(rack_process.phases.values()) == {"up"})
+        rack_process.wait_until_up()
         yield rack_process
 
 
@@ -41,7 +41,7 @@ def restore_rack(rack_process: RackProcess, order_client: OrderClient) -> Iterat
     halted = {int(name[:2]) for name, phase in rack_process.phases.items() if phase == "halted"}
     if halted:
         order_client.run_order("stacks", ids=sorted(halted), action="power_cycle", force=True)
-    wait_until(lambda: set(rack_process.phases.values()) == {"up"})
+    rack_process.wait_until_up()
 
 
 def test_ping_reports_reachability(rack_process: RackProcess, order_client: OrderClient) -> None:

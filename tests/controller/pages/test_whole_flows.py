@@ -32,7 +32,7 @@ def rack_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RackProce
     ) as rack_process:
         rack_process.start_blackbox()
         rack_process.start_prometheus()
-        wait_until(lambda: set(rack_process.phases.values()) == {"up"})
+        rack_process.wait_until_up()
         yield rack_process
 
 
@@ -123,7 +123,7 @@ def test_running_order_shows_progress_and_can_be_cancelled(
         expect(heading(page, "power cycle")).to_contain_text("cancelled")
     finally:
         rack_process.clear_fault("3")
-    wait_until(lambda: set(rack_process.phases.values()) == {"up"})
+    rack_process.wait_until_up()
 
 
 def test_order_page_shows_alias_value_and_action_output(
