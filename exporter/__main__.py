@@ -5,18 +5,17 @@ SIGTERM and SIGINT stop the server. SIGHUP reloads the aliases file.
 
 import argparse
 import logging
-import re
 import signal
 import sys
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from exporter import actions, check
 from exporter.aliases import DEFAULT_PATH, AliasesError, load
+from exporter.listen_address import ListenAddress
 from exporter.server import Exporter, Tls
 
-_MAX_PORT = 65535
-_LISTEN_ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<v4>[^:\[\]]+)):(?P<port>\d{1,5})")
+_ADDRESS_CHECK_SECONDS = 2.0
 
 
 def main() -> int:
@@ -64,7 +63,8 @@ def _parser() -> argparse.ArgumentParser:
         type=_parse_address,
         default="127.0.0.1:9849",
         metavar="ADDR:PORT",
-        help="default: %(default)s",
+        help="address, or a network such as 10.23.0.0/16 in which this machine has addresses"
+        " (default: %(default)s)",
     )
     parser.add_argument(
         "--root",
@@ -84,24 +84,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _parse_address(text: str) -> tuple[str, int]:
-    match = _LISTEN_ADDRESS.fullmatch(text)
-    if match is None or int(match["port"]) > _MAX_PORT:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a valid address: write ADDR:PORT, for example 127.0.0.1:9849"
-        )
-    return match["v6"] or match["v4"], int(match["port"])
+def _parse_address(text: str) -> ListenAddress:
+    try:
+        return ListenAddress.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _serve(options: argparse.Namespace) -> int:
     signals = SimpleQueue[int]()
     for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: signals.put(number))
-    address, port = options.listen
+    host, port = options.listen.host, options.listen.port
     try:
         exporter = Exporter(
             load(options.aliases),
-            address,
+            host,
             port,
             root=options.root.absolute(),
             tls=_tls(options),
@@ -110,18 +108,37 @@ def _serve(options: argparse.Namespace) -> int:
         exporter.start()
     except OSError as error:
         return _fail(
-            f"cannot listen on {address}:{port} ({error.strerror or error}): "
+            f"cannot listen on {host}:{port} ({error.strerror or error}): "
             "check --listen and the --tls options"
         )
     except ValueError as error:
         return _fail(str(error))
-    logging.info(
-        "metrics at http%s://%s:%d/metrics", "s" * bool(options.tls_cert), address, exporter.port
-    )
-    while signals.get() == signal.SIGHUP:
+    for address in exporter.addresses:
+        scheme = "https" if options.tls_cert else "http"
+        logging.info("metrics at %s://%s:%d/metrics", scheme, address, exporter.port)
+    if not exporter.addresses:
+        logging.info("waiting for an address in %s", host)
+    while _wait_for_signal(signals, exporter) == signal.SIGHUP:
         exporter.reload(options.aliases)
     exporter.close()
     return 0
+
+
+def _wait_for_signal(signals: SimpleQueue[int], exporter: Exporter) -> int:
+    """Return the next signal. Until then, follow the addresses of this machine."""
+    logged = ""
+    while True:
+        try:
+            return signals.get(timeout=_ADDRESS_CHECK_SECONDS)
+        except Empty:
+            pass
+        try:
+            exporter.follow_addresses()
+            logged = ""
+        except OSError as error:
+            if str(error) != logged:  # log each error once
+                logged = str(error)
+                logging.warning("cannot listen at the new address: %s", error)
 
 
 def _tls(options: argparse.Namespace) -> Tls | None:

@@ -4,6 +4,7 @@ prometheus_client implements HTTP. This module adds the path, the scrape timeout
 clients.
 """
 
+import errno
 import logging
 import math
 import os
@@ -11,9 +12,10 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import IPv4Network
 from pathlib import Path
 from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,7 @@ from prometheus_client.exposition import ThreadingWSGIServer
 from exporter import __version__
 from exporter.alias_collector import AliasCollector
 from exporter.aliases import SELF_METRICS, Aliases, AliasesError, load
+from exporter.listen_address import ListenAddress
 from exporter.native import Statvfs
 from exporter.runner import CommandRunner
 
@@ -55,7 +58,8 @@ class Exporter:
 
     Args:
         aliases: Aliases to serve.
-        address: IP address of the server.
+        address: IP address of the server, or a network: the exporter serves at the addresses that
+            this machine has in the network.
         port: TCP port, or 0 for a free one.
         root: Folder that contains `sys` and `proc`. Commands use it as `$ROOT`.
         statvfs: Returns the sizes of a file system.
@@ -67,7 +71,7 @@ class Exporter:
     def __init__(
         self,
         aliases: Aliases,
-        address: str,
+        address: str | IPv4Network,
         port: int,
         *,
         root: Path = Path("/"),
@@ -75,32 +79,65 @@ class Exporter:
         tls: Tls | None = None,
         kill_orphans: bool = False,
     ) -> None:
-        self._address = address
-        self._port = port
+        self._listen_address = ListenAddress(address, port)
         self._tls = tls
         self._make_runner = partial(
             CommandRunner, root=root, statvfs=statvfs, kill_orphans=kill_orphans
         )
-        self._server: _Server | None = None
+        self._servers: dict[str, _Server] = {}
         self._activate(aliases)
 
     @property
     def port(self) -> int:
         """Port of the server. If 0 was requested, the port that the kernel chose."""
-        return self._server.server_port if self._server else self._port
+        for server in self._servers.values():
+            return server.server_port
+        return self._listen_address.port
+
+    @property
+    def addresses(self) -> Set[str]:
+        """Addresses of the server. Empty while this machine has no address in the network."""
+        return self._servers.keys()
 
     def start(self) -> None:
-        """Serve in a background thread. Raise OSError if the address cannot be used."""
-        server = _Server(self._address, self._port, self._handle_request)
+        """Serve in background threads. Raise OSError if an address cannot be used."""
+        self._serve_at(self._listen_address.current())
+
+    def follow_addresses(self) -> None:
+        """Serve at the addresses that this machine has now.
+
+        While this machine has no address in the network, nothing changes.
+
+        Raises:
+            OSError: If an address cannot be used.
+        """
+        previous = frozenset(self.addresses)
+        if addresses := self._listen_address.current():
+            self._serve_at(addresses)
+        if self.addresses != previous:
+            _log.info("now listening at %s", " ".join(sorted(self.addresses)))
+
+    def _serve_at(self, addresses: Set[str]) -> None:
+        for address in addresses - self.addresses:
+            try:
+                self._servers[address] = self._start_server(address)
+            except OSError as error:
+                # An address of the network may have disappeared since it was read.
+                if self._listen_address.is_fixed or error.errno != errno.EADDRNOTAVAIL:
+                    raise
+        for address in self.addresses - addresses:
+            self._servers.pop(address).stop()
+
+    def _start_server(self, address: str) -> "_Server":
+        server = _Server(address, self._listen_address.port, self._handle_request)
         if self._tls is not None:
             try:
                 server.enable_tls(self._tls)
             except OSError:
                 server.server_close()
                 raise
-        self._server = server
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
+        server.start()
+        return server
 
     def reload(self, path: Path) -> None:
         """Reload the aliases file. If it is invalid, log the error and keep the current aliases."""
@@ -117,10 +154,7 @@ class Exporter:
 
     def close(self) -> None:
         """Stop the server, free its port and kill all commands."""
-        if self._server is not None:
-            self._server.stop()
-            self._thread.join()
-            self._server = None
+        self._serve_at(frozenset())
         self._runner.close()
 
     def _activate(self, aliases: Aliases) -> None:
@@ -228,10 +262,16 @@ class _Server(ThreadingWSGIServer):
             self.socket, server_side=True, do_handshake_on_connect=False
         )
 
+    def start(self) -> None:
+        """Serve in a background thread."""
+        self._thread = threading.Thread(target=self.serve_forever, daemon=True)
+        self._thread.start()
+
     def stop(self) -> None:
-        """Stop `serve_forever` at once and free the port."""
+        """Stop serving at once and free the port."""
         # serve_forever checks for a stop request every 0.5 s. The shutdown of its socket wakes it.
         self.socket.shutdown(socket.SHUT_RDWR)
         self._client_slots.release()
         self.shutdown()
         self.server_close()
+        self._thread.join()

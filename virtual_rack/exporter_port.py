@@ -14,6 +14,9 @@ class Startable(Protocol):
     def start(self) -> None:
         """Bind the port and serve requests. Raise OSError on failure."""
 
+    def follow_addresses(self) -> None:
+        """Serve at the current addresses of the rasp. Raise OSError on failure."""
+
     def close(self) -> None:
         """Stop serving requests and release the port."""
 
@@ -56,6 +59,8 @@ class ExporterPort:
             exporter = self._make_exporter()
             exporter.start()
             self._exporter = exporter
+        elif self._exporter is not None:
+            self._exporter.follow_addresses()
 
     def close(self) -> None:
         """Release the port."""

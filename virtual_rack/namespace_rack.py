@@ -138,11 +138,11 @@ class _RackBuilder:
         )
 
     def _exporter(self, rack: Rack, folder: Path, board: Board) -> ExporterPort:
-        port = rack.network.exporter_port
+        subnet, port = rack.network.subnet, rack.network.exporter_port
         return ExporterPort(
             _ANY_ADDRESS,
             port,
-            lambda: Exporter(self._aliases, _ANY_ADDRESS, port, root=folder, statvfs=board.statvfs),
+            lambda: Exporter(self._aliases, subnet, port, root=folder, statvfs=board.statvfs),
         )
 
 
