@@ -1,14 +1,18 @@
-"""Events in the log of ISC dhcpd 4.4.3, as `dhcpd -d` or syslog writes the log.
+"""Events in the log of ISC dhcpd 4.4.3.
 
-A log line contains the host name that the client sent, for example `(evil) via eth9 (x) via br0`.
-Each pattern therefore matches the whole line from its start, which the client cannot influence. A
-host name ends at the last `) via `.
+A message contains the host name that the client sent, for example `(evil) via eth9 (x) via br0`.
+Each pattern therefore matches the whole message from its start, which the client cannot influence.
+A host name ends at the last `) via `.
 """
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
+
+from dhcp_installer.dhcpd.log_headers import split_header
+
+_SERVER_START = "Server starting service."  # `dhcpd -t` does not log this message
 
 
 class DhcpMessageType(StrEnum):
@@ -53,6 +57,7 @@ class DhcpLogEvent:
         address: Address that the message is about.
         interface: Interface of the master, or address of the relay agent.
         received_at: Time on the reader's clock, in seconds.
+        is_repeated: Whether the line summarizes repetitions, whose times are unknown.
     """
 
     mac: str
@@ -60,12 +65,9 @@ class DhcpLogEvent:
     address: IPv4Address | None
     interface: str | None
     received_at: float
+    is_repeated: bool = False
 
 
-_PREFIX = (
-    r"(?:(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.+Z-]+)"
-    r" [^\s()]+ dhcpd(?:\[[0-9]+\])?: )?"
-)
 _MAC = r"(?P<mac>[0-9a-f]{2}(?::[0-9a-f]{2}){5})"
 _ADDRESS = r"(?P<address>[0-9]{1,3}(?:\.[0-9]{1,3}){3})"
 _SERVER = r"(?: \([0-9.]{7,15}\))?"
@@ -80,11 +82,10 @@ _MESSAGE_FORMATS = {
     DhcpMessageType.NAK: f"DHCPNAK on {_ADDRESS} to {_MAC}{_VIA}{_REMARK}",
     DhcpMessageType.DECLINE: f"DHCPDECLINE of {_ADDRESS} from {_MAC}{_VIA}{_REMARK}",
     DhcpMessageType.RELEASE: f"DHCPRELEASE of {_ADDRESS} from {_MAC}{_VIA}{_REMARK}",
-    DhcpMessageType.DUPLICATE: f"uid lease {_ADDRESS} for client {_MAC} is duplicate on [0-9./]+",
+    DhcpMessageType.DUPLICATE: f"uid lease {_ADDRESS} for client {_MAC} is duplicate on .+",
 }
 _PATTERNS = {
-    message_type: re.compile(_PREFIX + pattern)
-    for message_type, pattern in _MESSAGE_FORMATS.items()
+    message_type: re.compile(pattern) for message_type, pattern in _MESSAGE_FORMATS.items()
 }
 
 
@@ -93,15 +94,36 @@ def parse_line(line: str, received_at: float) -> DhcpLogEvent | None:
 
     `received_at` is the caller's time, because not all log lines contain a time.
     """
-    text = line.rstrip("\r\n")
+    message = split_header(line)
+    if message is None:
+        return None
     for message_type, pattern in _PATTERNS.items():
-        if match := pattern.fullmatch(text):
+        if match := pattern.fullmatch(message.text):
             groups = match.groupdict()
             try:
                 address = IPv4Address(groups["address"]) if "address" in groups else None
             except ValueError:
                 return None
             return DhcpLogEvent(
-                groups["mac"], message_type, address, groups.get("interface"), received_at
+                groups["mac"],
+                message_type,
+                address,
+                groups.get("interface"),
+                received_at,
+                is_repeated=message.is_repeated,
             )
     return None
+
+
+def is_server_start(line: str) -> bool:
+    """Return whether a log line reports that dhcpd has started and serves its clients."""
+    message = split_header(line)
+    return message is not None and message.text == _SERVER_START and not message.is_repeated
+
+
+def is_readable(line: str) -> bool:
+    """Return whether a log line is certainly a line of dhcpd in a known format."""
+    message = split_header(line)
+    return message is not None and (
+        message.has_header or is_server_start(line) or parse_line(line, 0.0) is not None
+    )

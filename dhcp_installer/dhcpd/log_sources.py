@@ -25,6 +25,10 @@ _MAX_LINES = 10_000  # per call; limits the memory usage
 class LogSource(Protocol):
     """A log whose new lines can be read. The log is closed at the end of a `with` block."""
 
+    @property
+    def name(self) -> str:
+        """Name of the log in error messages."""
+
     def read(self, timeout: float) -> Sequence[str]:
         """Return new lines without line ends, or no lines after `timeout` seconds.
 
@@ -70,6 +74,7 @@ class LogFile:
     """
 
     def __init__(self, path: Path) -> None:
+        self.name = str(path)
         self._path = path
         self._buffer = _LineBuffer()
         try:
@@ -126,6 +131,7 @@ class ProcessLog:
 
     Args:
         argv: Program and arguments.
+        name: Name of the log in error messages. The default is the name of the program.
         extract_message: Returns the log line in a line of output, or None.
         env: Environment of the process. The default is the environment of this process.
 
@@ -137,10 +143,12 @@ class ProcessLog:
         self,
         argv: Sequence[str],
         *,
+        name: str = "",
         extract_message: Callable[[str], str | None] = lambda line: line,
         env: dict[str, str] | None = None,
     ) -> None:
-        self._name = argv[0]
+        self.name = name or argv[0]
+        self._program = argv[0]
         self._extract_message = extract_message
         self._buffer = _LineBuffer()
         self._last_output = ""
@@ -154,7 +162,7 @@ class ProcessLog:
             )
         except OSError as error:
             raise LogSourceError(
-                f"{self._name}: {error.strerror}: install it, or use a log file"
+                f"{self._program}: {error.strerror}: install it, or use a log file"
             ) from error
         self._pipe = cast(IO[bytes], self._process.stdout)
         os.set_blocking(self._pipe.fileno(), False)
@@ -176,7 +184,7 @@ class ProcessLog:
                 break
             if not chunk:
                 raise LogSourceError(
-                    f"{self._name} ended{self._last_output and ': ' + self._last_output}:"
+                    f"{self._program} ended{self._last_output and ': ' + self._last_output}:"
                     " check that the DHCP server runs and that this user can read its log"
                 )
             output = self._buffer.feed(chunk)
@@ -216,6 +224,7 @@ def journald_source(unit: str = "isc-dhcp-server") -> ProcessLog:
             "journalctl", "--follow", "--no-tail", f"--since=@{time.time():.6f}",
             "--output=json", f"--unit={unit}",
         ],
+        name=f"the journal of {unit}",
         extract_message=journald_message,
     )  # fmt: skip
 

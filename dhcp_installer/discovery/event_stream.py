@@ -17,6 +17,7 @@ from dhcp_installer.discovery.strategy import DhcpActivity, PingRound
 from dhcp_installer.errors import InstallError
 
 _LOG_READ_TIMEOUT = 0.2
+_MAX_UNREADABLE_LINES = 3
 
 ClientEvent = DhcpActivity | PingRound
 
@@ -52,7 +53,8 @@ class EventStream:
         self._active_macs: set[str] = set()
         self._lock = threading.Lock()
         self._events: queue.SimpleQueue[ClientEvent | InstallError] = queue.SimpleQueue()
-        self._log_output = threading.Event()
+        self._server_start = threading.Event()
+        self._unreadable_lines: list[str] = []
         self._closed = threading.Event()
         self._started_at = clock()
         self._last_time = 0.0
@@ -81,9 +83,20 @@ class EventStream:
             raise event
         return replace(event, time=self.now())  # a queued event must not turn time back
 
-    def has_log_output(self) -> bool:
-        """Return whether the log contained a line."""
-        return self._log_output.is_set()
+    @property
+    def log_name(self) -> str:
+        """Name of the log in error messages."""
+        return self._log.name
+
+    def has_server_start(self) -> bool:
+        """Return whether the log reported a start of the DHCP server."""
+        return self._server_start.is_set()
+
+    @property
+    def unreadable_lines(self) -> list[str]:
+        """The first lines of the log that are not recognized as lines of the DHCP server."""
+        with self._lock:
+            return list(self._unreadable_lines)
 
     def addresses_of(self, macs: Collection[str]) -> list[IPv4Address]:
         """Return the current addresses of these clients."""
@@ -129,10 +142,13 @@ class EventStream:
     def _read_log(self) -> None:
         started_at = self._elapsed()
         for line in self._log.read(_LOG_READ_TIMEOUT):
-            self._log_output.set()
             event = log_events.parse_line(line, self._elapsed())
             if event is not None:
                 self._handle_log_event(event)
+            elif log_events.is_server_start(line):
+                self._server_start.set()
+            elif not log_events.is_readable(line):
+                self._add_unreadable_line(line)
         with self._lock:
             self._log_read_until = started_at
 
@@ -143,8 +159,13 @@ class EventStream:
                 self._leased_addresses[event.mac] = event.address
             if event.message_type.is_from_client:
                 self._active_macs.add(event.mac)
-        if event.message_type.is_from_client:
+        if event.message_type.is_from_client and not event.is_repeated:
             self._events.put(DhcpActivity(event.mac, event.received_at))
+
+    def _add_unreadable_line(self, line: str) -> None:
+        with self._lock:
+            if len(self._unreadable_lines) < _MAX_UNREADABLE_LINES:
+                self._unreadable_lines.append(line)
 
     def _ping_addresses(self) -> None:
         with self._lock:

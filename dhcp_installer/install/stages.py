@@ -14,6 +14,8 @@ from dhcp_installer.install.progress import ProgressReporter, Stage
 from rack.errors import PiRackError
 from rack.inventory import Rasp
 
+_MAX_SHOWN_CHARS = 100  # of a log line
+
 
 def check(dependencies: InstallDependencies, progress: ProgressReporter) -> None:
     """Check the relays and the configuration file without changing anything.
@@ -34,7 +36,7 @@ def shorten_leases(context: InstallContext) -> None:
     """Activate short leases, so that rasps soon request new addresses.
 
     Raises:
-        LogSourceError: If the DHCP server logs nothing.
+        LogSourceError: If the log does not report the start of the DHCP server.
         ConfigurationError, DhcpServerError, DatabaseError: If the activation fails.
     """
     configuration = context.dependencies.configuration
@@ -48,12 +50,10 @@ def shorten_leases(context: InstallContext) -> None:
     suffix = f", backup in {backup}" if backup else ""
     context.progress.log_step(f"activated leases of {INSTALL_LEASE_SECONDS} s{suffix}")
     timeout = context.dependencies.log_start_timeout
-    context.runner.wait(timeout, context.events.has_log_output)
-    if not context.events.has_log_output():
-        raise LogSourceError(
-            f"the DHCP server was restarted but logged nothing in {timeout:g} s: check the log"
-            " option, and that this user can read the log (for journald: group systemd-journal)"
-        )
+    context.runner.wait(timeout, context.events.has_server_start)
+    if not context.events.has_server_start():
+        events = context.events
+        raise LogSourceError(_missing_start(events.log_name, timeout, events.unreadable_lines))
 
 
 def discover(context: InstallContext, strategy: Strategy) -> DiscoveryResult:
@@ -149,6 +149,25 @@ def activate_configuration(
         raise
     progress.log_step(f"activated {dependencies.configuration.path} and updated the inventory")
     progress.log_steps(dependencies.update_prometheus_targets())
+
+
+def _missing_start(log_name: str, timeout: float, unreadable_lines: Sequence[str]) -> str:
+    """Return the error message for a log without the start of the restarted DHCP server."""
+    problem = f"{log_name} does not show the start of the DHCP server {timeout:g} s after a restart"
+    if not unreadable_lines:
+        return (
+            f"{problem}: check --dhcp-log, and that this user can read the log (for journald:"
+            " group systemd-journal)"
+        )
+    lines = ", ".join(repr(_truncate(line)) for line in unreadable_lines)
+    return (
+        f"{problem}, and PiRack cannot read the lines {lines}: set --dhcp-log to the journal of"
+        " dhcpd, or to its log file in the format of RFC 3164, RFC 5424 or `dhcpd -d`"
+    )
+
+
+def _truncate(line: str) -> str:
+    return line if len(line) <= _MAX_SHOWN_CHARS else f"{line[: _MAX_SHOWN_CHARS - 3]}..."
 
 
 def _update_progress(

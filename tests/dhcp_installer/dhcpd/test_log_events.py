@@ -8,15 +8,48 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dhcp_installer.dhcpd.log_events import DhcpLogEvent, DhcpMessageType, parse_line
+from dhcp_installer.dhcpd.log_events import (
+    DhcpLogEvent,
+    DhcpMessageType,
+    is_readable,
+    is_server_start,
+    parse_line,
+)
 
 MAC = "b8:27:eb:01:02:03"
 ADDRESS = "192.168.23.5"
 PREFIXES = [
-    "",
-    "Nov  3 14:33:40 master dhcpd[812]: ",
+    "",  # dhcpd -d, journalctl --output=cat
+    "Nov  3 14:33:40 master dhcpd[812]: ",  # RFC 3164, journalctl
     "Nov 23 14:33:40 master dhcpd: ",
-    "2026-11-23T14:33:40.123456+01:00 master dhcpd[812]: ",
+    "Nov 23 14:33:40 dhcpd[812]: ",  # without a host name
+    "Nov 23 14:33:40 fe80::1 dhcpd[812]: ",
+    "<30>Nov 23 14:33:40 master dhcpd[812]: ",
+    "<190>Jan  3 12:36:27 dhcpd: ",
+    "<30>dhcpd[812]: ",
+    "Nov 23 2026 14:33:40 master dhcpd[812]: ",
+    "2026 Nov 23 14:33:40 master dhcpd[812]: ",
+    "Nov 23 14:33:40.123 master dhcpd[812]: ",
+    "Nov 23 14:33:40.123456 master dhcpd[812]: ",  # journalctl --output=short-precise
+    "2026-11-23 14:33:40 master dhcpd[812]: ",
+    "2026-11-23 14:33:40,123 master dhcpd[812]: ",
+    "2026/11/23 14:33:40 master dhcpd[812]: ",
+    "2026-11-23T14:33:40Z master dhcpd[812]: ",
+    "2026-11-23T14:33:40.123456+01:00 master dhcpd[812]: ",  # rsyslog
+    "2026-11-23T14:33:40+0100 master dhcpd[812]: ",  # journalctl --output=short-iso
+    "Mon 2026-11-23 14:33:40 CET master dhcpd[812]: ",  # journalctl --output=short-full
+    "[   12.345678] master dhcpd[812]: ",  # journalctl --output=short-monotonic
+    "1795700020.123456 master dhcpd[812]: ",  # journalctl --output=short-unix
+    "Nov 23 14:33:40 master daemon.info dhcpd[812]: ",  # BusyBox
+    "Nov 23 14:33:40 <daemon.info> master dhcpd[812]: ",  # FreeBSD
+    "Mon Nov 23 14:33:40 2026 daemon.info dhcpd[812]: ",  # OpenWrt
+    "<30>1 2026-11-23T14:33:40.123456+01:00 master dhcpd 812 - - ",  # RFC 5424
+    "<30>1 2026-11-23T14:33:40.123456+01:00 master dhcpd 812 - -  ",  # rsyslog
+    "<30>1 2026-11-23T14:33:40Z - dhcpd - - - \ufeff",
+    '<30>1 2026-11-23T14:33:40Z master dhcpd 812 ID1 [meta sequenceId="1" x="\\]"][a@1 b="c"] ',
+    "2026-11-23T14:33:40+01:00 master dhcpd 812 - - ",
+    "2026-11-23T14:33:40.123456789Z ",  # docker logs --timestamps
+    "Nov 23 14:33:40 ",  # dhcpd -d | ts
 ]
 LINES_BY_TYPE = {
     DhcpMessageType.DISCOVER: [
@@ -51,6 +84,7 @@ LINES_BY_TYPE = {
     ],
     DhcpMessageType.DUPLICATE: [
         f"uid lease {ADDRESS} for client {MAC} is duplicate on 192.168.23.0/24",
+        f"uid lease {ADDRESS} for client {MAC} is duplicate on rack-net",
     ],
 }
 LINES = {line: message_type for message_type, lines in LINES_BY_TYPE.items() for line in lines}
@@ -67,6 +101,59 @@ def test_each_log_line_is_parsed(prefix: str, line: str) -> None:
     assert parse_line(f"{prefix}{line}\n", 12.5) == DhcpLogEvent(
         MAC, message_type, address, interface, 12.5
     )
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_start_of_the_server_is_recognized(prefix: str) -> None:
+    assert is_server_start(f"{prefix}Server starting service.\r\n")
+    assert not is_server_start(f"{prefix}Internet Systems Consortium DHCP Server 4.4.3-P1")
+
+
+@pytest.mark.parametrize("prefix", [prefix for prefix in PREFIXES if "dhcpd" in prefix])
+def test_repeated_message_is_parsed_and_marked(prefix: str) -> None:
+    line = f"{prefix}message repeated 2 times: [ DHCPDISCOVER from {MAC} via br0]"
+    assert parse_line(line, 1.0) == DhcpLogEvent(
+        MAC, DhcpMessageType.DISCOVER, None, "br0", 1.0, is_repeated=True
+    )
+    assert not is_server_start(f"{prefix}message repeated 2 times: [ Server starting service.]")
+
+
+FOREIGN_HEADERS = [
+    "Nov 23 14:33:40 master sshd[9]: ",
+    "Nov 23 14:33:40 master sshd[9]: Invalid user dhcpd: ",
+    "Nov 23 14:33:40 master sshd[9]: Invalid user dhcpd[1]: ",
+    "Nov 23 14:33:40 sshd: dhcpd: ",
+    "Nov 23 14:33:40 master sshd: dhcpd: ",
+    "Nov 23 14:33:40 master [sshd] dhcpd: ",
+    "Nov 23 14:33:40 [sshd] user dhcpd: ",
+    "Nov 23 14:33:40 master sh[812]: ",
+    "Nov 23 14:33:40 master x-dhcpd[812]: ",
+    "Nov 23 14:33:40 master dhcpd[812] ",
+    "Nov 23 14:33:40 three words here dhcpd[812]: ",
+    "master dhcpd[812]: ",
+    "<30>1 2026-11-23T14:33:40Z master sshd 812 - - ",
+    "<30>1 2026-11-23T14:33:40Z master sshd 812 - - dhcpd: ",
+    "<30>1 2026-11-23T14:33:40Z master sshd 812 - - dhcpd 1 - - ",
+    "<30>1 2026-11-23T14:33:40Z master sshd 812 - - Nov 23 14:33:40 master dhcpd[1]: ",
+    '<30>1 2026-11-23T14:33:40Z master sshd 812 - [a b="] dhcpd[1]: "] ',
+    '{"message": "',
+    "dhcpd-1  | ",
+]
+
+
+@pytest.mark.parametrize("header", FOREIGN_HEADERS)
+def test_line_of_another_program_or_format_is_not_read(header: str) -> None:
+    for message in (*LINES, "Server starting service."):
+        line = f"{header}{message}"
+        assert parse_line(line, 0.0) is None
+        assert not is_server_start(line)
+        assert not is_readable(line)
+
+
+def test_lines_of_dhcpd_without_an_event_are_readable() -> None:
+    assert is_readable("Nov 23 14:33:40 master dhcpd[812]: Wrote 3 leases to leases file.")
+    assert is_readable("Server starting service.")
+    assert not is_readable("Wrote 3 leases to leases file.")  # of any program
 
 
 @pytest.mark.parametrize(
@@ -154,10 +241,9 @@ def test_any_text_is_parsed_without_an_exception(line: str) -> None:
     parse_line(line, 0.0)
 
 
-# Unlike the parser, this pattern expects the MAC after the first ` from `, ` to ` or ` client `.
-_MAC_POSITION = re.compile(
-    r"(?:.*? dhcpd(?:\[[0-9]+\])?: )?(?:DHCP|uid).*?(?: from | to | client )(\S{17})"
-)
+# Unlike the parser, this pattern expects the MAC after the first ` from `, ` to ` or ` client ` of
+# the first message.
+_MAC_POSITION = re.compile(r".*?(?:DHCP[A-Z]{3}|uid lease).*?(?: from | to | client )(\S{17})")
 _FRAGMENTS = [
     SPOOFED_MAC, " from ", " to ", " via ", "(", ")", ": ", "DHCPACK on ", "DHCPREQUEST for ",
     "br0", " ", ADDRESS, "dhcpd[1]: ", "\x00", "é", "٣", "\u2028", "\n", "\r",

@@ -18,6 +18,8 @@ ADDRESS, OTHER_ADDRESS = IPv4Address("10.23.255.1"), IPv4Address("10.23.1.1")
 class ControlledLog:
     """A log. Each read waits until the test calls `write`."""
 
+    name = "dhcpd.log"
+
     def __init__(self) -> None:
         self._reads: queue.SimpleQueue[Sequence[str]] = queue.SimpleQueue()
 
@@ -126,6 +128,31 @@ def test_client_that_gets_an_address_during_a_round_did_not_reply_in_it(
     stream.log.write(lease(ADDRESS, OTHER_MAC))
     wait_until(lambda: OTHER_MAC in stream.events.leased_addresses)
     assert stream.next_round(ADDRESS).reachable == {MAC}
+
+
+def test_summary_of_repetitions_is_no_activity_because_its_time_is_unknown(
+    stream: StreamFixture,
+) -> None:
+    header = "Nov 28 06:42:44 master dhcpd[812]:"
+    stream.log.write(
+        f"{header} message repeated 2 times: [ DHCPREQUEST for {ADDRESS} from {MAC} via br0]",
+        f"{header} message repeated 2 times: [ DHCPACK on {ADDRESS} to {MAC} via br0]",
+        f"{header} DHCPDISCOVER from {OTHER_MAC} via br0",
+    )
+    event = stream.next_event()
+    assert isinstance(event, DhcpActivity)
+    assert event.mac == OTHER_MAC
+    assert stream.events.active_macs == {MAC, OTHER_MAC}
+    assert stream.events.leased_addresses == {MAC: ADDRESS}
+
+
+def test_start_of_the_server_and_unreadable_lines_are_recorded(stream: StreamFixture) -> None:
+    stream.log.write(*(f"line {number}" for number in range(5)), lease(ADDRESS, MAC))
+    wait_until(lambda: bool(stream.events.leased_addresses))
+    assert not stream.events.has_server_start()
+    assert stream.events.unreadable_lines == ["line 0", "line 1", "line 2"]
+    stream.log.write("Nov 28 06:42:44 master dhcpd[812]: Server starting service.")
+    wait_until(stream.events.has_server_start)
 
 
 def test_round_reports_until_when_the_log_was_read(stream: StreamFixture) -> None:

@@ -2,14 +2,18 @@
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from dhcp_installer.dhcpd.log_sources import LogFile, ProcessLog
-from dhcp_installer.install.journal import InstallRecord, InstallState
+from dhcp_installer.install.installer import InstallRequest
+from dhcp_installer.install.journal import InstallKind, InstallRecord, InstallState
 from dhcp_installer.install.progress import ProgressReport, Stage
 from tests.dhcp_installer.install_fixture import InstallFixture, running_fixture
 
@@ -142,6 +146,77 @@ def test_unreadable_log_fails_the_install_without_switching_relays(lab: InstallF
     assert lab.virtual.stack_power() == power_changes
 
 
+@contextmanager
+def reformatted_log(lab: InstallFixture, line_format: str) -> Iterator[Path]:
+    """Yield a log to which each new line of the rack's log is copied in another format."""
+    path = lab.folder / "reformatted.log"
+    path.touch()
+    closed = threading.Event()
+
+    def copy_lines() -> None:
+        with LogFile(lab.log_path) as log, path.open("a", encoding="utf-8") as file:
+            while not closed.is_set():
+                for line in log.read(0.05):
+                    file.write(line_format.format(line) + "\n")
+                    file.flush()
+
+    thread = threading.Thread(target=copy_lines, name="reformatted_log")
+    thread.start()
+    try:
+        yield path
+    finally:
+        closed.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "line_format",
+    [
+        "<30>1 2026-11-28T06:42:44.123456+01:00 master dhcpd 812 - - {}",
+        "Nov 28 06:42:44.123 master daemon.info dhcpd[812]: {}",
+    ],
+    ids=["RFC 5424", "BusyBox"],
+)
+def test_install_reads_a_log_in_a_syslog_format(lab: InstallFixture, line_format: str) -> None:
+    with reformatted_log(lab, line_format) as path:
+        record = lab.run(lab.dependencies(open_log=partial(LogFile, path)))
+    assert_all_found(lab, record)
+
+
+@pytest.mark.parametrize(
+    "line_format",
+    [
+        '{{"program": "dhcpd", "message": "{}"}}',
+        "Nov 28 06:42:44 master sh[812]: {}",
+        "Nov 28 06:42:44 master dhcpd[812]: message repeated 2 times: [ {}]",
+    ],
+    ids=["JSON", "another program", "repetitions only"],
+)
+@pytest.mark.parametrize("kind", [InstallKind.INSTALL, InstallKind.REPLACE])
+def test_log_without_a_readable_start_fails_the_install_without_switching_relays(
+    lab: InstallFixture, line_format: str, kind: InstallKind
+) -> None:
+    lab.relays.off(2)
+    power_changes = lab.virtual.stack_power()
+    request = InstallRequest(kind, "tester")
+    if kind is InstallKind.REPLACE:
+        request = replace(request, slot_to_replace=lab.rack.stack(2).slots[0])
+    with reformatted_log(lab, line_format) as path:
+        dependencies = lab.dependencies(open_log=partial(LogFile, path), log_start_timeout=2.0)
+        record = lab.run(dependencies, request)
+    assert record.state is InstallState.FAILED
+    assert record.error.startswith(
+        f"{path} does not show the start of the DHCP server 2 s after a restart"
+    )
+    if "repeated" not in line_format:
+        first_line = line_format.format("Internet Systems Consortium DHCP Server 4.4.3-P1")
+        assert f"PiRack cannot read the lines {first_line!r}, " in record.error
+    assert record.error.count("\n") == 0
+    assert "--dhcp-log" in record.error
+    assert lab.config_path.read_text() == INITIAL_CONFIG
+    assert lab.virtual.stack_power() == power_changes
+
+
 def test_log_without_lines_fails_the_install_without_switching_relays(lab: InstallFixture) -> None:
     """The journal has no lines for a user outside of the group systemd-journal."""
     power_changes = lab.virtual.stack_power()
@@ -149,8 +224,10 @@ def test_log_without_lines_fails_the_install_without_switching_relays(lab: Insta
     empty.touch()
     record = lab.run(lab.dependencies(open_log=partial(LogFile, empty), log_start_timeout=0.5))
     assert record.state is InstallState.FAILED
-    assert "logged nothing in 0.5 s" in record.error
-    assert "systemd-journal" in record.error
+    assert record.error == (
+        f"{empty} does not show the start of the DHCP server 0.5 s after a restart: check"
+        " --dhcp-log, and that this user can read the log (for journald: group systemd-journal)"
+    )
     assert lab.config_path.read_text() == INITIAL_CONFIG
     assert lab.virtual.stack_power() == power_changes
 
