@@ -11,6 +11,7 @@ PiRackError
     └── AssignmentError      a rasp cannot have the requested slot (also a ValueError)
 """
 
+from dhcp_installer.dhcpd.config_text import printable
 from rack.errors import PiRackError
 
 
@@ -24,6 +25,10 @@ class LogSourceError(InstallError):
 
 class ConfigurationError(InstallError):
     """The DHCP configuration is invalid, unreadable or unwritable. It was not changed."""
+
+    def __init__(self, message: str) -> None:
+        # The message can quote bytes of the configuration that are not UTF-8.
+        super().__init__(printable(message))
 
 
 class DhcpServerError(InstallError):

@@ -7,7 +7,7 @@ a reversed range, a duplicate subnet, an interface without a subnet, and an unkn
 
 import re
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
@@ -50,26 +50,30 @@ class _Range:
 
 
 def problems(
-    statements: Sequence[Statement], master: IPv4Address, *, resolve: Resolve = resolve_host_name
+    unmanaged: Sequence[Statement],
+    managed: Sequence[Statement],
+    master: IPv4Address,
+    *,
+    resolve: Resolve = resolve_host_name,
 ) -> list[str]:
     """Return the problems of a configuration, each with its location and a fix.
 
     Args:
-        statements: The whole dhcpd.conf.
+        unmanaged: Statements outside of PiRack's block.
+        managed: Statements of PiRack's block.
         master: Address of the interface that dhcpd serves.
         resolve: Returns the addresses of a host name.
     """
-    if not statements:
+    if not unmanaged and not managed:
         return ["the configuration is empty: declare a subnet"]
-    all_statements = [nested for statement in statements for nested in statement.walk()]
+    all_statements = [nested for statement in (*unmanaged, *managed) for nested in statement.walk()]
     issues: list[str] = []
     subnets = _subnets(all_statements, issues)
     ranges = _ranges(all_statements, issues)
     hosts = list(_hosts(all_statements, resolve, issues))
-    issues += _duplicates([(host.mac, host.location) for host in hosts if host.mac], "MAC")
-    issues += _duplicates(
-        [(str(address), host.location) for host in hosts for address in host.addresses], "address"
-    )
+    rasp_macs = {host.mac for host in _hosts(managed, resolve, [])}
+    issues += _duplicate_macs(hosts, rasp_macs, [subnet for _, subnet in subnets])
+    issues += _duplicate_addresses(hosts)
     for host in hosts:
         for address in host.addresses:
             if not any(address in subnet for _, subnet in subnets):
@@ -172,9 +176,41 @@ def _addresses(
         return addresses
 
 
-def _duplicates(values: Sequence[tuple[str, str]], label: str) -> Iterator[str]:
-    first: dict[str, str] = {}
-    for value, location in values:
-        if value in first:
-            yield f"{location}: the {label} {value} is already used in {first[value]}: remove one"
-        first.setdefault(value, location)
+def _duplicate_macs(
+    hosts: Sequence[_HostEntry], rasp_macs: Collection[str], subnets: Sequence[IPv4Network]
+) -> Iterator[str]:
+    """Yield a problem for each MAC address that is used twice in a subnet or by a rasp.
+
+    dhcpd chooses the entry with an address in the subnet of the client. An entry without an address
+    is for the remaining subnets.
+    """
+    earlier: dict[str, list[tuple[_HostEntry, Set[IPv4Network | None]]]] = {}
+    for host in hosts:
+        if not host.mac:
+            continue
+        host_subnets = _subnets_of(host, subnets)
+        for other, other_subnets in earlier.get(host.mac, []):
+            if host.mac in rasp_macs or host_subnets & other_subnets:
+                yield _duplicate("MAC", host.mac, host.location, other.location)
+                break
+        earlier.setdefault(host.mac, []).append((host, host_subnets))
+
+
+def _subnets_of(host: _HostEntry, subnets: Sequence[IPv4Network]) -> Set[IPv4Network | None]:
+    """Return the subnets with an address of a host entry. None stands for no address."""
+    if not host.addresses:
+        return {None}
+    return {subnet for subnet in subnets for address in host.addresses if address in subnet}
+
+
+def _duplicate(label: str, value: str, location: str, other: str) -> str:
+    return f"{location}: the {label} {value} is already used in {other}: remove one"
+
+
+def _duplicate_addresses(hosts: Sequence[_HostEntry]) -> Iterator[str]:
+    first: dict[IPv4Address, str] = {}
+    for host in hosts:
+        for address in host.addresses:
+            if address in first:
+                yield _duplicate("address", str(address), host.location, first[address])
+            first.setdefault(address, host.location)

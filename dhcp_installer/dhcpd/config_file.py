@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dhcp_installer.dhcpd import server
+from dhcp_installer.dhcpd.config_text import printable
 from dhcp_installer.dhcpd.renderer import LEASE_SECONDS, Renderer
 from dhcp_installer.dhcpd.server import DhcpServer
 from rack.inventory import Rasp
@@ -76,10 +77,14 @@ class DhcpConfigFile:
         """Return a unified diff without context lines, which could contain a secret key."""
         return "".join(
             difflib.unified_diff(
-                previous.splitlines(keepends=True),
-                new.splitlines(keepends=True),
+                _lines(previous),
+                _lines(new),
                 str(self.path),
                 f"{self.path} (new)",
                 n=0,
             )
         )
+
+
+def _lines(text: str) -> list[str]:
+    return printable(text).splitlines(keepends=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dhcp_installer.dhcpd.config_text import decode
 from dhcp_installer.errors import ConfigurationError
 
 _MAX_INCLUDE_DEPTH = 16
@@ -35,15 +36,20 @@ class Statement:
 
 
 def read_file(path: Path) -> str:
-    """Return the text of a configuration file.
+    """Return the text of a configuration file, see `config_text`.
 
     Raises:
-        ConfigurationError: If the file cannot be read.
+        ConfigurationError: If the file cannot be read, or starts with a byte order mark.
     """
     try:
-        return path.read_bytes().decode("utf-8")  # preserves line ends
-    except (OSError, UnicodeDecodeError) as error:
+        text = decode(path.read_bytes())
+    except (OSError, ValueError) as error:  # ValueError: the path contains a null character
         raise ConfigurationError(f"{path}: {error}: correct the file or its permissions") from error
+    if text.startswith("\ufeff"):
+        raise ConfigurationError(
+            f"{path} line 1: dhcpd rejects the byte order mark: save the file without it"
+        )
+    return text
 
 
 def parse(

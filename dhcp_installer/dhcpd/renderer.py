@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dhcp_installer.dhcpd import checks, parser
 from dhcp_installer.dhcpd.checks import Resolve, resolve_host_name
+from dhcp_installer.dhcpd.config_text import encode
 from dhcp_installer.errors import ConfigurationError
 from rack.inventory import Rasp
 from rack.layout import Rack
@@ -29,8 +30,12 @@ _POOL_ADDRESSES_PER_SLOT = 2  # a MAC address with two client ids holds two leas
 
 _BEGIN_MARKER = "# >>> PiRack {digest}"
 _END_MARKER = "# <<< PiRack"
-_BEGIN_PATTERN = re.compile(r"^# >>> PiRack ([0-9a-f]{16})$", re.MULTILINE)
-_END_PATTERN = re.compile(r"^# <<< PiRack$", re.MULTILINE)
+_INDENTATION = "  "  # in the template
+# White space that an editor changed is accepted, so that the markers are found.
+_BEGIN_PATTERN = re.compile(
+    r"^[ \t]*#[ \t]*>>>[ \t]*PiRack[ \t]+([0-9a-f]{16})[ \t]*\r?$", re.MULTILINE
+)
+_END_PATTERN = re.compile(r"^[ \t]*#[ \t]*<<<[ \t]*PiRack[ \t]*\r?$", re.MULTILINE)
 
 
 class Renderer(Protocol):
@@ -81,7 +86,7 @@ class DhcpdRenderer:
         )
         managed = parser.parse(block, Path("PiRack's block"))
         problems = checks.problems(
-            [*unmanaged, *managed], self._rack.network.master, resolve=self._resolve
+            unmanaged, managed, self._rack.network.master, resolve=self._resolve
         )
         if problems:
             raise ConfigurationError("; ".join(problems))
@@ -157,14 +162,31 @@ def _split_managed_block(text: str, path: Path) -> tuple[str, str]:
             " leave one pair, or remove all markers and the lines between them"
         )
     (begin,), (end,) = begins, ends
-    if _digest(text[begin.end() + 1 : end.start()]) != begin[1]:
-        line = text.count("\n", 0, begin.start()) + 1
+    block = text[begin.end() + 1 : end.start()]
+    line = text.count("\n", 0, begin.start()) + 1
+    if begin[1] not in {_digest(block), _digest(_format_block(block))}:
         raise ConfigurationError(
-            f"{path} line {line}: the managed block was edited: move your lines out of the"
-            " block, and remove the rest of the block with its markers"
+            f"{path} line {line}: PiRack's block was edited: move your lines out of the block, and"
+            " remove the rest of the block with its markers"
+        )
+    if begin[1] != _digest(block):
+        raise ConfigurationError(
+            f"{path} line {line}: PiRack's block was changed (line ends / indentation): remove the"
+            " block with its markers, and PiRack writes it again"
         )
     return text[: begin.start()], text[end.end() + 1 :]
 
 
 def _digest(block: str) -> str:
-    return sha256(block.encode()).hexdigest()[:16]
+    return sha256(encode(block)).hexdigest()[:16]
+
+
+def _format_block(block: str) -> str:
+    """Return a managed block with the line ends and the indentation that PiRack writes."""
+    formatted = ""
+    depth = 0
+    for line in filter(None, map(str.strip, block.split("\n"))):
+        depth -= line == "}"
+        formatted += f"{_INDENTATION * depth}{line}\n"
+        depth += line.endswith("{")
+    return formatted

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from dhcp_installer.dhcpd.config_text import encode
 from dhcp_installer.dhcpd.parser import read_file
 from dhcp_installer.errors import ConfigurationError, DhcpServerError
 from rack import files
@@ -140,7 +141,7 @@ def activate(
     backup = None
     with _candidate(path, text, server) as candidate:
         previous = path.read_bytes() if path.exists() else None
-        if backup_time and previous is not None and previous != text.encode():
+        if backup_time and previous is not None and previous != encode(text):
             backup = path.with_name(f"{path.name}.{backup_time:%Y%m%dT%H%M%S}")
             files.write_durably(backup, previous, like=path)
         files.rename_durably(candidate, path)
@@ -157,7 +158,7 @@ def _candidate(path: Path, text: str, server: DhcpServer) -> Iterator[Path]:
     candidate = path.with_name(f".{path.name}.pirack-new")
     try:
         try:
-            files.write_durably(candidate, text.encode(), like=path)
+            files.write_durably(candidate, encode(text), like=path)
             server.check(candidate)
             yield candidate
         finally:

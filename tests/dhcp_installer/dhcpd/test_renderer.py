@@ -1,5 +1,6 @@
 """Rendering and checks of dhcpd.conf, with the real dhcpd."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -8,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dhcp_installer.dhcpd import config_text
 from dhcp_installer.dhcpd.checks import problems, resolve_host_name
-from dhcp_installer.dhcpd.parser import parse
+from dhcp_installer.dhcpd.config_file import DhcpConfigFile
+from dhcp_installer.dhcpd.parser import parse, read_file
 from dhcp_installer.dhcpd.renderer import (
     INSTALL_LEASE_SECONDS,
     LEASE_SECONDS,
@@ -95,8 +98,98 @@ def test_unmanaged_part_is_preserved_by_repeated_rendering(
 def test_edited_managed_block_is_rejected(old: str, new: str) -> None:
     text = RENDERER.render(ALL_RASPS, UNMANAGED, lease_seconds=60)
     assert old in text
-    with pytest.raises(ConfigurationError, match=r"line 5: the managed block was edited"):
+    with pytest.raises(ConfigurationError, match="line 5: PiRack's block was edited"):
         RENDERER.render(ALL_RASPS, text.replace(old, new), lease_seconds=60)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: "".join(f"  {line}" for line in text.splitlines(keepends=True)),
+        lambda text: text.replace("  default-lease-time", "\tdefault-lease-time"),
+        lambda text: text.replace("  authoritative;", "authoritative;  "),
+        lambda text: text.replace("  authoritative;\n", "\n  authoritative;\n"),
+    ],
+    ids=["CRLF", "indented", "tab", "trailing spaces", "empty line"],
+)
+def test_changed_white_space_in_the_managed_block_is_named(change: Callable[[str], str]) -> None:
+    text = RENDERER.render(ALL_RASPS, UNMANAGED, lease_seconds=60)
+    with pytest.raises(ConfigurationError) as error:
+        RENDERER.render(ALL_RASPS, change(text), lease_seconds=60)
+    assert str(error.value) == (
+        "/etc/dhcp/dhcpd.conf line 5: PiRack's block was changed (line ends / indentation): remove"
+        " the block with its markers, and PiRack writes it again"
+    )
+
+
+def test_edited_block_with_other_line_ends_is_rejected_as_edited() -> None:
+    text = RENDERER.render(ALL_RASPS, UNMANAGED, lease_seconds=60)
+    edited = text.replace("default-lease-time 60;", "default-lease-time 600;")
+    with pytest.raises(ConfigurationError, match="line 5: PiRack's block was edited"):
+        RENDERER.render(ALL_RASPS, edited.replace("\n", "\r\n"), lease_seconds=60)
+
+
+@pytest.mark.parametrize("marker", ["# >>> PiRack", "# <<< PiRack"])
+def test_white_space_at_a_marker_is_accepted(marker: str) -> None:
+    text = RENDERER.render(ALL_RASPS, UNMANAGED, lease_seconds=60)
+    line = next(line for line in text.splitlines() if line.startswith(marker))
+    for changed_line in (f"{line} \t", f"{line}\r", f"  {line}"):
+        changed = text.replace(line, changed_line)
+        assert RENDERER.render(ALL_RASPS, changed, lease_seconds=60) == text
+
+
+def test_missing_newline_after_the_managed_block_is_accepted() -> None:
+    text = RENDERER.render(ALL_RASPS, UNMANAGED, lease_seconds=60)
+    assert RENDERER.render(ALL_RASPS, text.rstrip("\n"), lease_seconds=60) == text
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"# Ger\xe4te im B\xfcro\n",
+        b'option domain-name "B\xfcro";\r\n',
+        "# Geräte im Büro\r\n".encode(),
+        b"# a null character: \0\n",
+        b"# the last line has no end: \xff",
+    ],
+    ids=["Latin-1", "CRLF", "UTF-8", "null", "no newline"],
+)
+def test_each_unmanaged_byte_is_preserved_and_accepted_by_dhcpd(
+    content: bytes, tmp_path: Path
+) -> None:
+    dhcpd = find("dhcpd")
+    included = tmp_path / "included.conf"
+    included.write_bytes(b"# Ger\xe4te\r\n" + content)
+    conf = tmp_path / "dhcpd.conf"
+    conf.write_bytes(f'include "{included}";\r\n'.encode() + content)
+    previous = conf.read_bytes()
+    server = SystemdDhcpd(dhcpd=str(dhcpd.path), env=dhcpd.environment)
+    config_file = DhcpConfigFile(conf, DhcpdRenderer(RACK, conf, resolve=lambda name: []), server)
+    text = config_file.render(ALL_RASPS)
+    config_file.check(text)
+    assert config_text.encode(text).startswith(previous)
+    config_file.diff(config_text.decode(previous), text).encode()
+    assert config_text.encode(text.partition("# >>> PiRack")[0]).rstrip(b"\n") == previous.rstrip(
+        b"\n"
+    )
+
+
+def test_invalid_bytes_are_replaced_in_an_error_message(tmp_path: Path) -> None:
+    conf = tmp_path / "dhcpd.conf"
+    conf.write_bytes(f"{SUBNET} }}\n".encode() + b"host x { hardware ethernet B\xfcro; }\n")
+    with pytest.raises(ConfigurationError, match="line 2: b\ufffdro is not a MAC address"):
+        RENDERER.render((), read_file(conf), lease_seconds=60)
+
+
+def test_byte_order_mark_is_rejected(tmp_path: Path) -> None:
+    included = tmp_path / "hosts.conf"
+    included.write_bytes(b"\xef\xbb\xbf# hosts\n")
+    with pytest.raises(
+        ConfigurationError, match=f"{included} line 1: dhcpd rejects the byte order"
+    ):
+        RENDERER.render((), f'include "{included}";', lease_seconds=60)
 
 
 @pytest.mark.parametrize("marker", ["# >>> PiRack 0123456789abcdef\n", "# <<< PiRack\n"])
@@ -134,6 +227,51 @@ def test_errors_after_the_managed_block_have_the_correct_line_number() -> None:
         )
 
 
+OTHER_SUBNETS = """
+subnet 192.168.7.0 netmask 255.255.255.0 { range 192.168.7.100 192.168.7.150; }
+subnet 192.168.8.0 netmask 255.255.255.0 { range 192.168.8.100 192.168.8.150; }
+"""
+ROAMING_LAPTOP = """
+host lap-a { hardware ethernet MAC; fixed-address 192.168.7.5; }
+host lap-b { hardware ethernet MAC; fixed-address 192.168.8.5; }
+host lap-c { hardware ethernet MAC; }
+"""
+
+
+@pytest.mark.process
+def test_mac_with_an_entry_for_each_subnet_is_accepted(tmp_path: Path) -> None:
+    unmanaged = OTHER_SUBNETS + ROAMING_LAPTOP.replace("MAC", "00:11:22:33:44:55")
+    text = RENDERER.render(ALL_RASPS, unmanaged, lease_seconds=60)
+    path = tmp_path / "dhcpd.conf"
+    path.write_text(text)
+    dhcpd = find("dhcpd")
+    SystemdDhcpd(dhcpd=str(dhcpd.path), env=dhcpd.environment).check(path)
+
+
+def test_rasp_with_an_entry_for_another_subnet_is_rejected() -> None:
+    unmanaged = OTHER_SUBNETS + ROAMING_LAPTOP.replace("MAC", MACS[9])
+    RENDERER.render(ALL_RASPS[:9], unmanaged, lease_seconds=60)
+    with pytest.raises(ConfigurationError) as error:
+        RENDERER.render(ALL_RASPS, unmanaged, lease_seconds=60)
+    problem = f"the MAC {MACS[9]} is already used in /etc/dhcp/dhcpd.conf line 5: remove one"
+    assert str(error.value).count(problem) == 3  # two more entries in the file, and the rasp's
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("fixed-address 192.168.7.5;", "fixed-address 192.168.7.6;"),
+        ("fixed-address 192.168.7.5;", "fixed-address 192.168.8.6, 192.168.7.6;"),
+        ("", ""),
+    ],
+)
+def test_mac_with_two_entries_for_one_subnet_is_rejected(one: str, other: str) -> None:
+    mac = "hardware ethernet 00:11:22:33:44:55;"
+    unmanaged = f"{OTHER_SUBNETS}host a {{ {mac} {one} }}\nhost b {{ {mac} {other} }}\n"
+    with pytest.raises(ConfigurationError, match="line 5: the MAC 00:11:22:33:44:55 is already"):
+        RENDERER.render(ALL_RASPS, unmanaged, lease_seconds=60)
+
+
 INVALID_CONFIGS = {
     "": "the configuration is empty",
     f"{SUBNET} }} host a {{ hardware ethernet b8:27:eb:1:2:3; }}"
@@ -168,13 +306,15 @@ def test_checks_detect_problems_that_dhcpd_accepts(text: str, tmp_path: Path) ->
     path.write_text(text)
     dhcpd = find("dhcpd")
     SystemdDhcpd(dhcpd=str(dhcpd.path), env=dhcpd.environment).check(path)
-    messages = problems(parse(text, path), RACK.network.master, resolve=lambda name: [])
+    messages = problems(parse(text, path), (), RACK.network.master, resolve=lambda name: [])
     assert [INVALID_CONFIGS[text] in message for message in messages] == [True]
 
 
 def test_valid_file_has_no_problems(tmp_path: Path) -> None:
     text = f"{SUBNET} range 10.23.1.1 10.23.1.9; }} host a {{ fixed-address printer; }}"
-    assert problems(parse(text, PATH), RACK.network.master, resolve=lambda n: HOST_NAMES[n]) == []
+    assert (
+        problems(parse(text, PATH), (), RACK.network.master, resolve=lambda n: HOST_NAMES[n]) == []
+    )
 
 
 @pytest.mark.process
