@@ -94,6 +94,14 @@ MIGRATIONS = (
         ) STRICT
         """,
     ),
+    (
+        "CREATE TABLE identity (id TEXT NOT NULL) STRICT",
+        # dhcpd.conf may contain bytes that are not UTF-8.
+        "ALTER TABLE installs ADD COLUMN previous_config_bytes BLOB",
+        "UPDATE installs SET previous_config_bytes = CAST(previous_config AS BLOB)",
+        "ALTER TABLE installs DROP COLUMN previous_config",
+        "ALTER TABLE installs RENAME COLUMN previous_config_bytes TO previous_config",
+    ),
 )
 """SQL statements of each schema version, oldest first. `PRAGMA user_version` counts them.
 

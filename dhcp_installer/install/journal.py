@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
+from dhcp_installer.dhcpd.config_text import decode, encode
 from dhcp_installer.install.progress import ProgressReport, Stage
 from rack.database import MAX_ROW_ID, Database
 from rack.errors import DatabaseError
@@ -126,7 +127,7 @@ class Journal:
         """Record that dhcpd.conf will be written, and record its previous text."""
         self._execute(
             "UPDATE installs SET config_written = 1, previous_config = ? WHERE id = ?",
-            (previous_config, install_id),
+            (None if previous_config is None else encode(previous_config), install_id),
         )
 
     def record_assignment(self, install_id: int, rasps: Iterable[Rasp] | None) -> None:
@@ -206,7 +207,7 @@ def _record_from_row(row: tuple[Any, ...]) -> InstallRecord:
         error,
         Path(config_path),
         bool(config_written),
-        previous_config,
+        None if previous_config is None else decode(previous_config),
         None
         if assignment is None
         else tuple(

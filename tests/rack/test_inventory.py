@@ -1,6 +1,5 @@
 """Tests of the inventory and the database file."""
 
-import sqlite3
 import threading
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -53,34 +52,6 @@ def test_duplicate_slot_mac_or_address_leaves_inventory_unchanged(
 def test_rasp_rejects_invalid_mac_address(mac: str) -> None:
     with pytest.raises(ValueError, match="is not a valid MAC address"):
         Rasp(1, 1, mac, IPv4Address("10.23.1.1"))
-
-
-def test_damaged_database_is_rejected_and_unchanged(tmp_path: Path) -> None:
-    path = tmp_path / "pirack.db"
-    path.write_bytes(b"no database at all, but long enough to be read as one" * 20)
-    content = path.read_bytes()
-    with pytest.raises(DatabaseError, match=r"pirack\.db: file is not a database"):
-        Database(path)
-    assert path.read_bytes() == content
-
-
-def test_database_of_another_program_is_rejected_and_unchanged(tmp_path: Path) -> None:
-    path = tmp_path / "other.db"
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE rasps (colour TEXT)")
-    connection.close()
-    content = path.read_bytes()
-    with pytest.raises(DatabaseError, match="not a PiRack database"):
-        Database(path)
-    assert path.read_bytes() == content
-
-
-def test_database_of_newer_pirack_is_rejected(tmp_path: Path) -> None:
-    path = tmp_path / "pirack.db"
-    with Database(path).connection() as connection:
-        connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(DatabaseError, match="created by a newer PiRack"):
-        Database(path)
 
 
 def test_missing_folder_is_named_in_error(tmp_path: Path) -> None:
