@@ -24,7 +24,7 @@ def load(path: Path) -> Rack:
         LayoutError: If the file cannot be read or is invalid.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows editors add a byte order mark
     except OSError as error:
         raise LayoutError(
             path, "", error.strerror or str(error), "name a readable rack.toml"
@@ -86,10 +86,9 @@ def _problem_and_hint(details: ErrorDetails) -> tuple[str, str]:
     hint = f"{verb} {(fields[key].description or '').replace('`', '')}"
     if details["type"] == "missing":
         return "missing", hint
-    problem = f"{_truncate(details['input'])} is not valid"
-    if details["type"] != "string_pattern_mismatch":
-        problem += f" ({details['msg'].lower().replace('tuple', 'list')})"
-    return problem, hint
+    reason = details["msg"].replace("tuple", "list")
+    reason = reason[:1].lower() + reason[1:]  # a pattern or a name in the reason keeps its case
+    return f"{_truncate(details['input'])} is not valid ({reason})", hint
 
 
 def _truncate(value: object) -> str:

@@ -182,8 +182,8 @@ class RackSettings(Settings):
 
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
-        description="the name of the rack in metrics and on pages:"
-        " letters, digits, dots and dashes, at most 63",
+        description="the name of the rack in metrics and on pages: at most 63 of the characters"
+        " A to Z, a to z, 0 to 9, dot, dash and underscore, starting with a letter or digit",
     )
     slots: int = Field(4, ge=1, le=254, description="the number of rasps in a stack, 1 to 254")
     network: Network = Field(description="a table `[network]`")

@@ -82,6 +82,13 @@ def test_unknown_stack_and_rasp_raise_error_with_valid_range() -> None:
         ("slots = 4", "slots = 0", "slots: 0 is not valid"),
         ("slots = 4", "slots = 255", "slots: 255 is not valid"),
         ('name = "lab"', 'name = "a lab"', "name: 'a lab' is not valid"),
+        (
+            'name = "lab"',
+            'name = "Büro"',
+            "name: 'Büro' is not valid (string should match pattern"
+            " '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'): set it to",
+        ),
+        ('{stack}.{slot}"', '{stack}.{slot}"\nssh_port = 1.5', "(input should be a valid integer)"),
         ('name = "lab"', "", "name: missing: set it to the name of the rack"),
         ("[relays]", "[relais]", "relais: unknown key: did you mean 'relays'?"),
         ('"normally_closed"', '"NC"', 'set it to "normally_closed" or "normally_open"'),
@@ -122,3 +129,9 @@ def test_file_that_is_not_utf_8_is_rejected_with_line_number(tmp_path: Path) -> 
     path.write_bytes(b'name = "lab"\n# caf\xe9\n')
     with pytest.raises(LayoutError, match="line 2: not UTF-8: save the file as UTF-8"):
         load(path)
+
+
+def test_file_with_a_byte_order_mark_and_windows_line_ends_is_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "rack.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + RACK_TOML.replace("\n", "\r\n").encode())
+    assert load(path) == parse(RACK_TOML)

@@ -18,7 +18,7 @@ def write_layout(source: Path, destination: Path, network: str) -> None:
         destination: File to write.
         network: First two octets of the addresses.
     """
-    tables = tomllib.loads(source.read_text(encoding="utf-8"))
+    tables = tomllib.loads(source.read_text(encoding="utf-8-sig"))
     tables["network"] |= {
         "subnet": f"{network}.0.0/16",
         "master": f"{network}.0.1",
