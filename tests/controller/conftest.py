@@ -1,15 +1,18 @@
 """Application of the controller with a fake rack state, and an HTTP server for it."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, ConsoleMessage, Page
 from prometheus_client import CollectorRegistry
-from werkzeug.serving import make_server
+from waitress import wasyncore
+from waitress.server import create_server
 
 from controller.alerts.received import ReceivedAlerts
 from controller.alerts.service import AlertService
@@ -119,13 +122,15 @@ def client(app: Flask) -> Iterator[FlaskClient]:
 
 @pytest.fixture
 def url(app: Flask) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = Thread(target=server.serve_forever, args=(0.02,))
+    """URL of the application. Waitress serves it, as in the controller."""
+    sockets: Any = {}  # the type stubs of waitress are incomplete
+    server: Any = create_server(app, map=sockets, listen="127.0.0.1:0", threads=8)
+    thread = Thread(target=server.run)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    yield f"http://127.0.0.1:{server.effective_port}"
+    server.trigger.pull_trigger(partial(wasyncore.close_all, sockets))
     thread.join()
-    server.server_close()
+    server.task_dispatcher.shutdown()
 
 
 @pytest.fixture
