@@ -11,7 +11,12 @@ from controller.audit import Audit, console_event
 from controller.command_line.arguments import database_option
 from controller.errors import SshError
 from controller.options import ControllerOptions
-from controller.ssh.host_keys import HostKeys, PinResult, changed_key_hint
+from controller.ssh.host_keys import (
+    HostKeys,
+    PinResult,
+    changed_key_hint,
+    revoked_key_hint,
+)
 from controller.ssh.master_key import MasterKey
 from rack.database import open_existing
 from rack.errors import UnknownTargetError
@@ -57,12 +62,9 @@ def pin_keys(options: ControllerOptions, targets: Sequence[str]) -> None:
     counts = Counter(results.values())
     click.echo(", ".join(f"{counts[result]} {result}" for result in PinResult if counts[result]))
     errors = [
-        f"{rasp.name} ({rasp.address}) does not respond"
-        if result is PinResult.NO_ANSWER
-        else f"{rasp.name} ({rasp.address}) has another host key than the pinned key:"
-        f" {changed_key_hint(rasp.name)}"
+        f"{rasp.name} ({rasp.address}) {problem}"
         for rasp, result in results.items()
-        if result in {PinResult.NO_ANSWER, PinResult.CHANGED}
+        if (problem := _pin_problem(result, rasp.name))
     ]
     if errors:
         raise TargetError("\n".join(errors))
@@ -103,6 +105,16 @@ def _target_rasps(options: ControllerOptions, targets: Sequence[str]) -> list[Ra
     if not rasps:
         raise UnknownTargetError(f"no rasp is installed at {' '.join(targets)}: install the rack")
     return rasps
+
+
+def _pin_problem(result: PinResult, rasp_name: str) -> str | None:
+    if result is PinResult.NO_ANSWER:
+        return "does not respond"
+    if result is PinResult.CHANGED:
+        return f"has another host key than the pinned key: {changed_key_hint(rasp_name)}"
+    if result is PinResult.REVOKED:
+        return f"has a revoked host key: {revoked_key_hint(rasp_name)}"
+    return None
 
 
 def _record(options: ControllerOptions, action: str, rasps: Sequence[Rasp]) -> None:

@@ -16,6 +16,7 @@ _SYNC_SECONDS = 5.0
 
 _PIN_PROBLEMS = {
     PinResult.CHANGED: "the SSH host key differs from the pinned key and was rejected",
+    PinResult.REVOKED: "the SSH host key is revoked in known_hosts and was rejected",
     PinResult.NO_ANSWER: "no SSH host key received",
 }
 

@@ -4,8 +4,9 @@ The first key of a rasp is trusted and pinned. Other keys are rejected until thi
 """
 
 import asyncio
+import logging
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
@@ -24,8 +25,11 @@ FETCH_TIMEOUT = 10.0
 _ALGORITHMS = ["ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256"]
 _MAC_COLONS = 5
 _KNOWN_HOSTS_LINE = re.compile(
-    r"(?P<hosts>[^\s#@|]\S*)\s+(?P<key>\S+\s+\S+)[^\S\n]*(?P<comment>.*)"
+    r"(?:@(?P<marker>\S+)\s+)?(?P<hosts>[^\s#@]\S*)\s+(?P<key>\S+\s+\S+)\s*(?P<comment>.*)"
 )
+_REVOKED = "revoked"
+
+_log = logging.getLogger(__name__)
 
 
 class PinResult(StrEnum):
@@ -34,6 +38,7 @@ class PinResult(StrEnum):
     PINNED = "pinned"
     UNCHANGED = "unchanged"
     CHANGED = "changed"
+    REVOKED = "revoked"
     NO_ANSWER = "no answer"
 
 
@@ -49,8 +54,25 @@ class PinnedKey:
     mac: str
 
 
+@dataclass(frozen=True, slots=True)
+class _KnownHostsLine:
+    """A line of known_hosts with a key."""
+
+    marker: str | None
+    hosts: frozenset[str]
+    pinned: PinnedKey
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the line pins a key, in contrast to a revoked key or a key of a CA."""
+        return self.marker is None
+
+
 class HostKeys:
     """The pinned host keys of rasps.
+
+    A line that cannot be read is kept, logged and ignored. A key in a `@revoked` line is accepted
+    for no rasp, whichever hosts the line names.
 
     Args:
         folder: Folder of `known_hosts`.
@@ -63,16 +85,35 @@ class HostKeys:
         self._port = port
         self._file_signature: tuple[int, ...] = ()
         self._pinned_by_host: dict[str, list[PinnedKey]] = {}
+        self._revoked_keys: list[asyncssh.SSHKey] = []
 
     def for_address(self, address: IPv4Address) -> list[PinnedKey]:
-        """Return the keys that are pinned for an address. OpenSSH may have added further keys.
+        """Return the keys that are pinned for an address and not revoked.
+
+        OpenSSH may have added further keys.
 
         Raises:
             HostKeyError: If the file cannot be read.
         """
+        return [
+            pinned for pinned in self._pinned_for(address) if pinned.key not in self._revoked_keys
+        ]
+
+    def missing_key_message(self, address: IPv4Address) -> str:
+        """Return the problem and the fix for an address for which `for_address` has no key.
+
+        Raises:
+            HostKeyError: If the file cannot be read.
+        """
+        if pinned := self._pinned_for(address):
+            return f"the host key of {address} is revoked: {revoked_key_hint(pinned[0].name)}"
+        return f"no host key of {address} is pinned: run `python -m controller ssh pin`"
+
+    def _pinned_for(self, address: IPv4Address) -> list[PinnedKey]:
+        """Return the keys that are pinned for an address, including revoked ones."""
         try:
             self._reload_if_changed()
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
             raise HostKeyError(
                 f"{self.path} cannot be read ({error}): make it readable for the controller's user"
             ) from error
@@ -83,25 +124,36 @@ class HostKeys:
         try:
             status = self.path.stat()
         except FileNotFoundError:
-            self._file_signature, self._pinned_by_host = (), {}
+            self._file_signature, self._pinned_by_host, self._revoked_keys = (), {}, []
             return
         signature = (status.st_ino, status.st_mtime_ns, status.st_size)
         if signature != self._file_signature:
+            lines = list(self._readable_lines())
             pinned: dict[str, list[PinnedKey]] = {}
-            for line in self._lines():
-                if (match := _KNOWN_HOSTS_LINE.fullmatch(line)) and (
-                    key := _parse_key(match["key"])
-                ):
-                    entry = PinnedKey(key, *_parse_comment(match["comment"]))
-                    for host in match["hosts"].split(","):
-                        pinned.setdefault(host, []).append(entry)
+            for line in lines:
+                for host in line.hosts if line.is_pinned else ():
+                    pinned.setdefault(host, []).append(line.pinned)
+            self._revoked_keys = [line.pinned.key for line in lines if line.marker == _REVOKED]
             self._pinned_by_host, self._file_signature = pinned, signature
 
-    def _lines(self) -> list[str]:
+    def _readable_lines(self) -> Iterator[_KnownHostsLine]:
+        for number, content in enumerate(self._lines(), start=1):
+            text = _decode(content)
+            if not text or text.startswith("#"):
+                continue
+            line = _parse_line(text)
+            if line is None:
+                _log.warning("%s line %d cannot be read and is ignored", self.path, number)
+            else:
+                yield line
+
+    def _lines(self) -> list[bytes]:
+        """Return the lines of the file. Other programs may have written any bytes."""
         try:
-            return self.path.read_text(encoding="utf-8").splitlines()
+            content = self.path.read_bytes()
         except FileNotFoundError:
             return []
+        return content.removesuffix(b"\n").split(b"\n") if content else []
 
     def _host_pattern(self, host: IPv4Address | str) -> str:
         return f"{host}" if self._port == asyncssh.DEFAULT_PORT else f"[{host}]:{self._port}"
@@ -133,16 +185,21 @@ class HostKeys:
         """Replace the lines of these addresses and MAC addresses with `new_lines`."""
         hosts = {self._host_pattern(address) for address in addresses}
 
-        def is_replaced(line: str) -> bool:
-            match = _KNOWN_HOSTS_LINE.fullmatch(line)
-            return match is not None and (
-                not hosts.isdisjoint(match["hosts"].split(","))
-                or _parse_comment(match["comment"])[1] in macs
+        def is_replaced(line: bytes) -> bool:
+            match = _KNOWN_HOSTS_LINE.fullmatch(_decode(line))
+            return (
+                match is not None
+                and match["marker"] is None
+                and (
+                    not hosts.isdisjoint(match["hosts"].split(","))
+                    or _parse_comment(match["comment"])[1] in macs
+                )
             )
 
         with locked_folder(self._folder, create=True):
             kept = [line for line in self._lines() if not is_replaced(line)]
-            files.write_private(self.path, "".join(f"{line}\n" for line in [*kept, *new_lines]))
+            lines = [*kept, *(line.encode() for line in new_lines)]
+            files.write_private(self.path, b"".join(line + b"\n" for line in lines))
 
     def fetch_and_pin(
         self, rasps: Collection[Rasp], *, timeout: float = FETCH_TIMEOUT
@@ -155,14 +212,17 @@ class HostKeys:
 
         Pinned keys belong to a MAC address. A rasp that moved to another address keeps its pinned
         key. A replacement rasp has no pinned key. A fetched key that differs from the pinned key is
-        not pinned. The result is then `CHANGED`.
+        not pinned. The result is then `CHANGED`. A revoked key is not pinned either.
 
         Raises:
             OSError: If the file cannot be written. The file is then unchanged.
             HostKeyError: If the file cannot be read.
         """
         pinned = {rasp: self._pinned_keys(rasp) for rasp in fetched}
-        results = {rasp: _pin_result(key, pinned[rasp]) for rasp, key in fetched.items()}
+        results = {
+            rasp: PinResult.REVOKED if key in self._revoked_keys else _pin_result(key, pinned[rasp])
+            for rasp, key in fetched.items()
+        }
         new_keys = {
             rasp: key
             for rasp, key in fetched.items()
@@ -180,7 +240,7 @@ class HostKeys:
         return results
 
     def _pinned_keys(self, rasp: Rasp) -> list[asyncssh.SSHKey]:
-        of_address = self.for_address(rasp.address)
+        of_address = self._pinned_for(rasp.address)
         of_rasp = [
             pinned
             for pinned_keys in self._pinned_by_host.values()
@@ -216,12 +276,25 @@ async def fetch_host_key(
 
 def changed_key_hint(rasp_name: str) -> str:
     """Return the fix for a changed host key of the rasp `rasp_name`, such as `03-2`."""
-    stack, dash, slot = rasp_name.partition("-")
-    target = f"{stack.lstrip('0')}/{slot}" if dash else "TARGET"
+    target = _target(rasp_name)
     return (
         f"if the rasp was reinstalled, run `python -m controller ssh forget {target}` and"
         f" `ssh pin {target}`. Otherwise check which machine uses this address"
     )
+
+
+def revoked_key_hint(rasp_name: str) -> str:
+    """Return the fix for a revoked host key of the rasp `rasp_name`, such as `03-2`."""
+    target = _target(rasp_name)
+    return (
+        "create new host keys on the rasp (`rm /etc/ssh/ssh_host_*; ssh-keygen -A`), then run"
+        f" `python -m controller ssh forget {target}` and `ssh pin {target}`"
+    )
+
+
+def _target(rasp_name: str) -> str:
+    stack, dash, slot = rasp_name.partition("-")
+    return f"{stack.lstrip('0')}/{slot}" if dash else "TARGET"
 
 
 def _pin_result(fetched: asyncssh.SSHKey | None, pinned: Collection[asyncssh.SSHKey]) -> PinResult:
@@ -230,6 +303,20 @@ def _pin_result(fetched: asyncssh.SSHKey | None, pinned: Collection[asyncssh.SSH
     if not pinned:
         return PinResult.PINNED
     return PinResult.UNCHANGED if fetched in pinned else PinResult.CHANGED
+
+
+def _decode(line: bytes) -> str:
+    """Return the text of a line without surrounding white space and byte order mark."""
+    return line.decode("utf-8-sig", "replace").strip()
+
+
+def _parse_line(text: str) -> _KnownHostsLine | None:
+    match = _KNOWN_HOSTS_LINE.fullmatch(text)
+    key = _parse_key(match["key"]) if match else None
+    if match is None or key is None:
+        return None
+    pinned = PinnedKey(key, *_parse_comment(match["comment"]))
+    return _KnownHostsLine(match["marker"], frozenset(match["hosts"].split(",")), pinned)
 
 
 def _parse_comment(comment: str) -> tuple[str, str]:

@@ -106,9 +106,7 @@ class SshPool:
     async def _connect(self, address: IPv4Address) -> asyncssh.SSHClientConnection:
         pinned = self._host_keys.for_address(address)
         if not pinned:
-            raise HostKeyError(
-                f"no host key of {address} is pinned: run `python -m controller ssh pin`"
-            )
+            raise HostKeyError(self._host_keys.missing_key_message(address))
         self._options = self._options or self._connection_options()
         client = _HostKeyRecorder()
         try:

@@ -93,6 +93,94 @@ def test_lines_of_other_programs_are_preserved(folder: Path) -> None:
     assert host_keys.for_address(RASPS[3].address) == []
 
 
+def key_text(key: asyncssh.SSHKey) -> str:
+    return " ".join(key.export_public_key().decode().split()[:2])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{address} {key}",
+        "{address} {key}\r",
+        "\ufeff{address} {key}",
+        "\t{address}\t{key}  ",
+        "rasp-03-1,{address} {key} Müller",
+        "{address} ssh-ed25519 AAAA\n{address} {key}",
+        "# Geräte\n\n{address} {key}\n\x00\x00",
+        "switch ssh-ed25519\nx\n@revoked\n{address} {key}",
+        "@revoked * ssh-ed25519 AAAA\n@cert-authority * {other}\n{address} {key}",
+        "{address} {key}\n@revoked * {other}",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_unreadable_lines_do_not_hide_the_key_of_a_rasp(
+    folder: Path, line: str, encoding: str
+) -> None:
+    key = generate_key()
+    text = line.format(address="10.23.3.1", key=key_text(key), other=key_text(generate_key()))
+    folder.mkdir(parents=True)
+    content = text.replace("\ufeff", "").encode(encoding)
+    (folder / "known_hosts").write_bytes(b"\xef\xbb\xbf" * ("\ufeff" in text) + content)
+    assert pinned_keys(HostKeys(folder, 22), RASPS[0]) == [key]
+
+
+def test_unreadable_line_is_logged_and_each_byte_is_preserved(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder.mkdir(parents=True)
+    other_lines = b"# Ger\xe4te\r\nswitch\xfc\x85 ssh-ed25519 AAAA\x0b\x1c\n\x00\xff"
+    path = folder / "known_hosts"
+    path.write_bytes(other_lines)
+    host_keys = HostKeys(folder, 22)
+    key = generate_key()
+    assert host_keys.pin_new({RASPS[0]: key}) == {RASPS[0]: PinResult.PINNED}
+    assert path.read_bytes().startswith(other_lines + b"\n10.23.3.1,")
+    assert pinned_keys(host_keys, RASPS[0]) == [key]
+    assert caplog.messages[:2] == [
+        f"{path} line 2 cannot be read and is ignored",
+        f"{path} line 3 cannot be read and is ignored",
+    ]
+    host_keys.forget([RASPS[0].address])
+    assert path.read_bytes() == other_lines + b"\n"
+
+
+def revoke(folder: Path, key: asyncssh.SSHKey, hosts: str = "*") -> None:
+    with (folder / "known_hosts").open("a") as file:
+        file.write(f"@revoked {hosts} {key_text(key)} lost\n")
+
+
+@pytest.mark.parametrize("hosts", ["*", "10.23.3.1", "rasp-03-?,[10.23.3.1]:22", "|1|YQ==|YQ=="])
+def test_revoked_key_is_not_used_and_not_pinned_again(folder: Path, hosts: str) -> None:
+    host_keys = HostKeys(folder, 22)
+    one, two, *_ = RASPS
+    keys = {one: generate_key(), two: generate_key()}
+    host_keys.replace_keys(keys)
+    revoke(folder, keys[one], hosts)
+    assert host_keys.for_address(one.address) == []
+    assert host_keys.missing_key_message(one.address) == (
+        "the host key of 10.23.3.1 is revoked: create new host keys on the rasp"
+        " (`rm /etc/ssh/ssh_host_*; ssh-keygen -A`), then run `python -m controller ssh forget 3/1`"
+        " and `ssh pin 3/1`"
+    )
+    assert pinned_keys(host_keys, two) == [keys[two]]
+    assert host_keys.pin_new(keys) == {one: PinResult.REVOKED, two: PinResult.UNCHANGED}
+    host_keys.forget([one.address])
+    assert host_keys.pin_new(keys) == {one: PinResult.REVOKED, two: PinResult.UNCHANGED}
+    assert host_keys.for_address(one.address) == []
+    assert "no host key of 10.23.3.1 is pinned" in host_keys.missing_key_message(one.address)
+
+
+def test_new_key_of_a_rasp_with_a_revoked_key_is_not_pinned_automatically(folder: Path) -> None:
+    host_keys = HostKeys(folder, 22)
+    key, new_key = generate_key(), generate_key()
+    host_keys.replace_keys({RASPS[0]: key})
+    revoke(folder, key)
+    assert host_keys.pin_new({RASPS[0]: new_key}) == {RASPS[0]: PinResult.CHANGED}
+    host_keys.forget([RASPS[0].address])
+    assert host_keys.pin_new({RASPS[0]: new_key}) == {RASPS[0]: PinResult.PINNED}
+    assert pinned_keys(host_keys, RASPS[0]) == [new_key]
+
+
 def test_replace_keys_removes_the_previous_key(folder: Path) -> None:
     host_keys = HostKeys(folder, 22)
     host_keys.replace_keys({rasp: generate_key() for rasp in RASPS})

@@ -1,6 +1,7 @@
 """Actions over SSH on real OpenSSH servers with the real forced command."""
 
 import asyncio
+import shutil
 import signal
 import socket
 import subprocess
@@ -291,6 +292,40 @@ def test_changed_host_key_is_rejected_with_both_fingerprints(
         " `ssh pin 1/1`. Otherwise check which machine uses this address"
     )
     assert rasps.count_logins(rasp) == logins_before
+
+
+def copy_ssh_folder(rasps: SshRasps, folder: Path) -> Path:
+    """Copy the master's key and the pinned host keys. Return the path of known_hosts."""
+    for file in rasps.ssh_folder.iterdir():
+        shutil.copy2(file, folder)
+    return folder / "known_hosts"
+
+
+def test_revoked_host_key_is_rejected(
+    make_action_client: MakeActionClient, rasps: SshRasps, tmp_path: Path
+) -> None:
+    revoked, other, *_ = rasps.rasps
+    known_hosts = copy_ssh_folder(rasps, tmp_path)
+    (pinned,) = HostKeys(tmp_path, rasps.port).for_address(revoked.address)
+    with known_hosts.open("ab") as file:
+        file.write(b"@revoked * " + pinned.key.export_public_key())
+    logins_before = rasps.count_logins(revoked)
+    client = make_action_client(tmp_path, rasps.port)
+    with pytest.raises(HostKeyError, match=f"the host key of {revoked.address} is revoked: create"):
+        client.run(revoked, "greet")
+    assert rasps.count_logins(revoked) == logins_before
+    assert client.run(other, "greet").exit_status == 0
+
+
+def test_unreadable_lines_of_known_hosts_do_not_prevent_actions(
+    make_action_client: MakeActionClient, rasps: SshRasps, tmp_path: Path
+) -> None:
+    known_hosts = copy_ssh_folder(rasps, tmp_path)
+    known_hosts.write_bytes(
+        b"# Ger\xe4te\r\nswitch ssh-ed25519 AAAA M\xfcller\n" + known_hosts.read_bytes() + b"\0\0"
+    )
+    client = make_action_client(tmp_path, rasps.port)
+    assert [client.run(rasp, "greet").exit_status for rasp in rasps.rasps] == [0] * 6
 
 
 def test_run_requires_pinned_host_key(
