@@ -1,7 +1,15 @@
 """Annotations of power cuts, boots, installs and orders in all graphs."""
 
 from grafana.json_format import Json
-from grafana.queries import DATASOURCE, IN_RACK, IN_STACK, OF_RASP, RASP_LABELS
+from grafana.queries import (
+    CONTROLLER,
+    CONTROLLER_STACK,
+    DATASOURCE,
+    RASP,
+    RASP_LABELS,
+    RASPS_IN_RACK,
+    RASPS_IN_STACK,
+)
 
 _JUST_BOOTED_SECONDS = 60
 _BLUE, _PURPLE, _YELLOW, _GREY = "#5794f2", "#b877d9", "#e0b400", "#9fa7b3"
@@ -38,26 +46,26 @@ def _boots(selector: str) -> Json:
 
 
 def _installs() -> Json:
-    running = f"max_over_time(pirack_install_running{{{IN_RACK}}}[$__rate_interval])"
+    running = f"max_over_time(pirack_install_running{{{CONTROLLER}}}[$__rate_interval])"
     return _annotation("Installs", _PURPLE, f"max by (rack) ({running})", "Install running")
 
 
 def _orders() -> Json:
-    finished = f"increase(pirack_orders_total{{{IN_RACK}}}[$__rate_interval])"
+    finished = f"increase(pirack_orders_total{{{CONTROLLER}}}[$__rate_interval])"
     any_finished = f"sum by (action, result) ({finished}) > bool 0"
     return _annotation("Orders", _BLUE, any_finished, "Order {{action}}: {{result}}")
 
 
 def for_rack() -> list[Json]:
     """Return the annotations of a rack."""
-    return [_power_cuts(IN_RACK), _boots(IN_RACK), _installs(), _orders()]
+    return [_power_cuts(CONTROLLER), _boots(RASPS_IN_RACK), _installs(), _orders()]
 
 
 def for_stack() -> list[Json]:
     """Return the annotations of a stack."""
-    return [_power_cuts(IN_STACK), _boots(IN_STACK), _installs(), _orders()]
+    return [_power_cuts(CONTROLLER_STACK), _boots(RASPS_IN_STACK), _installs(), _orders()]
 
 
 def for_rasp() -> list[Json]:
     """Return the annotations of a rasp."""
-    return [_power_cuts(IN_STACK), _boots(OF_RASP), _installs(), _orders()]
+    return [_power_cuts(CONTROLLER_STACK), _boots(RASP), _installs(), _orders()]

@@ -12,7 +12,16 @@ from grafana.fields import FieldConfig, override_query
 from grafana.geometry import Box, StackBoxes
 from grafana.json_format import Json
 from grafana.links import page_link
-from grafana.queries import DATASOURCE, IN_RACK, RASP_LABELS, STATE, Query, targets
+from grafana.queries import (
+    CONTROLLER,
+    DATASOURCE,
+    IN_RACK,
+    RASP_LABELS,
+    RASPS_IN_RACK,
+    STATE,
+    Query,
+    targets,
+)
 from rack.layout import Rack, Slot
 
 _TRANSPARENT = "transparent"
@@ -23,11 +32,12 @@ _HEADER_INSET_RATIO = 0.06  # padding left and right of the texts, relative to t
 _FONT_SIZE, _SMALL_FONT_SIZE = 12, 9
 _LARGE_FONT_MAX_COLUMNS = 16
 
+_TEMPERATURE = f"pirack_cpu_temperature_celsius{{{RASPS_IN_RACK}}}"
 _STATES = f"max by ({RASP_LABELS}) ({STATE}{{{IN_RACK}}})"
 QUERIES = [
     Query(_STATES, "{{rasp}}"),
-    Query(f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{IN_RACK}}})", "t {{rasp}}"),
-    Query(f"max by (rack, stack) (pirack_stack_power_state{{{IN_RACK}}})", "power {{stack}}"),
+    Query(f"max by ({RASP_LABELS}) ({_TEMPERATURE})", "t {{rasp}}"),
+    Query(f"max by (rack, stack) (pirack_stack_power_state{{{CONTROLLER}}})", "power {{stack}}"),
     # The states a second time, to map them to text colors.
     Query(_STATES, "text {{rasp}}"),
 ]

@@ -4,7 +4,7 @@ from grafana import states
 from grafana.fields import FieldConfig, override_color
 from grafana.json_format import Json
 from grafana.panels import LineOptions, time_series
-from grafana.queries import IN_RACK, range_query
+from grafana.queries import CONTROLLER, range_query
 
 
 def temperature() -> Json:
@@ -18,7 +18,7 @@ def temperature() -> Json:
             thresholds=states.temperature_thresholds(),
             no_value="No sensor",
         ),
-        [range_query(f"max(pirack_master_temperature_celsius{{{IN_RACK}}})", "temperature")],
+        [range_query(f"max(pirack_master_temperature_celsius{{{CONTROLLER}}})", "temperature")],
         overrides=[override_color("temperature", states.ORANGE)],
         line_options=LineOptions(thresholds=True),
     )
@@ -30,14 +30,14 @@ def load() -> Json:
         "Load of the master",
         "Running or waiting processes on the master, averaged over one minute.",
         FieldConfig("none", decimals=2, min=0),
-        [range_query(f"max(pirack_master_load1{{{IN_RACK}}})", "load")],
+        [range_query(f"max(pirack_master_load1{{{CONTROLLER}}})", "load")],
         overrides=[override_color("load", states.BLUE)],
     )
 
 
 def _usage(title: str, description: str, resource: str, total_name: str) -> Json:
-    available = f"max(pirack_master_{resource}_available_bytes{{{IN_RACK}}})"
-    total = f"max(pirack_master_{resource}_{total_name}_bytes{{{IN_RACK}}})"
+    available = f"max(pirack_master_{resource}_available_bytes{{{CONTROLLER}}})"
+    total = f"max(pirack_master_{resource}_{total_name}_bytes{{{CONTROLLER}}})"
     return time_series(
         title,
         description,

@@ -7,9 +7,10 @@ from grafana.grid import layout_rows
 from grafana.json_format import Json
 from grafana.master_panels import disk, load, memory, temperature
 from grafana.panels import LineOptions, stat, time_series
-from grafana.queries import IN_RACK, Query, range_query
+from grafana.queries import CONTROLLER, IN_RACK, RASPS_IN_RACK, Query, range_query
 
 _SERVICES_SELECTOR = f'job=~"controller|prometheus|alertmanager",{IN_RACK}'
+_ALL_JOBS = f'job=~"rasp|ping|controller|prometheus|alertmanager",{IN_RACK}'
 _JOB_COLORS = [
     override_color("controller", states.BLUE),
     override_color("prometheus", states.ORANGE),
@@ -69,7 +70,7 @@ def _running_orders() -> Json:
             decimals=0,
             thresholds=states.thresholds(base_color=states.STACK_STATES[1].color),
         ),
-        [Query(f"sum(pirack_orders_running{{{IN_RACK}}})", "orders")],
+        [Query(f"sum(pirack_orders_running{{{CONTROLLER}}})", "orders")],
     )
 
 
@@ -79,8 +80,8 @@ def _install() -> Json:
         states.ValueStyle(1, "unfinished", states.HOT.color),
         states.ValueStyle(2, "running", states.STACK_STATES[1].color),
     ]
-    running = f"max(pirack_install_running{{{IN_RACK}}})"
-    unfinished = f"max(pirack_install_unfinished{{{IN_RACK}}})"
+    running = f"max(pirack_install_running{{{CONTROLLER}}})"
+    unfinished = f"max(pirack_install_unfinished{{{CONTROLLER}}})"
     return stat(
         "Install",
         "Whether an install is running, or the last install did not finish.",
@@ -94,7 +95,7 @@ def _failed_scrapes() -> Json:
         "Failed scrapes of rasps",
         "Rasps whose last scrape failed, including rasps that are off.",
         FieldConfig("none", decimals=0, thresholds=states.thresholds((1, states.WARM.color))),
-        [Query(f'sum(up{{job="rasp",{IN_RACK}}} == bool 0)', "rasps")],
+        [Query(f"sum(up{{{RASPS_IN_RACK}}} == bool 0)", "rasps")],
     )
 
 
@@ -107,12 +108,12 @@ def _longest_scrape() -> Json:
             decimals=2,
             thresholds=states.thresholds((1, states.WARM.color), (3, states.HOT.color)),
         ),
-        [Query(f"max(scrape_duration_seconds{{{IN_RACK}}})", "scrape")],
+        [Query(f"max(scrape_duration_seconds{{{_ALL_JOBS}}})", "scrape")],
     )
 
 
 def _orders() -> Json:
-    finished = f"increase(pirack_orders_total{{{IN_RACK}}}[$__rate_interval])"
+    finished = f"increase(pirack_orders_total{{{CONTROLLER}}}[$__rate_interval])"
     return time_series(
         "Orders",
         "Finished orders by action and result.",
@@ -123,8 +124,8 @@ def _orders() -> Json:
 
 
 def _order_durations() -> Json:
-    seconds = f"rate(pirack_order_duration_seconds_sum{{{IN_RACK}}}[$__rate_interval])"
-    finished = f"rate(pirack_order_duration_seconds_count{{{IN_RACK}}}[$__rate_interval])"
+    seconds = f"rate(pirack_order_duration_seconds_sum{{{CONTROLLER}}}[$__rate_interval])"
+    finished = f"rate(pirack_order_duration_seconds_count{{{CONTROLLER}}}[$__rate_interval])"
     mean = f"sum by (action) ({seconds}) / (sum by (action) ({finished}) > 0)"
     return time_series(
         "Duration of orders",
@@ -141,10 +142,11 @@ def _scrape_durations() -> Json:
         "Duration of the longest scrape of each job, and median duration of the rasps' scrapes.",
         FieldConfig("s", decimals=1, color_mode="palette-classic-by-name"),
         [
-            range_query(f"max by (job) (scrape_duration_seconds{{{IN_RACK}}})", "{{job}}, maximum"),
             range_query(
-                f'quantile(0.5, scrape_duration_seconds{{job="rasp",{IN_RACK}}})',
-                "rasp, median",
+                f"max by (job) (scrape_duration_seconds{{{_ALL_JOBS}}})", "{{job}}, maximum"
+            ),
+            range_query(
+                f"quantile(0.5, scrape_duration_seconds{{{RASPS_IN_RACK}}})", "rasp, median"
             ),
         ],
         line_options=LineOptions(legend_table=True, logarithmic=True),
@@ -158,7 +160,7 @@ def _alias_durations() -> Json:
         FieldConfig("s", decimals=1, min=0, color_mode="palette-classic-by-name"),
         [
             range_query(
-                f"avg by (alias) (pirack_alias_duration_seconds{{{IN_RACK}}})",
+                f"avg by (alias) (pirack_alias_duration_seconds{{{RASPS_IN_RACK}}})",
                 "{{alias}}",
             )
         ],
@@ -192,7 +194,7 @@ def _memory() -> Json:
 
 
 def _prometheus_queries() -> Json:
-    queries = f"rate(pirack_controller_prometheus_queries_total{{{IN_RACK}}}[$__rate_interval])"
+    queries = f"rate(pirack_controller_prometheus_queries_total{{{CONTROLLER}}}[$__rate_interval])"
     return time_series(
         "Queries to Prometheus",
         "Queries of the controller per second, successful and failed.",
@@ -203,7 +205,8 @@ def _prometheus_queries() -> Json:
 
 
 def _ingested_samples() -> Json:
-    ingested = f"rate(prometheus_tsdb_head_samples_appended_total{{{IN_RACK}}}[$__rate_interval])"
+    selector = f'job="prometheus",{IN_RACK}'
+    ingested = f"rate(prometheus_tsdb_head_samples_appended_total{{{selector}}}[$__rate_interval])"
     return time_series(
         "Ingested samples",
         "Samples that Prometheus stores per second.",

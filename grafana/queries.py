@@ -10,9 +10,17 @@ RASP_LABELS = "rack, stack, slot, rasp"
 
 DATASOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
 
+# Selectors of recorded series.
 IN_RACK = 'rack="$rack"'
 IN_STACK = 'rack="$rack",stack="$stack"'
 OF_RASP = 'rack="$rack",rasp="$rasp"'
+
+# Selectors of scraped series. The job prevents a rasp from forging series of the controller.
+RASPS_IN_RACK = f'job="rasp",{IN_RACK}'
+RASPS_IN_STACK = f'job="rasp",{IN_STACK}'
+RASP = f'job="rasp",{OF_RASP}'
+CONTROLLER = f'job="controller",{IN_RACK}'
+CONTROLLER_STACK = f'job="controller",{IN_STACK}'
 
 # Some alerts about the master and Prometheus have no label `rack`.
 ALERTS = 'ALERTS{alertstate="firing",severity=~"critical|warning|info",rack=~"$rack|"}'

@@ -8,16 +8,16 @@ from grafana.queries import (
     ALERTS,
     IN_RACK,
     RASP_LABELS,
+    RASPS_IN_RACK,
     STATE,
     Query,
     range_query,
     table_query,
 )
 
-_TEMPERATURE = f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{IN_RACK}}})"
-_BUSY_CORES = (
-    f"sum by ({RASP_LABELS}) (rate(pirack_cpu_busy_seconds_total{{{IN_RACK}}}[$__rate_interval]))"
-)
+_TEMPERATURE = f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{RASPS_IN_RACK}}})"
+_BUSY_SECONDS = f"pirack_cpu_busy_seconds_total{{{RASPS_IN_RACK}}}"
+_BUSY_CORES = f"sum by ({RASP_LABELS}) (rate({_BUSY_SECONDS}[$__rate_interval]))"
 
 
 def summary_panels() -> list[tuple[Json, int]]:
@@ -77,7 +77,7 @@ def _issue_count(title: str, description: str, expression: str, color: str) -> J
 
 
 def _throttled_count() -> Json:
-    conditions = f'max by ({RASP_LABELS}) (pirack_power_condition{{{IN_RACK},since="now"}})'
+    conditions = f'max by ({RASP_LABELS}) (pirack_power_condition{{{RASPS_IN_RACK},since="now"}})'
     return _issue_count(
         "Throttled or under-voltage",
         "Rasps whose firmware reports throttling or under-voltage now.",
@@ -99,7 +99,7 @@ def _failing_alias_count() -> Json:
     return _issue_count(
         "Failing aliases",
         "Aliases that failed in the last scrape. Rasps that did not respond are not counted.",
-        f"sum(pirack_alias_success{{{IN_RACK}}} == bool 0)",
+        f"sum(pirack_alias_success{{{RASPS_IN_RACK}}} == bool 0)",
         states.WARM.color,
     )
 
@@ -137,7 +137,7 @@ def failing_aliases() -> Json:
         "Failing aliases",
         "Aliases that failed in the last scrape of a rasp. Their metrics are missing.",
         FieldConfig("none", no_value="No failing aliases"),
-        [table_query(f"pirack_alias_success{{{IN_RACK}}} == 0")],
+        [table_query(f"pirack_alias_success{{{RASPS_IN_RACK}}} == 0")],
         columns={"alias": "Alias", "stack": "Stack", "rasp": "Rasp"},
         overrides=_link_overrides(),
     )

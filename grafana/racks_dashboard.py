@@ -8,7 +8,7 @@ from grafana.json_format import Json
 from grafana.panels import LineOptions, table, time_series
 from grafana.queries import STATE, range_query, table_query
 
-_TEMPERATURE = "pirack_cpu_temperature_celsius"
+_TEMPERATURE = 'pirack_cpu_temperature_celsius{job="rasp"}'
 _COLOR_BACKGROUND: Json = {"type": "color-background", "mode": "basic"}
 
 
@@ -29,14 +29,17 @@ def racks_dashboard(defaults: DashboardDefaults) -> Json:
 
 def _racks_table() -> Json:
     alerts = 'ALERTS{alertstate="firing",severity=~"critical|warning|info"}'
-    throttled = 'max by (rack, stack, slot) (pirack_power_condition{since="now"})'
+    throttled = 'max by (rack, stack, slot) (pirack_power_condition{job="rasp",since="now"})'
     counts = {
         **{
             style.text.capitalize(): (f"sum by (rack) ({STATE} == bool {style.value})", style.color)
             for style in (states.UP, states.WARM, states.HOT, states.DOWN, states.OFF)
         },
         "Throttled or under-voltage": (f"sum by (rack) ({throttled})", states.HOT.color),
-        "Failing aliases": ("sum by (rack) (pirack_alias_success == bool 0)", states.WARM.color),
+        "Failing aliases": (
+            'sum by (rack) (pirack_alias_success{job="rasp"} == bool 0)',
+            states.WARM.color,
+        ),
         "Firing alerts": (
             f"count by (rack) ({alerts}) or 0 * count by (rack) ({STATE})",
             states.DOWN.color,

@@ -6,8 +6,9 @@ from grafana.fields import FieldConfig, override, override_color
 from grafana.grid import COLUMNS, layout_rows
 from grafana.json_format import Json
 from grafana.panels import LineOptions, stat, state_timeline, table, time_series
-from grafana.queries import OF_RASP, RASP_LABELS, STATE, Query, range_query, table_query
+from grafana.queries import OF_RASP, RASP, RASP_LABELS, STATE, Query, range_query, table_query
 
+_PING = f'job="ping",{OF_RASP}'
 _INFO_COLOR = states.STACK_STATES[1].color
 
 
@@ -60,7 +61,7 @@ def _ping() -> Json:
         FieldConfig(
             "none", mappings=states.value_mappings(no_response, responds), no_value="unknown"
         ),
-        [Query(f"max by ({RASP_LABELS}) (probe_success{{{OF_RASP}}})", "{{rasp}}")],
+        [Query(f"max by ({RASP_LABELS}) (probe_success{{{_PING}}})", "{{rasp}}")],
     )
 
 
@@ -71,7 +72,7 @@ def _uptime() -> Json:
         FieldConfig(
             "dtdhms", thresholds=states.thresholds(base_color=_INFO_COLOR), no_value="unknown"
         ),
-        [Query(f"max by ({RASP_LABELS}) (pirack_uptime_seconds{{{OF_RASP}}})", "{{rasp}}")],
+        [Query(f"max by ({RASP_LABELS}) (pirack_uptime_seconds{{{RASP}}})", "{{rasp}}")],
     )
 
 
@@ -82,11 +83,7 @@ def _temperature_now() -> Json:
         FieldConfig(
             "celsius", decimals=1, thresholds=states.temperature_thresholds(), no_value="unknown"
         ),
-        [
-            Query(
-                f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{OF_RASP}}})", "{{rasp}}"
-            )
-        ],
+        [Query(f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{RASP}}})", "{{rasp}}")],
     )
 
 
@@ -94,7 +91,7 @@ def _power_condition() -> Json:
     normal = states.ValueStyle(0, "normal", states.UP.color)
     since_boot = states.ValueStyle(1, "warning since boot", states.WARM.color)
     now = states.ValueStyle(2, "warning now", states.HOT.color)
-    condition = f"pirack_power_condition{{{OF_RASP},since="
+    condition = f"pirack_power_condition{{{RASP},since="
     return stat(
         "Power supply and throttling",
         "Whether the firmware reports under-voltage, a capped clock, throttling or the soft"
@@ -118,7 +115,7 @@ def _root_file_system() -> Json:
         "Root file system",
         "A read-only root file system usually indicates a failing SD card.",
         FieldConfig("none", mappings=states.value_mappings(writable, readonly), no_value="unknown"),
-        [Query(f"max by ({RASP_LABELS}) (pirack_disk_readonly{{{OF_RASP}}})", "{{rasp}}")],
+        [Query(f"max by ({RASP_LABELS}) (pirack_disk_readonly{{{RASP}}})", "{{rasp}}")],
     )
 
 
@@ -129,7 +126,7 @@ def _address() -> Json:
         FieldConfig(
             "none", thresholds=states.thresholds(base_color=_INFO_COLOR), no_value="unknown"
         ),
-        [Query(f'max by (instance) (up{{job="ping",{OF_RASP}}})', "{{instance}}")],
+        [Query(f"max by (instance) (up{{{_PING}}})", "{{instance}}")],
         text_mode="name",
     )
 
@@ -141,7 +138,7 @@ def _temperature() -> Json:
         FieldConfig("celsius", decimals=1, thresholds=states.temperature_thresholds()),
         [
             range_query(
-                f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{OF_RASP}}})",
+                f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{RASP}}})",
                 "temperature",
             )
         ],
@@ -151,14 +148,14 @@ def _temperature() -> Json:
 
 
 def _cpu() -> Json:
-    busy = f"rate(pirack_cpu_busy_seconds_total{{{OF_RASP}}}[$__rate_interval])"
+    busy = f"rate(pirack_cpu_busy_seconds_total{{{RASP}}}[$__rate_interval])"
     return time_series(
         "Busy cores and load",
         "Busy cores, and running or waiting processes averaged over one minute.",
         FieldConfig("none", decimals=2, min=0),
         [
             range_query(f"sum by ({RASP_LABELS}) ({busy})", "busy cores"),
-            range_query(f"max by ({RASP_LABELS}) (pirack_cpu_load1{{{OF_RASP}}})", "load"),
+            range_query(f"max by ({RASP_LABELS}) (pirack_cpu_load1{{{RASP}}})", "load"),
         ],
         overrides=[
             override_color("busy cores", states.BLUE),
@@ -172,14 +169,14 @@ def _cpu_frequency() -> Json:
         "CPU clock",
         "Clock of the first core as set by the kernel. The firmware may lower it further.",
         FieldConfig("hertz", decimals=1, min=0),
-        [range_query(f"max by ({RASP_LABELS}) (pirack_cpu_frequency_hertz{{{OF_RASP}}})", "clock")],
+        [range_query(f"max by ({RASP_LABELS}) (pirack_cpu_frequency_hertz{{{RASP}}})", "clock")],
         overrides=[override_color("clock", states.BLUE)],
     )
 
 
 def _memory() -> Json:
-    total = f"max by ({RASP_LABELS}) (pirack_memory_total_bytes{{{OF_RASP}}})"
-    available = f"max by ({RASP_LABELS}) (pirack_memory_available_bytes{{{OF_RASP}}})"
+    total = f"max by ({RASP_LABELS}) (pirack_memory_total_bytes{{{RASP}}})"
+    available = f"max by ({RASP_LABELS}) (pirack_memory_available_bytes{{{RASP}}})"
     return time_series(
         "Memory",
         "Used memory, and total memory managed by the kernel.",
@@ -190,8 +187,8 @@ def _memory() -> Json:
 
 
 def _disk() -> Json:
-    size = f"max by ({RASP_LABELS}) (pirack_disk_size_bytes{{{OF_RASP}}})"
-    available = f"max by ({RASP_LABELS}) (pirack_disk_available_bytes{{{OF_RASP}}})"
+    size = f"max by ({RASP_LABELS}) (pirack_disk_size_bytes{{{RASP}}})"
+    available = f"max by ({RASP_LABELS}) (pirack_disk_available_bytes{{{RASP}}})"
     return time_series(
         "Used root file system",
         "Share of the root file system that is in use or reserved.",
@@ -205,7 +202,7 @@ def _disk() -> Json:
 def _power_conditions_over_time() -> Json:
     no = states.ValueStyle(0, "no", states.NEUTRAL_COLOR)
     yes = states.ValueStyle(1, "yes", states.HOT.color)
-    conditions = f'pirack_power_condition{{{OF_RASP},since="now"}}'
+    conditions = f'pirack_power_condition{{{RASP},since="now"}}'
     return state_timeline(
         "Firmware warnings",
         "Times of under-voltage, throttling and other warnings of the firmware.",
@@ -222,7 +219,7 @@ def _aliases_table() -> Json:
     ]
     # The metric has the name of the alias. An alias that prints labels has several values.
     exporter_metrics = "pirack_(alias_.+|up|exporter_.+|config_.+)"
-    value = f'{{__name__=~"pirack_.+",__name__!~"{exporter_metrics}",job="rasp",{OF_RASP}}}'
+    value = f'{{__name__=~"pirack_.+",__name__!~"{exporter_metrics}",{RASP}}}'
     by_alias = f'label_replace({value}, "alias", "$1", "__name__", "pirack_(.+)")'
     return table(
         "Aliases",
@@ -231,8 +228,8 @@ def _aliases_table() -> Json:
         FieldConfig("none"),
         [
             table_query(f"max by (alias) ({by_alias})"),
-            table_query(f"max by (alias) (pirack_alias_success{{{OF_RASP}}})"),
-            table_query(f"max by (alias) (pirack_alias_duration_seconds{{{OF_RASP}}})"),
+            table_query(f"max by (alias) (pirack_alias_success{{{RASP}}})"),
+            table_query(f"max by (alias) (pirack_alias_duration_seconds{{{RASP}}})"),
         ],
         columns={
             "alias": "Alias",

@@ -6,11 +6,19 @@ from grafana.fields import FieldConfig, override_matching
 from grafana.grid import COLUMNS, layout_rows
 from grafana.json_format import Json
 from grafana.panels import LineOptions, stat, state_timeline, time_series
-from grafana.queries import IN_STACK, RASP_LABELS, STATE, Query, range_query
+from grafana.queries import (
+    CONTROLLER_STACK,
+    IN_STACK,
+    RASP_LABELS,
+    RASPS_IN_STACK,
+    STATE,
+    Query,
+    range_query,
+)
 
 _STATES = f"max by ({RASP_LABELS}) ({STATE}{{{IN_STACK}}})"
 _DEFAULT_PALETTE = "palette-classic-by-name"  # for slots without a fixed color
-_TEMPERATURES = f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{IN_STACK}}})"
+_TEMPERATURES = f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{RASPS_IN_STACK}}})"
 
 
 def stack_dashboard(defaults: DashboardDefaults) -> Json:
@@ -37,7 +45,12 @@ def _power() -> Json:
         FieldConfig(
             "none", mappings=states.value_mappings(*states.STACK_STATES), no_value="unknown"
         ),
-        [Query(f"max by (rack, stack) (pirack_stack_power_state{{{IN_STACK}}})", "{{stack}}")],
+        [
+            Query(
+                f"max by (rack, stack) (pirack_stack_power_state{{{CONTROLLER_STACK}}})",
+                "{{stack}}",
+            )
+        ],
     )
 
 
@@ -48,7 +61,7 @@ def _reservation() -> Json:
         "Reservation",
         "Whether an order or an install has reserved the stack. Other orders are then rejected.",
         FieldConfig("none", mappings=states.value_mappings(free, busy), no_value="unknown"),
-        [Query(f"max by (rack, stack) (pirack_stack_busy{{{IN_STACK}}})", "{{stack}}")],
+        [Query(f"max by (rack, stack) (pirack_stack_busy{{{CONTROLLER_STACK}}})", "{{stack}}")],
     )
 
 
@@ -109,7 +122,7 @@ def _temperature() -> Json:
 
 
 def _cpu() -> Json:
-    busy = f"rate(pirack_cpu_busy_seconds_total{{{IN_STACK}}}[$__rate_interval])"
+    busy = f"rate(pirack_cpu_busy_seconds_total{{{RASPS_IN_STACK}}}[$__rate_interval])"
     return time_series(
         "Busy cores",
         "Busy cores of each rasp. 1 is one core at full load.",
@@ -120,8 +133,8 @@ def _cpu() -> Json:
 
 
 def _memory() -> Json:
-    available = f"pirack_memory_available_bytes{{{IN_STACK}}}"
-    total = f"pirack_memory_total_bytes{{{IN_STACK}}}"
+    available = f"pirack_memory_available_bytes{{{RASPS_IN_STACK}}}"
+    total = f"pirack_memory_total_bytes{{{RASPS_IN_STACK}}}"
     return time_series(
         "Used memory",
         "Share of each rasp's memory that programs cannot use without swapping.",

@@ -30,7 +30,8 @@ _CONDITION_SERIES = "pirack_power_condition"
 _BOOT_SERIES = "pirack_boot_time_seconds"
 _PING_SERIES = "probe_success"
 
-# Computed samples have no metric name. This label identifies them.
+# Computed samples have no metric name. This label identifies them. Rasps can export the same label,
+# but their samples have a name.
 _COMPUTED = "computed"
 _CPU_BUSY_CORES, _PINGED_AT = "cpu_busy_cores", "pinged_at"
 
@@ -51,26 +52,27 @@ def state_label(value: float) -> str:
 
 def state_query(rack: Rack) -> str:
     """Return the PromQL expression for all samples that `build_rack_state` needs."""
-    names = "|".join(
+    rasp_names = "|".join(
         [
-            STATE_SERIES,
             _TEMPERATURE_SERIES,
             _LOAD_SERIES,
             _MEMORY_AVAILABLE_SERIES,
             _MEMORY_TOTAL_SERIES,
             _CONDITION_SERIES,
             _BOOT_SERIES,
-            _PING_SERIES,
         ]
     )
     matcher = f'rack="{rack.name}"'
+    of_rasps = f'job="rasp", {matcher}'
+    ping = f'{_PING_SERIES}{{job="ping", {matcher}}}'
+    scraped = [f"{STATE_SERIES}{{{matcher}}}", f'{{__name__=~"{rasp_names}", {of_rasps}}}', ping]
     computed = {
-        _CPU_BUSY_CORES: f"rate(pirack_cpu_busy_seconds_total{{{matcher}}}[30s])",
-        _PINGED_AT: f"timestamp({_PING_SERIES}{{{matcher}}})",
+        _CPU_BUSY_CORES: f"rate(pirack_cpu_busy_seconds_total{{{of_rasps}}}[30s])",
+        _PINGED_AT: f"timestamp({ping})",
     }
     return " or ".join(
         [
-            f'last_over_time({{__name__=~"{names}", {matcher}}}[{MAX_SAMPLE_AGE_SECONDS}s])',
+            *(f"last_over_time({selector}[{MAX_SAMPLE_AGE_SECONDS}s])" for selector in scraped),
             *(
                 f'label_replace({expression}, "{_COMPUTED}", "{name}", "", "")'
                 for name, expression in computed.items()
@@ -88,7 +90,7 @@ class _SlotSamples:
 
     def add(self, sample: Sample) -> None:
         if sample.name != _CONDITION_SERIES:
-            self.values[sample.labels.get(_COMPUTED, sample.name)] = sample.value
+            self.values[sample.name or sample.labels.get(_COMPUTED, "")] = sample.value
             return
         if self.conditions is None:
             self.conditions = {"now": set(), "boot": set()}

@@ -103,7 +103,8 @@ class RaspHistory:
         end = self._clock() // step * step  # same range for all requests within a step
         start = end - TIME_RANGES[time_range]
         numbers = "|".join(str(slot.number) for slot in slots)
-        matchers = f'rack="{self.rack}", stack="{stack.name}", slot=~"{numbers}"'
+        recorded = f'rack="{self.rack}", stack="{stack.name}", slot=~"{numbers}"'
+        matchers = f'job="rasp", {recorded}'
         window = f"{max(30, 2 * step)}s"
         quantities = {
             "temperature": f"{METRIC_PREFIX}cpu_temperature_celsius{{{matchers}}}",
@@ -112,7 +113,7 @@ class RaspHistory:
                 f"1 - {METRIC_PREFIX}memory_available_bytes{{{matchers}}}"
                 f" / {METRIC_PREFIX}memory_total_bytes{{{matchers}}}"
             ),
-            "state": f"{STATE_SERIES}{{{matchers}}}",
+            "state": f"{STATE_SERIES}{{{recorded}}}",
         }
         series = self._prometheus.query_range(
             " or ".join(
@@ -135,7 +136,7 @@ def group_aliases(samples: Iterable[Sample]) -> AliasReadings:
     values: dict[str, list[LabelledValue]] = {}
     for sample in samples:
         alias = sample.labels.get("alias", "")
-        if _QUANTITY in sample.labels:
+        if not sample.name:
             scraped_at = sample.value
         elif sample.name == _SUCCESS:
             is_ok[alias] = bool(sample.value)
