@@ -34,8 +34,8 @@ Exit statuses:
 def pirack(context: click.Context, url: str) -> None:
     """Monitor and control a rack of Raspberry Pis.
 
-    TARGETS are 3 (a stack), 3/2 (a slot), 1-4/1-2 (ranges), or all. If the controller requires a
-    token, set PIRACK_TOKEN or write the token to ~/.config/pirack/token.
+    TARGETS are 3 (a stack), 3/2 or 03-2 (a rasp), 1..4 or 1..4/1 (ranges), or all. If the
+    controller requires a token, set PIRACK_TOKEN or write the token to ~/.config/pirack/token.
     """
     # Each command creates the client, so that --help works with an invalid URL or token.
     context.obj = lambda: ApiClient(url, token.read())

@@ -11,7 +11,7 @@ from cli.api_client import ApiClient
 from cli.completion import complete_action
 from cli.models import ApiAction, ApiOrder, ApiPreview
 from cli.output import as_json_option
-from rack.terminal import EXIT_FAILED, CommandError
+from rack.terminal import EXIT_FAILED
 
 _Fields = dict[str, object]
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -110,14 +110,14 @@ def power(
     no_wait: bool,
     as_json: bool,
 ) -> None:
-    """Switch the power of whole stacks. TARGETS are 3, 7-9 or all.
+    """Switch the power of whole stacks. TARGETS are 3, 7..9 or all.
 
     off shuts down the rasps, verifies that they are down, and cuts power. cycle switches stacks
     off, and then on.
     """
     client = context.obj()
     fields: _Fields = {
-        "ids": _resolve_stacks(client, targets),
+        "ids": output.target_parser(client).stacks(targets),
         "action": f"power_{mode}",
         "force": force,
     }
@@ -155,16 +155,6 @@ def _run_action(
 
 def _resolve_rasp_ids(client: ApiClient, targets: tuple[str, ...]) -> list[int]:
     return [rasp.id for rasp in output.fetch_rasps(client, targets).data]
-
-
-def _resolve_stacks(client: ApiClient, targets: tuple[str, ...]) -> list[int]:
-    for target in targets:
-        if "/" in target:
-            raise CommandError(
-                f"{target} is a slot, but power is switched per stack:"
-                f" write {target.partition('/')[0]}"
-            )
-    return sorted({stack for stack, _ in output.resolve_targets(client, targets)})
 
 
 def _confirm(client: ApiClient, scope: str, fields: _Fields) -> None:

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 
 from cli.api_client import ApiClient
 from cli.models import ApiRasp, ApiResponse, ApiStack
-from rack.targets import parse_targets
+from rack.targets import TargetParser
 from rack.terminal import print_table
 
 ClientFactory = Callable[[], ApiClient]
@@ -35,13 +35,13 @@ def fetch_rasps(
     """Return the rasps that match the API's filters and, if given, the targets.
 
     Raises:
-        UnknownTargetError: If a target is malformed or does not exist.
+        UnknownTargetError: If a target is malformed, ambiguous or does not exist.
     """
     expressions = tuple(targets)
     response = client.get("rasps", list[ApiRasp], **filters)
     if not expressions:
         return response
-    slots = resolve_targets(client, expressions)
+    slots = target_parser(client).slots(expressions)
     selected = [
         (received, rasp)
         for received, rasp in zip(response.json, response.data, strict=True)
@@ -50,11 +50,7 @@ def fetch_rasps(
     return ApiResponse([received for received, _ in selected], [rasp for _, rasp in selected])
 
 
-def resolve_targets(client: ApiClient, targets: Iterable[str]) -> set[tuple[int, int]]:
-    """Return the (stack, slot) pairs of the targets.
-
-    Raises:
-        UnknownTargetError: If a target is malformed or does not exist.
-    """
+def target_parser(client: ApiClient) -> TargetParser:
+    """Return a parser of targets in the controller's rack."""
     stacks = client.get("stacks", list[ApiStack]).data
-    return parse_targets([len(stack.rasps) for stack in stacks], targets)
+    return TargetParser([len(stack.rasps) for stack in stacks])

@@ -7,7 +7,7 @@ from controller.alerts import api as alerts_api
 from controller.dependencies import Dependencies
 from controller.installation import api as installation_api
 from controller.orders import api as orders_api
-from controller.web import allowed_hosts, api, problems
+from controller.web import allowed_hosts, api, converters, problems
 from controller.web.openapi import OpenApiDocument
 
 _CONTENT_SECURITY_POLICY = "; ".join(
@@ -30,6 +30,7 @@ def create_app(dependencies: Dependencies) -> Flask:
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.globals["version"] = __version__
     app.jinja_env.globals["grafana"] = dependencies.grafana
+    converters.register(app)
     access, document = dependencies.access, OpenApiDocument()
     app.register_blueprint(
         api.blueprint(document, dependencies.state, dependencies.master, access.audit)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from rack.database import Database
+from rack.names import rasp_name, slot_target
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
@@ -26,12 +27,12 @@ class Rasp:
     @property
     def name(self) -> str:
         """Short name of the slot, for example `03-2`."""
-        return f"{self.stack:02}-{self.slot}"
+        return rasp_name(self.stack, self.slot)
 
     @property
     def target(self) -> str:
         """Target expression of the slot, for example `3/2`."""
-        return f"{self.stack}/{self.slot}"
+        return slot_target(self.stack, self.slot)
 
 
 class Inventory:

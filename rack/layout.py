@@ -5,6 +5,7 @@ from functools import cached_property
 from ipaddress import IPv4Address
 
 from rack.errors import UnknownTargetError
+from rack.names import HOST_NAME_PREFIX, rasp_name, slot_target, stack_name
 from rack.settings import (
     AccessSettings,
     InstallSettings,
@@ -34,22 +35,22 @@ class Slot:
     @property
     def name(self) -> str:
         """Short name on pages and dashboards and in labels, for example `03-2`."""
-        return f"{self.stack:02}-{self.number}"
+        return rasp_name(self.stack, self.number)
 
     @property
     def target(self) -> str:
         """Target expression of this slot, for example `3/2`."""
-        return f"{self.stack}/{self.number}"
+        return slot_target(self.stack, self.number)
 
     @property
     def stack_name(self) -> str:
         """Name of the stack, for example `03`."""
-        return f"{self.stack:02}"
+        return stack_name(self.stack)
 
     @property
     def host_name(self) -> str:
         """Host name of the rasp in this slot, for example `rasp-03-2`."""
-        return f"rasp-{self.name}"
+        return f"{HOST_NAME_PREFIX}{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,8 @@ class Stack:
 
     @property
     def name(self) -> str:
-        """Number with two digits, so that labels sort in numeric order, for example `03`."""
-        return f"{self.number:02}"
+        """Name on pages and dashboards and in labels, for example `03`."""
+        return stack_name(self.number)
 
 
 @dataclass(frozen=True)

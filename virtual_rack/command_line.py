@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from exporter.aliases import DEFAULT_PATH
+from rack import targets
 from virtual_rack.faults import Fault
 
 NAMESPACES = "namespaces"
@@ -27,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     inject = commands.add_parser("fault", parents=[state], help="inject a fault into rasps")
     clear = commands.add_parser("heal", parents=[state], help="clear faults of rasps")
     for command in (inject, clear):
-        command.add_argument("targets", help="such as 3/2, 3, 1-4/1, all")
+        command.add_argument("targets", help=f"separated by spaces: {targets.SYNTAX}")
     faults = [str(fault) for fault in Fault]
     inject.add_argument("fault", choices=faults)
     clear.add_argument("fault", choices=faults, nargs="?", help="default: all faults")

@@ -30,7 +30,7 @@ from rack.terminal import TargetError
 def ssh() -> None:
     """Manage the SSH keys of the master and the rasps.
 
-    TARGET is 3 (a stack), 3/2 (a slot), 1-4/1-2 (ranges), or all.
+    TARGET is 3 (a stack), 3/2 or 03-2 (a rasp), 1..4 or 1..4/1 (ranges), or all.
     """
 
 

@@ -15,11 +15,11 @@ from controller.installation.schemas import (
     SwapRasps,
 )
 from controller.installation.service import InstallService, Requester
-from controller.web.api import json_response, write_response
+from controller.web.api import RASP_PATH_PARAMS, json_response, write_response
 from controller.web.openapi import OpenApiDocument
 from dhcp_installer.install.journal import InstallRecord
+from rack.targets import resolve_slot
 
-_RASP_PATH_PARAMS = {"number": "Id of the rasp."}
 _STARTED_RESPONSES = {HTTPStatus.ACCEPTED: InstallationResponse}
 _STARTED_OR_DRY_RUN_RESPONSES = {HTTPStatus.OK: InstallationResponse, **_STARTED_RESPONSES}
 
@@ -75,17 +75,17 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
         recent = installation.list_recent(query.limit, query.before)
         return json_response([InstallationResponse.of(record) for record in recent])
 
-    @api.post("/rasps/<int:number>/replace")
+    @api.post("/rasps/<rasp:rasp>/replace")
     @requires_role(Role.OPERATOR)
     @document.write_endpoint(
-        "rasps", _STARTED_RESPONSES, body_model=ReplaceRasp, path_params=_RASP_PATH_PARAMS
+        "rasps", _STARTED_RESPONSES, body_model=ReplaceRasp, path_params=RASP_PATH_PARAMS
     )
-    def replace_rasp(body: ReplaceRasp, number: int) -> Response:
+    def replace_rasp(body: ReplaceRasp, rasp: str) -> Response:
         """Wait for a new board in a slot, and assign it the name and address of the slot.
 
         The stack is switched off to verify that it contains the new board.
         """
-        slot = installation.rack.slot(number)
+        slot = resolve_slot(installation.rack, rasp)
         return _accepted_response(installation.replace(slot, body.strategy, _requester()))
 
     @api.post("/rasps/swap")
@@ -96,7 +96,7 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
 
         PiRack cannot detect the slot of a rasp within its stack.
         """
-        one, other = (installation.rack.slot(number) for number in body.ids)
+        one, other = (resolve_slot(installation.rack, str(rasp)) for rasp in body.ids)
         record = installation.swap(one, other, _requester())
         return write_response(InstallationResponse.of(record))
 

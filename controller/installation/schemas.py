@@ -4,13 +4,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field
 
-from controller.web.models import ApiModel, example_config, omittable
+from controller.web.models import ApiModel, TargetId, example_config, omittable
 from dhcp_installer import DEFAULT_STRATEGY, StrategyName
 from dhcp_installer.install.journal import InstallKind, InstallRecord, InstallState
 from dhcp_installer.install.progress import Stage
 from rack.database import MAX_ROW_ID
 
-_Id = Annotated[int, Field(ge=1, le=1_000_000)]
 _Strategy = Annotated[
     StrategyName,
     Field(description="Discovery strategy. Use `one-by-one` if the rasps do not reply to ping."),
@@ -46,8 +45,8 @@ class SwapRasps(_RequestModel):
 
     model_config = example_config(ids=[9, 10])
 
-    ids: Annotated[list[_Id], Field(min_length=2, max_length=2)] = Field(
-        description="Ids of the two slots. One slot may be empty."
+    ids: Annotated[list[TargetId], Field(min_length=2, max_length=2)] = Field(
+        description="Ids or names of the two slots. One slot may be empty."
     )
 
 

@@ -63,7 +63,7 @@ def blueprint(document: OpenApiDocument, orders: OrderService, access: AccessCon
         Synchronous actions (`ping`, `read`) return 200 with all results. Other actions
         return 202.
         """
-        return _execute(orders, body.request, dry_run=body.dry_run)
+        return _execute(orders, body.request_for(orders.rack), dry_run=body.dry_run)
 
     @api.post("/stacks/execute")
     @requires_role(Role.OPERATOR)
@@ -73,7 +73,7 @@ def blueprint(document: OpenApiDocument, orders: OrderService, access: AccessCon
 
         The order switches the power of the stacks, or runs an action on all their rasps.
         """
-        return _execute(orders, body.request, dry_run=body.dry_run)
+        return _execute(orders, body.request_for(orders.rack), dry_run=body.dry_run)
 
     @api.post("/rack/execute")
     @requires_role(Role.OPERATOR)

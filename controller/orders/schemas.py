@@ -16,13 +16,14 @@ from controller.orders.model import (
     TargetKind,
     TargetResult,
 )
-from controller.web.models import ApiModel, example_config, omittable
+from controller.web.models import ApiModel, TargetId, example_config, omittable
 from exporter.aliases import Alias
 from rack.database import MAX_ROW_ID
+from rack.layout import Rack
+from rack.targets import resolve_slot, resolve_stack
 
 _MAX_IDS = 2000
 
-_Id = Annotated[int, Field(ge=1, le=1_000_000)]
 _Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -39,9 +40,10 @@ class _Execute(ApiModel):
 
 
 class _ExecuteOnMany(_Execute):
-    id: _Id | None = omittable(description="One target, instead of `ids`.")
-    ids: Annotated[list[_Id], Field(min_length=1, max_length=_MAX_IDS)] | None = omittable(
-        description="Several targets, instead of `id`."
+    id: TargetId | None = omittable(description="One target, instead of `ids`.")
+    ids: Annotated[list[TargetId], Field(min_length=1, max_length=_MAX_IDS)] | None = omittable(
+        description="Several targets, instead of `id`: ids or names of rasps, numbers or names of"
+        " stacks."
     )
 
     @model_validator(mode="after")
@@ -51,9 +53,9 @@ class _ExecuteOnMany(_Execute):
         return self
 
     @property
-    def target_ids(self) -> tuple[int, ...]:
-        """The requested ids."""
-        return tuple(self.ids or ()) if self.id is None else (self.id,)
+    def target_ids(self) -> tuple[str, ...]:
+        """The requested ids and names."""
+        return tuple(map(str, (self.ids or ()) if self.id is None else (self.id,)))
 
 
 def _id_or_ids(**fields: Any) -> ConfigDict:
@@ -65,12 +67,12 @@ def _id_or_ids(**fields: Any) -> ConfigDict:
 class ExecuteOnRasps(_ExecuteOnMany):
     """Order for rasps."""
 
-    model_config = _id_or_ids(ids=[10, 11], action="ping")
+    model_config = _id_or_ids(ids=[10, "03-3"], action="ping")
 
-    @property
-    def request(self) -> OrderRequest:
-        """The order request."""
-        return OrderRequest(self.action, "rasps", self.target_ids, self.alias)
+    def request_for(self, rack: Rack) -> OrderRequest:
+        """Return the order request. Raise `UnknownTargetError` if a rasp does not exist."""
+        ids = tuple(resolve_slot(rack, text).id for text in self.target_ids)
+        return OrderRequest(self.action, "rasps", ids, self.alias)
 
 
 class ExecuteOnStacks(_ExecuteOnMany):
@@ -80,10 +82,10 @@ class ExecuteOnStacks(_ExecuteOnMany):
 
     force: bool = Field(default=False, description="Cut power without shutting rasps down first.")
 
-    @property
-    def request(self) -> OrderRequest:
-        """The order request."""
-        return OrderRequest(self.action, "stacks", self.target_ids, self.alias, self.force)
+    def request_for(self, rack: Rack) -> OrderRequest:
+        """Return the order request. Raise `UnknownTargetError` if a stack does not exist."""
+        ids = tuple(resolve_stack(rack, text).number for text in self.target_ids)
+        return OrderRequest(self.action, "stacks", ids, self.alias, self.force)
 
 
 class ExecuteOnRack(_Execute):

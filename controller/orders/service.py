@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as StillRunning
+from dataclasses import replace
 from typing import Any
 
 from controller.audit import Audit, AuditEvent
@@ -24,6 +25,8 @@ from controller.orders.tracker import OrderTracker
 from controller.reservations import Claim, Reservations
 from controller.state.model import RackState
 from rack.errors import DatabaseError
+from rack.layout import Rack
+from rack.targets import printed_name
 
 _SYNCHRONOUS_SECONDS = 20.0
 _STOP_SECONDS = 10.0
@@ -75,6 +78,11 @@ class OrderService:
         self._loop: asyncio.AbstractEventLoop
         self._thread: threading.Thread
         self._accepts_orders = False
+
+    @property
+    def rack(self) -> Rack:
+        """Layout of the rack."""
+        return self._context.rack
 
     def start(self) -> None:
         """Mark unfinished orders of an earlier controller as interrupted, then accept orders.
@@ -174,11 +182,24 @@ class OrderService:
         return self._store.get(number) if tracker is None else tracker.order
 
     def list_recent(self, limit: int, order_filter: OrderFilter | None = None) -> list[Order]:
-        """Return the matching orders, newest first."""
+        """Return the matching orders, newest first.
+
+        The filters `target` and `text` also accept other forms of a name, such as `3/2`.
+        """
+        if order_filter is not None:
+            order_filter = self._with_printed_names(order_filter)
         return [
             tracker.order if (tracker := self._trackers.get(order.id)) else order
             for order in self._store.list_recent(limit, order_filter)
         ]
+
+    def _with_printed_names(self, order_filter: OrderFilter) -> OrderFilter:
+        target, text = order_filter.target, order_filter.text
+        if target is not None:
+            target = printed_name(self.rack, target)
+        if text is not None and not text.isdecimal():  # numbers also occur in other names
+            text = printed_name(self.rack, text)
+        return replace(order_filter, target=target, text=text)
 
     def _register(
         self, plan: OrderPlan, actor: str, client_address: str

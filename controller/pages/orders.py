@@ -22,6 +22,7 @@ from controller.orders.store import OrderFilter
 from controller.state.model import RackState
 from controller.web.responses import render_page
 from rack.database import MAX_ROW_ID
+from rack.targets import resolve_slot, resolve_stack
 
 _PAGE_SIZE = 50
 _MAX_QUERY_CHARS = 100
@@ -128,7 +129,9 @@ def request_from_form(
 
     if form.get("rack"):
         return request_for("rack", ())
-    rasps, stacks = _parse_ids(form, "rasp"), _parse_ids(form, "stack")
+    rack = rack_state.rack
+    rasps = {resolve_slot(rack, text).id for text in form.getlist("rasp")}
+    stacks = tuple(sorted({resolve_stack(rack, text).number for text in form.getlist("stack")}))
     if not rasps and not stacks:
         raise UnprocessableEntity("nothing is selected: select rasps or stacks")
     if action in {each.name for each in orders.actions.for_stacks if each.is_power}:
@@ -137,7 +140,7 @@ def request_from_form(
         return request_for("stacks", stacks)
     if not rasps:
         return request_for("stacks", stacks)
-    rasps_of_stacks = {slot.id for number in stacks for slot in rack_state.rack.stack(number).slots}
+    rasps_of_stacks = {slot.id for number in stacks for slot in rack.stack(number).slots}
     return request_for("rasps", tuple(sorted(rasps_of_stacks.union(rasps))))
 
 
@@ -174,13 +177,6 @@ def _find_action(orders: OrderService, order: Order) -> Action | None:
 def _can_read_audit() -> bool:
     role = current_actor().role
     return role is not None and role.includes(Role.OPERATOR)
-
-
-def _parse_ids(form: MultiDict[str, str], field: str) -> tuple[int, ...]:
-    ids = {_parse_id(text) for text in form.getlist(field)}
-    if None in ids:
-        raise UnprocessableEntity(f"{field} must be a positive integer")
-    return tuple(sorted(target_id for target_id in ids if target_id is not None))
 
 
 def _parse_id(text: str) -> int | None:

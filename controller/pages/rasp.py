@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from flask import Blueprint, Response, redirect, url_for
-from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from controller.orders.model import Order
@@ -15,6 +14,7 @@ from controller.state.model import RackState
 from controller.state.prometheus import PrometheusUnavailableError
 from controller.web.responses import render_page
 from rack.layout import Slot
+from rack.targets import resolve_slot
 
 
 def blueprint(
@@ -49,13 +49,10 @@ def blueprint(
             time_range=time_range,
         )
 
-    @pages.get("/rasps/<name>")
+    @pages.get("/rasps/<rasp:name>")
     def redirect_from_name(name: str) -> BaseResponse:
         """Redirect to the page of the rasp with this name. Dashboards link to names."""
-        for slot in read_state().rack.slots:
-            if slot.name == name:
-                return redirect(url_for("rasp.show", rasp_id=slot.id))
-        raise NotFound(f"no rasp {name[:20]!r}: rasp names have the form 03-2")
+        return redirect(url_for("rasp.show", rasp_id=resolve_slot(read_state().rack, name).id))
 
     return pages
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from flask import Blueprint, Response, redirect, request, url_for
-from werkzeug.exceptions import UnprocessableEntity
 from werkzeug.wrappers import Response as BaseResponse
 
 from controller.auth.access_control import requires_role
@@ -12,9 +11,7 @@ from controller.installation.service import InstallService
 from controller.pages.install import current_requester, requested_strategy
 from controller.state.model import RackState
 from controller.web.responses import render_page
-from rack.layout import Slot
-
-_MAX_ID_DIGITS = 8
+from rack.targets import resolve_slot
 
 
 def blueprint(read_state: Callable[[], RackState], installation: InstallService) -> Blueprint:
@@ -25,7 +22,7 @@ def blueprint(read_state: Callable[[], RackState], installation: InstallService)
     @requires_role(Role.OPERATOR)
     def confirm() -> Response:
         rack_state = read_state()
-        slot = _parse_slot(rack_state, request.args.get("rasp", ""))
+        slot = resolve_slot(rack_state.rack, request.args.get("rasp", ""))
         return render_page(
             "replace.html",
             rasp=rack_state.rasps[slot.id - 1],
@@ -35,7 +32,7 @@ def blueprint(read_state: Callable[[], RackState], installation: InstallService)
     @pages.post("/replace")
     @requires_role(Role.OPERATOR)
     def start() -> BaseResponse:
-        slot = _parse_slot(read_state(), request.form.get("rasp", ""))
+        slot = resolve_slot(read_state().rack, request.form.get("rasp", ""))
         installation.replace(slot, requested_strategy(), current_requester())
         return redirect(url_for("install.index"), 303)
 
@@ -44,15 +41,10 @@ def blueprint(read_state: Callable[[], RackState], installation: InstallService)
     def swap() -> BaseResponse:
         rack_state = read_state()
         first, second = (
-            _parse_slot(rack_state, request.form.get(field, "")) for field in ("rasp", "other_rasp")
+            resolve_slot(rack_state.rack, request.form.get(field, ""))
+            for field in ("rasp", "other_rasp")
         )
         record = installation.swap(first, second, current_requester())
         return redirect(url_for("install.show", install_id=record.id), 303)
 
     return pages
-
-
-def _parse_slot(rack_state: RackState, text: str) -> Slot:
-    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_ID_DIGITS):
-        raise UnprocessableEntity(f"{text[:20]!r} is not a rasp id: enter an integer")
-    return rack_state.rack.slot(int(text))

@@ -1,7 +1,7 @@
 """The state of the rack, its stacks and its rasps."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -168,21 +168,23 @@ def filter_rasps(
         rasps: Rasps to filter.
         stack: Number of the stack.
         state: State of the rasp.
-        text: Id of the rasp, or part of its name, host name, MAC or IP address.
+        text: Id of the rasp, or its name, host name, place, MAC or IP address. If no rasp has this
+            name or address, the text may also be a part of it.
     """
+    found = list(rasps) if text is None else _search(list(rasps), text.strip().lower())
     return [
-        rasp
-        for rasp in rasps
-        if stack in {None, rasp.slot.stack}
-        and state in {None, rasp.state}
-        and (text is None or _matches_text(rasp, text.strip().lower()))
+        rasp for rasp in found if stack in {None, rasp.slot.stack} and state in {None, rasp.state}
     ]
 
 
-def _matches_text(rasp: RaspState, text: str) -> bool:
+def _search(rasps: Sequence[RaspState], text: str) -> list[RaspState]:
     if text.isdecimal():  # most addresses contain short numbers such as "10"
-        return text == str(rasp.slot.id)
+        return [rasp for rasp in rasps if text == str(rasp.slot.id)]
+    # The place 1/2 is also a part of 11/2, and the name 01-1 of 01-10.
+    named = [rasp for rasp in rasps if text in _names(rasp)]
+    return named or [rasp for rasp in rasps if any(text in name for name in _names(rasp))]
+
+
+def _names(rasp: RaspState) -> list[str]:
     names = [rasp.slot.name, rasp.slot.host_name, rasp.slot.target]
-    if rasp.rasp:
-        names += [rasp.rasp.mac, str(rasp.rasp.address)]
-    return any(text in name for name in names)
+    return names + ([rasp.rasp.mac, str(rasp.rasp.address)] if rasp.rasp else [])

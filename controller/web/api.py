@@ -26,6 +26,9 @@ from controller.web.schemas import (
     RaspsQuery,
     StackResponse,
 )
+from rack.targets import resolve_slot
+
+RASP_PATH_PARAMS = {"rasp": "Id, name, host name or place of the rasp."}
 
 _JSON_TYPE = "application/json"
 
@@ -57,12 +60,12 @@ def blueprint(
         rasps = filter_rasps(current.rasps, stack=query.stack, state=query.state, text=query.q)
         return json_response([RaspResponse.of(rasp) for rasp in rasps])
 
-    @api.get("/rasps/<int:number>")
-    @document.read_endpoint("rasps", RaspResponse, path_params={"number": "Id of the rasp."})
-    def get_rasp(number: int) -> Response:
+    @api.get("/rasps/<rasp:rasp>")
+    @document.read_endpoint("rasps", RaspResponse, path_params=RASP_PATH_PARAMS)
+    def get_rasp(rasp: str) -> Response:
         """Return the state of a rasp."""
         current = state()
-        slot = current.rack.slot(number)
+        slot = resolve_slot(current.rack, rasp)
         return json_response(RaspResponse.of(current.rasps[slot.id - 1]))
 
     @api.get("/stacks")

@@ -1,8 +1,14 @@
 """Base class and field types of the API models."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+_Id = Annotated[int, Field(ge=1, le=1_000_000)]
+_Name = Annotated[str, Field(min_length=1, max_length=100)]
+
+TargetId = _Id | _Name
+"""A rasp or a stack in a request: its id or number, or its name. See `rack.targets`."""
 
 
 class ApiModel(BaseModel):
@@ -23,5 +29,5 @@ def omittable(**field: Any) -> Any:
 
 def _remove_null(schema: dict[str, Any]) -> None:
     del schema["default"]
-    [value] = (option for option in schema.pop("anyOf") if option != {"type": "null"})
-    schema.update(value)
+    options = [option for option in schema.pop("anyOf") if option != {"type": "null"}]
+    schema.update(options[0] if len(options) == 1 else {"anyOf": options})

@@ -17,8 +17,10 @@ from spectree import Response as SpectreeResponse
 from spectree import SecurityScheme, SpecTree, Tag
 from spectree.model_adapter.pydantic_adapter import PydanticModelAdapter
 from spectree.models import InType, SecureType, SecuritySchemeData
+from spectree.plugins.flask_plugin import FlaskPlugin
 
 from controller import API_VERSION
+from controller.web.converters import RaspConverter
 from controller.web.problems import parse_body, parse_query
 from controller.web.schemas import EmptyQuery, Problem
 
@@ -106,7 +108,7 @@ class OpenApiDocument:
 
     def __init__(self) -> None:
         self._tree = SpecTree(
-            "flask",
+            backend=_FlaskPlugin,
             mode="strict",
             annotations=False,
             title="PiRack",
@@ -227,6 +229,21 @@ class OpenApiDocument:
         """Return the document as JSON. Requires an application context."""
         with self._lock:
             return json.dumps(self._tree.spec).encode()
+
+
+class _FlaskPlugin(FlaskPlugin):
+    """Adds the schema of the path variable `rasp`, whose converter spectree does not know."""
+
+    def parse_path(self, *args: Any, **kwargs: Any) -> tuple[str, list[Any]]:
+        path, parameters = super().parse_path(*args, **kwargs)
+        for parameter in parameters:
+            if parameter["name"] == RaspConverter.name:
+                parameter["schema"] = {
+                    "type": "string",
+                    "pattern": f"^(?:{RaspConverter.regex})$",
+                    "examples": ["10", "03-2"],
+                }
+        return path, parameters
 
 
 @cache

@@ -141,7 +141,7 @@ def test_ping_exits_with_status_1_if_a_rasp_does_not_reply(
 
 
 def test_run_reads_alias_by_part_of_its_name(run: RunPirack) -> None:
-    rows = rows_by_target(successful_output(run("run", "temperature", "1/1-2")))
+    rows = rows_by_target(successful_output(run("run", "temperature", "1/1..2")))
     assert all(re.fullmatch(r"ok \d\d(\.\d+)?", value) for value in rows.values())
     assert list(rows) == ["01-1", "01-2"]
 
@@ -188,7 +188,8 @@ def test_disruptive_order_without_terminal_requires_yes(
 
 
 def test_reboot_waits_until_rasp_is_up(run: RunPirack, rack_process: RackProcess) -> None:
-    rows = rows_by_target(successful_output(run("reboot", "3/2", "--yes")))
+    rows = rows_by_target(successful_output(run("reboot", "03-2", "--yes")))
+    assert list(rows) == ["03-2"]
     assert rows["03-2"].startswith("ok back after ")
     assert rack_process.phases["03-2"] == "up"
 
@@ -206,7 +207,7 @@ def test_power_switches_stacks_off_and_on(run: RunPirack, rack_process: RackProc
     rows = rows_by_target(successful_output(run("power", "off", "1", "3", "--yes")))
     assert rows["01"].startswith("ok")
     assert rack_process.power == ["off", "on", "off"]
-    successful_output(run("power", "on", "1-3"))
+    successful_output(run("power", "on", "1..3"))
     assert rack_process.power == ["on", "on", "on"]
 
 
@@ -229,8 +230,13 @@ def test_dry_run_lists_affected_rasps_and_switches_no_relay(
     [
         (
             ["power", "off", "3/2", "--yes"],
-            "3/2 is a slot, but power is switched per stack: write 3",
+            "'3/2' selects single rasps, but power is switched per stack: write 3",
         ),
+        (
+            ["power", "off", "01-2", "--yes"],
+            "'01-2' selects single rasps, but power is switched per stack: write 1",
+        ),
+        (["reboot", "1-2", "--yes"], "1-2 can be a rasp or a range of stacks: write 1/2 for rasp"),
         (["power", "on", "4"], "no stack 4: this rack has stacks 1 to 3"),
         (["ping", "1/9"], "no slot 1/9: stack 1 has slots 1 to 2"),
         (["order", "999999"], "no order 999999"),

@@ -74,12 +74,15 @@ def test_rasps_prints_states_readings_and_reasons(
     [
         (["3"], ["03-1", "03-2", "03-3", "03-4"]),
         (["3/2"], ["03-2"]),
-        (["1-4/1"], ["01-1", "02-1", "03-1", "04-1"]),
+        (["1..4/1"], ["01-1", "02-1", "03-1", "04-1"]),
         (["3/2", "1/1"], ["01-1", "03-2"]),
+        (["01-2"], ["01-2"]),
+        (["rasp-01-2", "12-4"], ["01-2", "12-4"]),
         (["all", "--state", "down"], ["03-2", "07-1"]),
-        (["7-9", "--state", "down"], ["07-1"]),
+        (["7..9", "--state", "down"], ["07-1"]),
         (["--stack", "7", "--state", "down"], ["07-1"]),
         (["-q", "10.23.3.2"], ["03-2"]),
+        (["-q", "1/2"], ["01-2"]),
         (["4", "--stack", "3"], []),
     ],
 )
@@ -109,8 +112,8 @@ def test_show_prints_details_of_each_rasp(run: RunPirack, rack_state: FakeRackSt
     assert details["rasp"] == "03-2"
     assert details["mac"] == "b8:27:eb:00:00:0a"
     assert details["reason"] == "its exporter does not answer"
-    assert output_lines(run, "show", "3/2-3").count("") == 1
-    assert [rasp["id"] for rasp in json_output(run, "show", "3/2-3")] == [10, 11]
+    assert output_lines(run, "show", "3/2..3").count("") == 1
+    assert [rasp["id"] for rasp in json_output(run, "show", "3/2..3")] == [10, 11]
 
 
 def test_master_prints_readings_and_services(run: RunPirack) -> None:
@@ -133,7 +136,15 @@ def test_json_is_the_response_of_the_api(run: RunPirack, rack_state: FakeRackSta
     [
         (["rasps", "13"], "no stack 13: this rack has stacks 1 to 12"),
         (["show", "3/5"], "no slot 3/5: stack 3 has slots 1 to 4"),
-        (["rasps", "three"], "'three' is not a valid target: write 3 (a stack), 3/2 (a slot)"),
+        (["rasps", "three"], "'three' is not a valid target: write 3 (a stack), 3/2 or 03-2 (a"),
+        (
+            ["rasps", "1-4"],
+            "1-4 can be a rasp or a range of stacks: write 1/4 for rasp 01-4, or 1..4",
+        ),
+        (
+            ["rasps", "01-9"],
+            "no slot 1/9: stack 1 has slots 1 to 4. Stacks 1 to 9 are written 1..9",
+        ),
         (["rasps", "--stack", "13"], "no stack 13: this rack has stacks 1 to 12"),
         (["status", "--watch"], "--watch requires a terminal"),
     ],

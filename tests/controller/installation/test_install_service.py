@@ -284,7 +284,7 @@ def test_replacement_gets_name_and_address_of_old_board(
     old_mac = replace_mac_in_inventory(lab)
     if power == "off":
         relays.off(2)
-    started = call_api(client, "POST", "rasps/3/replace", operator_headers, 202, {})
+    started = call_api(client, "POST", "rasps/02-1/replace", operator_headers, 202, {})
     assert started["kind"] == "replace"
     if power == "on":  # the board is detected when it boots
         wait_until(lambda: call_api(client, "GET", "installation", {}, 200)["stage"] == "wait")
@@ -329,7 +329,7 @@ def test_replacement_without_new_board_fails_and_changes_nothing(
     client: FlaskClient, operator_headers: Headers, lab: InstallFixture
 ) -> None:
     lab.inventory.replace(lab.rasps)
-    call_api(client, "POST", "rasps/3/replace", operator_headers, 202, {})
+    call_api(client, "POST", "rasps/02-1/replace", operator_headers, 202, {})
     wait_until(lambda: call_api(client, "GET", "installation", {}, 200)["stage"] == "wait")
 
     def has_failed_later() -> bool:
@@ -348,7 +348,7 @@ def test_swap_exchanges_slots_of_two_rasps(
     client: FlaskClient, operator_headers: Headers, lab: InstallFixture
 ) -> None:
     lab.inventory.replace(lab.rasps)
-    response = call_api(client, "POST", "rasps/swap", operator_headers, 200, {"ids": [3, 4]})
+    response = call_api(client, "POST", "rasps/swap", operator_headers, 200, {"ids": [3, "02-2"]})
     assert (response["state"], response["kind"], response["error"]) == ("done", "swap", "")
     macs = {(rasp.stack, rasp.slot): rasp.mac for rasp in lab.known_rasps}
     assert macs[2, 1] == "b8:27:eb:23:02:02"

@@ -56,8 +56,11 @@ def test_ping_reports_reachability(rack_process: RackProcess, order_client: Orde
 
 
 def test_read_returns_samples(order_client: OrderClient) -> None:
-    order = order_client.submit("rasps", ids=[1, 2], action="read", alias="cpu_temperature_celsius")
-    assert results(order) == {"01-1": "ok", "01-2": "ok"}
+    targets = ["01-1", 2, "rasp-03-1", "3/2"]
+    order = order_client.submit(
+        "rasps", ids=targets, action="read", alias="cpu_temperature_celsius"
+    )
+    assert results(order) == dict.fromkeys(["01-1", "01-2", "03-1", "03-2"], "ok")
     [reading] = order["results"][0]["readings"]
     assert 20 < reading["value"] < 90
 
@@ -140,8 +143,11 @@ def test_orders_are_listed_newest_first_and_filtered_by_target(order_client: Ord
     second = order_client.submit("rasps", id=5, action="ping")
     recent = order_client.request("GET", "orders?limit=2").json()
     assert [order["id"] for order in recent] == [second["id"], first["id"]]
-    filtered = order_client.request("GET", "orders?target=01-1&action=ping").json()
-    assert filtered[0]["id"] == first["id"]
+    for form in ("01-1", "rasp-01-1", "1/1"):
+        found = order_client.request("GET", f"orders?q={form}").json()
+        assert found[0]["id"] == first["id"]
+        filtered = order_client.request("GET", f"orders?target={form}&action=ping").json()
+        assert filtered[0]["id"] == first["id"]
     assert {tuple(order["targets"]) for order in filtered} <= {
         ("01-1",),
         tuple(f"0{stack}-{slot}" for stack in (1, 2, 3) for slot in (1, 2)),

@@ -187,7 +187,7 @@ def test_requests_without_csrf_token_are_rejected(
         ("/install", {"rack_name": "lab", "strategy": "guess"}, 422),
         ("/install/stop", {}, 409),
         ("/replace", {"rasp": "99"}, 404),
-        ("/replace", {"rasp": "<script>"}, 422),
+        ("/replace", {"rasp": "<script>"}, 404),
         ("/swap", {"rasp": "1", "other_rasp": "3"}, 422),
     ],
 )

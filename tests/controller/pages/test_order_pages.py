@@ -254,7 +254,7 @@ class TestPermissions:
         [
             ({"action": "explode", "rasp": "10"}, 422),
             ({"action": "ping", "rasp": "99"}, 404),
-            ({"action": "ping", "rasp": HOSTILE}, 422),
+            ({"action": "ping", "rasp": HOSTILE}, 404),
             ({"action": "read:" + HOSTILE, "rasp": "10"}, 422),
             ({"action": "power_off", "stack": "13", "confirmed": "yes"}, 404),
             ({}, 422),

@@ -198,12 +198,11 @@ def test_missing_rasp_page_shows_the_error_and_links_to_the_rack(
 
 
 def test_rasp_name_redirects_to_the_rasp_page(open_page: OpenPage) -> None:
-    page = open_page("/rasps/03-2")
-    expect(page).to_have_url(re.compile("/rasps/10$"))
+    for name in ("03-2", "rasp-03-2", "3/2"):
+        page = open_page(f"/rasps/{name}")
+        expect(page).to_have_url(re.compile("/rasps/10$"))
     page = open_page("/rasps/03-9")
-    expect(page.get_by_role("main")).to_contain_text(
-        "no rasp '03-9': rasp names have the form 03-2"
-    )
+    expect(page.get_by_role("main")).to_contain_text("no slot 3/9: stack 3 has slots 1 to 4")
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,9 @@ def test_rasps_are_listed_with_identity_and_state(client: FlaskClient) -> None:
     }
 
 
-def test_rasp_is_returned_by_id(client: FlaskClient) -> None:
-    assert get_json(client, "rasps/10") == get_json(client, "rasps")[9]
+@pytest.mark.parametrize("form", ["10", "03-2", "rasp-03-2", "RASP-03-2", "3/2", "3%2F2"])
+def test_rasp_is_returned_by_every_printed_form(client: FlaskClient, form: str) -> None:
+    assert get_json(client, f"rasps/{form}") == get_json(client, "rasps")[9]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,8 @@ def test_rasp_is_returned_by_id(client: FlaskClient) -> None:
         ("q=RASP-03-2", ["03-2"]),
         ("q=B8:27:EB:00:00:0A", ["03-2"]),
         ("q=10.23.3.2", ["03-2"]),
+        ("q=1/2", ["01-2"]),
+        ("q=1/", ["01-1", "01-2", "01-3", "01-4", "11-1", "11-2", "11-3", "11-4"]),
         ("q=nothing", []),
     ],
 )
@@ -130,6 +133,8 @@ def test_unchanged_response_is_304(client: FlaskClient, rack_state: FakeRackStat
         ("/api/v1.0/rasps?stack=13", 404, "no stack 13"),
         ("/api/v1.0/nothing", 404, "not found"),
         ("/api/v1.0/rasps/x", 404, "not found"),
+        ("/api/v1.0/rasps/1-4", 404, "1-4 is not the name of a rasp: write 01-4 or 1/4"),
+        ("/api/v1.0/rasps/01-9", 404, "no slot 1/9: stack 1 has slots 1 to 4"),
         ("/api/v1.0/rasps?state=asleep", 422, "state: Input should be 'up', 'down'"),
         ("/api/v1.0/rasps?stack=three", 422, "stack: Input should be a valid integer"),
         ("/api/v1.0/rasps?color=red", 422, "color: Extra inputs are not permitted"),

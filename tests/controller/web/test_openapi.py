@@ -1,5 +1,6 @@
 """Tests of the OpenAPI document, and of the API against this document."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -85,7 +86,7 @@ def test_document_is_valid(document: Any) -> None:
 
 def test_document_contains_every_endpoint(app: Flask, document: Any) -> None:
     endpoints = {
-        (rule.rule.replace("<int:", "{").replace(">", "}"), method.lower())
+        (re.sub(r"<\w+:(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in app.url_map.iter_rules()
         for method in rule.methods or ()
         if rule.rule.startswith(API_PREFIX) and method not in {"HEAD", "OPTIONS"}
