@@ -150,6 +150,27 @@ def test_controller_fails_with_a_damaged_database_and_leaves_the_pins_unchanged(
     assert rack_process.relay_moves == [0, 0, 0]
 
 
+@pytest.mark.parametrize("is_empty_file", [False, True])
+def test_controller_fails_with_a_lost_database_and_leaves_the_pins_unchanged(
+    rack_process: RackProcess, *, is_empty_file: bool
+) -> None:
+    rack_process.switch(2, "off")
+    rack_process.start_controller().stop(signal.SIGKILL)
+    previous = rack_process.pin_states
+    for file in rack_process.state_folder.glob("pirack.db*"):
+        file.unlink()
+    database = rack_process.state_folder / "pirack.db"
+    if is_empty_file:
+        database.touch()
+    process = rack_process.run_controller(free_port())
+    assert process.returncode == 2
+    assert process.stderr.startswith(f"controller: {database}: the database was lost: ")
+    assert process.stderr.count("\n") == 1
+    assert (database.exists() and database.stat().st_size == 0) == is_empty_file
+    assert rack_process.pin_states == previous
+    assert rack_process.power == ["on", "off", "on"]
+
+
 @pytest.mark.parametrize("pins", [{}, {"GPIOZERO_PIN_FACTORY": "lgpio"}])
 def test_controller_without_pins_reports_unknown_power(
     rack_process: RackProcess, pins: dict[str, str]

@@ -115,6 +115,19 @@ def test_second_installer_with_the_same_database_is_rejected(lab: InstallFixture
     assert f"another installer (process {os.getpid()}) uses " in done.stderr
 
 
+@pytest.mark.parametrize("option", ["--yes", "--dry-run"])
+def test_installer_does_not_replace_a_lost_database(lab: InstallFixture, option: str) -> None:
+    power_changes = lab.virtual.stack_power()
+    for file in lab.state.glob("pirack.db*"):
+        file.unlink()
+    done = run(lab, option)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"dhcp_installer: {lab.database.path}: the database was lost: ")
+    assert done.stderr.count("\n") == 1
+    assert not lab.database.path.exists()
+    assert lab.virtual.stack_power() == power_changes
+
+
 @pytest.mark.parametrize(
     ("option", "value", "error"),
     [

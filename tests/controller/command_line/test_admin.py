@@ -239,6 +239,30 @@ def test_missing_database_is_not_created(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["user", "list"],
+        ["user", "add", "ada", "--role", "viewer"],
+        ["token", "list"],
+        ["audit"],
+        ["ssh", "pin"],
+    ],
+)
+def test_commands_report_a_lost_database(
+    database: Path, run_command: RunCommand, arguments: list[str]
+) -> None:
+    for file in database.parent.glob("pirack.db*"):
+        file.unlink()
+    process = run_command(*arguments)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert process.stderr.startswith(
+        f"controller: {database}: the database was lost: the file is missing, but"
+        " pirack.database-id shows"
+    )
+    assert not database.exists()
+
+
 def test_first_start_creates_an_admin_and_prints_the_password_once(tmp_path: Path) -> None:
     rack_process = RackProcess(tmp_path, contact="normally_closed")
     rack_process.state_folder.mkdir()

@@ -140,6 +140,21 @@ def test_stop_before_the_assignment_restores_power_and_configuration(
     assert record.finished_at is not None
 
 
+def test_each_unmanaged_byte_survives_an_install_and_a_rollback(lab: InstallFixture) -> None:
+    content = b"# Ger\xe4te im B\xfcro\r\n# \x85\n"
+    lab.config_path.write_bytes(content)
+    stop = threading.Event()
+
+    def stop_during_discovery(report: ProgressReport) -> None:
+        if report.stage is Stage.DISCOVER:
+            stop.set()
+
+    assert lab.run(on_progress=stop_during_discovery, stop=stop).state is InstallState.STOPPED
+    assert lab.config_path.read_bytes() == content
+    assert lab.run().state is InstallState.DONE
+    assert lab.config_path.read_bytes().startswith(content + b"# >>> PiRack ")
+
+
 def test_stop_after_the_assignment_preserves_it_and_restores_the_power(lab: InstallFixture) -> None:
     lab.relays.off(2)
     stop = threading.Event()
