@@ -15,8 +15,9 @@ from controller.auth.roles import Role
 from controller.auth.tokens import Tokens
 from controller.auth.users import Users
 from rack.database import Database
+from rack.database_mark import DatabaseMark
 from tests.controller.rack_process import ControllerProcess, RackProcess, running_rack
-from tests.helpers.waiting import TIMEOUT_SECONDS
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_port
 from tools.programs import find
 
 pytestmark = pytest.mark.process
@@ -105,10 +106,30 @@ def test_backup_during_writes_can_be_restored(
     assert EVENT_COUNT // 2 < count_events(restored, secret) <= EVENT_COUNT
 
 
-def test_documented_archive_excludes_database() -> None:
+def test_lost_database_can_be_replaced_by_an_empty_one(
+    rack_process: RackProcess, tmp_path: Path
+) -> None:
+    rack_process.start_controller().stop(15)
+    (rack_process.state_folder / "pirack.db").unlink()
+    refused = rack_process.run_controller(free_port())
+    assert "the database was lost: the file is missing" in refused.stderr
+    lost = tmp_path / "lost"
+    lost.mkdir()
+    command = documented_command("mv /var/lib/pirack/pirack.d*")
+    paths = {STATE_PREFIX: f"{rack_process.state_folder}/", "/root/pirack-lost": str(lost)}
+    for documented, path in paths.items():
+        command = [argument.replace(documented, path) for argument in command]
+    subprocess.run(command, check=True, timeout=TIMEOUT_SECONDS)
+    assert (lost / "pirack.database-id").exists()
+    assert rack_process.start_controller().get("rasps") != []
+
+
+def test_documented_archive_excludes_database_and_contains_its_mark() -> None:
     command = documented_command("tar -czf")
     archived = command[command.index("-C") + 2 :]
     assert "--exclude=var/lib/pirack/pirack.db*" in archived
+    mark = DatabaseMark(Path("/var/lib/pirack/pirack.db")).path
+    assert not mark.match("var/lib/pirack/pirack.db*")
     assert {"etc/pirack", "etc/dhcp/pirack", "var/lib/pirack"} <= set(archived)
     target = documented_command("sqlite3 -cmd")[-1].removeprefix(".backup ")
     assert not re.match(r"/var/lib/pirack/pirack\.db", target)
