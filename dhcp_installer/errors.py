@@ -11,7 +11,7 @@ PiRackError
     └── AssignmentError      a rasp cannot have the requested slot (also a ValueError)
 """
 
-from dhcp_installer.dhcpd.config_text import printable
+from dhcp_installer.config_text import printable
 from rack.errors import PiRackError
 
 

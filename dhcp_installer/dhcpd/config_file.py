@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
+from dhcp_installer.config_text import printable
 from dhcp_installer.dhcpd import server
-from dhcp_installer.dhcpd.config_text import printable
 from dhcp_installer.dhcpd.renderer import LEASE_SECONDS, Renderer
 from dhcp_installer.dhcpd.server import DhcpServer
 from rack.inventory import Rasp

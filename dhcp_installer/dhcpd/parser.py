@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dhcp_installer.dhcpd.config_text import decode
+from dhcp_installer.config_text import decode
 from dhcp_installer.errors import ConfigurationError
 
 _MAX_INCLUDE_DEPTH = 16

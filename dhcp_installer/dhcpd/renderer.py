@@ -13,9 +13,9 @@ from typing import Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from dhcp_installer.config_text import encode
 from dhcp_installer.dhcpd import checks, parser
 from dhcp_installer.dhcpd.checks import Resolve, resolve_host_name
-from dhcp_installer.dhcpd.config_text import encode
 from dhcp_installer.errors import ConfigurationError
 from rack.inventory import Rasp
 from rack.layout import Rack

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from dhcp_installer.dhcpd.config_text import encode
+from dhcp_installer.config_text import encode
 from dhcp_installer.dhcpd.parser import read_file
 from dhcp_installer.errors import ConfigurationError, DhcpServerError
 from rack import files

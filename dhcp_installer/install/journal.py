@@ -13,7 +13,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-from dhcp_installer.dhcpd.config_text import decode, encode
+from dhcp_installer.config_text import decode, encode
 from dhcp_installer.install.progress import ProgressReport, Stage
 from rack.database import MAX_ROW_ID, Database
 from rack.errors import DatabaseError

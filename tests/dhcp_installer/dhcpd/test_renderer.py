@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dhcp_installer.dhcpd import config_text
+from dhcp_installer import config_text
 from dhcp_installer.dhcpd.checks import problems, resolve_host_name
 from dhcp_installer.dhcpd.config_file import DhcpConfigFile
 from dhcp_installer.dhcpd.parser import parse, read_file
