@@ -3,13 +3,14 @@
 Source: https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
 """
 
-import requests
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from controller import bounded_http
 from controller.alerts.alert import Alert, AlertBody
 from rack.errors import PiRackError
 
 _TIMEOUT = 2.0
+_MAX_RESPONSE_BYTES = 16 * 2**20
 
 
 class AlertmanagerUnavailableError(PiRackError):
@@ -41,13 +42,19 @@ class Alertmanager:
             AlertmanagerUnavailableError: If no valid response arrives in time.
         """
         try:
-            response = requests.get(f"{self.url}/api/v2/alerts", timeout=_TIMEOUT)
-            response.raise_for_status()
-            active_alerts = _ALERTS.validate_json(response.content)
-        except requests.RequestException as error:
+            response = bounded_http.get(
+                f"{self.url}/api/v2/alerts", timeout=_TIMEOUT, max_bytes=_MAX_RESPONSE_BYTES
+            )
+        except (OSError, bounded_http.InvalidResponseError) as error:
             raise AlertmanagerUnavailableError(
                 f"Alertmanager at {self.url} cannot be reached"
             ) from error
+        if not response.is_ok:
+            raise AlertmanagerUnavailableError(
+                f"Alertmanager at {self.url} returned HTTP {response.status}"
+            )
+        try:
+            active_alerts = _ALERTS.validate_json(response.body)
         except ValidationError as error:
             raise AlertmanagerUnavailableError(
                 f"{self.url} did not return an Alertmanager response"

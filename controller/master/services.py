@@ -1,17 +1,18 @@
 """Check the services of the master: Prometheus, Alertmanager, Grafana, dhcpd."""
 
+import json
 import re
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import requests
-
+from controller import bounded_http
 from controller.state.model import RaspStatus
 from controller.state.prometheus import Prometheus, PrometheusUnavailableError
 from rack.errors import PiRackError
 
 _TIMEOUT = 2.0
+_MAX_RESPONSE_BYTES = 4 * 2**20
 _BUILD_INFO_VERSION = re.compile(r'_build_info\{[^}]*\bversion="([^"]*)"')
 _PRINTED_VERSION = re.compile(r"\d+(\.\d+)+\S*")
 
@@ -79,7 +80,7 @@ def metrics_service(name: str, address: str) -> MonitoredService:
     url = f"http://{address}"
 
     def fetch_version() -> str | None:
-        match = _BUILD_INFO_VERSION.search(_get(name, url, "/metrics").text)
+        match = _BUILD_INFO_VERSION.search(_get(name, url, "/metrics"))
         return match[1] if match else None
 
     return MonitoredService(name, url, fetch_version)
@@ -91,8 +92,8 @@ def grafana_service(url: str) -> MonitoredService:
 
     def fetch_version() -> str | None:
         try:
-            health = _get("grafana", url, "/api/health").json()
-        except requests.JSONDecodeError as error:
+            health = json.loads(_get("grafana", url, "/api/health"))
+        except ValueError as error:
             raise ServiceDownError(f"grafana at {url} cannot be reached") from error
         version = health.get("version") if isinstance(health, dict) else None
         return version if isinstance(version, str) else None
@@ -122,13 +123,14 @@ def unit_service(name: str, unit: str) -> MonitoredService:
     return MonitoredService(name, unit, fetch_version)
 
 
-def _get(name: str, url: str, path: str) -> requests.Response:
+def _get(name: str, url: str, path: str) -> str:
     try:
-        response = requests.get(url + path, timeout=_TIMEOUT)
-        response.raise_for_status()
-    except requests.RequestException as error:
+        response = bounded_http.get(url + path, timeout=_TIMEOUT, max_bytes=_MAX_RESPONSE_BYTES)
+    except (OSError, bounded_http.InvalidResponseError) as error:
         raise ServiceDownError(f"{name} at {url} cannot be reached") from error
-    return response
+    if not response.is_ok:
+        raise ServiceDownError(f"{name} at {url} returned HTTP {response.status}")
+    return response.text
 
 
 def _command_output(command: Sequence[str]) -> str | None:

@@ -5,12 +5,12 @@ Source: https://github.com/prometheus/blackbox_exporter, `/probe`.
 
 from ipaddress import IPv4Address
 
-import requests
-
+from controller import bounded_http
 from controller.prometheus_targets import probe_parameters
 from rack.errors import PiRackError
 
 _TIMEOUT_SECONDS = 2.0
+_MAX_RESPONSE_BYTES = 2**18
 _TIMEOUT_MARGIN = 0.5  # blackbox_exporter subtracts this from the timeout in the header
 
 
@@ -38,17 +38,21 @@ class BlackboxClient:
         """
         module, target = probe_parameters(self._method, address)
         try:
-            response = requests.get(
+            response = bounded_http.get(
                 self._url,
-                params={"module": module, "target": target},
+                parameters={"module": module, "target": target},
                 headers={"X-Prometheus-Scrape-Timeout-Seconds": str(_TIMEOUT_SECONDS)},
                 timeout=_TIMEOUT_SECONDS + _TIMEOUT_MARGIN,
+                max_bytes=_MAX_RESPONSE_BYTES,
             )
-            response.raise_for_status()
-        except requests.RequestException as error:
+        except (OSError, bounded_http.InvalidResponseError) as error:
             raise BlackboxUnavailableError(
                 f"blackbox_exporter at {self._url} is unavailable"
             ) from error
+        if not response.is_ok:
+            raise BlackboxUnavailableError(
+                f"blackbox_exporter at {self._url} is unavailable: HTTP {response.status}"
+            )
         for line in response.text.splitlines():
             if line.startswith("probe_success "):
                 return line == "probe_success 1"

@@ -1,21 +1,18 @@
 """Read aliases from the exporters of rasps."""
 
-import time
-from collections.abc import Iterator
 from ipaddress import IPv4Address
 
-import requests
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from controller import bounded_http
 from controller.orders.model import Reading
 from exporter.aliases import METRIC_PREFIX
 from rack.errors import PiRackError
 
 _TIMEOUT_SECONDS = 6.0  # default timeout of an alias, 5 s, and a margin
-_CONNECT_SECONDS = 2.0
-_MAX_RESPONSE_BYTES = 4 * 2**20
-_CHUNK_BYTES = 2**16
+_MAX_RESPONSE_BYTES = 2**20
+_MAX_READINGS = 500  # sample_limit in prometheus/prometheus.yml
 _BOOT_ALIAS = "boot_time_seconds"
 _NOT_AN_EXPORTER = "the server on the exporter's port is not a PiRack exporter"
 
@@ -50,24 +47,24 @@ class ExporterClient:
             return None
 
     def _scrape(self, address: IPv4Address) -> str:
-        deadline = time.monotonic() + _TIMEOUT_SECONDS
         try:
-            with requests.get(
+            response = bounded_http.get(
                 f"http://{address}:{self._port}/metrics",
                 headers={"X-Prometheus-Scrape-Timeout-Seconds": str(_TIMEOUT_SECONDS)},
-                timeout=(_CONNECT_SECONDS, _TIMEOUT_SECONDS),
-                stream=True,
-            ) as response:
-                response.raise_for_status()
-                return b"".join(_limited(response, deadline)).decode("utf-8", "replace")
-        except requests.ConnectionError as error:
-            raise AliasReadError("the exporter is unreachable") from error
-        except requests.Timeout as error:
+                timeout=_TIMEOUT_SECONDS,
+                max_bytes=_MAX_RESPONSE_BYTES,
+            )
+        except TimeoutError as error:
             raise AliasReadError(
                 f"the exporter did not respond within {_TIMEOUT_SECONDS:.0f} s"
             ) from error
-        except requests.RequestException as error:
+        except OSError as error:
+            raise AliasReadError("the exporter is unreachable") from error
+        except bounded_http.InvalidResponseError as error:
             raise AliasReadError(_NOT_AN_EXPORTER) from error
+        if not response.is_ok:
+            raise AliasReadError(_NOT_AN_EXPORTER)
+        return response.text
 
 
 def parse_alias(text: str, alias: str) -> tuple[Reading, ...]:
@@ -85,19 +82,11 @@ def parse_alias(text: str, alias: str) -> tuple[Reading, ...]:
     readings = tuple(
         Reading(dict(sample.labels), sample.value) for sample in samples if sample.name == name
     )
+    if len(readings) > _MAX_READINGS:
+        raise AliasReadError(f"the alias has more than {_MAX_READINGS} values")
     if readings:
         return readings
     for sample in samples:
         if sample.name == f"{METRIC_PREFIX}alias_success" and sample.labels.get("alias") == alias:
             raise AliasReadError("the exporter could not read the alias: see its log on the rasp")
     raise AliasReadError("the aliases file of the rasp does not contain the alias")
-
-
-def _limited(response: requests.Response, deadline: float) -> Iterator[bytes]:
-    """Yield the body. Raise `Timeout` if the body is too long or too slow."""
-    length = 0
-    for chunk in response.iter_content(_CHUNK_BYTES):
-        length += len(chunk)
-        if length > _MAX_RESPONSE_BYTES or time.monotonic() > deadline:
-            raise requests.Timeout
-        yield chunk

@@ -3,14 +3,17 @@
 Source: https://prometheus.io/docs/prometheus/latest/querying/api/
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-import requests
 from pydantic import BaseModel, ValidationError
 
+from controller import bounded_http
 from rack.errors import PiRackError
+
+_MAX_RESPONSE_BYTES = 64 * 2**20  # a rack of 1,000 rasps at the limits of prometheus.yml
 
 
 class PrometheusUnavailableError(PiRackError):
@@ -70,7 +73,7 @@ class Prometheus:
 
     Args:
         url: Base URL, such as `http://127.0.0.1:9090`.
-        timeout: Seconds to wait for a connection, and for each part of a response.
+        timeout: Seconds to wait for a complete response.
     """
 
     def __init__(self, url: str, *, timeout: float = 2.0) -> None:
@@ -114,25 +117,36 @@ class Prometheus:
         return self._get("/api/v1/status/buildinfo", {}, _BuildInfo).version
 
     def _get(self, path: str, parameters: Mapping[str, str], model: type[_Data]) -> _Data:
-        try:
-            response = requests.get(self.url + path, params=parameters, timeout=self._timeout)
-            content = response.json()
-        except requests.JSONDecodeError as error:
-            raise PrometheusUnavailableError(
-                f"{self.url} did not return a Prometheus response (HTTP {response.status_code})"
-            ) from error
-        except requests.Timeout as error:
-            raise PrometheusUnavailableError(
-                f"Prometheus at {self.url} did not respond within {self._timeout:g} s"
-            ) from error
-        except requests.RequestException as error:
-            raise PrometheusUnavailableError(
-                f"Prometheus at {self.url} cannot be reached"
-            ) from error
+        content = self._get_json(path, parameters)
         try:
             return model.model_validate(content["data"])
         except (TypeError, KeyError, ValidationError) as error:
             detail = content.get("error", content) if isinstance(content, dict) else content
             raise PrometheusUnavailableError(
                 f"unexpected response from Prometheus at {self.url}: {detail!s:.200}"
+            ) from error
+
+    def _get_json(self, path: str, parameters: Mapping[str, str]) -> Any:
+        try:
+            response = bounded_http.get(
+                self.url + path,
+                parameters=parameters,
+                timeout=self._timeout,
+                max_bytes=_MAX_RESPONSE_BYTES,
+            )
+        except TimeoutError as error:
+            raise PrometheusUnavailableError(
+                f"Prometheus at {self.url} did not respond within {self._timeout:g} s"
+            ) from error
+        except OSError as error:
+            raise PrometheusUnavailableError(
+                f"Prometheus at {self.url} cannot be reached"
+            ) from error
+        except bounded_http.InvalidResponseError as error:
+            raise PrometheusUnavailableError(str(error)) from error
+        try:
+            return json.loads(response.body)
+        except ValueError as error:
+            raise PrometheusUnavailableError(
+                f"{self.url} did not return a Prometheus response (HTTP {response.status})"
             ) from error

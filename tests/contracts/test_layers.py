@@ -60,7 +60,7 @@ ALLOWED_IMPORTS = {
         "waitress",
     },
     "controller.auth": {"controller", "rack", *FLASK},
-    "controller.state": {"exporter", "rack", "prometheus_client", "requests", *PYDANTIC},
+    "controller.state": {"controller", "exporter", "rack", "prometheus_client", *PYDANTIC},
     "controller.ssh": {"controller", "rack", "asyncssh"},
     "controller.master": {
         "controller",
@@ -68,7 +68,6 @@ ALLOWED_IMPORTS = {
         "rack",
         "prometheus_client",
         "psutil",
-        "requests",
     },
     "controller.web": {
         "controller",
@@ -90,7 +89,6 @@ ALLOWED_IMPORTS = {
         "exporter",
         "rack",
         "prometheus_client",
-        "requests",
         *FLASK,
         *PYDANTIC,
     },
@@ -101,7 +99,6 @@ ALLOWED_IMPORTS = {
         "controller.state",
         "controller.web",
         "rack",
-        "requests",
         *FLASK,
         *PYDANTIC,
     },

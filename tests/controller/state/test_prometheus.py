@@ -13,9 +13,15 @@ from tests.helpers.waiting import TIMEOUT_SECONDS
 
 
 @contextmanager
-def http_server_returning(status: int, body: bytes) -> Iterator[str]:
+def http_server_returning(
+    status: int, body: bytes, *, requested: list[str] | None = None
+) -> Iterator[str]:
+    """Yield the URL of a server. The paths of its requests are added to `requested`."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if requested is not None:
+                requested.append(self.path)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
