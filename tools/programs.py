@@ -113,6 +113,7 @@ _PROGRAMS = {
     # The pages of Prometheus require libjs-jquery. apt skips this package if it is installed.
     "prometheus": _ProgramPackage("prometheus", ("prometheus",), extra_packages=("libjs-jquery",)),
     "promtool": _ProgramPackage("prometheus", ("promtool",), extra_packages=("libjs-jquery",)),
+    "rsyslogd": _ProgramPackage("rsyslog", ("rsyslogd",), version_option="-v"),
     "sqlite3": _ProgramPackage("sqlite3", ("sqlite3",)),
     "ssh": _ProgramPackage("openssh-client", ("ssh",), version_option="-V"),
     "sshd": _ProgramPackage("openssh-server", ("sshd",), version_option="-V"),
