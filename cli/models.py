@@ -98,6 +98,7 @@ class ApiRack:
     hottest: ApiHottestRasp | None
     issues: list[ApiIssue]
     error: str
+    network: str
     exporter_port: int
 
 

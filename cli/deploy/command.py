@@ -5,11 +5,11 @@ import json
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from rich.live import Live
@@ -23,6 +23,8 @@ from rack.terminal import EXIT_FAILED, CommandError, make_console, make_table, p
 
 if TYPE_CHECKING:
     from cli.deploy.transfer import DeployResult, DeployTarget, Payload
+
+_Parsed = TypeVar("_Parsed")
 
 _CHECKOUT = Path(__file__).parents[2]
 _DEFAULT_PROGRAM = _CHECKOUT / "dist" / "pirack-exporter.pyz"
@@ -74,27 +76,34 @@ def deploy(
         raise CommandError(f"{error.name} is missing: run `pip install pirack[master]`") from error
     payload = _load_payload(program, aliases or _default_aliases(), unit)
     client = context.obj()
-    port = client.get("rack", ApiRack).data.exporter_port
+    rack = client.get("rack", ApiRack).data
+    network = _parse(IPv4Network, rack.network)
     deploy_targets: list[DeployTarget] = []
     results: list[DeployResult] = []
     for rasp in output.fetch_rasps(client, targets).data:
         if rasp.ip:
-            deploy_targets.append(transfer.DeployTarget(rasp.name, _parse_address(rasp.ip)))
+            deploy_targets.append(transfer.DeployTarget(rasp.name, _parse(IPv4Address, rasp.ip)))
         else:
             detail = "no address yet: run `pirack install`"
             results.append(transfer.DeployResult(rasp.name, "failed", detail))
     with _Progress(len(deploy_targets)) as progress:
         results += asyncio.run(
-            transfer.deploy_all(deploy_targets, payload, port=port, on_stage=progress.update)
+            transfer.deploy_all(
+                deploy_targets,
+                payload,
+                network=network,
+                port=rack.exporter_port,
+                on_stage=progress.update,
+            )
         )
     _print_results(sorted(results, key=lambda result: result.rasp), as_json=as_json)
     succeeded = all(result.result == "ok" for result in results)
     context.exit(0 if succeeded else EXIT_FAILED)
 
 
-def _parse_address(text: str) -> IPv4Address:
+def _parse(kind: Callable[[str], _Parsed], text: str) -> _Parsed:
     try:
-        return IPv4Address(text)
+        return kind(text)
     except ValueError as error:
         raise CommandError(f"the controller sent an invalid address: {error}") from error
 

@@ -18,6 +18,7 @@ import tarfile
 import time
 import urllib.request
 from pathlib import Path
+from typing import BinaryIO
 
 SERVICE = "pirack-exporter"
 PROGRAM = "/usr/local/bin/pirack-exporter"
@@ -49,17 +50,16 @@ class ManagedFile:
     def stage(self, content: bytes) -> None:
         """Write the new file."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.new_path.open("wb") as file:
+        with _create(self.new_path, self.mode) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        self.new_path.chmod(self.mode)
 
     def back_up(self) -> bool:
         """Back up the installed file. Return whether it exists."""
         self.backup_path.unlink(missing_ok=True)
         with contextlib.suppress(FileNotFoundError):
-            os.link(self.path, self.backup_path)
+            os.link(self.path, self.backup_path, follow_symlinks=False)
             return True
         return False
 
@@ -72,7 +72,7 @@ class ManagedFile:
         """Restore the backup, or remove the file if it did not exist."""
         if not existed:
             self.path.unlink(missing_ok=True)
-        elif self.backup_path.exists():
+        elif os.path.lexists(self.backup_path):
             self.backup_path.replace(self.path)
         _sync_folder(self.path.parent)
 
@@ -89,7 +89,7 @@ class Deployment:
         self.files = {name: ManagedFile(name) for name in FILE_MODES}
         self.journal = Path(JOURNAL)
 
-    def run(self, contents: "dict[str, bytes]", listen: str, version: str) -> str:
+    def run(self, contents: "dict[str, bytes]", address: str, version: str) -> str:
         """Install the files and restart the service. Return a warning, or an empty string.
 
         Raises:
@@ -115,7 +115,7 @@ class Deployment:
             for arguments in (["daemon-reload"], ["enable", SERVICE], ["restart", SERVICE]):
                 _systemctl(*arguments)
             _emit(stage="restarted")
-            _wait_for_exporter(listen, version)
+            _wait_for_exporter(address, version)
         except (DeployError, OSError) as error:
             raise DeployError(f"{error}; {self._roll_back()}") from error
         self.journal.unlink()
@@ -155,8 +155,9 @@ class Deployment:
             "is_active": _is_unit_state("is-active"),
         }
         temporary = self.journal.with_name(".deploy.new")
-        with temporary.open("w") as file:
-            json.dump(previous, file)
+        temporary.unlink(missing_ok=True)
+        with _create(temporary, 0o644) as file:
+            file.write(json.dumps(previous).encode())
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self.journal)
@@ -183,6 +184,13 @@ class Deployment:
         if previous["existing"]:
             return "the previous files were restored"
         return "the new files were removed"
+
+
+def _create(path: Path, mode: int) -> "BinaryIO":
+    """Create a file. A link or a file of the same name is an error, and its target is unchanged."""
+    file = path.open("xb")  # O_EXCL
+    os.fchmod(file.fileno(), mode)
+    return file
 
 
 def _try_systemctl(*arguments: str) -> "list[str]":
@@ -223,14 +231,14 @@ def _last_line(completed: "subprocess.CompletedProcess[str]") -> str:
     return lines[-1] if lines else f"exit status {completed.returncode}"
 
 
-def _wait_for_exporter(listen: str, version: str) -> None:
+def _wait_for_exporter(address: str, version: str) -> None:
     deadline = time.monotonic() + EXPORTER_TIMEOUT
     expected = f'pirack_exporter_info{{version="{version}"}}'
     reason = ""
     while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(
-                f"http://{listen}/metrics", timeout=EXPORTER_TIMEOUT
+                f"http://{address}/metrics", timeout=EXPORTER_TIMEOUT
             ) as page:
                 if expected in page.read().decode(errors="replace"):
                     return
@@ -238,7 +246,7 @@ def _wait_for_exporter(listen: str, version: str) -> None:
         except OSError as error:
             reason = str(getattr(error, "reason", error))
         time.sleep(0.1)
-    raise DeployError(f"the new exporter does not answer at {listen}: {reason}")
+    raise DeployError(f"the new exporter does not answer at {address}: {reason}")
 
 
 def _sync_folder(folder: Path) -> None:
@@ -270,7 +278,7 @@ def _read_archive() -> "dict[str, bytes]":
     return contents
 
 
-def main(listen: str, version: str) -> None:
+def main(address: str, version: str) -> None:
     """Install the files from standard input and print the result."""
     for signal_number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM):
         signal.signal(signal_number, signal.SIG_IGN)
@@ -281,7 +289,7 @@ def main(listen: str, version: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder, os.O_RDONLY)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        warning = Deployment().run(contents, listen, version)
+        warning = Deployment().run(contents, address, version)
     except BlockingIOError:
         _emit(result="failed", detail="another deployment is running on this rasp: try again")
     except (DeployError, OSError, tarfile.TarError) as error:

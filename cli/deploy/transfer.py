@@ -11,7 +11,7 @@ import shlex
 import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Literal
 
@@ -54,6 +54,14 @@ class Payload:
 
 
 @dataclass(frozen=True)
+class ListenSetting:
+    """Value of LISTEN on a rasp, and the address and port at which the exporter must then reply."""
+
+    setting: str
+    probe: str
+
+
+@dataclass(frozen=True)
 class DeployResult:
     """Result for a rasp. `result` is `unknown` if the connection was lost."""
 
@@ -69,6 +77,7 @@ async def deploy_all(
     targets: Sequence[DeployTarget],
     payload: Payload,
     *,
+    network: IPv4Network,
     port: int,
     on_stage: StageCallback = lambda _target, _stage: None,
 ) -> list[DeployResult]:
@@ -77,14 +86,20 @@ async def deploy_all(
     Args:
         targets: The rasps.
         payload: The files.
+        network: Network of the rasps, in which they may get other addresses.
         port: Port of the exporters.
         on_stage: Receives each target and its new stage.
     """
     limit = asyncio.Semaphore(_MAX_CONCURRENT)
 
+    def listen(address: IPv4Address) -> ListenSetting:
+        # On loopback, the machine has all addresses, so that there is no address to follow.
+        host = address if network.is_loopback else network
+        return ListenSetting(f"{host}:{port}", f"{address}:{port}")
+
     async def deploy_one(target: DeployTarget) -> DeployResult:
         async with limit:
-            result = await _deploy_one(target, payload, port, on_stage)
+            result = await _deploy_one(target, payload, listen(target.address), on_stage)
         on_stage(target, result.result)
         return result
 
@@ -92,7 +107,7 @@ async def deploy_all(
 
 
 async def _deploy_one(
-    target: DeployTarget, payload: Payload, port: int, on_stage: StageCallback
+    target: DeployTarget, payload: Payload, listen: ListenSetting, on_stage: StageCallback
 ) -> DeployResult:
     on_stage(target, "connecting")
     try:
@@ -102,7 +117,7 @@ async def _deploy_one(
             login_timeout=_CONNECT_TIMEOUT,
             keepalive_interval=_KEEPALIVE_INTERVAL,
         ) as connection:
-            return await _transfer(connection, target, payload, port, on_stage)
+            return await _transfer(connection, target, payload, listen, on_stage)
     except asyncssh.HostKeyNotVerifiable:
         detail = f"the host key is not in known_hosts: verify it with `ssh {target.address}`"
     except asyncssh.PermissionDenied:
@@ -118,12 +133,11 @@ async def _transfer(
     connection: asyncssh.SSHClientConnection,
     target: DeployTarget,
     payload: Payload,
-    port: int,
+    listen: ListenSetting,
     on_stage: StageCallback,
 ) -> DeployResult:
-    listen = f"{target.address}:{port}"
     source = Path(remote.__file__).read_bytes()
-    arguments = shlex.join([str(len(source)), listen, payload.version])
+    arguments = shlex.join([str(len(source)), listen.probe, payload.version])
     status: dict[str, str] = {}
     errors = b""
     try:
@@ -135,7 +149,7 @@ async def _transfer(
         ):
             on_stage(target, "transferring")
             with contextlib.suppress(BrokenPipeError, ConnectionError):
-                process.stdin.write(source + _pack(payload, listen))
+                process.stdin.write(source + _pack(payload, listen.setting))
                 process.stdin.write_eof()
             async for line in process.stdout:
                 status = _parse_line(line) or status

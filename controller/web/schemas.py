@@ -1,6 +1,6 @@
 """API models of rasps, stacks, rack, master, audit log and problems."""
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Self
 
 from pydantic import Field, JsonValue, RootModel
@@ -225,6 +225,7 @@ class RackResponse(ApiModel):
     hottest: HottestResponse | None
     issues: list[IssueResponse] = Field(description="issues, most severe first")
     error: str = Field(description="reason why all states are unknown; otherwise empty")
+    network: IPv4Network = Field(description="network of the rasps")
     exporter_port: int = Field(description="port of the exporters")
 
     @classmethod
@@ -248,6 +249,7 @@ class RackResponse(ApiModel):
                 for (kind, reason), rasps in state.issues.items()
             ],
             error=state.error,
+            network=state.rack.network.subnet,
             exporter_port=state.rack.network.exporter_port,
         )
 

@@ -29,6 +29,7 @@ RACK = {
     "hottest": None,
     "issues": [],
     "error": "",
+    "network": "10.23.0.0/16",
     "exporter_port": 9849,
 }
 

@@ -198,11 +198,12 @@ class SshRasp:
         return psutil.Process(self._sshd.pid).children(recursive=True)
 
     def deploy_processes(self) -> list[psutil.Process]:
-        return [
-            process
-            for process in self.sessions()
-            if "sys.stdin.buffer" in " ".join(process.cmdline())
-        ]
+        found = []
+        for process in self.sessions():
+            with suppress(psutil.NoSuchProcess):  # also a process that has just ended
+                if "sys.stdin.buffer" in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
 
     def close(self) -> None:
         for name in self._folder.glob("hangs-at-*"):
@@ -231,7 +232,7 @@ class SshTestbed:
         self.keys = folder / "authorized_keys"
         key.write_public_key(self.keys)
         (self.home / ".ssh" / "config").write_text(
-            f"Host 127.*\n  User {user}\n  Port {self.port}\n"
+            f"Host 127.* 10.*\n  User {user}\n  Port {self.port}\n"
         )
         self.write_known_hosts({rasp.address: rasp.host_key for rasp in self.rasps})
 

@@ -1,20 +1,14 @@
 """`pirack deploy` with real SSH servers. Only systemctl is a fake."""
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import asyncssh
 import pytest
 
 from deploy import make_pyz
-from rack.database import Database
-from rack.inventory import Inventory, Rasp
-from rack.layout_file import load
+from tests.cli.deploy.deployer import ALIASES, Deployer, running_controller
 from tests.cli.deploy.ssh_testbed import (
     EXPORTER_PORT,
     RaspOptions,
@@ -22,14 +16,11 @@ from tests.cli.deploy.ssh_testbed import (
     SshTestbed,
     running_ssh_testbed,
 )
-from tests.cli.terminal import PIRACK
-from tests.helpers.layouts import layout_text
-from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, is_reachable, wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 
 pytestmark = pytest.mark.process
 
 NET = f"127.{24 + os.getpid() % 100}"
-ALIASES = "[greeting]\nnumber = echo 7\n[actions]\nreboot = systemctl reboot\n"
 DEPLOYED_FILES = {
     "/usr/local/bin/pirack-exporter",
     "/etc/pirack/aliases.ini",
@@ -48,80 +39,8 @@ def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def controller_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the URL of a controller with rasps installed in slots 1 and 2."""
-    folder = tmp_path_factory.mktemp("controller")
-    layout = folder / "rack.toml"
-    layout.write_text(
-        layout_text(slots=3, network_prefix=NET, network={"exporter_port": EXPORTER_PORT})
-    )
-    (folder / "targets").mkdir()
-    slots = load(layout).slots[:2]
-    Inventory(Database(folder / "pirack.db")).replace(
-        [
-            Rasp(slot.stack, slot.number, f"b8:27:eb:00:00:{slot.id:02x}", slot.address)
-            for slot in slots
-        ]
-    )
-    port = free_port()
-    arguments: list[str | Path] = [
-        *("--rack", layout),
-        *("--db", folder / "pirack.db"),
-        *("--targets", folder / "targets"),
-    ]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "controller", *arguments, "--listen", f"127.0.0.1:{port}",
-             "--anonymous", "viewer"],
-            stdout=log, stderr=log,
-        )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    wait_until(lambda: is_reachable(f"{url}/healthz") or process.poll() is not None)
-    assert process.poll() is None, (folder / "log").read_text()
-    yield url
-    process.terminate()
-    process.wait()
-
-
-class Deployer:
-    """Runs `pirack deploy` in the home folder of a user."""
-
-    def __init__(self, testbed: SshTestbed, controller_url: str, pyz: Path) -> None:
-        self.testbed = testbed
-        self.aliases = testbed.home / "aliases.ini"
-        self.aliases.write_text(ALIASES)
-        self._command: list[str | Path] = [
-            PIRACK,
-            "deploy",
-            "--exporter",
-            pyz,
-            "--aliases",
-            self.aliases,
-            "--json",
-        ]
-        self._environment = {
-            "HOME": str(testbed.home),
-            "PATH": "/usr/bin:/bin",
-            "LC_ALL": "C.UTF-8",
-            "PIRACK_URL": controller_url,
-        }
-
-    def start(self, *arguments: str | Path) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [*self._command, *arguments],
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def finish(self, process: "subprocess.Popen[str]") -> tuple[int, dict[str, Any]]:
-        """Return the exit status and the results and details by rasp."""
-        out, err = process.communicate(timeout=TIMEOUT_SECONDS)
-        assert err == ""
-        results = {row["rasp"]: (row["result"], row["detail"]) for row in json.loads(out)}
-        return process.returncode, results
-
-    def deploy(self, *arguments: str | Path) -> tuple[int, dict[str, Any]]:
-        return self.finish(self.start(*arguments))
+    with running_controller(tmp_path_factory.mktemp("controller"), NET) as url:
+        yield url
 
 
 @pytest.fixture
@@ -159,6 +78,30 @@ def test_second_deployment_installs_changed_files(deployer: Deployer, first_rasp
     assert deployer.deploy("1/1") == (0, {"01-1": ("ok", "")})
     assert "pirack_greeting_number 8" in first_rasp.metrics()
     assert set(first_rasp.deployed_files()) == DEPLOYED_FILES
+
+
+def test_planted_links_leave_their_targets_unchanged(
+    deployer: Deployer, first_rasp: SshRasp
+) -> None:
+    victim = first_rasp.path("/etc/victim")
+    victim.write_text("secret")
+    victim.chmod(0o600)
+    links = ("/etc/pirack/.deploy.new", "/usr/local/bin/pirack-exporter.pirack-new")
+    for link in links:
+        first_rasp.path(link).symlink_to("/etc/victim")
+    assert deployer.deploy("1/1") == (0, {"01-1": ("ok", "")})
+    assert (victim.read_text(), victim.stat().st_mode & 0o777) == ("secret", 0o600)
+    assert set(first_rasp.deployed_files()) == DEPLOYED_FILES
+
+
+def test_linked_aliases_file_is_restored_as_a_link(deployer: Deployer, first_rasp: SshRasp) -> None:
+    shared = first_rasp.path("/etc/shared.ini")
+    shared.write_text("[greeting]\nnumber = echo 1\n")
+    first_rasp.path("/etc/pirack/aliases.ini").symlink_to("/etc/shared.ini")
+    first_rasp.flag_file("refuses-restart").touch()
+    assert deployer.deploy("1/1")[1]["01-1"][0] == "failed"
+    assert first_rasp.path("/etc/pirack/aliases.ini").is_symlink()
+    assert shared.read_text() == "[greeting]\nnumber = echo 1\n"
 
 
 def test_failed_alias_is_reported(deployer: Deployer) -> None:
