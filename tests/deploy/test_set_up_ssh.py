@@ -25,7 +25,14 @@ from tests.controller.openssh_servers import (
     skip_unless_sshd_can_run,
 )
 from tests.helpers.layouts import layout_text
-from tests.helpers.waiting import free_port, wait_until
+from tests.helpers.users import (
+    OTHER_USER,
+    Victim,
+    folder_of_other_user,
+    give_to_other_user,
+    python_for_every_user,
+)
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, wait_until
 from tools.programs import find
 
 pytestmark = pytest.mark.process
@@ -36,6 +43,7 @@ Include /etc/ssh/sshd_config.d/*.conf
 ListenAddress {address}:{port}
 UsePAM no
 StrictModes no
+TrustedUserCAKeys {folder}/user_ca.pub
 PermitRootLogin {permit}
 SetEnv PATH={folder}/bin:/usr/local/bin:/usr/bin:/bin {environment}
 PidFile {folder}/sshd.pid
@@ -44,11 +52,12 @@ PidFile {folder}/sshd.pid
 
 @dataclass
 class SshSetup:
-    """A master, and a rasp that accepts the key of a user."""
+    """A master, and a rasp that accepts the key or, if root has no key, a certificate of a user."""
 
     folder: Path
     permit: str = "prohibit-password"
     environment: str = ""
+    has_root_key: bool = True
     port: int = field(default_factory=free_port)
 
     def __post_init__(self) -> None:
@@ -64,9 +73,10 @@ class SshSetup:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if name != "SUDO_USER"}
+        python, python_variables = python_for_every_user()
         return subprocess.run(
             [
-                *(sys.executable, "-m", "deploy.set_up_ssh"),
+                *(python, "-m", "deploy.set_up_ssh"),
                 *(
                     "--rack",
                     f"{self.folder}/rack.toml",
@@ -76,12 +86,34 @@ class SshSetup:
                 ),
             ],
             cwd=ROOT,
-            env=environment | {"PATH": f"{self.folder}/client:{os.environ['PATH']}"},
+            env=environment
+            | python_variables
+            | {
+                "PATH": f"{self.folder}/client:{os.environ['PATH']}",
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
             capture_output=True,
             text=True,
             timeout=120,
             check=False,
         )
+
+    def can_log_in(self, key: Path) -> bool:
+        """Return whether root can log in to the rasp with a key and run a command."""
+        ssh = find("ssh")
+        completed = subprocess.run(
+            [
+                *(ssh.path, "-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"),
+                *("-i", key, "-o", f"UserKnownHostsFile={self.folder}/own_known_hosts"),
+                *("-p", str(self.port), f"root@{self.rasp.address}", "echo", "logged in"),
+            ],
+            env=ssh.environment,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+        return completed.stdout == "logged in\n"
 
 
 def write_program(path: Path, text: str) -> None:
@@ -109,7 +141,15 @@ def write_files(ssh_setup: SshSetup) -> None:
         f'export LD_LIBRARY_PATH={libraries}\nexec {ssh.path} -F {folder}/ssh_config "$@"',
     )
     ssh_setup.authorized_keys.parent.mkdir(parents=True)
-    ssh_setup.authorized_keys.write_text(own_key.with_suffix(".pub").read_text())
+    ca_key = asyncssh.generate_private_key("ssh-ed25519")
+    ca_key.write_public_key(folder / "user_ca.pub")
+    if ssh_setup.has_root_key:
+        ssh_setup.authorized_keys.write_text(own_key.with_suffix(".pub").read_text())
+    else:
+        certificate = ca_key.generate_user_certificate(
+            asyncssh.read_private_key(str(own_key)), "anna", principals=["root"]
+        )
+        certificate.write_certificate(folder / "own_key-cert.pub")
     etc = folder / "etc_ssh"
     (etc / "sshd_config.d").mkdir(parents=True)
     for file in (key, key.with_suffix(".pub")):
@@ -194,15 +234,114 @@ def test_setup_is_idempotent(ssh_setup: SshSetup) -> None:
     assert pinned.key == asyncssh.read_public_key(str(public_key))
 
 
-@pytest.mark.parametrize("ssh_setup", [{"environment": "SUDO_USER=anna"}], indirect=True)
-def test_setup_with_sudo_limits_root_to_forced_commands(ssh_setup: SshSetup) -> None:
+OTHER_LINES = {
+    "Latin-1 comment": b"ssh-rsa AAAAADMIN2 m\xfcller@b\xfcro\n",
+    "NUL bytes after a crash": b"# half\0\0\0\0",
+    "CRLF": b"ssh-ed25519 AAAAADMIN3 bert@lab\r\n\r\n",
+    "comment with the forced command": (
+        b'# restrict,command="/usr/local/bin/pirack-exporter action --aliases a" KEY\n'
+    ),
+    "no final newline": b"ssh-ed25519 AAAAADMIN4 last",
+}
+
+
+@pytest.mark.parametrize("other", OTHER_LINES.values(), ids=OTHER_LINES)
+def test_other_keys_keep_their_bytes_and_log_in(ssh_setup: SshSetup, other: bytes) -> None:
+    admin_key = create_host_key(ssh_setup.folder, "admin_key")
+    keys = ssh_setup.authorized_keys
+    keys.write_bytes(admin_key.with_suffix(".pub").read_bytes() + keys.read_bytes() + other)
+    keys.chmod(0o640)
+    previous = keys.read_bytes()
+    completed = ssh_setup.run()
+    assert (completed.returncode, completed.stdout) == (0, "01-1  ok\n")
+    line = MasterKey(ssh_setup.folder / "ssh").authorized_keys_line().encode()
+    assert keys.read_bytes() == previous.removesuffix(b"\n") + b"\n" + line + b"\n"
+    assert keys.stat().st_mode & 0o777 == 0o640
+    for key in (admin_key, ssh_setup.folder / "own_key"):
+        assert ssh_setup.can_log_in(key)
+    assert [file.name for file in keys.parent.iterdir()] == ["authorized_keys"]
+
+
+def test_linked_authorized_keys_stay_a_link(ssh_setup: SshSetup) -> None:
+    target = ssh_setup.root_home / "shared_keys"
+    ssh_setup.authorized_keys.rename(target)
+    ssh_setup.authorized_keys.symlink_to("../shared_keys")
+    assert ssh_setup.run().returncode == 0
+    assert ssh_setup.authorized_keys.is_symlink()
+    assert len(read_lines(target)) == 2
+
+
+def test_unreadable_sshd_configuration_is_reported(ssh_setup: SshSetup) -> None:
+    with (ssh_setup.folder / "etc_ssh" / "sshd_config").open("a") as file:
+        file.write("NoSuchOption yes\n")
+    completed = ssh_setup.run()
+    assert completed.returncode == 1
+    assert re.match(r"01-1  failed  `sshd -T`: .*terminating, 1 bad", completed.stdout)
+
+
+@pytest.mark.parametrize(
+    "ssh_setup", [{"environment": "SUDO_USER=anna", "has_root_key": False}], indirect=True
+)
+def test_setup_with_sudo_limits_root_without_other_keys_to_forced_commands(
+    ssh_setup: SshSetup,
+) -> None:
     completed = ssh_setup.run()
     assert (completed.returncode, completed.stdout, completed.stderr) == (0, "01-1  ok\n", "")
     assert read_lines(ssh_setup.drop_in) == ["PermitRootLogin forced-commands-only"]
     assert "Received SIGHUP" in ssh_setup.log
-    completed = ssh_setup.run()  # root's own key is rejected now
+    completed = ssh_setup.run()  # the certificate is rejected now
     assert (completed.returncode, completed.stdout.partition("  ")[0]) == (1, "01-1")
     wait_until(lambda: "ROOT LOGIN REFUSED" in ssh_setup.log)
+
+
+@pytest.mark.parametrize(
+    ("ssh_setup", "permitted"),
+    [
+        ({"environment": "SUDO_USER=anna"}, "without-password"),
+        ({"environment": "SUDO_USER=anna", "permit": "yes", "has_root_key": False}, "yes"),
+    ],
+    indirect=["ssh_setup"],
+)
+def test_setup_with_sudo_keeps_other_logins_of_root(ssh_setup: SshSetup, permitted: str) -> None:
+    completed = ssh_setup.run()
+    assert (completed.returncode, completed.stdout) == (0, "01-1  ok\n")
+    assert completed.stderr == (
+        f"01-1: other logins of root exist: PermitRootLogin stays {permitted}\n"
+    )
+    assert not ssh_setup.drop_in.exists()
+    assert ssh_setup.can_log_in(ssh_setup.folder / "own_key")
+
+
+@pytest.fixture
+def state_folder(ssh_setup: SshSetup) -> Iterator[Path]:
+    """Return the folder of a controller that runs as another user, with the inventory."""
+    with folder_of_other_user() as folder:
+        Inventory(Database(folder / "pirack.db")).replace([ssh_setup.rasp])
+        give_to_other_user(*folder.iterdir())
+        yield folder
+
+
+def test_files_of_the_controller_keep_their_owner(ssh_setup: SshSetup, state_folder: Path) -> None:
+    completed = ssh_setup.run("--db", str(state_folder / "pirack.db"))
+    assert (completed.returncode, completed.stdout) == (0, "01-1  ok\n"), completed.stdout
+    files = [*state_folder.iterdir(), *(state_folder / "ssh").iterdir()]
+    assert {"known_hosts", "id_ed25519"} <= {file.name for file in files}
+    assert {file.stat().st_uid for file in files} == {OTHER_USER.pw_uid}
+
+
+def test_root_does_not_follow_a_link_of_the_controllers_user(
+    ssh_setup: SshSetup, state_folder: Path
+) -> None:
+    victim = Victim(state_folder.parent)
+    ssh = state_folder / "ssh"
+    ssh.mkdir(mode=0o700)
+    (ssh / "known_hosts").symlink_to(victim.path)
+    give_to_other_user(ssh, ssh / "known_hosts")
+    completed = ssh_setup.run("--db", str(state_folder / "pirack.db"))
+    assert completed.returncode == 1
+    assert "known_hosts cannot be read" in completed.stdout
+    assert victim.is_unchanged
+    assert (ssh / "known_hosts").is_symlink()
 
 
 def test_key_of_previous_master_is_replaced(ssh_setup: SshSetup) -> None:
@@ -238,6 +377,6 @@ def test_errors_are_reported_for_each_rasp(ssh_setup: SshSetup) -> None:
     assert completed.stdout.startswith(
         "01-1  failed  the host key differs from the pinned one: if the"
     )
-    assert (
-        ssh_setup.run("2").stderr == "deploy.set_up_ssh: no stack 2: this rack has stacks 1 to 1\n"
+    assert ssh_setup.run("2").stderr.startswith(
+        "deploy.set_up_ssh: no stack 2: this rack has stacks 1 to 1"
     )

@@ -1,0 +1,38 @@
+"""Rights of root in folders of other users."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rack.privileges import as_owner_of
+from tests.helpers.users import OTHER_USER, Victim, folder_of_other_user
+
+
+def test_root_has_only_the_rights_of_the_owner_in_the_block() -> None:
+    groups = os.getgroups()
+    with folder_of_other_user() as folder:
+        victim = Victim(folder.parent)
+        (folder / "link").symlink_to(victim.path)
+        with as_owner_of(folder):
+            assert (os.geteuid(), os.getegid()) == (OTHER_USER.pw_uid, OTHER_USER.pw_gid)
+            assert 0 not in os.getgroups()
+            with pytest.raises(PermissionError):
+                (folder / "link").read_text()
+            (folder / "new").touch()
+        assert (folder / "new").stat().st_uid == OTHER_USER.pw_uid
+        assert (os.geteuid(), os.getegid(), os.getgroups()) == (0, 0, groups)
+        assert victim.is_unchanged
+
+
+def test_rights_return_after_an_error() -> None:
+    with folder_of_other_user() as folder:
+        with pytest.raises(FileNotFoundError), as_owner_of(folder):
+            (folder / "missing").read_text()
+        assert os.geteuid() == 0
+
+
+def test_own_and_missing_folders_change_nothing(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "missing"):
+        with as_owner_of(folder):
+            assert os.geteuid() == tmp_path.stat().st_uid
