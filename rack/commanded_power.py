@@ -12,7 +12,7 @@ class CommandedPower:
 
     Attributes:
         is_on: Whether the stack was switched on.
-        since: Time of the change to this power, in seconds since the epoch.
+        since: Time of the change to this power, in seconds since the master's boot.
         boot_id: Id of the master's boot in which the relay was last switched
             (/proc/sys/kernel/random/boot_id).
         power_before_install: Commanded power before a running install, or None.

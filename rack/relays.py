@@ -14,7 +14,6 @@ completes the order.
 
 import os
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -25,6 +24,7 @@ from gpiozero.output_devices import OutputDevice
 from gpiozero.pins import Factory, Pin
 
 from rack import commanded_power
+from rack.clock import seconds_since_boot
 from rack.commanded_power import CommandedPower
 from rack.database import Database
 from rack.errors import RelayError
@@ -69,7 +69,7 @@ def initial_power(
         after_boot: Setting `relays.after_boot`, applied if the master has booted since the last
             command.
         boot_id: Id of this boot of the master.
-        now: Seconds since the epoch.
+        now: Seconds since this boot of the master.
     """
     if previous is None:
         # Switching a stack on by mistake does less harm than cutting its power.
@@ -80,8 +80,7 @@ def initial_power(
     if after_boot != "restore":
         is_on = after_boot == "on"
         previous = replace(previous, power_before_install=None)
-    since = previous.since if is_on == previous.is_on else now
-    return replace(previous, is_on=is_on, since=since, boot_id=boot_id)
+    return replace(previous, is_on=is_on, since=now, boot_id=boot_id)
 
 
 class Relays:
@@ -94,7 +93,7 @@ class Relays:
         database: Storage of the commanded power.
         factory: Creates the pin factory.
         boot_id: File with the id of this boot of the master.
-        clock: Returns seconds since the epoch.
+        clock: Returns seconds since the boot of the master.
 
     Raises:
         DatabaseError: If the database cannot be used. No relay was switched, unless the master has
@@ -111,7 +110,7 @@ class Relays:
         *,
         factory: Callable[[], Factory] = pin_factory,
         boot_id: Path = _BOOT_ID,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = seconds_since_boot,
     ) -> None:
         self._rack = rack
         self._database = database

@@ -102,6 +102,8 @@ MIGRATIONS = (
         "ALTER TABLE installs DROP COLUMN previous_config",
         "ALTER TABLE installs RENAME COLUMN previous_config_bytes TO previous_config",
     ),
+    # Until this version, `since` was in seconds since the epoch. Now it is in seconds since boot.
+    ("UPDATE commanded_power SET since = 0",),
 )
 """SQL statements of each schema version, oldest first. `PRAGMA user_version` counts them.
 

@@ -33,7 +33,6 @@ class SimulatedActions:
         configured: The `[actions]` of the aliases file.
         board: Board of the rasp.
         restart_exporter: Function that restarts the exporter.
-        clock: Function that returns the seconds since the epoch.
     """
 
     def __init__(
@@ -41,8 +40,6 @@ class SimulatedActions:
         configured: Mapping[str, Alias],
         board: Board,
         restart_exporter: Callable[[], None],
-        *,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._configured = configured
         self._simulated: Mapping[str, Callable[[], SimulatedResult]] = {
@@ -56,7 +53,7 @@ class SimulatedActions:
             "identify": lambda: SimulatedResult(seconds=_IDENTIFY_SECONDS),
             "sync": SimulatedResult,
             "failed_units": SimulatedResult,
-            "uptime": lambda: SimulatedResult(_uptime(board.readings(), clock())),
+            "uptime": lambda: SimulatedResult(_uptime(board.readings())),
             "warnings": lambda: SimulatedResult(_warnings(board.readings())),
         }
 
@@ -76,14 +73,14 @@ class SimulatedActions:
         )
 
 
-def _uptime(readings: SensorReadings, now: float) -> str:
-    """Return the simulated output of uptime(1)."""
+def _uptime(readings: SensorReadings) -> str:
+    """Return the simulated output of uptime(1), with the time of the rasp's own clock."""
     minutes = int(readings.uptime // 60)
     days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
     since = f"{days} days, " if days else ""
     since += f"{hours:2}:{minutes:02}" if hours else f"{minutes} min"
     load = f"{readings.load1:.2f}"
-    local_time = time.strftime("%H:%M:%S", time.localtime(now))
+    local_time = time.strftime("%H:%M:%S", time.localtime(readings.boot_time + readings.uptime))
     return f" {local_time} up {since},  0 users,  load average: {load}, {load}, {load}\n"
 
 

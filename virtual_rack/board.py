@@ -115,7 +115,7 @@ class Board:
             load1=self._load1,
             memory_total=_MEMORY_KIB,
             memory_available=round(_MEMORY_KIB * (0.9 - 0.6 * load)),
-            boot_time=round(self._boot_time),
+            boot_time=0 if Fault.WRONG_CLOCK in self.faults else round(self._boot_time),
             uptime=self._up_seconds,
             is_root_readonly=Fault.READONLY in self.faults,
         )

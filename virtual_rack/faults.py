@@ -19,6 +19,8 @@ class Fault(StrEnum):
     - `ssh-slow`: The SSH server delays each action by three seconds.
     - `new-host-key`: The SSH server has a different host key.
     - `wedged`: The rasp responds only to ping, and cannot be shut down.
+    - `hung-shutdown`: The rasp accepts a shutdown or reboot, but continues to run.
+    - `wrong-clock`: The clock of the rasp shows January 1970. Clearing the fault sets the clock.
     - `hostile-hostname`: From the next boot on, the host name imitates log messages of dhcpd.
     - `foreign-lease`: From the next boot on, the rasp requests an address of another network.
     """
@@ -36,5 +38,7 @@ class Fault(StrEnum):
     SSH_SLOW = "ssh-slow"
     NEW_HOST_KEY = "new-host-key"
     WEDGED = "wedged"
+    HUNG_SHUTDOWN = "hung-shutdown"
+    WRONG_CLOCK = "wrong-clock"
     HOSTILE_HOSTNAME = "hostile-hostname"
     FOREIGN_LEASE = "foreign-lease"

@@ -51,7 +51,7 @@ def loopback_rack(
     state: Path,
     options: LoopbackOptions,
     *,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] = time.monotonic,
 ) -> VirtualRack:
     """Create a virtual rack on loopback.
 
@@ -89,7 +89,7 @@ class LoopbackRack(VirtualRack):
         rasps: Iterable[VirtualRasp],
         log: DhcpdLog,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(rack, rasps, unsupported_faults=_UNSUPPORTED_FAULTS, clock=clock)
         self._log = log

@@ -28,7 +28,7 @@ class VirtualRack:
         rack: Layout of the rack.
         rasps: One rasp for each slot.
         unsupported_faults: Faults that the rasps do not support, with reasons.
-        clock: Function that returns the seconds since the epoch.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class VirtualRack:
         rasps: Iterable[VirtualRasp],
         *,
         unsupported_faults: Mapping[Fault, str] | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.rack = rack
         self._unsupported_faults = unsupported_faults or {}

@@ -1,6 +1,7 @@
 """Virtual rasp with power, boot phases and network."""
 
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from enum import StrEnum
 from ipaddress import IPv4Address
 from random import Random
@@ -13,6 +14,7 @@ from virtual_rack.sensors import SensorFiles
 from virtual_rack.thermal import HALTED_WATTS
 
 _SLOW_FACTOR = 3
+_FAULTS_WITHOUT_SHUTDOWN = {Fault.WEDGED, Fault.HUNG_SHUTDOWN}
 
 
 class Phase(StrEnum):
@@ -54,6 +56,8 @@ class VirtualRasp:
         host: Network interface and servers.
         boot_seconds: Mean boot time, which varies by ±30 %.
         random: Random number generator for the variation.
+        wall_clock: Function that returns the seconds since the epoch. Other times of a rasp are
+            those of the monotonic clock of its rack.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class VirtualRasp:
         *,
         boot_seconds: float,
         random: Random,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.slot = slot
         self.address = address
@@ -74,6 +79,7 @@ class VirtualRasp:
         self._host = host
         self._boot_seconds = boot_seconds
         self._random = random
+        self._wall_clock = wall_clock
         self._is_powered = False
         self._up_at = 0.0
         self._was_up = False
@@ -151,8 +157,8 @@ class VirtualRasp:
             return
         if not self._was_up:
             self._was_up = True
-            self.board.boot(now)
-        if self.board.pending_request and Fault.WEDGED not in self.board.faults:
+            self.board.boot(self._wall_clock())
+        if self.board.pending_request and not self.board.faults & _FAULTS_WITHOUT_SHUTDOWN:
             self._apply_request(self.board.pending_request, now)
             return
         self.board.advance(seconds)

@@ -13,7 +13,7 @@ from rack.errors import PiRackError
 _TIMEOUT_SECONDS = 6.0  # default timeout of an alias, 5 s, and a margin
 _MAX_RESPONSE_BYTES = 2**20
 _MAX_READINGS = 500  # sample_limit in prometheus/prometheus.yml
-_BOOT_ALIAS = "boot_time_seconds"
+_UPTIME_ALIAS = "uptime_seconds"
 _NOT_AN_EXPORTER = "the server on the exporter's port is not a PiRack exporter"
 
 
@@ -39,10 +39,10 @@ class ExporterClient:
         """
         return parse_alias(self._scrape(address), alias)
 
-    def boot_time(self, address: IPv4Address) -> float | None:
-        """Return the boot time of a rasp in seconds since the epoch, or None if unknown."""
+    def uptime(self, address: IPv4Address) -> float | None:
+        """Return the seconds since the boot of a rasp, or None if unknown."""
         try:
-            return self.read(address, _BOOT_ALIAS)[0].value
+            return self.read(address, _UPTIME_ALIAS)[0].value
         except AliasReadError:
             return None
 

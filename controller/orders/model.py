@@ -10,7 +10,11 @@ TargetKind = Literal["rasp", "stack"]
 
 
 class Result(StrEnum):
-    """Result for one target. `unknown`: the effect could not be verified."""
+    """Result for one target. The detail says what was observed.
+
+    `ok`: the steps were done, and every observation agrees. `unknown`: an observation that the
+    result requires was not possible.
+    """
 
     OK = "ok"
     FAILED = "failed"

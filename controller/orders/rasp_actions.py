@@ -5,6 +5,7 @@ import asyncio
 from controller.errors import ConnectionLostError, SshError
 from controller.orders.actions import PING, SHUTDOWN
 from controller.orders.blackbox_client import BlackboxUnavailableError
+from controller.orders.boots import wait_for_reboot, wait_until_unreachable
 from controller.orders.context import PROBE_UNAVAILABLE, OrderContext
 from controller.orders.exporter_client import AliasReadError
 from controller.orders.model import StepResult, failed, ok, unknown
@@ -15,12 +16,10 @@ from rack.layout import Slot
 
 CANCELLED = failed("cancelled before it started")
 
-_MISSED_PINGS = 2  # a single ping may be lost
 _SSH_OVERHEAD_SECONDS = 10.0  # connection and login, in addition to the timeout of the action
 _MAX_OUTPUT_CHARS = 4096
 _MAX_SHOWN_CHARS = 200
 _SHUTDOWN_UNVERIFIED = unknown(f"shutdown not verified: {PROBE_UNAVAILABLE}")
-_REBOOT_UNVERIFIED = unknown(f"reboot not verified: {PROBE_UNAVAILABLE}")
 
 
 async def run_on_rasps(context: OrderContext, tracker: OrderTracker) -> None:
@@ -64,29 +63,12 @@ async def shut_down(
     except SshError as ssh_error:
         error = f"shutdown was not started ({ssh_error})"
     # Wait after an error too: the rasp may still go down, or the order may be canceled.
-    is_down = await _wait_until_unreachable(context, tracker, rasp, deadline)
+    is_down = await wait_until_unreachable(context, tracker, rasp, deadline)
     if is_down:
         return ok("was shut down")
     if is_down is None and not error:
         return _SHUTDOWN_UNVERIFIED
     return failed(error or f"did not shut down within {settings.shutdown_seconds:g} s")
-
-
-async def wait_until_reachable(context: OrderContext, rasp: Rasp, deadline: float) -> bool | None:
-    """Wait until a rasp replies.
-
-    Args:
-        context: Access to the rasps.
-        rasp: The rasp to wait for.
-        deadline: Time of the event loop's clock at which to stop waiting.
-
-    Returns:
-        Whether the rasp replied. None if unknown.
-    """
-    loop = asyncio.get_running_loop()
-    while not (is_reachable := await context.is_reachable(rasp)) and loop.time() < deadline:
-        await asyncio.sleep(context.poll_seconds)
-    return is_reachable
 
 
 async def _ping(context: OrderContext, tracker: OrderTracker, slot: Slot, rasp: Rasp) -> None:
@@ -114,9 +96,7 @@ async def _run_ssh_action(
     """Run an action over SSH. After a disruptive action, wait for shutdown or reboot."""
     action = tracker.plan.action
     tracker.set_stage(slot, "running")
-    boot_time = None
-    if action.restarts:
-        boot_time = await context.run_in_thread(context.exporter_client.boot_time, rasp.address)
+    started = asyncio.get_running_loop().time()
     timeout = (action.command and action.command.timeout) or DEFAULT_TIMEOUT
     output = ""
     try:
@@ -139,7 +119,7 @@ async def _run_ssh_action(
     if not action.is_disruptive:
         tracker.set_result(slot, ok(), output=output)
     elif action.restarts:
-        tracker.set_result(slot, await _wait_for_reboot(context, tracker, slot, rasp, boot_time))
+        tracker.set_result(slot, await wait_for_reboot(context, tracker, slot, rasp, started))
     else:
         tracker.set_result(slot, await _wait_for_shutdown(context, tracker, slot, rasp))
 
@@ -151,78 +131,12 @@ async def _wait_for_shutdown(
     started = loop.time()
     seconds = context.rack.orders.shutdown_seconds
     tracker.set_stage(slot, "shutting down")
-    is_down = await _wait_until_unreachable(context, tracker, rasp, started + seconds)
+    is_down = await wait_until_unreachable(context, tracker, rasp, started + seconds)
     if is_down is None:
         return _SHUTDOWN_UNVERIFIED
     if is_down:
         return ok(f"shut down after {loop.time() - started:.0f} s")
     return failed(f"still replies after {seconds:g} s")
-
-
-async def _wait_for_reboot(
-    context: OrderContext,
-    tracker: OrderTracker,
-    slot: Slot,
-    rasp: Rasp,
-    previous_boot_time: float | None,
-) -> StepResult:
-    """Wait until a rasp goes down and replies again.
-
-    Args:
-        context: Access to the rasps.
-        tracker: Progress of the order.
-        slot: Slot of the rasp.
-        rasp: The rasp that reboots.
-        previous_boot_time: Boot time before the reboot, None if unknown.
-    """
-    loop = asyncio.get_running_loop()
-    settings = context.rack.orders
-    started = loop.time()
-    tracker.set_stage(slot, "shutting down")
-    is_down = await _wait_until_unreachable(
-        context, tracker, rasp, started + settings.shutdown_seconds, previous_boot_time
-    )
-    if is_down is None:
-        return _REBOOT_UNVERIFIED
-    if not is_down:
-        return failed(f"did not go down within {settings.shutdown_seconds:g} s")
-    tracker.set_stage(slot, "booting")
-    is_reachable = await wait_until_reachable(context, rasp, loop.time() + settings.boot_seconds)
-    if is_reachable is None:
-        return _REBOOT_UNVERIFIED
-    if is_reachable:
-        return ok(f"back after {loop.time() - started:.0f} s")
-    return failed(f"no reply {settings.boot_seconds:g} s after it went down")
-
-
-async def _wait_until_unreachable(
-    context: OrderContext,
-    tracker: OrderTracker,
-    rasp: Rasp,
-    deadline: float,
-    previous_boot_time: float | None = None,
-) -> bool | None:
-    """Wait until a rasp does not reply, or has a boot time after `previous_boot_time`.
-
-    The boot time reveals a reboot that is faster than the polling interval.
-
-    Returns:
-        Whether the rasp went down. None if unknown.
-    """
-    loop = asyncio.get_running_loop()
-    missed_pings = 0
-    while True:
-        is_reachable = await context.is_reachable(rasp)
-        missed_pings = missed_pings + 1 if is_reachable is False else 0
-        if missed_pings == _MISSED_PINGS:
-            return True
-        if is_reachable and previous_boot_time is not None:
-            boot_time = await context.run_in_thread(context.exporter_client.boot_time, rasp.address)
-            if boot_time is not None and boot_time > previous_boot_time + 1:
-                return True
-        if loop.time() >= deadline or (tracker.is_cancelled and is_reachable):
-            return None if is_reachable is None else False
-        await asyncio.sleep(context.poll_seconds)
 
 
 def _describe_exit(status: int, output: str) -> str:

@@ -28,12 +28,15 @@ _MEMORY_AVAILABLE_SERIES = "pirack_memory_available_bytes"
 _MEMORY_TOTAL_SERIES = "pirack_memory_total_bytes"
 _CONDITION_SERIES = "pirack_power_condition"
 _BOOT_SERIES = "pirack_boot_time_seconds"
+_UPTIME_SERIES = "pirack_uptime_seconds"
+_CLOCK_OFFSET_SERIES = "rack_stack_slot:pirack_clock_offset_seconds:max"
+_CLOCK_OFFSET_THRESHOLD = "pirack:threshold:clock_offset_seconds"
 _PING_SERIES = "probe_success"
 
 # Computed samples have no metric name. This label identifies them. Rasps can export the same label,
 # but their samples have a name.
 _COMPUTED = "computed"
-_CPU_BUSY_CORES, _PINGED_AT = "cpu_busy_cores", "pinged_at"
+_CPU_BUSY_CORES, _PINGED_AT, _IS_CLOCK_OFF = "cpu_busy_cores", "pinged_at", "is_clock_off"
 
 _STATE_BY_RULE_VALUE: Mapping[float, tuple[RaspStatus, TemperatureLevel | None]] = {
     0: (RaspStatus.DOWN, None),
@@ -60,15 +63,25 @@ def state_query(rack: Rack) -> str:
             _MEMORY_TOTAL_SERIES,
             _CONDITION_SERIES,
             _BOOT_SERIES,
+            _UPTIME_SERIES,
         ]
     )
     matcher = f'rack="{rack.name}"'
     of_rasps = f'job="rasp", {matcher}'
     ping = f'{_PING_SERIES}{{job="ping", {matcher}}}'
-    scraped = [f"{STATE_SERIES}{{{matcher}}}", f'{{__name__=~"{rasp_names}", {of_rasps}}}', ping]
+    clock_offset = f"{_CLOCK_OFFSET_SERIES}{{{matcher}}}"
+    scraped = [
+        f"{STATE_SERIES}{{{matcher}}}",
+        clock_offset,
+        f'{{__name__=~"{rasp_names}", {of_rasps}}}',
+        ping,
+    ]
     computed = {
         _CPU_BUSY_CORES: f"rate(pirack_cpu_busy_seconds_total{{{of_rasps}}}[30s])",
         _PINGED_AT: f"timestamp({ping})",
+        _IS_CLOCK_OFF: (
+            f"abs({clock_offset}) > bool on () group_left () {_CLOCK_OFFSET_THRESHOLD}"
+        ),
     }
     return " or ".join(
         [
@@ -121,7 +134,7 @@ def build_rack_state(
         error: Error of the query.
         commanded: Commanded power, keyed by stack number. The power of other stacks is unknown.
         reserved_by: Holders of reservations, keyed by stack number.
-        now: Current time in seconds since the epoch.
+        now: Current time in seconds since the boot of the master.
     """
     samples_by_slot: defaultdict[tuple[str, str], _SlotSamples] = defaultdict(_SlotSamples)
     for sample in samples:
@@ -182,6 +195,7 @@ def _build_rasp_state(
             state = RaspStatus.OFF
     # The last samples of a rasp that is not up are outdated.
     current = samples if state is RaspStatus.UP else _SlotSamples()
+    is_clock_off = current.values.get(_IS_CLOCK_OFF)
     return RaspState(
         slot,
         rasp,
@@ -196,6 +210,9 @@ def _build_rasp_state(
         conditions=current.conditions_of("now"),
         conditions_since_boot=current.conditions_of("boot"),
         boot_time_seconds=current.values.get(_BOOT_SERIES),
+        uptime_seconds=current.values.get(_UPTIME_SERIES),
+        clock_offset_seconds=current.values.get(_CLOCK_OFFSET_SERIES),
+        is_clock_off=None if is_clock_off is None else bool(is_clock_off),
         answers_ping=None if ping is None else bool(ping),
         pinged_at=values.get(_PINGED_AT),
     )

@@ -57,7 +57,10 @@ class RaspState:
         cpu_busy_cores: Mean number of busy cores over 30 seconds.
         conditions: Active power and temperature conditions of the firmware.
         conditions_since_boot: Conditions that were active at any time since boot.
-        boot_time_seconds: Boot time in seconds since the epoch.
+        boot_time_seconds: Boot time by the rasp's own clock, in seconds since the epoch.
+        uptime_seconds: Seconds since the boot. Setting the clock does not change it.
+        clock_offset_seconds: Offset of the rasp's clock from the master's clock.
+        is_clock_off: Whether the offset exceeds the threshold of the alert rules.
         answers_ping: Result of the last ping.
         pinged_at: Time of the last ping in seconds since the epoch.
     """
@@ -75,6 +78,9 @@ class RaspState:
     conditions: frozenset[str] | None = None
     conditions_since_boot: frozenset[str] | None = None
     boot_time_seconds: float | None = None
+    uptime_seconds: float | None = None
+    clock_offset_seconds: float | None = None
+    is_clock_off: bool | None = None
     answers_ping: bool | None = None
     pinged_at: float | None = None
 

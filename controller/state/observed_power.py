@@ -16,8 +16,8 @@ from rack.commanded_power import CommandedPower
 def observed_power(rasps: Sequence[RaspState]) -> PowerState:
     """Return the observed power of a stack.
 
-    On if any of its rasps responds. Off if recent samples show that no installed rasp responds.
-    Otherwise unknown.
+    On if any of its rasps responds. Off if recent samples show that no installed rasp responds,
+    which is also the case if they are shut down and have power. Otherwise unknown.
     """
     if any(_is_responding(rasp) for rasp in rasps):
         return PowerState.ON
@@ -40,7 +40,7 @@ def power_mismatch(
     Args:
         commanded: Last command of the stack, or None if it is unknown.
         rasps: Rasps of the stack.
-        now: Current time in seconds since the epoch.
+        now: Current time in seconds since the boot of the master.
         boot_seconds: Maximum time from power on to the first response of a rasp.
     """
     if commanded is None:
@@ -53,7 +53,10 @@ def power_mismatch(
         names = ", ".join(rasp.slot.name for rasp in rasps if _is_responding(rasp))
         return f"switched off, but {names} still respond: check for a stuck relay or another supply"
     if commanded.is_on and observed is PowerState.OFF and age > boot_seconds:
-        return "switched on, but no rasp responds: check the relay, the supply and the switch"
+        return (
+            "switched on, but no rasp responds: check the relay, the wiring, the supply and the"
+            " switch. Rasps that were shut down need a power cycle"
+        )
     return ""
 
 

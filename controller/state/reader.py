@@ -1,6 +1,5 @@
 """Read the rack's state from Prometheus and the inventory."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter
@@ -8,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter
 from controller.state.build import build_rack_state, state_query
 from controller.state.model import RackState
 from controller.state.prometheus import Prometheus, PrometheusUnavailableError, Sample
+from rack.clock import seconds_since_boot
 from rack.commanded_power import CommandedPower
 from rack.inventory import Inventory
 from rack.layout import Rack
@@ -23,7 +23,7 @@ class RackStateReader:
         registry: Registry for the query counter.
         commanded: Returns the known commanded power, keyed by stack number.
         reserved_by: Returns the holders of reservations, keyed by stack number.
-        clock: Returns seconds since the epoch.
+        clock: Returns seconds since the boot of the master, as for `CommandedPower.since`.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class RackStateReader:
         *,
         commanded: Callable[[], Mapping[int, CommandedPower]] = dict,
         reserved_by: Callable[[], Mapping[int, str]] = dict,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = seconds_since_boot,
     ) -> None:
         self._rack = rack
         self._inventory = inventory

@@ -295,7 +295,7 @@ def test_initial_power_is_commanded_power_unless_setting_overrides_it_after_boot
         assert initial.is_on == previous.is_on
     else:
         assert initial.is_on == (after_boot == "on")
-    assert initial.since == (1.0 if initial.is_on == previous.is_on else 2.0)
+    assert initial.since == (1.0 if previous.boot_id == "this" else 2.0)
     assert initial.boot_id == "this"
     if previous.boot_id == "this" and current is not None:
         assert initial.has_power == current

@@ -337,3 +337,21 @@ def test_keys_are_kept_between_runs(tmp_path: Path) -> None:
     assert read_files() == first
     create_rack(layout_text(slots=3))
     assert len(read_files()["known_hosts"].splitlines()) == 3
+
+
+def test_hung_shutdown_ends_when_the_fault_is_cleared(stepped_rack: SteppedRack) -> None:
+    stepped_rack.inject_fault("1/1", Fault.HUNG_SHUTDOWN)
+    assert stepped_rack.run_action(1, "reboot") == ActionResult(0, "")
+    stepped_rack.advance(100)
+    assert stepped_rack.phase(1) == "up"
+    assert stepped_rack.answers(1, PING_PORT)
+    stepped_rack.clear_faults("1/1")
+    assert stepped_rack.phase(1) == "booting"
+
+
+def test_rasp_with_a_wrong_clock_shows_1970_and_its_uptime(stepped_rack: SteppedRack) -> None:
+    stepped_rack.inject_fault("1/1", Fault.WRONG_CLOCK)
+    stepped_rack.advance(3600)
+    proc = stepped_rack.state_folder / "rasps" / "01-1" / "proc"
+    assert "btime 0\n" in (proc / "stat").read_text()
+    assert float((proc / "uptime").read_text().split()[0]) > 3600

@@ -63,6 +63,9 @@ def test_power_off_shuts_rasps_down_before_cut(
     )
     assert results(power_off) == dict.fromkeys(STACK_2_TARGETS, "ok")
     assert detail(power_off, "02-1") == "was shut down"
+    assert detail(power_off, "02") == (
+        "power cut commanded, not observed: its rasps were already down"
+    )
     assert ("on", "halted") in observed
     assert ("off", "up") not in observed
     assert rack_process.power == ["on", "off", "on"]
@@ -77,7 +80,8 @@ def test_power_off_reports_failed_shutdown_and_cuts_power_anyway(
     rack_process.inject_fault("2/1", "wedged")
     order = order_client.run_order("stacks", id=2, action="power_off")
     assert results(order) == {"02": "ok", "02-1": "failed", "02-2": "ok"}
-    assert "its power was cut anyway" in detail(order, "02-1")
+    assert detail(order, "02-1").endswith("; its power was cut")
+    assert detail(order, "02") == "power cut observed: 02-1 stopped replying"
     assert rack_process.power[1] == "off"
 
 
@@ -90,7 +94,7 @@ def test_power_off_reports_unreachable_rasp_as_unknown_and_shuts_down_others(
         {"02": "ok", "02-1": "unknown", "02-2": "ok"},
         "unknown",
     )
-    assert detail(order, "02-1") == "was not reachable before; its power was cut anyway"
+    assert detail(order, "02-1") == ("was not reachable before; power cut commanded, not observed")
 
 
 def test_forced_power_off_cuts_power_without_shutdown(
@@ -99,6 +103,7 @@ def test_forced_power_off_cuts_power_without_shutdown(
     order = order_client.run_order("stacks", id=2, action="power_off", force=True)
     assert order["finished_at"] - order["started_at"] < 12  # shutdown_seconds
     assert detail(order, "02-1") == "its power was cut"
+    assert detail(order, "02") == "power cut observed: 02-1, 02-2 stopped replying"
 
 
 def test_power_cycle_boots_halted_rasp(
@@ -107,6 +112,7 @@ def test_power_cycle_boots_halted_rasp(
     order_client.run_order("rasps", id=3, action="shutdown")
     order = order_client.run_order("stacks", id=2, action="power_cycle")
     assert results(order)["02"] == "ok"
+    assert detail(order, "02") == "power cut confirmed: 02-2 booted after the shutdown; is on"
     assert detail(order, "02-2").startswith("was shut down; reachable after ")
     assert rack_process.power == ["on"] * 3
 
@@ -133,6 +139,29 @@ def test_power_off_reports_stuck_relay(
     order = order_client.run_order("stacks", id=3, action="power_off", force=True)
     assert results(order) == {"03": "failed", "03-1": "failed", "03-2": "failed"}
     assert "the relay is stuck" in detail(order, "03")
+
+
+def test_stuck_relay_shows_only_when_no_rasp_boots_at_power_on(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    settings = "boot_seconds = 3\nshutdown_seconds = 12\ndisk_settle_seconds = 0\noff_seconds = 0.5"
+    with running_rack(tmp_path_factory.mktemp("rack"), orders=settings) as rack_process:
+        rack_process.start_blackbox()
+        order_client = OrderClient(rack_process, rack_process.start_controller())
+        wait_until(lambda: set(rack_process.phases.values()) == {"up"})
+        rack_process.inject_fault("3", "stuck-relay")
+        power_off = order_client.run_order("stacks", id=3, action="power_off")
+        assert results(power_off) == dict.fromkeys(("03", "03-1", "03-2"), "ok")
+        assert detail(power_off, "03").startswith("power cut commanded, not observed")
+        assert rack_process.power == ["on"] * 3
+        power_on = order_client.run_order("stacks", id=3, action="power_on")
+        assert results(power_on) == dict.fromkeys(("03", "03-1", "03-2"), "failed")
+        assert "its relay is stuck and never cut the power" in detail(power_on, "03")
+        power_on = order_client.run_order("stacks", id=3, action="power_on")
+        assert "rasps that were shut down need a power cycle" in detail(power_on, "03")
+        rack_process.clear_fault("3")
+        power_cycle = order_client.run_order("stacks", id=3, action="power_cycle", force=True)
+        assert results(power_cycle)["03"] == "ok"
 
 
 def test_stack_accepts_one_order_at_a_time(order_client: OrderClient) -> None:
@@ -180,7 +209,7 @@ def test_power_off_canceled_before_cut_leaves_power_on(
     cancelled = order_client.wait(order)
     assert cancelled["state"] == "cancelled"
     assert rack_process.power[1] == "on"
-    assert detail(cancelled, "02") == "cancelled, power stays on"
+    assert detail(cancelled, "02") == "cancelled before the power cut"
 
 
 def test_dry_run_returns_affected_rasps_and_switches_nothing(

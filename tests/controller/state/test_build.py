@@ -91,12 +91,14 @@ def test_samples_are_assigned_to_their_own_slot() -> None:
         sample("pirack_cpu_temperature_celsius", 70.0, slot="3"),
         sample("pirack_cpu_load1", 0.5),
         sample("pirack_boot_time_seconds", 1_700_000_000),
+        sample("pirack_uptime_seconds", 3600),
         sample("probe_success", 1),
     ]
     rasp = rasp_state_from(samples)
     assert rasp.temperature_celsius == 48.3
     assert rasp.load1 == 0.5
     assert rasp.boot_time_seconds == 1_700_000_000
+    assert (rasp.uptime_seconds, rasp.clock_offset_seconds, rasp.is_clock_off) == (3600, None, None)
     assert rasp.answers_ping is True
 
 
@@ -177,7 +179,8 @@ def test_responding_rasps_of_switched_off_stack_are_a_power_mismatch() -> None:
 def test_unresponsive_rasps_of_switched_on_stack_are_a_power_mismatch() -> None:
     rack = rack_state(*stack_3_samples(0), commanded={3: commanded_power(is_on=True, age=121)})
     assert rack.stacks[2].power_mismatch == (
-        "switched on, but no rasp responds: check the relay, the supply and the switch"
+        "switched on, but no rasp responds: check the relay, the wiring, the supply and the switch."
+        " Rasps that were shut down need a power cycle"
     )
 
 

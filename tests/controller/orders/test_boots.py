@@ -1,0 +1,169 @@
+"""Reboots of a rasp whose pings, uptime and clock a test sets."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+from gpiozero.pins.mock import MockFactory
+
+from controller.orders.actions import Actions
+from controller.orders.blackbox_client import BlackboxClient
+from controller.orders.boots import wait_for_reboot
+from controller.orders.context import OrderContext
+from controller.orders.exporter_client import ExporterClient
+from controller.orders.model import Order, OrderRequest, StepResult, failed, unknown
+from controller.orders.plan import make_plan
+from controller.orders.tracker import OrderTracker
+from controller.ssh.pool import SshPool
+from exporter.aliases import DEFAULT_PATH
+from exporter.aliases import load as load_aliases
+from rack.database import Database
+from rack.inventory import Rasp
+from rack.relays import Relays
+from rack.settings import OrderSettings
+from tests.controller.fakes import RACK
+
+RASP = Rasp(1, 1, "b8:27:eb:00:00:01", IPv4Address("127.0.0.1"))
+NTP_STEP = 3600.0
+
+
+class MonitoredRasp:
+    """HTTP server with the responses of blackbox_exporter and of the exporter for one rasp."""
+
+    def __init__(self) -> None:
+        self.pings: Iterator[bool] = iter([])
+        self.booted_at = time.monotonic() - 1000
+        self.has_exporter = True
+        self.clock_offset = 0.0
+        self.after_ping: Callable[[], None] = lambda: None
+        rasp = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = rasp.probe() if self.path.startswith("/probe") else rasp.metrics()
+                self.send_response(200 if body else 503)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *_: object) -> None:
+                """Log nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, args=(0.05,)).start()
+
+    def probe(self) -> str:
+        """Return the result of the next ping. After the last one, the rasp replies."""
+        self.after_ping()
+        return f"probe_success {int(next(self.pings, True))}\n"
+
+    def metrics(self) -> str:
+        if not self.has_exporter:
+            return ""
+        uptime = time.monotonic() - self.booted_at
+        boot_time = time.time() + self.clock_offset - uptime
+        return f"pirack_boot_time_seconds {boot_time}\npirack_uptime_seconds {uptime}\n"
+
+    def reboot(self) -> None:
+        self.booted_at = time.monotonic()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def rasp() -> Iterator[MonitoredRasp]:
+    rasp = MonitoredRasp()
+    yield rasp
+    rasp.close()
+
+
+@pytest.fixture
+def wait(rasp: MonitoredRasp, tmp_path: Path) -> Callable[[], StepResult]:
+    """Wait for a reboot that was requested now. Return its result."""
+    rack = replace(RACK, orders=OrderSettings(shutdown_seconds=0.5, boot_seconds=0.5))
+    actions = Actions(load_aliases(DEFAULT_PATH))
+    plan = make_plan(OrderRequest("reboot", "rasps", (1,)), actions, rack)
+    order = Order(
+        1, plan.request, plan.targets, "tests", "", 0.0, results=plan.open_results([(1, 1)])
+    )
+    context = OrderContext(
+        rack,
+        lambda: {(1, 1): RASP},
+        Relays(rack, Database(tmp_path / "pirack.db"), factory=MockFactory),
+        BlackboxClient(f"127.0.0.1:{rasp.port}", "icmp"),
+        ExporterClient(rasp.port),
+        SshPool(tmp_path / "ssh"),
+        poll_seconds=0.01,
+    )
+
+    async def wait() -> StepResult:
+        since = asyncio.get_running_loop().time()
+        tracker = OrderTracker(order, plan)
+        result = await wait_for_reboot(context, tracker, plan.slots[0], RASP, since)
+        context.close()
+        return result
+
+    return lambda: asyncio.run(wait())
+
+
+def test_rasp_that_stays_up_did_not_reboot_although_its_clock_is_set(
+    rasp: MonitoredRasp, wait: Callable[[], StepResult]
+) -> None:
+    def set_clock() -> None:
+        rasp.clock_offset = NTP_STEP
+
+    rasp.after_ping = set_clock
+    assert wait() == failed("did not go down within 0.5 s")
+
+
+def test_lost_pings_are_not_a_reboot(rasp: MonitoredRasp, wait: Callable[[], StepResult]) -> None:
+    rasp.pings = iter([True, False, False, False])
+    assert wait() == failed("replies again, but did not reboot: its uptime did not start again")
+
+
+def test_rebooted_rasp_is_back_although_its_clock_is_wrong(
+    rasp: MonitoredRasp, wait: Callable[[], StepResult]
+) -> None:
+    rasp.clock_offset = -time.time()  # January 1970
+
+    def pings() -> Iterator[bool]:
+        yield from (True, False, False)
+        rasp.reboot()
+
+    rasp.pings = pings()
+    assert wait().detail.startswith("back after ")
+
+
+def test_reboot_between_two_pings_is_detected(
+    rasp: MonitoredRasp, wait: Callable[[], StepResult]
+) -> None:
+    def pings() -> Iterator[bool]:
+        yield True
+        rasp.reboot()
+
+    rasp.pings = pings()
+    assert wait().detail.startswith("back after ")
+
+
+def test_reboot_is_unknown_if_the_uptime_cannot_be_read(
+    rasp: MonitoredRasp, wait: Callable[[], StepResult]
+) -> None:
+    rasp.has_exporter = False
+    rasp.pings = iter([False, False])
+    assert wait() == unknown("replies again, but its uptime cannot be read: reboot not verified")
+
+
+def test_rasp_that_stays_down_is_failed(
+    rasp: MonitoredRasp, wait: Callable[[], StepResult]
+) -> None:
+    rasp.pings = iter([False] * 1000)
+    assert wait() == failed("no reply 0.5 s after it went down")

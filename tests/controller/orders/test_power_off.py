@@ -1,0 +1,95 @@
+"""Results of a power-off, derived from what was observed."""
+
+import pytest
+
+from controller.orders.model import Result, StepResult, failed, ok, unknown
+from controller.orders.power_actions import results_of_cycle
+from controller.orders.power_off import CutObservation, PowerOffResult, results_after_cut
+from rack.layout import Slot
+from tests.controller.fakes import RACK
+
+STACK = RACK.stack(5)
+SHUT_DOWN = CutObservation(ok("was shut down"), replied_before=False, replies_after=False)
+SILENT = CutObservation(None, replied_before=False, replies_after=False)
+LOST_POWER = CutObservation(None, replied_before=True, replies_after=False)
+STILL_UP = CutObservation(None, replied_before=True, replies_after=True)
+NOT_PINGED = CutObservation(None, replied_before=False, replies_after=None)
+
+
+def observed(*observations: CutObservation) -> dict[Slot, CutObservation]:
+    return dict(zip(STACK.slots, observations, strict=False))
+
+
+@pytest.mark.parametrize(
+    ("observations", "result", "detail"),
+    [
+        ([SHUT_DOWN, SHUT_DOWN], Result.OK, "power cut commanded, not observed: its rasps were"),
+        ([SILENT], Result.OK, "power cut commanded, not observed: its rasps were"),
+        ([LOST_POWER, SILENT], Result.OK, "power cut observed: 05-1 stopped replying"),
+        ([LOST_POWER, STILL_UP], Result.FAILED, "rasps still reply after the cut: the relay is"),
+        ([SHUT_DOWN, NOT_PINGED], Result.UNKNOWN, "blackbox_exporter is unavailable"),
+        ([], Result.UNKNOWN, "the stack has no installed rasp"),
+    ],
+)
+def test_result_of_a_stack_says_what_was_observed(
+    observations: list[CutObservation], result: Result, detail: str
+) -> None:
+    stack_result = results_after_cut(STACK, observed(*observations), was_on=True)[STACK]
+    assert stack_result.result is result
+    assert stack_result.detail.startswith(detail)
+
+
+@pytest.mark.parametrize(
+    ("observation", "expected"),
+    [
+        (SHUT_DOWN, ok("was shut down")),
+        (SILENT, ok("power cut commanded, not observed")),
+        (LOST_POWER, ok("its power was cut")),
+        (STILL_UP, failed("still replies after the cut")),
+        (NOT_PINGED, unknown("blackbox_exporter is unavailable")),
+        (
+            CutObservation(unknown("was not reachable before"), False, False),
+            unknown("was not reachable before; power cut commanded, not observed"),
+        ),
+        (
+            CutObservation(failed("did not shut down within 12 s"), True, False),
+            failed("did not shut down within 12 s; its power was cut"),
+        ),
+    ],
+)
+def test_result_of_a_rasp_says_what_was_observed(
+    observation: CutObservation, expected: StepResult
+) -> None:
+    results = results_after_cut(STACK, observed(observation), was_on=True)
+    assert results[STACK.slots[0]] == expected
+
+
+def test_cut_that_one_rasp_shows_applies_to_its_whole_stack() -> None:
+    results = results_after_cut(STACK, observed(LOST_POWER, SILENT), was_on=True)
+    assert results[STACK.slots[1]] == ok("its power was cut")
+
+
+def test_stack_that_was_off_is_reported_as_such_and_welded_contact_is_detected() -> None:
+    results = results_after_cut(STACK, observed(SILENT), was_on=False)
+    assert results[STACK] == ok("was already switched off, and no rasp replies")
+    assert results[STACK.slots[0]] == ok("was already switched off")
+    still_up = CutObservation(None, replied_before=False, replies_after=True)
+    assert results_after_cut(STACK, observed(still_up), was_on=False)[STACK].result is Result.FAILED
+
+
+def test_boot_after_a_shutdown_confirms_the_power_cut() -> None:
+    slot = STACK.slots[0]
+    off = PowerOffResult(
+        is_switched_off=True,
+        results=results_after_cut(STACK, observed(SHUT_DOWN), was_on=True),
+        shut_down=frozenset([slot]),
+    )
+    booted = results_of_cycle(STACK, off, {STACK: ok("is on"), slot: ok("reachable after 20 s")})
+    assert booted[STACK] == ok("power cut confirmed: 05-1 booted after the shutdown; is on")
+    assert booted[slot] == ok("was shut down; reachable after 20 s")
+    halted = results_of_cycle(
+        STACK, off, {STACK: failed("no rasp replies"), slot: failed("no reply")}
+    )
+    assert halted[STACK] == failed(
+        "power cut commanded, not observed: its rasps were already down; no rasp replies"
+    )
