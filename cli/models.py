@@ -41,7 +41,9 @@ class ApiRasp:
     temperature_level: str | None
     temperature_celsius: float | None
     load1: float | None
-    boot_time_seconds: float | None
+    uptime_seconds: float | None
+    clock_offset_seconds: float | None
+    is_clock_off: bool | None
     answers_ping: bool | None
 
     @property
@@ -128,7 +130,7 @@ class ApiMaster:
 
     host_name: str
     version: str
-    boot_time_seconds: float
+    uptime_seconds: float
     load1: float
     memory_available_bytes: int
     memory_total_bytes: int

@@ -1,6 +1,5 @@
 """Tables of the rack, its rasps and stacks, and the master. Unknown values are dashes."""
 
-import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -49,7 +48,7 @@ def rasp_table(rasps: Iterable[ApiRasp]) -> RenderableType:
             colored(rasp.display_state),
             cell(_format_celsius(rasp.temperature_celsius)),
             cell(_format_load(rasp.load1)),
-            cell(_format_uptime(rasp.boot_time_seconds)),
+            cell(_format_uptime(rasp.uptime_seconds)),
             cell(rasp.ip),
             cell(rasp.reason),
         )
@@ -72,7 +71,8 @@ def _rasp_details(rasp: ApiRasp) -> RenderableType:
             "reason": cell(rasp.reason or None),
             "temperature": cell(_format_celsius(rasp.temperature_celsius)),
             "load": cell(_format_load(rasp.load1)),
-            "uptime": cell(_format_uptime(rasp.boot_time_seconds)),
+            "uptime": cell(_format_uptime(rasp.uptime_seconds)),
+            "clock": _clock(rasp),
             "ping": cell(ping),
             "host name": cell(rasp.host_name),
             "ip": cell(rasp.ip),
@@ -103,7 +103,7 @@ def master_details(master: ApiMaster) -> RenderableType:
         {
             "master": cell(master.host_name),
             "pirack": cell(master.version),
-            "uptime": cell(_format_uptime(master.boot_time_seconds)),
+            "uptime": cell(_format_uptime(master.uptime_seconds)),
             "load": cell(_format_load(master.load1)),
             "temperature": cell(_format_celsius(master.temperature_celsius)),
             "memory": cell(_format_space(master.memory_available_bytes, master.memory_total_bytes)),
@@ -181,9 +181,23 @@ def _format_space(available: int, total: int) -> str:
     return f"{available / 2**30:.1f} of {total / 2**30:.1f} GiB free"
 
 
-def _format_uptime(boot_time: float | None) -> str | None:
-    if boot_time is None:
-        return None
-    minutes = int(max(time.time() - boot_time, 0) // 60)
+def _format_uptime(seconds: float | None) -> str | None:
+    return None if seconds is None else _format_duration(seconds)
+
+
+def _clock(rasp: ApiRasp) -> Text:
+    offset = rasp.clock_offset_seconds
+    if offset is None or rasp.is_clock_off is None:
+        return cell(None)
+    if not rasp.is_clock_off:
+        return cell("agrees with the master's")
+    direction = "ahead of" if offset > 0 else "behind"
+    return cell(f"{_format_duration(abs(offset))} {direction} the master's", "yellow")
+
+
+def _format_duration(seconds: float) -> str:
+    minutes = int(seconds // 60)
+    if minutes == 0:
+        return f"{seconds:.0f}s"
     days, hours = divmod(minutes // 60, 24)
     return f"{days}d {hours}h" if days else f"{hours}h {minutes % 60}m"

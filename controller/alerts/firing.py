@@ -1,6 +1,5 @@
 """List the firing alerts for the pages and the API."""
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -34,7 +33,6 @@ class FiringAlerts:
         alertmanager: Client of Alertmanager.
         received: Alerts received by webhook, used if Alertmanager is unavailable.
         remediation_status: Returns the status of an alert's remediation.
-        clock: Returns seconds since the epoch.
     """
 
     def __init__(
@@ -42,26 +40,22 @@ class FiringAlerts:
         alertmanager: Alertmanager,
         received: ReceivedAlerts,
         remediation_status: Callable[[Alert], str],
-        *,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._alertmanager = alertmanager
         self._received = received
         self._remediation_status = remediation_status
-        self._clock = clock
-        self._started_at = clock()
 
     def current(self) -> AlertList:
         """Return the firing alerts."""
         watchdog_seen_at = self._received.watchdog_seen_at
         try:
-            alerts, error_text = self._alertmanager.alerts(), self._watchdog_error(watchdog_seen_at)
+            alerts, error_text = self._alertmanager.alerts(), self._watchdog_error()
         except AlertmanagerUnavailableError as error:
             alerts, error_text = self._received.firing(), f"{error}: the list may be outdated"
         return AlertList(self._sorted(alerts), error_text, watchdog_seen_at)
 
-    def _watchdog_error(self, watchdog_seen_at: float | None) -> str:
-        seconds = self._clock() - (watchdog_seen_at or self._started_at)
+    def _watchdog_error(self) -> str:
+        seconds = self._received.seconds_without_watchdog
         if seconds < _WATCHDOG_TIMEOUT:
             return ""
         return (

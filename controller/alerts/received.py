@@ -12,10 +12,22 @@ _MAX_ALERTS = 10_000
 
 
 class ReceivedAlerts:
-    """A thread-safe store of the most recently received firing alerts."""
+    """A thread-safe store of the most recently received firing alerts.
 
-    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+    Args:
+        clock: Returns seconds since the epoch.
+        monotonic_clock: Returns seconds, which do not change when the time is set.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic_clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._clock = clock
+        self._monotonic_clock = monotonic_clock
+        self._watchdog_awaited_since = monotonic_clock()
         self._lock = threading.Lock()
         self._firing: dict[str, Alert] = {}
         self._watchdog_seen_at: float | None = None
@@ -31,6 +43,7 @@ class ReceivedAlerts:
                     self._firing[received.fingerprint] = known  # a newer occurrence still fires
                 if received.alert.name == WATCHDOG_ALERT:
                     self._watchdog_seen_at = self._clock()
+                    self._watchdog_awaited_since = self._monotonic_clock()
             for oldest in list(self._firing)[:-_MAX_ALERTS]:
                 del self._firing[oldest]
 
@@ -43,3 +56,8 @@ class ReceivedAlerts:
     def watchdog_seen_at(self) -> float | None:
         """Last arrival of the watchdog, in seconds since the epoch."""
         return self._watchdog_seen_at
+
+    @property
+    def seconds_without_watchdog(self) -> float:
+        """Seconds since the last arrival of the watchdog, or since the start."""
+        return self._monotonic_clock() - self._watchdog_awaited_since

@@ -12,6 +12,7 @@ from controller.master.readings import read_master
 
 _HELP = {
     "boot_time_seconds": "Boot time of the master, in seconds since 1970.",
+    "uptime_seconds": "Seconds since the boot of the master.",
     "load1": "Mean number of runnable processes on the master over one minute.",
     "memory_available_bytes": "Available memory of the master.",
     "memory_total_bytes": "Total memory of the master.",

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import psutil
 
+from rack.clock import seconds_since_boot
+
 
 @dataclass(frozen=True, slots=True)
 class MasterReadings:
     """Readings of the master. The temperature is None if the master has no sensor."""
 
     boot_time_seconds: float
+    uptime_seconds: float
     load1: float
     memory_available_bytes: int
     memory_total_bytes: int
@@ -25,6 +28,7 @@ def read_master(folder: Path) -> MasterReadings:
     disk = psutil.disk_usage(str(folder))
     return MasterReadings(
         boot_time_seconds=psutil.boot_time(),
+        uptime_seconds=seconds_since_boot(),
         load1=psutil.getloadavg()[0],
         memory_available_bytes=memory.available,
         memory_total_bytes=memory.total,

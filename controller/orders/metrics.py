@@ -41,11 +41,9 @@ class OrderMetrics:
         """Count a started order."""
         self._running.inc()
 
-    def finished(self, order: Order) -> None:
-        """Count a finished order."""
+    def finished(self, order: Order, seconds: float) -> None:
+        """Count a finished order that ran for this time."""
         self._running.dec()
         action = order.request.action
         self._finished.labels(action, order.result or Result.UNKNOWN).inc()
-        self._seconds.labels(action).observe(
-            max(0.0, (order.finished_at or order.started_at) - order.started_at)
-        )
+        self._seconds.labels(action).observe(seconds)

@@ -231,6 +231,7 @@ class OrderService:
 
     async def _execute(self, tracker: OrderTracker, claim: Claim) -> None:
         state, reason = OrderState.DONE, ""
+        started = self._loop.time()  # the clock of the order's times may be set in the meantime
         try:
             if tracker.plan.action.is_power:
                 await switch_stacks(self._context, tracker)
@@ -245,10 +246,11 @@ class OrderService:
             reason = "internal error, see the log of the controller"
         finally:
             claim.release()
-            await asyncio.to_thread(self._finish, tracker.finish(state, self._clock(), reason))
+            order = tracker.finish(state, self._clock(), reason)
+            await asyncio.to_thread(self._finish, order, self._loop.time() - started)
 
-    def _finish(self, order: Order) -> None:
-        self._metrics.finished(order)
+    def _finish(self, order: Order, seconds: float) -> None:
+        self._metrics.finished(order, seconds)
         try:
             self._store.save(order)
         except DatabaseError as error:

@@ -30,7 +30,7 @@ def register(app: Flask) -> None:
         format_conditions,
         local_datetime,
         format_time,
-        format_age,
+        format_uptime,
         format_duration,
         format_bytes,
         format_number,
@@ -96,15 +96,14 @@ def time_zone() -> str:
     return local_datetime(time.time()).strftime("%Z")
 
 
-def format_age(seconds: float) -> str:
-    """Format the age of a time in minutes, hours or days.
+def format_uptime(seconds: float) -> str:
+    """Format an uptime or a clock offset in minutes, hours or days.
 
     The coarse units keep a page from changing every second.
     """
-    age = max(time.time() - seconds, 0)
     for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if age >= length:
-            return f"{int(age // length)} {unit}"
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit}"
     return "less than 1 min"
 
 

@@ -98,6 +98,9 @@ class RaspResponse(ApiModel):
         conditions=[],
         conditions_since_boot=["under_voltage"],
         boot_time_seconds=1767225600.0,
+        uptime_seconds=3600.0,
+        clock_offset_seconds=-0.2,
+        is_clock_off=False,
         answers_ping=True,
         pinged_at=1767229200.0,
     )
@@ -123,7 +126,16 @@ class RaspResponse(ApiModel):
         description="power and temperature warnings of the firmware, such as `under_voltage`"
     )
     conditions_since_boot: list[str] | None
-    boot_time_seconds: float | None = Field(description="time of the last boot")
+    boot_time_seconds: float | None = Field(
+        description="time of the last boot by the rasp's own clock, which may be wrong"
+    )
+    uptime_seconds: float | None = Field(description="seconds since the last boot")
+    clock_offset_seconds: float | None = Field(
+        description="offset of the rasp's clock from the master's, negative if it is behind"
+    )
+    is_clock_off: bool | None = Field(
+        description="whether the clock offset exceeds the threshold of the alert rules"
+    )
     answers_ping: bool | None
     pinged_at: float | None = Field(description="time of the last ping")
 
@@ -149,6 +161,9 @@ class RaspResponse(ApiModel):
             conditions=_sorted_or_none(rasp.conditions),
             conditions_since_boot=_sorted_or_none(rasp.conditions_since_boot),
             boot_time_seconds=rasp.boot_time_seconds,
+            uptime_seconds=rasp.uptime_seconds,
+            clock_offset_seconds=rasp.clock_offset_seconds,
+            is_clock_off=rasp.is_clock_off,
             answers_ping=rasp.answers_ping,
             pinged_at=rasp.pinged_at,
         )
@@ -278,6 +293,7 @@ class MasterResponse(ApiModel):
     host_name: str
     version: str = Field(description="version of PiRack")
     boot_time_seconds: float = Field(description="time of the last boot")
+    uptime_seconds: float = Field(description="seconds since the last boot")
     cores: int
     cpu_used_ratio: float = Field(description="fraction of all cores in use since the last reading")
     load1: float = Field(description="runnable tasks, average of the last minute")

@@ -23,6 +23,7 @@ from controller.auth.access_control import AccessControl
 from controller.auth.roles import Role
 from controller.errors import AlertQueueFullError
 from tests.controller.fakes import ALERTS_SECRET
+from tests.helpers.fake_clock import FakeClock
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 
 UNREACHABLE_ALERTMANAGER = Alertmanager("127.0.0.1:1")
@@ -85,16 +86,8 @@ def fake_alertmanager(status: int, text: str) -> Iterator[Alertmanager]:
         thread.join()
 
 
-def current_alerts(
-    alertmanager: Alertmanager, received: ReceivedAlerts | None = None, *, elapsed: float = 0.0
-) -> AlertList:
-    """Return the alerts `elapsed` seconds after the start of the controller."""
-    now = [1000.0]
-    firing = FiringAlerts(
-        alertmanager, received or ReceivedAlerts(), lambda _: "", clock=lambda: now[0]
-    )
-    now[0] += elapsed
-    return firing.current()
+def current_alerts(alertmanager: Alertmanager, received: ReceivedAlerts | None = None) -> AlertList:
+    return FiringAlerts(alertmanager, received or ReceivedAlerts(), lambda _: "").current()
 
 
 def active_alert(**status: list[str]) -> dict[str, Any]:
@@ -152,15 +145,20 @@ def test_invalid_alertmanager_response_is_reported(status: int, text: str) -> No
 
 
 def test_missing_watchdog_is_reported_after_five_minutes() -> None:
+    clock, wall_clock = FakeClock(1000.0), FakeClock(0.0)
+    received = ReceivedAlerts(clock=wall_clock, monotonic_clock=clock)
     with fake_alertmanager(200, "[]") as source:
-        assert current_alerts(source, elapsed=299).error == ""
-        assert current_alerts(source, elapsed=300).error.startswith(
+        clock.now += 299
+        assert current_alerts(source, received).error == ""
+        clock.now += 1
+        assert current_alerts(source, received).error.startswith(
             "Alertmanager has not sent the watchdog alert for 5 minutes"
         )
-        received = ReceivedAlerts(clock=lambda: 1200.0)
         receive_alerts(received, alert_json("PiRackWatchdog"))
-        assert current_alerts(source, received, elapsed=400).error == ""
-        assert current_alerts(source, received, elapsed=501).error != ""
+        wall_clock.now += 1_800_000_000  # a time server sets the clock of the master
+        assert current_alerts(source, received).error == ""
+        clock.now += 301
+        assert current_alerts(source, received).error != ""
 
 
 def test_late_resolution_does_not_remove_newer_occurrence() -> None:

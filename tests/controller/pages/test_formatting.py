@@ -39,11 +39,10 @@ def test_format_number_keeps_significant_digits(value: float, text: str) -> None
         (150, "2 min"),
         (7300, "2 h"),
         (200_000, "2 d"),
-        (-60, "less than 1 min"),
     ],
 )
-def test_format_age_rounds_down_to_the_largest_unit(seconds: float, text: str) -> None:
-    assert formatting.format_age(time.time() - seconds) == text
+def test_format_uptime_rounds_down_to_the_largest_unit(seconds: float, text: str) -> None:
+    assert formatting.format_uptime(seconds) == text
 
 
 def test_format_time_adds_the_date_unless_it_is_today() -> None:

@@ -51,6 +51,9 @@ def test_rasps_are_listed_with_identity_and_state(client: FlaskClient) -> None:
         "conditions": None,
         "conditions_since_boot": None,
         "boot_time_seconds": None,
+        "uptime_seconds": None,
+        "clock_offset_seconds": None,
+        "is_clock_off": None,
         "answers_ping": None,
         "pinged_at": None,
     }
