@@ -161,8 +161,8 @@ def _missing_start(log_name: str, timeout: float, unreadable_lines: Sequence[str
         )
     lines = ", ".join(repr(_truncate(line)) for line in unreadable_lines)
     return (
-        f"{problem}, and PiRack cannot read the lines {lines}: set --dhcp-log to the journal of"
-        " dhcpd, or to its log file in the format of RFC 3164, RFC 5424 or `dhcpd -d`"
+        f"{problem}. PiRack does not read the format of these lines: {lines}. Set --dhcp-log to the"
+        " journal of dhcpd, or to its log file in the format of RFC 3164, RFC 5424 or `dhcpd -d`"
     )
 
 

@@ -210,7 +210,7 @@ def test_log_without_a_readable_start_fails_the_install_without_switching_relays
     )
     if "repeated" not in line_format:
         first_line = line_format.format("Internet Systems Consortium DHCP Server 4.4.3-P1")
-        assert f"PiRack cannot read the lines {first_line!r}, " in record.error
+        assert f"PiRack does not read the format of these lines: {first_line!r}, " in record.error
     assert record.error.count("\n") == 0
     assert "--dhcp-log" in record.error
     assert lab.config_path.read_text() == INITIAL_CONFIG
