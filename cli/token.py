@@ -26,7 +26,7 @@ def read(environment: Mapping[str, str] = os.environ) -> str | None:
         return _validate_token(value, VARIABLE)
     file_path = path(environment)
     try:
-        with file_path.open(encoding="utf-8", errors="replace") as file:
+        with file_path.open(encoding="utf-8-sig", errors="replace") as file:
             mode = os.fstat(file.fileno()).st_mode
             if mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise CommandError(

@@ -114,11 +114,11 @@ class TargetFiles:
         self._folder.mkdir(parents=True, exist_ok=True)
         files = render(self._rack, self._inventory.rasps(), self._services)
         for name, groups in files.items():
-            text = json.dumps(groups, indent=1) + "\n"
+            content = (json.dumps(groups, indent=1) + "\n").encode()
             path = self._folder / name
-            if path.exists() and path.read_text(encoding="utf-8") == text:
+            if path.exists() and path.read_bytes() == content:
                 continue
-            replace_file(path, text)
+            replace_file(path, content)
             _log.info("%s: %d targets", path, len(groups))
 
     def try_update(self) -> list[str]:

@@ -48,6 +48,13 @@ def test_token_of_file_is_used(run: RunPirack, token_file: Path) -> None:
     assert run("status").returncode == 0
 
 
+def test_token_file_of_a_windows_editor_is_used(
+    run: RunPirack, token_file: Path, token: str
+) -> None:
+    token_file.write_bytes(b"\xef\xbb\xbf" + f"{token}\r\n".encode())
+    assert run("status").returncode == 0
+
+
 def test_netrc_does_not_replace_token(run: RunPirack, token_file: Path, tmp_path: Path) -> None:
     netrc = tmp_path / ".netrc"
     netrc.write_text("default login user password else\n")

@@ -56,6 +56,18 @@ def test_target_files_follow_the_inventory(tmp_path: Path) -> None:
     assert listed_rasps() == ["03-2"]
 
 
+def test_damaged_target_file_is_replaced(tmp_path: Path) -> None:
+    files = TargetFiles(
+        tmp_path / "targets", RACK, Inventory(Database(tmp_path / "pirack.db")), SERVICES
+    )
+    files.update()
+    path = tmp_path / "targets" / "rasp.json"
+    content = path.read_bytes()
+    path.write_bytes(b"\xff\x00\xfe")
+    assert files.try_update() == []
+    assert path.read_bytes() == content
+
+
 def test_unchanged_target_file_is_not_rewritten(tmp_path: Path) -> None:
     inventory = Inventory(Database(tmp_path / "pirack.db"))
     files = TargetFiles(tmp_path / "targets", RACK, inventory, SERVICES)
