@@ -101,8 +101,12 @@ _PROGRAMS = {
     "blackbox_exporter": _ProgramPackage(
         "prometheus-blackbox-exporter", ("blackbox_exporter", "prometheus-blackbox-exporter")
     ),
-    # Playwright's driver requires libatomic1.
-    "chromium": _ProgramPackage("chromium", ("chromium",), extra_packages=("libatomic1",)),
+    # The headless shell uses 40 % less CPU time. Playwright's driver requires libatomic1.
+    "chromium": _ProgramPackage(
+        "chromium-headless-shell",
+        ("chromium-headless-shell", "chromium"),
+        extra_packages=("libatomic1",),
+    ),
     "dhclient": _ProgramPackage("isc-dhcp-client", ("dhclient",)),
     "dhcpcd": _ProgramPackage("dhcpcd-base", ("dhcpcd",)),
     "dhcpd": _ProgramPackage("isc-dhcp-server", ("dhcpd",)),
@@ -124,7 +128,7 @@ PROGRAM_NAMES = tuple(_PROGRAMS)
 
 # The PATH of a user often lacks the folders that contain daemons.
 _DAEMON_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-# The folder of Chromium is first, because `usr/bin/chromium` is a script that reads /etc.
+# The folder of Chromium is first, because the script in `usr/bin` starts the installed Chromium.
 _PROGRAM_FOLDERS = ("usr/lib/chromium", "usr/bin", "usr/sbin", "bin", "sbin")
 
 

@@ -141,7 +141,8 @@ def test_chromium_includes_the_library_that_playwright_requires(
 ) -> None:
     library = "usr/lib/x86_64-linux-gnu/libatomic.so.1"
     repository.add("libatomic1", files={library: ""})
-    repository.add("chromium", files={"usr/lib/chromium/chromium": VERSION_SCRIPT})
+    executable = "usr/lib/chromium/chromium-headless-shell"
+    repository.add("chromium-headless-shell", files={executable: VERSION_SCRIPT})
     program = find("chromium", search_path=empty_path, packages=packages)
     folder = Path(program.extra_environment["LD_LIBRARY_PATH"])
     assert (folder / "libatomic.so.1").exists()
