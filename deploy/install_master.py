@@ -14,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from deploy.ownership import Owner, make_file, make_folder
 from deploy.release import FIRST_PYTHON_WITHOUT_LGPIO_WHEEL, RELEASES, make_release, run_python
 from deploy.system import (
     COMMAND_TIMEOUT,
@@ -31,6 +32,7 @@ STATE = Path("/var/lib/pirack")
 SYSTEMD = Path("/etc/systemd/system")
 DHCP = Path("/etc/dhcp")
 USER = "pirack"
+CONTROLLER_USER = Owner(USER, USER)
 
 PACKAGES = (
     "isc-dhcp-server",
@@ -122,10 +124,8 @@ def _make_user() -> None:
         _log.info("Creating the user %s", USER)
         home = ("--home-dir", str(STATE), "--no-create-home", "--shell", "/usr/sbin/nologin")
         run("useradd", "--system", "--user-group", *home, USER)
-    for folder in (STATE, STATE / "targets"):
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.chown(folder, USER, USER)
-    STATE.chmod(0o711)
+    make_folder(STATE.resolve(), CONTROLLER_USER, 0o711)
+    make_folder(STATE / "targets", CONTROLLER_USER, 0o755)
 
 
 def _write_settings(release: Path) -> None:
@@ -143,12 +143,12 @@ def _write_settings(release: Path) -> None:
     shutil.chown(alertmanager, "root", "prometheus")
     alertmanager.chmod(0o640)  # contains mail addresses
     # The other rules are links into the release. Local files in the same folder stay.
-    rules = SETTINGS / "prometheus" / "rules"
+    rules, shipped = SETTINGS / "prometheus" / "rules", CURRENT / "prometheus" / "rules"
     names = {file.name for file in (release / "prometheus" / "rules").glob("*.yml")} - {THRESHOLDS}
     for name in names:
-        link(rules / name, CURRENT / "prometheus" / "rules" / name)
+        link(rules / name, shipped / name)
     for file in rules.iterdir():
-        if file.is_symlink() and file.name not in names:
+        if file.is_symlink() and file.readlink().parent == shipped and file.name not in names:
             file.unlink()
     link(SETTINGS / "prometheus" / "targets", STATE / "targets")
     secrets = SETTINGS / "prometheus" / "secrets"
@@ -157,9 +157,7 @@ def _write_settings(release: Path) -> None:
     secrets.chmod(0o750)
     # The controller creates the secret. setgid gives the secret the group of the folder.
     shared = STATE / "alerts"
-    shared.mkdir(exist_ok=True)
-    shutil.chown(shared, USER, "prometheus")
-    shared.chmod(0o2750)
+    make_folder(shared, Owner(USER, "prometheus"), 0o2750)
     link(secrets / "alerts", shared / "secret")
 
 
@@ -176,16 +174,23 @@ def _write_units(release: Path) -> None:
 def _make_dhcpd_conf_writable() -> None:
     """Move dhcpd.conf to a folder of its own, which the controller may write."""
     folder, debian_path = DHCP / "pirack", DHCP / "dhcpd.conf"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, CONTROLLER_USER, 0o755)
     conf = folder / "dhcpd.conf"
     if not debian_path.is_symlink():
         if debian_path.exists():
+            os.chown(debian_path, *CONTROLLER_USER.ids)  # before the controller can replace it
+            _keep_replaced(conf)
             debian_path.replace(conf)
-        else:
-            conf.touch()
         link(debian_path, Path("pirack/dhcpd.conf"))
-    for path in (folder, conf):
-        shutil.chown(path, USER, USER)
+    make_file(conf, CONTROLLER_USER)
+
+
+def _keep_replaced(conf: Path) -> None:
+    """Keep a previous file, for example if an editor replaced the link to it with a new file."""
+    if os.path.lexists(conf):
+        kept = conf.with_name(f"{conf.name}.replaced")
+        conf.replace(kept)
+        _log.info("Moved the previous %s to %s", conf, kept)
 
 
 def _is_layout_configured(release: Path) -> bool:

@@ -134,6 +134,53 @@ def test_invalid_layout_is_rejected(master: OverlayMachine) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("planted", "victim"),
+    [
+        ("/etc/dhcp/pirack/dhcpd.conf", "/etc/shadow"),
+        ("/var/lib/pirack/targets", "/etc"),
+        ("/var/lib/pirack/alerts", "/root"),
+    ],
+)
+def test_installation_does_not_follow_links_of_the_controllers_user(
+    master: OverlayMachine, planted: str, victim: str
+) -> None:
+    attributes = ("stat", "-c", "%n %U %G %a %Y", victim)
+    previous = master.output_of(*attributes)
+    as_pirack = ("runuser", "-u", "pirack", "--", "sh", "-c")
+    master.output_of(*as_pirack, f"mv {planted} {planted}.kept && ln -s {victim} {planted}")
+    completed = master.install()
+    master.output_of(*as_pirack, f"rm {planted} && mv {planted}.kept {planted}")
+    assert completed.returncode == 2
+    assert f"{planted} is a link or another unexpected file" in completed.stderr
+    assert master.output_of(*attributes) == previous
+
+
+def test_rules_and_links_of_the_operator_are_kept(master: OverlayMachine) -> None:
+    link = "/etc/pirack/prometheus/rules/own.yml"
+    outdated = "/etc/pirack/prometheus/rules/outdated.yml"
+    shipped = "/opt/pirack/current/prometheus/rules/outdated.yml"
+    master.output_of("ln", "-s", "/srv/own.yml", link)
+    master.output_of("ln", "-s", shipped, outdated)
+    assert master.install().returncode == 0
+    assert master.output_of("readlink", link) == "/srv/own.yml\n"
+    assert master.run("readlink", outdated).returncode != 0
+    master.output_of("rm", link)
+
+
+def test_replaced_dhcpd_conf_is_moved_and_the_previous_file_is_kept(
+    master: OverlayMachine,
+) -> None:
+    conf = "/etc/dhcp/pirack/dhcpd.conf"
+    previous = master.output_of("cat", conf)
+    master.output_of("sh", "-c", "rm /etc/dhcp/dhcpd.conf; echo '# edited' > /etc/dhcp/dhcpd.conf")
+    assert master.install().returncode == 0
+    assert master.output_of("readlink", "/etc/dhcp/dhcpd.conf") == "pirack/dhcpd.conf\n"
+    assert master.output_of("cat", conf) == "# edited\n"
+    assert master.output_of("cat", f"{conf}.replaced") == previous
+    assert master.output_of("stat", "-c", "%U", conf) == "pirack\n"
+
+
 def test_upgrade_activates_new_release_and_preserves_local_changes(
     master: OverlayMachine,
 ) -> None:
