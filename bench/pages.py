@@ -84,6 +84,7 @@ class FakePrometheusData:
                 ("pirack_memory_available_bytes", 742e6),
                 ("pirack_memory_total_bytes", 969e6),
                 ("pirack_boot_time_seconds", 1_795_552_960),
+                ("pirack_uptime_seconds", 3_600),
                 ("probe_success", 1),
             )
         ]  # fmt: skip

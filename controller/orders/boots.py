@@ -12,8 +12,8 @@ from controller.orders.tracker import OrderTracker
 from rack.inventory import Rasp
 from rack.layout import Slot
 
-MISSED_PINGS = 2
-"""Consecutive pings without a reply after which a rasp is down. A single ping may be lost."""
+MISSED_PINGS = 3
+"""Consecutive pings without a reply after which a rasp is down. Pings may be lost for seconds."""
 
 _REBOOT_UNVERIFIED = unknown(f"reboot not verified: {PROBE_UNAVAILABLE}")
 

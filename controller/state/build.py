@@ -70,9 +70,9 @@ def state_query(rack: Rack) -> str:
     of_rasps = f'job="rasp", {matcher}'
     ping = f'{_PING_SERIES}{{job="ping", {matcher}}}'
     clock_offset = f"{_CLOCK_OFFSET_SERIES}{{{matcher}}}"
+    # `or` drops a series if a previous selector returns the same labels with another name.
     scraped = [
-        f"{STATE_SERIES}{{{matcher}}}",
-        clock_offset,
+        f'{{__name__=~"{STATE_SERIES}|{_CLOCK_OFFSET_SERIES}", {matcher}}}',
         f'{{__name__=~"{rasp_names}", {of_rasps}}}',
         ping,
     ]

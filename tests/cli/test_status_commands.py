@@ -116,6 +116,21 @@ def test_show_prints_details_of_each_rasp(run: RunPirack, rack_state: FakeRackSt
     assert [rasp["id"] for rasp in json_output(run, "show", "3/2..3")] == [10, 11]
 
 
+def test_show_prints_uptime_and_offset_of_the_clock(
+    run: RunPirack, rack_state: FakeRackState
+) -> None:
+    rack_state.uptimes = {"03-1": 200.0, "03-2": 190_000.0, "03-3": 30.0}
+    rack_state.boot_times = dict.fromkeys(rack_state.uptimes, 0.0)  # the clocks show 1970
+    rack_state.clock_offsets = {"03-1": -1_795_830_000.0, "03-2": 0.3, "03-3": 3600.0}
+    details = output_lines(run, "show", "3/1..3")
+    assert [line.split(maxsplit=1)[1] for line in details if line.startswith("uptime")] == [
+        "0h 3m", "2d 4h", "30s",
+    ]  # fmt: skip
+    assert [line.split(maxsplit=1)[1] for line in details if line.startswith("clock")] == [
+        "20785d 1h behind the master's", "agrees with the master's", "1h 0m ahead of the master's",
+    ]  # fmt: skip
+
+
 def test_master_prints_readings_and_services(run: RunPirack) -> None:
     lines = output_lines(run, "master")
     assert first_column(lines[:1]) == ["master"]

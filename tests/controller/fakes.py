@@ -53,6 +53,9 @@ INSTALLED = {
 }
 
 
+MAX_CLOCK_OFFSET_SECONDS = 10
+
+
 class FakeRackState:
     """Rack state from values that a test sets."""
 
@@ -62,6 +65,9 @@ class FakeRackState:
         self.cpu_busy_cores: dict[str, float] = {}
         self.memory_available: dict[str, float] = {}
         self.conditions: dict[str, str] = {}
+        self.uptimes: dict[str, float] = {}
+        self.boot_times: dict[str, float] = {}
+        self.clock_offsets: dict[str, float] = {}
         self.power_mismatches: dict[int, str] = {}
         self.error = ""
         self.is_database_broken = False
@@ -91,6 +97,9 @@ class FakeRackState:
                 ("pirack_cpu_temperature_celsius", self.temperatures),
                 ("pirack_memory_available_bytes", self.memory_available),
                 ("pirack_memory_total_bytes", dict.fromkeys(self.memory_available, 1e9)),
+                ("pirack_uptime_seconds", self.uptimes),
+                ("pirack_boot_time_seconds", self.boot_times),
+                ("rack_stack_slot:pirack_clock_offset_seconds:max", self.clock_offsets),
             ):
                 if slot.name in values:
                     yield Sample({"__name__": name, **labels}, values[slot.name])
@@ -98,6 +107,9 @@ class FakeRackState:
                 yield Sample(
                     {"computed": "cpu_busy_cores", **labels}, self.cpu_busy_cores[slot.name]
                 )
+            if slot.name in self.clock_offsets:
+                is_off = abs(self.clock_offsets[slot.name]) > MAX_CLOCK_OFFSET_SECONDS
+                yield Sample({"computed": "is_clock_off", **labels}, float(is_off))
             if slot.name in self.conditions:
                 condition = {"condition": self.conditions[slot.name], "since": "now"}
                 yield Sample({"__name__": "pirack_power_condition", **labels, **condition}, 1.0)
@@ -125,7 +137,7 @@ def order_service_for(
         rack,
         lambda: INSTALLED,
         Relays(rack, database, factory=MockFactory),
-        BlackboxClient(unused_address, "icmp"),
+        BlackboxClient(unused_address, "icmp", {}),
         ExporterClient(free_port()),
         SshPool(folder / "ssh"),
         poll_seconds=0.05,
@@ -170,5 +182,5 @@ ALERTS_SECRET = "the-secret-of-Alertmanager-and-the-tests"
 
 def alert_service_for(received: ReceivedAlerts) -> AlertService:
     """Return a service without an Alertmanager and without remediation."""
-    firing = FiringAlerts(Alertmanager(f"127.0.0.1:{free_port()}"), received, lambda _: "")
+    firing = FiringAlerts(Alertmanager(f"127.0.0.1:{free_port()}", {}), received, lambda _: "")
     return AlertService(firing, WebhookQueue(received, lambda _: None), ALERTS_SECRET)

@@ -99,7 +99,7 @@ def wait(rasp: MonitoredRasp, tmp_path: Path) -> Callable[[], StepResult]:
         rack,
         lambda: {(1, 1): RASP},
         Relays(rack, Database(tmp_path / "pirack.db"), factory=MockFactory),
-        BlackboxClient(f"127.0.0.1:{rasp.port}", "icmp"),
+        BlackboxClient(f"127.0.0.1:{rasp.port}", "icmp", {}),
         ExporterClient(rasp.port),
         SshPool(tmp_path / "ssh"),
         poll_seconds=0.01,
@@ -126,7 +126,7 @@ def test_rasp_that_stays_up_did_not_reboot_although_its_clock_is_set(
 
 
 def test_lost_pings_are_not_a_reboot(rasp: MonitoredRasp, wait: Callable[[], StepResult]) -> None:
-    rasp.pings = iter([True, False, False, False])
+    rasp.pings = iter([True, False, False, False, False])
     assert wait() == failed("replies again, but did not reboot: its uptime did not start again")
 
 
@@ -136,7 +136,7 @@ def test_rebooted_rasp_is_back_although_its_clock_is_wrong(
     rasp.clock_offset = -time.time()  # January 1970
 
     def pings() -> Iterator[bool]:
-        yield from (True, False, False)
+        yield from (True, False, False, False)
         rasp.reboot()
 
     rasp.pings = pings()
@@ -158,7 +158,7 @@ def test_reboot_is_unknown_if_the_uptime_cannot_be_read(
     rasp: MonitoredRasp, wait: Callable[[], StepResult]
 ) -> None:
     rasp.has_exporter = False
-    rasp.pings = iter([False, False])
+    rasp.pings = iter([False, False, False])
     assert wait() == unknown("replies again, but its uptime cannot be read: reboot not verified")
 
 

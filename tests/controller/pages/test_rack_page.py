@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.controller.conftest import OpenPage
@@ -187,6 +188,20 @@ def test_rack_page_refreshes_without_javascript(
     rack_state.state_values["03-2"] = 0.0
     expect(cell(page, "03-2")).to_have_text("03-2 – down")
     page.close()
+
+
+def test_rasp_page_shows_the_uptime_and_a_wrong_clock(
+    client: FlaskClient, rack_state: FakeRackState
+) -> None:
+    rack_state.uptimes = {"03-1": 200.0, "03-2": 200.0}
+    rack_state.boot_times = {"03-1": 0.0, "03-2": 1_795_830_000.0}
+    rack_state.clock_offsets = {"03-1": -1_795_830_000.0, "03-2": 0.3}
+    wrong, right = client.get("/rasps/9").text, client.get("/rasps/10").text
+    assert "<dt>Uptime</dt><dd>3 min</dd>" in wrong
+    assert "20785 d behind the master's</b>" in wrong
+    assert "1970" not in wrong
+    assert "<dt>Uptime</dt><dd>3 min, since <time" in right
+    assert "<dt>Clock</dt><dd>agrees with the master" in right
 
 
 def test_missing_rasp_page_shows_the_error_and_links_to_the_rack(

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -249,6 +250,19 @@ def test_rebooted_rasp_has_a_new_boot_time(
     full_demo.run_virtual_rack("fault", "5/4", "reboot-once")
     wait_until(lambda: (full_demo.get("rasps/20")["boot_time_seconds"] or 0) > boot_time)
     assert full_demo.get("rasps/20")["state"] == "up"
+
+
+def test_wrong_clock_is_shown_with_its_offset_and_does_not_change_the_uptime(
+    full_demo: DemoProcess,
+) -> None:
+    full_demo.run_virtual_rack("fault", "06-2", "wrong-clock")
+    wait_until(lambda: full_demo.get("rasps/06-2")["is_clock_off"] is True)
+    rasp = full_demo.get("rasps/06-2")
+    assert rasp["clock_offset_seconds"] == pytest.approx(-time.time(), abs=86400)
+    assert rasp["uptime_seconds"] < 86400
+    full_demo.run_virtual_rack("heal", "06-2")
+    wait_until(lambda: full_demo.get("rasps/06-2")["is_clock_off"] is False)
+    assert abs(full_demo.get("rasps/06-2")["clock_offset_seconds"]) < 10
 
 
 def test_reboot_order_takes_a_rasp_down_and_up_again(full_demo: DemoProcess) -> None:
