@@ -94,7 +94,7 @@ class EventStream:
 
     @property
     def unreadable_lines(self) -> list[str]:
-        """The first lines of the log that are not recognized as lines of the DHCP server."""
+        """The first lines before the server's start that are not recognized as its lines."""
         with self._lock:
             return list(self._unreadable_lines)
 
@@ -147,7 +147,7 @@ class EventStream:
                 self._handle_log_event(event)
             elif log_events.is_server_start(line):
                 self._server_start.set()
-            elif not log_events.is_readable(line):
+            elif not self.has_server_start() and not log_events.is_readable(line):
                 self._add_unreadable_line(line)
         with self._lock:
             self._log_read_until = started_at

@@ -353,22 +353,43 @@ def test_missing_or_rejected_master_key_is_reported_with_fix(
         client.run(rasp, "greet")
 
 
-def test_ssh_commands_pin_and_forget_host_keys(rasps: SshRasps, tmp_path: Path) -> None:
-    known, changed, *new = rasps.rasps
+RunSsh = Callable[..., Result]
+
+
+@pytest.fixture
+def run_ssh(rasps: SshRasps, tmp_path: Path) -> RunSsh:
+    """Return a function that runs `controller ssh …` with the database `pirack.db`."""
     database = tmp_path / "pirack.db"
     Inventory(Database(database)).replace(rasps.rasps)
+    (tmp_path / "rack.toml").write_text(layout_text(slots=6))
+    arguments = ["--rack", f"{tmp_path}/rack.toml", "--db", str(database)]
+    arguments += ["--ssh-port", str(rasps.port), "ssh"]
+    return lambda *command: CliRunner().invoke(controller, [*arguments, *command])
+
+
+def test_ssh_pin_rejects_a_revoked_host_key(
+    rasps: SshRasps, run_ssh: RunSsh, tmp_path: Path
+) -> None:
+    rasp = rasps.rasps[0]
+    (key,) = HostKeys(rasps.ssh_folder, rasps.port).for_address(rasp.address)
+    (tmp_path / "ssh").mkdir()
+    (tmp_path / "ssh" / "known_hosts").write_bytes(b"@revoked * " + key.key.export_public_key())
+    result = run_ssh("pin", "1/1")
+    assert (result.exit_code, result.stdout) == (1, "1 revoked\n")
+    assert result.stderr.startswith(
+        f"controller: 01-1 ({rasp.address}) has a revoked host key: create new host keys on the"
+    )
+
+
+def test_ssh_commands_pin_and_forget_host_keys(
+    rasps: SshRasps, run_ssh: RunSsh, tmp_path: Path
+) -> None:
+    known, changed, *new = rasps.rasps
     (known_key,) = HostKeys(rasps.ssh_folder, rasps.port).for_address(known.address)
     other = asyncssh.read_public_key(str(create_host_key(tmp_path).with_suffix(".pub")))
     host_keys = HostKeys(tmp_path / "ssh", rasps.port)
     host_keys.replace_keys({known: known_key.key, changed: other})
-    (tmp_path / "rack.toml").write_text(layout_text(slots=6))
-    arguments = ["--rack", f"{tmp_path}/rack.toml", "--db", str(database)]
-    arguments += ["--ssh-port", str(rasps.port), "ssh"]
-
-    def run(*command: str) -> Result:
-        return CliRunner().invoke(controller, [*arguments, *command])
-
-    result = run("pin")
+    result = run_ssh("pin")
     assert (result.exit_code, result.stdout) == (1, "4 pinned, 1 unchanged, 1 changed\n")
     assert result.stderr == (
         f"controller: 01-2 ({changed.address}) has another host key than the pinned key: if the"
@@ -376,12 +397,13 @@ def test_ssh_commands_pin_and_forget_host_keys(rasps: SshRasps, tmp_path: Path) 
         " Otherwise check which machine uses this address\n"
     )
     assert [pinned.key for pinned in host_keys.for_address(changed.address)] == [other]
-    result = run("forget", "1/2")
+    result = run_ssh("forget", "1/2")
     assert (result.exit_code, result.stdout) == (0, "Deleted the host keys of 01-2.\n")
-    result = run("pin", "1/2", "1/1")
+    result = run_ssh("pin", "1/2", "1/1")
     assert (result.exit_code, result.stdout) == (0, "1 pinned, 1 unchanged\n")
     assert [pinned.key for pinned in host_keys.for_address(changed.address)] != [other]
-    audited_targets = [record.event.targets for record in Audit(Database(database)).list_recent(10)]
+    audit = Audit(Database(tmp_path / "pirack.db"))
+    audited_targets = [record.event.targets for record in audit.list_recent(10)]
     assert audited_targets == ["01-2", "01-2", " ".join(f"01-{rasp.slot}" for rasp in new)]
 
 
