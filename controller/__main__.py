@@ -8,7 +8,6 @@ from types import FrameType
 from typing import Any
 
 import click
-from waitress.server import create_server
 
 from controller.app import create_app
 from controller.bootstrap import build_controller
@@ -16,6 +15,8 @@ from controller.command_line import admin, ssh
 from controller.command_line.arguments import controller_options
 from controller.options import ControllerOptions
 from controller.prometheus_targets import TargetFiles
+from controller.web.reverse_proxy import ReverseProxy
+from controller.web.server import create_server
 from exporter.aliases import AliasesError
 from exporter.aliases import load as load_aliases
 from rack.errors import PiRackError
@@ -25,7 +26,6 @@ from rack.terminal import CommandGroup
 
 _PROGRAM = "python -m controller"
 _UPDATE_INTERVAL = 1.0
-_SERVER_THREADS = 16
 
 _EXIT_STATUSES = """\b
 Exit statuses:
@@ -49,6 +49,7 @@ def controller(context: click.Context, /, **options: Any) -> None:
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("asyncssh").setLevel(logging.WARNING)  # INFO logs each connection
+    logging.getLogger("waitress").setLevel(logging.ERROR)  # clients can cause any lower level
     context.obj = ControllerOptions(**options)
     if context.invoked_subcommand is None:
         _serve(context.obj)
@@ -68,12 +69,8 @@ def _serve(options: ControllerOptions) -> None:
         components = build_controller(options, rack, aliases)
         dependencies = components.dependencies
         try:
-            server = create_server(
-                create_app(dependencies),
-                listen=options.listen,
-                threads=_SERVER_THREADS,
-                **_proxy_settings(options.proxy),
-            )
+            app = ReverseProxy(create_app(dependencies), options.proxy)
+            server = create_server(app, options.listen, proxy=options.proxy)
         except (OSError, ValueError) as error:
             raise PiRackError(f"--listen {options.listen}: {error}: use another address") from error
         admin.create_first_admin(components.database)
@@ -108,17 +105,6 @@ def _serve(options: ControllerOptions) -> None:
             dependencies.orders.close()
             stop.set()
             updater.join()
-
-
-def _proxy_settings(proxy: str | None) -> dict[str, Any]:
-    """Return waitress settings that accept forwarded headers only from the proxy."""
-    if proxy is None:
-        return {"clear_untrusted_proxy_headers": True}
-    return {
-        "clear_untrusted_proxy_headers": True,
-        "trusted_proxy": proxy,
-        "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"},
-    }
 
 
 def _update_periodically(target_files: TargetFiles, stop: threading.Event) -> None:

@@ -1,18 +1,13 @@
 """Application of the controller with a fake rack state, and an HTTP server for it."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, ConsoleMessage, Page
 from prometheus_client import CollectorRegistry
-from waitress import wasyncore
-from waitress.server import create_server
 
 from controller.alerts.received import ReceivedAlerts
 from controller.alerts.service import AlertService
@@ -34,6 +29,7 @@ from tests.controller.fakes import (
     order_service_for,
 )
 from tests.controller.http_client import create_session
+from tests.controller.running_server import running_server
 
 OpenPage = Callable[..., Page]
 
@@ -122,15 +118,9 @@ def client(app: Flask) -> Iterator[FlaskClient]:
 
 @pytest.fixture
 def url(app: Flask) -> Iterator[str]:
-    """URL of the application. Waitress serves it, as in the controller."""
-    sockets: Any = {}  # the type stubs of waitress are incomplete
-    server: Any = create_server(app, map=sockets, listen="127.0.0.1:0", threads=8)
-    thread = Thread(target=server.run)
-    thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.trigger.pull_trigger(partial(wasyncore.close_all, sockets))
-    thread.join()
-    server.task_dispatcher.shutdown()
+    """URL of the application, on the server of the controller."""
+    with running_server(app) as url:
+        yield url
 
 
 @pytest.fixture
