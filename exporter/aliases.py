@@ -3,16 +3,17 @@
 Each error is one line, `FILE:LINE: problem: fix`.
 """
 
-import configparser
 import math
 import pkgutil
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from exporter import native
+from exporter.aliases_syntax import AliasesSyntaxError, Entry, Section, parse_sections
+from exporter.shutdown_commands import find_shutdown_command
 
 DEFAULT_PATH = Path(__file__).with_name("aliases.ini")
 
@@ -31,13 +32,7 @@ SELF_METRICS = {
 """Metrics of the exporter itself. Aliases cannot have these names."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_HEADER = re.compile(r"\[([^\]]*)\]\s*(.*)", re.DOTALL)
-_COMMENT_PREFIXES = ("#", ";")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-# Matches a whole word, also after a path and as a systemd unit, but not `reboot-required`.
-_SHUTDOWN_KEYWORD = re.compile(
-    r"(?<![\w.])(reboot|shutdown|poweroff|halt)(?![\w-])(?!\.(?!target\b|service\b)\w)"
-)
 
 
 class AliasesError(ValueError):
@@ -117,12 +112,6 @@ def load(path: Path) -> Aliases:
     return parse(text, path)
 
 
-def shutdown_keyword(command: str) -> str | None:
-    """Return the first shutdown word in a command, such as `reboot`, or None."""
-    match = _SHUTDOWN_KEYWORD.search(command)
-    return match[1] if match else None
-
-
 def _read(path: Path) -> bytes:
     # The packaged file may be in a zip archive.
     packaged = pkgutil.get_data("exporter", path.name) if path == DEFAULT_PATH else None
@@ -131,103 +120,20 @@ def _read(path: Path) -> bytes:
 
 def parse(text: str, path: Path) -> Aliases:
     """Parse the text of the aliases file at `path`. Raise AliasesError."""
-    lines = _LineTracker(text)
-    parser = configparser.RawConfigParser(
-        delimiters=("=",),
-        comment_prefixes=_COMMENT_PREFIXES,
-        empty_lines_in_values=False,
-        default_section="",
-    )
-    parser.optionxform = lines.record_option  # type: ignore[assignment, method-assign]
     try:
-        parser.read_file(lines, str(path))
-    except configparser.Error as error:
-        raise AliasesError(path, *lines.describe_error(error)) from None
-    return _AliasesBuilder(path, lines, parser).build()
+        sections = parse_sections(text)
+    except AliasesSyntaxError as error:
+        raise AliasesError(path, error.line, str(error)) from None
+    return _AliasesBuilder(path).build(sections)
 
 
-@dataclass(slots=True)
-class _LineTracker:
-    """Lines for configparser, with the line numbers and comments of sections and options.
-
-    A line can contain a header and an alias, for example `[Stack] CPU = cat ...`.
-    """
-
-    text: str
-    headers: dict[str, int] = field(default_factory=dict)
-    options: dict[tuple[str, str], int] = field(default_factory=dict)
-    comments: dict[tuple[str, str], str] = field(default_factory=dict)
-    _emitted_lines: list[int] = field(default_factory=list)
-    _section: str = ""
-    _comment: list[str] = field(default_factory=list)
-
-    def __iter__(self) -> Iterator[str]:
-        for number, line in enumerate(re.split(r"\r\n|\r|\n", self.text), start=1):
-            stripped = line.strip()
-            if stripped.startswith(_COMMENT_PREFIXES):
-                self._comment.append(stripped.lstrip("".join(_COMMENT_PREFIXES)).strip())
-            elif not stripped:
-                self._comment.clear()
-            header = _HEADER.match(line)
-            if header is None:
-                yield self._emit(number, line)
-                continue
-            self._section = header[1]
-            self.headers.setdefault(self._section, number)
-            yield self._emit(number, f"[{header[1]}]")
-            if header[2]:
-                yield self._emit(number, header[2])
-            else:
-                self._comment.clear()  # the comment belongs to the section
-
-    def _emit(self, number: int, line: str) -> str:
-        self._emitted_lines.append(number)
-        return line
-
-    def record_option(self, option: str) -> str:
-        name = option.lower()
-        self.options.setdefault((self._section, name), self._emitted_lines[-1])
-        self.comments.setdefault((self._section, name), " ".join(self._comment))
-        self._comment.clear()
-        return name
-
-    def describe_error(self, error: configparser.Error) -> tuple[int, str]:
-        """Return the line number of a configparser error, and its problem and fix."""
-        match error:
-            case configparser.DuplicateOptionError(section=section, option=option):
-                return self._emitted_lines[-1], (
-                    f"[{section}] already has {option}, in line "
-                    f"{self.options[section, option]}: remove or rename an alias"
-                )
-            case configparser.DuplicateSectionError(section=section):
-                return self._emitted_lines[-1], (
-                    f"[{section}] already exists, in line {self.headers[section]}: "
-                    "move its aliases there"
-                )
-            case configparser.MissingSectionHeaderError(line=line) if line.startswith("["):
-                return self._emitted_lines[-1], "unterminated section name: add ] after it"
-            case configparser.MissingSectionHeaderError():
-                return self._emitted_lines[-1], (
-                    "alias before the first section: add a line such as [stack] above it"
-                )
-            case configparser.ParsingError(errors=[(lineno, _), *_]):
-                return self._emitted_lines[lineno - 1], (
-                    "expected [section] or alias = command: write one of them, "
-                    "and indent continuation lines of a command"
-                )
-        return self._emitted_lines[-1], " ".join(str(error).split())
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _AliasesBuilder:
-    """Builds `Aliases` from the output of configparser."""
+    """Validates the sections of an aliases file."""
 
     path: Path
-    lines: _LineTracker
-    parser: configparser.RawConfigParser
 
-    def build(self) -> Aliases:
-        sections = self.parser.sections()
+    def build(self, sections: Sequence[Section]) -> Aliases:
         aliases = [alias for section in sections for alias in self._parse_section(section)]
         if not aliases:
             raise AliasesError(
@@ -238,68 +144,64 @@ class _AliasesBuilder:
         actions = {alias.name: alias for alias in aliases if alias.section == ACTIONS_SECTION}
         return Aliases(self.path, metrics, actions)
 
-    def _parse_section(self, section: str) -> Iterator[Alias]:
-        if not _NAME.fullmatch(section):
+    def _parse_section(self, section: Section) -> Iterator[Alias]:
+        if not _NAME.fullmatch(section.name):
             raise AliasesError(
                 self.path,
-                self.lines.headers[section],
-                f"[{section}] is not a valid section name: use letters, digits and _",
+                section.line,
+                f"[{section.name}] is not a valid section name: use letters, digits and _",
             )
-        options = dict(self.parser.items(section))
-        for name, value in options.items():
-            command = value.strip()
+        for name, entry in section.entries.items():
             alias, dot, setting = name.partition(".")
             if not dot:
-                timeout = self._parse_timeout(section, name, options.get(f"{name}.timeout"))
-                yield self._parse_alias(section, name, command, timeout)
-            elif setting != "timeout" or alias not in options:
+                timeout = self._parse_timeout(section.entries.get(f"{name}.timeout"))
+                yield self._parse_alias(entry, timeout)
+            elif setting != "timeout" or alias not in section.entries:
                 raise self._error(
-                    section,
-                    name,
-                    f"{name} has no alias in this section: write ALIAS.timeout = SECONDS",
+                    entry, f"{name} has no alias in this section: write ALIAS.timeout = SECONDS"
                 )
 
-    def _parse_alias(self, section: str, name: str, command: str, timeout: float | None) -> Alias:
+    def _parse_alias(self, entry: Entry, timeout: float | None) -> Alias:
+        name, command = entry.name, entry.value
         if not _NAME.fullmatch(name):
             raise self._error(
-                section, name, f"{name!r} is not a valid alias name: use letters, digits and _"
+                entry, f"{name!r} is not a valid alias name: use letters, digits and _"
             )
         if not command:
-            raise self._error(section, name, f"{name} has no command: add a command after the =")
+            raise self._error(entry, f"{name} has no command: add a command after the =")
         if control := _CONTROL_CHARACTER.search(command):
             raise self._error(
-                section, name, f"{name} contains the control character {control[0]!r}: remove it"
+                entry, f"{name} contains the control character {control[0]!r}: remove it"
             )
-        if section.lower() != ACTIONS_SECTION:
-            self._reject_shutdown(section, name, command)
+        section = entry.section.lower()
+        if section != ACTIONS_SECTION:
+            self._reject_shutdown(entry, command)
             try:
                 native.parse(command)
             except ValueError as error:
-                raise self._error(section, name, str(error)) from None
-        line = self.lines.options[section, name]
-        help_ = self.lines.comments[section, name] or " ".join(command.split())
-        return Alias(section.lower(), name, command, timeout, line, help_)
+                raise self._error(entry, str(error)) from None
+        help_ = entry.comment or " ".join(command.split())
+        return Alias(section, name, command, timeout, entry.line, help_)
 
-    def _reject_shutdown(self, section: str, name: str, command: str) -> None:
-        if keyword := shutdown_keyword(command):
+    def _reject_shutdown(self, entry: Entry, command: str) -> None:
+        if shutdown_command := find_shutdown_command(command):
             raise self._error(
-                section,
-                name,
-                f"{name} would run {keyword} at each scrape: move it to [{ACTIONS_SECTION}]",
+                entry,
+                f"{entry.name} would run {shutdown_command} at each scrape: "
+                f"move it to [{ACTIONS_SECTION}]",
             )
 
-    def _parse_timeout(self, section: str, name: str, text: str | None) -> float | None:
-        if text is None:
+    def _parse_timeout(self, entry: Entry | None) -> float | None:
+        if entry is None:
             return None
         try:
-            seconds = float(text)
+            seconds = float(entry.value)
         except ValueError:
             seconds = math.nan
         if not 0 < seconds < math.inf:
             raise self._error(
-                section,
-                f"{name}.timeout",
-                f"{text!r} is not a valid timeout: write seconds, for example 2.5",
+                entry,
+                f"{entry.value!r} is not a valid timeout: write seconds, for example 2.5",
             )
         return seconds
 
@@ -322,5 +224,5 @@ class _AliasesBuilder:
                     "rename one of them",
                 )
 
-    def _error(self, section: str, option: str, problem: str) -> AliasesError:
-        return AliasesError(self.path, self.lines.options[section, option], problem)
+    def _error(self, entry: Entry, problem: str) -> AliasesError:
+        return AliasesError(self.path, entry.line, problem)

@@ -18,6 +18,7 @@ _EXPANSION = (
 _TOKEN = re.compile(
     rf"""
       (?P<space>   (?:[ \t]|\\\n)+ )
+    | (?P<comment> (?<![^\s;]) (?<!\\\n) \#[^\n]* )
     | (?P<quiet>   2>[ ]?/dev/null (?![^\s;&|)]) )
     | (?P<word>    (?: [\w./,:=%+@^*?!\[\]-] | '[^']*'
                      | "(?:[^"\\$`]|\\[\s\S]|{_EXPANSION}|{_ARITHMETIC})*"
@@ -59,7 +60,7 @@ def _tokens(command: str) -> Iterator[tuple[str, str]]:
         position = match.end()
         if any(map(_ARITHMETIC_ASSIGNMENT.search, re.findall(_ARITHMETIC, match[0]))):
             raise _UnsupportedError
-        if match.lastgroup not in {"space", "quiet"}:
+        if match.lastgroup not in {"space", "comment", "quiet"}:
             yield str(match.lastgroup), match[0]
     yield "operator", "\n"
 

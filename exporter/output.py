@@ -18,14 +18,20 @@ Samples = tuple[tuple[Labels, float], ...]
 
 NO_LABELS: Labels = {}
 
-# A digit directly after a word or a dot (`cpu0`, `v1.5`) does not start a number.
+# A digit directly after a letter, a dot or a dash (`cpu0`, `v1.5`, `wlan-0`) belongs to a name. The
+# characters after + and - are the dashes that typesetting uses as a minus sign.
 _NUMBER = re.compile(
-    r"""(?<![\w.])[+-]?
-    (?: (?P<hex>0[xX][0-9a-fA-F]+)
-      | (?P<decimal>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
-      | (?P<word>nan|inf(?:inity)?)\b )""",
-    re.VERBOSE | re.ASCII | re.IGNORECASE,
+    r"""(?<![\w.+\-\u2010-\u2015\u2212])
+    (?P<number> [+-]?
+      (?: (?P<hex>0[xX][0-9a-fA-F]+)(?![0-9a-zA-Z_])
+        | (?!0[xX])(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?
+        | (?P<word>nan|inf(?:inity)?)\b ))""",
+    re.VERBOSE | re.IGNORECASE,
 )
+# A number and the rest of its word, for example `48.3'C`.
+_READING = re.compile(rf"{_NUMBER.pattern}(?P<rest>\S*)", re.VERBOSE | re.IGNORECASE)
+# The name before a number, for example `frequency(48)=` or `temp = `.
+_NAME_BEFORE_NUMBER = re.compile(r"(?<!\S)[^\s=]+[ \t]*=[ \t]*(?=[+-]?\.?[0-9])")
 _LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 _LABELLED = re.compile(r"(?P<labels>\{.*\})[ \t]+(?P<value>\S+)")
 
@@ -66,24 +72,51 @@ def parse(output: bytes) -> Samples:
         raise OutputError("output is binary")
     if text.lstrip().startswith("{"):
         return _parse_labeled_lines(text)
-    return ((NO_LABELS, first_number(text)),)
+    return ((NO_LABELS, single_number(text)),)
 
 
-def first_number(text: str) -> float:
-    """Return the first number in a text, decimal or hexadecimal. Raise OutputError."""
-    match = _NUMBER.search(text)
-    if match is None:
+def single_number(text: str) -> float:
+    """Return the only number in a text, decimal or hexadecimal.
+
+    Digits in the name before `=` are not a number: `volt(24)=5.12V` is 5.12.
+
+    Raises:
+        OutputError: If the text contains no number, or can be read as more than one number.
+    """
+    readings = list(_READING.finditer(_NAME_BEFORE_NUMBER.sub(" ", text)))
+    if not readings:
         raise OutputError("no number in the output" if text.strip() else "no output")
-    return _finite_value(match)
+    values = [_finite_value(reading) for reading in readings]
+    for reading in readings:
+        _reject_second_number(reading)
+    if len(values) > 1:
+        first, second = (_truncate(reading[0]) for reading in readings[:2])
+        raise OutputError(
+            f"more than one number: {first} and {second}: print one number, or lines with labels"
+        )
+    return values[0]
+
+
+def _reject_second_number(reading: re.Match[str]) -> None:
+    """Raise OutputError if digits follow the number in the same word, as in `48,3` and `12:30`."""
+    rest = reading["rest"]
+    if not any(map(str.isdecimal, rest)):
+        return
+    if rest.startswith(","):
+        raise OutputError(
+            f"a comma in the number: {_truncate(reading[0])}: print a decimal point instead"
+        )
+    raise OutputError(f"more than one number in {_truncate(reading[0])}")
 
 
 def _finite_value(match: re.Match[str]) -> float:
+    text = match["number"]
     try:
-        value = float(int(match[0], 16)) if match["hex"] else float(match[0])
+        value = float(int(text, 16)) if match["hex"] else float(text)
     except OverflowError:
         value = math.inf
     if not math.isfinite(value):
-        raise OutputError(f"not a finite number: {_truncate(match[0])}")
+        raise OutputError(f"not a finite number: {_truncate(text)}")
     return value
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from controller.errors import InvalidActionError
 from controller.orders.model import OrderRequest
-from exporter.aliases import Alias, Aliases, shutdown_keyword
+from exporter.aliases import Alias, Aliases
+from exporter.shutdown_commands import find_shutdown_command
 
 PING, READ = "ping", "read"
 POWER_ON, POWER_OFF, POWER_CYCLE = "power_on", "power_off", "power_cycle"
@@ -111,11 +112,11 @@ class Actions:
 
 
 def _action_from_alias(alias: Alias) -> Action:
-    keyword = shutdown_keyword(alias.command)
+    shutdown_command = find_shutdown_command(alias.command)
     return Action(
         alias.name,
         alias.help,
-        is_disruptive=keyword is not None,
-        restarts=keyword == "reboot",
+        is_disruptive=shutdown_command is not None,
+        restarts=shutdown_command == "reboot",
         command=alias,
     )

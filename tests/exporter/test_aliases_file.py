@@ -49,6 +49,68 @@ def test_indented_bracket_continues_a_command() -> None:
     assert commands("[a]\nb = true &&\n  [ 1 = 1 ] && echo 1\n")["pirack_a_b"].endswith("&& echo 1")
 
 
+CASE = """read -r state < /sys/class/net/lo/operstate
+case "$state" in
+    up)
+        echo 1
+        ;;
+    *)
+        echo 0
+        ;;
+esac"""
+
+
+def test_indented_comment_belongs_to_the_command() -> None:
+    text = "[a]\nb =\n    # zone 0 is the SoC\n    echo 48\n    ; true\nc = echo 2\n"
+    assert commands(text) == {
+        "pirack_a_b": "# zone 0 is the SoC\necho 48\n; true",
+        "pirack_a_c": "echo 2",
+    }
+    assert [alias.help for alias in parse(text, FILE).metrics][1] == "echo 2"
+
+
+def test_indented_assignment_after_a_comment_belongs_to_the_command() -> None:
+    text = "[a]\nb =\n    read -r x < /f\n    # convert\n    scale=1000; echo $((x / scale))\n"
+    assert commands(text) == {
+        "pirack_a_b": "read -r x < /f\n# convert\nscale=1000; echo $((x / scale))"
+    }
+
+
+def test_unindented_comment_does_not_end_a_command() -> None:
+    text = "[a]\nb =\n    echo 1\n# switched off:\n    true\nc = echo 2\n"
+    assert commands(text) == {"pirack_a_b": "echo 1\ntrue", "pirack_a_c": "echo 2"}
+
+
+def test_double_semicolon_of_a_case_belongs_to_the_command() -> None:
+    indented = CASE.replace("\n", "\n    ")
+    assert commands(f"[a]\nb =\n    {indented}\n\nc = echo 2\n") == {
+        "pirack_a_b": CASE,
+        "pirack_a_c": "echo 2",
+    }
+
+
+def test_here_document_keeps_empty_lines_and_indentation() -> None:
+    document = "python3 - <<END\n    for x in (1,):\n\n        print(x)\n    END"
+    text = f"[a]\nb =\n    {document}\n\nc = true\n"
+    assert commands(text) == {
+        "pirack_a_b": "python3 - <<END\nfor x in (1,):\n\n    print(x)\nEND",
+        "pirack_a_c": "true",
+    }
+
+
+def test_indented_bracket_after_an_empty_line_continues_a_command() -> None:
+    assert commands("[a]\nb =\n  true\n\n  [ 1 = 1 ] && echo 1\n") == {
+        "pirack_a_b": "true\n\n[ 1 = 1 ] && echo 1"
+    }
+
+
+def test_all_aliases_of_a_section_can_be_indented() -> None:
+    assert commands("[a]\n  # One.\n  b =\n    echo 1\n  c = echo 2\n") == {
+        "pirack_a_b": "echo 1",
+        "pirack_a_c": "echo 2",
+    }
+
+
 def test_first_equals_sign_separates_alias_and_command() -> None:
     assert commands("[a]\nb = x=1; echo ${x%:*} # %(c)s ; d\n") == {
         "pirack_a_b": "x=1; echo ${x%:*} # %(c)s ; d"
@@ -160,36 +222,11 @@ def test_file_without_aliases_is_rejected() -> None:
     assert error_text("# nothing\n").startswith("rasp.ini: no aliases: add one")
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "reboot",
-        "sudo reboot",
-        "/sbin/reboot",
-        "echo 1; /usr/sbin/shutdown -h now",
-        "systemctl poweroff",
-        "systemctl start reboot.target",
-        "true && halt",
-        "$(reboot)",
-        "`reboot`",
-        "x=reboot; $x",
-        "'halt'",
-        "echo 1\n  reboot",
-    ],
-)
+@pytest.mark.parametrize("command", ["sudo reboot", "echo 1\n  reboot", "x=reboot; $x"])
 def test_shutdown_command_is_rejected_outside_of_actions(command: str) -> None:
     message = error_text(f"[a]\nb = {command}\n")
-    assert message.startswith("rasp.ini:2: b would run ")
-    assert message.endswith("at each scrape: move it to [actions]")
+    assert message == "rasp.ini:2: b would run reboot at each scrape: move it to [actions]"
     assert parse(f"[actions]\nb = {command}\n", FILE).actions
-
-
-@pytest.mark.parametrize(
-    "command",
-    ["cat /run/reboot-required", "cat rebooted", "cat x_halt", "cat halt.log", "shutdowns"],
-)
-def test_command_with_similar_word_is_accepted(command: str) -> None:
-    assert commands(f"[a]\nb = {command}\n") == {"pirack_a_b": command}
 
 
 def test_file_that_is_not_utf_8_is_rejected_with_line_number(tmp_path: Path) -> None:
