@@ -38,7 +38,9 @@ def exclusive_access(database: Path, holder: str) -> Iterator[None]:
     """
     path = database.with_name(f"{database.name}.lock")
     try:
-        file = path.open("a+", encoding="ascii")
+        # Root must not write to the target of another user's link.
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+        file = os.fdopen(os.open(path, flags, 0o644), "a+", encoding="ascii", errors="replace")
     except OSError as error:
         raise DatabaseError(
             f"{path}: {error.strerror}: name a --db in a writable folder"

@@ -12,17 +12,19 @@ def as_owner_of(folder: Path) -> Iterator[None]:
     """Run the block with the rights of the owner of a folder, if this process runs as root.
 
     The owner can replace files in the folder with links to any file. Root would read or change the
-    linked file. All threads of the process are affected. A missing folder changes nothing.
+    linked file. The owner of the topmost folder that does not belong to root counts, because it can
+    also replace the folders in it. All threads of the process are affected.
 
     Raises:
         OSError: If the folder cannot be examined, or the kernel refuses to change the user.
     """
-    owner = folder.stat().st_uid if folder.exists() else 0
-    if os.geteuid() != 0 or owner == 0:
+    owned = _topmost_folder_of_other_user(folder) if os.geteuid() == 0 else None
+    if owned is None:
         yield
         return
+    owner = owned.stat().st_uid
     root_group, root_groups, root_home = os.getegid(), os.getgroups(), os.environ.get("HOME")
-    group, groups, home = _login(owner, folder)
+    group, groups, home = _login(owner, owned)
     try:
         os.environ["HOME"] = home  # the owner cannot read the home folder of root
         os.setgroups(groups)
@@ -37,6 +39,16 @@ def as_owner_of(folder: Path) -> Iterator[None]:
             del os.environ["HOME"]
         else:
             os.environ["HOME"] = root_home
+
+
+def _topmost_folder_of_other_user(folder: Path) -> Path | None:
+    folder = folder.absolute()
+    for ancestor in (*reversed(folder.parents), folder):
+        if not ancestor.exists():
+            return None
+        if ancestor.stat().st_uid != 0:
+            return ancestor
+    return None
 
 
 def _login(user: int, folder: Path) -> tuple[int, list[int], str]:

@@ -11,6 +11,7 @@ import click
 from controller.grafana_links import is_grafana_url
 from dhcp_installer.arguments import dhcp_options, ping_option
 from exporter.aliases import DEFAULT_PATH
+from rack.privileges import as_owner_of
 from rack.settings import Anonymous
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -110,9 +111,13 @@ def controller_options(command: _Command) -> _Command:
     return command
 
 
-def _set_database(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
-    if path is not None and context.obj is not None:
+def _use_database(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
+    """Set the database. As root, run the command with the rights of the database's owner."""
+    if context.obj is None:
+        return
+    if path is not None:
         context.obj = replace(context.obj, db=path)
+    context.with_resource(as_owner_of(context.obj.db.parent))
 
 
 database_option = click.option(
@@ -120,6 +125,6 @@ database_option = click.option(
     type=_FILE,
     metavar="FILE",
     expose_value=False,
-    callback=_set_database,
+    callback=_use_database,
     help="Database of the rack. Default: --db before the command.",
 )

@@ -25,6 +25,13 @@ def test_root_has_only_the_rights_of_the_owner_in_the_block() -> None:
         assert victim.is_unchanged
 
 
+def test_links_to_folders_of_root_are_used_with_the_rights_of_their_owner() -> None:
+    with folder_of_other_user() as folder:
+        (folder / "state").symlink_to("/root")
+        with as_owner_of(folder / "state"):
+            assert os.geteuid() == OTHER_USER.pw_uid
+
+
 def test_rights_return_after_an_error() -> None:
     with folder_of_other_user() as folder:
         with pytest.raises(FileNotFoundError), as_owner_of(folder):

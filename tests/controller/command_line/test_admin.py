@@ -21,6 +21,12 @@ from rack.database import Database
 from rack.inventory import Inventory, Rasp
 from tests.controller.http_client import BrowserSession
 from tests.controller.rack_process import RackProcess
+from tests.helpers.users import (
+    OTHER_USER,
+    folder_of_other_user,
+    give_to_other_user,
+    python_for_every_user,
+)
 from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, wait_until
 
 pytestmark = pytest.mark.process
@@ -330,3 +336,36 @@ def test_commands_do_not_create_a_database(tmp_path: Path, run_command: RunComma
             f"controller: {tmp_path}/other.db: file not found: name the"
         )
     assert not (tmp_path / "other.db").exists()
+
+
+def test_commands_of_root_use_the_rights_of_the_databases_owner() -> None:
+    python, variables = python_for_every_user()
+
+    def run_as_root(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [python, "-m", "controller", *arguments, "--db", str(folder / "pirack.db")],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **variables},
+            text=True,
+            capture_output=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+
+    with folder_of_other_user() as folder:
+        Database(folder / "pirack.db")
+        give_to_other_user(*folder.iterdir())
+        assert (
+            "Added user" in run_as_root("user", "add", "anna", "--role=viewer", "--generate").stdout
+        )
+        assert run_as_root("ssh", "key").returncode == 0
+        files = [*folder.iterdir(), *(folder / "ssh").iterdir()]
+        assert {file.stat().st_uid for file in files} == {OTHER_USER.pw_uid}
+        victim = folder.parent / "victim"
+        victim.mkdir(mode=0o700)
+        (folder / "ssh").rename(folder / "kept")
+        (folder / "ssh").symlink_to(victim)
+        completed = run_as_root("ssh", "key")
+        assert completed.returncode == 2
+        assert "Permission denied" in completed.stderr
+        assert list(victim.iterdir()) == []
