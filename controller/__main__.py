@@ -11,7 +11,7 @@ import click
 
 from controller.app import create_app
 from controller.bootstrap import build_controller
-from controller.command_line import admin, ssh
+from controller.command_line import admin, backup, ssh
 from controller.command_line.arguments import controller_options
 from controller.options import ControllerOptions
 from controller.prometheus_targets import TargetFiles
@@ -45,7 +45,7 @@ _log = logging.getLogger("controller")
 def controller(context: click.Context, /, **options: Any) -> None:
     """Serve the API and the pages of a rack until SIGTERM or Ctrl-C.
 
-    With a command, administer users, tokens and SSH keys, or list audit events.
+    With a command, administer users, tokens, SSH keys and backups, or list audit events.
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("asyncssh").setLevel(logging.WARNING)  # INFO logs each connection
@@ -55,7 +55,14 @@ def controller(context: click.Context, /, **options: Any) -> None:
         _serve(context.obj)
 
 
-for _command in (admin.user, admin.token, admin.list_audit, ssh.ssh):
+for _command in (
+    admin.user,
+    admin.token,
+    admin.list_audit,
+    ssh.ssh,
+    backup.back_up,
+    backup.restore,
+):
     controller.add_command(_command)
 
 

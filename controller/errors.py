@@ -9,6 +9,7 @@ PiRackError
 │   ├── HostKeyError            not started: the host key is not the pinned key
 │   ├── KeyRejectedError        not started: the rasp rejected the master's key
 │   └── ConnectionLostError     unknown whether the action ran
+├── BackupError                 a backup cannot be made or restored
 ├── AlertQueueFullError         too many alerts are queued
 └── OrderError                  a request was rejected, nothing was started
     ├── InvalidActionError      unknown action, or not allowed for these targets (also a ValueError)
@@ -57,6 +58,10 @@ class KeyRejectedError(SshError):
 
 class ConnectionLostError(SshError):
     """The action was requested, but the connection broke or no response came in time."""
+
+
+class BackupError(PiRackError):
+    """A backup cannot be made or restored. The text contains a fix."""
 
 
 class OrderError(PiRackError):

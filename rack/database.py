@@ -15,7 +15,8 @@ from rack.lock import locked_folder
 MAX_ROW_ID = 2**63 - 1
 """Largest row id in SQLite."""
 
-_APPLICATION_ID = 0x50695261  # "PiRa", marks a SQLite file as PiRack's
+APPLICATION_ID = 0x50695261
+"""`PiRa`, which marks a SQLite file as PiRack's."""
 
 _HINT_BY_ERROR = {
     sqlite3.SQLITE_CORRUPT: "restore a backup of the database",
@@ -94,7 +95,7 @@ class Database:
             for statement in statements:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")
-        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         database_id = self._load_or_create_id(connection, mark)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
@@ -124,7 +125,7 @@ class Database:
                 "SELECT count(*) FROM sqlite_master",
             )
         )
-        if tables and application != _APPLICATION_ID:
+        if tables and application != APPLICATION_ID:
             raise DatabaseError(
                 f"{self.path}: not a PiRack database: restore a backup, or name another file"
             )

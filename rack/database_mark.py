@@ -25,7 +25,7 @@ class DatabaseMark:
     """
 
     def __init__(self, database: Path) -> None:
-        self.path = database.with_name(f"{database.stem}.database-id")
+        self.path = mark_path(database)
         self.exists = True
         self.database_id: str | None = None
         try:
@@ -44,6 +44,11 @@ class DatabaseMark:
         if self.database_id != database_id:
             files.write_private(self.path, f"{database_id}\n")
             self.exists, self.database_id = True, database_id
+
+
+def mark_path(database: Path) -> Path:
+    """Return the path of a database's mark."""
+    return database.with_name(f"{database.stem}.database-id")
 
 
 def require_not_lost(database: Path, mark: DatabaseMark) -> None:

@@ -128,9 +128,11 @@ ALLOWED_IMPORTS = {
         "rack",
         *FLASK,
     },
+    "controller.backup": {"controller", "rack", *PYDANTIC},
     "controller.command_line": {
         "controller",
         "controller.auth",
+        "controller.backup",
         "controller.ssh",
         "dhcp_installer",
         "exporter",

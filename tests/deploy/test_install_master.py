@@ -99,6 +99,41 @@ def test_controller_and_its_commands_run_as_its_user(
     assert master.output_of("pirack", "--version").startswith("pirack ")
 
 
+def test_documented_backup_and_restore_keep_contents_owners_and_modes(
+    master: OverlayMachine,
+) -> None:
+    page = (ROOT / "docs" / "how-to" / "operations.md").read_text()
+    backup, restore = (
+        next(line.split()[1:] for line in page.splitlines() if f"pirack-controller {name}" in line)
+        for name in ("backup", "restore")
+    )
+    folders = ("/etc/pirack", "/var/lib/pirack/ssh", "/var/lib/pirack/alerts", "/etc/dhcp/pirack")
+    listing = ("find", *folders, "-type", "f", "-printf", "%p %u %g %m %s\\n")
+    master.output_of("pirack-controller", "ssh", "key")
+    users = master.output_of("pirack-controller", "user", "list")
+    previous = set(master.output_of(*listing).splitlines())
+    completed = master.run(*backup, folder="/root")
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert master.output_of("stat", "-c", "%U %a", f"/root/{backup[-1]}") == "root 600\n"
+    assert master.run(*backup, folder="/root").returncode == 2
+    for name in ("ssh/id_ed25519", "ssh/id_ed25519.pub", "pirack.db", "alerts/secret"):
+        master.output_of("rm", f"/var/lib/pirack/{name}")
+    for name in ("/etc/pirack/rack.toml", "/etc/pirack/prometheus/alertmanager.yml"):
+        master.output_of("sh", "-c", f"echo changed > {name}; chmod 666 {name}")
+    completed = master.run(*restore, folder="/root")
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert set(master.output_of(*listing).splitlines()) == previous
+    assert master.output_of("pirack-controller", "user", "list") == users
+    status = master.output_of("stat", "-c", "%U %a", "/var/lib/pirack/pirack.db")
+    assert status == "pirack 600\n"
+
+
+def test_words_of_other_commands_do_not_make_root_run_them(master: OverlayMachine) -> None:
+    master.output_of("pirack-controller", "token", "add", "backup", "--role", "viewer")
+    owners = master.output_of("sh", "-c", "stat -c %U /var/lib/pirack/pirack.db*")
+    assert set(owners.split()) == {"pirack"}
+
+
 def test_controller_user_can_write_only_folder_of_dhcpd_conf(
     master: OverlayMachine,
 ) -> None:

@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,22 +16,13 @@ from controller.auth.roles import Role
 from controller.auth.tokens import Tokens
 from controller.auth.users import Users
 from rack.database import Database
-from rack.database_mark import DatabaseMark
 from tests.controller.rack_process import ControllerProcess, RackProcess, running_rack
 from tests.helpers.waiting import TIMEOUT_SECONDS, free_port
-from tools.programs import find
 
 pytestmark = pytest.mark.process
 
 PAGE = Path("docs/how-to/operations.md").read_text(encoding="utf-8")
-STATE_PREFIX = "/var/lib/pirack/"
 EVENT_COUNT = 200
-
-
-def documented_command(text: str) -> list[str]:
-    """Find the command that contains `text` on the page. Return it without `sudo`."""
-    [line] = [line for line in PAGE.splitlines() if text in line and not line.startswith("|")]
-    return shlex.split(line.removeprefix("sudo ").removeprefix("-u pirack "))
 
 
 @pytest.fixture
@@ -39,14 +31,21 @@ def rack_process(tmp_path: Path) -> Iterator[RackProcess]:
         yield running
 
 
-def run_backup(state: Path) -> None:
-    """Run the documented backup command with `state` in place of /var/lib/pirack."""
-    program, *arguments = documented_command("sqlite3 -cmd")
-    assert program == "sqlite3"
-    sqlite = find(program)
-    arguments = [argument.replace(STATE_PREFIX, f"{state}/") for argument in arguments]
-    subprocess.run(
-        [sqlite.path, *arguments], env=sqlite.environment, check=True, timeout=TIMEOUT_SECONDS
+def run_documented(rack_process: RackProcess, command: str) -> subprocess.CompletedProcess[str]:
+    """Run a documented command of `pirack-controller` for this rack."""
+    lines = set(re.findall(rf"^sudo pirack-controller ({command} .+)$", PAGE, re.MULTILINE))
+    [line] = lines
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "controller", "--rack", str(rack_process.layout_path)),
+            *("--db", str(rack_process.state_folder / "pirack.db")),
+            *("--dhcpd-conf", str(rack_process.folder / "dhcpd.conf"), *shlex.split(line)),
+        ],
+        cwd=rack_process.folder,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
     )
 
 
@@ -61,10 +60,10 @@ def count_events(controller: ControllerProcess, secret: str) -> int:
     return len(response.json())
 
 
-def test_backup_during_writes_can_be_restored(
-    rack_process: RackProcess,
-) -> None:
+def test_backup_during_writes_can_be_restored(rack_process: RackProcess) -> None:
     controller = rack_process.start_controller()
+    dhcpd_conf = rack_process.folder / "dhcpd.conf"
+    dhcpd_conf.write_bytes(b"# m\xfcller\n")
     database = Database(rack_process.state_folder / "pirack.db")
     secret = Tokens(database).add("keeper", Role.OPERATOR)
     rasps = controller.get("rasps")
@@ -81,28 +80,25 @@ def test_backup_during_writes_can_be_restored(
     writer = threading.Thread(target=write)
     writer.start()
     assert half_written.wait(TIMEOUT_SECONDS)
-    run_backup(rack_process.state_folder)
+    completed = run_documented(rack_process, "backup")
+    assert (completed.returncode, completed.stderr) == (0, "")
     writer.join()
     assert count_events(controller, secret) == EVENT_COUNT
+    archive = rack_process.folder / completed.stdout.split(" to ")[1].partition(". ")[0]
+    assert archive.stat().st_mode & 0o777 == 0o600
+    completed = run_documented(rack_process, "restore")
+    assert completed.returncode == 2
+    assert "another controller (process" in completed.stderr
     assert controller.stop(15) == 0
-    for line in (r"sudo rm -f (.+)", r"sudo mv (.+) (.+)"):
-        match = re.search(f"^{line}$", PAGE, re.MULTILINE)
-        assert match is not None
-        paths = [
-            rack_process.state_folder / Path(path).name
-            for group in match.groups()
-            for path in group.split()
-        ]
-        if "mv" in line:
-            paths[0].replace(paths[1])
-        else:
-            for path in paths:
-                path.unlink(missing_ok=True)
+    (rack_process.state_folder / "pirack.db").unlink()
+    dhcpd_conf.unlink()
+    completed = run_documented(rack_process, "restore")
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert dhcpd_conf.read_bytes() == b"# m\xfcller\n"
     restored = rack_process.start_controller()
     assert restored.get("rasps") == rasps
-    assert [
-        user.name for user in Users(Database(rack_process.state_folder / "pirack.db")).all()
-    ] == users
+    restored_users = Users(Database(rack_process.state_folder / "pirack.db")).all()
+    assert [user.name for user in restored_users] == users
     assert EVENT_COUNT // 2 < count_events(restored, secret) <= EVENT_COUNT
 
 
@@ -115,21 +111,10 @@ def test_lost_database_can_be_replaced_by_an_empty_one(
     assert "the database was lost: the file is missing" in refused.stderr
     lost = tmp_path / "lost"
     lost.mkdir()
-    command = documented_command("mv /var/lib/pirack/pirack.d*")
-    paths = {STATE_PREFIX: f"{rack_process.state_folder}/", "/root/pirack-lost": str(lost)}
-    for documented, path in paths.items():
-        command = [argument.replace(documented, path) for argument in command]
-    subprocess.run(command, check=True, timeout=TIMEOUT_SECONDS)
+    match = re.search(r"^sudo sh -c '(mv .+)'$", PAGE, re.MULTILINE)
+    assert match is not None
+    command = match[1].replace("/var/lib/pirack", str(rack_process.state_folder))
+    command = command.replace("/root/pirack-lost", str(lost))
+    subprocess.run(["sh", "-c", command], check=True, timeout=TIMEOUT_SECONDS)
     assert (lost / "pirack.database-id").exists()
     assert rack_process.start_controller().get("rasps") != []
-
-
-def test_documented_archive_excludes_database_and_contains_its_mark() -> None:
-    command = documented_command("tar -czf")
-    archived = command[command.index("-C") + 2 :]
-    assert "--exclude=var/lib/pirack/pirack.db*" in archived
-    mark = DatabaseMark(Path("/var/lib/pirack/pirack.db")).path
-    assert not mark.match("var/lib/pirack/pirack.db*")
-    assert {"etc/pirack", "etc/dhcp/pirack", "var/lib/pirack"} <= set(archived)
-    target = documented_command("sqlite3 -cmd")[-1].removeprefix(".backup ")
-    assert not re.match(r"/var/lib/pirack/pirack\.db", target)

@@ -1,0 +1,1 @@
+"""Backup of a rack in one archive, and its restoration."""
