@@ -198,6 +198,14 @@ def printed_name(rack: "Rack", text: str) -> str:
     return stack_name(stack) if slot is None else rasp_name(stack, slot)
 
 
+def search_text(rack: "Rack", text: str) -> str:
+    """Return the text to search for in stored names, which is the name of a rasp for `3/2`.
+
+    Numbers are unchanged, because they also occur in other texts.
+    """
+    return text if text.isdecimal() else printed_name(rack, text)
+
+
 def _parser_for(rack: "Rack") -> TargetParser:
     return TargetParser([len(stack.slots) for stack in rack.stacks])
 

@@ -26,7 +26,7 @@ from controller.reservations import Claim, Reservations
 from controller.state.model import RackState
 from rack.errors import DatabaseError
 from rack.layout import Rack
-from rack.targets import printed_name
+from rack.targets import printed_name, search_text
 
 _SYNCHRONOUS_SECONDS = 20.0
 _STOP_SECONDS = 10.0
@@ -195,11 +195,11 @@ class OrderService:
 
     def _with_printed_names(self, order_filter: OrderFilter) -> OrderFilter:
         target, text = order_filter.target, order_filter.text
-        if target is not None:
-            target = printed_name(self.rack, target)
-        if text is not None and not text.isdecimal():  # numbers also occur in other names
-            text = printed_name(self.rack, text)
-        return replace(order_filter, target=target, text=text)
+        return replace(
+            order_filter,
+            target=None if target is None else printed_name(self.rack, target),
+            text=None if text is None else search_text(self.rack, text),
+        )
 
     def _register(
         self, plan: OrderPlan, actor: str, client_address: str

@@ -22,7 +22,7 @@ from controller.orders.store import OrderFilter
 from controller.state.model import RackState
 from controller.web.responses import render_page
 from rack.database import MAX_ROW_ID
-from rack.targets import resolve_slot, resolve_stack
+from rack.targets import resolve_slot, resolve_stack, search_text
 
 _PAGE_SIZE = 50
 _MAX_QUERY_CHARS = 100
@@ -41,7 +41,8 @@ def blueprint(
         text = request.args.get("q", "")[:_MAX_QUERY_CHARS]
         before = _parse_id(request.args.get("before", ""))
         if request.args.get("view") == "audit" and _can_read_audit():
-            events = access.audit.list_recent(_PAGE_SIZE, before=before, text=text)
+            searched = search_text(orders.rack, text)
+            events = access.audit.list_recent(_PAGE_SIZE, before=before, text=searched)
             return render_page("audit.html", events=events, q=text, page_size=_PAGE_SIZE)
         state = request.args.get("state", "")
         recent = orders.list_recent(

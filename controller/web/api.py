@@ -26,7 +26,7 @@ from controller.web.schemas import (
     RaspsQuery,
     StackResponse,
 )
-from rack.targets import resolve_slot
+from rack.targets import resolve_slot, search_text
 
 RASP_PATH_PARAMS = {"rasp": "Id, name, host name or place of the rasp."}
 
@@ -104,7 +104,8 @@ def blueprint(
     )
     def list_events(query: AuditQuery) -> Response:
         """List the newest audit events: orders, logins, changes to users, rejected requests."""
-        records = audit.list_recent(query.limit, before=query.before, text=query.q or "")
+        text = search_text(state().rack, query.q or "")
+        records = audit.list_recent(query.limit, before=query.before, text=text)
         return json_response([AuditEventResponse.of(record) for record in records])
 
     @api.get("/openapi.json")

@@ -154,6 +154,12 @@ def test_orders_are_listed_newest_first_and_filtered_by_target(order_client: Ord
     }
 
 
+def test_audit_log_is_searched_by_every_printed_form(order_client: OrderClient) -> None:
+    order_client.submit("rasps", id=1, action="ping")
+    for form in ("01-1", "rasp-01-1", "1/1"):
+        assert order_client.request("GET", f"audit?q={form}").json()[0]["targets"] == "01-1"
+
+
 def test_audit_log_contains_actor_and_client_address_of_order(order_client: OrderClient) -> None:
     order = order_client.submit("rasps", id=1, action="ping")
     event = order_client.request("GET", "audit?limit=1").json()[0]
