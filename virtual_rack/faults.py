@@ -21,6 +21,7 @@ class Fault(StrEnum):
     - `wedged`: The rasp responds only to ping, and cannot be shut down.
     - `hung-shutdown`: The rasp accepts a shutdown or reboot, but continues to run.
     - `wrong-clock`: The clock of the rasp shows January 1970. Clearing the fault sets the clock.
+    - `hostile`: The exporter and the SSH server attack the master; see `hostile_exporter`.
     - `hostile-hostname`: From the next boot on, the host name imitates log messages of dhcpd.
     - `foreign-lease`: From the next boot on, the rasp requests an address of another network.
     """
@@ -40,5 +41,6 @@ class Fault(StrEnum):
     WEDGED = "wedged"
     HUNG_SHUTDOWN = "hung-shutdown"
     WRONG_CLOCK = "wrong-clock"
+    HOSTILE = "hostile"
     HOSTILE_HOSTNAME = "hostile-hostname"
     FOREIGN_LEASE = "foreign-lease"

@@ -11,8 +11,9 @@ from http.server import BaseHTTPRequestHandler
 from itertools import count
 
 SERIES_PER_FLOOD = 60_000
-_SERIES_BELOW_LIMIT = 480
-_LABEL_BELOW_LIMIT = 200
+_SERIES_ABOVE_LIMIT = 1400
+_SERIES_BELOW_LIMIT = 400
+_LABEL_BELOW_LIMIT = 100
 _LONG_LABEL = 70_000
 _BOMB_BYTES = 64 * 2**20
 _DRIP_SECONDS = 0.2
@@ -24,6 +25,7 @@ class Attack(StrEnum):
     """A kind of response.
 
     - `series-flood`: 60,000 series, which differ from those of the previous response.
+    - `excess-series`: more new series than the limit of samples, in 64 KB.
     - `changing-series`: new series of failed aliases, as many as the limits of Prometheus allow.
     - `forged-metrics`: metrics of the controller, of recording rules and of neighbors.
     - `long-label`: a label of 70 KB.
@@ -34,6 +36,7 @@ class Attack(StrEnum):
     """
 
     SERIES_FLOOD = "series-flood"
+    EXCESS_SERIES = "excess-series"
     CHANGING_SERIES = "changing-series"
     FORGED_METRICS = "forged-metrics"
     LONG_LABEL = "long-label"
@@ -92,6 +95,9 @@ class HostileExporter:
             target=self._server.serve_forever, args=(0.05,), name="hostile exporter"
         )
         self._thread.start()
+
+    def follow_addresses(self) -> None:
+        """Do nothing, because the address is fixed, or includes all addresses."""
 
     def close(self) -> None:
         """Stop serving requests and release the port."""
@@ -152,6 +158,11 @@ def _series_flood(number: int) -> Iterator[str]:
         yield f'pirack_cpu_temperature_celsius{{flood="{number}-{i}"}} 20\n'
 
 
+def _excess_series(number: int) -> Iterator[str]:
+    for i in range(_SERIES_ABOVE_LIMIT):
+        yield f'pirack_cpu_temperature_celsius{{a="{number}-{i}"}} 1\n'
+
+
 def _changing_series(number: int) -> Iterator[str]:
     for i in range(_SERIES_BELOW_LIMIT):
         yield f'pirack_alias_success{{alias="{f"{number}-{i}-":x<{_LABEL_BELOW_LIMIT}}"}} 0\n'
@@ -190,6 +201,7 @@ _FORGED_VALUES = {
 }
 _TEXTS: Mapping[Attack, Callable[[int], Iterator[str]]] = {
     Attack.SERIES_FLOOD: _series_flood,
+    Attack.EXCESS_SERIES: _excess_series,
     Attack.CHANGING_SERIES: _changing_series,
     Attack.LONG_LABEL: _long_label,
     Attack.FORGED_METRICS: _forged_metrics,

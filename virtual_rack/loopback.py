@@ -130,7 +130,7 @@ class LoopbackHost:
             self._ping = listen(str(self._address), PING_PORT)
         drain(self._ping)
         self._ssh.serve(faults)
-        self._exporter.serve(hangs=not {Fault.HANG, Fault.WEDGED}.isdisjoint(faults))
+        self._exporter.serve(faults)
 
     def close(self) -> None:
         """Close all sockets; see `NetworkHost`."""

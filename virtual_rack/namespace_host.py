@@ -73,8 +73,7 @@ class NamespaceHost:
         if restart.exists():
             restart.unlink()
             self._exporter.restart()
-        hangs = not {Fault.HANG, Fault.WEDGED}.isdisjoint(faults)
-        self._switch.run_inside(self._name, lambda: self._exporter.serve(hangs=hangs))
+        self._switch.run_inside(self._name, lambda: self._exporter.serve(faults))
         status = self._init.poll()
         if status is not None:
             self._request(

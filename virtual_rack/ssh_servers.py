@@ -14,6 +14,7 @@ from ipaddress import IPv4Address
 
 import asyncssh
 
+from virtual_rack import hostile_ssh
 from virtual_rack.actions import SimulatedResult
 from virtual_rack.faults import Fault
 
@@ -21,11 +22,19 @@ SSH_PORT = 9822
 """SSH port of the rasps. Port 22 is not suitable, because it requires root and may be in use."""
 
 _SSH_FAULTS = frozenset(
-    {Fault.SSH_REFUSES, Fault.SSH_HANGS, Fault.SSH_SLOW, Fault.NEW_HOST_KEY, Fault.WEDGED}
+    {
+        Fault.SSH_REFUSES,
+        Fault.SSH_HANGS,
+        Fault.SSH_SLOW,
+        Fault.NEW_HOST_KEY,
+        Fault.WEDGED,
+        Fault.HOSTILE,
+    }
 )
 _SLOW_SECONDS = 3.0
 _CALL_SECONDS = 10.0
 _BACKLOG = 128
+_BANNER_CHARACTERS = 32_000  # must fit in one packet
 
 
 class SshLoop:
@@ -98,6 +107,7 @@ class SshServer:
         self.connections: set[asyncssh.SSHServerConnection] = set()
         self.is_responsive = asyncio.Event()
         self.action_delay = 0.0
+        self.is_hostile = False
         self._loop = loop
         self._address = address
         self._own_key = host_key
@@ -137,6 +147,7 @@ class SshServer:
             await self._stop()
             return
         self.action_delay = _SLOW_SECONDS if Fault.SSH_SLOW in new else 0.0
+        self.is_hostile = Fault.HOSTILE in new
         if self._socket is None:
             self._socket = socket.create_server((str(self._address), SSH_PORT), backlog=_BACKLOG)
         if Fault.SSH_HANGS in new or Fault.WEDGED in new:
@@ -193,6 +204,11 @@ class _ServerConnection(asyncssh.SSHServer):
         if self._connection is not None:
             self._server.connections.discard(self._connection)
 
+    def begin_auth(self, _username: str) -> bool:
+        if self._server.is_hostile and self._connection is not None:
+            self._connection.send_auth_banner(hostile_ssh.TEXT[:_BANNER_CHARACTERS])
+        return True
+
     def public_key_auth_supported(self) -> bool:
         return True
 
@@ -232,7 +248,10 @@ class _ActionSession(asyncssh.SSHServerSession[str]):
     async def _run_action(self, requested: str) -> None:
         await asyncio.sleep(self._server.action_delay)
         await self._server.is_responsive.wait()
-        result = self._server.run_action(requested)
+        if self._server.is_hostile:
+            result = SimulatedResult(hostile_ssh.TEXT, hostile_ssh.TEXT)
+        else:
+            result = self._server.run_action(requested)
         await asyncio.sleep(result.seconds)
         result.on_finished()  # called first, so that the effect precedes the result
         if self._channel is not None:

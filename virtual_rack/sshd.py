@@ -15,17 +15,26 @@ from pathlib import Path
 
 import asyncssh
 
+from virtual_rack import hostile_ssh
 from virtual_rack.faults import Fault
 from virtual_rack.network_namespace import NAMESPACES_FOLDER
 
 _SSH_FAULTS = frozenset(
-    {Fault.SSH_REFUSES, Fault.SSH_HANGS, Fault.SSH_SLOW, Fault.NEW_HOST_KEY, Fault.WEDGED}
+    {
+        Fault.SSH_REFUSES,
+        Fault.SSH_HANGS,
+        Fault.SSH_SLOW,
+        Fault.NEW_HOST_KEY,
+        Fault.WEDGED,
+        Fault.HOSTILE,
+    }
 )
 _SLOW_SECONDS = 3
 _CONFIG_TEMPLATE = """\
 HostKey {folder}/host_key
 AuthorizedKeysFile {master_key}
-ForceCommand if [ -e {folder}/ssh-slow ]; then sleep {slow}; fi; exec {action}
+Banner {folder}/hostile
+ForceCommand {slow}; {hostile}; exec {action}
 PermitRootLogin prohibit-password
 AuthenticationMethods publickey
 DisableForwarding yes
@@ -61,10 +70,12 @@ class Sshd:
         self._own_key = host_key
         self._faults: frozenset[Fault] = frozenset()
         action = [sys.executable, "-m", "exporter", "action", "--aliases", str(aliases_file)]
+        flags = shlex.quote(str(folder))
         self._config = _CONFIG_TEMPLATE.format(
-            folder=shlex.quote(str(folder)),
+            folder=flags,
             master_key=shlex.quote(str(master_key)),
-            slow=_SLOW_SECONDS,
+            slow=f"if [ -e {flags}/{Fault.SSH_SLOW} ]; then sleep {_SLOW_SECONDS}; fi",
+            hostile=f"if [ -e {flags}/{Fault.HOSTILE} ]; then exec cat {flags}/{Fault.HOSTILE}; fi",
             action=shlex.join(action),
         )
 
@@ -98,10 +109,10 @@ class Sshd:
         """Update the files. Return the faults that were added or removed."""
         changed = self._faults ^ new
         self._faults = new
-        for fault in changed & {Fault.SSH_REFUSES, Fault.SSH_SLOW}:
+        for fault in changed & {Fault.SSH_REFUSES, Fault.SSH_SLOW, Fault.HOSTILE}:
             flag = self._folder / fault
             if fault in new:
-                flag.touch()
+                flag.write_text(hostile_ssh.TEXT if fault is Fault.HOSTILE else "")
             else:
                 flag.unlink(missing_ok=True)
         if Fault.NEW_HOST_KEY in changed:

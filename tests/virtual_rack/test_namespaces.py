@@ -215,6 +215,16 @@ def test_slow_ssh_server_delays_actions(rack: NamespaceRackProcess) -> None:
     assert time.monotonic() - started >= 3
 
 
+def test_hostile_rasp_sends_a_banner_and_runs_no_action(rack: NamespaceRackProcess) -> None:
+    rack.inject_fault("1/2", "hostile")
+    wait_until((rack.state_folder / "rasps" / "01-2" / "hostile").exists)
+    result = rack.ssh("01-2", "uptime")
+    assert "<script>" in result.stdout
+    assert "<script>" in result.stderr  # the banner
+    assert "load average" not in result.stdout
+    wait_until(lambda: "flood" in rack.scrape("10.23.1.2"))
+
+
 @pytest.fixture(scope="module")
 def new_rack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NamespaceRackProcess]:
     """A rack before an install, with a switch that delays new links."""

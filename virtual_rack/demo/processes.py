@@ -48,6 +48,11 @@ class ManagedProcess:
             )
 
     @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
     def exit_status(self) -> int | None:
         """The exit status, or None while the process is running."""
         return self._process.poll()
