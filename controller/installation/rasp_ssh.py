@@ -48,14 +48,19 @@ class RaspSsh:
         await ssh.close()
 
     def move_host_keys(self, previous: Collection[Rasp], new: Collection[Rasp]) -> Sequence[str]:
-        """Pin the host keys of rasps at their new addresses. Return error messages."""
+        """Pin the host keys of rasps at their new addresses. Return error messages.
+
+        The operation is idempotent: recovery repeats it after an interrupted install.
+        """
         host_keys = HostKeys(self._folder, self._port)
+        previous_by_mac = {rasp.mac: rasp for rasp in previous}
         try:
-            pinned = {rasp.mac: host_keys.for_address(rasp.address) for rasp in previous}
             moved = {
-                rasp: pinned[rasp.mac][0].key
+                rasp: keys[0]
                 for rasp in new
-                if rasp not in previous and pinned.get(rasp.mac)
+                if rasp.mac in previous_by_mac
+                and (keys := host_keys.keys_of(previous_by_mac[rasp.mac]))
+                and not host_keys.is_pinned_at_address(rasp, keys[0])
             }
             if moved:
                 host_keys.replace_keys(moved)

@@ -218,7 +218,7 @@ class HostKeys:
             OSError: If the file cannot be written. The file is then unchanged.
             HostKeyError: If the file cannot be read.
         """
-        pinned = {rasp: self._pinned_keys(rasp) for rasp in fetched}
+        pinned = {rasp: self.keys_of(rasp) for rasp in fetched}
         results = {
             rasp: PinResult.REVOKED if key in self._revoked_keys else _pin_result(key, pinned[rasp])
             for rasp, key in fetched.items()
@@ -231,7 +231,7 @@ class HostKeys:
                 results[rasp] is PinResult.PINNED
                 or (
                     results[rasp] is PinResult.UNCHANGED
-                    and not self._is_pinned_at_address(rasp, key)
+                    and not self.is_pinned_at_address(rasp, key)
                 )
             )
         }
@@ -239,7 +239,12 @@ class HostKeys:
             self.replace_keys(new_keys)
         return results
 
-    def _pinned_keys(self, rasp: Rasp) -> list[asyncssh.SSHKey]:
+    def keys_of(self, rasp: Rasp) -> list[asyncssh.SSHKey]:
+        """Return the pinned keys of a rasp, also if they are pinned at another address.
+
+        Raises:
+            HostKeyError: If the file cannot be read.
+        """
         of_address = self._pinned_for(rasp.address)
         of_rasp = [
             pinned
@@ -249,7 +254,8 @@ class HostKeys:
         ]
         return [pinned.key for pinned in of_rasp or of_address if pinned.mac in {rasp.mac, ""}]
 
-    def _is_pinned_at_address(self, rasp: Rasp, key: asyncssh.SSHKey) -> bool:
+    def is_pinned_at_address(self, rasp: Rasp, key: asyncssh.SSHKey) -> bool:
+        """Return whether a key is pinned at the address of a rasp."""
         return any(pinned.key == key for pinned in self.for_address(rasp.address))
 
     async def _fetch_all(

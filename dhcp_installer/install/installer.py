@@ -193,7 +193,6 @@ def _swap_rasps(
     rasps = assignment.swap(previous_rasps, one, other)
     dependencies.journal.record_config_write(install_id, previous_config)
     stages.activate_configuration(dependencies, install_id, progress, rasps, previous_config or "")
-    progress.log_steps(dependencies.move_host_keys(previous_rasps, rasps))
     progress.log_step(
         "the rasps get their new addresses when they boot, or within half of the lease time"
     )

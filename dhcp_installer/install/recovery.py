@@ -74,8 +74,12 @@ def _roll_forward(
         dependencies.journal.record_assignment(record.id, None)
         roll_back(dependencies, record, log_step)
         return
+    previous_rasps = list(dependencies.inventory.rasps().values())
     dependencies.inventory.replace(rasps)
-    for message in dependencies.update_prometheus_targets():
+    for message in (
+        *dependencies.update_prometheus_targets(),
+        *dependencies.move_host_keys(previous_rasps, rasps),
+    ):
         log_step(message)
     log_step(f"completed dhcpd.conf and the inventory of {record.kind} {record.id}")
     restore_power(dependencies, log_step)

@@ -140,6 +140,7 @@ def activate_configuration(
     """
     text = dependencies.configuration.render(rasps)
     progress.update(diff=dependencies.configuration.diff(previous_config, text))
+    previous_rasps = list(dependencies.inventory.rasps().values())
     dependencies.journal.record_assignment(install_id, rasps)
     try:
         dependencies.configuration.activate(text)
@@ -149,6 +150,7 @@ def activate_configuration(
         raise
     progress.log_step(f"activated {dependencies.configuration.path} and updated the inventory")
     progress.log_steps(dependencies.update_prometheus_targets())
+    progress.log_steps(dependencies.move_host_keys(previous_rasps, rasps))
 
 
 def _missing_start(log_name: str, timeout: float, unreadable_lines: Sequence[str]) -> str:

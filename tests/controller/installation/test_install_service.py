@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 import pytest
+from asyncssh import DEFAULT_PORT
 from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -14,8 +16,10 @@ from controller.auth.access_control import AccessControl
 from controller.auth.roles import Role
 from controller.errors import StackBusyError
 from controller.installation import metrics
+from controller.installation.rasp_ssh import RaspSsh
 from controller.installation.service import InstallService, Requester
 from controller.reservations import Reservations
+from controller.ssh.host_keys import HostKeys
 from dhcp_installer.install.journal import InstallKind, InstallState
 from rack.relays import Relays
 from tests.dhcp_installer.install_fixture import (
@@ -222,6 +226,29 @@ def test_interrupted_install_is_recovered_on_request_only(
     assert ("rasp-01-1" in lab.config_path.read_text()) == has_assignment
     assert lab.config_path.read_text().startswith(UNMANAGED_CONFIG)
     assert metric_value(installation, "pirack_install_unfinished") == 0
+
+
+def test_recovery_moves_host_keys_to_the_new_addresses(
+    lab: InstallFixture, access: AccessControl, tmp_path: Path
+) -> None:
+    one, other, *rest = lab.rasps
+    swapped = [replace(one, mac=other.mac), replace(other, mac=one.mac)]
+    keys = {
+        rasp: asyncssh.generate_private_key("ssh-ed25519").convert_to_public() for rasp in swapped
+    }
+    HostKeys(tmp_path / "ssh", DEFAULT_PORT).replace_keys(keys)
+    lab.inventory.replace([*swapped, *rest])
+    create_interrupted_install(lab, has_assignment=True)
+    dependencies = replace(
+        lab.dependencies(), move_host_keys=RaspSsh(tmp_path / "ssh", DEFAULT_PORT).move_host_keys
+    )
+    installation = InstallService(dependencies, Reservations(), access.audit)
+    installation.stop(Requester("bob"))
+    wait_until(lambda: not installation.is_running)
+    host_keys = HostKeys(tmp_path / "ssh", DEFAULT_PORT)
+    for rasp in (one, other):
+        [key] = [keys[previous] for previous in swapped if previous.mac == rasp.mac]
+        assert [pinned.key for pinned in host_keys.for_address(rasp.address)] == [key]
 
 
 def test_next_install_recovers_interrupted_install(
