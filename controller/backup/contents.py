@@ -73,8 +73,11 @@ def make_backup(paths: BackupPaths, on_skipped: Callable[[Path], object]) -> Bac
     for root in paths.roots:
         with as_owner_of(root.parent):
             try:
-                for path in _find_files(root, on_skipped):
-                    files[path] = _read(path)
+                for path in _find_files(root):
+                    if not path.is_symlink():
+                        files[path] = _read(path)
+                    elif not _is_own_link(path, paths.database.parent):
+                        on_skipped(path)
             except OSError as error:
                 raise BackupError(f"{error.filename or root}: {error.strerror}") from error
     if paths.layout not in files:
@@ -101,16 +104,19 @@ def _in_memory() -> sqlite3.Connection:
     return sqlite3.connect(":memory:", isolation_level=None)
 
 
-def _find_files(path: Path, on_skipped: Callable[[Path], object]) -> Iterator[Path]:
-    """Yield a file, or all files in a folder, without following links."""
-    if path.is_symlink():
-        if not path.resolve().is_relative_to(_PROGRAM_FOLDER):
-            on_skipped(path)
+def _find_files(path: Path) -> Iterator[Path]:
+    """Yield a file or link, or all files and links in a folder, without following links."""
+    if path.is_symlink() or path.is_file():
+        yield path
     elif path.is_dir():
         for entry in sorted(path.iterdir()):
-            yield from _find_files(entry, on_skipped)
-    elif path.is_file():
-        yield path
+            yield from _find_files(entry)
+
+
+def _is_own_link(path: Path, state: Path) -> bool:
+    """Return whether a link leads to the program or the state folder, as on every master."""
+    target = path.resolve()
+    return any(target.is_relative_to(folder) for folder in (_PROGRAM_FOLDER, state.resolve()))
 
 
 def _read(path: Path) -> BackupFile:
