@@ -2,12 +2,32 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError
 
-_Id = Annotated[int, Field(ge=1, le=1_000_000)]
+_MAX_ID = 1_000_000
+_Id = Annotated[int, Field(ge=1, le=_MAX_ID)]
 _Name = Annotated[str, Field(min_length=1, max_length=100)]
 
-TargetId = _Id | _Name
+
+def _with_one_error(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Validate a union. Pydantic would return an error for each of its types."""
+    try:
+        return validate(value)
+    except ValidationError as error:
+        raise PydanticCustomError(
+            "target", f"Input should be an id from 1 to {_MAX_ID}, or a name such as 03-2"
+        ) from error
+
+
+TargetId = Annotated[_Id | _Name, WrapValidator(_with_one_error)]
 """A rasp or a stack in a request: its id or number, or its name. See `rack.targets`."""
 
 
