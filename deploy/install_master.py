@@ -41,7 +41,6 @@ PACKAGES = (
     "prometheus-alertmanager",
     "prometheus-blackbox-exporter",
     "python3-venv",
-    "sqlite3",
 )
 DROP_INS = ("prometheus", "prometheus-alertmanager", "prometheus-blackbox-exporter")
 LGPIO = "python3-lgpio"
