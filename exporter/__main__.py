@@ -12,8 +12,9 @@ from queue import Empty, SimpleQueue
 
 from exporter import actions, check
 from exporter.aliases import DEFAULT_PATH, AliasesError, load
+from exporter.http_server import Tls
 from exporter.listen_address import ListenAddress
-from exporter.server import Exporter, Tls
+from exporter.server import Exporter
 
 _ADDRESS_CHECK_SECONDS = 2.0
 

@@ -1,56 +1,33 @@
 """Serve the values of an aliases file over HTTP.
 
-prometheus_client implements HTTP. This module adds the path, the scrape timeout and limits for
-clients.
+prometheus_client renders the metrics. This module adds the path, the scrape timeout and the reload.
 """
 
 import errno
 import logging
-import math
 import os
-import socket
-import ssl
-import sys
-import threading
 from collections.abc import Iterable, Set
-from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
-from socketserver import TCPServer
-from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import WSGIRequestHandler
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Gauge, Info, make_wsgi_app
-from prometheus_client.exposition import ThreadingWSGIServer
 
 from exporter import __version__
 from exporter.alias_collector import AliasCollector
 from exporter.aliases import SELF_METRICS, Aliases, AliasesError, load
+from exporter.http_server import SCRAPE_TIMEOUT_HEADER, HttpServer, Tls, scrape_timeout
 from exporter.listen_address import ListenAddress
 from exporter.native import Statvfs
 from exporter.runner import CommandRunner
 
 if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 _log = logging.getLogger(__name__)
 
-DEFAULT_SCRAPE_TIMEOUT = 10.0
-"""Timeout in seconds of a scrape request that sets none."""
-
-_TIMEOUT_MARGIN = 0.5
-_CLIENT_TIMEOUT = 10.0
-_MAX_CLIENTS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """Certificate and key of the server, and the CA that must have signed client certificates."""
-
-    certificate: Path
-    key: Path
-    client_ca: Path | None = None
+_SCRAPE_TIMEOUT_VARIABLE = "HTTP_" + SCRAPE_TIMEOUT_HEADER.upper().replace("-", "_")
 
 
 class Exporter:
@@ -84,7 +61,7 @@ class Exporter:
         self._make_runner = partial(
             CommandRunner, root=root, statvfs=statvfs, kill_orphans=kill_orphans
         )
-        self._servers: dict[str, _Server] = {}
+        self._servers: dict[str, HttpServer] = {}
         self._activate(aliases)
 
     @property
@@ -128,8 +105,8 @@ class Exporter:
         for address in self.addresses - addresses:
             self._servers.pop(address).stop()
 
-    def _start_server(self, address: str) -> "_Server":
-        server = _Server(address, self._listen_address.port, self._handle_request)
+    def _start_server(self, address: str) -> HttpServer:
+        server = HttpServer(address, self._listen_address.port, self._handle_request)
         if self._tls is not None:
             try:
                 server.enable_tls(self._tls)
@@ -178,7 +155,7 @@ class Exporter:
         collector, metrics = self._current
         if environ["REQUEST_METHOD"] == "GET":
             try:
-                collector.scrape(_scrape_timeout(environ))
+                collector.scrape(scrape_timeout(environ.get(_SCRAPE_TIMEOUT_VARIABLE)))
             except TimeoutError:
                 return _text_response(
                     start_response, "503 Service Unavailable", "the aliases are still running"
@@ -189,17 +166,6 @@ class Exporter:
         return response
 
 
-def _scrape_timeout(environ: "WSGIEnvironment") -> float:
-    """Return Prometheus' scrape timeout in seconds, minus a margin for the response."""
-    try:
-        timeout = float(environ.get("HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS", ""))
-    except ValueError:
-        timeout = math.nan
-    if not 0 < timeout < DEFAULT_SCRAPE_TIMEOUT * 10:
-        timeout = DEFAULT_SCRAPE_TIMEOUT
-    return max(timeout - _TIMEOUT_MARGIN, timeout / 2)
-
-
 def _text_response(start_response: "StartResponse", status: str, text: str) -> Iterable[bytes]:
     body = f"{text}\n".encode()
     start_response(
@@ -207,71 +173,3 @@ def _text_response(start_response: "StartResponse", status: str, text: str) -> I
         [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))],
     )
     return [body]
-
-
-class _Handler(WSGIRequestHandler):
-    """Closes idle client connections and does not log requests."""
-
-    timeout = _CLIENT_TIMEOUT
-    wbufsize = -1  # sends the headers and the metrics in one packet
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - name of the base class
-        pass
-
-
-class _Server(ThreadingWSGIServer):
-    """Threading server that limits the number of concurrent clients."""
-
-    request_queue_size = 128
-
-    def __init__(self, address: str, port: int, app: "WSGIApplication") -> None:
-        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._client_slots = threading.Semaphore(_MAX_CLIENTS)
-        super().__init__((address, port), _Handler)
-        self.set_app(app)
-
-    def server_bind(self) -> None:
-        """Bind without the host name lookup of HTTPServer, which may block."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.socket.getsockname()[:2]
-        self.setup_environ()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._client_slots.acquire()
-        super().process_request(request, client_address)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._client_slots.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """Log an error in one line instead of a traceback."""
-        _log.info("%s: %s", client_address[0], sys.exc_info()[1])
-
-    def enable_tls(self, tls: Tls) -> None:
-        """Require TLS. Raise OSError if the certificate or its key cannot be used."""
-        client_ca = None if tls.client_ca is None else str(tls.client_ca)
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=client_ca)
-        context.load_cert_chain(tls.certificate, tls.key)
-        if client_ca is not None:
-            context.verify_mode = ssl.CERT_REQUIRED
-        # The handshake runs in the client's thread, so that a silent client blocks no other client.
-        self.socket = context.wrap_socket(
-            self.socket, server_side=True, do_handshake_on_connect=False
-        )
-
-    def start(self) -> None:
-        """Serve in a background thread."""
-        self._thread = threading.Thread(target=self.serve_forever, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop serving at once and free the port."""
-        # serve_forever checks for a stop request every 0.5 s. The shutdown of its socket wakes it.
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self._client_slots.release()
-        self.shutdown()
-        self.server_close()
-        self._thread.join()
