@@ -1,21 +1,32 @@
 """Strategy `cut`: switch all stacks on, then cut the power of one stack at a time.
 
-A rasp that replies at the end of a cut is certainly not in that stack. A rasp that becomes
-unreachable is probably in that stack, but it may also have rebooted or missed pings. A stack is
-therefore cut again if its cut reveals too few rasps, or a rasp that another cut revealed too. A
-rasp is placed in a stack if two cuts agree. One cut is enough if it completes the stack and the
-rasp is excluded from all incomplete stacks.
+A rasp of the stack becomes silent, stays silent until its power returns and it had time to boot,
+and then sends a DHCP message before it replies again. A rasp that replies earlier is certainly not
+in the stack. A rasp that becomes silent may also have rebooted or missed pings by accident. Stacks
+are therefore cut again until the evidence of all cuts leaves no doubt, see `placement`.
 
 Only complete ping rounds are evidence, not the time that passed. A cut lasts until there are enough
 complete rounds. If these rounds do not complete in time, the cut is repeated later.
 """
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
 
+from dhcp_installer.discovery.observations import (
+    MAX_ROUND_AGE,
+    ROUNDS,
+    Cut,
+    CutEvidence,
+    Observations,
+)
+from dhcp_installer.discovery.placement import Placement, RaspEvidence
 from dhcp_installer.discovery.strategy import (
     LATE_EVENTS_TIMEOUT,
+    Command,
     CommandStream,
+    DhcpActivity,
     DiscoveryEvent,
     DiscoveryResult,
     DiscoveryRun,
@@ -28,16 +39,13 @@ from dhcp_installer.discovery.strategy import (
 )
 from rack.settings import InstallSettings
 
-_MAX_CUTS_PER_STACK = 3  # after these, uncertain rasps are reported
+_MAX_CUTS_PER_STACK = 6  # after these, uncertain rasps are reported
 _MAX_LATE_CUTS_PER_STACK = 3
-_ROUNDS = 4  # a rasp that missed so many pings in a row is unreachable
-_MAX_ROUND_AGE = 5.0  # seconds before a cut
-_HOLD_UP_RATIO = 1 / 2  # part of a cut in which rasps may still reply
-
-
-def find_reachable(rounds: Iterable[PingRound]) -> frozenset[str]:
-    """Return the MAC addresses that replied in one of these ping rounds."""
-    return frozenset().union(*(ping_round.reachable for ping_round in rounds))
+_REVIEW_SECONDS = 2.0  # between two evaluations of all evidence
+_MAX_REVIEW_SECONDS = 5.0  # if no rasp becomes reachable or unreachable, or sends DHCP
+_SHORTEST_BOOT_SECONDS = 3.0  # no Raspberry Pi boots faster
+_BOOT_VARIATION = 0.5  # no boot takes less than this part of the shortest boot seen
+_ACCIDENT_MARGIN = 1.0  # seconds before a cut in which a rasp that becomes silent agrees with it
 
 
 class SwitchOffEach(Strategy):
@@ -49,15 +57,17 @@ class SwitchOffEach(Strategy):
         settings: InstallSettings | None = None,
     ) -> None:
         super().__init__(slot_counts, settings)
-        self._cuts: Counter[int] = Counter()
+        self._observations = Observations(self._settings.cut_seconds)
+        self._switched_on_at = math.inf
+        self._cuts: list[Cut] = []
+        self._final_evidence: list[CutEvidence] = []  # of the first cuts
+        self._cut_starts: list[float] = []
+        self._excluded: defaultdict[str, set[int]] = defaultdict(set)  # by final evidence
+        self._rebooted: dict[tuple[str, int], bool] = {}  # keyed by rasp and index of the cut
+        self._cut_counts: Counter[int] = Counter()
         self._late_cuts: Counter[int] = Counter()
-        self._rounds: list[PingRound] = []  # since the last cut, and some before it
-        self._switched_on_at = 0.0
         self._on_since: dict[int, float] = {}
-        # Number of cuts of each stack in which a rasp became unreachable.
-        self._unreachable_in: defaultdict[str, Counter[int]] = defaultdict(Counter)
-        self._excluded_from: defaultdict[str, set[int]] = defaultdict(set)
-        self._given_up: set[int] = set()
+        self._slowest_boot = self._settings.timeout_seconds
         self._boot_deadline = (
             self._settings.cut_seconds
             + self._switch_all_on_seconds
@@ -67,195 +77,197 @@ class SwitchOffEach(Strategy):
     def run(self) -> DiscoveryRun:
         """Run the strategy, see `Strategy.run`."""
         yield from self._switch_all_off()
-        self._rounds.clear()
         self._switched_on_at = self._now
         yield from self._switch_all_on()
         rasp_count = sum(self._slot_counts.values())
         self._boot_deadline = self._now + self._settings.timeout_seconds
-        yield from self._wait(self._boot_deadline, lambda: len(self._reachable) >= rasp_count)
+        yield from self._wait(
+            self._boot_deadline, lambda: len(self._observations.reachable) >= rasp_count
+        )
         self._boot_deadline = self._now
-        yield from self._send(Sync(self._reachable))
-        for stack in self._slot_counts:
-            yield from self._power_cycle(stack)
-        while macs_by_stack := self._stacks_to_recheck():
-            yield from self._recheck(macs_by_stack)
+        self._slowest_boot = self._observations.last_first_reply - self._switched_on_at
+        yield from self._send(Sync(self._observations.reachable))
+        for stack, count in self._slot_counts.items():
+            yield from self._power_cycle(stack, count)
+        while (next_stack := (yield from self._wait_for_stack_to_cut())) is not None:
+            yield from self._power_cycle(next_stack)
         return self.result
 
     @property
     def stacks_done(self) -> int:
         """Number of stacks that were cut."""
-        return len(self._cuts)
+        return len(self._cut_counts)
 
     @property
     def seconds_left(self) -> float:
         """Estimated time if no stack is cut again."""
-        remaining = len(self._slot_counts) - len(self._cuts)
+        remaining = len(self._slot_counts) - len(self._cut_counts)
         return max(0.0, self._boot_deadline - self._now) + remaining * self._settings.cut_seconds
 
     @property
     def result(self) -> DiscoveryResult:
         """The result so far."""
-        members = self._members()
-        uncertain = self._unconfirmed(members)
-        stacks = {stack: frozenset(macs - uncertain) for stack, macs in members.items()}
-        placed = frozenset().union(*stacks.values())
-        conflicts = {
-            mac: stacks for mac, stacks in self._candidate_stacks().items() if len(stacks) > 1
-        }
+        placement = self._placement()
+        conflicts = placement.conflicts
         return DiscoveryResult(
-            stacks,
-            self._missing(stacks),
+            placement.stacks,
+            self._missing(placement.stacks),
             conflicts,
-            frozenset(self._seen_macs - placed - conflicts.keys()),
+            frozenset(self._seen_macs - placement.placed - conflicts.keys()),
             frozenset(self._other_vendor_macs),
             self._late_cuts.total(),
         )
 
-    @property
-    def _reachable(self) -> frozenset[str]:
-        """Rasps that replied to one of the last pings."""
-        return find_reachable(self._rounds[-_ROUNDS:]) & self._seen_macs
-
     def _handle(self, event: DiscoveryEvent) -> None:
         super()._handle(event)
-        if isinstance(event, PingRound) and event.started_at >= self._switched_on_at:
-            self._rounds.append(event)
+        if isinstance(event, PingRound):
+            if event.started_at >= self._switched_on_at:
+                self._add_round(event)
+        elif isinstance(event, DhcpActivity) and event.mac in self._seen_macs:
+            self._observations.add_dhcp_message(event.mac, event.time)
+            self._learn_boot_time(event.time)
 
-    def _power_cycle(self, stack: int) -> CommandStream:
-        yield from self._wait_for_round(self._now - _MAX_ROUND_AGE)
-        del self._rounds[:-_ROUNDS]
+    def _add_round(self, ping_round: PingRound) -> None:
+        if not self._other_vendor_macs.isdisjoint(ping_round.reachable):
+            reachable = ping_round.reachable - self._other_vendor_macs
+            ping_round = replace(ping_round, reachable=reachable)
+        self._observations.add_round(ping_round)
+        if ping_round.reachable:
+            self._learn_boot_time(ping_round.time)
+
+    def _learn_boot_time(self, active_at: float) -> None:
+        if not self._observations.shortest_boot and active_at > self._switched_on_at:
+            self._observations.shortest_boot = min(
+                _SHORTEST_BOOT_SECONDS, _BOOT_VARIATION * (active_at - self._switched_on_at)
+            )
+
+    def _power_cycle(self, stack: int, rasp_count: int | None = None) -> CommandStream:
+        """Cut a stack for at least `cut_seconds`, and longer if more evidence is necessary.
+
+        A cut in which this number of rasps becomes silent is not longer.
+        """
+        observations, seconds = self._observations, self._settings.cut_seconds
+        last_round_at = self._now - MAX_ROUND_AGE
+        yield from self._wait_for_rounds(lambda: observations.rounds_since(last_round_at) > 0)
+        self._cut_starts.append(self._now)
         yield from self._send(PowerOff(stack))
-        off_at, seconds = self._now, self._settings.cut_seconds
+        off_at = self._now
+
+        def has_enough_rounds() -> bool:
+            if observations.rounds_since(off_at + seconds) >= ROUNDS:
+                return True
+            evidence = observations.evidence(Cut(stack, off_at, self._now))
+            return not evidence.is_late and len(evidence.silent) == rasp_count
+
         yield from self._wait(off_at + seconds)
-        yield from self._wait_for_round(off_at + seconds * _HOLD_UP_RATIO, _ROUNDS)
-        self._evaluate_cut(stack, off_at)
+        yield from self._wait_for_rounds(has_enough_rounds)
+        cut = Cut(stack, off_at, self._now)
+        is_late = observations.evidence(cut).is_late
+        (self._late_cuts if is_late else self._cut_counts)[stack] += 1
+        self._cuts.append(cut)
         yield from self._send(PowerOn(stack))
         self._on_since[stack] = self._now
 
-    def _wait_for_round(self, started_at: float, count: int = 1) -> CommandStream:
-        """Wait for `count` complete ping rounds that started at this time or later."""
+    def _wait_for_rounds(self, done: Callable[[], bool]) -> CommandStream:
+        """Wait until the complete ping rounds suffice, but not forever."""
         timeout = self._now + LATE_EVENTS_TIMEOUT
-        while len(self._rounds_since(started_at)) < count and self._now < timeout:
+        while not done() and self._now < timeout:
             yield from self._send(WaitUntil(timeout))
 
-    def _rounds_since(self, started_at: float) -> list[PingRound]:
-        return [r for r in self._rounds if r.started_at >= started_at]
-
-    def _evaluate_cut(self, stack: int, off_at: float) -> None:
-        """Record which rasps became unreachable in a cut, and which are excluded from the stack."""
-        rounds_before = [
-            r for r in self._rounds_since(off_at - _MAX_ROUND_AGE) if r.started_at < off_at
-        ]
-        rounds = self._rounds_since(off_at + self._settings.cut_seconds * _HOLD_UP_RATIO)
-        if not rounds_before or len(rounds) < _ROUNDS:
-            self._late_cuts[stack] += 1
-            return
-        self._cuts[stack] += 1
-        reachable = find_reachable(rounds[-_ROUNDS:]) & self._seen_macs
-        for mac in reachable:
-            self._excluded_from[mac].add(stack)
-        previously_reachable = find_reachable(rounds_before[-_ROUNDS:]) & self._seen_macs
-        for mac in previously_reachable - reachable:
-            self._unreachable_in[mac][stack] += 1
-
-    def _recheck(self, macs_by_stack: Mapping[int, frozenset[str]]) -> CommandStream:
-        """Cut the first of these stacks whose rasps are reachable or had time to boot."""
-        deadlines = {
-            stack: self._on_since[stack] + self._settings.timeout_seconds for stack in macs_by_stack
-        }
-
-        def ready() -> list[int]:
-            return [
-                stack
-                for stack, macs in macs_by_stack.items()
-                if macs <= self._reachable or self._now >= deadlines[stack]
-            ]
-
-        yield from self._wait(min(deadlines.values()), lambda: bool(ready()))
-        stack = ready()[0]
-        if reachable := macs_by_stack[stack] & self._reachable:
-            yield from self._send(Sync(reachable))
-            yield from self._power_cycle(stack)
-        else:  # a cut would have no effect to observe
-            self._given_up.add(stack)
-
-    def _candidate_stacks(self) -> dict[str, frozenset[int]]:
-        """Return the stacks that each rasp may be in, keyed by MAC address."""
-        return {
-            mac: frozenset(stacks.keys() - self._excluded_from[mac])
-            for mac, stacks in self._unreachable_in.items()
-        }
-
-    def _members(self) -> dict[int, set[str]]:
-        """Return the rasps with only one possible stack, keyed by that stack."""
-        members: dict[int, set[str]] = {stack: set() for stack in self._slot_counts}
-        for mac, stacks in self._candidate_stacks().items():
-            if len(stacks) == 1:
-                members[min(stacks)].add(mac)
-        return members
-
-    def _unconfirmed(self, members: Mapping[int, set[str]]) -> set[str]:
-        """Return the members that only one cut indicates, and that need a second cut."""
-        incomplete = {
-            stack for stack, macs in members.items() if len(macs) < self._slot_counts[stack]
-        }
-        return {
-            mac
-            for stack, macs in members.items()
-            for mac in macs
-            if self._unreachable_in[mac][stack] == 1
-            and (len(macs) != self._slot_counts[stack] or incomplete - self._excluded_from[mac])
-        }
-
-    def _stacks_to_recheck(self) -> dict[int, frozenset[str]]:
-        """Return the stacks to cut again, with rasps that the cut may place or exclude.
-
-        Stacks with inconsistent results come first, because their cuts may confirm other rasps too.
-        """
-        members = self._members()
-        open_stacks = [
-            stack
-            for stack in self._slot_counts
-            if self._cuts[stack] < _MAX_CUTS_PER_STACK
-            and self._late_cuts[stack] < _MAX_LATE_CUTS_PER_STACK
-            and stack not in self._given_up
-        ]
-        candidates = self._candidate_stacks()
-        contested = {s for stacks in candidates.values() if len(stacks) > 1 for s in stacks}
-        unplaced = {mac for mac in self._reachable if not candidates.get(mac)}
-        inconsistent = {
-            stack: self._macs_to_wait_for(stack)
-            for stack in open_stacks
-            if stack in contested
-            or (
-                len(members[stack]) != self._slot_counts[stack]
-                and (self._cuts[stack] <= 1 or self._may_be_in(stack, unplaced))
+    def _wait_for_stack_to_cut(self) -> Generator[Command, DiscoveryEvent, int | None]:
+        """Wait until the rasps reply that the next cut may place. Return the stack to cut."""
+        observations = self._observations
+        while macs_by_stack := self._macs_by_stack_to_cut():
+            stack = max(
+                macs_by_stack, key=lambda s: (len(macs_by_stack[s]), -self._cut_counts[s], -s)
             )
-        }
-        uncertain = self._unconfirmed(members)
-        return inconsistent or {
-            stack: frozenset(members[stack] & uncertain)
-            for stack in open_stacks
-            if members[stack] & uncertain
-        }
+            reachable = macs_by_stack[stack] & observations.reachable
+            if reachable and not any(
+                self._may_reply_within(self._slowest_boot, mac, stack)
+                for mac in macs_by_stack[stack] - reachable
+            ):
+                yield from self._send(Sync(reachable))
+                return stack
+            yield from self._wait_for_change(macs_by_stack[stack])
+        return None
 
-    def _may_be_in(self, stack: int, macs: Collection[str]) -> bool:
-        return any(stack not in self._excluded_from[mac] for mac in macs)
+    def _may_reply_within(self, seconds: float, mac: str, stack: int) -> bool:
+        """Return whether a rasp may still reply, if it boots within these seconds.
 
-    def _macs_to_wait_for(self, stack: int) -> frozenset[str]:
-        """Return the rasps that another cut of the stack may place or exclude.
-
-        The result includes rasps that a single cut placed in another stack. Such a rasp may have
-        rebooted during that cut.
+        A rasp that does not reply lost its power or rebooted when it last replied, or lost its
+        power in the last cut of this stack.
         """
-        candidates = self._candidate_stacks()
+        last_reply = self._observations.last_reply(mac) + self._settings.cut_seconds
+        return self._now <= max(last_reply, self._on_since[stack]) + seconds
 
-        def is_confirmed(mac: str) -> bool:
-            stacks = candidates.get(mac, frozenset())
-            return len(stacks) == 1 and self._unreachable_in[mac][min(stacks)] > 1
-
-        return frozenset(
-            mac
-            for mac in self._seen_macs
-            if stack not in self._excluded_from[mac] and not is_confirmed(mac)
+    def _wait_for_change(self, macs: frozenset[str]) -> CommandStream:
+        """Wait until these rasps reply, or until another evaluation may have another result."""
+        version = self._observations.version
+        review_at = self._now + _REVIEW_SECONDS
+        yield from self._wait(
+            self._now + _MAX_REVIEW_SECONDS,
+            lambda: (
+                (self._now >= review_at and self._observations.version != version)
+                or macs <= self._observations.reachable
+            ),
         )
+
+    def _macs_by_stack_to_cut(self) -> dict[int, frozenset[str]]:
+        """Return the stacks to cut again, and the rasps that the cut may place or exclude."""
+        placement = self._placement()
+        macs_by_stack: defaultdict[int, set[str]] = defaultdict(set)
+        for mac in self._observations.macs - placement.placed:
+            for stack in placement.stacks_to_cut(mac):
+                if (
+                    self._cut_counts[stack] < _MAX_CUTS_PER_STACK
+                    and self._late_cuts[stack] < _MAX_LATE_CUTS_PER_STACK
+                    and self._may_reply_within(self._settings.timeout_seconds, mac, stack)
+                ):
+                    macs_by_stack[stack].add(mac)
+        return {stack: frozenset(macs) for stack, macs in macs_by_stack.items()}
+
+    def _placement(self) -> Placement:
+        """Return where the rasps are, according to all cuts so far."""
+        observations = self._observations
+        accident_seconds = self._settings.cut_seconds + _ACCIDENT_MARGIN
+        evidence = [self._evidence(index) for index in range(len(self._cuts))]
+        rasps = {
+            mac: RaspEvidence(
+                accident_seconds,
+                observations.seconds_observed(mac, self._now),
+                observations.silence_count(mac),
+                self._excluded[mac].copy(),
+            )
+            for mac in observations.macs
+        }
+        for index, cut in enumerate(self._cuts):
+            if index >= len(self._final_evidence):
+                for mac in evidence[index].excluded & rasps.keys():
+                    rasps[mac].excluded.add(cut.stack)
+            for mac in evidence[index].silent:
+                rasps[mac].add_silence(cut.stack, self._has_rebooted(mac, index))
+        return Placement(self._slot_counts, rasps)
+
+    def _evidence(self, index: int) -> CutEvidence:
+        """Return the evidence of a cut. It is final when rasps of the stack may have booted."""
+        if index < len(self._final_evidence):
+            return self._final_evidence[index]
+        cut, observations = self._cuts[index], self._observations
+        next_cut_at = self._cut_starts[index + 1] if index + 1 < len(self._cut_starts) else math.inf
+        evidence = observations.evidence(cut, next_cut_at)
+        is_final = observations.is_evaluable_until(cut.on_at + observations.shortest_boot)
+        if is_final and index == len(self._final_evidence):
+            self._final_evidence.append(evidence)
+            for mac in evidence.excluded:
+                self._excluded[mac].add(cut.stack)
+        return evidence
+
+    def _has_rebooted(self, mac: str, index: int) -> bool | None:
+        """Return whether a rasp that became silent in a cut rebooted, None if still unknown."""
+        key = mac, index
+        if key not in self._rebooted:
+            has_rebooted = self._observations.has_rebooted(mac, self._cuts[index])
+            if has_rebooted is None:
+                return None
+            self._rebooted[key] = has_rebooted
+        return self._rebooted[key]

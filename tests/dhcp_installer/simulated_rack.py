@@ -28,6 +28,11 @@ LONG_PING_INTERVAL = 1.0  # for strategies that ignore pings, to save time
 STALL_SECONDS = (0.5, 60.0)
 REBOOT_AFTER_SECONDS = (0.0, 200.0)  # from the first DHCP message to a spontaneous reboot
 SLOW_BOOT_PROBABILITY = 1 / 3  # of rasps that are sometimes slow
+FLAP_INTERVAL = (5.0, 60.0)  # from a reply to the next loss of all pings
+FLAP_SECONDS = (0.5, 6.0)
+LOOP_SECONDS = (5.0, 60.0)  # from the first DHCP message to the next reboot in a boot loop
+_NO_MACS: frozenset[str] = frozenset()
+_UNCANCELLED = frozenset({"miss_ping", "read_dhcp", "flap", "end_flap"})
 
 
 @dataclass
@@ -42,9 +47,13 @@ class SimulatedPi:
     ignores_pings: bool = False
     renewal_interval: float | None = None  # seconds between DHCP messages
     reboot_after: float | None = None  # seconds after its first DHCP message
+    loops: bool = False  # reboots again and again
+    flaps: bool = False  # loses all pings now and then
+    has_stranger: bool = False  # another host replies at its address
     power_generation: int = 0  # increased by each power change, which cancels scheduled events
     is_up: bool = False
     has_sent_dhcp: bool = False
+    is_flapping: bool = False
 
 
 @dataclass
@@ -56,8 +65,11 @@ class SimulatedRack:
     stuck_stacks: frozenset[int] = frozenset()  # relays that never switch off
     link_delay: float = 0.0  # seconds until a switch forwards a new link
     ping_interval: float = PING_INTERVAL
+    boot_seconds: tuple[float, float] = BOOT_SECONDS
+    hold_up_seconds: tuple[float, float] = HOLD_UP_SECONDS
     ping_stall_probability: float = 0.0  # per ping round, for `STALL_SECONDS`
     log_stall_probability: float = 0.0  # per ping round, for `STALL_SECONDS`
+    outage_probability: float = 0.0  # per ping round: all pings are lost for `FLAP_SECONDS`
     stalled_commands: frozenset[int] = frozenset()  # pings stall after the nth command
     now: float = 0.0
     commands: list[tuple[float, Command]] = field(default_factory=list)
@@ -70,6 +82,7 @@ class SimulatedRack:
         self._known_macs: set[str] = set()
         self._log_blocked_since = 0.0
         self._log_blocked_until = 0.0
+        self._outage_until = 0.0
         self._start_ping_round()
         self._by_stack: dict[int | None, list[SimulatedPi]] = {}
         for pi in self.pis:
@@ -124,14 +137,14 @@ class SimulatedRack:
         is_slow = pi.is_slow or (
             pi.is_sometimes_slow and self.random.random() < SLOW_BOOT_PROBABILITY
         )
-        boot = self.random.uniform(*(SLOW_BOOT_SECONDS if is_slow else BOOT_SECONDS))
-        self._schedule(boot + self.link_delay, pi, "send_dhcp")
+        boot = self.random.uniform(*(SLOW_BOOT_SECONDS if is_slow else self.boot_seconds))
+        self._schedule(boot + self.link_delay, pi, "boot")
 
     def _lose_power(self, pi: SimulatedPi) -> None:
         pi.power_generation += 1
         if pi.is_up:
             pi.is_up = False
-            self._schedule(self.random.uniform(*HOLD_UP_SECONDS), pi, "miss_ping")
+            self._schedule(self.random.uniform(*self.hold_up_seconds), pi, "miss_ping")
 
     def _schedule(self, seconds: float, pi: SimulatedPi, action: str) -> None:
         heappush(
@@ -144,7 +157,7 @@ class SimulatedRack:
             if self._round_end <= self._scheduled[0][0]:
                 return self._finish_ping_round()
             self.now, _, pi, generation, action = heappop(self._scheduled)
-            if (generation == pi.power_generation or action in {"miss_ping", "read_dhcp"}) and (
+            if (generation == pi.power_generation or action in _UNCANCELLED) and (
                 event := self._apply(pi, action)
             ):
                 return event
@@ -160,7 +173,10 @@ class SimulatedRack:
             self._log_blocked_since = self.now
             self._log_blocked_until = self.now + self._stall(self.log_stall_probability)
         self._round_log_read_until = self._log_blocked_since
-        self._round_replies = self._replying
+        if self.outage_probability and self.random.random() < self.outage_probability:
+            self._outage_until = self.now + self.random.uniform(*FLAP_SECONDS)
+        is_outage = self.now < self._outage_until
+        self._round_replies = _NO_MACS if is_outage else self._replying
 
     def _stall(self, probability: float) -> float:
         if probability and self.random.random() < probability:
@@ -177,8 +193,8 @@ class SimulatedRack:
 
     def _apply(self, pi: SimulatedPi, action: str) -> DiscoveryEvent | None:
         match action:
-            case "send_dhcp":
-                self._send_dhcp(pi)
+            case "boot" | "renew":
+                self._send_dhcp(pi, is_boot=action == "boot")
                 if self.now >= self._log_blocked_until:
                     return self._apply(pi, "read_dhcp")
                 self._schedule(self._log_blocked_until - self.now, pi, "read_dhcp")
@@ -193,23 +209,37 @@ class SimulatedRack:
                 self._update_replying(pi)
             case "reboot":
                 self._lose_power(pi)
-                self._schedule(self.random.uniform(*BOOT_SECONDS), pi, "send_dhcp")
+                self._schedule(self.random.uniform(*self.boot_seconds), pi, "boot")
+            case "flap":
+                pi.is_flapping = True
+                self._update_replying(pi)
+                self._schedule(self.random.uniform(*FLAP_SECONDS), pi, "end_flap")
+            case "end_flap":
+                pi.is_flapping = False
+                self._update_replying(pi)
+                self._schedule(self.random.uniform(*FLAP_INTERVAL), pi, "flap")
         return None
 
-    def _send_dhcp(self, pi: SimulatedPi) -> None:
-        if not pi.is_up and not pi.ignores_pings:
+    def _send_dhcp(self, pi: SimulatedPi, *, is_boot: bool) -> None:
+        if is_boot and not pi.ignores_pings:
             self._schedule(self.random.uniform(*FIRST_REPLY_SECONDS), pi, "reply")
-        if not pi.has_sent_dhcp and pi.reboot_after is not None:
-            self._schedule(pi.reboot_after, pi, "reboot")
+        if is_boot and pi.loops:
+            self._schedule(self.random.uniform(*LOOP_SECONDS), pi, "reboot")
+        if not pi.has_sent_dhcp:
+            if pi.reboot_after is not None:
+                self._schedule(pi.reboot_after, pi, "reboot")
+            if pi.flaps:
+                self._schedule(self.random.uniform(*FLAP_INTERVAL), pi, "flap")
         pi.has_sent_dhcp = True
         if pi.renewal_interval:
-            self._schedule(pi.renewal_interval, pi, "send_dhcp")
+            self._schedule(pi.renewal_interval, pi, "renew")
 
     def _update_replying(self, pi: SimulatedPi) -> None:
-        if pi.is_up and pi.mac in self._known_macs:
-            self._replying |= {pi.mac}
-        else:
-            self._replying -= {pi.mac}
+        is_replying = (
+            (pi.is_up or pi.has_stranger) and not pi.is_flapping and pi.mac in self._known_macs
+        )
+        if is_replying != (pi.mac in self._replying):
+            self._replying ^= {pi.mac}
 
 
 def healthy_pis(stacks: int, slots: int = 4) -> list[SimulatedPi]:
@@ -240,6 +270,21 @@ def one_rebooting(pis: list[SimulatedPi], random: Random) -> None:
     random.choice(pis).reboot_after = random.uniform(*REBOOT_AFTER_SECONDS)
 
 
+def one_flapping(pis: list[SimulatedPi], random: Random) -> None:
+    """Make one rasp lose all pings now and then."""
+    random.choice(pis).flaps = True
+
+
+def one_looping(pis: list[SimulatedPi], random: Random) -> None:
+    """Make one rasp reboot again and again."""
+    random.choice(pis).loops = True
+
+
+def one_stranger(pis: list[SimulatedPi], random: Random) -> None:
+    """Make another host reply at the address of one rasp."""
+    random.choice(pis).has_stranger = True
+
+
 def mixed_faults(pis: list[SimulatedPi], random: Random) -> None:
     """Make 2% of the rasps dead, 1% slow and 2% sometimes slow, and make 2% reboot once."""
     for pi in pis:
@@ -260,4 +305,7 @@ FAULTS = {
     "one slow": one_slow,
     "one reboots": one_rebooting,
     "mix": mixed_faults,
+    "one flaps": one_flapping,
+    "one loops": one_looping,
+    "one stranger": one_stranger,
 }

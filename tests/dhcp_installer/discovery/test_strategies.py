@@ -1,6 +1,6 @@
 """Discovery strategies on a simulated rack with faults."""
 
-from collections.abc import Callable
+from collections import Counter
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -8,18 +8,14 @@ from typing import Any
 import pytest
 
 from dhcp_installer.discovery.strategy import (
-    Command,
-    DiscoveryEvent,
     DiscoveryResult,
-    PingRound,
     PowerOff,
     PowerOn,
     Strategy,
-    Tick,
-    WaitUntil,
 )
 from dhcp_installer.discovery.switch_off_each import SwitchOffEach
 from dhcp_installer.discovery.switch_on_each import SwitchOnEach
+from tests.dhcp_installer.harsh_trials import harsh_trial
 from tests.dhcp_installer.original_strategy import OriginalStrategy
 from tests.dhcp_installer.simulated_rack import (
     FAULTS,
@@ -31,7 +27,8 @@ from tests.dhcp_installer.simulated_rack import (
     mixed_faults,
 )
 
-TRIALS = 100  # `make bench` runs 300
+TRIALS = 100  # `python -m bench.installer` runs 300
+HARSH_TRIALS = 200  # `python -m bench.installer --harsh-trials` runs more
 BOTH_STRATEGIES = pytest.mark.parametrize("strategy", [SwitchOffEach, SwitchOnEach])
 
 
@@ -154,11 +151,81 @@ def test_one_by_one_finds_rasps_that_ignore_pings() -> None:
     assert misplaced_rasps(result, rack) == []
 
 
-def test_stack_with_a_stuck_relay_has_no_rasps() -> None:
+@BOTH_STRATEGIES
+def test_stack_with_a_stuck_relay_has_no_rasps(strategy: type[Strategy]) -> None:
     pis = healthy_pis(4)
-    result, _ = run_discovery(pis, SwitchOffEach, stuck_stacks=frozenset({2}))
+    result, _ = run_discovery(pis, strategy, stuck_stacks=frozenset({2}))
     assert result.missing == {2: 4}
-    assert result.unplaced == {pi.mac for pi in pis if pi.stack == 2}
+    assert result.unplaced | result.conflicts.keys() == {pi.mac for pi in pis if pi.stack == 2}
+
+
+def test_cut_cuts_each_stack_again_if_a_stack_is_empty() -> None:
+    pis = healthy_pis(4)
+    result, rack = run_discovery(pis, SwitchOffEach, stuck_stacks=frozenset({2}))
+    cuts = Counter(
+        command.stack for _, command in rack.commands[8:] if isinstance(command, PowerOff)
+    )
+    assert min(cuts[stack] for stack in (1, 3, 4)) >= 2
+    assert result.missing == {2: 4}
+
+
+@BOTH_STRATEGIES
+def test_rasp_whose_address_a_stranger_uses_is_reported(strategy: type[Strategy]) -> None:
+    pis = healthy_pis(4)
+    pis[5].has_stranger = True
+    result, rack = run_discovery(pis, strategy)
+    assert misplaced_rasps(result, rack) == []
+    assert result.missing == {2: 1}
+    assert result.unplaced | result.conflicts.keys() == {pis[5].mac}
+
+
+def assert_harsh_trials_misplace_no_rasp(strategy: type[Strategy], seeds: range) -> None:
+    """Assert that no rasp is misplaced, and at most 1 % of the placeable rasps are not placed."""
+    placeable_count = unplaced_count = 0
+    for seed in seeds:
+        trial = harsh_trial(seed)
+        result = trial.rack.discover(strategy(trial.slot_counts))
+        assert misplaced_rasps(result, trial.rack) == [], seed
+        assert all(trial.rack.power.values()), seed
+        placed = {mac for macs in result.stacks.values() for mac in macs}
+        placeable_count += len(trial.placeable_macs)
+        unplaced_count += len(trial.placeable_macs - placed)
+    assert unplaced_count <= placeable_count * 0.01
+
+
+@BOTH_STRATEGIES
+def test_harsh_trials_misplace_no_rasp(strategy: type[Strategy]) -> None:
+    assert_harsh_trials_misplace_no_rasp(strategy, range(HARSH_TRIALS))
+
+
+@pytest.mark.verify
+@pytest.mark.timeout(900)
+@BOTH_STRATEGIES
+def test_many_harsh_trials_misplace_no_rasp(strategy: type[Strategy]) -> None:
+    assert_harsh_trials_misplace_no_rasp(strategy, range(HARSH_TRIALS, 10_000))
+
+
+@pytest.mark.parametrize(
+    ("stacks", "slots"), [(8, 16), pytest.param(26, 40, marks=pytest.mark.verify)]
+)
+def test_cut_misplaces_no_rasp_in_a_large_rack(stacks: int, slots: int) -> None:
+    trial = harsh_trial(26, [slots] * stacks)
+    result = trial.rack.discover(SwitchOffEach(trial.slot_counts))
+    assert misplaced_rasps(result, trial.rack) == []
+    placed = {mac for macs in result.stacks.values() for mac in macs}
+    assert len(trial.placeable_macs - placed) <= len(trial.rack.pis) * 0.02
+
+
+def test_cut_misplaces_no_rasp_and_stops_if_a_fifth_of_the_rasps_are_faulty() -> None:
+    """No stack is cut more than six times after all stacks were on, unless pings were late."""
+    for seed in range(20):
+        trial = harsh_trial(seed, fault_probabilities=(0.1, 0.3))
+        result = trial.rack.discover(SwitchOffEach(trial.slot_counts))
+        assert misplaced_rasps(result, trial.rack) == [], seed
+        cuts = Counter(
+            command.stack for _, command in trial.rack.commands if isinstance(command, PowerOff)
+        )
+        assert max(cuts.values()) <= 1 + 6 + result.late_cuts
 
 
 @BOTH_STRATEGIES
@@ -177,6 +244,24 @@ def test_cut_power_cycles_one_stack_at_a_time() -> None:
     assert commands == [
         command for stack in range(1, 13) for command in (PowerOff(stack), PowerOn(stack))
     ]
+
+
+def test_cut_lasts_three_seconds_if_all_rasps_of_the_stack_become_silent() -> None:
+    _, rack = run_discovery(healthy_pis(12), SwitchOffEach)
+    times = [time for time, _ in rack.commands[24:]]
+    assert [on_at - off_at for off_at, on_at in zip(times[::2], times[1::2], strict=True)] == [
+        pytest.approx(3.0)
+    ] * 12
+
+
+def test_cut_lasts_longer_while_a_rasp_has_power_in_store() -> None:
+    pis = healthy_pis(3)
+    result, rack = run_discovery(pis, SwitchOffEach, hold_up_seconds=(2.7, 2.8))
+    assert result.missing == {}
+    times = [time for time, _ in rack.commands[6:]]
+    assert all(
+        3.5 < on_at - off_at < 4.5 for off_at, on_at in zip(times[::2], times[1::2], strict=True)
+    )
 
 
 @BOTH_STRATEGIES
@@ -243,110 +328,3 @@ def test_late_pings_and_log_lines_misplace_no_rasp(strategy: type[Strategy], fau
         late_cuts += result.late_cuts
     assert missing_count <= TRIALS * len(pis) * (0.01 if fault == "no fault" else 0.05)
     assert (late_cuts > TRIALS / 10) == (strategy is SwitchOffEach)
-
-
-FIRST, SECOND = "b8:27:eb:00:00:01", "b8:27:eb:00:00:02"  # of stacks 1 and 2
-Replies = Callable[[int, float], set[str]]
-
-
-class ScriptedRack:
-    """Two stacks of one rasp each. All rasps with power reply, except during cuts.
-
-    Args:
-        replies: Returns the rasps that reply while a stack is off. The arguments are the stack,
-            and the start of the ping round in seconds after the cut.
-    """
-
-    def __init__(self, replies: Replies) -> None:
-        self._replies = replies
-        self._now = self._round_started_at = self._cut_at = 0.0
-        self._off_stacks: set[int] = set()
-        self._cuts: list[int] = []
-
-    def discover(self) -> tuple[DiscoveryResult, list[int]]:
-        """Return the result, and the stacks that were cut after all stacks were on."""
-        discovery = SwitchOffEach({1: 1, 2: 1}).run()
-        command = next(discovery)
-        while True:
-            try:
-                command = discovery.send(self._execute(command))
-            except StopIteration as stop:
-                return stop.value, self._cuts[2:]
-
-    def _execute(self, command: Command) -> DiscoveryEvent:
-        round_end = self._round_started_at + PING_INTERVAL
-        match command:
-            case PowerOn(stack):
-                self._off_stacks.remove(stack)
-            case PowerOff(stack):
-                self._off_stacks.add(stack)
-                self._cuts.append(stack)
-                self._cut_at = self._now
-            case WaitUntil(time) if time > round_end:
-                ping_round = PingRound(
-                    self._round_started_at, self._round_started_at, self._reachable(), round_end
-                )
-                self._now = self._round_started_at = round_end
-                return ping_round
-            case WaitUntil(time):
-                self._now = time
-        return Tick(self._now)
-
-    def _reachable(self) -> frozenset[str]:
-        match sorted(self._off_stacks):
-            case []:
-                return frozenset({FIRST, SECOND})
-            case [stack] if len(self._cuts) > 2 and self._round_started_at >= self._cut_at:
-                return frozenset(self._replies(stack, self._round_started_at - self._cut_at))
-            case [_]:
-                return frozenset({FIRST, SECOND})
-            case _:
-                return frozenset()
-
-
-def rasps_outside(stack: int) -> set[str]:
-    return {SECOND} if stack == 1 else {FIRST}
-
-
-def lose_pings_in_first_stack(stack: int, *, is_lost: bool) -> set[str]:
-    return set() if stack == 1 and is_lost else rasps_outside(stack)
-
-
-@pytest.mark.parametrize(
-    "replies",
-    [
-        lambda stack, _: rasps_outside(stack),
-        lambda stack, seconds: {FIRST, SECOND} if seconds < 1.7 else rasps_outside(stack),
-        lambda stack, seconds: lose_pings_in_first_stack(stack, is_lost=0.5 <= seconds < 2.2),
-        lambda stack, seconds: lose_pings_in_first_stack(stack, is_lost=seconds > 1.9),
-    ],
-    ids=[
-        "no faults",
-        "rasps reply for 1.7 s without power",
-        "a rasp with power misses pings and replies again",
-        "a rasp with power misses the last three pings",
-    ],
-)
-def test_replies_at_the_end_of_a_cut_decide(replies: Replies) -> None:
-    result, cuts = ScriptedRack(replies).discover()
-    assert result == DiscoveryResult({1: frozenset({FIRST}), 2: frozenset({SECOND})}, {})
-    assert cuts == [1, 2]
-
-
-def test_rasp_with_power_that_misses_the_last_four_pings_of_a_cut_is_not_misplaced() -> None:
-    is_first_cut = True
-
-    def replies(stack: int, seconds: float) -> set[str]:
-        nonlocal is_first_cut
-        is_first_cut = is_first_cut and stack == 1
-        return lose_pings_in_first_stack(stack, is_lost=is_first_cut and seconds > 1.7)
-
-    result, cuts = ScriptedRack(replies).discover()
-    assert result == DiscoveryResult({1: frozenset({FIRST}), 2: frozenset({SECOND})}, {})
-    assert len(cuts) > 2
-
-
-def test_rasp_that_replies_during_a_cut_of_its_stack_is_not_placed() -> None:
-    result, _ = ScriptedRack(lambda stack, _: {FIRST} | rasps_outside(stack)).discover()
-    assert result.stacks == {1: frozenset(), 2: frozenset({SECOND})}
-    assert (result.missing, result.unplaced) == ({1: 1}, frozenset({FIRST}))

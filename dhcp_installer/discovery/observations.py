@@ -1,0 +1,208 @@
+"""Observations of rasps: replies to pings and DHCP messages, and what they show about a cut.
+
+Late observations prove nothing. A reply is proof only if its whole ping round lies in the time in
+question, and silence only if enough complete rounds lie in this time.
+"""
+
+import math
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Set
+from dataclasses import dataclass
+
+from dhcp_installer.discovery.strategy import PingRound
+
+ROUNDS = 4
+"""A rasp that missed so many pings in a row is silent."""
+
+MAX_ROUND_AGE = 5.0
+"""Maximum seconds between the last ping round before a cut and the cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A cut of the power of a stack, which had no power from `off_at` to `on_at`."""
+
+    stack: int
+    off_at: float
+    on_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CutEvidence:
+    """What a cut shows.
+
+    Args:
+        excluded: MAC addresses that replied when the stack could not reply.
+        silent: MAC addresses that replied before the cut and then became silent.
+        is_late: Whether there were too few complete ping rounds, so that silence means nothing.
+    """
+
+    excluded: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
+    is_late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _DhcpMessage:
+    """A DHCP message that was sent between two times."""
+
+    mac: str
+    sent_after: float
+    sent_before: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Silence:
+    """A time without replies. The first reply after it was sent between two times."""
+
+    ended_after: float
+    ended_before: float
+
+
+class Observations:
+    """All ping rounds and DHCP messages, in order of time.
+
+    Args:
+        hold_up_seconds: Maximum time for which a rasp replies without power.
+    """
+
+    def __init__(self, hold_up_seconds: float) -> None:
+        self.shortest_boot = 0.0  # no rasp is active sooner after its power returned
+        self.version = 0  # increased when a rasp becomes reachable or unreachable, or sends DHCP
+        self.log_read_until = 0.0
+        self._hold_up_seconds = hold_up_seconds
+        self._rounds: list[PingRound] = []
+        self._round_starts: list[float] = []
+        self._replied: frozenset[str] = frozenset()  # in the last round
+        self._first_reply: dict[str, float] = {}
+        self._missed_since: dict[str, int] = {}  # index of the first round without a reply
+        self._silences: defaultdict[str, list[_Silence]] = defaultdict(list)
+        self._dhcp_messages: list[_DhcpMessage] = []
+
+    def add_round(self, ping_round: PingRound) -> None:
+        """Add a complete ping round."""
+        replied = ping_round.reachable
+        if replied is not self._replied and replied != self._replied:
+            self._update_silences(ping_round)
+        self._replied = replied
+        self._rounds.append(ping_round)
+        self._round_starts.append(ping_round.started_at)
+        self.log_read_until = ping_round.log_read_until
+
+    def add_dhcp_message(self, mac: str, read_at: float) -> None:
+        """Add a DHCP message of a rasp, which was sent after the log was last read completely."""
+        self.version += 1
+        self._dhcp_messages.append(_DhcpMessage(mac, self.log_read_until, read_at))
+
+    @property
+    def reachable(self) -> frozenset[str]:
+        """Rasps that replied to one of the last pings."""
+        count = len(self._rounds)
+        return self._replied.union(
+            mac for mac, index in self._missed_since.items() if count - index < ROUNDS
+        )
+
+    @property
+    def macs(self) -> Set[str]:
+        """Rasps that replied at least once."""
+        return self._first_reply.keys()
+
+    @property
+    def last_first_reply(self) -> float:
+        """Time when the last of the rasps replied for the first time."""
+        return max(self._first_reply.values(), default=0.0)
+
+    def last_reply(self, mac: str) -> float:
+        """Return the time of the last reply of a rasp that replied at least once."""
+        index = self._missed_since.get(mac, len(self._rounds))
+        return self._rounds[index - 1].time
+
+    def seconds_observed(self, mac: str, now: float) -> float:
+        """Return the time since the first reply of a rasp."""
+        return now - self._first_reply[mac]
+
+    def silence_count(self, mac: str) -> int:
+        """Return how often a rasp became silent, whatever the reason was."""
+        index = self._missed_since.get(mac, len(self._rounds))
+        return len(self._silences[mac]) + (len(self._rounds) - index >= ROUNDS)
+
+    def rounds_since(self, time: float) -> int:
+        """Return the number of complete ping rounds that started at this time or later."""
+        return len(self._rounds) - bisect_left(self._round_starts, time)
+
+    def is_evaluable_until(self, time: float) -> bool:
+        """Return whether all ping rounds that started until this time are complete."""
+        return bool(self._rounds) and self._round_starts[-1] > time
+
+    def evidence(self, cut: Cut, next_cut_at: float = math.inf) -> CutEvidence:
+        """Return what the complete ping rounds and the DHCP messages show about a cut.
+
+        A rasp that replied until the next cut is no evidence of this cut if it is silent later.
+        """
+        start = bisect_left(self._round_starts, cut.off_at)
+        before = [
+            ping_round.reachable
+            for ping_round in self._rounds[max(0, start - ROUNDS) : start]
+            if ping_round.started_at >= cut.off_at - MAX_ROUND_AGE
+        ]
+        certain_after = cut.off_at + self._hold_up_seconds
+        certain_before = cut.on_at + self.shortest_boot
+        rounds = self._rounds_between(start, certain_before)
+        alive = frozenset().union(*(r.reachable for r in rounds if r.started_at >= certain_after))
+        alive |= self._sent_dhcp(certain_after, certain_before)
+        tail = [r for r in rounds if r.started_at >= cut.off_at + self._hold_up_seconds / 2]
+        if not before or len(tail) < ROUNDS:
+            return CutEvidence(excluded=alive, is_late=True)
+        replied = frozenset().union(*before, *(r.reachable for r in rounds))
+        tail = [*tail[-ROUNDS:], *[r for r in rounds if r.time <= next_cut_at][-1:]]
+        return CutEvidence(alive, replied.difference(alive, *(r.reachable for r in tail)))
+
+    def has_rebooted(self, mac: str, cut: Cut) -> bool | None:
+        """Return whether a rasp that became silent in a cut sent a DHCP message before it replied.
+
+        The result is None as long as the rasp is silent or the log is not read.
+        """
+        for silence in self._silences[mac]:
+            if silence.ended_before > cut.on_at:
+                break
+        else:
+            return None
+        if any(
+            message.mac == mac and message.sent_after < silence.ended_before
+            for message in self._dhcp_messages_since(cut.on_at)
+        ):
+            return True
+        return False if self.log_read_until >= silence.ended_before else None
+
+    def _update_silences(self, ping_round: PingRound) -> None:
+        self.version += 1
+        count = len(self._rounds)
+        for mac in ping_round.reachable - self._replied:
+            self._first_reply.setdefault(mac, ping_round.started_at)
+            missed_since = self._missed_since.pop(mac, count)
+            if count - missed_since >= ROUNDS:
+                self._silences[mac].append(_Silence(ping_round.started_at, ping_round.time))
+        for mac in self._replied - ping_round.reachable:
+            self._missed_since[mac] = count
+
+    def _rounds_between(self, index: int, end: float) -> list[PingRound]:
+        """Return the rounds from an index that were complete at the end."""
+        rounds = []
+        for ping_round in self._rounds[index:]:
+            if ping_round.time > end:
+                break
+            rounds.append(ping_round)
+        return rounds
+
+    def _sent_dhcp(self, start: float, end: float) -> set[str]:
+        return {
+            message.mac
+            for message in self._dhcp_messages_since(start)
+            if message.sent_after >= start and message.sent_before <= end
+        }
+
+    def _dhcp_messages_since(self, time: float) -> list[_DhcpMessage]:
+        """Return the DHCP messages that were read at this time or later."""
+        index = bisect_left(self._dhcp_messages, time, key=lambda message: message.sent_before)
+        return self._dhcp_messages[index:]
