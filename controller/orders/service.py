@@ -15,7 +15,7 @@ from controller.errors import NotCancellableError, OrdersUnavailableError
 from controller.orders.actions import Actions
 from controller.orders.context import OrderContext
 from controller.orders.metrics import OrderMetrics
-from controller.orders.model import Order, OrderRequest, OrderState, Preview, Result
+from controller.orders.model import Order, OrderRequest, OrderState, Preview, Result, TargetResult
 from controller.orders.plan import OrderPlan, make_plan
 from controller.orders.power_actions import switch_stacks
 from controller.orders.preview import preview
@@ -237,6 +237,7 @@ class OrderService:
                 await switch_stacks(self._context, tracker)
             else:
                 await run_on_rasps(self._context, tracker)
+                await self._explain_wrong_clocks(tracker)
             if tracker.is_cancelled:
                 state = OrderState.CANCELLED
         except asyncio.CancelledError:
@@ -248,6 +249,22 @@ class OrderService:
             claim.release()
             order = tracker.finish(state, self._clock(), reason)
             await asyncio.to_thread(self._finish, order, self._loop.time() - started)
+
+    async def _explain_wrong_clocks(self, tracker: OrderTracker) -> None:
+        """Add a note to the output of each rasp whose clock is off."""
+        if not any(result.output for result in tracker.order.results):
+            return
+        try:
+            rasps = (await asyncio.to_thread(self._read_state)).rasps
+        except DatabaseError as error:
+            _log.warning("the clocks of the rasps are unknown: %s", error)
+            return
+
+        def note(result: TargetResult) -> str:
+            difference = rasps[result.id - 1].clock_difference if result.output else ""
+            return difference and f"the clock of this rasp is {difference}"
+
+        tracker.add_to_details(note)
 
     def _finish(self, order: Order, seconds: float) -> None:
         self._metrics.finished(order, seconds)

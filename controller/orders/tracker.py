@@ -1,5 +1,6 @@
 """Progress of a running order."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -55,6 +56,14 @@ class OrderTracker:
         self._update(
             target, result=step_result.result, detail=step_result.detail, stage="", **fields
         )
+
+    def add_to_details(self, note: Callable[[TargetResult], str]) -> None:
+        """Append a note to the details of the results for which `note` returns one."""
+        for key, result in self._results.items():
+            if text := note(result):
+                self._results[key] = replace(
+                    result, detail="; ".join(filter(None, (result.detail, text)))
+                )
 
     def finish(self, state: OrderState, finished_at: float, reason: str) -> Order:
         """Set the final state. Open results become unknown with this reason."""

@@ -6,6 +6,8 @@ from datetime import datetime
 
 from flask import Flask
 
+from controller.state.durations import coarse_duration
+
 BANDS = 10
 _MIN_CELSIUS, _CELSIUS_PER_BAND = 30, 5
 _CORES_PER_BAND = 0.5
@@ -30,7 +32,7 @@ def register(app: Flask) -> None:
         format_conditions,
         local_datetime,
         format_time,
-        format_uptime,
+        coarse_duration,
         format_duration,
         format_bytes,
         format_number,
@@ -94,17 +96,6 @@ def format_time(seconds: float) -> str:
 def time_zone() -> str:
     """Return the time zone of the master, for example `CET`."""
     return local_datetime(time.time()).strftime("%Z")
-
-
-def format_uptime(seconds: float) -> str:
-    """Format an uptime or a clock offset in minutes, hours or days.
-
-    The coarse units keep a page from changing every second.
-    """
-    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= length:
-            return f"{int(seconds // length)} {unit}"
-    return "less than 1 min"
 
 
 def format_duration(seconds: float) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from controller.state.durations import coarse_duration
 from rack.inventory import Rasp
 from rack.layout import Rack, Slot, Stack
 
@@ -90,6 +91,14 @@ class RaspState:
         if self.memory_available_bytes is None or not self.memory_total_bytes:
             return None
         return 1 - self.memory_available_bytes / self.memory_total_bytes
+
+    @property
+    def clock_difference(self) -> str:
+        """How far the clock is off, such as `2 h behind the master's`. Empty if it is not off."""
+        if not self.is_clock_off or self.clock_offset_seconds is None:
+            return ""
+        direction = "ahead of" if self.clock_offset_seconds > 0 else "behind"
+        return f"{coarse_duration(abs(self.clock_offset_seconds))} {direction} the master's"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from controller.pages import formatting
+from controller.state.durations import coarse_duration
 
 
 @pytest.mark.parametrize(
@@ -41,8 +42,8 @@ def test_format_number_keeps_significant_digits(value: float, text: str) -> None
         (200_000, "2 d"),
     ],
 )
-def test_format_uptime_rounds_down_to_the_largest_unit(seconds: float, text: str) -> None:
-    assert formatting.format_uptime(seconds) == text
+def test_coarse_duration_rounds_down_to_the_largest_unit(seconds: float, text: str) -> None:
+    assert coarse_duration(seconds) == text
 
 
 def test_format_time_adds_the_date_unless_it_is_today() -> None:

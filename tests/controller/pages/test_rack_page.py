@@ -198,7 +198,7 @@ def test_rasp_page_shows_the_uptime_and_a_wrong_clock(
     rack_state.clock_offsets = {"03-1": -1_795_830_000.0, "03-2": 0.3}
     wrong, right = client.get("/rasps/9").text, client.get("/rasps/10").text
     assert "<dt>Uptime</dt><dd>3 min</dd>" in wrong
-    assert "20785 d behind the master's</b>" in wrong
+    assert "20785 d behind the master" in wrong
     assert "1970" not in wrong
     assert "<dt>Uptime</dt><dd>3 min, since <time" in right
     assert "<dt>Clock</dt><dd>agrees with the master" in right

@@ -260,6 +260,11 @@ def test_wrong_clock_is_shown_with_its_offset_and_does_not_change_the_uptime(
     rasp = full_demo.get("rasps/06-2")
     assert rasp["clock_offset_seconds"] == pytest.approx(-time.time(), abs=86400)
     assert rasp["uptime_seconds"] < 86400
+    order = full_demo.post("rasps/execute", {"id": "06-2", "action": "uptime"}).json()
+    wait_until(lambda: full_demo.get(f"orders/{order['id']}")["state"] == "done")
+    [result] = full_demo.get(f"orders/{order['id']}")["results"]
+    assert result["detail"].startswith("the clock of this rasp is 20")
+    assert result["detail"].endswith(" d behind the master's")
     full_demo.run_virtual_rack("heal", "06-2")
     wait_until(lambda: full_demo.get("rasps/06-2")["is_clock_off"] is False)
     assert abs(full_demo.get("rasps/06-2")["clock_offset_seconds"]) < 10
