@@ -34,7 +34,7 @@ class _Files(Collector):
         yield _gauge("memory_total_bytes", int(memory["MemTotal"].split()[0]) * 1024)
         yield _gauge("disk_available_bytes", root.f_bavail * root.f_frsize)
         yield _gauge("disk_size_bytes", root.f_blocks * root.f_frsize)
-        yield _gauge("disk_readonly", " / ext4 ro," in (proc / "mounts").read_text())
+        yield _gauge("disk_readonly", "emergency_ro" in (proc / "self/mountinfo").read_text())
         yield _gauge("boot_time_seconds", int(stat.partition("\nbtime ")[2].split()[0]))
         bits = int(firmware.read_text(), 16)
         power = GaugeMetricFamily("pirack_power_condition", "-", labels=["condition", "since"])

@@ -1,6 +1,6 @@
-"""The commands `statvfs PATH FIELD` and `btime`, which the exporter runs without a shell.
+"""The commands that the exporter runs without a shell: `statvfs`, `btime` and `root_readonly`.
 
-A shell must start a process to get the size of a file system, and reads `/proc/stat` byte by byte.
+A shell must start a process to get the size of a file system, and reads /proc byte by byte.
 """
 
 import os
@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from exporter.root_filesystem import is_root_read_only
 
 Statvfs = Callable[[str], os.statvfs_result]
 """Signature of `os.statvfs`."""
@@ -53,6 +55,21 @@ class BootTimeCommand:
             raise OSError(None, "contains no btime", str(path)) from None
 
 
+@dataclass(frozen=True, slots=True)
+class RootReadOnlyCommand:
+    """Whether the root file system is read-only."""
+
+    def run(self, root: Path, statvfs: Statvfs) -> int:  # noqa: ARG002
+        """Return 1 if the root file system is read-only, otherwise 0. Raise OSError."""
+        return int(is_root_read_only(root))
+
+
+_WITHOUT_ARGUMENTS: dict[str, NativeCommand] = {
+    "btime": BootTimeCommand(),
+    "root_readonly": RootReadOnlyCommand(),
+}
+
+
 def parse(command: str) -> NativeCommand | None:
     """Return the native command, or None if a shell must run it.
 
@@ -60,10 +77,12 @@ def parse(command: str) -> NativeCommand | None:
         ValueError: If the arguments are invalid. The text contains a fix.
     """
     match command.split():
-        case ["btime"]:
-            return BootTimeCommand()
-        case ["btime", *_]:
-            raise ValueError("btime takes no arguments, because no shell runs it: write btime only")
+        case [name] if name in _WITHOUT_ARGUMENTS:
+            return _WITHOUT_ARGUMENTS[name]
+        case [name, *_] if name in _WITHOUT_ARGUMENTS:
+            raise ValueError(
+                f"{name} takes no arguments, because no shell runs it: write {name} only"
+            )
         case ["statvfs", *_]:
             return _parse_statvfs(command)
     return None

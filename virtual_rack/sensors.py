@@ -55,10 +55,11 @@ def sensor_files(readings: SensorReadings) -> Iterator[tuple[str, str]]:
         f"MemAvailable:   {readings.memory_available:8} kB\n",
     )
     yield "proc/uptime", f"{readings.uptime:.2f} {readings.idle_ticks / CLOCK_TICKS:.2f}\n"
-    mode = "ro" if readings.is_root_readonly else "rw"
+    options = "rw,emergency_ro" if readings.is_root_readonly else "rw"
     yield (
-        "proc/mounts",
-        f"/dev/mmcblk0p2 / ext4 {mode},noatime 0 0\nproc /proc proc rw,nosuid 0 0\n",
+        "proc/self/mountinfo",
+        f"22 26 0:21 / /proc rw,nosuid shared:13 - proc proc rw\n"
+        f"26 1 179:2 / / rw,noatime shared:1 - ext4 /dev/mmcblk0p2 {options}\n",
     )
 
 

@@ -14,7 +14,7 @@ PROBE = '[ "$ROOT" = /x ] && read -r x z < /proc/version && echo "7$y$x"'
 def test_packaged_aliases_are_builtin_only_or_native() -> None:
     commands = {alias.command for alias in load(DEFAULT_PATH).metrics}
     others = {command for command in commands if assigned_variables(command) is None}
-    assert others == {"statvfs / available", "statvfs / size", "btime"}
+    assert others == {"statvfs / available", "statvfs / size", "btime", "root_readonly"}
 
 
 @pytest.mark.parametrize(
