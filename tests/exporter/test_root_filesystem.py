@@ -63,7 +63,7 @@ def test_last_mount_at_the_root_counts() -> None:
         "26 1 179:2 / / ro,noatime shared:1 master:2 - ext4 /dev/x rw\n"
     )
     assert superblock is not None
-    assert (superblock.type, superblock.options) == ("ext4", {"rw"})
+    assert (superblock.type, superblock.options) == ("ext4", frozenset({"rw"}))
 
 
 @pytest.mark.parametrize("mountinfo", ["", "x\n", "22 26 0:21 / /proc rw - proc proc rw\n"])
