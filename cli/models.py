@@ -273,9 +273,11 @@ class ApiInstallation:
 
 @dataclass(frozen=True)
 class ApiAuditEvent:
-    """Audit event."""
+    """Audit event, and the number of its occurrences."""
 
+    id: int
     time: float
+    count: int
     actor: str
     client_address: str
     action: str

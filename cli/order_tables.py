@@ -64,7 +64,7 @@ def order_table(orders: Iterable[ApiOrder]) -> RenderableType:
 
 def audit_table(events: Iterable[ApiAuditEvent]) -> RenderableType:
     """Return a table with a row for each audit event."""
-    table = make_table("TIME", "ACTOR", "ADDRESS", "ACTION", "TARGETS", "RESULT", "DETAIL")
+    table = make_table("TIME", "ACTOR", "ADDRESS", "ACTION", "TARGETS", "RESULT", "COUNT", "DETAIL")
     for event in events:
         table.add_row(
             cell(format_time(event.time)),
@@ -73,6 +73,7 @@ def audit_table(events: Iterable[ApiAuditEvent]) -> RenderableType:
             cell(event.action),
             cell(event.targets),
             tables.colored(event.result),
+            cell(str(event.count)),
             cell(event.detail),
         )
     return table

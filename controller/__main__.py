@@ -53,6 +53,8 @@ def controller(context: click.Context, /, **options: Any) -> None:
     context.obj = ControllerOptions(**options)
     if context.invoked_subcommand is None:
         _serve(context.obj)
+    else:  # the copy of the audit log is for the journal, not for terminals
+        logging.getLogger("controller.audit").setLevel(logging.WARNING)
 
 
 for _command in (

@@ -1,27 +1,44 @@
 """Audit log in pirack.db: actor, action, targets, result, time and client address.
 
-Each event is committed before `record` returns.
+Each event is committed before `record` returns, and copied to the log of the controller. Repeats
+are counted instead of stored. Each actor has a quota, so that the events of one actor do not remove
+those of others. Wrong passwords have their own quotas, and are always stored one by one.
 """
 
+import json
+import logging
 import os
 import pwd
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
+from sqlite3 import Connection
 
 from rack.database import Database
 
-MAX_EVENTS_PER_RESULT = 50_000
-"""Maximum number of events to keep for each result.
+MAX_EVENTS_PER_ACTOR = 20_000
+"""Maximum number of events to keep for each actor, and of wrong passwords for each actor."""
 
-The limit applies to each result, so a flood of refusals removes only older refusals.
-"""
+MAX_REFUSALS_PER_ACTOR = 2_000
+"""Maximum number of refused requests to keep for each actor."""
+
+MAX_REFUSAL_AGE_SECONDS = 90 * 86400.0
+"""Refused requests are deleted after this time."""
 
 REFUSED = "refused"
 """Result of an action without the required role, or with a wrong password."""
 
+WRONG_PASSWORD = "wrong password"  # noqa: S105 - not a password
+"""Detail of a refused login or password change."""
+
+_REPEAT_SECONDS = 3600.0
+_REPEAT_EVENTS = 1000  # repeats are searched among so many newest events
 _PRUNE_INTERVAL = 500
 _MAX_FIELD_CHARS = 1000
+_IS_REFUSAL = f"(result = '{REFUSED}' AND detail <> '{WRONG_PASSWORD}')"
+_IS_WRONG_PASSWORD = f"(result = '{REFUSED}' AND detail = '{WRONG_PASSWORD}')"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +61,11 @@ class AuditEvent:
     result: str
     detail: str = ""
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether a request was refused for another reason than a wrong password."""
+        return self.result == REFUSED and self.detail != WRONG_PASSWORD
+
 
 def console_event(action: str, targets: str, detail: str = "") -> AuditEvent:
     """Return the event of a successful action by the user who runs this process."""
@@ -53,11 +75,21 @@ def console_event(action: str, targets: str, detail: str = "") -> AuditEvent:
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """A stored event with its id and its time in seconds since the epoch."""
+    """A stored event.
+
+    Attributes:
+        id: Number of the event.
+        time: Time of the event in seconds since the epoch.
+        event: The event.
+        count: Number of times that the event occurred.
+        last_time: Time of the last occurrence.
+    """
 
     id: int
     time: float
     event: AuditEvent
+    count: int
+    last_time: float
 
 
 class Audit:
@@ -67,36 +99,80 @@ class Audit:
         self,
         database: Database,
         *,
-        max_per_result: int = MAX_EVENTS_PER_RESULT,
+        max_per_actor: int = MAX_EVENTS_PER_ACTOR,
+        max_refusals_per_actor: int = MAX_REFUSALS_PER_ACTOR,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Keep the newest `max_per_result` events of each result, plus up to 500 more."""
+        """Keep the newest events of each actor within its quotas, plus up to 500 more."""
         self._database = database
-        self._max_per_result = max_per_result
+        self._max_per_actor = max_per_actor
+        self._max_refusals_per_actor = max_refusals_per_actor
         self._clock = clock
 
     def record(self, event: AuditEvent) -> int:
-        """Store an event. Return its id.
+        """Store an event, or count it if it repeats an event of the last hour. Return its id.
+
+        Refused requests of one actor to different targets are repeats, too.
 
         Raises:
             DatabaseError: If the event cannot be stored.
         """
-        row = [getattr(event, field.name)[:_MAX_FIELD_CHARS] for field in fields(AuditEvent)]
+        event = AuditEvent(*(text[:_MAX_FIELD_CHARS] for text in astuple(event)))
+        now = self._clock()
         with self._database.connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            event_id = connection.execute(
-                "INSERT INTO audit (time, actor, client_address, action, targets, result, detail)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (self._clock(), *row),
-            ).lastrowid
-            if event_id is not None and event_id % _PRUNE_INTERVAL == 0:
-                connection.execute(
-                    "DELETE FROM audit WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER"
-                    " (PARTITION BY result ORDER BY id DESC) AS age FROM audit) WHERE age > ?)",
-                    (self._max_per_result,),
-                )
+            event_id = self._count_repeat(connection, event, now)
+            if event_id is None:
+                event_id = self._insert(connection, event, now)
             connection.execute("COMMIT")
-        return event_id or 0
+        return event_id
+
+    @staticmethod
+    def _count_repeat(connection: Connection, event: AuditEvent, now: float) -> int | None:
+        """Count an event that repeats a stored one. Return the id of that one, or None."""
+        if event.result == REFUSED and not event.is_refusal:
+            return None
+        names = [each.name for each in fields(event) if each.name != "targets"]
+        if not event.is_refusal:
+            names.append("targets")
+        conditions = "".join(f" AND {name} = ?" for name in names)
+        row = connection.execute(
+            f"UPDATE audit SET count = count + 1, last_time = ? WHERE id = (SELECT id FROM audit"  # noqa: S608 - constants
+            f" WHERE id > (SELECT max(id) FROM audit) - ? AND abs(time - ?) <= ?{conditions}"
+            " ORDER BY id DESC LIMIT 1) RETURNING id",
+            (
+                *(now, _REPEAT_EVENTS, now, _REPEAT_SECONDS),
+                *(getattr(event, name) for name in names),
+            ),
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def _insert(self, connection: Connection, event: AuditEvent, now: float) -> int:
+        [event_id] = connection.execute(
+            "INSERT INTO audit"
+            " (time, last_time, actor, client_address, action, targets, result, detail)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            (now, now, *astuple(event)),
+        ).fetchone()
+        # JSON, because a line break in a field must not look like another line of the log.
+        _log.info("%s", json.dumps({"id": event_id, **asdict(event)}))
+        if event_id % _PRUNE_INTERVAL == 0:
+            self._prune(connection, now)
+        return int(event_id)
+
+    def _prune(self, connection: Connection, now: float) -> None:
+        # Only refusals are deleted by age: the clock of a master may be wrong.
+        connection.execute(
+            f"DELETE FROM audit WHERE {_IS_REFUSAL} AND last_time < ?",  # noqa: S608 - a constant
+            (now - MAX_REFUSAL_AGE_SECONDS,),
+        )
+        connection.execute(
+            "DELETE FROM audit WHERE id IN (SELECT id FROM"  # noqa: S608 - constants
+            f" (SELECT id, {_IS_REFUSAL} AS is_refusal, row_number() OVER"
+            f" (PARTITION BY actor, {_IS_REFUSAL}, {_IS_WRONG_PASSWORD} ORDER BY id DESC) AS age"
+            " FROM audit) WHERE age > iif(is_refusal, ?, ?))",
+            (self._max_refusals_per_actor, self._max_per_actor),
+        )
 
     def list_recent(
         self, limit: int, *, before: int | None = None, text: str = ""
@@ -110,13 +186,13 @@ class Audit:
         """
         with self._database.connection() as connection:
             rows = connection.execute(
-                "SELECT id, time, actor, client_address, action, targets, result, detail"
-                " FROM audit WHERE id < ifnull(?, id + 1)"
+                "SELECT id, time, count, last_time, actor, client_address, action, targets, result,"
+                " detail FROM audit WHERE id < ifnull(?, id + 1)"
                 " AND instr(lower(actor || ' ' || action || ' ' || targets"
                 " || ' ' || result || ' ' || detail), lower(?)) ORDER BY id DESC LIMIT ?",
                 (before, text, limit),
             )
             return [
-                AuditRecord(event_id, timestamp, AuditEvent(*event))
-                for event_id, timestamp, *event in rows
+                AuditRecord(event_id, timestamp, AuditEvent(*event), count, last_time)
+                for event_id, timestamp, count, last_time, *event in rows
             ]

@@ -104,6 +104,11 @@ MIGRATIONS = (
     ),
     # Until this version, `since` was in seconds since the epoch. Now it is in seconds since boot.
     ("UPDATE commanded_power SET since = 0",),
+    (
+        "ALTER TABLE audit ADD COLUMN count INTEGER NOT NULL DEFAULT 1",
+        "ALTER TABLE audit ADD COLUMN last_time REAL",
+        "UPDATE audit SET last_time = time",
+    ),
 )
 """SQL statements of each schema version, oldest first. `PRAGMA user_version` counts them.
 

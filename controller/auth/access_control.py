@@ -7,10 +7,8 @@ decorator therefore fails closed. `requires_role` and `public` change the requir
 import hmac
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from hashlib import sha256
 from ipaddress import ip_address
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from flask import Flask, current_app, g, redirect, request, url_for
 from werkzeug.datastructures import WWWAuthenticate
@@ -19,6 +17,7 @@ from werkzeug.wrappers import Response
 
 from controller import API_PREFIX
 from controller.audit import REFUSED, Audit, AuditEvent
+from controller.auth.csrf import check_csrf, csrf_token
 from controller.auth.rate_limit import PasswordRateLimiter, RateLimiter, client_network
 from controller.auth.roles import Role
 from controller.auth.sessions import Sessions
@@ -28,7 +27,6 @@ from rack.database import Database
 from rack.settings import Anonymous
 
 SESSION_COOKIE = "pirack_session"
-CSRF_FIELD, CSRF_HEADER = "csrf_token", "X-CSRF-Token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # Attributes of views, set by the decorators below.
@@ -107,15 +105,6 @@ def current_actor() -> Actor:
     return actor
 
 
-def csrf_token(secret: str) -> str:
-    """Return the CSRF token of a session, derived from the secret in its cookie.
-
-    The token is constant for a session, so that a page with a form can be answered with 304.
-    (The token of Flask-WTF changes every second.)
-    """
-    return hmac.new(secret.encode("utf-8", "surrogatepass"), b"csrf", sha256).hexdigest()
-
-
 class AccessControl:
     """Users, tokens, sessions, audit log and rate limits. Authorizes each request."""
 
@@ -173,8 +162,10 @@ class AccessControl:
             if request.method not in SAFE_METHODS:
                 self._record_refusal(refusal.description or "")
             elif isinstance(refusal, Unauthorized) and _is_page_request():
-                path = request.full_path.rstrip("?")
-                return redirect(url_for("login.show", next=path if path != "/" else None))
+                path = request.script_root + request.full_path.rstrip("?")
+                return redirect(
+                    url_for("login.show", next=path if path != url_for("rack.show") else None)
+                )
             raise
         return None
 
@@ -203,7 +194,7 @@ class AccessControl:
             if not is_allowed:
                 raise Forbidden(f"role {required} is required, but {actor.name} is {actor.role}")
         if not is_safe and not actor.is_program:
-            _check_csrf()
+            check_csrf(request.cookies.get(SESSION_COOKIE, ""))
 
     def _required_role(self, *, is_safe: bool) -> Role | None:
         view = current_app.view_functions[request.endpoint or ""]
@@ -240,8 +231,18 @@ def client_address() -> str:
 def set_session_cookie(response: Response, secret: str) -> None:
     """Set the session cookie."""
     response.set_cookie(
-        SESSION_COOKIE, secret, httponly=True, samesite="Lax", secure=request.is_secure
+        SESSION_COOKIE,
+        secret,
+        path=session_cookie_path(),
+        httponly=True,
+        samesite="Lax",
+        secure=request.is_secure,
     )
+
+
+def session_cookie_path() -> str:
+    """Return the path of the pages, which may be a part of a proxy's site."""
+    return f"{request.script_root}/"
 
 
 def _is_loopback(address: str) -> bool:
@@ -257,20 +258,6 @@ def _check_secret(secret: str) -> None:
     token = (credentials and credentials.type == _BEARER_SCHEME and credentials.token) or ""
     if not hmac.compare_digest(token.encode("utf-8", "surrogatepass"), secret.encode()):
         raise _unauthorized_error("the bearer token is invalid", "invalid_token")
-
-
-def _check_csrf() -> None:
-    token = request.headers.get(CSRF_HEADER) or request.form.get(CSRF_FIELD, "")
-    secret = request.cookies.get(SESSION_COOKIE, "")
-    if not secret or not hmac.compare_digest(token.encode(), csrf_token(secret).encode()):
-        raise Forbidden(
-            "the CSRF token is missing, or belongs to another session: reload the page, and check"
-            " that the browser accepts cookies"
-        )
-    # A form on another site is rejected even if it contains a stolen token.
-    origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
-        raise Forbidden("the request was sent from a page of another site")
 
 
 def _unauthorized_error(reason: str, error: str | None = None) -> Unauthorized:

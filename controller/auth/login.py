@@ -1,23 +1,32 @@
 """Login with user name and password: rate limit, password check, audit record and session."""
 
-from controller.audit import REFUSED, AuditEvent
+from controller.audit import REFUSED, WRONG_PASSWORD, AuditEvent
 from controller.auth.access_control import AccessControl
 from controller.errors import TooManyAttemptsError, WrongPasswordError
 
 
-def check_password(access: AccessControl, name: str, password: str, client_address: str) -> str:
+def check_password(
+    access: AccessControl, name: str, password: str, client_address: str, *, session: str = ""
+) -> str:
     """Check a password within the rate limit, and return its hash.
 
+    Args:
+        access: Users and rate limits.
+        name: Name of the user.
+        password: Password to check.
+        client_address: Address of the client.
+        session: Secret of the user's session, or "" at login.
+
     Raises:
-        TooManyAttemptsError: If the limit of the user or of the client address is exceeded.
+        TooManyAttemptsError: If there were too many wrong passwords.
         WrongPasswordError: If the user does not exist or the password is wrong.
     """
-    if wait := access.password_limiter.hit(name, client_address):
+    if wait := access.password_limiter.hit(name, client_address, session):
         raise TooManyAttemptsError(wait)
     password_hash = access.users.verified_hash(name, password)
     if password_hash is None:
         raise WrongPasswordError("Invalid user name or password.")
-    access.password_limiter.refund(name, client_address)
+    access.password_limiter.refund(name, client_address, session)
     return password_hash
 
 
@@ -32,7 +41,7 @@ def log_in(access: AccessControl, name: str, password: str, client_address: str)
         # An unknown name is not recorded, because it may be a password in the wrong field.
         actor = name if access.users.exists(name) else "unknown user"
         access.audit.record(
-            AuditEvent(actor, client_address, "log in", "", REFUSED, "wrong password")
+            AuditEvent(actor, client_address, "log in", "", REFUSED, WRONG_PASSWORD)
         )
         raise
     access.audit.record(AuditEvent(name, client_address, "log in", "", "ok"))

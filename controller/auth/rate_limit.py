@@ -53,22 +53,43 @@ class RateLimiter:
 
 
 class PasswordRateLimiter:
-    """Rate limiter for the password attempts of each user and of each client network."""
+    """Rate limiter for password attempts.
+
+    At login, the attempts of each client network are counted, in total and for each user. Attempts
+    from one network therefore do not keep the user from logging in from another. In a session, only
+    the attempts of that session are counted.
+    """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._by_user = RateLimiter(burst=5, interval=60, clock=clock)
+        self._by_user_and_network = RateLimiter(burst=5, interval=60, clock=clock)
         self._by_network = RateLimiter(burst=20, interval=10, clock=clock)
+        self._by_session = RateLimiter(burst=5, interval=60, clock=clock)
 
-    def hit(self, user: str, address: str) -> int:
-        """Count an attempt and return 0, or return the seconds to wait."""
-        return self._by_network.hit(client_network(address)) or self._by_user.hit(
-            user[:_MAX_KEY_CHARS]
+    def hit(self, user: str, address: str, session: str = "") -> int:
+        """Count an attempt and return 0, or return the seconds to wait.
+
+        Args:
+            user: Name of the user.
+            address: Address of the client.
+            session: Secret of the user's session, or "" at login.
+        """
+        if session:
+            return self._by_session.hit(session)
+        return self._by_network.hit(client_network(address)) or self._by_user_and_network.hit(
+            _user_and_network(user, address)
         )
 
-    def refund(self, user: str, address: str) -> None:
+    def refund(self, user: str, address: str, session: str = "") -> None:
         """Undo an attempt, because the password was correct."""
+        if session:
+            self._by_session.refund(session)
+            return
         self._by_network.refund(client_network(address))
-        self._by_user.refund(user[:_MAX_KEY_CHARS])
+        self._by_user_and_network.refund(_user_and_network(user, address))
+
+
+def _user_and_network(user: str, address: str) -> str:
+    return f"{client_network(address)} {user[:_MAX_KEY_CHARS]}"
 
 
 def client_network(address: str) -> str:

@@ -188,11 +188,12 @@ def list_audit(options: ControllerOptions, limit: int) -> None:
             record.event.action,
             record.event.targets,
             record.event.result,
+            str(record.count),
             record.event.detail,
         )
         for record in reversed(Audit(open_existing(options.db)).list_recent(limit))
     ]
-    headers = ("TIME", "ACTOR", "FROM", "ACTION", "TARGETS", "RESULT", "REASON")
+    headers = ("TIME", "ACTOR", "FROM", "ACTION", "TARGETS", "RESULT", "COUNT", "REASON")
     print_table(make_table(*headers, rows=rows))
 
 

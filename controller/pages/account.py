@@ -4,7 +4,7 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response
 
-from controller.audit import REFUSED
+from controller.audit import REFUSED, WRONG_PASSWORD
 from controller.auth.access_control import (
     AccessControl,
     Actor,
@@ -29,7 +29,7 @@ def blueprint(access: AccessControl) -> Blueprint:
     @requires_role(Role.VIEWER)
     def show() -> Response:
         if current_actor().is_anonymous:
-            return redirect(url_for("login.show", next=request.path))
+            return redirect(url_for("login.show", next=url_for("account.show")))
         return _account_page(_require_user_session(), is_changed="changed" in request.args)
 
     @pages.post("/password")
@@ -38,11 +38,13 @@ def blueprint(access: AccessControl) -> Blueprint:
         user = _require_user_session()
         current_password = request.form.get("current_password", "")
         try:
-            check_password(access, user.name, current_password, client_address())
+            check_password(
+                access, user.name, current_password, client_address(), session=user.session
+            )
         except TooManyAttemptsError as error:
             return _account_page(user, str(error), 429, error.wait)
         except WrongPasswordError:
-            access.record(_AUDIT_ACTION, user.name, REFUSED, "wrong password")
+            access.record(_AUDIT_ACTION, user.name, REFUSED, WRONG_PASSWORD)
             return _account_page(user, "The current password is incorrect.", 403)
         new_password = request.form.get("new_password", "")
         if new_password != request.form.get("repeated_password"):

@@ -9,11 +9,12 @@ from controller.auth.access_control import (
     SESSION_COOKIE,
     AccessControl,
     client_address,
-    csrf_token,
     current_actor,
     public,
+    session_cookie_path,
     set_session_cookie,
 )
+from controller.auth.csrf import csrf_token
 from controller.auth.login import log_in
 from controller.auth.passwords import random_secret
 from controller.errors import TooManyAttemptsError, WrongPasswordError
@@ -30,7 +31,7 @@ def blueprint(access: AccessControl) -> Blueprint:
     @public
     def show() -> Response:
         if not current_actor().is_anonymous:
-            return redirect(safe_redirect_path(request.args.get("next", "")))
+            return redirect(_next_path())
         return _login_page()
 
     @pages.post("/login")
@@ -44,7 +45,7 @@ def blueprint(access: AccessControl) -> Blueprint:
             return _login_page(str(error), 429, error.wait)
         except WrongPasswordError as error:
             return _login_page(str(error), 403)
-        response = redirect(safe_redirect_path(request.form.get("next", "")), 303)
+        response = redirect(_next_path(), 303)
         set_session_cookie(response, session)
         return response
 
@@ -55,15 +56,19 @@ def blueprint(access: AccessControl) -> Blueprint:
             access.sessions.delete(current_actor().session)
             access.record("log out", "", "ok")
         response = redirect(url_for("login.show"), 303)
-        response.delete_cookie(SESSION_COOKIE)
+        response.delete_cookie(SESSION_COOKIE, path=session_cookie_path())
         return response
 
     return pages
 
 
-def safe_redirect_path(path: str) -> str:
-    """Return a path if it is on this server, otherwise `/`."""
-    return path if _LOCAL_PATH.fullmatch(path) else "/"
+def safe_redirect_path(path: str, default: str = "/") -> str:
+    """Return a path if it is on this server, otherwise the default."""
+    return path if _LOCAL_PATH.fullmatch(path) else default
+
+
+def _next_path() -> str:
+    return safe_redirect_path(request.values.get("next", ""), url_for("rack.show"))
 
 
 def _login_page(error: str = "", status: int = 200, retry_after: int | None = None) -> Response:
@@ -73,7 +78,7 @@ def _login_page(error: str = "", status: int = 200, retry_after: int | None = No
         "login.html",
         error=error,
         csrf_token=csrf_token(secret),
-        next=safe_redirect_path(request.values.get("next", "")),
+        next=_next_path(),
         name=request.form.get("name", ""),
     )
     response = make_response(body, status)

@@ -323,7 +323,9 @@ class AuditEventResponse(ApiModel):
     """Audit event."""
 
     id: int
-    time: float
+    time: float = Field(description="time of the first occurrence")
+    count: int = Field(description="number of occurrences within an hour")
+    last_time: float = Field(description="time of the last occurrence")
     actor: str = Field(description="user, `token:NAME`, `console:NAME` or `anonymous`")
     client_address: str = Field(description="address of the client")
     action: str
@@ -338,6 +340,8 @@ class AuditEventResponse(ApiModel):
         return cls(
             id=record.id,
             time=record.time,
+            count=record.count,
+            last_time=record.last_time,
             actor=event.actor,
             client_address=event.client_address,
             action=event.action,

@@ -47,10 +47,29 @@ def test_rate_limiter_keeps_waiting_keys_when_its_capacity_is_reached() -> None:
     assert limiter.hit("alice") == 60
 
 
-def test_password_rate_limiter_limits_each_user_and_each_network() -> None:
+def test_password_rate_limiter_limits_each_user_within_a_network() -> None:
     limiter = PasswordRateLimiter(clock=FakeClock())
-    assert [limiter.hit("alice", f"10.0.0.{i}") for i in range(6)] == [0, 0, 0, 0, 0, 60]
+    attempts = [limiter.hit("alice", "2001:db8:0:1::1") for _ in range(6)]
+    assert attempts == [0, 0, 0, 0, 0, 60]
+    assert limiter.hit("alice", "2001:db8:0:1::2") == 60
+    assert limiter.hit("alice", "10.0.0.2") == 0
+    assert limiter.hit("bob", "2001:db8:0:1::1") == 0
+
+
+def test_password_rate_limiter_limits_each_network() -> None:
+    limiter = PasswordRateLimiter(clock=FakeClock())
     assert [limiter.hit(f"user-{i}", "10.0.1.1") for i in range(21)] == [0] * 20 + [10]
+
+
+def test_password_rate_limiter_counts_sessions_apart() -> None:
+    limiter = PasswordRateLimiter(clock=FakeClock())
+    for _ in range(6):
+        limiter.hit("alice", "10.0.0.1")
+    attempts = [limiter.hit("alice", "10.0.0.1", "session") for _ in range(6)]
+    assert attempts == [0, 0, 0, 0, 0, 60]
+    limiter.refund("alice", "10.0.0.1", "session")
+    assert limiter.hit("alice", "10.0.0.1", "session") == 0
+    assert limiter.hit("alice", "10.0.0.1", "another session") == 0
 
 
 @pytest.mark.parametrize(
