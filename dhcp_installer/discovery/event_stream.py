@@ -3,7 +3,7 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Self
@@ -12,6 +12,7 @@ from dhcp_installer.dhcpd import log_events
 from dhcp_installer.dhcpd.log_events import DhcpLogEvent
 from dhcp_installer.dhcpd.log_sources import LogSource
 from dhcp_installer.discovery.address_table import AddressTable
+from dhcp_installer.discovery.neighbors import read_neighbors
 from dhcp_installer.discovery.pingers import Pinger
 from dhcp_installer.discovery.strategy import DhcpActivity, PingRound
 from dhcp_installer.errors import InstallError
@@ -32,6 +33,7 @@ class EventStream:
         pinger: Sends the pings.
         ping_interval: Seconds between two pings to a client.
         clock: Monotonic clock, in seconds.
+        neighbors: Returns the MAC address that replies at an address, if it is known.
     """
 
     def __init__(
@@ -40,11 +42,13 @@ class EventStream:
         pinger: Pinger,
         ping_interval: float,
         clock: Callable[[], float] = time.monotonic,
+        neighbors: Callable[[], Mapping[IPv4Address, str]] = read_neighbors,
     ) -> None:
         self._log = log
         self._pinger = pinger
         self._ping_interval = ping_interval
         self._clock = clock
+        self._neighbors = neighbors
         self._addresses = AddressTable()
         self._reachable_addresses: frozenset[IPv4Address] = frozenset()
         self._log_read_until = 0.0  # by the log thread
@@ -117,7 +121,7 @@ class EventStream:
 
     @property
     def reachable_addresses(self) -> frozenset[IPv4Address]:
-        """Addresses that replied to the last ping."""
+        """Addresses at which their clients replied to the last ping."""
         with self._lock:
             return self._reachable_addresses
 
@@ -173,10 +177,16 @@ class EventStream:
             log_read_until = self._log_read_until
         started_at = self._elapsed()
         replied = self._pinger.ping(mac_by_address.keys(), self._ping_interval)
-        reachable = frozenset(mac_by_address[address] for address in replied)
+        neighbors = self._neighbors()
+        mac_by_reply = {
+            address: neighbors.get(address, mac_by_address[address]) for address in replied
+        }
         with self._lock:
-            self._reachable_addresses = frozenset(replied)
+            self._reachable_addresses = frozenset(
+                address for address, mac in mac_by_reply.items() if mac == mac_by_address[address]
+            )
             self._round_log_read_until = log_read_until
+        reachable = frozenset(mac_by_reply.values())
         self._events.put(PingRound(started_at, log_read_until, reachable, self._elapsed()))
 
     def __enter__(self) -> Self:

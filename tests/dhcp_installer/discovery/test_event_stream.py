@@ -12,6 +12,7 @@ from dhcp_installer.discovery.strategy import DhcpActivity, PingRound
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 
 MAC, OTHER_MAC = "b8:27:eb:00:00:01", "b8:27:eb:00:00:02"
+STRANGER_MAC = "3c:52:82:00:00:01"
 ADDRESS, OTHER_ADDRESS = IPv4Address("10.23.255.1"), IPv4Address("10.23.1.1")
 
 
@@ -64,7 +65,10 @@ class StreamFixture:
         self.log = ControlledLog()
         self.pinger = ControlledPinger()
         self.time = 100.0
-        self.events = EventStream(self.log, self.pinger, 0.25, lambda: self.time)
+        self.neighbors: dict[IPv4Address, str] = {}
+        self.events = EventStream(
+            self.log, self.pinger, 0.25, lambda: self.time, lambda: self.neighbors
+        )
 
     def next_event(self) -> ClientEvent:
         received: list[ClientEvent] = []
@@ -153,6 +157,17 @@ def test_start_of_the_server_and_unreadable_lines_are_recorded(stream: StreamFix
     assert stream.events.unreadable_lines == ["line 0", "line 1", "line 2"]
     stream.log.write("Nov 28 06:42:44 master dhcpd[812]: Server starting service.")
     wait_until(stream.events.has_server_start)
+
+
+def test_reply_belongs_to_the_board_that_replies_and_not_to_the_client_with_the_lease(
+    stream: StreamFixture,
+) -> None:
+    stream.log.write(lease(ADDRESS, MAC), lease(OTHER_ADDRESS, OTHER_MAC))
+    wait_until(lambda: len(stream.events.leased_addresses) == 2)
+    stream.next_round()
+    stream.neighbors = {ADDRESS: STRANGER_MAC, OTHER_ADDRESS: OTHER_MAC}
+    assert stream.next_round(ADDRESS, OTHER_ADDRESS).reachable == {STRANGER_MAC, OTHER_MAC}
+    assert stream.events.reachable_addresses == {OTHER_ADDRESS}
 
 
 def test_round_reports_until_when_the_log_was_read(stream: StreamFixture) -> None:
