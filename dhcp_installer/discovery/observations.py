@@ -7,7 +7,7 @@ question, and silence only if enough complete rounds lie in this time.
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Set
+from collections.abc import Collection, Set
 from dataclasses import dataclass
 
 from dhcp_installer.discovery.strategy import PingRound
@@ -69,7 +69,6 @@ class Observations:
 
     def __init__(self, hold_up_seconds: float) -> None:
         self.shortest_boot = 0.0  # no rasp is active sooner after its power returned
-        self.version = 0  # increased when a rasp becomes reachable or unreachable, or sends DHCP
         self.log_read_until = 0.0
         self._hold_up_seconds = hold_up_seconds
         self._rounds: list[PingRound] = []
@@ -92,7 +91,6 @@ class Observations:
 
     def add_dhcp_message(self, mac: str, read_at: float) -> None:
         """Add a DHCP message of a rasp, which was sent after the log was last read completely."""
-        self.version += 1
         self._dhcp_messages.append(_DhcpMessage(mac, self.log_read_until, read_at))
 
     @property
@@ -101,6 +99,13 @@ class Observations:
         count = len(self._rounds)
         return self._replied.union(
             mac for mac, index in self._missed_since.items() if count - index < ROUNDS
+        )
+
+    def are_reachable(self, macs: Collection[str]) -> bool:
+        """Return whether all of these rasps replied to one of the last pings."""
+        oldest = len(self._rounds) - ROUNDS
+        return all(
+            mac in self._replied or self._missed_since.get(mac, oldest) > oldest for mac in macs
         )
 
     @property
@@ -176,12 +181,12 @@ class Observations:
         return False if self.log_read_until >= silence.ended_before else None
 
     def _update_silences(self, ping_round: PingRound) -> None:
-        self.version += 1
         count = len(self._rounds)
         for mac in ping_round.reachable - self._replied:
-            self._first_reply.setdefault(mac, ping_round.started_at)
-            missed_since = self._missed_since.pop(mac, count)
-            if count - missed_since >= ROUNDS:
+            missed_since = self._missed_since.pop(mac, None)
+            if missed_since is None:
+                self._first_reply[mac] = ping_round.started_at
+            elif count - missed_since >= ROUNDS:
                 self._silences[mac].append(_Silence(ping_round.started_at, ping_round.time))
         for mac in self._replied - ping_round.reachable:
             self._missed_since[mac] = count

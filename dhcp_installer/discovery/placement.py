@@ -118,12 +118,14 @@ class Placement:
                 return candidates
 
     def _is_certain(self, mac: str, stack: int) -> bool:
-        rasp = self._rasps[mac]
         is_complete = stack in self._complete
-        odds = rasp.odds(stack) + is_complete * _COMPLETE
         if self._has_empty_stack or self._alternatives(mac, stack):
-            return odds >= _REQUIRED_WITH_ALTERNATIVES
-        return is_complete or odds >= _REQUIRED_IN_INCOMPLETE_STACK
+            required = _REQUIRED_WITH_ALTERNATIVES - is_complete * _COMPLETE
+        elif is_complete:
+            return True
+        else:
+            required = _REQUIRED_IN_INCOMPLETE_STACK
+        return self._rasps[mac].odds(stack) >= required
 
     def _alternatives(self, mac: str, stack: int) -> set[int]:
         """Return the stacks that this member of a stack may be in instead."""

@@ -41,8 +41,7 @@ from rack.settings import InstallSettings
 
 _MAX_CUTS_PER_STACK = 6  # after these, uncertain rasps are reported
 _MAX_LATE_CUTS_PER_STACK = 3
-_REVIEW_SECONDS = 2.0  # between two evaluations of all evidence
-_MAX_REVIEW_SECONDS = 5.0  # if no rasp becomes reachable or unreachable, or sends DHCP
+_REVIEW_SECONDS = 4.0  # between two evaluations of all evidence
 _SHORTEST_BOOT_SECONDS = 3.0  # no Raspberry Pi boots faster
 _BOOT_VARIATION = 0.5  # no boot takes less than this part of the shortest boot seen
 _ACCIDENT_MARGIN = 1.0  # seconds before a cut in which a rasp that becomes silent agrees with it
@@ -188,7 +187,10 @@ class SwitchOffEach(Strategy):
             ):
                 yield from self._send(Sync(reachable))
                 return stack
-            yield from self._wait_for_change(macs_by_stack[stack])
+            yield from self._wait(
+                self._now + _REVIEW_SECONDS,
+                lambda macs=macs_by_stack[stack]: observations.are_reachable(macs),  # type: ignore[misc]
+            )
         return None
 
     def _may_reply_within(self, seconds: float, mac: str, stack: int) -> bool:
@@ -199,18 +201,6 @@ class SwitchOffEach(Strategy):
         """
         last_reply = self._observations.last_reply(mac) + self._settings.cut_seconds
         return self._now <= max(last_reply, self._on_since[stack]) + seconds
-
-    def _wait_for_change(self, macs: frozenset[str]) -> CommandStream:
-        """Wait until these rasps reply, or until another evaluation may have another result."""
-        version = self._observations.version
-        review_at = self._now + _REVIEW_SECONDS
-        yield from self._wait(
-            self._now + _MAX_REVIEW_SECONDS,
-            lambda: (
-                (self._now >= review_at and self._observations.version != version)
-                or macs <= self._observations.reachable
-            ),
-        )
 
     def _macs_by_stack_to_cut(self) -> dict[int, frozenset[str]]:
         """Return the stacks to cut again, and the rasps that the cut may place or exclude."""
