@@ -39,6 +39,7 @@ from controller.ssh.pool import SshPool
 from controller.state.history import RaspHistory
 from controller.state.observed_power import relay_mismatch
 from controller.state.prometheus import Prometheus
+from controller.state.quarantine import Quarantine
 from controller.state.reader import RackStateReader
 from controller.web import allowed_hosts
 from dhcp_installer import arguments as dhcp_arguments
@@ -113,7 +114,13 @@ def build_controller(
     )
     state = SingleFlightCache(state_reader.read, max_age=_STATE_MAX_AGE)
     master = SingleFlightCache(_master_info(options, prometheus).read, max_age=_MASTER_INFO_MAX_AGE)
-    target_files = TargetFiles(options.targets, rack, inventory, _service_addresses(options))
+    target_files = TargetFiles(
+        options.targets,
+        rack,
+        inventory,
+        _service_addresses(options),
+        quarantined=Quarantine(rack.name, prometheus).rasps,
+    )
     actions = Actions(aliases)
     ssh_folder, ssh_port = options.db.parent / "ssh", options.ssh_port or rack.network.ssh_port
     orders = OrderService(

@@ -5,7 +5,7 @@ Format: https://prometheus.io/docs/prometheus/latest/configuration/configuration
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -52,11 +52,15 @@ def probe_parameters(method: str, address: IPv4Address) -> tuple[str, str]:
 
 
 def render(
-    rack: Rack, rasps: Mapping[tuple[int, int], Rasp], services: ServiceAddresses
+    rack: Rack,
+    rasps: Mapping[tuple[int, int], Rasp],
+    services: ServiceAddresses,
+    quarantined: Collection[str] = (),
 ) -> dict[str, list[TargetGroup]]:
     """Return the content of each target file, keyed by file name.
 
     Rasps of a stack without power stay listed, because their state `off` requires a failed scrape.
+    The exporters of quarantined rasps are not listed.
     """
     exporters: list[TargetGroup] = []
     pings: list[TargetGroup] = []
@@ -70,9 +74,10 @@ def render(
             "slot": str(slot.number),
             "rasp": slot.name,
         }
-        exporters.append(
-            {"targets": [f"{rasp.address}:{rack.network.exporter_port}"], "labels": labels}
-        )
+        if slot.name not in quarantined:
+            exporters.append(
+                {"targets": [f"{rasp.address}:{rack.network.exporter_port}"], "labels": labels}
+            )
         module, target = probe_parameters(services.ping_method, rasp.address)
         probe_labels = {
             "__param_module": module,
@@ -94,15 +99,30 @@ def _service_target_group(rack: Rack, address: str) -> TargetGroup:
 
 
 class TargetFiles:
-    """Target files in a folder, generated from the inventory."""
+    """Target files in a folder, generated from the inventory.
+
+    Args:
+        folder: Folder of the files.
+        rack: Layout of the rack.
+        inventory: Installed rasps.
+        services: Addresses of the services on the master.
+        quarantined: Returns the names of the quarantined rasps.
+    """
 
     def __init__(
-        self, folder: Path, rack: Rack, inventory: Inventory, services: ServiceAddresses
+        self,
+        folder: Path,
+        rack: Rack,
+        inventory: Inventory,
+        services: ServiceAddresses,
+        *,
+        quarantined: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._folder = folder
         self._rack = rack
         self._inventory = inventory
         self._services = services
+        self._quarantined = quarantined
 
     def update(self) -> None:
         """Replace each changed file atomically.
@@ -112,7 +132,7 @@ class TargetFiles:
             DatabaseError: If the inventory cannot be read.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        files = render(self._rack, self._inventory.rasps(), self._services)
+        files = render(self._rack, self._inventory.rasps(), self._services, self._quarantined())
         for name, groups in files.items():
             content = (json.dumps(groups, indent=1) + "\n").encode()
             path = self._folder / name

@@ -15,6 +15,7 @@ from controller.state.model import (
 )
 from controller.state.observed_power import observed_power, power_mismatch
 from controller.state.prometheus import Sample
+from controller.state.quarantine import quarantine_selector
 from rack.commanded_power import CommandedPower
 from rack.inventory import Rasp
 from rack.layout import Rack, Slot, Stack
@@ -32,6 +33,8 @@ _UPTIME_SERIES = "pirack_uptime_seconds"
 _CLOCK_OFFSET_SERIES = "rack_stack_slot:pirack_clock_offset_seconds:max"
 _CLOCK_OFFSET_THRESHOLD = "pirack:threshold:clock_offset_seconds"
 _PING_SERIES = "probe_success"
+_QUARANTINE_SERIES = "ALERTS"
+_QUARANTINED = "quarantined: the rasp exported too many or changing series"
 
 # Computed samples have no metric name. This label identifies them. Rasps can export the same label,
 # but their samples have a name.
@@ -75,6 +78,7 @@ def state_query(rack: Rack) -> str:
         f'{{__name__=~"{STATE_SERIES}|{_CLOCK_OFFSET_SERIES}", {matcher}}}',
         f'{{__name__=~"{rasp_names}", {of_rasps}}}',
         ping,
+        quarantine_selector(rack.name),
     ]
     computed = {
         _CPU_BUSY_CORES: f"rate(pirack_cpu_busy_seconds_total{{{of_rasps}}}[30s])",
@@ -200,7 +204,7 @@ def _build_rasp_state(
         slot,
         rasp,
         state,
-        _reason(state, ping, error),
+        _reason(state, ping, error, is_quarantined=_QUARANTINE_SERIES in values),
         level,
         temperature_celsius=current.values.get(_TEMPERATURE_SERIES),
         load1=current.values.get(_LOAD_SERIES),
@@ -218,10 +222,10 @@ def _build_rasp_state(
     )
 
 
-def _reason(state: RaspStatus, ping: float | None, error: str) -> str:
+def _reason(state: RaspStatus, ping: float | None, error: str, *, is_quarantined: bool) -> str:
     match state:
         case RaspStatus.UNKNOWN:
-            return error or "Prometheus has no recent sample"
+            return error or (_QUARANTINED if is_quarantined else "Prometheus has no recent sample")
         case RaspStatus.OFF:
             return "its stack is switched off"
         case RaspStatus.DOWN if ping == 1:

@@ -28,6 +28,8 @@ PROMETHEUS = Path("prometheus")
     if job["job_name"] == "rasp"
 ]
 
+# A recorded metric, the names of several recorded metrics, or the metric of alerts.
+RECORDED = re.compile(r'\w+:|ALERTS\b|\{__name__=~"\w+:[\w:]+(\|\w+:[\w:]+)*"')
 NO_SELECTOR = {"and", "or", "unless", "bool", "offset"}
 TOKEN = re.compile(
     r'"[^"]*"|(?P<name>[a-zA-Z_:][\w:]*)?\s*(?P<matchers>\{[^{}]*\})|(?P<word>[a-zA-Z_:][\w:]*)'
@@ -51,7 +53,7 @@ def untrusted_selectors(expression: str) -> list[str]:
     return [
         name + matchers
         for name, matchers in selectors(expression)
-        if ":" not in name and name != "ALERTS" and not JOB_MATCHER.search(matchers)
+        if not RECORDED.match(name + matchers) and not JOB_MATCHER.search(matchers)
     ]
 
 
@@ -120,6 +122,8 @@ def test_every_selector_names_the_jobs_that_it_trusts() -> None:
             ['probe_success{rack="a"}'],
         ),
         ('{__name__=~"pirack_.+", rack="a"}', ['{__name__=~"pirack_.+", rack="a"}']),
+        ('{__name__=~"a:b|pirack_c", rack="a"}', ['{__name__=~"a:b|pirack_c", rack="a"}']),
+        ('{__name__=~"a:b:c|pirack:d", rack="a"}', []),
         ('label_replace(timestamp(up{job="ping"}), "computed", "up", "", "")', []),
         ("scalar(pirack:threshold:hot_celsius) < 1 and ALERTS", []),
         ('sum(rate(process_cpu_seconds_total{job=~"a|b"}[5m]))', []),
@@ -153,8 +157,12 @@ def test_prometheus_drops_names_that_a_rasp_must_not_export(tmp_path: Path) -> N
 
 def test_limits_apply_to_rasps_and_only_the_controller_sets_its_own_labels() -> None:
     configuration: dict[str, Any] = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
-    for name in ("sample_limit", "label_limit", "body_size_limit"):
-        assert RASP_JOB[name]
+    limits = {"sample_limit", "label_limit", "body_size_limit", "label_value_length_limit"}
+    assert limits <= RASP_JOB.keys()
+    thresholds = dict(rule_queries())
+    assert thresholds["pirack:threshold:samples_per_scrape"] == (
+        f"vector({RASP_JOB['sample_limit']})"
+    )
     assert RASP_JOB["honor_timestamps"] is False
     jobs = configuration["scrape_configs"]
     assert [job["job_name"] for job in jobs if job.get("honor_labels")] == ["controller"]

@@ -81,3 +81,21 @@ def test_unchanged_target_file_is_not_rewritten(tmp_path: Path) -> None:
     assert inodes() == previous
     names = ("alertmanager", "controller", "ping", "prometheus", "rasp")
     assert sorted(previous) == [f"{name}.json" for name in names]
+
+
+def test_quarantined_rasp_is_pinged_but_not_scraped(tmp_path: Path) -> None:
+    inventory = Inventory(Database(tmp_path / "pirack.db"))
+    other = Rasp(3, 3, "b8:27:eb:00:00:0b", IPv4Address("10.23.3.3"))
+    inventory.replace([RASP, other])
+    quarantined: set[str] = {"03-2"}
+    files = TargetFiles(tmp_path, RACK, inventory, SERVICES, quarantined=lambda: quarantined)
+
+    def listed(name: str) -> list[str]:
+        files.update()
+        groups = json.loads((tmp_path / name).read_text())
+        return [group["labels"]["rasp"] for group in groups]
+
+    assert listed("rasp.json") == ["03-3"]
+    assert listed("ping.json") == ["03-2", "03-3"]
+    quarantined.clear()
+    assert listed("rasp.json") == ["03-2", "03-3"]
