@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from controller import health, power_metrics
 from controller.alerts import service as alert_service
 from controller.alerts.remediation import Remediation
+from controller.alerts.secret import basic_authorization, load_or_create
 from controller.auth.access_control import AccessControl
 from controller.cache import SingleFlightCache
 from controller.dependencies import Dependencies
@@ -91,6 +92,7 @@ def build_controller(
     for stack, power in relays.all_commanded().items():
         if power.relay_differs:
             _log.warning("stack %d: %s", stack, relay_mismatch(power))
+    secret = load_or_create(options.alerts_secret or options.db.with_name("alerts.secret"))
     prometheus = Prometheus(options.prometheus)
     reservations = Reservations()
     registry = CollectorRegistry()
@@ -113,7 +115,9 @@ def build_controller(
         reserved_by=reservations.holders,
     )
     state = SingleFlightCache(state_reader.read, max_age=_STATE_MAX_AGE)
-    master = SingleFlightCache(_master_info(options, prometheus).read, max_age=_MASTER_INFO_MAX_AGE)
+    master = SingleFlightCache(
+        _master_info(options, prometheus, secret).read, max_age=_MASTER_INFO_MAX_AGE
+    )
     target_files = TargetFiles(
         options.targets,
         rack,
@@ -128,7 +132,7 @@ def build_controller(
             rack,
             inventory.rasps,
             relays,
-            BlackboxClient(options.blackbox, options.ping),
+            BlackboxClient(options.blackbox, options.ping, basic_authorization(secret)),
             ExporterClient(rack.network.exporter_port),
             SshPool(ssh_folder, ssh_port),
         ),
@@ -168,7 +172,7 @@ def build_controller(
         installation=installation,
         alerts=alert_service.build(
             options.alertmanager,
-            options.alerts_secret or options.db.with_name("alerts.secret"),
+            secret,
             Remediation(rack.remediation, orders, state.get),
         ),
         history=RaspHistory(rack.name, prometheus),
@@ -189,14 +193,15 @@ def _service_addresses(options: ControllerOptions) -> ServiceAddresses:
     )
 
 
-def _master_info(options: ControllerOptions, prometheus: Prometheus) -> MasterInfo:
+def _master_info(options: ControllerOptions, prometheus: Prometheus, secret: str) -> MasterInfo:
+    headers = basic_authorization(secret)
     return MasterInfo(
         options.db.parent,
         [
             unit_service("dhcpd", "isc-dhcp-server.service"),
             prometheus_service(prometheus),
-            metrics_service("alertmanager", options.alertmanager),
-            metrics_service("blackbox", options.blackbox),
+            metrics_service("alertmanager", options.alertmanager, headers),
+            metrics_service("blackbox", options.blackbox, headers),
             *([grafana_service(options.grafana)] if options.grafana else []),
         ],
     )

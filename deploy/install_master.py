@@ -29,6 +29,7 @@ from deploy.system import (
 CURRENT = Path("/opt/pirack/current")
 SETTINGS = Path("/etc/pirack")
 STATE = Path("/var/lib/pirack")
+SECRET = STATE / "alerts" / "secret"
 SYSTEMD = Path("/etc/systemd/system")
 DHCP = Path("/etc/dhcp")
 USER = "pirack"
@@ -64,6 +65,7 @@ def install() -> None:
     _make_user()
     release = make_release()
     _write_settings(release)
+    _create_secret(release)
     _write_units(release)
     _make_dhcpd_conf_writable()
     is_ready = _is_layout_configured(release)
@@ -154,10 +156,20 @@ def _write_settings(release: Path) -> None:
     secrets.mkdir(exist_ok=True)
     shutil.chown(secrets, "root", "prometheus")
     secrets.chmod(0o750)
-    # The controller creates the secret. setgid gives the secret the group of the folder.
-    shared = STATE / "alerts"
-    make_folder(shared, Owner(USER, "prometheus"), 0o2750)
-    link(secrets / "alerts", shared / "secret")
+    # setgid gives the secret the group of the folder.
+    make_folder(SECRET.parent, Owner(USER, "prometheus"), 0o2750)
+    link(secrets / "alerts", SECRET)
+    link(secrets / "web.yml", SECRET.with_name("web.yml"))
+
+
+def _create_secret(release: Path) -> None:
+    """Create the secret as the controller does. The services require it when they start."""
+    run(
+        *("runuser", "-u", USER, "--", str(release / ".venv" / "bin" / "python"), "-I", "-c"),
+        "import sys; from pathlib import Path; from controller.alerts.secret import load_or_create;"
+        " load_or_create(Path(sys.argv[1]))",
+        str(SECRET),
+    )
 
 
 def _write_units(release: Path) -> None:
@@ -165,6 +177,8 @@ def _write_units(release: Path) -> None:
     copy(files / f"{CONTROLLER}.service", SYSTEMD / f"{CONTROLLER}.service")
     for name in (*DROP_INS, "grafana-server"):
         copy(files / f"{name}.conf", SYSTEMD / f"{name}.service.d" / "pirack.conf")
+    for name in ("amtool.yml", "amtool-http.yml"):
+        copy(files / name, Path("/etc/prometheus") / name)
     copy(files / "pirack-controller", Path("/usr/local/sbin/pirack-controller"), mode=0o755)
     copy(files / "50-pirack.rules", Path("/etc/polkit-1/rules.d/50-pirack.rules"))
     copy(files / "60-pirack.conf", Path("/etc/sysctl.d/60-pirack.conf"))

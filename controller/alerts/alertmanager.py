@@ -3,6 +3,8 @@
 Source: https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
 """
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from controller import bounded_http
@@ -30,10 +32,16 @@ _ALERTS: TypeAdapter[list[_ActiveAlert]] = TypeAdapter(list[_ActiveAlert])
 
 
 class Alertmanager:
-    """A thread-safe client of one Alertmanager at `ADDRESS:PORT`."""
+    """A thread-safe client of one Alertmanager.
 
-    def __init__(self, address: str) -> None:
+    Args:
+        address: `ADDRESS:PORT`.
+        headers: Headers of each request, such as `basic_authorization`.
+    """
+
+    def __init__(self, address: str, headers: Mapping[str, str]) -> None:
         self.url = f"http://{address}"
+        self._headers = headers
 
     def alerts(self) -> list[Alert]:
         """Return the firing alerts, including silenced and inhibited ones.
@@ -43,7 +51,10 @@ class Alertmanager:
         """
         try:
             response = bounded_http.get(
-                f"{self.url}/api/v2/alerts", timeout=_TIMEOUT, max_bytes=_MAX_RESPONSE_BYTES
+                f"{self.url}/api/v2/alerts",
+                headers=self._headers,
+                timeout=_TIMEOUT,
+                max_bytes=_MAX_RESPONSE_BYTES,
             )
         except (OSError, bounded_http.InvalidResponseError) as error:
             raise AlertmanagerUnavailableError(

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from controller import API_PREFIX
 from controller.alerts.schemas import AcceptedResponse, AlertsResponse, Notification
@@ -10,11 +10,17 @@ from controller.alerts.service import AlertService
 from controller.auth.access_control import requires_secret
 from controller.web.api import json_response, write_response
 from controller.web.openapi import OpenApiDocument
+from controller.web.server import MAX_REQUEST_BYTES
 
 
 def blueprint(document: OpenApiDocument, alert_service: AlertService) -> Blueprint:
     """Return the routes. Add them to `document`."""
     api = Blueprint("alerts", __name__, url_prefix=API_PREFIX)
+
+    @api.before_request
+    def allow_large_notifications() -> None:
+        """Raise the limit of the body, which is read after the secret was checked."""
+        request.max_content_length = MAX_REQUEST_BYTES
 
     @api.get("/alerts")
     @document.read_endpoint("alerts", AlertsResponse)

@@ -8,6 +8,9 @@ from controller.alerts.alert import Alert, Severity, WebhookAlert
 from controller.alerts.firing import AlertList
 from controller.web.models import ApiModel, example_config
 
+MAX_ALERTS = 100
+"""Maximum number of alerts in a notification, as in prometheus/alertmanager.yml."""
+
 
 class AlertResponse(ApiModel):
     """A firing alert."""
@@ -92,7 +95,7 @@ class Notification(ApiModel):
     model_config = ConfigDict(extra="ignore")
 
     version: Literal["4"] = Field(description="version of the format")
-    alerts: list[WebhookAlert] = Field(max_length=100)  # alertmanager.yml sends 50 at most
+    alerts: list[WebhookAlert] = Field(max_length=MAX_ALERTS)
 
 
 class AcceptedResponse(ApiModel):

@@ -1,13 +1,12 @@
 """The alert components that the API and the pages use."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from controller.alerts.alertmanager import Alertmanager
 from controller.alerts.firing import FiringAlerts
 from controller.alerts.received import ReceivedAlerts
 from controller.alerts.remediation import Remediation
-from controller.alerts.secret import load_or_create
+from controller.alerts.secret import basic_authorization
 from controller.alerts.webhook import WebhookQueue
 
 
@@ -20,18 +19,15 @@ class AlertService:
     secret: str
 
 
-def build(alertmanager: str, secret_path: Path, remediation: Remediation) -> AlertService:
+def build(alertmanager: str, secret: str, remediation: Remediation) -> AlertService:
     """Return the alert service. Its webhook is not started.
 
     Args:
         alertmanager: `ADDRESS:PORT` of Alertmanager.
-        secret_path: File of the shared secret, created if missing.
+        secret: Secret that the controller and Alertmanager share.
         remediation: Remediation of received alerts.
-
-    Raises:
-        SecretError: If the secret cannot be read or created.
     """
     received = ReceivedAlerts()
-    firing = FiringAlerts(Alertmanager(alertmanager), received, remediation.status_text)
-    webhook = WebhookQueue(received, remediation.apply)
-    return AlertService(firing, webhook, load_or_create(secret_path))
+    client = Alertmanager(alertmanager, basic_authorization(secret))
+    firing = FiringAlerts(client, received, remediation.status_text)
+    return AlertService(firing, WebhookQueue(received, remediation.apply), secret)

@@ -3,7 +3,7 @@
 import json
 import re
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from controller import bounded_http
@@ -75,12 +75,18 @@ def prometheus_service(prometheus: Prometheus) -> MonitoredService:
     return MonitoredService("prometheus", prometheus.url, fetch_version)
 
 
-def metrics_service(name: str, address: str) -> MonitoredService:
-    """Return a service at `ADDRESS:PORT` that exports its version as `…_build_info`."""
+def metrics_service(name: str, address: str, headers: Mapping[str, str]) -> MonitoredService:
+    """Return a service at `ADDRESS:PORT` that exports its version as `…_build_info`.
+
+    Args:
+        name: Name of the service.
+        address: `ADDRESS:PORT`.
+        headers: Headers of each request, which authenticate the controller.
+    """
     url = f"http://{address}"
 
     def fetch_version() -> str | None:
-        match = _BUILD_INFO_VERSION.search(_get(name, url, "/metrics"))
+        match = _BUILD_INFO_VERSION.search(_get(name, url, "/metrics", headers))
         return match[1] if match else None
 
     return MonitoredService(name, url, fetch_version)
@@ -92,7 +98,7 @@ def grafana_service(url: str) -> MonitoredService:
 
     def fetch_version() -> str | None:
         try:
-            health = json.loads(_get("grafana", url, "/api/health"))
+            health = json.loads(_get("grafana", url, "/api/health", {}))
         except ValueError as error:
             raise ServiceDownError(f"grafana at {url} cannot be reached") from error
         version = health.get("version") if isinstance(health, dict) else None
@@ -123,9 +129,11 @@ def unit_service(name: str, unit: str) -> MonitoredService:
     return MonitoredService(name, unit, fetch_version)
 
 
-def _get(name: str, url: str, path: str) -> str:
+def _get(name: str, url: str, path: str, headers: Mapping[str, str]) -> str:
     try:
-        response = bounded_http.get(url + path, timeout=_TIMEOUT, max_bytes=_MAX_RESPONSE_BYTES)
+        response = bounded_http.get(
+            url + path, headers=headers, timeout=_TIMEOUT, max_bytes=_MAX_RESPONSE_BYTES
+        )
     except (OSError, bounded_http.InvalidResponseError) as error:
         raise ServiceDownError(f"{name} at {url} cannot be reached") from error
     if not response.is_ok:

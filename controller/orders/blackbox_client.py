@@ -3,6 +3,7 @@
 Source: https://github.com/prometheus/blackbox_exporter, `/probe`.
 """
 
+from collections.abc import Mapping
 from ipaddress import IPv4Address
 
 from controller import bounded_http
@@ -24,11 +25,16 @@ class BlackboxClient:
     Args:
         blackbox: Address of the blackbox_exporter, `ADDRESS:PORT`.
         method: Probe method, see `probe_parameters`.
+        headers: Headers of each request, which authenticate the controller.
     """
 
-    def __init__(self, blackbox: str, method: str) -> None:
+    def __init__(self, blackbox: str, method: str, headers: Mapping[str, str]) -> None:
         self._url = f"http://{blackbox}/probe"
         self._method = method
+        self._headers = {
+            **headers,
+            "X-Prometheus-Scrape-Timeout-Seconds": str(_TIMEOUT_SECONDS),
+        }
 
     def probe(self, address: IPv4Address) -> bool:
         """Return whether a rasp replies within two seconds.
@@ -41,7 +47,7 @@ class BlackboxClient:
             response = bounded_http.get(
                 self._url,
                 parameters={"module": module, "target": target},
-                headers={"X-Prometheus-Scrape-Timeout-Seconds": str(_TIMEOUT_SECONDS)},
+                headers=self._headers,
                 timeout=_TIMEOUT_SECONDS + _TIMEOUT_MARGIN,
                 max_bytes=_MAX_RESPONSE_BYTES,
             )

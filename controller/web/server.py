@@ -21,7 +21,7 @@ from controller.web.reverse_proxy import last_forwarded_address
 
 MAX_CONNECTIONS = 480  # below 1024, the usual limit of open files, with two more files each
 MAX_CONNECTIONS_PER_NETWORK = 64
-MAX_REQUEST_BYTES = 128 * 1024
+MAX_REQUEST_BYTES = 256 * 1024  # a notification of Alertmanager with its maximum number of alerts
 """Larger bodies are rejected before they are read. `create_app` sets the limit of its views."""
 
 _THREADS = 16

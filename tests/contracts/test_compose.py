@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from controller.__main__ import controller
+from controller.alerts.secret import WEB_CONFIG
 from grafana.__main__ import _parser as grafana_parser
 from tests.helpers.click_commands import parse_command
 from tests.helpers.waiting import TIMEOUT_SECONDS
@@ -152,7 +153,6 @@ def test_published_ports_are_the_ports_of_services() -> None:
     addresses = {
         options_of("controller")["--listen"],
         options_of("prometheus")["--web.listen-address"],
-        options_of("alertmanager")["--web.listen-address"],
         grafana.removeprefix("http://").partition("/")[0],
     }
     assert {address.rsplit(":", 1)[1] for address in addresses} == published
@@ -324,6 +324,21 @@ def test_alertmanager_reads_the_secret_of_the_controller(prefix: str) -> None:
     assert controller in SERVICES[alertmanager]["depends_on"]
 
 
+@pytest.mark.parametrize("name", sorted(THIRD_PARTY_PROGRAMS))
+def test_pages_of_other_sites_cannot_use_a_service(name: str) -> None:
+    if THIRD_PARTY_PROGRAMS[name] == "prometheus":
+        # Its API is read-only unless one of these options enables more.
+        assert options_of(name)["--web.cors.origin"] == "none"
+        assert not {"--web.enable-admin-api", "--web.enable-lifecycle"} & options_of(name).keys()
+        return
+    web_config = Path(options_of(name)["--web.config.file"])
+    assert web_config.name == WEB_CONFIG
+    secrets = mounts_of(name)[str(web_config.parent)]
+    prefix = "master-" if name in MASTER_SERVICES else ""
+    assert secrets == mounts_of(f"{prefix}controller")["/etc/pirack/secrets"]
+    assert "10001" in SERVICES[name]["group_add"]
+
+
 def listen_port(name: str) -> str:
     """Return the listen port of another program."""
     return options_of(name)["--web.listen-address"].rsplit(":", 1)[1]
@@ -336,7 +351,7 @@ def test_controller_and_health_check_use_the_listen_port(name: str) -> None:
     service = name.removeprefix("master-")
     assert options[service].removeprefix("http://") == f"127.0.0.1:{listen_port(name)}"
     health = SERVICES[name]["healthcheck"]["test"][-1]
-    assert health.startswith(f"http://127.0.0.1:{listen_port(name)}/")
+    assert f"127.0.0.1:{listen_port(name)}/" in health
 
 
 def test_controller_of_a_master_writes_the_files_of_the_dhcp_server() -> None:

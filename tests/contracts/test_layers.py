@@ -77,6 +77,7 @@ ALLOWED_IMPORTS = {
         "dhcp_installer",
         "rack",
         "spectree",
+        "waitress",
         *FLASK,
         *PYDANTIC,
     },
@@ -99,6 +100,7 @@ ALLOWED_IMPORTS = {
         "controller.state",
         "controller.web",
         "rack",
+        "bcrypt",
         *FLASK,
         *PYDANTIC,
     },
@@ -156,6 +158,7 @@ ALLOWED_IMPORTS = {
     "virtual_rack.pins": {"gpiozero"},
     "virtual_rack.demo": {
         "virtual_rack",
+        "controller.alerts",
         "controller.auth",
         "grafana",
         "rack",

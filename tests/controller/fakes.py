@@ -137,7 +137,7 @@ def order_service_for(
         rack,
         lambda: INSTALLED,
         Relays(rack, database, factory=MockFactory),
-        BlackboxClient(unused_address, "icmp"),
+        BlackboxClient(unused_address, "icmp", {}),
         ExporterClient(free_port()),
         SshPool(folder / "ssh"),
         poll_seconds=0.05,
@@ -182,5 +182,5 @@ ALERTS_SECRET = "the-secret-of-Alertmanager-and-the-tests"
 
 def alert_service_for(received: ReceivedAlerts) -> AlertService:
     """Return a service without an Alertmanager and without remediation."""
-    firing = FiringAlerts(Alertmanager(f"127.0.0.1:{free_port()}"), received, lambda _: "")
+    firing = FiringAlerts(Alertmanager(f"127.0.0.1:{free_port()}", {}), received, lambda _: "")
     return AlertService(firing, WebhookQueue(received, lambda _: None), ALERTS_SECRET)

@@ -13,6 +13,7 @@ from typing import Any
 
 import requests
 
+from controller.alerts.secret import load_or_create
 from rack import commanded_power
 from rack.database import Database
 from rack.layout_file import load
@@ -191,6 +192,7 @@ class RackProcess:
         for slow, fast in (("interval: 5s", "interval: 1s"), ("timeout: 4s", "timeout: 1s")):
             text = text.replace(slow, fast)
         (folder / "prometheus.yml").write_text(text, encoding="utf-8")
+        load_or_create(folder / "secrets" / "alerts")
         command = [
             *prometheus.command,
             f"--config.file={folder / 'prometheus.yml'}",

@@ -69,7 +69,7 @@ CLIENTS: dict[str, tuple[Callable[[str], object], type[Exception]]] = {
         AliasReadError,
     ),
     "blackbox_exporter": (
-        lambda address: BlackboxClient(address, "icmp").probe(IPv4Address("127.0.0.1")),
+        lambda address: BlackboxClient(address, "icmp", {}).probe(IPv4Address("127.0.0.1")),
         BlackboxUnavailableError,
     ),
     "Prometheus": (
@@ -77,11 +77,11 @@ CLIENTS: dict[str, tuple[Callable[[str], object], type[Exception]]] = {
         PrometheusUnavailableError,
     ),
     "Alertmanager": (
-        lambda address: Alertmanager(address).alerts(),
+        lambda address: Alertmanager(address, {}).alerts(),
         AlertmanagerUnavailableError,
     ),
     "metrics of a service": (
-        lambda address: metrics_service("alertmanager", address).fetch_version(),
+        lambda address: metrics_service("alertmanager", address, {}).fetch_version(),
         ServiceDownError,
     ),
     "Grafana": (

@@ -96,6 +96,10 @@ def test_controller_and_its_commands_run_as_its_user(
     secret = "/etc/pirack/prometheus/secrets/alerts"
     assert len(master.output_of("runuser", "-u", "prometheus", "--", "cat", secret)) > 20
     assert master.run("runuser", "-u", "nobody", "--", "cat", secret).returncode != 0
+    web_config = "/etc/pirack/prometheus/secrets/web.yml"
+    hashed = master.output_of("runuser", "-u", "prometheus", "--", "cat", web_config)
+    assert hashed.startswith("basic_auth_users:\n  pirack: $2")
+    assert master.run("runuser", "-u", "nobody", "--", "cat", web_config).returncode != 0
     assert master.output_of("pirack", "--version").startswith("pirack ")
 
 

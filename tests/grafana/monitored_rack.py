@@ -13,6 +13,7 @@ from typing import Any
 
 import requests
 
+from controller.alerts.secret import load_or_create
 from controller.auth.roles import Role
 from controller.auth.tokens import Tokens
 from exporter.aliases import DEFAULT_PATH
@@ -85,6 +86,7 @@ class MonitoredRack(RackProcess):
         home = self.targets_folder.parent
         shutil.copy(ROOT / "prometheus" / "prometheus.yml", home)
         (home / "rules").mkdir()
+        load_or_create(home / "secrets" / "alerts")
         for rules in (ROOT / "prometheus" / "rules").glob("*.yml"):
             (home / "rules" / rules.name).write_text(
                 shorten_durations(rules.read_text(), _SPEED_FACTOR)

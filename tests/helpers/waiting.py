@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from http import HTTPStatus
 from itertools import count, islice
 
 import requests
@@ -29,11 +30,12 @@ def wait_until(condition: Callable[[], object], timeout: float = TIMEOUT_SECONDS
 
 
 def is_reachable(url: str) -> bool:
-    """Return whether a server responds with a success."""
+    """Return whether a server responds with a success, or requires a password."""
     try:
-        return requests.get(url, timeout=_PROBE_SECONDS).ok
+        response = requests.get(url, timeout=_PROBE_SECONDS)
     except (requests.ConnectionError, requests.Timeout):
         return False
+    return response.ok or response.status_code == HTTPStatus.UNAUTHORIZED
 
 
 def free_port(address: str = "127.0.0.1") -> int:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from controller.alerts.secret import load_or_create
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -21,6 +23,7 @@ def make_prometheus_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable
         shutil.copy(ROOT / "prometheus" / "prometheus.yml", home)
         shutil.copytree(ROOT / "prometheus" / "rules", home / "rules")
         (home / "targets").mkdir()
+        load_or_create(home / "secrets" / "alerts")
         return home
 
     return make_folder

@@ -47,7 +47,6 @@ def test_promtool_accepts_the_example(make_prometheus_folder: Callable[[], Path]
     home = make_prometheus_folder()
     (home / "prometheus.yml").write_text(yaml.safe_dump(configuration()))
     secret = home / "secrets" / "metrics"
-    secret.parent.mkdir()
     secret.write_text("a password")
     promtool = find("promtool")
     result = subprocess.run(

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
 
@@ -103,9 +104,10 @@ def _wait_ready(process: ManagedProcess, stop: threading.Event) -> None:
 
 def _is_ready(url: str) -> bool:
     try:
-        return requests.get(url, timeout=2).ok
+        status = requests.get(url, timeout=2, allow_redirects=False).status_code
     except requests.RequestException:
         return False
+    return status in {HTTPStatus.OK, HTTPStatus.UNAUTHORIZED}
 
 
 def _wait_for_rasps(config: DemoConfig, stop: threading.Event) -> None:

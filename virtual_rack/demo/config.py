@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from controller.alerts.secret import WEB_CONFIG, load_or_create
 from grafana.generator import write_dashboards
 from rack.layout_file import load
 from tools import programs
@@ -51,6 +52,11 @@ class DemoConfig:
     def dhcp_folder(self) -> Path:
         """The folder of the simulated DHCP server."""
         return self.state / "dhcpd"
+
+    @property
+    def alerts_secret(self) -> Path:
+        """The secret of the controller, Alertmanager and blackbox_exporter."""
+        return self.state / "prometheus" / "secrets" / "alerts"
 
     @property
     def controller_url(self) -> str:
@@ -114,6 +120,7 @@ def write_files(config: DemoConfig) -> None:
     write_layout(config.source_layout, config.layout_file, config.network)
     shutil.copytree(_REPOSITORY / "prometheus", folder)
     (folder / "targets").mkdir(exist_ok=True)
+    load_or_create(config.alerts_secret)  # before the services that require a password start
     for file in (folder / "alertmanager.yml", *folder.glob("rules/*.yml")):
         text = file.read_text(encoding="utf-8").replace(
             "http://127.0.0.1:8080/", f"{config.controller_url}/"
@@ -159,7 +166,7 @@ def _controller(config: DemoConfig) -> ProcessSpec:
             *(sys.executable, "-m", "controller"),
             *("--rack", str(config.layout_file), "--db", str(config.database)),
             *("--targets", str(config.state / "prometheus" / "targets")),
-            *("--alerts-secret", str(config.state / "prometheus" / "secrets" / "alerts")),
+            *("--alerts-secret", str(config.alerts_secret)),
             *("--listen", f"127.0.0.1:{config.controller_port}"),
             *("--prometheus", f"http://127.0.0.1:{config.prometheus_port}"),
             *("--blackbox", f"127.0.0.1:{config.blackbox_port}"),
@@ -194,6 +201,7 @@ def _prometheus(config: DemoConfig) -> ProcessSpec:
             f"--config.file={config.state}/prometheus/prometheus.yml",
             f"--storage.tsdb.path={config.state}/prometheus/data",
             f"--web.listen-address=127.0.0.1:{config.prometheus_port}",
+            "--web.cors.origin=none",
             *_web_assets_option(program.path),
         ],
         config.log_file("prometheus"),
@@ -217,6 +225,7 @@ def _blackbox(config: DemoConfig) -> ProcessSpec:
             *program.command,
             f"--config.file={config.state}/prometheus/blackbox.yml",
             f"--web.listen-address=127.0.0.1:{config.blackbox_port}",
+            f"--web.config.file={config.alerts_secret.with_name(WEB_CONFIG)}",
         ],
         config.log_file("blackbox_exporter"),
         ready_url=f"http://127.0.0.1:{config.blackbox_port}/-/healthy",
@@ -240,11 +249,11 @@ def _alertmanager(config: DemoConfig) -> list[ProcessSpec]:
                 f"--config.file={config.state}/prometheus/alertmanager.yml",
                 f"--storage.path={config.state}/prometheus/alertmanager",
                 f"--web.listen-address=127.0.0.1:{config.alertmanager_port}",
+                f"--web.config.file={config.alerts_secret.with_name(WEB_CONFIG)}",
                 "--cluster.listen-address=",
             ],
             config.log_file("alertmanager"),
             ready_url=f"{url}/-/ready",
-            page_url=url,
             extra_environment=program.environment,
         )
     ]

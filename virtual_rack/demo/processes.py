@@ -14,7 +14,8 @@ _STOP_SECONDS = 8.0
 class ProcessSpec:
     """Command line and URLs of a process.
 
-    `ready_url` responds when the process is ready. `page_url` is the web page, or "".
+    `ready_url` responds when the process is ready, with 401 if it requires a password. `page_url`
+    is the web page, or "".
     """
 
     name: str

@@ -26,7 +26,7 @@ from tests.controller.fakes import ALERTS_SECRET
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 
-UNREACHABLE_ALERTMANAGER = Alertmanager("127.0.0.1:1")
+UNREACHABLE_ALERTMANAGER = Alertmanager("127.0.0.1:1", {})
 
 
 def alert_json(
@@ -81,7 +81,7 @@ def fake_alertmanager(status: int, text: str) -> Iterator[Alertmanager]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
-        yield Alertmanager(f"127.0.0.1:{server.server_port}")
+        yield Alertmanager(f"127.0.0.1:{server.server_port}", {})
         server.shutdown()
         thread.join()
 

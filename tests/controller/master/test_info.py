@@ -46,7 +46,7 @@ def test_is_time_synchronized_returns_bool_or_none() -> None:
 
 def test_unreachable_services_are_down_with_reason(tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
-    services = [metrics_service("alertmanager", address), grafana_service(f"http://{address}/")]
+    services = [metrics_service("alertmanager", address, {}), grafana_service(f"http://{address}/")]
     master = MasterInfo(tmp_path, services).read()
     assert [service.state for service in master.services] == [RaspStatus.DOWN, RaspStatus.DOWN]
     assert master.services[0].reason == f"alertmanager at http://{address} cannot be reached"

@@ -99,7 +99,7 @@ def wait(rasp: MonitoredRasp, tmp_path: Path) -> Callable[[], StepResult]:
         rack,
         lambda: {(1, 1): RASP},
         Relays(rack, Database(tmp_path / "pirack.db"), factory=MockFactory),
-        BlackboxClient(f"127.0.0.1:{rasp.port}", "icmp"),
+        BlackboxClient(f"127.0.0.1:{rasp.port}", "icmp", {}),
         ExporterClient(rasp.port),
         SshPool(tmp_path / "ssh"),
         poll_seconds=0.01,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 
+from controller.alerts.secret import load_or_create
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 from tests.virtual_rack.namespace_rack_process import NamespaceRackProcess, running_namespace_rack
 from tools.programs import find
@@ -76,6 +77,7 @@ def order_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Namespace
         targets = folder / "prometheus" / "targets"
         shutil.copytree("prometheus", folder / "prometheus")
         targets.mkdir(exist_ok=True)
+        load_or_create(folder / "prometheus" / "secrets" / "alerts")
         blackbox, prometheus = find("blackbox_exporter"), find("prometheus")
         stack.enter_context(
             rack_process.running_on_master(

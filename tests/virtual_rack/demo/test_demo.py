@@ -18,6 +18,8 @@ import psutil
 import pytest
 import requests
 
+from controller.alerts.alertmanager import Alertmanager
+from controller.alerts.secret import basic_authorization
 from tests.controller.http_client import BrowserSession
 from tests.helpers.layouts import layout_text
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
@@ -40,6 +42,10 @@ class DemoProcess:
     process: subprocess.Popen[str]
     port_base: int
     folder: Path
+
+    @property
+    def state_folder(self) -> Path:
+        return self.folder / f".demo-{self.port_base}"
 
     def get(self, path: str) -> Any:
         return requests.get(
@@ -75,8 +81,7 @@ class DemoProcess:
         return sum(int(element["value"][1]) for element in response["data"]["result"])
 
     def run_virtual_rack(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        state = self.folder / f".demo-{self.port_base}"
-        return run_python("-m", "virtual_rack", *arguments, "--state", str(state))
+        return run_python("-m", "virtual_rack", *arguments, "--state", str(self.state_folder))
 
     def processes(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
@@ -168,14 +173,10 @@ def test_every_rasp_is_up_with_its_temperature(full_demo: DemoProcess) -> None:
 def test_prometheus_sends_alerts_to_the_alertmanager_of_the_demo(
     full_demo: DemoProcess,
 ) -> None:
-    url = f"http://127.0.0.1:{full_demo.port_base + 4}"
-    assert f"Alertmanager    {url}" in (full_demo.folder / "demo.log").read_text()
-
-    def names() -> set[str]:
-        alerts = requests.get(f"{url}/api/v2/alerts", timeout=TIMEOUT_SECONDS).json()
-        return {alert["labels"]["alertname"] for alert in alerts}
-
-    wait_until(lambda: "PiRackWatchdog" in names())
+    secret = (full_demo.state_folder / "prometheus" / "secrets" / "alerts").read_text().strip()
+    alertmanager = Alertmanager(f"127.0.0.1:{full_demo.port_base + 4}", basic_authorization(secret))
+    wait_until(lambda: "PiRackWatchdog" in {alert.name for alert in alertmanager.alerts()})
+    assert secret not in (full_demo.folder / "demo.log").read_text()
 
 
 def test_no_alias_of_any_rasp_fails(full_demo: DemoProcess) -> None:
