@@ -3,8 +3,13 @@
 import os
 import pwd
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from rack.errors import PiRackError
+
+_UNMAPPED_USER = 65534
+"""Owner that the kernel reports for files of users outside of a user namespace, such as root."""
 
 
 @contextmanager
@@ -16,20 +21,17 @@ def as_owner_of(folder: Path) -> Iterator[None]:
     also replace the folders in it. All threads of the process are affected.
 
     Raises:
-        OSError: If the folder cannot be examined, or the kernel refuses to change the user.
+        PiRackError: If the kernel refuses to change the user.
+        OSError: If the folder cannot be examined.
     """
     owned = _topmost_folder_of_other_user(folder) if os.geteuid() == 0 else None
     if owned is None:
         yield
         return
-    owner = owned.stat().st_uid
     root_group, root_groups, root_home = os.getegid(), os.getgroups(), os.environ.get("HOME")
-    group, groups, home = _login(owner, owned)
+    home = _become_owner(owned)
+    os.environ["HOME"] = home  # the owner cannot read the home folder of root
     try:
-        os.environ["HOME"] = home  # the owner cannot read the home folder of root
-        os.setgroups(groups)
-        os.setegid(group)
-        os.seteuid(owner)
         yield
     finally:
         os.seteuid(0)
@@ -46,16 +48,26 @@ def _topmost_folder_of_other_user(folder: Path) -> Path | None:
     for ancestor in (*reversed(folder.parents), folder):
         if not ancestor.exists():
             return None
-        if ancestor.stat().st_uid != 0:
+        if ancestor.stat().st_uid not in {0, _UNMAPPED_USER}:
             return ancestor
     return None
 
 
-def _login(user: int, folder: Path) -> tuple[int, list[int], str]:
-    """Return the primary group, all groups and the home folder of a user."""
+def _become_owner(folder: Path) -> str:
+    """Change the effective user and groups to the owner of a folder. Return its home folder."""
+    status = folder.stat()
+    group, groups, home = status.st_gid, [status.st_gid], "/"
+    with suppress(KeyError):  # for example a user of a container
+        entry = pwd.getpwuid(status.st_uid)
+        group, home = entry.pw_gid, entry.pw_dir
+        groups = os.getgrouplist(entry.pw_name, group)
     try:
-        entry = pwd.getpwuid(user)
-    except KeyError:  # for example a user of a container
-        group = folder.stat().st_gid
-        return group, [group], "/"
-    return entry.pw_gid, os.getgrouplist(entry.pw_name, entry.pw_gid), entry.pw_dir
+        os.setgroups(groups)
+        os.setegid(group)
+        os.seteuid(status.st_uid)
+    except OSError as error:
+        raise PiRackError(
+            f"{folder} belongs to another user ({status.st_uid}), whose rights cannot be used:"
+            f" {error.strerror}: run the command as this user"
+        ) from error
+    return home
