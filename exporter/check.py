@@ -1,5 +1,6 @@
 """Run each alias once and report values and warnings, for `pirack-exporter --check`."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,11 +40,21 @@ def report(aliases: Aliases, root: Path) -> tuple[list[str], bool]:
         ]
         warnings = warnings_for(alias, result.seconds, samples)
         lines += [f"    warning: {warning}" for warning in warnings]
+    if root == Path("/") and not is_in_sandbox():
+        lines.append(
+            "note: not in the sandbox of the service, in which /dev, /home and /tmp differ: see "
+            "docs/reference/exporter.md to check a file in it"
+        )
     lines.append(
         f"{aliases.path}: {len(results)} aliases, {failed} failed; "
         f"{len(aliases.actions)} actions, not run"
     )
     return lines, not failed
+
+
+def is_in_sandbox() -> bool:
+    """Return whether the root file system is mounted read-only, as in the unit of the exporter."""
+    return bool(os.statvfs("/").f_flag & os.ST_RDONLY)
 
 
 def warnings_for(alias: Alias, seconds: float, samples: Samples) -> Iterator[str]:
