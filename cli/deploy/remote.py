@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tarfile
 import time
-import urllib.request
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,6 +32,7 @@ MIN_PYTHON = (3, 11)
 CHECK_TIMEOUT = 120.0
 SYSTEMCTL_TIMEOUT = 30.0
 EXPORTER_TIMEOUT = 10.0
+MAX_METRICS_BYTES = 2**20
 
 
 class DeployError(Exception):
@@ -236,15 +237,18 @@ def _wait_for_exporter(address: str, version: str) -> None:
     expected = f'pirack_exporter_info{{version="{version}"}}'
     reason = ""
     while time.monotonic() < deadline:
+        connection = HTTPConnection(address, timeout=EXPORTER_TIMEOUT)  # follows no redirects
         try:
-            with urllib.request.urlopen(
-                f"http://{address}/metrics", timeout=EXPORTER_TIMEOUT
-            ) as page:
-                if expected in page.read().decode(errors="replace"):
-                    return
+            connection.request("GET", "/metrics")
+            page = connection.getresponse().read(MAX_METRICS_BYTES).decode(errors="replace")
+        except (OSError, HTTPException) as error:
+            reason = str(error)
+        else:
+            if expected in page:
+                return
             reason = "another version answers"
-        except OSError as error:
-            reason = str(getattr(error, "reason", error))
+        finally:
+            connection.close()
         time.sleep(0.1)
     raise DeployError(f"the new exporter does not answer at {address}: {reason}")
 
