@@ -6,6 +6,7 @@ from enum import StrEnum
 from grafana.json_format import Json
 
 STATE = "rack_stack_slot:pirack_rasp_state:max"
+REMEMBERED_CONDITION = "rack_stack_slot_condition:pirack_power_condition_read_timestamp_seconds:max"
 RASP_LABELS = "rack, stack, slot, rasp"
 
 DATASOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}

@@ -6,7 +6,16 @@ from grafana.fields import FieldConfig, override, override_color
 from grafana.grid import COLUMNS, layout_rows
 from grafana.json_format import Json
 from grafana.panels import LineOptions, stat, state_timeline, table, time_series
-from grafana.queries import OF_RASP, RASP, RASP_LABELS, STATE, Query, range_query, table_query
+from grafana.queries import (
+    OF_RASP,
+    RASP,
+    RASP_LABELS,
+    REMEMBERED_CONDITION,
+    STATE,
+    Query,
+    range_query,
+    table_query,
+)
 
 _PING = f'job="ping",{OF_RASP}'
 _INFO_COLOR = states.STACK_STATES[1].color
@@ -92,6 +101,8 @@ def _power_condition() -> Json:
     since_boot = states.ValueStyle(1, "warning since boot", states.WARM.color)
     now = states.ValueStyle(2, "warning now", states.HOT.color)
     condition = f"pirack_power_condition{{{RASP},since="
+    # The time of the condition, as the value 1.
+    remembered = f"{REMEMBERED_CONDITION}{{{OF_RASP}}} ^ 0"
     return stat(
         "Power supply and throttling",
         "Whether the firmware reports under-voltage, a capped clock, throttling or the soft"
@@ -101,7 +112,8 @@ def _power_condition() -> Json:
         ),
         [
             Query(
-                f'max by ({RASP_LABELS}) (2 * {condition}"now"}} or {condition}"boot"}})',
+                f"max by ({RASP_LABELS})"
+                f' (2 * {condition}"now"}} or {condition}"boot"}} or {remembered})',
                 "{{rasp}}",
             )
         ],

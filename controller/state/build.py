@@ -28,6 +28,9 @@ _LOAD_SERIES = "pirack_cpu_load1"
 _MEMORY_AVAILABLE_SERIES = "pirack_memory_available_bytes"
 _MEMORY_TOTAL_SERIES = "pirack_memory_total_bytes"
 _CONDITION_SERIES = "pirack_power_condition"
+_REMEMBERED_CONDITION_SERIES = (
+    "rack_stack_slot_condition:pirack_power_condition_read_timestamp_seconds:max"
+)
 _BOOT_SERIES = "pirack_boot_time_seconds"
 _UPTIME_SERIES = "pirack_uptime_seconds"
 _CLOCK_OFFSET_SERIES = "rack_stack_slot:pirack_clock_offset_seconds:max"
@@ -74,8 +77,9 @@ def state_query(rack: Rack) -> str:
     ping = f'{_PING_SERIES}{{job="ping", {matcher}}}'
     clock_offset = f"{_CLOCK_OFFSET_SERIES}{{{matcher}}}"
     # `or` drops a series if a previous selector returns the same labels with another name.
+    recorded_names = f"{STATE_SERIES}|{_CLOCK_OFFSET_SERIES}|{_REMEMBERED_CONDITION_SERIES}"
     scraped = [
-        f'{{__name__=~"{STATE_SERIES}|{_CLOCK_OFFSET_SERIES}", {matcher}}}',
+        f'{{__name__=~"{recorded_names}", {matcher}}}',
         f'{{__name__=~"{rasp_names}", {of_rasps}}}',
         ping,
         quarantine_selector(rack.name),
@@ -100,12 +104,16 @@ def state_query(rack: Rack) -> str:
 
 @dataclass(slots=True)
 class _SlotSamples:
-    """Samples of one slot."""
+    """Samples of one slot. `remembered_conditions` are those of earlier scrapes since the boot."""
 
     values: dict[str, float] = field(default_factory=dict)
     conditions: dict[str, set[str]] | None = None
+    remembered_conditions: set[str] = field(default_factory=set)
 
     def add(self, sample: Sample) -> None:
+        if sample.name == _REMEMBERED_CONDITION_SERIES:
+            self.remembered_conditions.add(sample.labels.get("condition", ""))
+            return
         if sample.name != _CONDITION_SERIES:
             self.values[sample.name or sample.labels.get(_COMPUTED, "")] = sample.value
             return
@@ -115,8 +123,15 @@ class _SlotSamples:
         if active is not None and sample.value:
             active.add(sample.labels.get("condition", ""))
 
-    def conditions_of(self, since: str) -> frozenset[str] | None:
-        return None if self.conditions is None else frozenset(self.conditions[since])
+    @property
+    def conditions_now(self) -> frozenset[str] | None:
+        return None if self.conditions is None else frozenset(self.conditions["now"])
+
+    @property
+    def conditions_since_boot(self) -> frozenset[str] | None:
+        if self.conditions is None:
+            return None
+        return frozenset(self.conditions["boot"] | self.remembered_conditions)
 
 
 def build_rack_state(
@@ -211,8 +226,8 @@ def _build_rasp_state(
         cpu_busy_cores=current.values.get(_CPU_BUSY_CORES),
         memory_available_bytes=current.values.get(_MEMORY_AVAILABLE_SERIES),
         memory_total_bytes=current.values.get(_MEMORY_TOTAL_SERIES),
-        conditions=current.conditions_of("now"),
-        conditions_since_boot=current.conditions_of("boot"),
+        conditions=current.conditions_now,
+        conditions_since_boot=current.conditions_since_boot,
         boot_time_seconds=current.values.get(_BOOT_SERIES),
         uptime_seconds=current.values.get(_UPTIME_SERIES),
         clock_offset_seconds=current.values.get(_CLOCK_OFFSET_SERIES),

@@ -263,6 +263,21 @@ def test_firmware_conditions_are_split_into_now_and_since_boot() -> None:
     assert rasp_state_from([sample(STATE_SERIES, 1)]).conditions is None
 
 
+def test_condition_of_an_earlier_scrape_is_a_condition_since_boot() -> None:
+    def condition(series: str, value: float, **labels: str) -> Sample:
+        return Sample({**sample(series, value).labels, "condition": "throttled", **labels}, value)
+
+    up = sample(STATE_SERIES, 1)
+    remembered = condition(
+        "rack_stack_slot_condition:pirack_power_condition_read_timestamp_seconds:max", 1.7e9
+    )
+    cleared = [condition("pirack_power_condition", 0, since=since) for since in ("now", "boot")]
+    rasp = rasp_state_from([up, remembered, *cleared])
+    assert rasp.conditions == frozenset()
+    assert rasp.conditions_since_boot == frozenset({"throttled"})
+    assert rasp_state_from([up, remembered]).conditions_since_boot is None
+
+
 def test_memory_used_ratio_requires_available_and_total_memory() -> None:
     available = sample("pirack_memory_available_bytes", 250e6)
     total = sample("pirack_memory_total_bytes", 1e9)
