@@ -7,7 +7,7 @@ question, and silence only if enough complete rounds lie in this time.
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Set
+from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass
 
 from dhcp_installer.discovery.strategy import PingRound
@@ -136,10 +136,6 @@ class Observations:
         """Return the number of complete ping rounds that started at this time or later."""
         return len(self._rounds) - bisect_left(self._round_starts, time)
 
-    def is_evaluable_until(self, time: float) -> bool:
-        """Return whether all ping rounds that started until this time are complete."""
-        return bool(self._rounds) and self._round_starts[-1] > time
-
     def evidence(self, cut: Cut, next_cut_at: float = math.inf) -> CutEvidence:
         """Return what the complete ping rounds and the DHCP messages show about a cut.
 
@@ -148,7 +144,7 @@ class Observations:
         start = bisect_left(self._round_starts, cut.off_at)
         before = [
             ping_round.reachable
-            for ping_round in self._rounds[max(0, start - ROUNDS) : start]
+            for ping_round in self._rounds[max(0, start - 1) : start]
             if ping_round.started_at >= cut.off_at - MAX_ROUND_AGE
         ]
         certain_after = cut.off_at + self._hold_up_seconds
@@ -160,8 +156,18 @@ class Observations:
         if not before or len(tail) < ROUNDS:
             return CutEvidence(excluded=alive, is_late=True)
         replied = frozenset().union(*before, *(r.reachable for r in rounds))
-        tail = [*tail[-ROUNDS:], *[r for r in rounds if r.time <= next_cut_at][-1:]]
-        return CutEvidence(alive, replied.difference(alive, *(r.reachable for r in tail)))
+        silent = _silent_in(tail[-ROUNDS:], replied) | _silent_in(
+            self._rounds_after_hold_up(cut), replied
+        )
+        replied_last = [r.reachable for r in rounds if r.time <= next_cut_at][-1:]
+        return CutEvidence(alive, silent.difference(alive, *replied_last))
+
+    def is_final(self, cut: Cut) -> bool:
+        """Return whether later ping rounds cannot change the evidence of a cut."""
+        return (
+            len(self._rounds_after_hold_up(cut)) == ROUNDS
+            and self._round_starts[-1] > cut.on_at + self.shortest_boot
+        )
 
     def has_rebooted(self, mac: str, cut: Cut) -> bool | None:
         """Return whether a rasp that became silent in a cut sent a DHCP message before it replied.
@@ -200,6 +206,11 @@ class Observations:
             rounds.append(ping_round)
         return rounds
 
+    def _rounds_after_hold_up(self, cut: Cut) -> list[PingRound]:
+        """Return the first rounds in which no rasp of the stack can have power in store."""
+        index = bisect_left(self._round_starts, cut.off_at + self._hold_up_seconds)
+        return self._rounds[index : index + ROUNDS]
+
     def _sent_dhcp(self, start: float, end: float) -> set[str]:
         return {
             message.mac
@@ -211,3 +222,10 @@ class Observations:
         """Return the DHCP messages that were read at this time or later."""
         index = bisect_left(self._dhcp_messages, time, key=lambda message: message.sent_before)
         return self._dhcp_messages[index:]
+
+
+def _silent_in(rounds: Sequence[PingRound], macs: frozenset[str]) -> frozenset[str]:
+    """Return the rasps that missed the pings of all rounds, if there are enough rounds."""
+    if len(rounds) < ROUNDS:
+        return frozenset()
+    return macs.difference(*(ping_round.reachable for ping_round in rounds))

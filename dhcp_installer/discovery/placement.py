@@ -15,6 +15,8 @@ _COMPLETE = 1.3  # one of 20 stacks has a dead rasp, whose place a faulty rasp m
 _REQUIRED_WITH_ALTERNATIVES = 6.0  # if the rasp may be in another stack
 _REQUIRED_IN_INCOMPLETE_STACK = 2.0
 
+_MIN_CUTS_OF_INCOMPLETE_STACK = 2
+
 
 @dataclass
 class RaspEvidence:
@@ -118,14 +120,12 @@ class Placement:
                 return candidates
 
     def _is_certain(self, mac: str, stack: int) -> bool:
-        is_complete = stack in self._complete
+        rasp, is_complete = self._rasps[mac], stack in self._complete
+        if not is_complete and rasp.agreed[stack] < _MIN_CUTS_OF_INCOMPLETE_STACK:
+            return False
         if self._has_empty_stack or self._alternatives(mac, stack):
-            required = _REQUIRED_WITH_ALTERNATIVES - is_complete * _COMPLETE
-        elif is_complete:
-            return True
-        else:
-            required = _REQUIRED_IN_INCOMPLETE_STACK
-        return self._rasps[mac].odds(stack) >= required
+            return rasp.odds(stack) + is_complete * _COMPLETE >= _REQUIRED_WITH_ALTERNATIVES
+        return is_complete or rasp.odds(stack) >= _REQUIRED_IN_INCOMPLETE_STACK
 
     def _alternatives(self, mac: str, stack: int) -> set[int]:
         """Return the stacks that this member of a stack may be in instead."""

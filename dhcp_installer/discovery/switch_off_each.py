@@ -44,7 +44,7 @@ _MAX_LATE_CUTS_PER_STACK = 3
 _REVIEW_SECONDS = 4.0  # between two evaluations of all evidence
 _SHORTEST_BOOT_SECONDS = 3.0  # no Raspberry Pi boots faster
 _BOOT_VARIATION = 0.5  # no boot takes less than this part of the shortest boot seen
-_ACCIDENT_MARGIN = 1.0  # seconds before a cut in which a rasp that becomes silent agrees with it
+_ACCIDENT_MARGIN = 1.0  # seconds from the last ping before a cut to the cut
 
 
 class SwitchOffEach(Strategy):
@@ -245,8 +245,7 @@ class SwitchOffEach(Strategy):
         cut, observations = self._cuts[index], self._observations
         next_cut_at = self._cut_starts[index + 1] if index + 1 < len(self._cut_starts) else math.inf
         evidence = observations.evidence(cut, next_cut_at)
-        is_final = observations.is_evaluable_until(cut.on_at + observations.shortest_boot)
-        if is_final and index == len(self._final_evidence):
+        if index == len(self._final_evidence) and observations.is_final(cut):
             self._final_evidence.append(evidence)
             for mac in evidence.excluded:
                 self._excluded[mac].add(cut.stack)

@@ -51,6 +51,7 @@ class SimulatedPi:
     flaps: bool = False  # loses all pings now and then
     has_stranger: bool = False  # another host replies at its address
     power_generation: int = 0  # increased by each power change, which cancels scheduled events
+    hold_up_end: float = 0.0  # time until which it has power after a cut
     is_up: bool = False
     has_sent_dhcp: bool = False
     is_flapping: bool = False
@@ -125,10 +126,12 @@ class SimulatedRack:
             return
         self.power[stack] = is_on
         for pi in self._by_stack[stack]:
-            if is_on:
-                self._boot(pi)
-            else:
+            if not is_on:
                 self._lose_power(pi)
+            elif self.now < pi.hold_up_end:
+                pi.is_up = True  # its power was not interrupted
+            else:
+                self._boot(pi)
 
     def _boot(self, pi: SimulatedPi) -> None:
         pi.power_generation += 1
@@ -144,7 +147,9 @@ class SimulatedRack:
         pi.power_generation += 1
         if pi.is_up:
             pi.is_up = False
-            self._schedule(self.random.uniform(*self.hold_up_seconds), pi, "miss_ping")
+            hold_up = self.random.uniform(*self.hold_up_seconds)
+            pi.hold_up_end = self.now + hold_up
+            self._schedule(hold_up, pi, "miss_ping")
 
     def _schedule(self, seconds: float, pi: SimulatedPi, action: str) -> None:
         heappush(

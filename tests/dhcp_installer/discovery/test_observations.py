@@ -37,13 +37,13 @@ def observe(is_replying: Callable[[float], bool], *, end: float = 20.0) -> Obser
         lambda time: time < 10.0,
         lambda time: time < 12.8,
         lambda time: time < 10.5 or 11.0 <= time < 12.0,
-        lambda time: time < 9.5,
+        lambda time: time < 9.8,
     ],
     ids=[
         "loses power at once",
         "has power for 2.8 s",
         "misses pings while it still has power",
-        "becomes silent just before",
+        "misses a ping that was sent just before",
     ],
 )
 def test_rasp_that_is_silent_at_the_end_of_a_cut_agrees_with_it(
@@ -74,8 +74,10 @@ def test_rasp_that_replies_before_it_had_time_to_boot_is_excluded() -> None:
     assert observations.evidence(CUT).excluded == {OTHER, RASP}
 
 
-def test_rasp_that_was_silent_before_a_cut_is_no_evidence() -> None:
-    assert observe(lambda time: time < 8).evidence(CUT) == CutEvidence(frozenset({OTHER}))
+@pytest.mark.parametrize("silent_since", [8.0, 9.5])
+def test_rasp_that_was_silent_before_a_cut_is_no_evidence(silent_since: float) -> None:
+    observations = observe(lambda time: time < silent_since)
+    assert observations.evidence(CUT) == CutEvidence(frozenset({OTHER}))
 
 
 def test_rasp_that_replies_until_the_next_cut_is_no_evidence() -> None:
@@ -85,6 +87,12 @@ def test_rasp_that_replies_until_the_next_cut_is_no_evidence() -> None:
     observations.shortest_boot = 3.0
     assert observations.evidence(cut, next_cut_at=13.0) == CutEvidence(frozenset({OTHER}))
     assert observations.evidence(cut).silent == {RASP}
+
+
+def test_rasp_with_much_power_in_store_agrees_with_the_cut_and_not_with_the_next_one_only() -> None:
+    observations = observe(lambda time: time < 12.6)
+    cut = Cut(stack=1, off_at=10.0, on_at=13.0)
+    assert observations.evidence(cut, next_cut_at=13.0).silent == {RASP}
 
 
 def test_too_few_complete_rounds_show_nothing() -> None:

@@ -39,11 +39,16 @@ def test_rasp_that_agreed_with_cuts_of_two_stacks_is_a_conflict() -> None:
 
 def test_rasp_that_an_incomplete_stack_may_contain_is_not_placed_until_it_is_excluded() -> None:
     slot_counts = {1: 1, 2: 2}
-    placement = Placement(slot_counts, {A: rasp(1), B: rasp(2, excluded={1})})
+    placement = Placement(slot_counts, {A: rasp(1), B: rasp(2, excluded={1}, cuts=2)})
     assert placement.stacks == {1: set(), 2: {B}}
     assert placement.stacks_to_cut(A) == {2}
-    placement = Placement(slot_counts, {A: rasp(1, excluded={2}), B: rasp(2, excluded={1})})
-    assert placement.stacks == {1: {A}, 2: {B}}
+    rasps = {A: rasp(1, excluded={2}), B: rasp(2, excluded={1}, cuts=2)}
+    assert Placement(slot_counts, rasps).stacks == {1: {A}, 2: {B}}
+
+
+def test_rasp_of_an_incomplete_stack_agrees_with_two_cuts() -> None:
+    assert Placement({1: 2}, {A: rasp(1)}).stacks == {1: set()}
+    assert Placement({1: 2}, {A: rasp(1, cuts=2)}).stacks == {1: {A}}
 
 
 def test_rasps_agree_with_two_cuts_if_a_stack_is_empty() -> None:
@@ -65,10 +70,15 @@ def test_rasp_with_unexplained_silences_agrees_with_more_cuts() -> None:
 
 def test_more_rasps_than_slots_agree_with_more_cuts() -> None:
     slot_counts = {1: 1, 2: 1}
-    rasps = {A: rasp(1, excluded={2}, silence_count=2), B: rasp(1, excluded={2}), C: rasp(2)}
-    placement = Placement(slot_counts, rasps)
-    assert placement.stacks[1] == {B}
+    other = rasp(2, excluded={1})
+    placement = Placement(
+        slot_counts, {A: rasp(1, excluded={2}), B: rasp(1, excluded={2}), C: other}
+    )
+    assert placement.stacks[1] == set()
     assert placement.stacks_to_cut(A) == {1}
+    faulty = rasp(1, excluded={2}, silence_count=5)
+    placement = Placement(slot_counts, {A: faulty, B: rasp(1, excluded={2}, cuts=2), C: other})
+    assert placement.stacks[1] == {B}
 
 
 def test_two_rasps_that_may_be_exchanged_are_not_placed_until_one_is_excluded() -> None:

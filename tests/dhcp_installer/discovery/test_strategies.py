@@ -151,6 +151,15 @@ def test_one_by_one_finds_rasps_that_ignore_pings() -> None:
     assert misplaced_rasps(result, rack) == []
 
 
+@pytest.mark.parametrize("hold_up", [(0.0, 0.05), (2.9, 3.3), (3.5, 5.0)])
+def test_cut_misplaces_no_rasp_whatever_the_hold_up_time_is(hold_up: tuple[float, float]) -> None:
+    for seed in range(10):
+        pis = healthy_pis(12)
+        mixed_faults(pis, Random(seed))
+        result, rack = run_discovery(pis, SwitchOffEach, seed=seed, hold_up_seconds=hold_up)
+        assert misplaced_rasps(result, rack) == [], seed
+
+
 @BOTH_STRATEGIES
 def test_stack_with_a_stuck_relay_has_no_rasps(strategy: type[Strategy]) -> None:
     pis = healthy_pis(4)
