@@ -53,9 +53,10 @@ class ControllerProcess:
 
     def metric(self, name: str) -> dict[str, float]:
         """Return the value of a metric for each stack."""
-        text = requests.get(f"{self.url}/metrics", timeout=TIMEOUT_SECONDS).text
+        response = requests.get(f"{self.url}/metrics", timeout=TIMEOUT_SECONDS)
+        response.raise_for_status()
         values = {}
-        for line in text.splitlines():
+        for line in response.text.splitlines():
             if line.startswith(f"{name}{{"):
                 labels, value = line.removeprefix(name).rsplit(" ", 1)
                 values[labels.split('stack="')[1][:2]] = float(value)

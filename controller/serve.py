@@ -1,0 +1,91 @@
+"""Server process of the controller."""
+
+import gc
+import logging
+import signal
+import threading
+from types import FrameType
+
+from controller.app import create_app
+from controller.bootstrap import build_controller
+from controller.command_line import admin
+from controller.options import ControllerOptions
+from controller.prometheus_targets import TargetFiles
+from controller.web.reverse_proxy import ReverseProxy
+from controller.web.server import create_server
+from exporter.aliases import AliasesError
+from exporter.aliases import load as load_aliases
+from rack.errors import PiRackError
+from rack.layout_file import load
+from rack.lock import CONTROLLER, exclusive_access
+
+_UPDATE_INTERVAL = 1.0
+
+_log = logging.getLogger("controller")
+
+
+def serve(options: ControllerOptions) -> None:
+    """Serve the API and the pages until SIGTERM or SIGINT.
+
+    Raises:
+        PiRackError: If the configuration is invalid, or another controller uses the database.
+    """
+    rack = load(options.rack)
+    try:
+        aliases = load_aliases(options.aliases)
+    except AliasesError as error:
+        raise PiRackError(str(error)) from error
+    with exclusive_access(options.db, CONTROLLER):
+        components = build_controller(options, rack, aliases)
+        dependencies = components.dependencies
+        try:
+            app = ReverseProxy(create_app(dependencies), options.proxy)
+            server = create_server(app, options.listen, proxy=options.proxy)
+        except (OSError, ValueError) as error:
+            raise PiRackError(f"--listen {options.listen}: {error}: use another address") from error
+        admin.create_first_admin(components.database)
+        stop = threading.Event()
+        updater = threading.Thread(
+            target=_update_periodically, args=(components.target_files, stop), name="targets"
+        )
+
+        is_serving = False
+
+        def end(_number: int, _frame: FrameType | None) -> None:
+            stop.set()
+            if is_serving:  # otherwise the threads that have started would stay
+                raise SystemExit
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, end)
+        dependencies.orders.start()
+        dependencies.alerts.webhook.start()
+        updater.start()
+        _log.info("%s is available at http://%s", rack.name, options.listen)
+        gc.collect()
+        gc.freeze()  # shortens later collections, which delay responses
+        try:
+            is_serving = True
+            if not stop.is_set():
+                server.run()
+        finally:
+            is_serving = False
+            dependencies.alerts.webhook.close()
+            dependencies.installation.close()
+            dependencies.orders.close()
+            stop.set()
+            updater.join()
+
+
+def _update_periodically(target_files: TargetFiles, stop: threading.Event) -> None:
+    logged = ""
+    while True:
+        try:
+            target_files.update()
+            logged = ""
+        except (OSError, PiRackError) as error:
+            if str(error) != logged:  # log each error once, not every second
+                logged = str(error)
+                _log.error("cannot update the target files of Prometheus: %s", error)
+        if stop.wait(_UPDATE_INTERVAL):
+            return
