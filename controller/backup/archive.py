@@ -120,7 +120,7 @@ def read_archive(path: Path) -> Backup:
         manifest = _Manifest.model_validate_json(contents.pop(_MANIFEST))
     except OSError as error:
         if error.strerror:
-            raise BackupError(f"{path}: {error.strerror}") from error
+            raise BackupError(f"{path}: {error.strerror}: name a readable backup") from error
         raise _invalid(path, str(error)) from error  # gzip
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise _invalid(path, str(error)) from error

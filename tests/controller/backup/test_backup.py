@@ -384,3 +384,7 @@ def test_root_writes_no_file_through_a_link_of_another_user(files_of_other_user:
     rack_files.restore()
     assert rack_files.users == ["anna"]
     assert victim.is_unchanged
+
+
+def test_missing_archive_is_reported(rack_files: RackFiles) -> None:
+    assert_rejected(rack_files, "backup.tar.gz: No such file or directory: name a readable backup")
