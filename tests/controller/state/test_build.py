@@ -109,6 +109,20 @@ def test_last_samples_of_down_rasp_are_ignored() -> None:
     assert rasp.temperature_celsius is None
 
 
+def test_reason_of_an_unknown_state_names_the_quarantine() -> None:
+    assert rasp_state_from([sample("ALERTS", 1)]).reason == (
+        "quarantined: the rasp exported too many or changing series"
+    )
+
+
+def test_rasp_cannot_forge_computed_values() -> None:
+    forged = Sample(
+        {"__name__": "pirack_cpu_load1", "stack": "03", "slot": "2", "computed": STATE_SERIES}, 4
+    )
+    rasp = rasp_state_from([sample(STATE_SERIES, 0), forged])
+    assert rasp.state is RaspStatus.DOWN
+
+
 def test_failed_query_makes_every_state_unknown_with_reason() -> None:
     rack = rack_state(error="Prometheus cannot be reached")
     assert rack.counts == {
