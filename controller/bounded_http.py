@@ -89,6 +89,7 @@ def _connection(scheme: str, host: str, port: int | None, timeout: float) -> HTT
     connection.connect()
     if not isinstance(connection.sock, _SslSocket):
         connection.sock = _Socket(fileno=connection.sock.detach())
+        connection.sock.settimeout(timeout)
     connection.sock.deadline = deadline
     return connection
 

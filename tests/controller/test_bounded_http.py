@@ -1,9 +1,14 @@
 """Requests of the controller to hostile servers."""
 
+import socket
+import ssl
+import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import IPv4Address
+from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -14,6 +19,7 @@ from controller.orders.blackbox_client import BlackboxClient, BlackboxUnavailabl
 from controller.orders.exporter_client import AliasReadError, ExporterClient
 from controller.state.prometheus import Prometheus, PrometheusUnavailableError
 from tests.controller.state.test_prometheus import http_server_returning
+from tests.helpers.waiting import TIMEOUT_SECONDS
 from virtual_rack.hostile_exporter import Attack, HostileExporter
 
 LIMIT = 4 * 2**20
@@ -54,7 +60,43 @@ def test_redirect_is_not_followed() -> None:
     assert (response.status, response.is_ok) == (302, False)
 
 
-def test_text_that_is_not_http_is_rejected() -> None:
+@pytest.mark.process
+def test_https_server_has_the_same_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=TIMEOUT_SECONDS,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    def drip(listener: socket.socket) -> None:
+        accepted, _ = listener.accept()
+        with suppress(OSError), context.wrap_socket(accepted, server_side=True) as connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while True:
+                connection.sendall(b"x")
+                time.sleep(0.1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Thread(target=drip, args=(listener,), daemon=True)
+        server.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        with pytest.raises(TimeoutError):
+            get(url, timeout=1, max_bytes=LIMIT)
+        server.join(TIMEOUT_SECONDS)
+
+
+def test_response_above_the_maximum_size_is_rejected() -> None:
     with http_server_returning(200, b"x" * 100) as url:
         assert get(url, timeout=60, max_bytes=100).is_ok
         with pytest.raises(InvalidResponseError, match="exceeds 99 bytes"):

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from controller.__main__ import controller
+from controller.alerts.secret import WEB_CONFIG
 from controller.options import ControllerOptions
 from deploy import install_master
 from tests.deploy.units import exec_start
@@ -103,6 +104,14 @@ def test_debian_units_with_drop_ins_are_valid(unit: str, tmp_path: Path) -> None
     completed = systemd_analyze("verify", "--man=no", tmp_path / unit_path.name)
     messages = [line for line in completed.stderr.splitlines() if unit in line]
     assert (completed.returncode, messages) == (0, [])
+
+
+@each_program
+def test_pages_of_other_sites_cannot_use_a_service(unit: str) -> None:
+    options = exec_start((FILES / f"{unit}.conf").read_text())
+    secrets = install_master.SETTINGS / "prometheus" / "secrets"
+    protection = f"--web.config.file={secrets / WEB_CONFIG}"
+    assert ("--web.cors.origin=none" if unit == "prometheus" else protection) in options
 
 
 @each_program
