@@ -1,6 +1,7 @@
 """Construction of the controller's components."""
 
 import logging
+import re
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
@@ -48,6 +49,7 @@ from dhcp_installer.discovery.pingers import make_pinger
 from dhcp_installer.install.context import InstallDependencies
 from dhcp_installer.install.journal import Journal
 from exporter.aliases import Aliases
+from exporter.listen_address import ListenAddress
 from rack.database import Database
 from rack.gpio_persistence import persists_outputs
 from rack.inventory import Inventory
@@ -104,7 +106,10 @@ def build_controller(
     access = AccessControl(
         database,
         anonymous=options.anonymous or rack.access.anonymous,
-        master_addresses={str(rack.network.master), options.listen.rpartition(":")[0]},
+        master_addresses={
+            str(rack.network.master),
+            str(ListenAddress.parse(options.listen).host),
+        },
     )
     state_reader = RackStateReader(
         rack,
@@ -182,10 +187,14 @@ def build_controller(
     return ControllerComponents(dependencies, database, target_files)
 
 
+def loopback_address(listen: str) -> str:
+    """Return an address for programs on the master, if the controller listens on all addresses."""
+    return re.sub(r"^0\.0\.0\.0:", "127.0.0.1:", listen.replace("[::]:", "[::1]:"))
+
+
 def _service_addresses(options: ControllerOptions) -> ServiceAddresses:
     return ServiceAddresses(
-        # Programs on the master use loopback if the controller listens on all addresses.
-        controller=options.listen.replace("0.0.0.0:", "127.0.0.1:"),
+        controller=loopback_address(options.listen),
         prometheus=urlsplit(options.prometheus).netloc,
         blackbox=options.blackbox,
         alertmanager=options.alertmanager,

@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from exporter import actions, check
 from exporter.aliases import DEFAULT_PATH, AliasesError, load
 from exporter.http_server import Tls
-from exporter.listen_address import ListenAddress
+from exporter.listen_address import ListenAddress, bracketed
 from exporter.server import Exporter
 
 _ADDRESS_CHECK_SECONDS = 2.0
@@ -109,14 +109,14 @@ def _serve(options: argparse.Namespace) -> int:
         exporter.start()
     except OSError as error:
         return _fail(
-            f"cannot listen on {host}:{port} ({error.strerror or error}): "
+            f"cannot listen on {bracketed(str(host))}:{port} ({error.strerror or error}): "
             "check --listen and the --tls options"
         )
     except ValueError as error:
         return _fail(str(error))
     for address in exporter.addresses:
         scheme = "https" if options.tls_cert else "http"
-        logging.info("metrics at %s://%s:%d/metrics", scheme, address, exporter.port)
+        logging.info("metrics at %s://%s:%d/metrics", scheme, bracketed(address), exporter.port)
     if not exporter.addresses:
         logging.info("waiting for an address in %s", host)
     while _wait_for_signal(signals, exporter) == signal.SIGHUP:

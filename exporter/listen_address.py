@@ -60,6 +60,11 @@ class ListenAddress:
         return frozenset(address for address in own if IPv4Address(address) in self.host)
 
 
+def bracketed(host: str) -> str:
+    """Return a host as URLs require it: an IPv6 address has brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 def _local_addresses(table: str) -> Iterator[str]:
     """Yield this machine's addresses in the text of /proc/net/fib_trie."""
     address = ""

@@ -11,6 +11,7 @@ import click
 from controller.grafana_links import is_grafana_url
 from dhcp_installer.arguments import dhcp_options, ping_option
 from exporter.aliases import DEFAULT_PATH
+from exporter.listen_address import ListenAddress
 from rack.privileges import as_owner_of
 from rack.settings import Anonymous
 
@@ -23,6 +24,19 @@ _MAX_PORT = 65535
 def _grafana_url(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
     if text and not is_grafana_url(text):
         raise click.BadParameter(f"{text!r} is not a valid URL such as http://master:3000")
+    return text
+
+
+def _listen_address(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    try:
+        address = ListenAddress.parse(text)
+    except ValueError:
+        address = None
+    if address is None or not address.is_fixed:
+        raise click.BadParameter(
+            f"{text!r} is not a valid address: write ADDRESS:PORT, for example 127.0.0.1:8080 or"
+            " [::1]:8080"
+        )
     return text
 
 
@@ -50,7 +64,13 @@ _OPTIONS = (
         type=_FILE,
         metavar="FOLDER",
     ),
-    _option("--listen", "127.0.0.1:8080", "Listen address.", metavar="ADDRESS:PORT"),
+    _option(
+        "--listen",
+        "127.0.0.1:8080",
+        "Listen address. An IPv6 address has brackets.",
+        callback=_listen_address,
+        metavar="ADDRESS:PORT",
+    ),
     _option("--prometheus", "http://127.0.0.1:9090", "Address of Prometheus.", metavar="URL"),
     _option(
         "--blackbox", "127.0.0.1:9115", "Address of blackbox_exporter.", metavar="ADDRESS:PORT"
