@@ -120,3 +120,20 @@ def test_failure_of_all_48_rasps_causes_one_notification_per_stack(
     assert all("stacks 01, 02" in alert["remediation"] for alert in stack_alerts)
     assert all(alert["is_inhibited"] for alert in alerts if alert["name"] == "PiRackRaspDown")
     assert len(faulty_rack.get("orders?q=remediation")) == 1
+
+
+def test_hostile_rasp_is_quarantined_while_all_others_stay_up(rack: AlertingRack) -> None:
+    rack.clear_fault("all")
+    wait_until(lambda: rack.get("rack")["states"]["up"] == 48)
+    rack.inject_fault("10/3", "hostile")
+    states_of_others: list[set[str]] = []
+
+    def is_quarantined() -> bool:
+        rasps = {rasp["name"]: rasp for rasp in rack.get("rasps")}
+        hostile = rasps.pop("10-3")
+        states_of_others.append({rasp["state"] for rasp in rasps.values()})
+        return str(hostile["reason"]).startswith("quarantined")
+
+    wait_until(is_quarantined)
+    assert states_of_others == [{"up"}] * len(states_of_others)
+    assert len(states_of_others) > 10
