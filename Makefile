@@ -48,7 +48,7 @@ format: .venv-dev ## apply ruff fixes and format
 types: .venv-dev ## run mypy
 	$(call check,mypy)
 
-bench: .venv-dev ## run the benchmarks (20 minutes; as root)
+bench: .venv-dev ## run the benchmarks (30 minutes; as root)
 	@$(PY) -m bench.api
 	@$(PY) -m bench.pages
 	@$(PY) -m bench.installer
@@ -56,6 +56,7 @@ bench: .venv-dev ## run the benchmarks (20 minutes; as root)
 	@$(PY) -m bench.actions
 	@$(PY) -m bench.exporter
 	@$(PY) -m bench.soak
+	@$(PY) -m bench.hostile_rasp
 
 dashboards: .venv-master ## generate the dashboards of a rack (RACK=rack.toml CONTROLLER=URL OUTPUT=grafana/dashboards)
 	@$(PY) -m grafana $(if $(RACK),--rack $(RACK)) $(if $(CONTROLLER),--controller $(CONTROLLER)) \
