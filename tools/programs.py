@@ -98,9 +98,11 @@ _PROGRAMS = {
         "prometheus-alertmanager", ("alertmanager", "prometheus-alertmanager"), needs_usr_share=True
     ),
     "amtool": _ProgramPackage("prometheus-alertmanager", ("amtool",)),
+    "apache2": _ProgramPackage("apache2-bin", ("apache2",), version_option="-v"),
     "blackbox_exporter": _ProgramPackage(
         "prometheus-blackbox-exporter", ("blackbox_exporter", "prometheus-blackbox-exporter")
     ),
+    "caddy": _ProgramPackage("caddy", ("caddy",), version_option="version"),
     # The headless shell uses 40 % less CPU time. Playwright's driver requires libatomic1.
     "chromium": _ProgramPackage(
         "chromium-headless-shell",
@@ -111,6 +113,7 @@ _PROGRAMS = {
     "dhcpcd": _ProgramPackage("dhcpcd-base", ("dhcpcd",)),
     "dhcpd": _ProgramPackage("isc-dhcp-server", ("dhcpd",)),
     "ip": _ProgramPackage("iproute2", ("ip",), version_option="-V"),
+    "nginx": _ProgramPackage("nginx", ("nginx",), version_option="-v"),
     "node_exporter": _ProgramPackage(
         "prometheus-node-exporter", ("node_exporter", "prometheus-node-exporter")
     ),
