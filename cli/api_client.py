@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -22,7 +22,16 @@ _WRITE_TIMEOUT = 60.0  # a ping of a whole rack waits for the rasps that do not 
 _MAX_RESPONSE_BYTES = 16 * 2**20
 _URL_HINT = f"set --url or {URL_VARIABLE}"
 
+
+class _ListItem(Protocol):
+    """An item of a list in descending order of ids."""
+
+    @property
+    def id(self) -> int: ...
+
+
 _T = TypeVar("_T")
+_Listed = TypeVar("_Listed", bound=_ListItem)
 
 
 class ControllerError(CommandError):
@@ -61,6 +70,25 @@ class ApiClient:
             ControllerError: If there is no valid response.
         """
         return self._request("GET", path, model, self._timeout, params=query)
+
+    def get_pages(
+        self, path: str, model: type[_Listed], limit: int, **query: object
+    ) -> ApiResponse[list[_Listed]]:
+        """Return up to `limit` items of a list that the controller sends in pages.
+
+        Raises the errors of `get`.
+        """
+        received: list[Any] = []
+        items: list[_Listed] = []
+        while len(items) < limit:
+            before = items[-1].id if items else None
+            missing = limit - len(items)
+            page = self.get(path, list[model], limit=missing, before=before, **query)  # type: ignore[valid-type]
+            if not page.data:
+                break
+            received += page.json
+            items += page.data
+        return ApiResponse(received, items)
 
     def post(self, path: str, model: type[_T], **fields: object) -> ApiResponse[_T]:
         """Return the response to a POST request.

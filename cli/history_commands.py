@@ -3,7 +3,7 @@
 import click
 
 from cli import order_tables, output, progress
-from cli.models import ApiAuditEvent, ApiOrder
+from cli.models import ApiAuditEvent, ApiOrder, ApiOrderSummary
 from cli.output import ClientFactory, as_json_option
 from rack.terminal import EXIT_FAILED
 
@@ -18,7 +18,7 @@ _limit_option = click.option(
 @click.pass_obj
 def orders(make_client: ClientFactory, *, limit: int, as_json: bool) -> None:
     """List the latest orders."""
-    response = make_client().get("orders", list[ApiOrder], limit=limit)
+    response = make_client().get_pages("orders", ApiOrderSummary, limit)
     output.print_response(response, order_tables.order_table, as_json=as_json)
 
 
@@ -54,5 +54,5 @@ def cancel(make_client: ClientFactory, number: int, *, as_json: bool) -> None:
 @click.pass_obj
 def audit(make_client: ClientFactory, *, limit: int, text: str | None, as_json: bool) -> None:
     """List the latest audit events."""
-    response = make_client().get("audit", list[ApiAuditEvent], limit=limit, q=text)
+    response = make_client().get_pages("audit", ApiAuditEvent, limit, q=text)
     output.print_response(response, order_tables.audit_table, as_json=as_json)

@@ -190,8 +190,8 @@ class ApiResultCounts:
 
 
 @dataclass(frozen=True)
-class ApiOrder:
-    """An order and its results."""
+class ApiOrderSummary:
+    """An order without the results of its targets."""
 
     id: int
     action: str
@@ -202,7 +202,6 @@ class ApiOrder:
     result: str | None
     started_at: float
     counts: ApiResultCounts
-    results: list[ApiTargetResult]
 
     @property
     def is_finished(self) -> bool:
@@ -214,6 +213,13 @@ class ApiOrder:
         """Whether no target has failed or is unknown, so far if the order is not finished."""
         has_failures = self.counts.failed or self.counts.unknown
         return not has_failures and (self.result == "ok" or not self.is_finished)
+
+
+@dataclass(frozen=True)
+class ApiOrder(ApiOrderSummary):
+    """An order and its results."""
+
+    results: list[ApiTargetResult]
 
 
 @dataclass(frozen=True)

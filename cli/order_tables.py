@@ -7,7 +7,7 @@ from rich.text import Text
 
 from cli import tables
 from cli.confirm import affected_text
-from cli.models import ApiAuditEvent, ApiOrder, ApiPreview, ApiTargetResult
+from cli.models import ApiAuditEvent, ApiOrder, ApiOrderSummary, ApiPreview, ApiTargetResult
 from cli.tables import cell, format_time
 from rack.terminal import make_table
 
@@ -46,7 +46,7 @@ def order_progress(order: ApiOrder, height: int) -> RenderableType:
     return Group(*parts)
 
 
-def order_table(orders: Iterable[ApiOrder]) -> RenderableType:
+def order_table(orders: Iterable[ApiOrderSummary]) -> RenderableType:
     """Return a table with a row for each order."""
     table = make_table("ORDER", "STARTED", "ACTOR", "ACTION", "TARGETS", "STATE", "RESULT")
     for order in orders:

@@ -83,6 +83,10 @@ class UnknownOrderError(OrderError, LookupError):
     """The order does not exist, or was deleted because of its age."""
 
 
+class UnknownInstallError(OrderError, LookupError):
+    """The install does not exist."""
+
+
 class StackBusyError(OrderError):
     """The stack is reserved."""
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from controller.alerts.alert import Alert
-from controller.orders.model import Order, OrderRequest
+from controller.orders.model import Order, OrderRequest, OrderSummary
 from controller.orders.store import OrderFilter
 from controller.state.model import PowerState, RackState, RaspState, RaspStatus, StackState
 from rack.errors import PiRackError
@@ -34,7 +34,9 @@ class OrderSubmitter(Protocol):
     def submit(self, request: OrderRequest, actor: str, client_address: str) -> Order:
         """Submit an order. Raise `PiRackError` if it is rejected."""
 
-    def list_recent(self, limit: int, order_filter: OrderFilter | None = None) -> list[Order]:
+    def list_recent(
+        self, limit: int, order_filter: OrderFilter | None = None
+    ) -> list[OrderSummary]:
         """Return the most recent orders that match the filter."""
 
 

@@ -10,6 +10,7 @@ from controller.auth.roles import Role
 from controller.installation.schemas import (
     InstallationResponse,
     InstallationsQuery,
+    InstallationSummaryResponse,
     ReplaceRasp,
     StartInstallation,
     SwapRasps,
@@ -17,6 +18,7 @@ from controller.installation.schemas import (
 from controller.installation.service import InstallService, Requester
 from controller.web.api import RASP_PATH_PARAMS, json_response, write_response
 from controller.web.openapi import OpenApiDocument
+from controller.web.paging import page_response
 from dhcp_installer.install.journal import InstallRecord
 from rack.targets import resolve_slot
 
@@ -47,7 +49,10 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
         return _accepted_response(installation.start(body.strategy, _requester()))
 
     @api.get("/installation")
-    @document.read_endpoint("installation", InstallationResponse)
+    @requires_role(Role.OPERATOR)
+    @document.read_endpoint(
+        "installation", InstallationResponse, extra_statuses=[HTTPStatus.FORBIDDEN]
+    )
     def get_installation() -> Response:
         """Return the running install, or the last install."""
         latest = installation.latest()
@@ -67,13 +72,32 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
         return _accepted_response(installation.stop(_requester()))
 
     @api.get("/installations")
+    @requires_role(Role.OPERATOR)
     @document.read_endpoint(
-        "installation", list[InstallationResponse], query_model=InstallationsQuery
+        "installation",
+        list[InstallationSummaryResponse],
+        query_model=InstallationsQuery,
+        extra_statuses=[HTTPStatus.FORBIDDEN],
     )
     def list_installations(query: InstallationsQuery) -> Response:
-        """List installs, replacements and swaps, newest first."""
-        recent = installation.list_recent(query.limit, query.before)
-        return json_response([InstallationResponse.of(record) for record in recent])
+        """List installs, replacements and swaps without their steps and results, newest first.
+
+        If there are more, `Link` is the URL of the next page.
+        """
+        recent = installation.iterate_recent(query.before)
+        return page_response(map(InstallationSummaryResponse.of, recent), query.limit)
+
+    @api.get("/installations/<int:number>")
+    @requires_role(Role.OPERATOR)
+    @document.read_endpoint(
+        "installation",
+        InstallationResponse,
+        path_params={"number": "Id of the install."},
+        extra_statuses=[HTTPStatus.FORBIDDEN],
+    )
+    def get_earlier_installation(number: int) -> Response:
+        """Return an install, a replacement or a swap with its steps and results."""
+        return json_response(InstallationResponse.of(installation.get(number)))
 
     @api.post("/rasps/<rasp:rasp>/replace")
     @requires_role(Role.OPERATOR)

@@ -69,6 +69,37 @@ class InstallStepResponse(ApiModel):
     text: str
 
 
+class InstallationSummaryResponse(ApiModel):
+    """Install, replacement or swap, without its steps and results."""
+
+    id: int
+    kind: InstallKind
+    state: InstallState
+    strategy: str
+    actor: str
+    rasps_total: int
+    rasps_found: int
+    error: str
+    started_at: float
+    finished_at: float | None
+
+    @classmethod
+    def of(cls, record: InstallRecord) -> Self:
+        """Return the response for an install."""
+        return cls(
+            id=record.id,
+            kind=record.kind,
+            state=record.state,
+            strategy=record.strategy,
+            actor=record.actor,
+            rasps_total=record.report.rasps_total,
+            rasps_found=record.report.rasps_found,
+            error=record.error,
+            started_at=record.started_at,
+            finished_at=record.finished_at,
+        )
+
+
 class InstallationResponse(ApiModel):
     """Install, replacement or swap."""
 

@@ -6,18 +6,19 @@ records the results in the audit log.
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from controller.audit import Audit, AuditEvent
-from controller.errors import InstallRunningError, NoInstallRunningError
+from controller.errors import InstallRunningError, NoInstallRunningError, UnknownInstallError
 from controller.reservations import Claim, Reservations
 from dhcp_installer.install import assignment, installer
 from dhcp_installer.install.context import InstallDependencies
 from dhcp_installer.install.installer import InstallRequest
 from dhcp_installer.install.journal import InstallKind, InstallRecord, InstallState
 from dhcp_installer.install.progress import ProgressReport
+from rack.database import MAX_ROW_ID
 from rack.errors import DatabaseError, PiRackError
 from rack.layout import Rack, Slot
 
@@ -148,18 +149,29 @@ class InstallService:
         Raises:
             DatabaseError: If the journal cannot be read.
         """
-        return next(iter(self.list_recent(1)), None)
+        return next(self.iterate_recent(), None)
 
-    def list_recent(self, limit: int, before: int | None = None) -> Sequence[InstallRecord]:
-        """Return recent installs, newest first.
+    def get(self, number: int) -> InstallRecord:
+        """Return the install with this id.
+
+        Raises:
+            UnknownInstallError: If the install does not exist.
+            DatabaseError: If the journal cannot be read.
+        """
+        record = next(self.iterate_recent(min(number + 1, MAX_ROW_ID)), None)
+        if record is None or record.id != number:
+            raise UnknownInstallError(f"no install {number}: GET installations lists all installs")
+        return record
+
+    def iterate_recent(self, before: int | None = None) -> Iterator[InstallRecord]:
+        """Yield the installs, newest first. Each record is read when it is needed, for it is large.
 
         Raises:
             DatabaseError: If the journal cannot be read.
         """
-        return [
-            self._with_live_progress(record)
-            for record in self._dependencies.journal.list_recent(limit, before)
-        ]
+        while records := self._dependencies.journal.list_recent(1, before):
+            yield self._with_live_progress(records[0])
+            before = records[0].id
 
     def close(self) -> None:
         """Stop the running install, and wait until its changes are undone."""

@@ -22,6 +22,7 @@ from controller.orders.schemas import (
     ExecuteOnStacks,
     OrderResponse,
     OrdersQuery,
+    OrderSummaryResponse,
     PreviewResponse,
     SubmitResponse,
 )
@@ -29,6 +30,7 @@ from controller.orders.service import OrderService
 from controller.orders.store import OrderFilter
 from controller.web.api import json_response, write_response
 from controller.web.openapi import OpenApiDocument
+from controller.web.paging import page_response
 
 _SUBMIT_RESPONSES = {HTTPStatus.OK: SubmitResponse, HTTPStatus.ACCEPTED: OrderResponse}
 _ORDER_PATH_PARAMS = {"number": "Id of the order."}
@@ -83,15 +85,30 @@ def blueprint(document: OpenApiDocument, orders: OrderService, access: AccessCon
         return _execute(orders, body.request, dry_run=body.dry_run)
 
     @api.get("/orders")
-    @document.read_endpoint("orders", list[OrderResponse], query_model=OrdersQuery)
+    @requires_role(Role.OPERATOR)
+    @document.read_endpoint(
+        "orders",
+        list[OrderSummaryResponse],
+        query_model=OrdersQuery,
+        extra_statuses=[HTTPStatus.FORBIDDEN],
+    )
     def list_orders(query: OrdersQuery) -> Response:
-        """List orders, newest first."""
+        """List orders without the results of their targets, newest first.
+
+        If there are more orders, `Link` is the URL of the next page.
+        """
         order_filter = OrderFilter(query.before, query.state, query.action, query.target, query.q)
-        recent = orders.list_recent(query.limit, order_filter)
-        return json_response([OrderResponse.of(order) for order in recent])
+        recent = orders.list_recent(query.limit + 1, order_filter)
+        return page_response(map(OrderSummaryResponse.of_summary, recent), query.limit)
 
     @api.get("/orders/<int:number>")
-    @document.read_endpoint("orders", OrderResponse, path_params=_ORDER_PATH_PARAMS)
+    @requires_role(Role.OPERATOR)
+    @document.read_endpoint(
+        "orders",
+        OrderResponse,
+        path_params=_ORDER_PATH_PARAMS,
+        extra_statuses=[HTTPStatus.FORBIDDEN],
+    )
     def get_order(number: int) -> Response:
         """Return the progress and the results of an order."""
         return json_response(OrderResponse.of(orders.get(number)))

@@ -1,5 +1,6 @@
 """Orders, their requests and their results."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -105,6 +106,40 @@ class StepResult:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderSummary:
+    """An order without the results of its targets.
+
+    Args:
+        id: Number of the order, from 1.
+        request: The request as submitted.
+        targets: Names of the targets.
+        actor: User, token or alert that submitted the order.
+        client_address: Address of the client.
+        started_at: Seconds since the epoch.
+        state: The current state.
+        finished_at: Seconds since the epoch, None while the order runs.
+        counts: Number of targets with each result. None is the key of open results.
+    """
+
+    id: int
+    request: OrderRequest
+    targets: tuple[str, ...]
+    actor: str
+    client_address: str
+    started_at: float
+    state: OrderState
+    finished_at: float | None
+    counts: Mapping[Result | None, int]
+
+    @property
+    def result(self) -> Result | None:
+        """The worst of all results, None while the order runs."""
+        if not self.state.is_over:
+            return None
+        return worst(result or Result.UNKNOWN for result, count in self.counts.items() if count)
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """Snapshot of an order.
 
@@ -133,9 +168,22 @@ class Order:
     @property
     def result(self) -> Result | None:
         """The worst of all results, None while the order runs."""
-        if not self.state.is_over:
-            return None
-        return worst(each.result or Result.UNKNOWN for each in self.results)
+        return self.summary.result
+
+    @property
+    def summary(self) -> OrderSummary:
+        """The order without the results of its targets."""
+        return OrderSummary(
+            id=self.id,
+            request=self.request,
+            targets=self.targets,
+            actor=self.actor,
+            client_address=self.client_address,
+            started_at=self.started_at,
+            state=self.state,
+            finished_at=self.finished_at,
+            counts=Counter(each.result for each in self.results),
+        )
 
     @property
     def title(self) -> str:

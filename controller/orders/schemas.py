@@ -1,6 +1,5 @@
 """API models of orders."""
 
-from collections import Counter
 from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, JsonValue, RootModel, model_validator
@@ -10,6 +9,7 @@ from controller.orders.model import (
     Order,
     OrderRequest,
     OrderState,
+    OrderSummary,
     Preview,
     Result,
     Scope,
@@ -186,8 +186,8 @@ class ResultCountsResponse(ApiModel):
     pending: int
 
 
-class OrderResponse(ApiModel):
-    """Order with its current results."""
+class OrderSummaryResponse(ApiModel):
+    """Order without the results of its targets."""
 
     id: int
     action: str
@@ -202,14 +202,11 @@ class OrderResponse(ApiModel):
     started_at: float
     finished_at: float | None
     counts: ResultCountsResponse
-    results: list[TargetResultResponse] = Field(
-        description="Results of the targets and, for power actions, of the rasps of the stacks."
-    )
 
     @classmethod
-    def of(cls, order: Order) -> Self:
+    def of_summary(cls, order: OrderSummary, **further_fields: Any) -> Self:
         """Return the response for an order."""
-        counts = Counter(result.result for result in order.results)
+        counts = order.counts
         return cls(
             id=order.id,
             action=order.request.action,
@@ -224,13 +221,27 @@ class OrderResponse(ApiModel):
             started_at=order.started_at,
             finished_at=order.finished_at,
             counts=ResultCountsResponse(
-                ok=counts[Result.OK],
-                failed=counts[Result.FAILED],
-                unknown=counts[Result.UNKNOWN],
-                pending=counts[None],
+                ok=counts.get(Result.OK, 0),
+                failed=counts.get(Result.FAILED, 0),
+                unknown=counts.get(Result.UNKNOWN, 0),
+                pending=counts.get(None, 0),
             ),
-            results=[TargetResultResponse.of(result) for result in order.results],
+            **further_fields,
         )
+
+
+class OrderResponse(OrderSummaryResponse):
+    """Order with its current results."""
+
+    results: list[TargetResultResponse] = Field(
+        description="Results of the targets and, for power actions, of the rasps of the stacks."
+    )
+
+    @classmethod
+    def of(cls, order: Order) -> Self:
+        """Return the response for an order."""
+        results = [TargetResultResponse.of(result) for result in order.results]
+        return cls.of_summary(order.summary, results=results)
 
 
 class PreviewResponse(ApiModel):

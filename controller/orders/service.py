@@ -15,7 +15,15 @@ from controller.errors import NotCancellableError, OrdersUnavailableError
 from controller.orders.actions import Actions
 from controller.orders.context import OrderContext
 from controller.orders.metrics import OrderMetrics
-from controller.orders.model import Order, OrderRequest, OrderState, Preview, Result, TargetResult
+from controller.orders.model import (
+    Order,
+    OrderRequest,
+    OrderState,
+    OrderSummary,
+    Preview,
+    Result,
+    TargetResult,
+)
 from controller.orders.plan import OrderPlan, make_plan
 from controller.orders.power_actions import switch_stacks
 from controller.orders.preview import preview
@@ -181,15 +189,17 @@ class OrderService:
         tracker = self._trackers.get(number)
         return self._store.get(number) if tracker is None else tracker.order
 
-    def list_recent(self, limit: int, order_filter: OrderFilter | None = None) -> list[Order]:
-        """Return the matching orders, newest first.
+    def list_recent(
+        self, limit: int, order_filter: OrderFilter | None = None
+    ) -> list[OrderSummary]:
+        """Return the matching orders without their results, newest first.
 
         The filters `target` and `text` also accept other forms of a name, such as `3/2`.
         """
         if order_filter is not None:
             order_filter = self._with_printed_names(order_filter)
         return [
-            tracker.order if (tracker := self._trackers.get(order.id)) else order
+            tracker.order.summary if (tracker := self._trackers.get(order.id)) else order
             for order in self._store.list_recent(limit, order_filter)
         ]
 

@@ -4,6 +4,7 @@ An order is saved before its first step and when it finishes. Orders that a kill
 unfinished are marked as interrupted at the next start.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +12,14 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from controller.errors import UnknownOrderError
-from controller.orders.model import Order, OrderRequest, OrderState, Result, TargetResult
+from controller.orders.model import (
+    Order,
+    OrderRequest,
+    OrderState,
+    OrderSummary,
+    Result,
+    TargetResult,
+)
 from rack.database import MAX_ROW_ID, Database
 
 MAX_ORDERS = 5000
@@ -22,9 +30,14 @@ INTERRUPTED_REASON = "the controller stopped before the order finished"
 
 _PRUNE_INTERVAL = 100
 _UNFINISHED_STATES = (OrderState.RUNNING, OrderState.CANCELLING)
-_COLUMNS = (
+_SUMMARY_COLUMNS = (
     "id, action, alias, scope, ids, force, targets, actor, client_address, state, started_at,"
-    " finished_at, results"
+    " finished_at"
+)
+_COLUMNS = f"{_SUMMARY_COLUMNS}, results"
+# The results of an order can be large. SQLite reads them without Python objects.
+_RESULT_NAMES = (
+    "(SELECT group_concat(ifnull(json_extract(value, '$.result'), '')) FROM json_each(results))"
 )
 _SEARCHED_TEXT = "actor || ' ' || action || ' ' || ifnull(alias, '') || ' ' || targets"
 
@@ -106,8 +119,10 @@ class OrderStore:
                 return order
         raise UnknownOrderError(f"no order {number}: GET orders lists the stored orders")
 
-    def list_recent(self, limit: int, order_filter: OrderFilter | None = None) -> list[Order]:
-        """Return the matching orders, newest first."""
+    def list_recent(
+        self, limit: int, order_filter: OrderFilter | None = None
+    ) -> list[OrderSummary]:
+        """Return the matching orders without their results, newest first."""
         order_filter = order_filter or OrderFilter()
         conditions: dict[str, Any] = {
             "id < ?": order_filter.before,
@@ -118,7 +133,13 @@ class OrderStore:
         }
         given = {condition: value for condition, value in conditions.items() if value is not None}
         where = f"WHERE {' AND '.join(given)}" if given else ""
-        return list(self._select(f"{where} ORDER BY id DESC LIMIT ?", [*given.values(), limit]))
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                f"SELECT {_SUMMARY_COLUMNS}, {_RESULT_NAMES} FROM orders {where}"  # noqa: S608 - constants
+                " ORDER BY id DESC LIMIT ?",
+                [*given.values(), limit],
+            )
+            return [_summary_from_row(row) for row in rows]
 
     def mark_interrupted(self, now: float) -> list[Order]:
         """Mark unfinished orders as interrupted and return them, while no order is running."""
@@ -139,21 +160,32 @@ class OrderStore:
 
 
 def _order_from_row(row: tuple[Any, ...]) -> Order:
+    *summary, results = row
+    return Order(**_summary_fields(summary), results=_RESULTS.validate_json(results))
+
+
+def _summary_from_row(row: tuple[Any, ...]) -> OrderSummary:
+    *summary, result_names = row
+    names = [] if result_names is None else result_names.split(",")
+    counts = Counter(Result(name) if name else None for name in names)
+    return OrderSummary(**_summary_fields(summary), counts=counts)
+
+
+def _summary_fields(row: list[Any]) -> dict[str, Any]:
     (
         number, action, alias, scope, ids, force, targets, actor, client_address, state,
-        started_at, finished_at, results,
+        started_at, finished_at,
     ) = row  # fmt: skip
-    return Order(
-        id=number,
-        request=OrderRequest(action, scope, _IDS.validate_json(ids), alias, bool(force)),
-        targets=_NAMES.validate_json(targets),
-        actor=actor,
-        client_address=client_address,
-        started_at=started_at,
-        state=OrderState(state),
-        finished_at=finished_at,
-        results=_RESULTS.validate_json(results),
-    )
+    return {
+        "id": number,
+        "request": OrderRequest(action, scope, _IDS.validate_json(ids), alias, bool(force)),
+        "targets": _NAMES.validate_json(targets),
+        "actor": actor,
+        "client_address": client_address,
+        "started_at": started_at,
+        "state": OrderState(state),
+        "finished_at": finished_at,
+    }
 
 
 def _as_interrupted(order: Order, now: float) -> Order:

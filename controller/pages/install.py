@@ -1,13 +1,15 @@
 """Install the rack: preview, confirmation, progress and result."""
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 from flask import Blueprint, Response, redirect, request, url_for
-from werkzeug.exceptions import NotFound, UnprocessableEntity
+from werkzeug.exceptions import UnprocessableEntity
 from werkzeug.wrappers import Response as BaseResponse
 
 from controller.auth.access_control import client_address, current_actor, requires_role
 from controller.auth.roles import Role
+from controller.installation.schemas import InstallationSummaryResponse
 from controller.installation.service import InstallService, Requester
 from controller.state.model import RackState, RaspStatus
 from controller.web.responses import render_page
@@ -15,7 +17,6 @@ from dhcp_installer import DEFAULT_STRATEGY
 from dhcp_installer.install.installer import STRATEGIES
 from dhcp_installer.install.journal import InstallRecord, InstallState
 from dhcp_installer.install.progress import Stage
-from rack.database import MAX_ROW_ID
 
 _MAX_RECENT = 20
 _ACTIVE_STATES = {InstallState.RUNNING, InstallState.STOPPING}
@@ -49,22 +50,23 @@ def blueprint(read_state: Callable[[], RackState], installation: InstallService)
             is_latest=record is None or record.id == _record_id(installation.latest()),
             stages=_stage_progress(record),
             up=rack_state.counts[RaspStatus.UP],
-            recent=installation.list_recent(_MAX_RECENT),
+            recent=[
+                InstallationSummaryResponse.of(each)
+                for each in islice(installation.iterate_recent(), _MAX_RECENT)
+            ],
             error=error,
             diff=diff,
         )
 
     @pages.get("")
+    @requires_role(Role.OPERATOR)
     def index() -> Response:
         return install_page(installation.latest())
 
     @pages.get("/<int:install_id>")
+    @requires_role(Role.OPERATOR)
     def show(install_id: int) -> Response:
-        before = min(install_id + 1, MAX_ROW_ID)
-        for record in installation.list_recent(1, before):
-            if record.id == install_id:
-                return install_page(record)
-        raise NotFound(f"no install {install_id}")
+        return install_page(installation.get(install_id))
 
     @pages.get("/diff")
     @requires_role(Role.OPERATOR)

@@ -37,6 +37,7 @@ def blueprint(
     pages = Blueprint("order_pages", __name__, url_prefix="/orders")
 
     @pages.get("")
+    @requires_role(Role.OPERATOR)
     def index() -> Response:
         text = request.args.get("q", "")[:_MAX_QUERY_CHARS]
         before = _parse_id(request.args.get("before", ""))
@@ -64,6 +65,7 @@ def blueprint(
         )
 
     @pages.get("/<int:order_id>")
+    @requires_role(Role.OPERATOR)
     def show(order_id: int) -> Response:
         order = orders.get(order_id)
         return render_page(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from flask import Blueprint, Response, redirect, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from controller.orders.model import Order
+from controller.orders.model import OrderSummary
 from controller.orders.service import OrderService
 from controller.orders.store import OrderFilter
 from controller.pages.history import MAX_LATEST_ORDERS, build_charts, requested_range
@@ -57,7 +57,7 @@ def blueprint(
     return pages
 
 
-def latest_orders(orders: OrderService, slot: Slot) -> list[Order]:
+def latest_orders(orders: OrderService, slot: Slot) -> list[OrderSummary]:
     """Return the newest orders for a rasp and for the power of its stack, newest first."""
     by_id = {
         order.id: order

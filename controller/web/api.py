@@ -15,6 +15,7 @@ from controller.master.info import MasterState
 from controller.state.model import RackState, filter_rasps
 from controller.web.models import ApiModel
 from controller.web.openapi import OpenApiDocument
+from controller.web.paging import page_response
 from controller.web.responses import conditional_response
 from controller.web.schemas import (
     AuditEventResponse,
@@ -105,8 +106,8 @@ def blueprint(
     def list_events(query: AuditQuery) -> Response:
         """List the newest audit events: orders, logins, changes to users, rejected requests."""
         text = search_text(state().rack, query.q or "")
-        records = audit.list_recent(query.limit, before=query.before, text=text)
-        return json_response([AuditEventResponse.of(record) for record in records])
+        records = audit.list_recent(query.limit + 1, before=query.before, text=text)
+        return page_response(map(AuditEventResponse.of, records), query.limit)
 
     @api.get("/openapi.json")
     @document.read_endpoint("document", DocumentResponse)

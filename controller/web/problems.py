@@ -26,6 +26,7 @@ from controller.errors import (
     NotCancellableError,
     OrdersUnavailableError,
     StackBusyError,
+    UnknownInstallError,
     UnknownOrderError,
 )
 from controller.web.schemas import FieldError, Problem
@@ -35,6 +36,7 @@ from rack.errors import DatabaseError, PiRackError, UnknownTargetError
 _STATUS_BY_ERROR: Mapping[type[PiRackError], HTTPStatus] = {
     UnknownTargetError: HTTPStatus.NOT_FOUND,
     UnknownOrderError: HTTPStatus.NOT_FOUND,
+    UnknownInstallError: HTTPStatus.NOT_FOUND,
     StackBusyError: HTTPStatus.CONFLICT,
     NotCancellableError: HTTPStatus.CONFLICT,
     InstallRunningError: HTTPStatus.CONFLICT,

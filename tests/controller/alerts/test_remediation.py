@@ -8,7 +8,7 @@ import pytest
 from controller.alerts.alert import Alert
 from controller.alerts.remediation import Remediation, RemediationSkippedError, plan
 from controller.errors import StackBusyError
-from controller.orders.model import Order, OrderRequest
+from controller.orders.model import Order, OrderRequest, OrderSummary
 from controller.orders.store import OrderFilter
 from controller.state.model import PowerState, RackState, RaspStatus, StackState
 from rack.settings import RemediationSettings
@@ -207,8 +207,10 @@ class FakeOrderSubmitter:
         self.submitted.insert(0, order)
         return order
 
-    def list_recent(self, limit: int, order_filter: OrderFilter | None = None) -> list[Order]:
-        return self.submitted[:limit]
+    def list_recent(
+        self, limit: int, order_filter: OrderFilter | None = None
+    ) -> list[OrderSummary]:
+        return [order.summary for order in self.submitted[:limit]]
 
 
 @pytest.fixture

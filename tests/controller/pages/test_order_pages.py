@@ -366,7 +366,7 @@ class TestOrderHistory:
 
     def test_order_page_updates_progress(self, open_page: OpenPage, orders: OrderService) -> None:
         save_running_order(orders, 1)
-        page = open_page("/orders/1")
+        page = open_page("/orders/1", who="otto")
         progress = page.get_by_role("progressbar")
         expect(progress).to_have_js_property("value", 0)
         finished = TargetResult("rasp", "03-3", 11, Result.OK)
@@ -381,7 +381,7 @@ class TestOrderHistory:
     ) -> None:
         for number, action in enumerate(["reboot", "warnings", "uptime"], start=1):
             save_order(orders, number, request=OrderRequest(action, "rasps", (10,)))
-        page = open_page("/orders")
+        page = open_page("/orders", who="otto")
         expect(page.locator(".orders tbody tr")).to_have_count(3)
         page.get_by_label("Search").fill("warn")
         expect(page.locator(".orders tbody tr")).to_have_count(1)
@@ -395,13 +395,13 @@ class TestOrderHistory:
     ) -> None:
         for number in range(1, 53):
             save_order(orders, number)
-        page = open_page("/orders")
+        page = open_page("/orders", who="otto")
         expect(page.locator(".orders tbody tr")).to_have_count(50)
         page.get_by_role("link", name="Older orders").click()
         expect(page.locator(".orders tbody tr")).to_have_count(2)
 
     def test_missing_order_shows_an_error(self, open_page: OpenPage) -> None:
-        page = open_page("/orders/7")
+        page = open_page("/orders/7", who="otto")
         expect(page.get_by_role("main")).to_contain_text("no order 7")
 
     def test_operators_can_search_the_audit_log(
