@@ -44,6 +44,7 @@ def get(
     *,
     timeout: float,
     max_bytes: int,
+    connect_timeout: float | None = None,
     parameters: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponse:
@@ -53,18 +54,23 @@ def get(
         url: URL without a query.
         timeout: Seconds until the end of the response.
         max_bytes: Maximum size of the body.
+        connect_timeout: Seconds until the connection is established, by default `timeout`.
         parameters: Query parameters.
         headers: Request headers.
 
     Raises:
         TimeoutError: If the response is not complete in time.
-        OSError: If the server cannot be reached, or closes the connection.
+        OSError: If the server cannot be reached in time, or closes the connection.
         InvalidResponseError: If the response is too large or is not HTTP.
     """
     parts = urlsplit(url)
     target = f"{parts.path or '/'}?{urlencode(parameters)}" if parameters else parts.path or "/"
-    connection = _connection(parts.scheme, parts.hostname or "", parts.port, timeout)
+    deadline = time.monotonic() + timeout
+    connection = _make_connection(
+        parts.scheme, parts.hostname or "", parts.port, connect_timeout or timeout
+    )
     try:
+        _connect(connection, deadline)
         connection.request("GET", target, headers={"Connection": "close", **(headers or {})})
         response = connection.getresponse()
         body = response.read(max_bytes + 1)
@@ -77,21 +83,23 @@ def get(
     return HttpResponse(response.status, body)
 
 
-def _connection(scheme: str, host: str, port: int | None, timeout: float) -> HTTPConnection:
-    deadline = time.monotonic() + timeout
-    connection: HTTPConnection
-    if scheme == "https":
-        context = ssl.create_default_context()
-        context.sslsocket_class = _SslSocket
-        connection = HTTPSConnection(host, port, timeout=timeout, context=context)
-    else:
-        connection = HTTPConnection(host, port, timeout=timeout)
-    connection.connect()
+def _make_connection(scheme: str, host: str, port: int | None, timeout: float) -> HTTPConnection:
+    if scheme != "https":
+        return HTTPConnection(host, port, timeout=timeout)
+    context = ssl.create_default_context()
+    context.sslsocket_class = _SslSocket
+    return HTTPSConnection(host, port, timeout=timeout, context=context)
+
+
+def _connect(connection: HTTPConnection, deadline: float) -> None:
+    try:
+        connection.connect()
+    except TimeoutError as error:
+        raise ConnectionError("the connection was not established in time") from error
     if not isinstance(connection.sock, _SslSocket):
         connection.sock = _Socket(fileno=connection.sock.detach())
-        connection.sock.settimeout(timeout)
+        connection.sock.settimeout(connection.timeout)
     connection.sock.deadline = deadline
-    return connection
 
 
 class _DeadlineMixin:

@@ -11,6 +11,7 @@ from exporter.aliases import METRIC_PREFIX
 from rack.errors import PiRackError
 
 _TIMEOUT_SECONDS = 6.0  # default timeout of an alias, 5 s, and a margin
+_CONNECT_SECONDS = 2.0
 _MAX_RESPONSE_BYTES = 2**20
 _MAX_READINGS = 500  # sample_limit in prometheus/prometheus.yml
 _UPTIME_ALIAS = "uptime_seconds"
@@ -52,6 +53,7 @@ class ExporterClient:
                 f"http://{address}:{self._port}/metrics",
                 headers={"X-Prometheus-Scrape-Timeout-Seconds": str(_TIMEOUT_SECONDS)},
                 timeout=_TIMEOUT_SECONDS,
+                connect_timeout=_CONNECT_SECONDS,
                 max_bytes=_MAX_RESPONSE_BYTES,
             )
         except TimeoutError as error:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from controller import bounded_http
 from rack.errors import PiRackError
 
-_MAX_RESPONSE_BYTES = 64 * 2**20  # a rack of 1,000 rasps at the limits of prometheus.yml
+_MAX_RESPONSE_BYTES = 16 * 2**20  # three times the response for a rack of 1,000 rasps
 
 
 class PrometheusUnavailableError(PiRackError):
