@@ -32,7 +32,7 @@ class Attack(StrEnum):
     - `redirect`: a redirect to a service on the loopback interface of the master.
     - `endless-body`: a response that never ends.
     - `slow-drip`: headers that arrive byte by byte and never end.
-    - `compression-bomb`: 64 MiB, compressed to 64 KiB.
+    - `compression-bomb`: 64 MiB, compressed to less than 300 KiB.
     """
 
     SERIES_FLOOD = "series-flood"
