@@ -4,7 +4,6 @@ Late observations prove nothing. A reply is proof only if its whole ping round l
 question, and silence only if enough complete rounds lie in this time.
 """
 
-import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Sequence, Set
@@ -136,11 +135,13 @@ class Observations:
         """Return the number of complete ping rounds that started at this time or later."""
         return len(self._rounds) - bisect_left(self._round_starts, time)
 
-    def evidence(self, cut: Cut, next_cut_at: float = math.inf) -> CutEvidence:
-        """Return what the complete ping rounds and the DHCP messages show about a cut.
+    def replied_since(self, time: float) -> frozenset[str]:
+        """Return the rasps that replied in a complete round that started at this time or later."""
+        index = bisect_left(self._round_starts, time)
+        return frozenset().union(*(r.reachable for r in self._rounds[index:]))
 
-        A rasp that replied until the next cut is no evidence of this cut if it is silent later.
-        """
+    def evidence(self, cut: Cut) -> CutEvidence:
+        """Return what the complete ping rounds and the DHCP messages show about a cut."""
         start = bisect_left(self._round_starts, cut.off_at)
         before = [
             ping_round.reachable
@@ -159,8 +160,7 @@ class Observations:
         silent = _silent_in(tail[-ROUNDS:], replied) | _silent_in(
             self._rounds_after_hold_up(cut), replied
         )
-        replied_last = [r.reachable for r in rounds if r.time <= next_cut_at][-1:]
-        return CutEvidence(alive, silent.difference(alive, *replied_last))
+        return CutEvidence(alive, silent - alive)
 
     def is_final(self, cut: Cut) -> bool:
         """Return whether later ping rounds cannot change the evidence of a cut."""

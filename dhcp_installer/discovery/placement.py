@@ -136,10 +136,10 @@ class Placement:
         return alternatives
 
     def _find_exchanges(self, members: Mapping[int, Set[str]]) -> dict[str, set[int]]:
-        """Return the complete stacks, one of whose rasps each rasp may be confused with.
+        """Return the complete stacks with a rasp that each rasp may be exchanged with.
 
-        Two rasps can only be confused if each was silent in a cut of the other stack, and at least
-        one of them has been silent without a reason.
+        Neither of two such rasps is excluded from the stack of the other one, and at least one of
+        them has been silent without a reason.
         """
         exchanges: defaultdict[str, set[int]] = defaultdict(set)
         unsteady = [

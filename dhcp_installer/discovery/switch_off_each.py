@@ -44,6 +44,8 @@ _MAX_LATE_CUTS_PER_STACK = 3
 _REVIEW_SECONDS = 4.0  # between two evaluations of all evidence
 _SHORTEST_BOOT_SECONDS = 3.0  # no Raspberry Pi boots faster
 _BOOT_VARIATION = 0.5  # no boot takes less than this part of the shortest boot seen
+_MIN_TIME_BETWEEN_CUTS = 1.0  # seconds in which a ping round is complete
+_MAX_DELAY = 2.0  # seconds by which a sign of a rasp may be late
 _ACCIDENT_MARGIN = 1.0  # seconds from the last ping before a cut to the cut
 
 
@@ -58,9 +60,9 @@ class SwitchOffEach(Strategy):
         super().__init__(slot_counts, settings)
         self._observations = Observations(self._settings.cut_seconds)
         self._switched_on_at = math.inf
+        self._has_learned_boot_time = False
         self._cuts: list[Cut] = []
         self._final_evidence: list[CutEvidence] = []  # of the first cuts
-        self._cut_starts: list[float] = []
         self._excluded: defaultdict[str, set[int]] = defaultdict(set)  # by final evidence
         self._rebooted: dict[tuple[str, int], bool] = {}  # keyed by rasp and index of the cut
         self._cut_counts: Counter[int] = Counter()
@@ -135,20 +137,23 @@ class SwitchOffEach(Strategy):
             self._learn_boot_time(ping_round.time)
 
     def _learn_boot_time(self, active_at: float) -> None:
-        if not self._observations.shortest_boot and active_at > self._switched_on_at:
-            self._observations.shortest_boot = min(
-                _SHORTEST_BOOT_SECONDS, _BOOT_VARIATION * (active_at - self._switched_on_at)
-            )
+        """Learn from the first sign of a rasp how soon a rasp may reply when its power returns."""
+        if self._has_learned_boot_time or active_at <= self._switched_on_at:
+            return
+        self._has_learned_boot_time = True
+        seconds = active_at - self._switched_on_at - _MAX_DELAY
+        self._observations.shortest_boot = min(
+            max(0.0, _BOOT_VARIATION * seconds), _SHORTEST_BOOT_SECONDS
+        )
 
     def _power_cycle(self, stack: int, rasp_count: int | None = None) -> CommandStream:
         """Cut a stack for at least `cut_seconds`, and longer if more evidence is necessary.
 
-        A cut in which this number of rasps becomes silent is not longer.
+        Less evidence is necessary if this number of rasps becomes silent.
         """
         observations, seconds = self._observations, self._settings.cut_seconds
         last_round_at = self._now - MAX_ROUND_AGE
         yield from self._wait_for_rounds(lambda: observations.rounds_since(last_round_at) > 0)
-        self._cut_starts.append(self._now)
         yield from self._send(PowerOff(stack))
         off_at = self._now
 
@@ -156,7 +161,14 @@ class SwitchOffEach(Strategy):
             if observations.rounds_since(off_at + seconds) >= ROUNDS:
                 return True
             evidence = observations.evidence(Cut(stack, off_at, self._now))
-            return not evidence.is_late and len(evidence.silent) == rasp_count
+            if evidence.is_late or len(evidence.silent) != rasp_count:
+                return False
+            # Other rasps must reply between this cut and the next cut, to be excluded.
+            has_time_between = (
+                observations.shortest_boot >= _MIN_TIME_BETWEEN_CUTS
+                and evidence.silent <= observations.replied_since(off_at)  # with power in store
+            )
+            return has_time_between or observations.rounds_since(off_at + seconds) > 0
 
         yield from self._wait(off_at + seconds)
         yield from self._wait_for_rounds(has_enough_rounds)
@@ -243,8 +255,7 @@ class SwitchOffEach(Strategy):
         if index < len(self._final_evidence):
             return self._final_evidence[index]
         cut, observations = self._cuts[index], self._observations
-        next_cut_at = self._cut_starts[index + 1] if index + 1 < len(self._cut_starts) else math.inf
-        evidence = observations.evidence(cut, next_cut_at)
+        evidence = observations.evidence(cut)
         if index == len(self._final_evidence) and observations.is_final(cut):
             self._final_evidence.append(evidence)
             for mac in evidence.excluded:

@@ -80,19 +80,11 @@ def test_rasp_that_was_silent_before_a_cut_is_no_evidence(silent_since: float) -
     assert observations.evidence(CUT) == CutEvidence(frozenset({OTHER}))
 
 
-def test_rasp_that_replies_until_the_next_cut_is_no_evidence() -> None:
-    """It may have little power in store, and is then silent at once in the cut of its own stack."""
+def test_rasp_with_much_power_in_store_agrees_although_the_power_returned_before_four_rounds() -> (
+    None
+):
     observations = observe(lambda time: time < 12.9)
-    cut = Cut(stack=1, off_at=10.0, on_at=13.0)
-    observations.shortest_boot = 3.0
-    assert observations.evidence(cut, next_cut_at=13.0) == CutEvidence(frozenset({OTHER}))
-    assert observations.evidence(cut).silent == {RASP}
-
-
-def test_rasp_with_much_power_in_store_agrees_with_the_cut_and_not_with_the_next_one_only() -> None:
-    observations = observe(lambda time: time < 12.6)
-    cut = Cut(stack=1, off_at=10.0, on_at=13.0)
-    assert observations.evidence(cut, next_cut_at=13.0).silent == {RASP}
+    assert observations.evidence(Cut(stack=1, off_at=10.0, on_at=13.0)).silent == {RASP}
 
 
 def test_too_few_complete_rounds_show_nothing() -> None:
