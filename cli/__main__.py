@@ -38,7 +38,7 @@ def pirack(context: click.Context, url: str) -> None:
     controller requires a token, set PIRACK_TOKEN or write the token to ~/.config/pirack/token.
     """
     # Each command creates the client, so that --help works with an invalid URL or token.
-    context.obj = lambda: ApiClient(url, token.read())
+    context.obj = lambda: ApiClient(url, token.read(url))
 
 
 @pirack.command()

@@ -5,6 +5,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from rack.demo_token import find_demo_token
 from rack.terminal import CommandError
 
 VARIABLE = "PIRACK_TOKEN"
@@ -16,14 +17,23 @@ def path(environment: Mapping[str, str]) -> Path:
     return Path(folder).expanduser() / "pirack" / "token"
 
 
-def read(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return the token from the environment or from the file, or None.
+def read(
+    url: str, environment: Mapping[str, str] = os.environ, folder: Path = Path()
+) -> str | None:
+    """Return the token from the environment, of a demo, or from the file, or None.
+
+    Args:
+        url: URL of the controller.
+        environment: Environment variables.
+        folder: Folder in which a demo may run.
 
     Raises:
         CommandError: If the file is unreadable or readable by others, or the token is invalid.
     """
     if value := environment.get(VARIABLE):
         return _validate_token(value, VARIABLE)
+    if demo_token := find_demo_token(url, folder):
+        return demo_token
     file_path = path(environment)
     try:
         with file_path.open(encoding="utf-8-sig", errors="replace") as file:

@@ -6,6 +6,7 @@ import pytest
 
 from controller.auth.access_control import AccessControl
 from controller.auth.roles import Role
+from rack.demo_token import remove_demo_token, write_demo_token
 from rack.settings import Anonymous
 from tests.cli.conftest import RunPirack
 
@@ -53,6 +54,24 @@ def test_token_file_of_a_windows_editor_is_used(
 ) -> None:
     token_file.write_bytes(b"\xef\xbb\xbf" + f"{token}\r\n".encode())
     assert run("status").returncode == 0
+
+
+def test_token_of_a_demo_is_used_for_its_url_only(
+    run: RunPirack, url: str, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    state = tmp_path / ".demo-24000"
+    state.mkdir()
+    write_demo_token(state, url, token)
+    assert (state / "token").stat().st_mode & 0o777 == 0o600
+    assert run("status").returncode == 0
+    write_demo_token(state, "http://127.0.0.1:1", token)
+    assert "requires a token" in run("status").stderr
+    write_demo_token(state, url, token)
+    (state / "token").chmod(0o644)
+    assert "requires a token" in run("status").stderr
+    remove_demo_token(state)
+    assert "requires a token" in run("status").stderr
 
 
 def test_netrc_does_not_replace_token(run: RunPirack, token_file: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from types import FrameType
 
 import requests
 
+from rack.demo_token import remove_demo_token, write_demo_token
 from rack.errors import PiRackError
 from tools.programs import ProgramError
 from virtual_rack.demo.config import DemoConfig, make_config, process_specs, write_files
@@ -48,7 +49,12 @@ def main(arguments: list[str] | None = None) -> int:
         config = make_config(options.rack, options.port_base)
         _check_ports(config)
         write_files(config)
-        _run(config, process_specs(config), create_credentials(config.database), stop)
+        credentials = create_credentials(config.database)
+        write_demo_token(config.state, config.controller_url, credentials.token)
+        try:
+            _run(config, process_specs(config), credentials, stop)
+        finally:
+            remove_demo_token(config.state)
     except (PiRackError, ProgramError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -142,6 +148,7 @@ def _welcome_text(
         "Viewing requires no login. To submit orders during this run:",
         f"  log in        {credentials.user}, password {credentials.password}",
         f"  API token     {credentials.token}",
+        f"  terminal      .venv/bin/pirack --url {config.controller_url} status",
         "",
         "Inject and clear a fault:",
         f"  .venv/bin/python -m virtual_rack fault 3/2 dead{state_option}",
