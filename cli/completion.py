@@ -18,7 +18,7 @@ def complete_action(
     url = context.find_root().params.get("url") or DEFAULT_URL
     with context.scope():
         try:
-            client = ApiClient(url, token.read(), timeout=_TIMEOUT)
+            client = ApiClient(url, token.read(url), timeout=_TIMEOUT)
             options = client.get("rasps/options", list[ApiAction]).data
         except CommandError:  # a message would garble the command line
             return []
