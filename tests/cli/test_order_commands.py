@@ -276,7 +276,9 @@ def test_json_is_the_response_of_the_api(run: RunPirack) -> None:
     order = json_output(run("ping", "1", "--json"))
     assert order["counts"] == {"ok": 2, "failed": 0, "unknown": 0, "pending": 0}
     assert json_output(run("order", str(order["id"]), "--json")) == order
-    assert json_output(run("orders", "--limit", "1", "--json")) == [order]
+    assert json_output(run("orders", "--limit", "1", "--json")) == [
+        {name: value for name, value in order.items() if name != "results"}
+    ]
     started = json_output(run("reboot", "1/1", "--yes", "--no-wait", "--json"))
     assert started["state"] == "running"
     assert json_output(run("order", str(started["id"]), "--watch", "--json"))["result"] == "ok"
