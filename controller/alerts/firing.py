@@ -1,6 +1,6 @@
 """List the firing alerts for the pages and the API."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from controller.alerts.alert import Alert, Severity
@@ -9,6 +9,9 @@ from controller.alerts.received import ReceivedAlerts
 
 _WATCHDOG_TIMEOUT = 300.0
 """Five times the watchdog's repeat interval in prometheus/alertmanager.yml."""
+
+MAX_LISTED_CHARS = 200_000
+"""Maximum length of all labels and annotations in a list. Alerts beyond it are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,12 @@ class FiringAlerts:
             alerts, error_text = self._alertmanager.alerts(), self._watchdog_error()
         except AlertmanagerUnavailableError as error:
             alerts, error_text = self._received.firing(), f"{error}: the list may be outdated"
-        return AlertList(self._sorted(alerts), error_text, watchdog_seen_at)
+        in_order = self._sorted(alerts)
+        listed = tuple(_within_limit(in_order))
+        if omitted := len(in_order) - len(listed):
+            count = f"{omitted} further alerts are not listed: Alertmanager lists all alerts"
+            error_text = f"{error_text}; {count}" if error_text else count
+        return AlertList(listed, error_text, watchdog_seen_at)
 
     def _watchdog_error(self) -> str:
         seconds = self._received.seconds_without_watchdog
@@ -79,3 +87,13 @@ class FiringAlerts:
                 ),
             )
         )
+
+
+def _within_limit(alerts: Iterable[Alert]) -> Iterator[Alert]:
+    chars = 0
+    for alert in alerts:
+        texts = [*alert.labels.items(), *alert.annotations.items()]
+        chars += sum(len(name) + len(value) for name, value in texts)
+        if chars > MAX_LISTED_CHARS:
+            return
+        yield alert

@@ -112,6 +112,19 @@ def test_problem_alerts_are_sorted_by_severity() -> None:
     assert names == ["Critical", "Warning", "Info", "Foreign"]
 
 
+def test_list_is_limited_in_size_and_counts_further_alerts() -> None:
+    alerts = [
+        alert_json(f"Alert{i}", labels={"alertname": f"Alert{i}", "severity": severity})
+        | {"status": active_alert(), "annotations": {"summary": "x" * 1000}}
+        for i, severity in enumerate(["info"] * 300 + ["critical"])
+    ]
+    with fake_alertmanager(200, json.dumps(alerts)) as source:
+        listed = current_alerts(source)
+    assert listed.alerts[0].severity == "critical"
+    assert 150 < len(listed.alerts) < 200
+    assert f"{301 - len(listed.alerts)} further alerts are not listed" in listed.error
+
+
 def test_alert_is_marked_as_silenced_or_inhibited() -> None:
     alerts = [
         alert_json("Silenced") | {"status": active_alert(silencedBy=["a"])},
