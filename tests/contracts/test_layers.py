@@ -171,6 +171,7 @@ ALLOWED_IMPORTS = {
         "controller.alerts",
         "controller.auth",
         "controller.master",
+        "controller.orders",
         "controller.ssh",
         "controller.state",
         "deploy",
