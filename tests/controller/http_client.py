@@ -3,6 +3,7 @@
 import html
 import re
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -38,9 +39,10 @@ def create_session(access: AccessControl, name: str, sessions: Sessions | None =
 class BrowserSession:
     """Browser without scripts: stores cookies and sends forms."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
         self.url = url
         self.session = requests.Session()
+        self.session.headers.update(headers or {})
 
     def get(self, path: str, **options: Any) -> requests.Response:
         return self.session.get(

@@ -20,6 +20,7 @@ from tests.controller.http_client import (
     add_users,
     create_session,
 )
+from tests.controller.running_server import running_server
 from tests.helpers.fake_clock import FakeClock
 
 NEW_PASSWORD = "correct horse battery"
@@ -178,6 +179,24 @@ def test_login_limits_the_attempts_for_an_unknown_user(
 ) -> None:
     statuses = [browser_session.log_in("unknown", f"guess {i}").status_code for i in range(6)]
     assert statuses == [403] * 5 + [429]
+
+
+def test_wrong_guesses_of_a_stranger_affect_neither_logins_nor_password_changes(
+    app: Flask, access: AccessControl
+) -> None:
+    add_users(access)
+    # Each client is behind the proxy of `running_server`, with an address of its own.
+    with running_server(app, proxy="127.0.0.1") as url:
+        user, stranger = (
+            BrowserSession(url, {"X-Forwarded-For": address, "X-Forwarded-Proto": "http"})
+            for address in ("10.23.0.8", "10.23.0.9")
+        )
+        assert user.log_in("vera").status_code == 303
+        statuses = [stranger.log_in("vera", f"guess {i}").status_code for i in range(7)]
+        assert statuses == [403] * 5 + [429] * 2
+        assert user.change_password(PASSWORDS["vera"], NEW_PASSWORD).status_code == 303
+        user.log_out()
+        assert user.log_in("vera", NEW_PASSWORD).status_code == 303
 
 
 def test_login_does_not_limit_correct_passwords(
