@@ -18,6 +18,9 @@ MAX_ROUND_AGE = 5.0
 """Maximum seconds between the last ping round before a cut and the cut."""
 
 
+_LOG_DELAY = 2.0  # seconds after which a line of the DHCP server is certainly in the log
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """A cut of the power of a stack, which had no power from `off_at` to `on_at`."""
@@ -90,7 +93,8 @@ class Observations:
 
     def add_dhcp_message(self, mac: str, read_at: float) -> None:
         """Add a DHCP message of a rasp, which was sent after the log was last read completely."""
-        self._dhcp_messages.append(_DhcpMessage(mac, self.log_read_until, read_at))
+        sent_after = self.log_read_until - _LOG_DELAY
+        self._dhcp_messages.append(_DhcpMessage(mac, sent_after, read_at))
 
     @property
     def reachable(self) -> frozenset[str]:
@@ -184,7 +188,7 @@ class Observations:
             for message in self._dhcp_messages_since(cut.on_at)
         ):
             return True
-        return False if self.log_read_until >= silence.ended_before else None
+        return False if self.log_read_until >= silence.ended_before + _LOG_DELAY else None
 
     def _update_silences(self, ping_round: PingRound) -> None:
         count = len(self._rounds)

@@ -106,9 +106,10 @@ def test_cut_before_which_no_round_was_complete_shows_nothing() -> None:
 
 
 def test_rasp_that_sends_a_dhcp_message_when_its_stack_cannot_is_excluded() -> None:
-    observations = observe(lambda time: time < 10, end=13.5)
-    observations.add_dhcp_message(RASP, read_at=13.5)
-    add_rounds(observations, 13.5, 20, lambda _: {OTHER})
+    observations = observe(lambda time: time < 10, end=16)
+    observations.shortest_boot = 3.0
+    observations.add_dhcp_message(RASP, read_at=16.0)
+    add_rounds(observations, 16, 20, lambda _: {OTHER})
     assert observations.evidence(CUT).excluded == {OTHER, RASP}
 
 
@@ -130,11 +131,19 @@ def test_rasp_that_sends_dhcp_before_it_replies_has_rebooted() -> None:
 def test_rasp_that_replies_again_without_dhcp_has_not_rebooted() -> None:
     observations = observe(lambda time: time < 10)
     add_rounds(observations, 20, 20.25, lambda _: {OTHER, RASP})
-    assert observations.has_rebooted(RASP, CUT) is None  # the log is not read yet
-    add_rounds(observations, 20.25, 21, lambda _: {OTHER, RASP})
+    assert observations.has_rebooted(RASP, CUT) is None  # the log may contain a line soon
+    add_rounds(observations, 20.25, 23, lambda _: {OTHER, RASP})
     assert observations.has_rebooted(RASP, CUT) is False
     observations.add_dhcp_message(RASP, read_at=30.0)
     assert observations.has_rebooted(RASP, CUT) is False  # a renewal
+
+
+def test_dhcp_message_that_reaches_the_log_after_the_first_reply_counts() -> None:
+    observations = observe(lambda time: time < 10)
+    add_rounds(observations, 20, 21, lambda _: {OTHER, RASP})
+    observations.add_dhcp_message(RASP, read_at=21.0)
+    add_rounds(observations, 21, 25, lambda _: {OTHER, RASP})
+    assert observations.has_rebooted(RASP, CUT) is True
 
 
 def test_rasp_that_misses_four_pings_became_silent_once() -> None:
