@@ -168,20 +168,29 @@ class AlertingRack:
         return power
 
     def get(self, path: str) -> Any:
-        return requests.get(
-            f"{self.config.controller_url}/api/v1.0/{path}", timeout=TIMEOUT_SECONDS
-        ).json()
+        """Return a response to the operator token."""
+        response = requests.get(
+            f"{self.config.controller_url}/api/v1.0/{path}",
+            headers=self._headers,
+            timeout=TIMEOUT_SECONDS,
+        )
+        response.raise_for_status()
+        return response.json()
 
     def submit_order(self, stack: int, action: str) -> None:
-        """Submit an order for a stack with an operator token, and wait until the order is done."""
+        """Submit an order for a stack, and wait until the order is done."""
         response = requests.post(
             f"{self.config.controller_url}/api/v1.0/stacks/execute",
             json={"id": stack, "action": action, "force": action != "power_on"},
-            headers={"Authorization": f"Bearer {self.token}"},
+            headers=self._headers,
             timeout=TIMEOUT_SECONDS,
         )
         assert response.status_code == 202, response.text
         wait_until(lambda: self.get(f"orders/{response.json()['id']}")["state"] == "done")
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
 
     def firing_alerts(self) -> set[tuple[str, str]]:
         """Return the name and the stack of each alert that fires in Prometheus."""

@@ -48,18 +48,27 @@ class DemoProcess:
         return self.folder / f".demo-{self.port_base}"
 
     def get(self, path: str) -> Any:
-        return requests.get(
-            f"http://127.0.0.1:{self.port_base}/api/v1.0/{path}", timeout=TIMEOUT_SECONDS
-        ).json()
+        """Return a response to the operator token."""
+        response = requests.get(
+            f"http://127.0.0.1:{self.port_base}/api/v1.0/{path}",
+            headers=self._headers,
+            timeout=TIMEOUT_SECONDS,
+        )
+        response.raise_for_status()
+        return response.json()
 
     def post(self, path: str, body: Mapping[str, Any]) -> requests.Response:
         """Send a request with the operator token."""
         return requests.post(
             f"http://127.0.0.1:{self.port_base}/api/v1.0/{path}",
             json=body,
-            headers={"Authorization": f"Bearer {self.token}"},
+            headers=self._headers,
             timeout=TIMEOUT_SECONDS,
         )
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
 
     @property
     def token(self) -> str:
