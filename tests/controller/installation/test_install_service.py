@@ -73,6 +73,13 @@ def operator_headers(access: AccessControl) -> Headers:
     return {"Authorization": f"Bearer {access.tokens.add('tester', Role.OPERATOR)}"}
 
 
+@pytest.fixture
+def client(client: FlaskClient, operator_headers: Headers) -> FlaskClient:
+    """Client that is an operator in requests without other headers."""
+    client.environ_base["HTTP_AUTHORIZATION"] = operator_headers["Authorization"]
+    return client
+
+
 def call_api(
     client: FlaskClient, method: str, path: str, headers: Headers, status: int, body: Any = None
 ) -> Any:
@@ -111,7 +118,11 @@ def test_install_finishes_and_updates_inventory(
     assert "4 of 4 rasps reply at their addresses" in [step["text"] for step in done["steps"]]
     assert "+host rasp-01-1" in done["diff"]
     assert lab.known_rasps == lab.rasps
-    assert call_api(client, "GET", "installations", {}, 200) == [done]
+    assert call_api(client, "GET", f"installations/{done['id']}", {}, 200) == done
+    call_api(client, "GET", f"installations/{done['id'] + 1}", {}, 404)
+    [summary] = call_api(client, "GET", "installations", {}, 200)
+    assert summary.items() <= done.items()
+    assert not {"steps", "diff", "found"} & summary.keys()
     event = access.audit.list_recent(1)[0].event
     assert (event.actor, event.action, event.targets, event.result) == (
         "token:tester", "install cut", "all stacks", "ok",
@@ -142,9 +153,11 @@ def test_install_is_rejected_while_order_reserves_stack(
     assert call_api(client, "GET", "installation", {}, 200)["state"] == "none"
 
 
-def test_viewer_can_read_but_not_start_installs(client: FlaskClient, access: AccessControl) -> None:
+def test_viewer_can_neither_read_nor_start_installs(
+    client: FlaskClient, access: AccessControl
+) -> None:
     viewer = {"Authorization": f"Bearer {access.tokens.add('viewer', Role.VIEWER)}"}
-    call_api(client, "GET", "installation", viewer, 200)
+    call_api(client, "GET", "installation", viewer, 403)
     for method, path, body in (
         ("POST", "installation", {}),
         ("DELETE", "installation", None),
