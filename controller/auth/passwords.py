@@ -5,6 +5,7 @@ p = 3). Unlike Argon2id, scrypt needs no further compiled package: Python and We
 """
 
 import hashlib
+import re
 import secrets
 import threading
 import unicodedata
@@ -13,7 +14,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 from controller.errors import AccessError
 
-MIN_PASSWORD_CHARS, MAX_PASSWORD_CHARS = 12, 1000
+MIN_PASSWORD_CHARS, MAX_PASSWORD_CHARS = 12, 128
 
 _HASH_METHOD = "scrypt:32768:8:3"
 # No password has this hash. Checking it takes the same time as checking a user's hash.
@@ -29,14 +30,16 @@ def hash_password(password: str) -> str:
     """Return the hash of a password.
 
     Raises:
-        AccessError: If the password is too short, too long or not printable.
+        AccessError: If the password is too short or too long, or contains control characters.
     """
-    if not MIN_PASSWORD_CHARS <= len(password) <= MAX_PASSWORD_CHARS:
+    single_spaced = re.sub(r"\s+", " ", password)  # spaces in a row do not make a password long
+    if len(single_spaced) < MIN_PASSWORD_CHARS or len(password) > MAX_PASSWORD_CHARS:
         raise AccessError(
             f"the password has {len(password)} characters: use {MIN_PASSWORD_CHARS} to"
-            f" {MAX_PASSWORD_CHARS}"
+            f" {MAX_PASSWORD_CHARS}, and count spaces in a row as one"
         )
-    if not password.isprintable():
+    # `isprintable` would reject emojis of several code points, and spaces of other scripts.
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in password):
         raise AccessError("the password contains control characters: use printable characters")
     with _HASHING_SLOTS:
         return generate_password_hash(_normalize(password), _HASH_METHOD)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.controller.fakes import FakeRackState
@@ -163,6 +164,19 @@ def test_broken_database_causes_status_503_with_its_path(
 ) -> None:
     rack_state.is_database_broken = True
     assert "pirack.db" in get_problem_detail(client, "/api/v1.0/rasps", 503)
+
+
+def test_unexpected_error_is_logged_and_returns_no_details(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.get("/api/v1.0/broken")
+    def broken() -> str:
+        raise RuntimeError("detail of the code")
+
+    response = app.test_client().get("/api/v1.0/broken")
+    assert (response.status_code, response.content_type) == (500, "application/problem+json")
+    assert "detail of the code" not in response.text
+    assert "detail of the code" in caplog.text
 
 
 def test_health_check_returns_ok(client: FlaskClient) -> None:
