@@ -15,6 +15,7 @@ import pytest
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 
 _SYSTEMD = "/lib/systemd/systemd"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SET_UP_SCRIPT = """
 set -e
 echo $$ > "$CGROUP/cgroup.procs"
@@ -44,7 +45,7 @@ ip link set lo up
 pivot_root . mnt
 cd /
 umount --lazy mnt
-exec env -i container=other "PATH=/usr/sbin:/usr/bin:/sbin:/bin" "$SYSTEMD" \\
+exec env -i container=other "PATH=$SYSTEM_PATH" "$SYSTEMD" \\
     --system --unit=test.target --log-target=null --show-status=no < /dev/null
 '
 """
@@ -61,6 +62,7 @@ class SystemdMachine:
         enter = ("nsenter", f"--target={self._pid}", "--mount", "--pid", "--net", "--ipc", "--uts")
         return subprocess.run(
             [*enter, "--cgroup", "--wd=/", "--", *command],
+            env={"PATH": _PATH},
             capture_output=True,
             text=True,
             timeout=TIMEOUT_SECONDS,
@@ -93,7 +95,8 @@ def running_systemd(folder: Path) -> Iterator[SystemdMachine]:
         cgroup.mkdir()
     except OSError as error:
         pytest.skip(f"cannot create a cgroup: {error}")
-    variables = {"LAYER": str(layer), "CGROUP": str(cgroup), "SYSTEMD": _SYSTEMD}
+    variables = {"LAYER": str(layer), "CGROUP": str(cgroup)}
+    variables |= {"SYSTEMD": _SYSTEMD, "SYSTEM_PATH": _PATH}
     with subprocess.Popen(
         ["bash", "-c", _SET_UP_SCRIPT],
         env={**os.environ, **variables},
