@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 from wsgiref.types import WSGIApplication
 
@@ -13,19 +12,27 @@ from waitress.channel import HTTPChannel
 from controller.web.reverse_proxy import ReverseProxy
 from controller.web.server import create_server
 
+_POLL_SECONDS = 0.05
+
 
 @contextmanager
 def running_server(app: WSGIApplication, *, proxy: str | None = None) -> Iterator[str]:
     """Serve an application. Yield its URL."""
     server = create_server(ReverseProxy(app, proxy), "127.0.0.1:0", proxy=proxy)
-    thread = Thread(target=server.run)
+    stop = Event()
+    thread = Thread(target=_serve, args=(server.map, stop))
     thread.start()
     [(host, port)] = server.effective_listen
     yield f"http://{host}:{port}"
-    listening = next(each for each in server.map.values() if each.accepting)
-    listening.trigger.pull_trigger(partial(_close_all, server.map))
+    stop.set()
     thread.join()
     server.task_dispatcher.shutdown()
+    _close_all(server.map)
+
+
+def _serve(sockets: dict[int, Any], stop: Event) -> None:
+    while not stop.is_set():
+        wasyncore.loop(timeout=_POLL_SECONDS, use_poll=True, map=sockets, count=1)
 
 
 def _close_all(sockets: dict[int, Any]) -> None:
