@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 import requests
 from flask import Flask
@@ -121,12 +122,13 @@ def test_client_that_reads_nothing_is_disconnected(
     largest = max(Path("controller/static").iterdir(), key=lambda path: path.stat().st_size)
     request = f"GET /static/{largest.name} HTTP/1.1\r\nHost: localhost\r\n\r\n"
     client = connect(impatient_url, open_sockets, b"")
-    before = open_files()
+    wait_until(lambda: is_open_in_server(client))
     client.sendall(request.encode() * 4)
-    wait_until(lambda: open_files() < before)
+    wait_until(lambda: not is_open_in_server(client))
     assert len(receive_all(client)) < 4 * largest.stat().st_size
 
 
-def open_files() -> int:
-    """Return the number of open files of this process, which also runs the server."""
-    return len(list(Path("/proc/self/fd").iterdir()))
+def is_open_in_server(client: socket.socket) -> bool:
+    """Return whether the server, which is in this process, has an open connection of a client."""
+    connections = psutil.Process().net_connections("tcp")
+    return client.getsockname() in {connection.raddr for connection in connections}
