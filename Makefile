@@ -5,7 +5,7 @@ PY := .venv/bin/python
 
 # Programs for the tests. Tests are skipped if their programs are not available.
 TEST_PROGRAMS := prometheus promtool alertmanager amtool blackbox_exporter chromium dhcpd \
-	dhclient dhcpcd udhcpc ip ssh sshd sqlite3
+	dhclient dhcpcd udhcpc ip ssh sshd rsyslogd nginx apache2 caddy
 
 BUILD_REQUIRES := import tomllib; \
 	print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")

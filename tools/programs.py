@@ -121,7 +121,6 @@ _PROGRAMS = {
     "prometheus": _ProgramPackage("prometheus", ("prometheus",), extra_packages=("libjs-jquery",)),
     "promtool": _ProgramPackage("prometheus", ("promtool",), extra_packages=("libjs-jquery",)),
     "rsyslogd": _ProgramPackage("rsyslog", ("rsyslogd",), version_option="-v"),
-    "sqlite3": _ProgramPackage("sqlite3", ("sqlite3",)),
     "ssh": _ProgramPackage("openssh-client", ("ssh",), version_option="-V"),
     "sshd": _ProgramPackage("openssh-server", ("sshd",), version_option="-V"),
     "udhcpc": _ProgramPackage("udhcpc", ("udhcpc",), version_option="--help"),
