@@ -32,7 +32,7 @@ demo: .venv-master ## run a virtual rack with Prometheus and pages (RACK=rack.to
 check: lint types ## run ruff, mypy and the tests that start no process (90 seconds)
 	$(call check,pytest -n 3 --dist loadfile -m "not process and not verify")
 
-test: lint types .programs ## run ruff, mypy and the tests (8 minutes; PIRACK_FORBID_SKIPS=1: skipped tests fail)
+test: lint types .programs ## run ruff, mypy and the tests (11 minutes; PIRACK_FORBID_SKIPS=1: skipped tests fail)
 	$(call check,pytest -n 5 --dist loadfile)
 
 verify: .venv-dev .programs ## run the long tests (45 minutes at most)
