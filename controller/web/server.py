@@ -20,7 +20,7 @@ from controller.web.fair_dispatcher import FairDispatcher
 from controller.web.reverse_proxy import last_forwarded_address
 
 MAX_CONNECTIONS = 480  # below 1024, the usual limit of open files, with two more files each
-MAX_CONNECTIONS_PER_NETWORK = 64
+MAX_CONNECTIONS_PER_NETWORK = 256  # a class of students behind one router
 MAX_REQUEST_BYTES = 256 * 1024  # a notification of Alertmanager with its maximum number of alerts
 """Larger bodies are rejected before they are read. `create_app` sets the limit of its views."""
 
