@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 Scope = Literal["rasps", "stacks", "rack"]
 TargetKind = Literal["rasp", "stack"]
@@ -106,7 +106,7 @@ class StepResult:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderSummary:
+class OrderHeader:
     """An order without the results of its targets.
 
     Args:
@@ -118,7 +118,6 @@ class OrderSummary:
         started_at: Seconds since the epoch.
         state: The current state.
         finished_at: Seconds since the epoch, None while the order runs.
-        counts: Number of targets with each result. None is the key of open results.
     """
 
     id: int
@@ -127,8 +126,18 @@ class OrderSummary:
     actor: str
     client_address: str
     started_at: float
-    state: OrderState
-    finished_at: float | None
+    state: OrderState = OrderState.RUNNING
+    finished_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSummary(OrderHeader):
+    """An order with the number of targets for each result.
+
+    Args:
+        counts: Number of targets with each result. None is the key of open results.
+    """
+
     counts: Mapping[Result | None, int]
 
     @property
@@ -140,30 +149,14 @@ class OrderSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Order(OrderHeader):
     """Snapshot of an order.
 
     Args:
-        id: Number of the order, from 1.
-        request: The request as submitted.
-        targets: Names of the targets.
-        actor: User, token or alert that submitted the order.
-        client_address: Address of the client.
-        started_at: Seconds since the epoch.
-        state: The current state.
-        finished_at: Seconds since the epoch, None while the order runs.
         results: Results of the targets and, for power actions, of the rasps of the stacks.
     """
 
-    id: int
-    request: OrderRequest
-    targets: tuple[str, ...]
-    actor: str
-    client_address: str
-    started_at: float
-    state: OrderState = OrderState.RUNNING
-    finished_at: float | None = None
-    results: tuple[TargetResult, ...] = field(default=())
+    results: tuple[TargetResult, ...] = ()
 
     @property
     def result(self) -> Result | None:
@@ -173,17 +166,10 @@ class Order:
     @property
     def summary(self) -> OrderSummary:
         """The order without the results of its targets."""
-        return OrderSummary(
-            id=self.id,
-            request=self.request,
-            targets=self.targets,
-            actor=self.actor,
-            client_address=self.client_address,
-            started_at=self.started_at,
-            state=self.state,
-            finished_at=self.finished_at,
-            counts=Counter(each.result for each in self.results),
-        )
+        header: dict[str, Any] = {
+            each.name: getattr(self, each.name) for each in fields(OrderHeader)
+        }
+        return OrderSummary(**header, counts=Counter(each.result for each in self.results))
 
     @property
     def title(self) -> str:

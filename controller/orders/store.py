@@ -160,18 +160,18 @@ class OrderStore:
 
 
 def _order_from_row(row: tuple[Any, ...]) -> Order:
-    *summary, results = row
-    return Order(**_summary_fields(summary), results=_RESULTS.validate_json(results))
+    *header, results = row
+    return Order(**_header_fields(header), results=_RESULTS.validate_json(results))
 
 
 def _summary_from_row(row: tuple[Any, ...]) -> OrderSummary:
-    *summary, result_names = row
+    *header, result_names = row
     names = [] if result_names is None else result_names.split(",")
     counts = Counter(Result(name) if name else None for name in names)
-    return OrderSummary(**_summary_fields(summary), counts=counts)
+    return OrderSummary(**_header_fields(header), counts=counts)
 
 
-def _summary_fields(row: list[Any]) -> dict[str, Any]:
+def _header_fields(row: list[Any]) -> dict[str, Any]:
     (
         number, action, alias, scope, ids, force, targets, actor, client_address, state,
         started_at, finished_at,
