@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.overlay import MOUNT_OVERLAY, Machine
+
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 300.0
 
@@ -17,14 +19,8 @@ TIMEOUT = 300.0
 # their services.
 SET_UP_SCRIPT = """
 set -e
-mount --make-rprivate /
-mount -t tmpfs -o size=2g tmpfs "$LAYER"
-mkdir "$LAYER/upper" "$LAYER/work" "$LAYER/root"
-mount -t overlay -o "lowerdir=/,upperdir=$LAYER/upper,workdir=$LAYER/work" overlay "$LAYER/root"
-cd "$LAYER/root"
-mount -t proc proc proc
+eval "$MOUNT_OVERLAY"
 mount -t tmpfs tmpfs run
-mount -t tmpfs tmpfs tmp
 mount --rbind /dev dev
 mkdir -p checkout
 mount --bind "$CHECKOUT" checkout
@@ -35,7 +31,7 @@ exec sleep infinity
 """
 
 
-class OverlayMachine:
+class OverlayMachine(Machine):
     """Overlay of this machine."""
 
     def __init__(self, pid: int, root: Path) -> None:
@@ -58,12 +54,6 @@ class OverlayMachine:
             timeout=TIMEOUT,
             check=False,
         )
-
-    def output_of(self, *command: str) -> str:
-        """Return the output of a successful program."""
-        completed = self.run(*command)
-        assert completed.returncode == 0, completed.stderr
-        return completed.stdout
 
     def path(self, name: str) -> Path:
         """Return a path that leads to a file of the machine, unless it is an absolute link."""
@@ -106,7 +96,12 @@ def running_machine(folder: Path) -> Iterator[OverlayMachine]:
     layer.mkdir()
     with subprocess.Popen(
         ["unshare", "--mount", "--pid", "--fork", "--kill-child", "bash", "-c", SET_UP_SCRIPT],
-        env={**os.environ, "LAYER": str(layer), "CHECKOUT": str(ROOT)},
+        env={
+            **os.environ,
+            "LAYER": str(layer),
+            "CHECKOUT": str(ROOT),
+            "MOUNT_OVERLAY": MOUNT_OVERLAY,
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

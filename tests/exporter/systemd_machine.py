@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.overlay import MOUNT_OVERLAY, Machine
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 
 _SYSTEMD = "/lib/systemd/systemd"
@@ -21,16 +22,10 @@ set -e
 echo $$ > "$CGROUP/cgroup.procs"
 exec unshare --mount --pid --net --ipc --uts --cgroup --fork --kill-child bash -c '
 set -e
-mount --make-rprivate /
-mount -t tmpfs -o size=1g tmpfs "$LAYER"
-mkdir "$LAYER/upper" "$LAYER/work" "$LAYER/root"
-mount -t overlay -o "lowerdir=/,upperdir=$LAYER/upper,workdir=$LAYER/work" overlay "$LAYER/root"
-cd "$LAYER/root"
-mount -t proc proc proc
+eval "$MOUNT_OVERLAY"
 mount -t sysfs sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t tmpfs -o mode=755 tmpfs run
-mount -t tmpfs tmpfs tmp
 mount -t tmpfs -o mode=755 tmpfs dev
 mkdir dev/pts dev/shm
 mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
@@ -51,7 +46,7 @@ exec env -i container=other "PATH=$SYSTEM_PATH" "$SYSTEMD" \\
 """
 
 
-class SystemdMachine:
+class SystemdMachine(Machine):
     """A machine with systemd as the process `pid` of this machine."""
 
     def __init__(self, pid: int) -> None:
@@ -68,12 +63,6 @@ class SystemdMachine:
             timeout=TIMEOUT_SECONDS,
             check=False,
         )
-
-    def output_of(self, *command: str) -> str:
-        """Return the output of a successful program."""
-        completed = self.run(*command)
-        assert completed.returncode == 0, completed.stderr
-        return completed.stdout
 
     def write(self, path: str, content: str | bytes, mode: int = 0o644) -> None:
         """Write a file of the machine."""
@@ -95,7 +84,7 @@ def running_systemd(folder: Path) -> Iterator[SystemdMachine]:
         cgroup.mkdir()
     except OSError as error:
         pytest.skip(f"cannot create a cgroup: {error}")
-    variables = {"LAYER": str(layer), "CGROUP": str(cgroup)}
+    variables = {"LAYER": str(layer), "CGROUP": str(cgroup), "MOUNT_OVERLAY": MOUNT_OVERLAY}
     variables |= {"SYSTEMD": _SYSTEMD, "SYSTEM_PATH": _PATH}
     with subprocess.Popen(
         ["bash", "-c", _SET_UP_SCRIPT],
