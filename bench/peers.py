@@ -34,6 +34,9 @@ _OK = 200
 _SHELL_COMMANDS = {
     "btime": 'while read -r key seconds _; do case $key in btime) echo "$seconds"; break;; esac; '
     'done < "$ROOT/proc/stat"',
+    "root_readonly": "readonly=0; while read -r _ _ _ _ mount _ rest; do case $mount in /) "
+    'case ",${rest##* }," in *,ro,*|*,emergency_ro,*|*,shutdown,*) readonly=1;; *) readonly=0;; '
+    'esac;; esac; done < "$ROOT/proc/self/mountinfo"; echo $readonly',
     "statvfs / available": 'set -- $(stat -f -c "%a %S" /) && echo "$(($1 * $2))"',
     "statvfs / size": 'set -- $(stat -f -c "%b %S" /) && echo "$(($1 * $2))"',
 }
