@@ -96,6 +96,7 @@ def test_controller_lists_firing_and_inhibited_alerts(faulty_rack: AlertingRack)
     assert response["watchdog_seen_at"] is not None
 
 
+@pytest.mark.verify
 def test_failure_of_all_48_rasps_causes_one_notification_per_stack(
     faulty_rack: AlertingRack,
 ) -> None:
@@ -122,6 +123,7 @@ def test_failure_of_all_48_rasps_causes_one_notification_per_stack(
     assert len(faulty_rack.get("orders?q=remediation")) == 1
 
 
+@pytest.mark.verify
 def test_hostile_rasp_is_quarantined_while_all_others_stay_up(rack: AlertingRack) -> None:
     rack.clear_fault("all")
     wait_until(lambda: rack.get("rack")["states"]["up"] == 48)

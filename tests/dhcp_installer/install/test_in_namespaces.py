@@ -121,6 +121,7 @@ def resolve_address_conflicts(rack: NamespaceRackProcess) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.verify
 @pytest.mark.timeout(900)
 def test_faults_are_reported_and_do_not_misplace_other_rasps(
     faulty_rack: NamespaceRackProcess,

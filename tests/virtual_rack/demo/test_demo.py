@@ -179,6 +179,7 @@ def test_every_rasp_is_up_with_its_temperature(full_demo: DemoProcess) -> None:
     assert re.fullmatch(r"\d\d °C (up|warm|hot)", cell_text(full_demo.rack_page(), "03-2"))
 
 
+@pytest.mark.verify
 def test_prometheus_sends_alerts_to_the_alertmanager_of_the_demo(
     full_demo: DemoProcess,
 ) -> None:
@@ -221,6 +222,7 @@ def test_demo_allows_anonymous_viewing_and_prints_credentials(full_demo: DemoPro
     assert token not in log.read_text()
 
 
+@pytest.mark.verify
 def test_install_finds_every_rasp_in_its_slot(full_demo: DemoProcess) -> None:
     inventory = [(rasp["mac"], rasp["ip"]) for rasp in full_demo.get("rasps")]
     response = full_demo.post("installation", {"strategy": "cut"})
