@@ -33,7 +33,7 @@ check: lint types ## run ruff, mypy and the tests that start no process (90 seco
 	$(call check,pytest -n 3 --dist loadfile -m "not process and not verify")
 
 test: lint types .programs ## run ruff, mypy and the tests (11 minutes; PIRACK_FORBID_SKIPS=1: skipped tests fail)
-	$(call check,pytest -n 5 --dist loadfile)
+	$(call check,pytest -n 6 --dist loadfile)
 
 verify: .venv-dev .programs ## run the long tests (45 minutes at most)
 	$(call check,pytest -n 2 --dist loadfile -m verify)

@@ -18,7 +18,7 @@ TIMEOUT_SECONDS = 120.0
 _PROBE_SECONDS = 10.0
 
 _NETWORKS = range(124, 224)
-_offsets = count()
+_offsets = count(os.getpid())  # sessions that run at the same time start at different networks
 
 
 def wait_until(condition: Callable[[], object], timeout: float = TIMEOUT_SECONDS) -> None:
