@@ -141,9 +141,10 @@ ALLOWED_IMPORTS = {
         "rack",
         "click",
     },
-    "cli": {"cli.deploy", "dhcp_installer", "rack", "click", "requests", "rich"},
+    "cli": {"cli.deploy", "cli.experiments", "dhcp_installer", "rack", "click", "requests", "rich"},
     "cli.deploy": {"cli", "exporter", "rack", "click", "rich"},
     "cli.deploy.transfer": {"asyncssh"},
+    "cli.experiments": {"cli", "rack", "click", "rich"},
     "deploy": {"controller", "controller.ssh", "exporter", "rack", "tools"},
     "deploy.set_up_ssh": {"asyncssh", "click"},
     "virtual_rack": {

@@ -1,0 +1,1 @@
+"""The command `pirack experiment`: runs, checks and records on the user's machine."""
