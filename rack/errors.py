@@ -5,6 +5,7 @@ PiRackError
 ├── UnknownTargetError    a stack or slot does not exist (also a LookupError)
 ├── DatabaseError         pirack.db cannot be used
 ├── RelayError            a relay cannot be switched
+│   └── SwitchError       some of several relays cannot be switched (in rack.power_edges)
 └── DatabaseInUseError    another process drives the relays (in rack.lock)
 """
 

@@ -12,9 +12,11 @@ level unless the process was killed between the two steps. After such a kill, th
 completes the order.
 """
 
+import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -25,13 +27,21 @@ from gpiozero.pins import Factory, Pin
 
 from rack import commanded_power
 from rack.clock import seconds_since_boot
-from rack.commanded_power import CommandedPower
+from rack.commanded_power import (
+    CommandedPower,
+    initial_power,
+    next_power,
+    power_after_switching,
+)
 from rack.database import Database
-from rack.errors import RelayError
-from rack.layout import Rack, Stack
-from rack.settings import AfterBoot, RelayBoard
+from rack.errors import DatabaseError, RelayError
+from rack.layout import Rack
+from rack.power_edges import Edge, Moment, PowerEdges, SwitchError
+from rack.settings import RelayBoard
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+_log = logging.getLogger(__name__)
 
 
 def pin_factory() -> Factory:
@@ -53,36 +63,6 @@ def pin_factory() -> Factory:
     raise BadPinFactory(f"unknown pin factory {name!r}: use latching, or reinstall PiRack")
 
 
-def initial_power(
-    previous: CommandedPower | None,
-    current: bool | None,
-    after_boot: AfterBoot,
-    boot_id: str,
-    now: float,
-) -> CommandedPower:
-    """Return the commanded power of a stack at startup, and whether its relay differs.
-
-    Args:
-        previous: Last commanded power, or None if there was no command yet.
-        current: Power that the relay supplies, or None if it cannot be read. It stays if there was
-            no command yet, or the master has not booted since the last command.
-        after_boot: Setting `relays.after_boot`, applied if the master has booted since the last
-            command.
-        boot_id: Id of this boot of the master.
-        now: Seconds since this boot of the master.
-    """
-    if previous is None:
-        # Switching a stack on by mistake does less harm than cutting its power.
-        return CommandedPower(current is not False, now, boot_id)
-    if previous.boot_id == boot_id:
-        return replace(previous, relay_differs=current not in {None, previous.is_on})
-    is_on = previous.is_on
-    if after_boot != "restore":
-        is_on = after_boot == "on"
-        previous = replace(previous, power_before_install=None)
-    return replace(previous, is_on=is_on, since=now, boot_id=boot_id)
-
-
 class Relays:
     """The relays of a rack. Thread-safe.
 
@@ -94,6 +74,8 @@ class Relays:
         factory: Creates the pin factory.
         boot_id: File with the id of this boot of the master.
         clock: Returns seconds since the boot of the master.
+        wall_clock: Returns seconds since the epoch.
+        sleep: Waits for seconds.
 
     Raises:
         DatabaseError: If the database cannot be used. No relay was switched, unless the master has
@@ -111,10 +93,15 @@ class Relays:
         factory: Callable[[], Factory] = pin_factory,
         boot_id: Path = _BOOT_ID,
         clock: Callable[[], float] = seconds_since_boot,
+        wall_clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._rack = rack
         self._database = database
+        self.edges = PowerEdges(database)
         self._clock = clock
+        self._wall_clock = wall_clock
+        self._sleep = sleep
         self._lock = threading.Lock()
         self._commanded: dict[int, CommandedPower] = {}
         self._relays: dict[int, OutputDevice] = {}
@@ -156,23 +143,58 @@ class Relays:
             commanded_power.save(self._database, initial)
         self._commanded = initial
 
-    def on(self, stack: int, *, installing: bool = False) -> None:
-        """Switch a stack on.
+    def on(self, stack: int, *, installing: bool = False, cause: str = "") -> None:
+        """Switch a stack on. See `switch`."""
+        self.switch({stack: True}, installing=installing, cause=cause)
+
+    def off(self, stack: int, *, installing: bool = False, cause: str = "") -> None:
+        """Switch a stack off at once, without a shutdown. See `switch`."""
+        self.switch({stack: False}, installing=installing, cause=cause)
+
+    def switch(
+        self,
+        power: Mapping[int, bool],
+        *,
+        at: float | None = None,
+        on_again_at: float | None = None,
+        installing: bool = False,
+        cause: str = "",
+    ) -> tuple[Edge, ...]:
+        """Switch stacks as one: save all commands, then switch all pins.
 
         Args:
-            stack: Number of the stack.
-            installing: Whether an install switches the stack, which `restore_after_install` undoes.
+            power: Whether to switch a stack on, keyed by stack number, in the order of the pins.
+            at: Seconds since the boot of the master at which to switch the pins. Other commands
+                wait until then. By default, as soon as the commands are saved.
+            on_again_at: `CommandedPower.on_again_at` of the stacks that are switched off.
+            installing: Whether an install switches the stacks, which `restore_after_install`
+                undoes. Such a command keeps `on_again_at`.
+            cause: What switches the stacks, for example `order 12`.
+
+        Returns:
+            One edge for each stack whose power changed.
 
         Raises:
-            UnknownTargetError: If the stack does not exist.
-            RelayError: If its relay cannot be switched.
-            DatabaseError: If the command cannot be saved. The relay was not switched.
+            UnknownTargetError: If a stack does not exist.
+            RelayError: If the relays cannot be used.
+            SwitchError: If some relays cannot be switched.
+            DatabaseError: If the commands cannot be saved. No relay was switched.
         """
-        self._command(self._rack.stack(stack), is_on=True, installing=installing)
-
-    def off(self, stack: int, *, installing: bool = False) -> None:
-        """Switch a stack off at once, without a shutdown. Args and errors are those of `on`."""
-        self._command(self._rack.stack(stack), is_on=False, installing=installing)
+        stacks = [self._rack.stack(number).number for number in power]
+        self._require_working()
+        with self._lock:
+            time_of_change = self._clock() if at is None else at
+            commands = {
+                stack: next_power(
+                    self._commanded[stack],
+                    is_on=power[stack],
+                    now=time_of_change,
+                    on_again_at=on_again_at,
+                    installing=installing,
+                )
+                for stack in stacks
+            }
+            return self._switch(commands, at=at, cause=cause or ("install" if installing else ""))
 
     def restore_after_install(self) -> tuple[int, ...]:
         """Restore the previous power of all stacks held by an install. Return their numbers.
@@ -191,9 +213,16 @@ class Relays:
                 if (power := self._commanded[stack.number]).power_before_install is not None
             }
             for stack, is_on in power_by_stack.items():
+                previous = self._commanded[stack.number]
+                command = next_power(previous, is_on=is_on, now=self._clock(), installing=True)
                 # In case of a kill, the install holds the stack until its relay is switched.
-                self._switch(stack, is_on=is_on, before_install=is_on)
-                self._save(stack, replace(self._commanded[stack.number], power_before_install=None))
+                self._switch(
+                    {stack.number: replace(command, power_before_install=is_on)}, cause="install"
+                )
+                final = self._commanded[stack.number]
+                self._save(
+                    {stack.number: replace(final, power_before_install=None, on_again_at=None)}
+                )
         return tuple(stack.number for stack in power_by_stack)
 
     def is_on(self, stack: int) -> bool:
@@ -222,38 +251,79 @@ class Relays:
         """Return the commanded power for each stack number, or an empty mapping if unknown."""
         return {} if self.error else dict(self._commanded)
 
-    def _command(self, stack: Stack, *, is_on: bool, installing: bool) -> None:
-        self._require_working()
-        with self._lock:
-            previous = self._commanded[stack.number]
-            before_install = previous.power_before_install
-            if before_install is None:
-                before_install = previous.is_on
-            self._switch(stack, is_on=is_on, before_install=before_install if installing else None)
+    def now(self) -> Moment:
+        """Return the current time on both clocks of the master."""
+        return Moment(self._clock(), self._wall_clock())
 
-    def _switch(self, stack: Stack, *, is_on: bool, before_install: bool | None) -> None:
-        previous = self._commanded[stack.number]
-        is_change = previous.relay_differs or previous.is_on != is_on
-        power = replace(
-            previous,
-            is_on=is_on,
-            since=self._clock() if is_change else previous.since,
-            power_before_install=before_install,
-            relay_differs=previous.relay_differs and previous.is_on == is_on,
+    def _switch(
+        self, commands: Mapping[int, CommandedPower], *, cause: str, at: float | None = None
+    ) -> tuple[Edge, ...]:
+        previous = {stack: self._commanded[stack] for stack in commands}
+        now = self.now()
+        planned = now if at is None else now + (at - now.monotonic)
+        changes = [
+            Edge(0, stack, power.is_on, cause, power.boot_id, planned)
+            for stack, power in commands.items()
+            if previous[stack].has_power != power.is_on
+        ]
+        edges = {edge.stack: edge for edge in self.edges.begin(commands, changes)}
+        if at is not None:
+            self._sleep(max(0.0, at - self._clock()))
+        times, problems = self._drive(commands)
+        switched = tuple(
+            replace(edge, before=times[stack][0], after=times[stack][1])
+            for stack, edge in edges.items()
+            if stack in times
         )
-        self._save(stack, power)
-        try:
-            self._relays[stack.number].value = self._rack.relays.coil_state_for(power=is_on)
-        except (GPIOZeroError, OSError) as error:
-            self._save(stack, previous)
-            raise RelayError(
-                f"the relay of stack {stack.number} could not be switched: {error}"
-            ) from error
-        self._commanded[stack.number] = replace(power, relay_differs=False)
+        final = {
+            stack: power_after_switching(power) if stack in times else previous[stack]
+            for stack, power in commands.items()
+        }
+        not_switched = [edge for stack, edge in edges.items() if stack in problems]
+        self._complete(commands, final, switched, not_switched)
+        if problems:
+            raise SwitchError(problems, switched)
+        return switched
 
-    def _save(self, stack: Stack, power: CommandedPower) -> None:
-        commanded_power.save(self._database, {stack.number: power})
-        self._commanded[stack.number] = power
+    def _drive(
+        self, commands: Mapping[int, CommandedPower]
+    ) -> tuple[dict[int, tuple[Moment, Moment]], dict[int, str]]:
+        """Switch pins, with nothing in between. Return the times and the problems of the stacks."""
+        times, problems = {}, {}
+        for stack, power in commands.items():
+            before = self.now()
+            try:
+                self._relays[stack].value = self._rack.relays.coil_state_for(power=power.is_on)
+            except (GPIOZeroError, OSError) as error:
+                problems[stack] = f"the relay of stack {stack} could not be switched: {error}"
+            else:
+                times[stack] = before, self.now()
+        return times, problems
+
+    def _complete(
+        self,
+        commands: Mapping[int, CommandedPower],
+        final: Mapping[int, CommandedPower],
+        switched: tuple[Edge, ...],
+        not_switched: Iterable[Edge],
+    ) -> None:
+        """Save what is known after the pins were switched, if this is more than the commands."""
+        if final == commands and not switched:
+            self._commanded |= final
+            return
+        try:
+            self.edges.complete(final, switched, not_switched)
+        except DatabaseError as error:
+            _log.error("the times of power edges are not saved: %s", error)
+            final = {  # as in the database, so that the power is switched on again after a kill
+                stack: replace(power, on_again_at=commands[stack].on_again_at)
+                for stack, power in final.items()
+            }
+        self._commanded |= final
+
+    def _save(self, powers: Mapping[int, CommandedPower]) -> None:
+        commanded_power.save(self._database, powers)
+        self._commanded |= powers
 
     def _require_working(self) -> None:
         if self.error:

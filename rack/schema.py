@@ -109,6 +109,29 @@ MIGRATIONS = (
         "ALTER TABLE audit ADD COLUMN last_time REAL",
         "UPDATE audit SET last_time = time",
     ),
+    (
+        "ALTER TABLE commanded_power ADD COLUMN on_again_at REAL",
+        """
+        CREATE TABLE power_edges (
+          id                      INTEGER PRIMARY KEY AUTOINCREMENT,
+          stack                   INTEGER NOT NULL,
+          is_on                   INTEGER NOT NULL CHECK (is_on IN (0, 1)),
+          cause                   TEXT NOT NULL,
+          boot_id                 TEXT NOT NULL,
+          planned_monotonic       REAL NOT NULL,
+          planned_time            REAL NOT NULL,
+          before_monotonic        REAL,
+          before_time             REAL,
+          after_monotonic         REAL,
+          after_time              REAL,
+          first_silence_monotonic REAL,
+          first_silence_time      REAL,
+          first_answer_monotonic  REAL,
+          first_answer_time       REAL
+        ) STRICT
+        """,
+        "CREATE INDEX power_edges_by_cause ON power_edges (cause, id)",
+    ),
 )
 """SQL statements of each schema version, oldest first. `PRAGMA user_version` counts them.
 

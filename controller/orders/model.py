@@ -61,6 +61,20 @@ class OrderRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class PowerTiming:
+    """Times of a power cycle that an experiment plans. HTTP requests cannot set them.
+
+    Args:
+        off_seconds: Seconds from the power cut until the power returns.
+        at: Time at which a forced order cuts the power, or another order starts to shut rasps
+            down, in seconds since the boot of the master. None for as soon as possible.
+    """
+
+    off_seconds: float
+    at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """One sample of an alias, with its own labels."""
 

@@ -3,7 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from controller.orders.actions import Action, Actions
+from controller.errors import InvalidActionError
+from controller.orders.actions import POWER_CYCLE, Action, Actions
 from controller.orders.model import OrderRequest, TargetResult
 from rack.layout import Rack, Slot, Stack
 
@@ -51,6 +52,34 @@ class OrderPlan:
                     if (slot.stack, slot.number) in installed
                 ),
             )
+        )
+
+
+def require_timing_possible(
+    plan: OrderPlan, installed: Collection[tuple[int, int]], max_booting: int
+) -> None:
+    """Reject a request that cannot keep planned times.
+
+    Args:
+        plan: A valid request.
+        installed: (stack, slot) of the installed rasps.
+        max_booting: Setting `orders.max_booting`.
+
+    Raises:
+        InvalidActionError: If the action is not a power cycle, or if more rasps would boot at the
+            same time than may.
+    """
+    if plan.action.name != POWER_CYCLE:
+        raise InvalidActionError("action", f"only {POWER_CYCLE} accepts planned times")
+    booting = sum(
+        sum((slot.stack, slot.number) in installed for slot in stack.slots) or len(stack.slots)
+        for stack in plan.stacks
+    )
+    if booting > max_booting:
+        raise InvalidActionError(
+            "action",
+            f"{booting} rasps would boot at the same time, but orders.max_booting is {max_booting}:"
+            " choose fewer stacks, or increase it in rack.toml",
         )
 
 

@@ -20,11 +20,12 @@ from controller.orders.model import (
     OrderRequest,
     OrderState,
     OrderSummary,
+    PowerTiming,
     Preview,
     Result,
     TargetResult,
 )
-from controller.orders.plan import OrderPlan, make_plan
+from controller.orders.plan import OrderPlan, make_plan, require_timing_possible
 from controller.orders.power_actions import switch_stacks
 from controller.orders.preview import preview
 from controller.orders.rasp_actions import run_on_rasps
@@ -136,22 +137,36 @@ class OrderService:
         """Plan and start an order. See `plan` and `submit_plan`."""
         return self.submit_plan(self.plan(request), actor, client_address)
 
-    def submit_plan(self, plan: OrderPlan, actor: str, client_address: str) -> Order:
+    def submit_plan(
+        self,
+        plan: OrderPlan,
+        actor: str,
+        client_address: str,
+        *,
+        timing: PowerTiming | None = None,
+        owner: str = "",  # noqa: ARG002 - reservations are not checked yet
+    ) -> Order:
         """Start an order. If its action is synchronous, wait for its results.
 
         Args:
             plan: Result of `plan`.
-            actor: User, `token:NAME` or `remediation:ALERT`.
+            actor: User, `token:NAME`, `remediation:ALERT` or `experiment RUN`.
             client_address: Address of the client, empty if there is none.
+            timing: Times of a planned power cycle.
+            owner: Owner of the reservation that the order uses, the actor by default.
 
         Raises:
+            InvalidActionError: If the order cannot keep `timing`.
             StackBusyError: If a stack is reserved by another order or an install.
             OrdersUnavailableError: If the relays cannot be used, or the controller is stopping.
             DatabaseError: If the order cannot be saved. Nothing was started.
         """
         if plan.action.is_power and self._context.relays.error:
             raise OrdersUnavailableError(self._context.relays.error)
-        tracker, claim = self._register(plan, actor, client_address)
+        if timing is not None:
+            settings = self._context.rack.orders
+            require_timing_possible(plan, self._context.rasps(), settings.max_booting)
+        tracker, claim = self._register(plan, actor, client_address, timing)
         task = asyncio.run_coroutine_threadsafe(self._execute(tracker, claim), self._loop)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -212,7 +227,7 @@ class OrderService:
         )
 
     def _register(
-        self, plan: OrderPlan, actor: str, client_address: str
+        self, plan: OrderPlan, actor: str, client_address: str, timing: PowerTiming | None
     ) -> tuple[OrderTracker, Claim]:
         """Reserve the stacks of an order and save it."""
         with self._lock:
@@ -235,7 +250,7 @@ class OrderService:
                 claim.release()
                 raise
             self._last_id = order.id
-            tracker = self._trackers[order.id] = OrderTracker(order, plan)
+            tracker = self._trackers[order.id] = OrderTracker(order, plan, timing)
             self._metrics.started()
         return tracker, claim
 

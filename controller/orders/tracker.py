@@ -4,7 +4,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from controller.orders.model import Order, OrderState, Result, StepResult, TargetKind, TargetResult
+from controller.orders.model import (
+    Order,
+    OrderState,
+    PowerTiming,
+    Result,
+    StepResult,
+    TargetKind,
+    TargetResult,
+)
 from controller.orders.plan import OrderPlan
 from rack.layout import Slot, Stack
 
@@ -15,10 +23,16 @@ class OrderTracker:
     """State and results of a running order.
 
     Only the thread of the orders may change the results. Any thread can read `order`.
+
+    Args:
+        order: The order at its start.
+        plan: Its resolved request.
+        timing: Times of a planned power cycle, or None.
     """
 
-    def __init__(self, order: Order, plan: OrderPlan) -> None:
+    def __init__(self, order: Order, plan: OrderPlan, timing: PowerTiming | None = None) -> None:
         self.plan = plan
+        self.timing = timing
         self._order = order
         self._results: dict[_TargetKey, TargetResult] = {
             (result.kind, result.id): result for result in order.results

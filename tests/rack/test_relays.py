@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from exporter.aliases import DEFAULT_PATH
 from exporter.aliases import load as load_aliases
 from rack import commanded_power
-from rack.commanded_power import CommandedPower
+from rack.commanded_power import CommandedPower, initial_power
 from rack.database import Database
 from rack.errors import DatabaseError, RelayError, UnknownTargetError
 from rack.gpio_persistence import persists_outputs
 from rack.layout_file import load
-from rack.relays import Relays, initial_power, pin_factory
+from rack.relays import Relays, pin_factory
 from rack.settings import AfterBoot, Contact, RelayBoard
 from virtual_rack import control
 from virtual_rack.faults import Fault
