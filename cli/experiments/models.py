@@ -1,0 +1,155 @@
+"""Responses of the API for experiments and their reservations. See `cli.models.decode`."""
+
+from dataclasses import dataclass
+
+from cli.experiments.duties import ENDED_STATES
+
+
+@dataclass(frozen=True)
+class ApiCheck:
+    """Check of a plan: `set`, `none`, `command` or `promql`."""
+
+    kind: str
+    command: str
+
+
+@dataclass(frozen=True)
+class ApiProbe:
+    """Probe of a plan. `command` is empty if the controller evaluates it."""
+
+    command: str
+
+
+@dataclass(frozen=True)
+class ApiPlannedFault:
+    """A fault of a plan. `place` names what the run resolves, and is otherwise empty."""
+
+    number: int
+    kind: str
+    at: float
+    stacks: list[int]
+    rasps: list[str]
+    seconds_off: float | None
+    action: str
+    place: str
+
+
+@dataclass(frozen=True)
+class ApiPlan:
+    """A plan: an experiment file and its seed, expanded."""
+
+    name: str
+    seed: int
+    nodes: list[str]
+    stacks: list[int]
+    client: str
+    check: ApiCheck
+    probes: list[ApiProbe]
+    places: dict[str, str]
+    faults: list[ApiPlannedFault]
+
+
+@dataclass(frozen=True)
+class ApiDryRun:
+    """A plan and its effects."""
+
+    plan: ApiPlan
+    plan_hash: str
+    goes_down: list[str]
+    duration: float
+
+
+@dataclass(frozen=True)
+class ApiVerdict:
+    """Verdict of a check: `ok`, `lost`, `failed` or `unknown`, and a line about it."""
+
+    result: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class ApiRunSummary:
+    """A run without its plan."""
+
+    id: int
+    name: str
+    seed: int
+    state: str
+    actor: str
+    reason: str
+    started_at: float
+    finished_at: float | None
+    replay_of: int | None
+    verdict: ApiVerdict | None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the state of the run is final."""
+        return self.state in ENDED_STATES
+
+    @property
+    def result(self) -> str:
+        """The result of an ended run, `unknown` without a verdict."""
+        return "unknown" if self.verdict is None or self.state != "done" else self.verdict.result
+
+    @property
+    def summary(self) -> str:
+        """The line of the verdict, or the reason for the end of the run."""
+        return self.reason or (self.verdict.summary if self.verdict else "")
+
+
+@dataclass(frozen=True)
+class ApiRun(ApiRunSummary):
+    """A run and its plan. `text` is the plan file as it was sent."""
+
+    file: str
+    text: str
+    plan: ApiPlan
+    plan_hash: str
+
+
+@dataclass(frozen=True)
+class ApiRunRequest:
+    """A request that only the user's machine can answer: `place` or `probe`."""
+
+    id: int
+    kind: str
+    name: str
+    command: str
+    deadline: float
+
+
+@dataclass(frozen=True)
+class ApiLease:
+    """Response to a lease: the run, the clock of the controller and the open requests."""
+
+    run: ApiRunSummary
+    monotonic: float
+    requests: list[ApiRunRequest]
+
+
+@dataclass(frozen=True)
+class ApiRunEvent:
+    """An event of a run. Times that are not known are None."""
+
+    number: int
+    time: float
+    monotonic: float
+    kind: str
+    text: str
+    fault: int | None
+
+
+@dataclass(frozen=True)
+class ApiReservation:
+    """Stacks that are reserved for an owner, or wait in the queue."""
+
+    id: int
+    owner: str
+    is_mine: bool
+    state: str
+    stacks: list[int]
+    position: int | None
+    wait_seconds: float | None
+    ends_at: float | None
+    end_reason: str
