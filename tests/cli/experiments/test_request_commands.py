@@ -56,13 +56,23 @@ def commands(plan: LocalPlan, tmp_path: Path, clock: FakeClock) -> Iterator[Requ
     commands.close()
 
 
+def complete_answers(commands: RequestCommands) -> list[Answer]:
+    """Wait for the next answers."""
+    answers: list[Answer] = []
+
+    def has_answers() -> bool:
+        answers.extend(commands.take_answers())
+        return bool(answers)
+
+    wait_until(has_answers)
+    return answers
+
+
 @pytest.fixture
 def answer(commands: RequestCommands) -> Callable[[ApiRunRequest], Answer]:
     def answer(request: ApiRunRequest) -> Answer:
         commands.accept([request])
-        answers: list[Answer] = []
-        wait_until(lambda: answers.extend(commands.take_answers()) or answers)
-        [only] = answers
+        [only] = complete_answers(commands)
         return only
 
     return answer
@@ -112,8 +122,7 @@ def test_command_that_is_not_in_the_plan_file_does_not_run(
 
 def test_repeated_request_is_run_once(commands: RequestCommands) -> None:
     commands.accept([place(1, "leader")] * 2)
-    answers: list[Answer] = []
-    wait_until(lambda: answers.extend(commands.take_answers()) or answers)
+    answers = complete_answers(commands)
     commands.accept([place(1, "leader")])
     assert (len(answers), commands.take_answers()) == (1, [])
     commands.return_answers(answers)

@@ -11,9 +11,10 @@ from cli.experiments.stop_request import StopRequest
 def test_first_signal_is_a_wish_and_second_signal_interrupts(number: signal.Signals) -> None:
     previous = signal.getsignal(number)
     with StopRequest() as stop:
-        assert not stop.is_wanted
+        wishes = [stop.is_wanted]
         signal.raise_signal(number)
-        assert stop.is_wanted
+        wishes.append(stop.is_wanted)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
     assert signal.getsignal(number) is previous
+    assert wishes == [False, True]
