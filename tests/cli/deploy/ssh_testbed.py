@@ -18,6 +18,7 @@ import psutil
 import pytest
 import requests
 
+from tests.helpers.descendants import find_descendants
 from tests.helpers.waiting import free_port, wait_until
 from tools.debian_packages import DebianPackages, PackageError
 from tools.programs import TOOLS_FOLDER, Program, find
@@ -198,12 +199,11 @@ class SshRasp:
         return psutil.Process(self._sshd.pid).children(recursive=True)
 
     def deploy_processes(self) -> list[psutil.Process]:
-        found = []
-        for process in self.sessions():
-            with suppress(psutil.NoSuchProcess):  # also a process that has just ended
-                if "sys.stdin.buffer" in " ".join(process.cmdline()):
-                    found.append(process)
-        return found
+        assert self._sshd is not None
+        return find_descendants(
+            psutil.Process(self._sshd.pid),
+            lambda process: "sys.stdin.buffer" in " ".join(process.cmdline()),
+        )
 
     def close(self) -> None:
         for name in self._folder.glob("hangs-at-*"):

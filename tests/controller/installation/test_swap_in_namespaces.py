@@ -11,6 +11,7 @@ import pytest
 
 from rack.layout import Slot
 from tests.controller.orders.test_orders_in_namespaces import NamespaceOrderClient
+from tests.helpers.descendants import find_descendants
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 from tests.virtual_rack.namespace_rack_process import NamespaceRackProcess, running_namespace_rack
 from tools.programs import find
@@ -41,8 +42,9 @@ def client(tmp_path: Path) -> Iterator[NamespaceOrderClient]:
 
 
 def signal_dhcp_clients(rack: NamespaceRackProcess, number: signal.Signals) -> None:
-    descendants = psutil.Process(rack.outer_process.pid).children(recursive=True)
-    clients = [process for process in descendants if "udhcpc" in process.name()]
+    clients = find_descendants(
+        psutil.Process(rack.outer_process.pid), lambda process: "udhcpc" in process.name()
+    )
     assert len(clients) == len(rack.layout.slots)
     for process in clients:
         process.send_signal(number)

@@ -26,6 +26,7 @@ from controller.ssh.pool import MAX_OUTPUT_BYTES, ActionResult, SshPool
 from rack.database import Database
 from rack.inventory import Inventory, Rasp
 from tests.controller.openssh_servers import create_host_key, loopback_prefix, running_sshds
+from tests.helpers.descendants import find_descendants
 from tests.helpers.layouts import layout_text
 from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, wait_until
 from tools.programs import find
@@ -65,11 +66,10 @@ class SshRasps:
     @property
     def sessions(self) -> list[psutil.Process]:
         """Child processes of sshd for open sessions."""
-        return [
-            process
-            for process in psutil.Process().children(recursive=True)
-            if process.name() == "sshd" and "@notty" in " ".join(process.cmdline())
-        ]
+        return find_descendants(
+            psutil.Process(),
+            lambda process: process.name() == "sshd" and "@notty" in " ".join(process.cmdline()),
+        )
 
 
 @pytest.fixture(scope="module")

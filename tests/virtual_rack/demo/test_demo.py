@@ -21,6 +21,7 @@ import requests
 from controller.alerts.alertmanager import Alertmanager
 from controller.alerts.secret import basic_authorization
 from tests.controller.http_client import BrowserSession
+from tests.helpers.descendants import find_descendants
 from tests.helpers.layouts import layout_text
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 from tools.programs import find
@@ -413,7 +414,9 @@ def test_grafana_is_started_if_it_is_installed(
         port = small.port_base + 3
         assert f"Grafana         http://127.0.0.1:{port}" in (tmp_path / "demo.log").read_text()
         arguments, grafana_environment = json.loads((tmp_path / "grafana.json").read_text())
-        controller = next(each for each in small.processes() if "controller" in each.cmdline())
+        [controller] = find_descendants(
+            psutil.Process(small.process.pid), lambda process: "controller" in process.cmdline()
+        )
         assert controller.cmdline()[-2:] == ["--grafana", f"http://127.0.0.1:{port}"]
     assert arguments[0] == "server"
     assert grafana_environment["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
