@@ -130,7 +130,10 @@ class ApiLease:
 
 @dataclass(frozen=True)
 class ApiRunEvent:
-    """An event of a run. Times that are not known are None."""
+    """An event of a run. Values that are not known, or that its kind does not have, are None.
+
+    `is_on` and the monotonic times `planned`, `before` and `after` are of an edge of power.
+    """
 
     number: int
     time: float
@@ -138,6 +141,12 @@ class ApiRunEvent:
     kind: str
     text: str
     fault: int | None
+    stack: int | None
+    rasp: str | None
+    is_on: bool | None
+    planned: float | None
+    before: float | None
+    after: float | None
 
 
 @dataclass(frozen=True)

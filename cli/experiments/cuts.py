@@ -1,0 +1,37 @@
+"""Power cuts of a run on the clock of its history."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cli.experiments.models import ApiRunEvent
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Stacks whose power one fault cut.
+
+    Attributes:
+        stacks: Numbers of the stacks.
+        at: Time at which the last of them was without power, in seconds of the history's clock.
+    """
+
+    stacks: tuple[int, ...]
+    at: float
+
+
+def cuts_of(events: Iterable[ApiRunEvent], origin: float) -> list[Cut]:
+    """Return the power cuts among the events of a run, by time.
+
+    Args:
+        events: Events of the run.
+        origin: Monotonic clock of the controller at time 0 of the history, in seconds.
+    """
+    stacks: dict[int | None, set[int]] = {}
+    times: dict[int | None, float] = {}
+    for event in events:
+        if event.kind == "edge" and event.is_on is False and event.stack is not None:
+            at = event.monotonic if event.after is None else event.after
+            stacks.setdefault(event.fault, set()).add(event.stack)
+            times[event.fault] = max(at, times.get(event.fault, at))
+    cuts = [Cut(tuple(sorted(stacks[fault])), times[fault] - origin) for fault in stacks]
+    return sorted(cuts, key=lambda cut: cut.at)
