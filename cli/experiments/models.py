@@ -10,14 +10,6 @@ class ApiCheck:
     """Check of a plan: `set`, `none`, `command` or `promql`."""
 
     kind: str
-    command: str
-
-
-@dataclass(frozen=True)
-class ApiProbe:
-    """Probe of a plan. `command` is empty if the controller evaluates it."""
-
-    command: str
 
 
 @dataclass(frozen=True)
@@ -42,10 +34,7 @@ class ApiPlan:
     seed: int
     nodes: list[str]
     stacks: list[int]
-    client: str
     check: ApiCheck
-    probes: list[ApiProbe]
-    places: dict[str, str]
     faults: list[ApiPlannedFault]
 
 
@@ -57,6 +46,7 @@ class ApiDryRun:
     plan_hash: str
     goes_down: list[str]
     duration: float
+    longest_seconds: float
 
 
 @dataclass(frozen=True)
@@ -160,5 +150,5 @@ class ApiReservation:
     stacks: list[int]
     position: int | None
     wait_seconds: float | None
-    ends_at: float | None
+    seconds_left: float | None
     end_reason: str

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from cli.experiments.cuts import Cut
+from cli.experiments.power_cuts import PowerCut
 from cli.experiments.set_check import AcknowledgedWrite, SetResult
 from rack.names import stack_name
 
@@ -12,7 +12,7 @@ _MAX_CUTS = 3
 _FINE_SECONDS = 10  # shorter times have a decimal
 
 
-def summary(result: SetResult, cuts: Sequence[Cut] = (), *, clock_error: float = 0.0) -> str:
+def summary(result: SetResult, cuts: Sequence[PowerCut] = (), *, clock_error: float = 0.0) -> str:
     """Return one line about a result.
 
     Args:
@@ -34,7 +34,9 @@ def summary(result: SetResult, cuts: Sequence[Cut] = (), *, clock_error: float =
     return result.reason or f"{result.acknowledged:,} acknowledged writes, none lost"
 
 
-def _times(lost: Sequence[AcknowledgedWrite], cuts: Sequence[Cut], clock_error: float) -> list[str]:
+def _times(
+    lost: Sequence[AcknowledgedWrite], cuts: Sequence[PowerCut], clock_error: float
+) -> list[str]:
     """Return how long before the next cut the lost writes were acknowledged."""
     if not cuts:
         return []
@@ -69,7 +71,7 @@ def _bound(seconds: float) -> str:
     return f"{math.ceil(round(seconds, 6)):,} s"
 
 
-def _cut_text(cut: Cut) -> str:
+def _cut_text(cut: PowerCut) -> str:
     names = " ".join(stack_name(stack) for stack in cut.stacks)
     return f"stack {names} was cut" if len(cut.stacks) == 1 else f"stacks {names} were cut"
 

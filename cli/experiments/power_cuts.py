@@ -7,7 +7,7 @@ from cli.experiments.models import ApiRunEvent
 
 
 @dataclass(frozen=True)
-class Cut:
+class PowerCut:
     """Stacks whose power one fault cut.
 
     Attributes:
@@ -19,7 +19,7 @@ class Cut:
     at: float
 
 
-def cuts_of(events: Iterable[ApiRunEvent], origin: float) -> list[Cut]:
+def power_cuts(events: Iterable[ApiRunEvent], origin: float) -> list[PowerCut]:
     """Return the power cuts among the events of a run, by time.
 
     Args:
@@ -33,5 +33,5 @@ def cuts_of(events: Iterable[ApiRunEvent], origin: float) -> list[Cut]:
             at = event.monotonic if event.after is None else event.after
             stacks.setdefault(event.fault, set()).add(event.stack)
             times[event.fault] = max(at, times.get(event.fault, at))
-    cuts = [Cut(tuple(sorted(stacks[fault])), times[fault] - origin) for fault in stacks]
+    cuts = [PowerCut(tuple(sorted(stacks[fault])), times[fault] - origin) for fault in stacks]
     return sorted(cuts, key=lambda cut: cut.at)

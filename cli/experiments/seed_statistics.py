@@ -6,15 +6,20 @@ Estimation for a Binomial Proportion, Statistical Science 16(2), 2001.
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 from cli.experiments.verdict import VerdictResult
 
 _CONFIDENCE = 0.95
-_TEXTS = {"ok": "ok", "lost": "LOST", "failed": "FAILED", "unknown": "unknown"}
-_VIOLATIONS = ("lost", "failed")
+_TEXTS: Mapping[VerdictResult, str] = {
+    "ok": "ok",
+    "lost": "LOST",
+    "failed": "FAILED",
+    "unknown": "unknown",
+}
+_VIOLATIONS: tuple[VerdictResult, ...] = ("lost", "failed")
 
 
 @dataclass(frozen=True)
@@ -69,9 +74,9 @@ def describe(outcomes: Sequence[SeedOutcome]) -> list[str]:
     )
     first, *others = [_detail(outcome) for outcome in _by_severity(outcomes)] or [""]
     lines = [f"{head}: {first}" if first else head, *others]
-    total = sum(counts[result] for result in ("ok", *_VIOLATIONS))
-    if total:
-        lines.append(_share_line(sum(counts[result] for result in _VIOLATIONS), total))
+    violations = sum(counts[result] for result in _VIOLATIONS)
+    if total := violations + counts["ok"]:
+        lines.append(_share_line(violations, total))
     return lines
 
 
