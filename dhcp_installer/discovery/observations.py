@@ -4,7 +4,7 @@ Late observations prove nothing. A reply is proof only if its whole ping round l
 question, and silence only if enough complete rounds lie in this time.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass
@@ -23,9 +23,13 @@ _LOG_DELAY = 2.0  # seconds after which a line of the DHCP server is certainly i
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A cut of the power of a stack, which had no power from `off_at` to `on_at`."""
+    """A cut of the power of a stack, which had no power from `off_at` to `on_at`.
+
+    The power was lost at some time from `commanded_at` to `off_at`.
+    """
 
     stack: int
+    commanded_at: float
     off_at: float
     on_at: float
 
@@ -149,7 +153,7 @@ class Observations:
         start = bisect_left(self._round_starts, cut.off_at)
         before = [
             ping_round.reachable
-            for ping_round in self._rounds[max(0, start - 1) : start]
+            for ping_round in self._rounds[self._last_round_before(cut) : start]
             if ping_round.started_at >= cut.off_at - MAX_ROUND_AGE
         ]
         certain_after = cut.off_at + self._hold_up_seconds
@@ -209,6 +213,11 @@ class Observations:
                 break
             rounds.append(ping_round)
         return rounds
+
+    def _last_round_before(self, cut: Cut) -> int:
+        """Return the index of the last round that was complete before the cut was commanded."""
+        index = bisect_right(self._rounds, cut.commanded_at, key=lambda each: each.time)
+        return max(0, index - 1)
 
     def _rounds_after_hold_up(self, cut: Cut) -> list[PingRound]:
         """Return the first rounds in which no rasp of the stack can have power in store."""

@@ -154,13 +154,14 @@ class SwitchOffEach(Strategy):
         observations, seconds = self._observations, self._settings.cut_seconds
         last_round_at = self._now - MAX_ROUND_AGE
         yield from self._wait_for_rounds(lambda: observations.rounds_since(last_round_at) > 0)
+        commanded_at = self._now
         yield from self._send(PowerOff(stack))
         off_at = self._now
 
         def has_enough_rounds() -> bool:
             if observations.rounds_since(off_at + seconds) >= ROUNDS:
                 return True
-            evidence = observations.evidence(Cut(stack, off_at, self._now))
+            evidence = observations.evidence(Cut(stack, commanded_at, off_at, self._now))
             if evidence.is_late or len(evidence.silent) != rasp_count:
                 return False
             # Other rasps must reply between this cut and the next cut, to be excluded.
@@ -172,7 +173,7 @@ class SwitchOffEach(Strategy):
 
         yield from self._wait(off_at + seconds)
         yield from self._wait_for_rounds(has_enough_rounds)
-        cut = Cut(stack, off_at, self._now)
+        cut = Cut(stack, commanded_at, off_at, self._now)
         is_late = observations.evidence(cut).is_late
         (self._late_cuts if is_late else self._cut_counts)[stack] += 1
         self._cuts.append(cut)

@@ -1,6 +1,7 @@
 """What ping rounds and DHCP messages show about a cut."""
 
 from collections.abc import Callable, Set
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,7 @@ from dhcp_installer.discovery.strategy import PingRound
 
 HOLD_UP = 3.0
 INTERVAL = 0.25
-CUT = Cut(stack=1, off_at=10.0, on_at=14.0)
+CUT = Cut(stack=1, commanded_at=10.0, off_at=10.0, on_at=14.0)
 RASP, OTHER = "b8:27:eb:00:00:01", "b8:27:eb:00:00:02"
 
 
@@ -80,11 +81,17 @@ def test_rasp_that_was_silent_before_a_cut_is_no_evidence(silent_since: float) -
     assert observations.evidence(CUT) == CutEvidence(frozenset({OTHER}))
 
 
+def test_rasp_that_loses_power_while_its_relay_is_switched_agrees_with_the_cut() -> None:
+    observations = observe(lambda time: time < 9.5)
+    slow_cut = replace(CUT, commanded_at=9.4)
+    assert observations.evidence(slow_cut) == CutEvidence(frozenset({OTHER}), frozenset({RASP}))
+
+
 def test_rasp_with_much_power_in_store_agrees_although_the_power_returned_before_four_rounds() -> (
     None
 ):
     observations = observe(lambda time: time < 12.9)
-    assert observations.evidence(Cut(stack=1, off_at=10.0, on_at=13.0)).silent == {RASP}
+    assert observations.evidence(replace(CUT, on_at=13.0)).silent == {RASP}
 
 
 def test_too_few_complete_rounds_show_nothing() -> None:
