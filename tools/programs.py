@@ -112,7 +112,10 @@ _PROGRAMS = {
     "dhclient": _ProgramPackage("isc-dhcp-client", ("dhclient",)),
     "dhcpcd": _ProgramPackage("dhcpcd-base", ("dhcpcd",)),
     "dhcpd": _ProgramPackage("isc-dhcp-server", ("dhcpd",)),
+    "etcd": _ProgramPackage("etcd-server", ("etcd",)),
     "ip": _ProgramPackage("iproute2", ("ip",), version_option="-V"),
+    "mkfs.ext4": _ProgramPackage("e2fsprogs", ("mkfs.ext4",), version_option="-V"),
+    "nats-server": _ProgramPackage("nats-server", ("nats-server",)),
     "nginx": _ProgramPackage("nginx", ("nginx",), version_option="-v"),
     "node_exporter": _ProgramPackage(
         "prometheus-node-exporter", ("node_exporter", "prometheus-node-exporter")
@@ -120,6 +123,7 @@ _PROGRAMS = {
     # The pages of Prometheus require libjs-jquery. apt skips this package if it is installed.
     "prometheus": _ProgramPackage("prometheus", ("prometheus",), extra_packages=("libjs-jquery",)),
     "promtool": _ProgramPackage("prometheus", ("promtool",), extra_packages=("libjs-jquery",)),
+    "redis-server": _ProgramPackage("redis-server", ("redis-server",)),
     "rsyslogd": _ProgramPackage("rsyslog", ("rsyslogd",), version_option="-v"),
     "ssh": _ProgramPackage("openssh-client", ("ssh",), version_option="-V"),
     "sshd": _ProgramPackage("openssh-server", ("sshd",), version_option="-V"),

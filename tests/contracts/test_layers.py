@@ -167,6 +167,7 @@ ALLOWED_IMPORTS = {
         "psutil",
         "requests",
     },
+    "examples": {"exporter", "rack", "tools"},
     "bench": {
         "controller",
         "controller.alerts",
@@ -190,7 +191,7 @@ ALLOWED_IMPORTS = {
     },
 }
 PACKAGES = [name for name in ALLOWED_IMPORTS if ROOT.joinpath(*name.split(".")).is_dir()]
-NOT_PRODUCT = {"virtual_rack", "bench", "tests"}
+NOT_PRODUCT = {"virtual_rack", "bench", "examples", "tests"}
 
 
 def modules(root: Path) -> Iterator[tuple[Path, str]]:
@@ -276,7 +277,7 @@ def test_product_code_does_not_import_simulator_benchmarks_or_tests() -> None:
 def test_every_package_is_in_the_table() -> None:
     on_disk = {init.parent.relative_to(ROOT) for init in ROOT.glob("[!.]*/**/__init__.py")}
     names = {".".join(path.parts) for path in on_disk if path.parts[0] != "tests"}
-    assert names | {"deploy"} == set(PACKAGES)
+    assert names | {"deploy", "examples"} == set(PACKAGES)
 
 
 def write_module(root: Path, file: str, text: str) -> None:
