@@ -17,9 +17,20 @@ def replace_file(path: Path, content: str | bytes, *, mode: int = 0o644) -> None
     Raises:
         OSError: If the file cannot be written. The previous file was not changed.
     """
+    with replacement_of(path, mode=mode) as file:
+        file.write(_encode(content))
+
+
+@contextmanager
+def replacement_of(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """Open a file that replaces another atomically at the end of a block without an error.
+
+    Raises:
+        OSError: If the file cannot be written. The previous file was not changed.
+    """
     with _temporary_file(path) as (file, temporary):
         os.fchmod(file.fileno(), mode)
-        file.write(_encode(content))
+        yield file
         file.close()
         temporary.replace(path)
 

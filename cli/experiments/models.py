@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 from cli.experiments.duties import ENDED_STATES
+from cli.experiments.verdict import VerdictResult
+
+_RESULTS: dict[str, VerdictResult] = {"ok": "ok", "lost": "lost", "failed": "failed"}
 
 
 @dataclass(frozen=True)
@@ -78,24 +81,31 @@ class ApiRunSummary:
         return self.state in ENDED_STATES
 
     @property
-    def result(self) -> str:
-        """The result of an ended run, `unknown` without a verdict."""
-        return "unknown" if self.verdict is None or self.state != "done" else self.verdict.result
+    def result(self) -> VerdictResult:
+        """The result of a run, `unknown` without a verdict."""
+        if self.verdict is None or self.state != "done":
+            return "unknown"
+        return _RESULTS.get(self.verdict.result, "unknown")
 
     @property
     def summary(self) -> str:
         """The line of the verdict, or the reason for the end of the run."""
-        return self.reason or (self.verdict.summary if self.verdict else "")
+        return self.reason if self.verdict is None else self.verdict.summary
 
 
 @dataclass(frozen=True)
 class ApiRun(ApiRunSummary):
-    """A run and its plan. `text` is the plan file as it was sent."""
+    """A run and its plan. `text` is the plan file as it was sent.
+
+    `versions` are those of the programs on the master, and `layout_hash` is of the rack's layout.
+    """
 
     file: str
     text: str
     plan: ApiPlan
     plan_hash: str
+    versions: dict[str, str]
+    layout_hash: str
 
 
 @dataclass(frozen=True)

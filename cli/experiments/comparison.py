@@ -1,0 +1,142 @@
+"""Two runs side by side: what differed in their plans, environments, times and results."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from cli.experiments.models import ApiPlannedFault, ApiRunEvent
+from cli.experiments.record_reader import Record
+
+_UNKNOWN = "-"
+_FAULTS_STATE = "faults"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A value of two runs.
+
+    Attributes:
+        section: `result`, `plan`, `environment` or `times`.
+        name: Name of the value.
+        first: The value in the first run, `-` if it has none.
+        second: The value in the second run.
+        change: Second value minus the first one, for numbers.
+    """
+
+    section: str
+    name: str
+    first: str
+    second: str
+    change: str = ""
+
+    @property
+    def differs(self) -> bool:
+        """Whether the values differ."""
+        return self.first != self.second
+
+
+def compare(first: Record, second: Record) -> list[Difference]:
+    """Return the values of two runs, equal ones included. Times are in seconds."""
+    return [
+        *_texts("result", _result(first), _result(second)),
+        *_numbers("result", _counts(first), _counts(second), 0),
+        *_texts("plan", _plan(first), _plan(second)),
+        *_texts("environment", _environment(first), _environment(second)),
+        *_numbers("times", _times(first), _times(second), 3),
+    ]
+
+
+def _texts(
+    section: str, first: Mapping[str, str], second: Mapping[str, str]
+) -> Iterator[Difference]:
+    for name in dict.fromkeys([*first, *second]):
+        yield Difference(section, name, first.get(name, _UNKNOWN), second.get(name, _UNKNOWN))
+
+
+def _numbers(
+    section: str, first: Mapping[str, float], second: Mapping[str, float], decimals: int
+) -> Iterator[Difference]:
+    def text(value: float | None) -> str:
+        return _UNKNOWN if value is None else f"{value:,.{decimals}f}"
+
+    for name in dict.fromkeys([*first, *second]):
+        a, b = first.get(name), second.get(name)
+        change = "" if a is None or b is None or text(a) == text(b) else f"{b - a:+,.{decimals}f}"
+        yield Difference(section, name, text(a), text(b), change)
+
+
+def _result(record: Record) -> dict[str, str]:
+    run = record.run
+    return {"state": run.state, "result": run.result, "summary": run.summary}
+
+
+def _counts(record: Record) -> dict[str, float]:
+    return {
+        name.replace("_", " "): value
+        for name, value in record.statistics.items()
+        if isinstance(value, int | float)
+    }
+
+
+def _plan(record: Record) -> dict[str, str]:
+    run = record.run
+    values = {
+        "name": run.name,
+        "seed": str(run.seed),
+        "hash": run.plan_hash,
+        "nodes": " ".join(run.plan.nodes),
+        "check": run.plan.check.kind,
+    }
+    return values | {f"fault {fault.number}": _fault(fault) for fault in run.plan.faults}
+
+
+def _fault(fault: ApiPlannedFault) -> str:
+    off = "" if fault.seconds_off is None else f", off {fault.seconds_off:.3f} s"
+    nodes = " ".join(fault.rasps) or fault.place
+    return f"{fault.action or fault.kind} of {nodes} at {fault.at:.3f} s{off}"
+
+
+def _environment(record: Record) -> dict[str, str]:
+    run = record.run
+    return {"layout": run.layout_hash} | dict(sorted(run.versions.items()))
+
+
+def _times(record: Record) -> dict[str, float]:
+    """Return when things happened, in seconds since the start of the faults."""
+    start = next(
+        (event.monotonic for event in _states(record) if event.text == _FAULTS_STATE), None
+    )
+    if start is None:
+        return {}
+    times = {f"state {event.text}": event.monotonic - start for event in _states(record)}
+    for event in record.events:
+        name = _name(event)
+        if name and name not in times:
+            at = event.monotonic if event.after is None else event.after
+            times[name] = at - start
+    return times | _seconds_off(times)
+
+
+def _states(record: Record) -> Iterator[ApiRunEvent]:
+    return (event for event in record.events if event.kind == "state")
+
+
+def _name(event: ApiRunEvent) -> str:
+    """Return the name of a time, or an empty text for an event that is not compared."""
+    fault = "" if event.fault is None else f"fault {event.fault}, "
+    match event.kind:
+        case "edge":
+            return f"{fault}stack {event.stack} {'on' if event.is_on else 'off'}"
+        case "silence" | "answer":
+            return f"{fault}{event.kind} of {event.rasp}"
+        case "abort":
+            return "abort"
+    return ""
+
+
+def _seconds_off(times: Mapping[str, float]) -> dict[str, float]:
+    """Return how long each stack was without power in each fault."""
+    return {
+        f"{name} without power".replace(" off without", " without"): times[on] - at
+        for name, at in times.items()
+        if name.endswith(" off") and (on := f"{name.removesuffix('off')}on") in times
+    }
