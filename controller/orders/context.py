@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from controller.orders.blackbox_client import BlackboxClient, BlackboxUnavailableError
@@ -11,6 +12,7 @@ from controller.orders.exporter_client import ExporterClient
 from controller.ssh.pool import SshPool
 from rack.inventory import Rasp
 from rack.layout import Rack, Slot, Stack
+from rack.power_edges import Edge
 from rack.relays import Relays
 
 PROBE_UNAVAILABLE = "blackbox_exporter is unavailable"
@@ -72,6 +74,7 @@ class OrderContext:
     def __post_init__(self) -> None:
         self.boot_limiter = BootLimiter(self.rack.orders.max_booting)
         self._threads = ThreadPoolExecutor(_MAX_THREADS, "orders")
+        self._relay_thread = ThreadPoolExecutor(1, "relays")
 
     def installed_rasps(self, stack: Stack) -> list[tuple[Slot, Rasp]]:
         """Return the occupied slots of a stack with their rasps."""
@@ -82,12 +85,32 @@ class OrderContext:
             if (rasp := rasps.get((slot.stack, slot.number))) is not None
         ]
 
+    def booting_rasps(self, stack: Stack) -> int:
+        """Return the number of rasps that boot when a stack is switched on."""
+        return len(self.installed_rasps(stack)) or len(stack.slots)
+
     async def is_reachable(self, rasp: Rasp) -> bool | None:
         """Ping a rasp. Return None if blackbox_exporter is unavailable."""
         try:
             return await self.run_in_thread(self.blackbox.probe, rasp.address)
         except BlackboxUnavailableError:
             return None
+
+    async def switch(
+        self,
+        power: Mapping[int, bool],
+        *,
+        at: float | None = None,
+        on_again_at: float | None = None,
+        cause: str,
+    ) -> tuple[Edge, ...]:
+        """Switch stacks as one, in a thread that does nothing else. See `Relays.switch`."""
+        switch = partial(self.relays.switch, power, at=at, on_again_at=on_again_at, cause=cause)
+        return await asyncio.get_running_loop().run_in_executor(self._relay_thread, switch)
+
+    async def sleep_until(self, seconds_since_boot: float) -> None:
+        """Sleep until a time in seconds since the boot of the master."""
+        await asyncio.sleep(max(0.0, seconds_since_boot - self.relays.now().monotonic))
 
     async def run_in_thread(self, function: Callable[..., _Result], *arguments: object) -> _Result:
         """Run a blocking function in a thread."""
@@ -97,3 +120,4 @@ class OrderContext:
     def close(self) -> None:
         """Wait for running functions, each of which has its own timeout."""
         self._threads.shutdown(cancel_futures=True)
+        self._relay_thread.shutdown(cancel_futures=True)

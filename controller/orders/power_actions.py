@@ -1,11 +1,13 @@
 """Switch the power of stacks: on, off and cycle."""
 
 import asyncio
+from collections.abc import Sequence
 
 from controller.orders.actions import POWER_CYCLE, POWER_ON
 from controller.orders.context import OrderContext
-from controller.orders.model import Result, failed, ok
-from controller.orders.power_off import PowerOffResult, StepResults, power_off
+from controller.orders.model import failed
+from controller.orders.power_cycle import power_cycle
+from controller.orders.power_off import power_off
 from controller.orders.power_on import power_on
 from controller.orders.tracker import OrderTracker
 from rack.errors import PiRackError
@@ -13,41 +15,33 @@ from rack.layout import Stack
 
 
 async def switch_stacks(context: OrderContext, tracker: OrderTracker) -> None:
-    """Run the power action of an order on its stacks concurrently."""
+    """Run the power action of an order.
 
-    async def switch(stack: Stack) -> None:
-        try:
-            results = await _switch_stack(context, tracker, stack)
-        except PiRackError as error:
-            slots = [slot for slot, _ in context.installed_rasps(stack)]
-            results = dict.fromkeys([stack, *slots], failed(str(error)))
-        for target, result in results.items():
-            tracker.set_result(target, result)
-
-    await asyncio.gather(*map(switch, tracker.plan.stacks))
-
-
-async def _switch_stack(context: OrderContext, tracker: OrderTracker, stack: Stack) -> StepResults:
-    action = tracker.plan.action.name
-    if action == POWER_ON:
-        return await power_on(context, tracker, stack)
-    off = await power_off(context, tracker, stack)
-    if action != POWER_CYCLE or not off.is_switched_off:
-        return off.results
-    tracker.set_stage(stack, "off")
-    await asyncio.sleep(context.rack.orders.off_seconds)
-    on = await power_on(context, tracker, stack, is_power_cycle=True)
-    return results_of_cycle(stack, off, on)
-
-
-def results_of_cycle(stack: Stack, off: PowerOffResult, on: StepResults) -> StepResults:
-    """Return the results of a power cycle from those of its two steps.
-
-    A rasp that was shut down boots only after a power cut, so its boot confirms the cut.
+    All stacks of a forced order are switched off as one. Otherwise, each stack is switched as soon
+    as its rasps are down, or may boot.
     """
-    results = {target: off.results[target].combined_with(result) for target, result in on.items()}
-    booted = [slot.name for slot in off.shut_down if on[slot].result is Result.OK]
-    if booted and results[stack].result is Result.OK:
-        names = ", ".join(sorted(booted))
-        results[stack] = ok(f"power cut confirmed: {names} booted after the shutdown; is on")
-    return results
+    stacks = tracker.plan.stacks
+    groups = [stacks] if tracker.plan.request.force else [(stack,) for stack in stacks]
+
+    async def switch(group: Sequence[Stack]) -> None:
+        try:
+            await _switch_group(context, tracker, group)
+        except PiRackError as error:
+            for stack in group:
+                slots = [slot for slot, _ in context.installed_rasps(stack)]
+                tracker.set_results(dict.fromkeys([stack, *slots], failed(str(error))))
+
+    await asyncio.gather(*map(switch, groups))
+
+
+async def _switch_group(
+    context: OrderContext, tracker: OrderTracker, stacks: Sequence[Stack]
+) -> None:
+    action = tracker.plan.action.name
+    if action == POWER_CYCLE:
+        await power_cycle(context, tracker, stacks)
+    elif action == POWER_ON:
+        for stack in stacks:
+            tracker.set_results(await power_on(context, tracker, stack))
+    else:
+        await power_off(context, tracker, stacks)

@@ -5,13 +5,17 @@ from collections.abc import Sequence
 
 from controller.orders.boots import wait_until_reachable
 from controller.orders.context import PROBE_UNAVAILABLE, OrderContext
+from controller.orders.edge_observer import EdgeObserver
 from controller.orders.model import Result, StepResult, failed, ok, unknown
-from controller.orders.power_off import NO_INSTALLED_RASP, InstalledRasps, StepResults
+from controller.orders.power_cut import NO_INSTALLED_RASP, InstalledRasps, StepResults
 from controller.orders.rasp_actions import CANCELLED
 from controller.orders.tracker import OrderTracker
 from rack.errors import PiRackError
 from rack.inventory import Rasp
 from rack.layout import Slot, Stack
+
+WAITING = "waiting for other rasps to boot"
+"""Stage of a stack that waits for the boot limit."""
 
 _CHECK = "check the relay, wiring, power supply and network switch"
 _NO_BOOT = (
@@ -24,30 +28,26 @@ _NO_REPLY_WHILE_ON = (
 )
 
 
-async def power_on(
-    context: OrderContext, tracker: OrderTracker, stack: Stack, *, is_power_cycle: bool = False
-) -> StepResults:
-    """Switch a stack on when its rasps may boot, and wait until they reply.
-
-    A power cycle switches the stack on even if the order is canceled.
-    """
+async def power_on(context: OrderContext, tracker: OrderTracker, stack: Stack) -> StepResults:
+    """Switch a stack on when its rasps may boot, and wait until they reply."""
     installed = context.installed_rasps(stack)
     if context.relays.has_power(stack.number):
-        await context.run_in_thread(context.relays.on, stack.number)
+        await context.switch({stack.number: True}, cause=tracker.cause)
         return await _check_running(context, tracker, stack, installed)
-    count = len(installed) or len(stack.slots)
-    tracker.set_stage(stack, "waiting for other rasps to boot")
+    count = context.booting_rasps(stack)
+    tracker.set_stage(stack, WAITING)
     await context.boot_limiter.acquire(count)
-    if tracker.is_cancelled and not is_power_cycle:
+    if tracker.is_cancelled:
         await context.boot_limiter.release(count)
         return dict.fromkeys([stack, *(slot for slot, _ in installed)], CANCELLED)
     try:
-        await context.run_in_thread(context.relays.on, stack.number)
+        edges = await context.switch({stack.number: True}, cause=tracker.cause)
     except PiRackError:
         await context.boot_limiter.release(count)
         raise
     if installed:
-        return await _wait_for_boot(context, tracker, stack, installed)
+        observer = EdgeObserver(context, edges)
+        return await _wait_for_boot(context, tracker, stack, installed, observer)
     tracker.set_stage(stack, "booting")
     await asyncio.sleep(context.rack.orders.boot_seconds)
     await context.boot_limiter.release(count)
@@ -55,7 +55,11 @@ async def power_on(
 
 
 async def _wait_for_boot(
-    context: OrderContext, tracker: OrderTracker, stack: Stack, installed: InstalledRasps
+    context: OrderContext,
+    tracker: OrderTracker,
+    stack: Stack,
+    installed: InstalledRasps,
+    observer: EdgeObserver,
 ) -> StepResults:
     loop = asyncio.get_running_loop()
     started = loop.time()
@@ -69,12 +73,13 @@ async def _wait_for_boot(
         finally:
             await context.boot_limiter.release()
         if is_reachable:
+            await observer.record_answer(slot.stack, context.relays.now())
             return ok(f"reachable after {loop.time() - started:.0f} s")
         tracker.set_stage(slot, "no reply")
-        return _no_reply(is_reachable, f"{seconds:g} s after power-on")
+        return no_reply(is_reachable, f"{seconds:g} s after power-on")
 
     rasp_results = await asyncio.gather(*(wait(slot, rasp) for slot, rasp in installed))
-    return _results(stack, installed, rasp_results, _NO_BOOT)
+    return results_after_power_on(stack, installed, rasp_results)
 
 
 async def _check_running(
@@ -86,18 +91,23 @@ async def _check_running(
     rasp_results = [
         ok("reachable")
         if is_reachable
-        else _no_reply(is_reachable, "although its stack was already on")
+        else no_reply(is_reachable, "although its stack was already on")
         for is_reachable in reachable
     ]
-    return _results(stack, installed, rasp_results, _NO_REPLY_WHILE_ON)
+    return results_after_power_on(stack, installed, rasp_results, no_boot=_NO_REPLY_WHILE_ON)
 
 
-def _no_reply(is_reachable: bool | None, detail: str) -> StepResult:
+def no_reply(is_reachable: bool | None, detail: str) -> StepResult:
+    """Return the result of a rasp that does not reply. None means that this is unknown."""
     return unknown(PROBE_UNAVAILABLE) if is_reachable is None else failed(f"no reply {detail}")
 
 
-def _results(
-    stack: Stack, installed: InstalledRasps, rasp_results: Sequence[StepResult], no_reply: str
+def results_after_power_on(
+    stack: Stack,
+    installed: InstalledRasps,
+    rasp_results: Sequence[StepResult],
+    *,
+    no_boot: str = _NO_BOOT,
 ) -> StepResults:
     """Derive the result of a stack from the results of its rasps. Return all results.
 
@@ -105,7 +115,7 @@ def _results(
         stack: The stack that was switched on.
         installed: Its rasps.
         rasp_results: Results of these rasps.
-        no_reply: Detail of the stack's result if no rasp replies.
+        no_boot: Detail of the stack's result if no rasp replies.
     """
     kinds = {result.result for result in rasp_results}
     if not rasp_results:
@@ -115,6 +125,6 @@ def _results(
     elif Result.UNKNOWN in kinds:
         stack_result = unknown(PROBE_UNAVAILABLE)
     else:
-        stack_result = failed(no_reply)
+        stack_result = failed(no_boot)
     slots = [slot for slot, _ in installed]
     return {stack: stack_result} | dict(zip(slots, rasp_results, strict=True))

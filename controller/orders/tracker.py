@@ -1,6 +1,6 @@
 """Progress of a running order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -44,6 +44,11 @@ class OrderTracker:
         return replace(self._order, results=tuple(self._results.values()))
 
     @property
+    def cause(self) -> str:
+        """Cause of the power edges of the order."""
+        return f"order {self._order.id}"
+
+    @property
     def is_cancelled(self) -> bool:
         """Whether no new steps may start."""
         return self._order.state is OrderState.CANCELLING
@@ -70,6 +75,11 @@ class OrderTracker:
         self._update(
             target, result=step_result.result, detail=step_result.detail, stage="", **fields
         )
+
+    def set_results(self, results: Mapping[Slot | Stack, StepResult]) -> None:
+        """Set the final results of rasps and stacks."""
+        for target, step_result in results.items():
+            self.set_result(target, step_result)
 
     def add_to_details(self, note: Callable[[TargetResult], str]) -> None:
         """Append a note to the details of the results for which `note` returns one."""

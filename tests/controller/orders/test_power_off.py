@@ -3,8 +3,8 @@
 import pytest
 
 from controller.orders.model import Result, StepResult, failed, ok, unknown
-from controller.orders.power_actions import results_of_cycle
-from controller.orders.power_off import CutObservation, PowerOffResult, results_after_cut
+from controller.orders.power_cut import CutObservation, results_after_cut
+from controller.orders.power_cycle import results_of_cycle
 from rack.layout import Slot
 from tests.controller.fakes import RACK
 
@@ -79,16 +79,14 @@ def test_stack_that_was_off_is_reported_as_such_and_welded_contact_is_detected()
 
 def test_boot_after_a_shutdown_confirms_the_power_cut() -> None:
     slot = STACK.slots[0]
-    off = PowerOffResult(
-        is_switched_off=True,
-        results=results_after_cut(STACK, observed(SHUT_DOWN), was_on=True),
-        shut_down=frozenset([slot]),
+    off = results_after_cut(STACK, observed(SHUT_DOWN), was_on=True)
+    booted = results_of_cycle(
+        STACK, off, [slot], {STACK: ok("is on"), slot: ok("reachable after 20 s")}
     )
-    booted = results_of_cycle(STACK, off, {STACK: ok("is on"), slot: ok("reachable after 20 s")})
     assert booted[STACK] == ok("power cut confirmed: 05-1 booted after the shutdown; is on")
     assert booted[slot] == ok("was shut down; reachable after 20 s")
     halted = results_of_cycle(
-        STACK, off, {STACK: failed("no rasp replies"), slot: failed("no reply")}
+        STACK, off, [slot], {STACK: failed("no rasp replies"), slot: failed("no reply")}
     )
     assert halted[STACK] == failed(
         "power cut commanded, not observed: its rasps were already down; no rasp replies"
