@@ -35,6 +35,7 @@ from controller.orders.exporter_client import ExporterClient
 from controller.orders.metrics import OrderMetrics
 from controller.orders.service import OrderService
 from controller.orders.store import OrderStore
+from controller.power_return import PowerReturn
 from controller.prometheus_targets import ServiceAddresses, TargetFiles
 from controller.reservations import Reservations
 from controller.ssh.pool import SshPool
@@ -70,6 +71,7 @@ class ControllerComponents:
     dependencies: Dependencies
     database: Database
     target_files: TargetFiles
+    power_return: PowerReturn
 
 
 def build_controller(
@@ -184,7 +186,8 @@ def build_controller(
         allowed_hosts=allowed_hosts.local_host_names().union(rack.access.hosts),
         grafana=GrafanaLinks(options.grafana),
     )
-    return ControllerComponents(dependencies, database, target_files)
+    power_return = PowerReturn(relays, reservations.holders, orders.submit)
+    return ControllerComponents(dependencies, database, target_files, power_return)
 
 
 def loopback_address(listen: str) -> str:

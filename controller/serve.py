@@ -59,6 +59,7 @@ def serve(options: ControllerOptions) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, end)
         dependencies.orders.start()
+        components.power_return.start()
         dependencies.alerts.webhook.start()
         updater.start()
         _log.info("%s is available at http://%s", rack.name, options.listen)
@@ -70,6 +71,7 @@ def serve(options: ControllerOptions) -> None:
                 server.run()
         finally:
             is_serving = False
+            components.power_return.close()
             dependencies.alerts.webhook.close()
             dependencies.installation.close()
             dependencies.orders.close()

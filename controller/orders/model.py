@@ -9,6 +9,9 @@ from typing import Any, Literal
 Scope = Literal["rasps", "stacks", "rack"]
 TargetKind = Literal["rasp", "stack"]
 
+POWER_RETURN = "power return"
+"""Actor of the orders that return the power of stacks after an interrupted power cycle."""
+
 
 class Result(StrEnum):
     """Result for one target. The detail says what was observed.

@@ -195,7 +195,9 @@ class OrderSummaryResponse(ApiModel):
     scope: Scope
     targets: list[str] = Field(description="Names of the rasps or stacks.")
     force: bool
-    actor: str = Field(description="User, `token:NAME` or `remediation:ALERT`.")
+    actor: str = Field(
+        description="User, `token:NAME`, `remediation:ALERT`, `experiment RUN` or `power return`."
+    )
     client_address: str = Field(description="Address of the client.")
     state: OrderState
     result: Result | None = Field(description="Worst of all results, null while the order runs.")

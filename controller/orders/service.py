@@ -150,7 +150,7 @@ class OrderService:
 
         Args:
             plan: Result of `plan`.
-            actor: User, `token:NAME`, `remediation:ALERT` or `experiment RUN`.
+            actor: User, `token:NAME`, `remediation:ALERT`, `experiment RUN` or `power return`.
             client_address: Address of the client, empty if there is none.
             timing: Times of a planned power cycle.
             owner: Owner of the reservation that the order uses, the actor by default.

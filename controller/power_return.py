@@ -1,0 +1,96 @@
+"""Return the power of stacks after a power cycle that did not end.
+
+A power cycle stores the time of the return of power before its relay moves. While an order or an
+install holds a stack, that order or install decides about its power. If a stack has no holder and
+its time is over, for example because the controller was killed, a `power_on` order follows. It is
+limited, audited and displayed as all orders are.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+
+from controller.errors import StackBusyError
+from controller.orders.actions import POWER_ON
+from controller.orders.model import POWER_RETURN, Order, OrderRequest
+from rack.commanded_power import overdue_stacks
+from rack.errors import PiRackError
+from rack.relays import Relays
+
+_INTERVAL = 1.0
+_RETRY_SECONDS = 60.0  # after an order that could not switch a stack on
+
+_log = logging.getLogger(__name__)
+
+
+class PowerReturn:
+    """Submits `power_on` orders for stacks that must have power again.
+
+    Args:
+        relays: Relays of the stacks.
+        holders: Returns the holder of each stack that an order or an install holds.
+        submit: Submits an order for an actor and a client address.
+    """
+
+    def __init__(
+        self,
+        relays: Relays,
+        holders: Callable[[], Mapping[int, str]],
+        submit: Callable[[OrderRequest, str, str], Order],
+    ) -> None:
+        self._relays = relays
+        self._holders = holders
+        self._submit = submit
+        self._retry_at: dict[int, float] = {}
+        self._logged = ""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="power return")
+
+    def start(self) -> None:
+        """Check the stacks now, and every second until `close`. Orders must be accepted."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Submit no further orders."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def check(self) -> Order | None:
+        """Submit an order for the stacks that must have power and that have no holder.
+
+        Raises:
+            PiRackError: If the order is rejected.
+        """
+        now = self._relays.now().monotonic
+        held = self._holders()  # before the power, which an order switches before its end
+        overdue = overdue_stacks(self._relays.all_commanded(), now)
+        self._retry_at = {stack: self._retry_at.get(stack, now) for stack in overdue}
+        stacks = tuple(
+            stack for stack in overdue if stack not in held and self._retry_at[stack] <= now
+        )
+        if not stacks:
+            return None
+        try:
+            order = self._submit(OrderRequest(POWER_ON, "stacks", stacks), POWER_RETURN, "")
+        except StackBusyError:  # another order was submitted at the same time
+            return None
+        self._retry_at |= dict.fromkeys(stacks, now + _RETRY_SECONDS)
+        _log.warning(
+            "%s returns the power of stack %s after an interrupted power cycle",
+            order.title,
+            ", ".join(map(str, stacks)),
+        )
+        return order
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.check()
+            except PiRackError as error:
+                if str(error) != self._logged:  # log each error once, not every second
+                    self._logged = str(error)
+                    _log.error("the power of some stacks cannot be returned: %s", error)
+            else:
+                self._logged = ""
+            self._stop.wait(_INTERVAL)
