@@ -1,7 +1,7 @@
 """Command line of the clients.
 
 load STORE NODE… HISTORY   write to the store until SIGTERM, read it, and write the history
-ready redis NODE…          exit with status 0 if the nodes are ready
+ready STORE NODE…          exit with status 0 if the nodes are ready
 primary STORE NODE…        print the address of the primary or leader
 """
 
@@ -21,6 +21,7 @@ _CONNECT: Mapping[str, Connect] = {
     "nats": nats.connect,
     "redis": redis.connect,
 }
+_READY = {"nats": nats.require_ready, "redis": redis.require_ready}
 _PRIMARY = {"etcd": etcd.leader, "redis": redis.primary}
 
 
@@ -30,8 +31,8 @@ def main(arguments: Sequence[str]) -> int:
         match arguments:
             case ["load", store, *nodes, history] if nodes and store in _CONNECT:
                 _load(store, nodes, Path(history))
-            case ["ready", "redis", *nodes] if nodes:
-                redis.require_ready(nodes)
+            case ["ready", store, *nodes] if nodes and store in _READY:
+                _READY[store](nodes)
             case ["primary", store, *nodes] if nodes and store in _PRIMARY:
                 print(_PRIMARY[store](nodes))
             case _:

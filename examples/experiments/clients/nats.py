@@ -3,6 +3,7 @@
 import json
 import secrets
 import socket
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ PORT = 4222
 
 _STREAM = "integers"
 _SECONDS = 2.0
+_CREATE_SECONDS = 20.0
+_RETRY_SECONDS = 0.1
 _STREAM_NOT_FOUND = 10059  # an error code of JetStream
 _NO_RESPONDERS = b"NATS/1.0 503"
 
@@ -48,6 +51,10 @@ class NatsConnection:
         reply = self._api(f"STREAM.CREATE.{_STREAM}", config)
         if "error" in reply:
             raise RefusedError(reply["error"]["description"])
+
+    def require_leader(self) -> None:
+        """Return if JetStream has a leader, which alone answers this request."""
+        self._api("INFO", {})
 
     def add(self, value: int) -> None:
         """Publish an integer, and wait for the acknowledgement of the stream."""
@@ -131,13 +138,41 @@ def connect(nodes: Sequence[str]) -> NatsConnection:
     raise ConnectionRefusedError(f"no NATS server responds on {', '.join(nodes)}")
 
 
+def require_ready(nodes: Sequence[str]) -> None:
+    """Return if all nodes respond, and JetStream has a leader.
+
+    Raises:
+        RefusedError: If JetStream is not available.
+        OSError: If a node does not respond, or JetStream has no leader.
+    """
+    for node in nodes:
+        connection = NatsConnection(node)
+        try:
+            connection.require_leader()
+        finally:
+            connection.close()
+
+
 def create_stream(nodes: Sequence[str]) -> None:
-    """Create the stream with a replica on each node.
+    """Create the stream with a replica on each node. Repeat it until JetStream knows all nodes.
 
     Raises:
         RefusedError: If JetStream cannot create the stream.
-        OSError: If no node responds.
+        OSError: If JetStream does not respond.
     """
+    deadline = time.monotonic() + _CREATE_SECONDS
+    while True:
+        try:
+            _create_stream(nodes)
+        except (OSError, RefusedError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
+
+
+def _create_stream(nodes: Sequence[str]) -> None:
     connection = connect(nodes)
     try:
         connection.create_stream(len(nodes))
