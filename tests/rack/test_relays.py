@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import get_args
@@ -13,67 +12,16 @@ from gpiozero.exc import PinError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.aliases import DEFAULT_PATH
-from exporter.aliases import load as load_aliases
 from rack import commanded_power
 from rack.commanded_power import CommandedPower, initial_power
-from rack.database import Database
 from rack.errors import DatabaseError, RelayError, UnknownTargetError
 from rack.gpio_persistence import persists_outputs
-from rack.layout_file import load
 from rack.relays import Relays, pin_factory
 from rack.settings import AfterBoot, Contact, RelayBoard
-from virtual_rack import control
+from tests.rack.relay_fixture import NORMALLY_CLOSED, RelayFixture
 from virtual_rack.faults import Fault
-from virtual_rack.loopback import LoopbackOptions, loopback_rack
 from virtual_rack.pins import VirtualFactory
 from virtual_rack.relays import PinState
-
-WHOLE_RACK = load(Path("rack.toml"))
-RACK_OF_3 = replace(WHOLE_RACK, stacks=WHOLE_RACK.stacks[:3])
-ALIASES = load_aliases(DEFAULT_PATH)
-NORMALLY_CLOSED = RelayBoard(active_high=True, contact="normally_closed")
-
-
-class RelayFixture:
-    """A virtual rack with the database and the boot id of its master."""
-
-    def __init__(self, folder: Path, board: RelayBoard = NORMALLY_CLOSED) -> None:
-        self.layout = replace(RACK_OF_3, relays=board)
-        self.rack = loopback_rack(self.layout, ALIASES, folder, LoopbackOptions(boot_seconds=0))
-        self.rack.power_on()
-        self.database = Database(folder / "pirack.db")
-        self.boot_id = folder / "boot_id"
-        self.boot_id.write_text("first\n")
-        self.now = 1000.0
-
-    def make_relays(self) -> Relays:
-        """Claim the relays, as the controller does at startup."""
-        return Relays(
-            self.layout,
-            self.database,
-            factory=lambda: VirtualFactory(partial(control.handle, self.rack)),
-            boot_id=self.boot_id,
-            clock=lambda: self.now,
-        )
-
-    @property
-    def power(self) -> list[bool]:
-        """Whether each stack has power."""
-        return [has_power for has_power, _ in self.rack.stack_power().values()]
-
-    @property
-    def switch_counts(self) -> list[int]:
-        """Number of times that each relay was switched."""
-        return [count for _, count in self.rack.stack_power().values()]
-
-    def reboot(self) -> None:
-        """Reboot the master, which resets its pins to inputs and changes the boot id."""
-        self.rack = loopback_rack(
-            self.layout, ALIASES, self.boot_id.parent, LoopbackOptions(boot_seconds=0)
-        )
-        self.rack.power_on()
-        self.boot_id.write_text(f"after {self.boot_id.read_text()}")
 
 
 @pytest.fixture
