@@ -6,6 +6,7 @@ from click.shell_completion import get_completion_class
 from cli import history_commands, install_commands, order_commands, status_commands, token
 from cli.api_client import DEFAULT_URL, URL_VARIABLE, ApiClient
 from cli.deploy.command import deploy
+from cli.experiments.commands import experiment
 from rack.terminal import CommandGroup
 
 _PROGRAM = "pirack"
@@ -13,10 +14,11 @@ _PROGRAM = "pirack"
 _EXIT_STATUSES = """\b
 Exit statuses:
   0    success
-  1    `status`: the rack has issues; other commands: a target failed or is unknown
-  2    invalid command line, or a target does not exist
+  1    `status`: the rack has issues; `experiment`: a run is not ok;
+       other commands: a target failed or is unknown
+  2    invalid command line or plan file, or a target does not exist
   3    the controller cannot be reached, or rejects the request
-  130  interrupted or not confirmed; a submitted order continues
+  130  interrupted or not confirmed; a submitted order continues, a run is stopped
 """
 
 
@@ -72,6 +74,7 @@ for _command in (
     install_commands.install,
     install_commands.replace,
     install_commands.swap,
+    experiment,
     deploy,
 ):
     pirack.add_command(_command)

@@ -72,6 +72,13 @@ class ApiClient:
         """
         return self._request("GET", path, model, self._timeout, params=query)
 
+    def get_text(self, path: str, content_type: str) -> str:
+        """Return a text of this content type. Raises the errors of `get`."""
+        status, received_type, body = self._send("GET", path, self._timeout, {})
+        if status == HTTPStatus.OK and received_type.startswith(content_type):
+            return body.decode(errors="replace")
+        raise self._error_from_problem(status, self._parse_json(status, received_type, body))
+
     def get_pages(
         self, path: str, model: type[_Listed], limit: int, **query: object
     ) -> ApiResponse[list[_Listed]]:
@@ -116,18 +123,21 @@ class ApiClient:
         self, method: str, path: str, model: type[_T], timeout: float, **request_options: Any
     ) -> ApiResponse[_T]:
         status, content_type, body = self._send(method, path, timeout, request_options)
-        if "json" not in content_type:
-            raise self._not_a_controller(f"it sent {content_type or 'nothing'}, HTTP {status}")
-        try:
-            received = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise self._not_a_controller("it sent invalid JSON") from error
+        received = self._parse_json(status, content_type, body)
         if status not in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
             raise self._error_from_problem(status, received)
         try:
             return ApiResponse(received, decode(model, received))
         except DecodeError as error:
             raise self._not_a_controller(f"unexpected response, {error}") from error
+
+    def _parse_json(self, status: int, content_type: str, body: bytes) -> Any:
+        if "json" not in content_type:
+            raise self._not_a_controller(f"it sent {content_type or 'nothing'}, HTTP {status}")
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise self._not_a_controller("it sent invalid JSON") from error
 
     def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self._token:

@@ -1,4 +1,4 @@
-"""Confirmation of disruptive commands."""
+"""Confirmation of commands with far-reaching effects."""
 
 import sys
 from collections.abc import Sequence
@@ -20,11 +20,15 @@ def confirm_disruption(rasp_names: Sequence[str], *notes: RenderableType) -> Non
         KeyboardInterrupt: If the user does not confirm.
         CommandError: If there is no terminal.
     """
-    affected = affected_text(rasp_names)
+    ask(affected_text(rasp_names), *notes)
+
+
+def ask(effect: str, *notes: RenderableType) -> None:
+    """Print the effect of a command and ask for confirmation. Raises as `confirm_disruption`."""
     if not sys.stdin.isatty():
-        raise CommandError(f"{affected}: confirm with --yes")
+        raise CommandError(f"{effect}: confirm with --yes")
     console = make_console(stderr=True)
-    console.print(tables.cell(affected, "bold"), *notes, sep="\n")
+    console.print(tables.cell(effect, "bold"), *notes, sep="\n")
     try:
         is_confirmed = click.confirm("Continue?", err=True)
     except click.Abort:

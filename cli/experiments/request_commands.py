@@ -65,6 +65,12 @@ class RequestCommands:
                 self._seen.add(request.id)
                 self._start(request)
 
+    @property
+    def has_answers(self) -> bool:
+        """Whether an answer is complete."""
+        self._poll()
+        return bool(self._answers)
+
     def take_answers(self) -> list[Answer]:
         """Return the answers that are complete since the last call."""
         self._poll()
@@ -86,7 +92,7 @@ class RequestCommands:
             process = UserProcess(
                 self._command(request).arguments(self._nodes, self._history),
                 self._plan.folder,
-                self._folder / f"{request.kind}-{request.id}",
+                self._folder / self._output_name(request),
             )
         except UserCommandError as error:
             self._answers.append(_failure(request, str(error)))
@@ -103,6 +109,13 @@ class RequestCommands:
         if command is None:
             raise UserCommandError(f"the plan file has no command for this {request.kind}")
         return command
+
+    def _output_name(self, request: ApiRunRequest) -> str:
+        """Return a name of its own for a place, and one for all requests of a probe."""
+        if request.kind == _PLACE:
+            return f"place-{request.id}"
+        texts = [probe.text for probe in self._plan.probes]
+        return f"probe-{texts.index(request.command) + 1}"
 
     def _poll(self) -> None:
         still_running = []

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from rack.errors import PiRackError
 
+PLAN_FILE = "plan.toml"
+FOLDER_FILE = "plan-folder.txt"
+"""File with the folder of the plan file. It is not exported, because it may name the user."""
+
 
 class RunFolderError(PiRackError):
     """The folder of a run cannot be used."""
@@ -29,6 +33,23 @@ class RunFolders:
         """Return the folder of a run, or None if the run was not started on this machine."""
         folder = self._folder / str(run)
         return folder if folder.is_dir() else None
+
+    def command_folder(self, run: int, text: str) -> Path | None:
+        """Return the folder in which the commands of a run were started, or None.
+
+        It is None if the run was not started on this machine, or its plan file had another text.
+
+        Args:
+            run: Number of the run.
+            text: Its plan file, as the controller returns it.
+        """
+        folder = self._folder / str(run)
+        try:
+            is_same = (folder / PLAN_FILE).read_text(encoding="utf-8") == text
+            plan_folder = (folder / FOLDER_FILE).read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            return None
+        return Path(plan_folder) if is_same else None
 
     def create(self, run: int) -> Path:
         """Create and return the folder of a new run.

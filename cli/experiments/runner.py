@@ -12,11 +12,10 @@ from cli.experiments.load_client import LoadClient
 from cli.experiments.local_plan import LocalPlan
 from cli.experiments.models import ApiRun, ApiRunSummary
 from cli.experiments.rates import HistoryRates
+from cli.experiments.record import HISTORY_FILE
 from cli.experiments.request_commands import RequestCommands
 from cli.experiments.user_command import Node
 from cli.experiments.verdict import FinishedCheck, RunningCheck, Verdict
-
-HISTORY_FILE = "history.jsonl"
 
 _TICK = 0.1
 _OUTAGE_SECONDS = 60.0  # a restart of the controller takes less
@@ -70,6 +69,7 @@ class Runner:
 
     Attributes:
         origin: Time 0 of the history, None before the start of the client.
+        stop_reason: Why this machine has stopped the run, or an empty text.
     """
 
     def __init__(
@@ -90,6 +90,7 @@ class Runner:
         self._history = history
         self._rates: HistoryRates | None = None
         self.origin: HistoryOrigin | None = None
+        self.stop_reason = ""
         self._requests = RequestCommands(plan, nodes, folder, history)
         self._client = (
             None
@@ -114,7 +115,9 @@ class Runner:
         try:
             while (duty := next_duty(self._situation())) is not Duty.FINISH:
                 self._fulfill(duty)
-                if self._lease.is_due:
+                if self._lease.is_due or (
+                    self._lease.outage is None and self._requests.has_answers
+                ):
                     self._renew_lease()
                 self._lease.require_connection(
                     _STOP_OUTAGE_SECONDS if self._is_stop_wanted() else _OUTAGE_SECONDS
@@ -123,6 +126,11 @@ class Runner:
         finally:
             self._close()
         return self._lease.run
+
+    @property
+    def client_exit_status(self) -> int | None:
+        """Exit status of the client, None without a client that has ended."""
+        return None if self._client is None else self._client.status.exit_status
 
     @property
     def client_problem(self) -> str:
@@ -155,9 +163,11 @@ class Runner:
             case Duty.START_CHECK:
                 self._check = self._make_check()
             case Duty.SEND_VERDICT if self._verdict is not None:
+                self._renew_lease()  # with the last rates of the client
                 self._is_verdict_sent = self._lease.send_verdict(self._verdict)
             case Duty.STOP_RUN:
                 self._is_stop_sent = self._lease.stop_run()
+                self.stop_reason = "stopped" if self._is_stop_wanted() else self.client_problem
 
     def _start_client(self, client: LoadClient) -> None:
         client.start()

@@ -8,6 +8,7 @@ import click
 import pytest
 
 from cli.__main__ import pirack
+from cli.experiments.commands import experiment
 from controller.__main__ import controller
 from tests.cli.conftest import RunPirack
 from tests.controller.fakes import FakeRackState
@@ -42,8 +43,13 @@ def test_documented_commands_match_existing_commands() -> None:
     assert documented == set(pirack.commands)
 
 
+def test_documented_commands_for_experiments_match_existing_commands() -> None:
+    documented = set(re.findall(r"^\| `pirack experiment ([a-z]+)", PAGE, re.MULTILINE))
+    assert documented == set(experiment.commands)
+
+
 def test_all_options_are_documented() -> None:
-    for command in (pirack, *pirack.commands.values()):
+    for command in (pirack, *pirack.commands.values(), *experiment.commands.values()):
         for option in command.params:
             if isinstance(option, click.Option):
                 assert option.opts[-1] in PAGE, option.opts
@@ -74,7 +80,7 @@ def test_documented_calls_of_pirack_are_valid() -> None:
         if not name.startswith("-"):
             assert name in pirack.commands, (page, words)
             if rest != ["--help"]:
-                pirack.commands[name].make_context(name, rest)
+                parse_command(pirack, [name, *rest])
 
 
 def test_documented_calls_of_controller_are_valid() -> None:
