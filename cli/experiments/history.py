@@ -20,7 +20,7 @@ OperationType = Literal["invoke", "ok", "fail", "info"]
 MAX_LINE_BYTES = 64 * 2**20
 MAX_OPERATIONS = 10_000_000
 
-_TYPES = frozenset({"invoke", "ok", "fail", "info"})
+_TYPES = ("invoke", "ok", "fail", "info")
 _REQUIRED = ("type", "process", "f", "time")
 _MAX_INTEGER = 2**63 - 1
 _KEYWORD = re.compile(r"[A-Za-z][A-Za-z0-9*!_?<>=+-]{0,99}")
@@ -85,14 +85,14 @@ def parse_history(lines: Iterable[bytes], name: str = "history") -> Iterator[Ope
     processes = _Processes()
     next_index = 0
     for number, line in enumerate(lines, 1):
+        if number > MAX_OPERATIONS:
+            raise HistoryError(f"{name}: more than {MAX_OPERATIONS:,} lines: write fewer")
         try:
             operation = _operation(line, next_index)
             next_index = operation.index + 1
             yield processes.pair(operation)
         except _LineError as error:
             raise HistoryError(f"{name} line {number}: {error}") from error
-        if number == MAX_OPERATIONS:
-            raise HistoryError(f"{name} has {number:,} or more lines: let the client write fewer")
 
 
 class _LineError(ValueError):
@@ -155,7 +155,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 def _operation(line: bytes, next_index: int) -> Operation:
     if len(line) > MAX_LINE_BYTES:
-        raise _LineError("longer than 64 MiB: let the client write shorter lines")
+        raise _LineError(f"longer than {MAX_LINE_BYTES:,} bytes: let the client write less")
     fields = _parse(line)
     for key in _REQUIRED:
         if key not in fields:
