@@ -96,15 +96,18 @@ class Session:
                 lambda: fetch_events(self._client, run.id).data,
                 origin,
             ),
-            is_stop_wanted=lambda: self._stop.is_wanted,
+            is_stop_wanted=self._is_stop_wanted,
             on_progress=self._on_progress,
         )
 
     def _on_progress(self, progress: RunProgress) -> None:
         self._stacks.renew()
+        self._display.progress(progress)
+
+    def _is_stop_wanted(self) -> bool:
         if self._stop.is_wanted:
             self._display.stopping()
-        self._display.progress(progress)
+        return self._stop.is_wanted
 
     def _save_record(self, run: int, folder: Path, runner: Runner) -> None:
         origin = runner.origin
