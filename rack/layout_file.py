@@ -2,19 +2,17 @@
 
 import re
 import tomllib
-from difflib import get_close_matches
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from rack.errors import LayoutError
 from rack.layout import Rack, Slot, Stack
-from rack.settings import Network, RackSettings, Settings, table_of
+from rack.settings import Network, RackSettings
+from rack.settings_errors import first_error
 
 _ADDRESS_PLACEHOLDER = re.compile(r"\{(?:id|stack|slot)(?::0?\d)?\}")
-_MAX_SHOWN_CHARS = 60
 
 
 def load(path: Path) -> Rack:
@@ -68,55 +66,8 @@ def parse(text: str, path: Path = Path("rack.toml")) -> Rack:
 
 
 def _first_error(path: Path, error: ValidationError) -> LayoutError:
-    # Report unknown keys first, because an unknown key is often a misspelled missing key.
-    details = min(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
-    problem, hint = _problem_and_hint(details)
-    return LayoutError(path, _format_key(details["loc"]), problem, hint)
-
-
-def _problem_and_hint(details: ErrorDetails) -> tuple[str, str]:
-    table, key = _table_and_key(details["loc"])
-    fields = table.model_fields
-    if details["type"] == "extra_forbidden":
-        similar = get_close_matches(key, fields, n=1)
-        return "unknown key", f"did you mean {similar[0]!r}?" if similar else (
-            f"remove it (known keys here: {', '.join(fields)})"
-        )
-    verb = "add" if table_of(table, key) else "set it to"
-    hint = f"{verb} {(fields[key].description or '').replace('`', '')}"
-    if details["type"] == "missing":
-        return "missing", hint
-    reason = details["msg"].replace("tuple", "list")
-    reason = reason[:1].lower() + reason[1:]  # a pattern or a name in the reason keeps its case
-    return f"{_truncate(details['input'])} is not valid ({reason})", hint
-
-
-def _truncate(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _MAX_SHOWN_CHARS else f"{text[: _MAX_SHOWN_CHARS - 3]}..."
-
-
-def _table_and_key(location: tuple[int | str, ...]) -> tuple[type[Settings], str]:
-    """Return the table and the key that a location from pydantic points to."""
-    table: type[Settings] = RackSettings
-    key, *further_keys = [part for part in location if isinstance(part, str)]
-    for further_key in further_keys:
-        nested = table_of(table, key)
-        if nested is None:
-            break
-        table, key = nested, further_key
-    return table, key
-
-
-def _format_key(location: tuple[int | str, ...]) -> str:
-    """Format a key with indexes from 1, so that `stacks[3].pin` is the pin of the third stack."""
-    key = ""
-    for part in location:
-        if isinstance(part, int):
-            key += f"[{part + 1}]"
-        else:
-            key += f".{part}" if key else part
-    return key
+    found = first_error(error, RackSettings)
+    return LayoutError(path, found.key, found.problem, found.hint)
 
 
 def _make_stacks(settings: RackSettings, path: Path) -> tuple[Stack, ...]:
