@@ -36,6 +36,8 @@ class ScriptedController:
         self.runs: list[Json] = []
         self.events: dict[int, list[Json]] = {}
         self.calls: list[tuple[str, Json]] = []
+        self.last_monotonic = 0.0
+        self.is_broken = False
         self._app = Flask(__name__)
         self._leases: dict[int, int] = {}
         self._add_routes()
@@ -176,16 +178,19 @@ class ScriptedController:
         return Response(f"# run {number}\n# EOF\n", content_type="application/openmetrics-text")
 
     def _lease(self, number: int) -> Response:
+        if self.is_broken:
+            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "the controller is stopping")
         self._record("lease")
         run = self._run(number)
         if run["state"] not in _ENDED:
             step = self._leases[number] = self._leases.get(number, 0) + 1
             self._enter(run, self.states[min(step, len(self.states)) - 1])
+        self.last_monotonic = time.monotonic()
         return jsonify(
             {
                 "run": run,
                 "time": time.time(),
-                "monotonic": time.monotonic(),
+                "monotonic": self.last_monotonic,
                 "requests": self.run_requests if run["state"] == "faults" else [],
             }
         )
