@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 from cli.experiments.models import ApiPlannedFault, ApiRunEvent
 from cli.experiments.record_reader import Record
+from rack.names import stack_name
 
 _UNKNOWN = "-"
 _FAULTS_STATE = "faults"
+_ON = " on"
+_OFF = " off"
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,10 @@ def compare(first: Record, second: Record) -> list[Difference]:
     """Return the values of two runs, equal ones included. Times are in seconds."""
     return [
         *_texts("result", _result(first), _result(second)),
-        *_numbers("result", _counts(first), _counts(second), 0),
+        *_numbers("result", _counts(first), _counts(second)),
         *_texts("plan", _plan(first), _plan(second)),
         *_texts("environment", _environment(first), _environment(second)),
-        *_numbers("times", _times(first), _times(second), 3),
+        *_numbers("times", _times(first), _times(second)),
     ]
 
 
@@ -53,15 +56,23 @@ def _texts(
 
 
 def _numbers(
-    section: str, first: Mapping[str, float], second: Mapping[str, float], decimals: int
+    section: str, first: Mapping[str, float], second: Mapping[str, float]
 ) -> Iterator[Difference]:
-    def text(value: float | None) -> str:
-        return _UNKNOWN if value is None else f"{value:,.{decimals}f}"
-
     for name in dict.fromkeys([*first, *second]):
         a, b = first.get(name), second.get(name)
-        change = "" if a is None or b is None or text(a) == text(b) else f"{b - a:+,.{decimals}f}"
-        yield Difference(section, name, text(a), text(b), change)
+        yield Difference(section, name, _number(a), _number(b), _change(a, b))
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    if value is None:
+        return _UNKNOWN
+    return f"{value:{sign},}" if isinstance(value, int) else f"{value:{sign},.3f}"
+
+
+def _change(first: float | None, second: float | None) -> str:
+    if first is None or second is None or _number(first) == _number(second):
+        return ""
+    return _number(second - first, "+")
 
 
 def _result(record: Record) -> dict[str, str]:
@@ -92,7 +103,7 @@ def _plan(record: Record) -> dict[str, str]:
 def _fault(fault: ApiPlannedFault) -> str:
     off = "" if fault.seconds_off is None else f", off {fault.seconds_off:.3f} s"
     nodes = " ".join(fault.rasps) or fault.place
-    return f"{fault.action or fault.kind} of {nodes} at {fault.at:.3f} s{off}"
+    return f"{fault.action or fault.kind} {nodes} at {fault.at:.3f} s{off}"
 
 
 def _environment(record: Record) -> dict[str, str]:
@@ -125,7 +136,8 @@ def _name(event: ApiRunEvent) -> str:
     fault = "" if event.fault is None else f"fault {event.fault}, "
     match event.kind:
         case "edge":
-            return f"{fault}stack {event.stack} {'on' if event.is_on else 'off'}"
+            stack = "-" if event.stack is None else stack_name(event.stack)
+            return f"{fault}stack {stack}{_ON if event.is_on else _OFF}"
         case "silence" | "answer":
             return f"{fault}{event.kind} of {event.rasp}"
         case "abort":
@@ -135,8 +147,9 @@ def _name(event: ApiRunEvent) -> str:
 
 def _seconds_off(times: Mapping[str, float]) -> dict[str, float]:
     """Return how long each stack was without power in each fault."""
+    stacks = [name.removesuffix(_OFF) for name in times if name.endswith(_OFF)]
     return {
-        f"{name} without power".replace(" off without", " without"): times[on] - at
-        for name, at in times.items()
-        if name.endswith(" off") and (on := f"{name.removesuffix('off')}on") in times
+        f"{stack} without power": times[stack + _ON] - times[stack + _OFF]
+        for stack in stacks
+        if stack + _ON in times
     }

@@ -72,7 +72,7 @@ class SetResult:
             return "no write was acknowledged, so that none could be lost"
         if self.unchecked:
             return (
-                f"{self.unchecked:,} writes were acknowledged after the final read began:"
+                f"writes that were acknowledged after the final read began: {self.unchecked:,}:"
                 " let the client read after its last add"
             )
         return ""

@@ -22,8 +22,8 @@ def summary(result: SetResult, cuts: Sequence[PowerCut] = (), *, clock_error: fl
     """
     violations = [
         (result.duplicated, "returned more than once"),
-        (result.invented, "returned that were never added"),
-        (result.failed_but_present, "returned whose add failed"),
+        (result.invented, "returned but never added"),
+        (result.failed_but_present, "returned although the add failed"),
     ]
     parts = [f"{_count(values, 'element')} {text}" for values, text in violations if values]
     if result.lost:

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from rack.files import rename_durably, replace_file, write_durably, write_private
+from rack.files import (
+    rename_durably,
+    replace_file,
+    replacement_of,
+    write_durably,
+    write_private,
+)
 
 
 def mode_of(path: Path) -> int:
@@ -27,6 +33,16 @@ def test_failed_replacement_leaves_no_temporary_file(tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(OSError, match="Is a directory"):
         replace_file(path, "new\n")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_error_while_a_replacement_is_written_keeps_the_previous_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old\n")
+    with pytest.raises(ValueError, match="malformed"), replacement_of(path) as file:
+        file.write(b"new\n")
+        raise ValueError("malformed")
+    assert path.read_text() == "old\n"
     assert list(tmp_path.iterdir()) == [path]
 
 

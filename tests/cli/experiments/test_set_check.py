@@ -80,7 +80,10 @@ def test_last_read_that_succeeded_counts() -> None:
         (added(1), "the history has no read that succeeded"),
         ([*added(1), ("invoke", 2, "read", None)], "the history has no read that succeeded"),
         ([*added(1, "fail"), *read()], "no write was acknowledged"),
-        ([*added(1), *read(1), *added(2)], "1 writes were acknowledged after the final read began"),
+        (
+            [*added(1), *read(1), *added(2)],
+            "writes that were acknowledged after the final read began: 1",
+        ),
         ([], "the history has no read that succeeded"),
     ],
 )
