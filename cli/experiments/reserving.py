@@ -102,12 +102,18 @@ class ReservedStacks:
             seconds=round(seconds),
             lease_seconds=_LEASE_SECONDS,
         ).data
+        last_response = self._clock()
         while self._made.state == _QUEUED:
             if self._is_stop_wanted():
                 raise KeyboardInterrupt
             self._on_wait(self._made)
             self._sleep(_POLL_SECONDS)
-            self._made = self._renew(self._made)
+            try:
+                self._made = self._renew(self._made)
+                last_response = self._clock()
+            except ControllerError:  # it may restart, and keeps the queue
+                if self._clock() - last_response > _LEASE_SECONDS:
+                    raise
         if self._made.state != _ACTIVE:
             raise ControllerError(
                 f"reservation {self._made.id} has ended, {self._made.end_reason}: try again"

@@ -37,7 +37,7 @@ class ScriptedController:
         self.events: dict[int, list[Json]] = {}
         self.calls: list[tuple[str, Json]] = []
         self.last_monotonic = 0.0
-        self.is_broken = False
+        self.failures = 0  # of the next leases and renewals
         self._app = Flask(__name__)
         self._leases: dict[int, int] = {}
         self._add_routes()
@@ -104,7 +104,16 @@ class ScriptedController:
         self.reservations.append(reservation)
         return jsonify(reservation)
 
+    def _fail(self) -> Response | None:
+        if not self.failures:
+            return None
+        self.failures -= 1
+        return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "the controller is stopping")
+
     def _renew(self, number: int) -> Response:
+        if error := self._fail():
+            return error
+        self._record("renew")
         reservation = self.reservations[number - 1]
         self.queue_length = max(self.queue_length - 1, 0)
         reservation["position"] = self.queue_length or None
@@ -178,8 +187,8 @@ class ScriptedController:
         return Response(f"# run {number}\n# EOF\n", content_type="application/openmetrics-text")
 
     def _lease(self, number: int) -> Response:
-        if self.is_broken:
-            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "the controller is stopping")
+        if error := self._fail():
+            return error
         self._record("lease")
         run = self._run(number)
         if run["state"] not in _ENDED:

@@ -98,10 +98,9 @@ def test_outage_is_an_error_only_after_the_given_time(clock: FakeClock) -> None:
 def test_end_of_an_outage_is_noticed(controller: ScriptedController, clock: FakeClock) -> None:
     with running_server(controller.app) as url:
         lease = Lease(ApiClient(url, None), RUN, clock=clock)
-        controller.is_broken = True
+        controller.failures = 1
         assert lease.renew([], []) is None
         clock.now += 59.0
-        controller.is_broken = False
         lease.renew([], [])
     clock.now += 59.0
     lease.require_connection(60.0)
