@@ -39,9 +39,14 @@ def test_failed_replacement_leaves_no_temporary_file(tmp_path: Path) -> None:
 def test_error_while_a_replacement_is_written_keeps_the_previous_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old\n")
-    with pytest.raises(ValueError, match="malformed"), replacement_of(path) as file:
-        file.write(b"new\n")
-        raise ValueError("malformed")
+
+    def write() -> None:
+        with replacement_of(path) as file:
+            file.write(b"new\n")
+            raise ValueError("malformed")
+
+    with pytest.raises(ValueError, match="malformed"):
+        write()
     assert path.read_text() == "old\n"
     assert list(tmp_path.iterdir()) == [path]
 
