@@ -93,7 +93,7 @@ def parse_local_plan(text: str, file: str, folder: Path) -> LocalPlan:
             probes=tuple(
                 UserCommand("probe", _text(probe["command"]))
                 for probe in table.get("probe", [])
-                if "command" in probe
+                if probe.get("command")
             ),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
@@ -101,7 +101,7 @@ def parse_local_plan(text: str, file: str, folder: Path) -> LocalPlan:
 
 
 def _command(key: str, value: Any) -> UserCommand | None:
-    return None if value is None else UserCommand(key, _text(value))
+    return UserCommand(key, _text(value)) if value else None
 
 
 def _tables(value: Any) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def save_from_controller(client: ApiClient, run: int, folder: Path) -> tuple[Any
 
 def canonical_json(value: Any) -> str:
     """Return JSON in the form of which the controller publishes the hash."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def json_lines(values: list[Any]) -> str:

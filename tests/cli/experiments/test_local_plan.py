@@ -34,8 +34,9 @@ def test_all_commands_of_a_plan_file_are_found(tmp_path: Path) -> None:
 
 
 def test_plan_without_commands_is_possible(tmp_path: Path) -> None:
-    plan = parse_local_plan('nodes = "all"\ncheck = "none"\n', "raft.toml", tmp_path)
-    assert list(plan.commands) == []
+    for text in ('check = "none"', 'client = ""\ncheck = { kind = "set", command = "" }'):
+        plan = parse_local_plan(f'nodes = "all"\n{text}\n', "raft.toml", tmp_path)
+        assert list(plan.commands) == []
 
 
 @pytest.mark.parametrize(
