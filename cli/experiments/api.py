@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cli.api_client import ApiClient
-from cli.experiments.models import ApiDryRun, ApiRun, ApiRunEvent
+from cli.api_client import ApiClient, ControllerError
+from cli.experiments.models import ApiDryRun, ApiReservation, ApiRun, ApiRunEvent
 from cli.experiments.user_command import Node
 from cli.models import ApiRasp, ApiResponse
 from rack.errors import PiRackError
+from rack.terminal import CommandError
 
+_ACTIVE = "active"
 _MAX_EVENTS = 100_000
 
 
@@ -34,7 +36,9 @@ class NodeError(PiRackError):
     """A node of a plan cannot be used from this machine."""
 
 
-def fetch_plan(client: ApiClient, request: RunRequest, reservation: int | None) -> ApiDryRun:
+def fetch_plan(
+    client: ApiClient, request: RunRequest, reservation: int | None
+) -> ApiResponse[ApiDryRun]:
     """Return the plan of a run on the stacks of a reservation, or on any.
 
     Raises:
@@ -42,7 +46,26 @@ def fetch_plan(client: ApiClient, request: RunRequest, reservation: int | None) 
         ControllerError: If the controller is unavailable, or refuses the request.
     """
     fields = {**asdict(request), "reservation": reservation}
-    return client.post("experiments/plans", ApiDryRun, **fields).data
+    return client.post("experiments/plans", ApiDryRun, **fields)
+
+
+def find_reservation(
+    client: ApiClient, request: RunRequest
+) -> tuple[ApiReservation | None, ApiResponse[ApiDryRun]]:
+    """Return an active reservation of the user that fits, or None, and the plan on its stacks.
+
+    Raises:
+        CommandError: If the plan is wrong.
+    """
+    for reservation in client.get("reservations", list[ApiReservation]).data:
+        if reservation.is_mine and reservation.state == _ACTIVE:
+            try:
+                return reservation, fetch_plan(client, request, reservation.id)
+            except ControllerError:
+                raise
+            except CommandError:  # it has too few stacks, or others than the plan names
+                continue
+    return None, fetch_plan(client, request, None)
 
 
 def start_run(client: ApiClient, request: RunRequest, reservation: int) -> ApiRun:

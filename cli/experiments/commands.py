@@ -6,9 +6,9 @@ import click
 
 from cli import output
 from cli.experiments import record_commands, run_commands, tables
-from cli.experiments.api import fetch_events
+from cli.experiments.api import RunRequest, fetch_events, find_reservation
 from cli.experiments.local_plan import read_plan_text
-from cli.experiments.models import ApiDryRun, ApiRun, ApiRunSummary
+from cli.experiments.models import ApiRun, ApiRunSummary
 from cli.experiments.run_folders import RunFolders
 from cli.models import ApiResponse
 from cli.output import ClientFactory, as_json_option
@@ -32,11 +32,12 @@ def experiment() -> None:
 @as_json_option
 @click.pass_obj
 def plan(make_client: ClientFactory, file: Path, *, seed: int, as_json: bool) -> None:
-    """Show what a run of FILE would do. Nothing is changed."""
-    text = read_plan_text(file)
-    response = make_client().post(
-        "experiments/plans", ApiDryRun, file=file.name, text=text, seed=seed, reservation=None
-    )
+    """Show what a run of FILE would do. Nothing is changed.
+
+    The nodes are those of your reservation, or else free ones.
+    """
+    request = RunRequest(file.name, read_plan_text(file), seed)
+    _, response = find_reservation(make_client(), request)
     output.print_response(response, tables.dry_run, as_json=as_json)
 
 

@@ -1,5 +1,6 @@
 """Commands for the records of runs."""
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from cli.experiments.record_reader import read as read_record
 from cli.experiments.run_folders import RunFolders
 from cli.models import ApiResponse
 from cli.output import ClientFactory, as_json_option, print_response
+
+_RUN_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 @click.command()
@@ -64,7 +67,7 @@ def export(make_client: ClientFactory, number: int, *, file: Path) -> None:
 @contextmanager
 def _record_path(make_client: ClientFactory, name: str) -> Iterator[Path]:
     """Return the path of a record: of this machine, of the controller, or an exported one."""
-    folder = RunFolders().find(int(name)) if name.isdecimal() else Path(name)
+    folder = RunFolders().find(int(name)) if _RUN_NUMBER.fullmatch(name) else Path(name)
     if folder is not None:
         yield folder
         return

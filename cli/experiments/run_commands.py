@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from cli import confirm
-from cli.api_client import ApiClient, ControllerError
-from cli.experiments.api import RunRequest, fetch_nodes, fetch_plan
+from cli.api_client import ApiClient
+from cli.experiments.api import RunRequest, fetch_nodes, find_reservation
 from cli.experiments.display import RunDisplay
 from cli.experiments.local_plan import LocalPlan, parse_local_plan, read_plan_text
-from cli.experiments.models import ApiDryRun, ApiReservation, ApiRun
+from cli.experiments.models import ApiReservation, ApiRun
 from cli.experiments.reserving import ReservedStacks
 from cli.experiments.run_folders import RunFolders
 from cli.experiments.seed_statistics import describe
@@ -21,9 +21,8 @@ from cli.experiments.stop_request import StopRequest
 from cli.experiments.user_command import require_programs
 from cli.output import as_json_option
 from cli.tables import cell
-from rack.terminal import EXIT_FAILED, CommandError, printable
+from rack.terminal import EXIT_FAILED, printable
 
-_ACTIVE = "active"
 _LOST = "lost"
 _OK = "ok"
 
@@ -50,10 +49,10 @@ def run(
     client: ApiClient = context.obj()
     text = read_plan_text(file)
     requests = [RunRequest(file.name, text, seed) for seed in seeds]
-    own, dry_run = _find_reservation(client, requests[0])
+    own, dry_run = find_reservation(client, requests[0])
     plan = parse_local_plan(text, file.name, file.resolve().parent)
     require_programs(plan.commands, plan.file, plan.folder)
-    fetch_nodes(client, dry_run.plan.nodes)  # fails early if a node has no address
+    fetch_nodes(client, dry_run.data.plan.nodes)  # fails early if a node has no address
     context.exit(
         _run_all(client, plan, requests, own, plan.nodes, until_lost=until_lost, as_json=as_json)
     )
@@ -73,34 +72,15 @@ def replay(context: click.Context, number: int, *, yes: bool, as_json: bool) -> 
     client: ApiClient = context.obj()
     original = client.get(f"experiments/{number}", ApiRun).data
     request = RunRequest(original.file, original.text, original.seed, replay_of=number)
-    own, dry_run = _find_reservation(client, request)
+    own, dry_run = find_reservation(client, request)
     folder = RunFolders().command_folder(number, original.text)
     plan = parse_local_plan(original.text, original.file, folder or Path.cwd())
     require_programs(plan.commands, plan.file, plan.folder)
     if folder is None and not yes:
         _confirm_commands(original, plan)
-    fetch_nodes(client, dry_run.plan.nodes)
-    stacks = f"stacks {' '.join(map(str, dry_run.plan.stacks))}"
+    fetch_nodes(client, dry_run.data.plan.nodes)
+    stacks = f"stacks {' '.join(map(str, dry_run.data.plan.stacks))}"
     context.exit(_run_all(client, plan, [request], own, stacks, as_json=as_json))
-
-
-def _find_reservation(
-    client: ApiClient, request: RunRequest
-) -> tuple[ApiReservation | None, ApiDryRun]:
-    """Return an active reservation of the user that fits, or None, and the plan.
-
-    Raises:
-        CommandError: If the plan is wrong.
-    """
-    for reservation in client.get("reservations", list[ApiReservation]).data:
-        if reservation.is_mine and reservation.state == _ACTIVE:
-            try:
-                return reservation, fetch_plan(client, request, reservation.id)
-            except ControllerError:
-                raise
-            except CommandError:  # it has too few stacks, or others than the plan names
-                continue
-    return None, fetch_plan(client, request, None)
 
 
 def _confirm_commands(run: ApiRun, plan: LocalPlan) -> None:

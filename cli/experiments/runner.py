@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.api_client import ApiClient
+from cli.api_client import ApiClient, ControllerError
 from cli.experiments.duties import Duty, Situation, next_duty
 from cli.experiments.lease import Lease
 from cli.experiments.load_client import LoadClient
@@ -175,10 +175,15 @@ class Runner:
         self.origin = HistoryOrigin(client.started_at + offset.seconds, offset.error)
         self._rates = HistoryRates(self._history, self.origin.monotonic)
 
-    def _make_check(self) -> RunningCheck:
+    def _make_check(self) -> RunningCheck | None:
+        """Start the check. Return None if it has to be tried again."""
         if problem := self.client_problem:
             return FinishedCheck(Verdict("unknown", problem))
-        return self._start_check(self.origin)
+        try:
+            return self._start_check(self.origin)
+        except ControllerError as error:
+            self._lease.outage = error
+            return None
 
     def _renew_lease(self) -> None:
         """Send new rates and answers, and start the commands of new requests."""

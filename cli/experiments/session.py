@@ -63,19 +63,20 @@ class Session:
             ControllerError: If the controller refuses the run, or is unavailable.
             KeyboardInterrupt: If the user wants to stop. A run that had started has ended.
         """
-        plan = fetch_plan(self._client, request, self._stacks.id)
+        if self._stop.is_wanted:
+            raise KeyboardInterrupt
+        plan = fetch_plan(self._client, request, self._stacks.id).data
         run = start_run(self._client, request, self._stacks.require(plan.longest_seconds))
         folder = self._folders.create(run.id)
         (folder / PLAN_FILE).write_text(request.text, encoding="utf-8")
         (folder / FOLDER_FILE).write_text(str(self._plan.folder), encoding="utf-8")
         runner = self._runner(run, folder)
         final = runner.complete()
-        self._save_record(run.id, folder, runner)
-        outcome = SeedOutcome(
-            final.seed, final.id, final.result, runner.stop_reason or final.summary
-        )
+        summary = runner.stop_reason or final.summary
+        outcome = SeedOutcome(final.seed, final.id, final.result, summary)
         self.outcomes.append(outcome)
         self._display.finished(outcome)
+        self._save_record(run.id, folder, runner)
         if self._stop.is_wanted:
             raise KeyboardInterrupt
         return outcome

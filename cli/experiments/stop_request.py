@@ -20,7 +20,8 @@ class StopRequest:
 
     def __enter__(self) -> Self:
         for number in _SIGNALS:
-            self._previous[number] = signal.signal(number, self._handle)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup(1)
+                self._previous[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(

@@ -18,3 +18,13 @@ def test_first_signal_is_a_wish_and_second_signal_interrupts(number: signal.Sign
             signal.raise_signal(number)
     assert signal.getsignal(number) is previous
     assert wishes == [False, True]
+
+
+def test_end_of_the_terminal_is_ignored_with_nohup() -> None:
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequest() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert not stop.is_wanted
+    finally:
+        signal.signal(signal.SIGHUP, previous)
