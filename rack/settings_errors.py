@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -51,7 +52,7 @@ def _problem_and_hint(details: ErrorDetails, root: type[Settings]) -> tuple[str,
     hint = f"{verb} {(fields[key].description or '').replace('`', '')}"
     if details["type"] == "missing":
         return "missing", hint
-    reason = details["msg"].replace("tuple", "list")
+    reason = details["msg"].replace("tuple", "list").removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]  # a pattern or a name in the reason keeps its case
     return f"{_truncate(details['input'])} is not valid ({reason})", hint
 
@@ -65,13 +66,13 @@ def _table_and_key(
     location: tuple[int | str, ...], root: type[Settings]
 ) -> tuple[type[Settings], str]:
     """Return the table and the key that a location from pydantic points to."""
-    table = root
-    key, *further_keys = [part for part in location if isinstance(part, str)]
-    for further_key in further_keys:
-        nested = table_of(table, key)
-        if nested is None:
-            break
-        table, key = nested, further_key
+    keys = [part for part in location if isinstance(part, str)]
+    table, key = root, keys.pop(0)
+    while keys and (nested := table_of(table, key)) is not None:
+        if get_origin(table.model_fields[key].annotation) is dict:
+            keys.pop(0)  # a name that users choose
+        if keys:
+            table, key = nested, keys.pop(0)
     return table, key
 
 

@@ -116,6 +116,17 @@ ALLOWED_IMPORTS = {
         *FLASK,
         *PYDANTIC,
     },
+    "controller.experiments": {
+        "controller",
+        "controller.auth",
+        "controller.orders",
+        "controller.state",
+        "controller.web",
+        "rack",
+        "prometheus_client",
+        *FLASK,
+        *PYDANTIC,
+    },
     "controller.pages": {
         "controller",
         "controller.alerts",

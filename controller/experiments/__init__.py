@@ -1,0 +1,1 @@
+"""Experiments: plans of faults on reserved rasps, and their runs."""
