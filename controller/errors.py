@@ -14,6 +14,8 @@ PiRackError
 └── OrderError                  a request was rejected, nothing was started
     ├── InvalidActionError      unknown action, or not allowed for these targets (also a ValueError)
     ├── UnknownOrderError       no such order (also a LookupError)
+    ├── UnknownRunError         no such run of an experiment (also a LookupError)
+    ├── RunConflictError        the state of the run, or another run, does not allow this
     ├── StackBusyError          the stack is reserved
     ├── NotCancellableError     the order has finished
     ├── InstallRunningError     an install is already running
@@ -81,6 +83,14 @@ class InvalidActionError(OrderError, ValueError):
 
 class UnknownOrderError(OrderError, LookupError):
     """The order does not exist, or was deleted because of its age."""
+
+
+class UnknownRunError(OrderError, LookupError):
+    """The run of an experiment does not exist, or was deleted because of its age."""
+
+
+class RunConflictError(OrderError):
+    """The state of a run, or another run, does not allow this request."""
 
 
 class UnknownInstallError(OrderError, LookupError):

@@ -132,6 +132,57 @@ MIGRATIONS = (
         """,
         "CREATE INDEX power_edges_by_cause ON power_edges (cause, id)",
     ),
+    (
+        """
+        CREATE TABLE runs (
+          id                INTEGER NOT NULL PRIMARY KEY,
+          name              TEXT    NOT NULL,
+          seed              INTEGER NOT NULL,
+          actor             TEXT    NOT NULL,
+          state             TEXT    NOT NULL,
+          started_at        REAL    NOT NULL,
+          reason            TEXT    NOT NULL,
+          faults_started_at REAL,
+          finished_at       REAL,
+          reservation       INTEGER,
+          replay_of         INTEGER,
+          verdict           TEXT,
+          file              TEXT    NOT NULL,
+          text              TEXT    NOT NULL,
+          plan              TEXT    NOT NULL,
+          versions          TEXT    NOT NULL,
+          layout_hash       TEXT    NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE run_events (
+          run       INTEGER NOT NULL,
+          number    INTEGER NOT NULL,
+          time      REAL    NOT NULL,
+          monotonic REAL    NOT NULL,
+          kind      TEXT    NOT NULL,
+          text      TEXT    NOT NULL,
+          fault     INTEGER,
+          stack     INTEGER,
+          rasp      TEXT,
+          is_on     INTEGER CHECK (is_on IN (0, 1)),
+          planned   REAL,
+          before    REAL,
+          after     REAL,
+          PRIMARY KEY (run, number)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE run_rates (
+          run    INTEGER NOT NULL,
+          second INTEGER NOT NULL,
+          ok     INTEGER NOT NULL,
+          fail   INTEGER NOT NULL,
+          info   INTEGER NOT NULL,
+          PRIMARY KEY (run, second)
+        ) STRICT
+        """,
+    ),
 )
 """SQL statements of each schema version, oldest first. `PRAGMA user_version` counts them.
 
