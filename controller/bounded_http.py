@@ -23,10 +23,11 @@ class InvalidResponseError(PiRackError):
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A complete response."""
+    """A complete response. `date` is the header `Date`, or empty."""
 
     status: int
     body: bytes
+    date: str = ""
 
     @property
     def is_ok(self) -> bool:
@@ -80,7 +81,7 @@ def get(
         connection.close()
     if len(body) > max_bytes:
         raise InvalidResponseError(f"the response of {url} exceeds {max_bytes} bytes")
-    return HttpResponse(response.status, body)
+    return HttpResponse(response.status, body, response.getheader("Date", ""))
 
 
 def _make_connection(scheme: str, host: str, port: int | None, timeout: float) -> HTTPConnection:
