@@ -7,6 +7,7 @@ from controller.alerts import api as alerts_api
 from controller.dependencies import Dependencies
 from controller.installation import api as installation_api
 from controller.orders import api as orders_api
+from controller.orders import edges_api
 from controller.web import allowed_hosts, api, converters, problems
 from controller.web.openapi import OpenApiDocument
 
@@ -36,6 +37,7 @@ def create_app(dependencies: Dependencies) -> Flask:
         api.blueprint(document, dependencies.state, dependencies.master, access.audit)
     )
     app.register_blueprint(orders_api.blueprint(document, dependencies.orders, access))
+    app.register_blueprint(edges_api.blueprint(document, dependencies.orders))
     app.register_blueprint(installation_api.blueprint(document, dependencies.installation))
     app.register_blueprint(alerts_api.blueprint(document, dependencies.alerts))
     app.register_blueprint(health.blueprint(dependencies.registry))

@@ -5,7 +5,7 @@ times are saved after the pins were switched, so that the database does not dela
 without times means that the process was killed in between, and the relay may have been switched.
 
 All times are from the clocks of the master. A change of power while no controller runs, for example
-a power failure of the master, is not an edge.
+a power failure of the master, and a change by `relays.after_boot` are not edges.
 """
 
 import sqlite3

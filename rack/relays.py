@@ -1,14 +1,22 @@
 """Switch the stacks' relays through gpiozero.
 
-Startup adopts the level of each pin and switches no relay, unless the master has booted. The
-commanded power is saved in pirack.db before the relay is switched. If the process is killed between
-the two steps, the relay differs from the commanded power. The next startup reports the difference
-as `CommandedPower.relay_differs`. It does not complete the order, because the rasps may already be
-booting or shutting down. The next order for the stack resolves the difference.
+Several stacks are switched as one: one transaction in pirack.db contains their commanded power and
+their edges, then the pins are switched, with nothing in between, and a second transaction contains
+the times.
+
+Startup adopts the level of each pin and switches no relay, unless the master has booted. If the
+process is killed between the first transaction and a pin, the relay differs from the commanded
+power. The next startup reports the difference as `CommandedPower.relay_differs`. It does not
+complete the order, because the rasps may already be booting or shutting down. The next order for
+the stack resolves the difference.
+
+A stack that is off for a time has `CommandedPower.on_again_at`, from before its relay switches off
+until its relay was switched on. The controller switches it on after that time. After
+a boot of the master, startup switches it on.
 
 Limitation: lgpio cannot read an output of an ended process without making the pin an input. On a
 Raspberry Pi, such a pin is claimed at the level of the commanded power. The pin already has this
-level unless the process was killed between the two steps. After such a kill, the next startup
+level unless the process was killed between the first transaction and the pin. After such a kill, the next startup
 completes the order.
 """
 

@@ -231,3 +231,8 @@ def worst(results: Iterable[Result]) -> Result:
     present = set(results)
     severity: Sequence[Result] = (Result.FAILED, Result.UNKNOWN)
     return next((result for result in severity if result in present), Result.OK)
+
+
+def power_edge_cause(order: int) -> str:
+    """Return the cause of the power edges of an order."""
+    return f"order {order}"

@@ -35,6 +35,7 @@ from controller.reservations import Claim, Reservations
 from controller.state.model import RackState
 from rack.errors import DatabaseError
 from rack.layout import Rack
+from rack.power_edges import PowerEdges
 from rack.targets import printed_name, search_text
 
 _SYNCHRONOUS_SECONDS = 20.0
@@ -92,6 +93,11 @@ class OrderService:
     def rack(self) -> Rack:
         """Layout of the rack."""
         return self._context.rack
+
+    @property
+    def power_edges(self) -> PowerEdges:
+        """Stored changes of the power of the stacks."""
+        return self._context.relays.edges
 
     def start(self) -> None:
         """Mark unfinished orders of an earlier controller as interrupted, then accept orders.

@@ -12,6 +12,7 @@ from controller.orders.model import (
     StepResult,
     TargetKind,
     TargetResult,
+    power_edge_cause,
 )
 from controller.orders.plan import OrderPlan
 from rack.layout import Slot, Stack
@@ -46,7 +47,7 @@ class OrderTracker:
     @property
     def cause(self) -> str:
         """Cause of the power edges of the order."""
-        return f"order {self._order.id}"
+        return power_edge_cause(self._order.id)
 
     @property
     def is_cancelled(self) -> bool:

@@ -38,6 +38,7 @@ _TAGS = {
         Tag(name="rack", description="Summary of the rack."),
         Tag(name="master", description="Machine that runs the controller."),
         Tag(name="orders", description="Submitted actions and their results."),
+        Tag(name="edges", description="Changes of the power of the stacks."),
         Tag(name="installation", description="Discovery of the rasps and DHCP configuration."),
         Tag(name="alerts", description="Active alerts and the webhook for Alertmanager."),
         Tag(name="audit", description="Audit log."),

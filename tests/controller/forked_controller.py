@@ -1,7 +1,7 @@
-"""Controllers in forked processes that are killed before a chosen change.
+"""Controllers in forked processes that are killed before a chosen change or at a chosen time.
 
 A change is a transaction in pirack.db or a new state of a pin. Each controller has all components
-except the server.
+except the server. It processes requests after the power of interrupted power cycles has returned.
 """
 
 import json
@@ -25,10 +25,13 @@ from controller.__main__ import controller
 from controller.dependencies import Dependencies
 from controller.installation.service import Requester
 from controller.options import ControllerOptions
-from controller.orders.model import OrderRequest
+from controller.orders.model import OrderRequest, PowerTiming
 from dhcp_installer import DEFAULT_STRATEGY
 from exporter.aliases import DEFAULT_PATH
 from exporter.aliases import load as load_aliases
+from rack import commanded_power
+from rack.clock import seconds_since_boot
+from rack.database import Database
 from rack.layout_file import load
 from tests.helpers.click_commands import parse_command
 from tests.helpers.waiting import wait_until
@@ -44,6 +47,25 @@ _processes_lock = threading.Lock()  # multiprocessing is not thread-safe
 
 
 @dataclass(frozen=True)
+class PlannedCycle:
+    """A power cycle as the run of an experiment submits it.
+
+    Attributes:
+        request: The power cycle.
+        in_seconds: Seconds until the power cut of a forced order, or until the shutdowns.
+        off_seconds: Seconds without power.
+    """
+
+    request: OrderRequest
+    in_seconds: float
+    off_seconds: float
+
+
+Request = OrderRequest | PlannedCycle | str
+"""An order, a planned power cycle, INSTALL or RECOVER_INSTALL."""
+
+
+@dataclass(frozen=True)
 class ControllerRun:
     """A controller start, followed by requests that run one after the other.
 
@@ -51,17 +73,19 @@ class ControllerRun:
         argv: Command line of the controller.
         environment: Additional environment.
         folder: Folder of the log and the report.
-        requests: Orders, INSTALL or RECOVER_INSTALL.
+        requests: The requests.
         kill_start_at: Number of the change during the start before which the process is killed.
         kill_at: Number of the change after the start before which the process is killed.
+        kill_after: Seconds after the return of power after which the process is killed.
     """
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     folder: Path
-    requests: tuple[OrderRequest | str, ...] = ()
+    requests: tuple[Request, ...] = ()
     kill_start_at: int | None = None
     kill_at: int | None = None
+    kill_after: float | None = None
 
     @property
     def log(self) -> Path:
@@ -82,10 +106,20 @@ class StackPower:
 
 @dataclass(frozen=True)
 class Report:
-    """Power and relay moves of the stacks after the start, and their power at the end."""
+    """Power and relay moves of the stacks.
+
+    Attributes:
+        started: Power after the start.
+        relay_moves: Relay moves until then.
+        returned_moves: Relay moves until the power of interrupted power cycles has returned.
+        returned_after: Seconds from the start of the process until then.
+        finished: Power at the end.
+    """
 
     started: list[StackPower]
     relay_moves: list[int]
+    returned_moves: list[int]
+    returned_after: float
     finished: list[StackPower]
 
 
@@ -156,6 +190,7 @@ def _replace(module: ModuleType, name: str, value: object) -> None:
 
 
 def _main(run: ControllerRun) -> None:
+    started_at = time.monotonic()
     with run.log.open("w", encoding="utf-8") as log:
         sys.stdout = sys.stderr = log
         os.environ.update(run.environment)
@@ -164,25 +199,49 @@ def _main(run: ControllerRun) -> None:
         _replace(bootstrap, "_STATE_MAX_AGE", 0.0)
         options = ControllerOptions(**parse_command(controller, run.argv).params)
         aliases = load_aliases(DEFAULT_PATH)
-        dependencies = bootstrap.build_controller(options, load(options.rack), aliases).dependencies
+        components = bootstrap.build_controller(options, load(options.rack), aliases)
+        dependencies = components.dependencies
         dependencies.orders.start()
         counter.restart(run.kill_at)
-        status = control.send(Path(run.environment["PIRACK_VIRTUAL_RACK"]), {"command": "status"})
-        moves = [stack["relay_moves"] for stack in status["stacks"].values()]
-        started = _stacks(dependencies)
+        state = Path(run.environment["PIRACK_VIRTUAL_RACK"])
+        moves, started = _relay_moves(state), _stacks(dependencies)
+        components.power_return.start()
+        wait_until(lambda: not _has_interrupted_cycle(components.database), _END_SECONDS)
+        returned_moves, returned_after = _relay_moves(state), time.monotonic() - started_at
+        if run.kill_after is not None:
+            timer = threading.Timer(run.kill_after, os.kill, (os.getpid(), signal.SIGKILL))
+            timer.daemon = True
+            timer.start()
         for request in run.requests:
             _submit(dependencies, request)
-        report = Report(started, moves, _stacks(dependencies))
+        if run.kill_after is not None:
+            timer.join()
+        report = Report(started, moves, returned_moves, returned_after, _stacks(dependencies))
         run.report.write_text(json.dumps(asdict(report)))
+        components.power_return.close()
         dependencies.installation.close()
         dependencies.orders.close()
 
 
-def _submit(dependencies: Dependencies, request: OrderRequest | str) -> None:
+def _relay_moves(state: Path) -> list[int]:
+    status = control.send(state, {"command": "status"})
+    return [stack["relay_moves"] for stack in status["stacks"].values()]
+
+
+def _has_interrupted_cycle(database: Database) -> bool:
+    powers = commanded_power.load_all(database).values()
+    return any(power.on_again_at is not None for power in powers)
+
+
+def _submit(dependencies: Dependencies, request: Request) -> None:
     """Submit an order or an install, and wait until it finishes."""
-    if isinstance(request, OrderRequest):
-        number = dependencies.orders.submit(request, "tester", "").id
-        while not dependencies.orders.get(number).state.is_over:
+    if isinstance(request, OrderRequest | PlannedCycle):
+        orders, timing = dependencies.orders, None
+        if isinstance(request, PlannedCycle):
+            timing = PowerTiming(request.off_seconds, seconds_since_boot() + request.in_seconds)
+            request = request.request
+        number = orders.submit_plan(orders.plan(request), "tester", "", timing=timing).id
+        while not orders.get(number).state.is_over:
             time.sleep(_POLL_SECONDS)
         return
     installation = dependencies.installation

@@ -1,19 +1,20 @@
 """Controller starts after a kill of an order or install before a database write or a pin change.
 
-The master does not reboot in between. The start moves no relay. The commanded power of each stack
-matches its relay, or the controller reports a power mismatch, which one order resolves.
+The master does not reboot in between. The start moves no relay. Then an order switches those stacks
+on that an interrupted power cycle had to switch on, and no other stack. The commanded power of each
+other stack matches its relay, or the controller reports a power mismatch, which one order resolves.
 `forked_controller` runs the controllers.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -21,7 +22,13 @@ from controller.orders.model import OrderRequest
 from dhcp_installer.install.journal import Journal
 from rack import commanded_power
 from tests.controller import forked_controller
-from tests.controller.forked_controller import INSTALL, RECOVER_INSTALL, ControllerRun, Report
+from tests.controller.forked_controller import (
+    INSTALL,
+    RECOVER_INSTALL,
+    ControllerRun,
+    PlannedCycle,
+    Report,
+)
 from tests.dhcp_installer.install_fixture import InstallFixture, running_fixture
 from tests.helpers.waiting import free_port
 from virtual_rack.loopback import PING_PORT
@@ -32,7 +39,10 @@ pytestmark = pytest.mark.process
 PARALLEL_RACKS = 4
 STACKS = (1, 2, 3)
 START_CHANGES = 5  # two transactions, and the claims of three pins
+RETURN_CHANGES = 12  # three transactions of an order, and two and a pin change for each stack
 INSTALL_CHANGES = 50
+MAX_RETURN_SECONDS = 10.0
+LEAD_SECONDS = 0.7
 ACTIONS = ("power_off", "power_on", "power_cycle", "power_off", INSTALL)
 IMMEDIATE_ORDERS = """
 [orders]
@@ -52,6 +62,7 @@ class Trial:
     request: OrderRequest | str
     kill_at: int
     kill_start_at: int | None
+    kill_return_at: int | None
     is_resolved_on: bool
     is_recovered: bool
 
@@ -68,17 +79,38 @@ class Trial:
             request = OrderRequest(action, "stacks", stacks, force=is_forced)
             for stack in stacks:
                 power[stack - 1] = action != "power_on"
-            # Each switch is a transaction and a pin change. The order has three more transactions.
-            changes = 3 + len(stacks) * (4 if action == "power_cycle" else 2)
+            # Each switch is a transaction, the pin changes and a transaction. A forced order
+            # switches all stacks as one. The order has three more transactions.
+            switches = 1 if is_forced else len(stacks)
+            changes = 3 + (2 * switches + len(stacks)) * (2 if action == "power_cycle" else 1)
         return cls(
             seed,
             tuple(power),
             request,
             random.randint(1, changes),
             random.randint(1, START_CHANGES) if random.random() < 0.25 else None,
+            random.randint(1, RETURN_CHANGES) if random.random() < 0.25 else None,
             is_resolved_on=random.random() < 0.5,
             is_recovered=random.random() < 0.5,
         )
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """A planned power cycle and the time after which the controller is killed, from a seed."""
+
+    seed: int
+    cycle: PlannedCycle
+    kill_after: float
+
+    @classmethod
+    def from_seed(cls, seed: int) -> "PlannedTrial":
+        random = Random(seed)
+        stacks = tuple(random.sample(STACKS, random.randint(1, len(STACKS))))
+        request = OrderRequest("power_cycle", "stacks", stacks, force=random.random() < 0.75)
+        off_seconds = random.uniform(0.2, 1.5)
+        cycle = PlannedCycle(request, LEAD_SECONDS, off_seconds)
+        return cls(seed, cycle, random.uniform(0, LEAD_SECONDS + off_seconds + 0.3))
 
 
 class KillableRack:
@@ -126,6 +158,12 @@ class KillableRack:
         powers = commanded_power.load_all(self._lab.database)
         return [powers[stack].is_on for stack in STACKS]
 
+    @property
+    def interrupted_cycles(self) -> list[int]:
+        """Stacks that a power cycle had to switch on."""
+        powers = commanded_power.load_all(self._lab.database)
+        return [stack for stack in STACKS if powers[stack].on_again_at is not None]
+
     def reset(self, power: Sequence[bool]) -> None:
         """Set the power of the stacks, and recover an interrupted install."""
         if self.has_interrupted_install:
@@ -138,13 +176,17 @@ class KillableRack:
         """Run a trial. Return whether the kill left a power mismatch."""
         self.reset(trial.power)
         self.run(requests=(trial.request,), kill_at=trial.kill_at)
+        has_mismatch = self.power != self.commanded
+        if trial.kill_return_at is not None:
+            self.run(kill_at=trial.kill_return_at)
         power, moves, commanded = self.power, self.relay_moves, self.commanded
+        interrupted = self.interrupted_cycles
         if trial.kill_start_at is not None:
             assert self.run(kill_start_at=trial.kill_start_at) is None
         mismatched = [
             stack
             for stack, *powers in zip(STACKS, power, commanded, strict=True)
-            if len({*powers}) > 1
+            if len({*powers}) > 1 and stack not in interrupted
         ]
         is_recovery = trial.is_recovered and self.has_interrupted_install
         action = "power_on" if trial.is_resolved_on else "power_off"
@@ -153,6 +195,8 @@ class KillableRack:
         report = self.run(requests=(RECOVER_INSTALL,) if is_recovery else requests)
         assert report is not None
         assert report.relay_moves == moves
+        assert report.returned_moves == moves_of_return(moves, power, interrupted)
+        assert report.returned_after < MAX_RETURN_SECONDS
         assert [stack.power for stack in report.started] == texts(commanded)
         for stack, relay in zip(report.started, texts(power), strict=True):
             expected = f"commanded {stack.power}, but its relay is {relay}: "
@@ -167,10 +211,33 @@ class KillableRack:
             assert self.power in ([*trial.power], [True, True, True])
         else:
             assert self.power == [
-                trial.is_resolved_on if stack in mismatched else is_on
+                stack in interrupted or (trial.is_resolved_on if stack in mismatched else is_on)
                 for stack, is_on in zip(STACKS, power, strict=True)
             ]
-        return bool(mismatched)
+        return has_mismatch
+
+    def check_planned_cycle(self, trial: "PlannedTrial") -> bool:
+        """Run a trial. Return whether the kill left a stack without power."""
+        self.reset([True] * len(STACKS))
+        self.run(requests=(trial.cycle,), kill_after=trial.kill_after)
+        power, moves = self.power, self.relay_moves
+        report = self.run()
+        assert report is not None
+        assert report.relay_moves == moves
+        assert report.returned_moves == moves_of_return(moves, power, STACKS)
+        assert report.returned_after < MAX_RETURN_SECONDS
+        assert self.power == self.commanded == [True] * len(STACKS)
+        return not all(power)
+
+
+def moves_of_return(
+    moves: Sequence[int], power: Sequence[bool], returned: Sequence[int]
+) -> list[int]:
+    """Return the relay moves after the return of the power of some stacks."""
+    return [
+        count + (stack in returned and not is_on)
+        for stack, count, is_on in zip(STACKS, moves, power, strict=True)
+    ]
 
 
 def texts(power: Sequence[bool]) -> list[str]:
@@ -195,29 +262,51 @@ def racks() -> Iterator[list[KillableRack]]:
         ]
 
 
-def check_trials(racks: list[KillableRack], seeds: Sequence[int]) -> None:
-    def check_share(rack: KillableRack, share: Sequence[int]) -> list[bool]:
-        has_mismatch = []
-        for seed in share:
-            trial = Trial.from_seed(seed)
+AnyTrial = TypeVar("AnyTrial", Trial, PlannedTrial)
+
+
+def check_trials(
+    racks: list[KillableRack],
+    trials: Sequence[AnyTrial],
+    check: Callable[[KillableRack, AnyTrial], bool],
+) -> None:
+    def check_share(rack: KillableRack, share: Sequence[AnyTrial]) -> list[bool]:
+        results = []
+        for trial in share:
             try:
-                has_mismatch.append(rack.check(trial))
+                results.append(check(rack, trial))
             except AssertionError as error:
                 raise AssertionError(f"{trial}: {error}") from error
-        return has_mismatch
+        return results
 
     with ThreadPoolExecutor(PARALLEL_RACKS) as pool:
-        shares = [seeds[first::PARALLEL_RACKS] for first in range(PARALLEL_RACKS)]
-        results = [result for share in pool.map(check_share, racks, shares) for result in share]
-    assert len(results) == len(seeds)
-    assert sum(results) > len(seeds) / 10
+        shares = [trials[first::PARALLEL_RACKS] for first in range(PARALLEL_RACKS)]
+        had_effect = [result for share in pool.map(check_share, racks, shares) for result in share]
+    assert len(had_effect) == len(trials)
+    assert sum(had_effect) > len(trials) / 10
 
 
 def test_start_after_a_kill_moves_no_relay(racks: list[KillableRack]) -> None:
-    check_trials(racks, range(20))
+    check_trials(racks, [*map(Trial.from_seed, range(20))], KillableRack.check)
 
 
 @pytest.mark.verify
 @pytest.mark.timeout(1200)
 def test_start_after_each_of_many_kills_moves_no_relay(racks: list[KillableRack]) -> None:
-    check_trials(racks, range(1000, 1200))
+    check_trials(racks, [*map(Trial.from_seed, range(1000, 1200))], KillableRack.check)
+
+
+def test_power_returns_after_a_kill_at_any_moment_of_a_power_cycle(
+    racks: list[KillableRack],
+) -> None:
+    trials = [*map(PlannedTrial.from_seed, range(8))]
+    check_trials(racks, trials, KillableRack.check_planned_cycle)
+
+
+@pytest.mark.verify
+@pytest.mark.timeout(1200)
+def test_power_returns_after_a_kill_at_each_of_100_moments_of_power_cycles(
+    racks: list[KillableRack],
+) -> None:
+    trials = [*map(PlannedTrial.from_seed, range(2000, 2100))]
+    check_trials(racks, trials, KillableRack.check_planned_cycle)
