@@ -29,7 +29,8 @@ class DrivenRasp:
         self.offset = offset
         self.now = 1_000_000.0 + random.random()
         self.requests = 0
-        self._delay = lambda: max_delay * random.random()
+        self._max_delay = max_delay
+        self._random = random
 
     def clock(self) -> float:
         return self.now
@@ -39,10 +40,13 @@ class DrivenRasp:
 
     def read_date(self) -> float:
         self.requests += 1
-        self.now += self._delay()
+        self._travel()
         date = floor(self.now + self.offset)
-        self.now += self._delay()
+        self._travel()
         return float(date)
+
+    def _travel(self) -> None:
+        self.now += self._max_delay * self._random.random()
 
 
 @pytest.mark.parametrize("seed", range(50))
