@@ -14,6 +14,7 @@ from controller.alerts.remediation import Remediation
 from controller.alerts.secret import basic_authorization, load_or_create
 from controller.auth.access_control import AccessControl
 from controller.cache import SingleFlightCache
+from controller.claims import StackClaims
 from controller.dependencies import Dependencies
 from controller.grafana_links import GrafanaLinks
 from controller.installation import metrics as installation_metrics
@@ -37,7 +38,6 @@ from controller.orders.service import OrderService
 from controller.orders.store import OrderStore
 from controller.power_return import PowerReturn
 from controller.prometheus_targets import ServiceAddresses, TargetFiles
-from controller.reservations import Reservations
 from controller.ssh.pool import SshPool
 from controller.state.history import RaspHistory
 from controller.state.observed_power import relay_mismatch
@@ -98,12 +98,12 @@ def build_controller(
             _log.warning("stack %d: %s", stack, relay_mismatch(power))
     secret = load_or_create(options.alerts_secret or options.db.with_name("alerts.secret"))
     prometheus = Prometheus(options.prometheus)
-    reservations = Reservations()
+    claims = StackClaims()
     registry = CollectorRegistry()
     health.register_metrics(registry, rack, inventory)
     metrics.register_metrics(registry, options.db.parent)
     power_metrics.register_metrics(
-        registry, rack, relays, reservations=reservations, gpio_persists=persists_outputs()
+        registry, rack, relays, claims=claims, gpio_persists=persists_outputs()
     )
     access = AccessControl(
         database,
@@ -119,7 +119,7 @@ def build_controller(
         prometheus,
         registry,
         commanded=relays.all_commanded,
-        reserved_by=reservations.holders,
+        reserved_by=claims.holders,
     )
     state = SingleFlightCache(state_reader.read, max_age=_STATE_MAX_AGE)
     master = SingleFlightCache(
@@ -144,7 +144,7 @@ def build_controller(
             SshPool(ssh_folder, ssh_port),
         ),
         actions,
-        reservations,
+        claims,
         OrderStore(database),
         access.audit,
         OrderMetrics(registry, (action.name for action in actions.for_stacks)),
@@ -165,7 +165,7 @@ def build_controller(
             move_host_keys=rasp_ssh.move_host_keys,
             pin_host_keys=rasp_ssh.pin_host_keys,
         ),
-        reservations,
+        claims,
         access.audit,
     )
     installation_metrics.register_metrics(registry, installation)
@@ -186,7 +186,7 @@ def build_controller(
         allowed_hosts=allowed_hosts.local_host_names().union(rack.access.hosts),
         grafana=GrafanaLinks(options.grafana),
     )
-    power_return = PowerReturn(relays, reservations.holders, orders.submit)
+    power_return = PowerReturn(relays, claims.holders, orders.submit)
     return ControllerComponents(dependencies, database, target_files, power_return)
 
 

@@ -1,4 +1,4 @@
-"""Metrics of the power and the reservations of the stacks."""
+"""Metrics of the power and the claims of the stacks."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
-from controller.reservations import Reservations
+from controller.claims import StackClaims
 from rack.layout import Rack
 from rack.relays import Relays
 
@@ -17,16 +17,16 @@ def register_metrics(
     rack: Rack,
     relays: Relays,
     *,
-    reservations: Reservations,
+    claims: StackClaims,
     gpio_persists: bool | None,
 ) -> None:
-    """Add metrics of the commanded power and the reservations of each stack.
+    """Add metrics of the commanded power and the claims of each stack.
 
     Args:
         registry: Registry to add the metrics to.
         rack: Layout of the rack.
         relays: Relays of the stacks. Without working relays, no power is exported.
-        reservations: Reservations of the stacks.
+        claims: Claims of the stacks.
         gpio_persists: Whether the kernel keeps the outputs of a finished process. None if
         unknown. The metric is then omitted.
     """
@@ -47,11 +47,11 @@ def register_metrics(
     )
 
     def is_busy(stack: int) -> bool:
-        return stack in reservations.holders()
+        return stack in claims.holders()
 
     for stack in rack.stacks:
         busy.labels(rack.name, stack.name).set_function(partial(is_busy, stack.number))
-    registry.register(_ClaimCollector(rack, reservations.claim_counts))
+    registry.register(_ClaimCollector(rack, claims.claim_counts))
     if gpio_persists is not None:
         Gauge(
             "pirack_gpio_persists_outputs",

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from controller.audit import Audit, AuditEvent
+from controller.claims import Claim, StackClaims
 from controller.errors import InstallRunningError, NoInstallRunningError, UnknownInstallError
-from controller.reservations import Claim, Reservations
 from dhcp_installer.install import assignment, installer
 from dhcp_installer.install.context import InstallDependencies
 from dhcp_installer.install.installer import InstallRequest
@@ -42,7 +42,7 @@ class InstallService:
 
     Args:
         dependencies: Components that an install reads and changes.
-        reservations: Reservations of stacks, shared with orders.
+        claims: Claims of stacks, shared with orders.
         audit: Audit log.
 
     Raises:
@@ -50,10 +50,10 @@ class InstallService:
     """
 
     def __init__(
-        self, dependencies: InstallDependencies, reservations: Reservations, audit: Audit
+        self, dependencies: InstallDependencies, claims: StackClaims, audit: Audit
     ) -> None:
         self._dependencies = dependencies
-        self._reservations = reservations
+        self._claims = claims
         self._audit = audit
         self._lock = threading.Lock()
         self._stop_requested = threading.Event()
@@ -138,7 +138,7 @@ class InstallService:
             if not interrupted:
                 raise NoInstallRunningError("no install is running or interrupted")
             record = interrupted[0]
-            claim = self._reservations.claim(self._all_stacks, f"stopping {_title(record)}")
+            claim = self._claims.claim(self._all_stacks, f"stopping {_title(record)}")
             self._start_thread(record.id, claim, partial(self._recover, record, requester))
             self._stop_requested.set()
             return self._with_live_progress(record)
@@ -194,7 +194,7 @@ class InstallService:
                 )
             if self._dependencies.journal.list_interrupted():
                 stacks = self._all_stacks  # recovery may switch any stack
-            claim = self._reservations.claim(stacks, f"{request.kind} of {request.actor}")
+            claim = self._claims.claim(stacks, f"{request.kind} of {request.actor}")
             try:
                 install_id = installer.create(self._dependencies, request)
                 record = self._dependencies.journal.get(install_id)

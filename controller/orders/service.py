@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from controller.audit import Audit, AuditEvent
+from controller.claims import Claim, StackClaims
 from controller.errors import NotCancellableError, OrdersUnavailableError
 from controller.orders.actions import Actions
 from controller.orders.context import OrderContext
@@ -31,7 +32,6 @@ from controller.orders.preview import preview
 from controller.orders.rasp_actions import run_on_rasps
 from controller.orders.store import INTERRUPTED_REASON, OrderFilter, OrderStore
 from controller.orders.tracker import OrderTracker
-from controller.reservations import Claim, Reservations
 from controller.state.model import RackState
 from rack.errors import DatabaseError
 from rack.layout import Rack
@@ -52,7 +52,7 @@ class OrderService:
     Args:
         context: Access to the rasps and relays.
         actions: Available actions.
-        reservations: Reservations of stacks, shared with installs.
+        claims: Claims of stacks, shared with installs.
         store: Storage of orders.
         audit: Audit log.
         metrics: Metrics of orders.
@@ -64,7 +64,7 @@ class OrderService:
         self,
         context: OrderContext,
         actions: Actions,
-        reservations: Reservations,
+        claims: StackClaims,
         store: OrderStore,
         audit: Audit,
         metrics: OrderMetrics,
@@ -74,7 +74,7 @@ class OrderService:
     ) -> None:
         self.actions = actions
         self._context = context
-        self._reservations = reservations
+        self._claims = claims
         self._store = store
         self._audit = audit
         self._metrics = metrics
@@ -249,7 +249,7 @@ class OrderService:
                 results=plan.open_results(self._context.rasps().keys()),
             )
             stacks = [] if plan.action.is_synchronous else [stack.number for stack in plan.stacks]
-            claim = self._reservations.claim(stacks, order.title)
+            claim = self._claims.claim(stacks, order.title)
             try:
                 self._store.save(order)
             except DatabaseError:

@@ -20,6 +20,7 @@ from controller.alerts.received import ReceivedAlerts
 from controller.app import create_app
 from controller.auth.access_control import AccessControl
 from controller.auth.roles import Role
+from controller.claims import StackClaims
 from controller.dependencies import Dependencies
 from controller.installation import metrics as installation_metrics
 from controller.installation.service import InstallService
@@ -27,7 +28,6 @@ from controller.master.info import MasterInfo
 from controller.master.readings import MasterReadings
 from controller.orders.metrics import OrderMetrics
 from controller.orders.service import OrderService
-from controller.reservations import Reservations
 from controller.state.history import RaspHistory
 from controller.state.prometheus import Prometheus
 from controller.state.reader import RackStateReader
@@ -111,9 +111,7 @@ def controller_metrics(folder: Path) -> set[str]:
     inventory = Inventory(database)
     health.register_metrics(registry, RACK, inventory)
     relays = Relays(RACK, database, factory=MockFactory)
-    power_metrics.register_metrics(
-        registry, RACK, relays, reservations=Reservations(), gpio_persists=True
-    )
+    power_metrics.register_metrics(registry, RACK, relays, claims=StackClaims(), gpio_persists=True)
     OrderMetrics(registry, ["ping"])
     access = AccessControl(database)
     installation_metrics.register_metrics(registry, install_service_for(access, folder))

@@ -14,6 +14,7 @@ from controller.alerts.received import ReceivedAlerts
 from controller.alerts.service import AlertService
 from controller.alerts.webhook import WebhookQueue
 from controller.auth.access_control import AccessControl
+from controller.claims import StackClaims
 from controller.installation.service import InstallService
 from controller.orders.actions import Actions
 from controller.orders.blackbox_client import BlackboxClient
@@ -22,7 +23,6 @@ from controller.orders.exporter_client import ExporterClient
 from controller.orders.metrics import OrderMetrics
 from controller.orders.service import OrderService
 from controller.orders.store import OrderStore
-from controller.reservations import Reservations
 from controller.ssh.pool import SshPool
 from controller.state.build import STATE_SERIES, build_rack_state
 from controller.state.model import PowerState, RackState
@@ -145,7 +145,7 @@ def order_service_for(
     return OrderService(
         context,
         actions,
-        Reservations(),
+        StackClaims(),
         OrderStore(database),
         access.audit,
         OrderMetrics(registry, (action.name for action in actions.for_stacks)),
@@ -174,7 +174,7 @@ def install_service_for(access: AccessControl, folder: Path) -> InstallService:
         partial(TcpPinger, free_port()),
         log_start_timeout=0.1,
     )
-    return InstallService(dependencies, Reservations(), access.audit)
+    return InstallService(dependencies, StackClaims(), access.audit)
 
 
 ALERTS_SECRET = "the-secret-of-Alertmanager-and-the-tests"

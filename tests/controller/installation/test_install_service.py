@@ -14,11 +14,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from controller.auth.access_control import AccessControl
 from controller.auth.roles import Role
+from controller.claims import StackClaims
 from controller.errors import StackBusyError
 from controller.installation import metrics
 from controller.installation.rasp_ssh import RaspSsh
 from controller.installation.service import InstallService, Requester
-from controller.reservations import Reservations
 from controller.ssh.host_keys import HostKeys
 from dhcp_installer.install.journal import InstallKind, InstallState
 from rack.relays import Relays
@@ -50,8 +50,8 @@ def access(lab: InstallFixture) -> AccessControl:
 
 
 @pytest.fixture
-def reservations() -> Reservations:
-    return Reservations()
+def claims() -> StackClaims:
+    return StackClaims()
 
 
 @pytest.fixture
@@ -61,9 +61,9 @@ def relays(lab: InstallFixture) -> Relays:
 
 @pytest.fixture
 def installation(
-    lab: InstallFixture, relays: Relays, access: AccessControl, reservations: Reservations
+    lab: InstallFixture, relays: Relays, access: AccessControl, claims: StackClaims
 ) -> Iterator[InstallService]:
-    installation = InstallService(lab.dependencies(relays=relays), reservations, access.audit)
+    installation = InstallService(lab.dependencies(relays=relays), claims, access.audit)
     yield installation
     installation.close()
 
@@ -130,24 +130,24 @@ def test_install_finishes_and_updates_inventory(
 
 
 def test_running_install_reserves_all_stacks_and_rejects_another(
-    client: FlaskClient, operator_headers: Headers, reservations: Reservations, lab: InstallFixture
+    client: FlaskClient, operator_headers: Headers, claims: StackClaims, lab: InstallFixture
 ) -> None:
     lab.allow_cuts.clear()
     call_api(client, "POST", "installation", operator_headers, 202, {})
-    assert reservations.holders() == dict.fromkeys((1, 2), "install of token:tester")
+    assert claims.holders() == dict.fromkeys((1, 2), "install of token:tester")
     with pytest.raises(StackBusyError):
-        reservations.claim([2], "an order")
+        claims.claim([2], "an order")
     problem = call_api(client, "POST", "installation", operator_headers, 409, {})
     assert "wait until it finishes, or stop it" in problem["detail"]
     lab.allow_cuts.set()
     assert wait_until_finished(client)["state"] == "done"
-    wait_until(lambda: reservations.holders() == {})
+    wait_until(lambda: claims.holders() == {})
 
 
 def test_install_is_rejected_while_order_reserves_stack(
-    client: FlaskClient, operator_headers: Headers, reservations: Reservations, lab: InstallFixture
+    client: FlaskClient, operator_headers: Headers, claims: StackClaims, lab: InstallFixture
 ) -> None:
-    with reservations.claim([2], "order 12: power_off"):
+    with claims.claim([2], "order 12: power_off"):
         problem = call_api(client, "POST", "installation", operator_headers, 409, {})
     assert "stack 2 is busy with order 12" in problem["detail"]
     assert call_api(client, "GET", "installation", {}, 200)["state"] == "none"
@@ -218,7 +218,7 @@ def test_interrupted_install_is_recovered_on_request_only(
     lab: InstallFixture, access: AccessControl, has_assignment: bool
 ) -> None:
     install_id = create_interrupted_install(lab, has_assignment=has_assignment)
-    installation = InstallService(lab.dependencies(), Reservations(), access.audit)
+    installation = InstallService(lab.dependencies(), StackClaims(), access.audit)
     latest = installation.latest()
     assert latest is not None
     assert (latest.state, latest.id, latest.finished_at) == (
@@ -255,7 +255,7 @@ def test_recovery_moves_host_keys_to_the_new_addresses(
     dependencies = replace(
         lab.dependencies(), move_host_keys=RaspSsh(tmp_path / "ssh", DEFAULT_PORT).move_host_keys
     )
-    installation = InstallService(dependencies, Reservations(), access.audit)
+    installation = InstallService(dependencies, StackClaims(), access.audit)
     installation.stop(Requester("bob"))
     wait_until(lambda: not installation.is_running)
     host_keys = HostKeys(tmp_path / "ssh", DEFAULT_PORT)

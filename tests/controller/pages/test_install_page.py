@@ -12,11 +12,11 @@ from prometheus_client import CollectorRegistry
 from controller.alerts.service import AlertService
 from controller.app import create_app
 from controller.auth.access_control import AccessControl
+from controller.claims import StackClaims
 from controller.dependencies import Dependencies
 from controller.installation.service import InstallService
 from controller.master.info import MasterInfo
 from controller.orders.service import OrderService
-from controller.reservations import Reservations
 from controller.state.build import build_rack_state
 from controller.state.history import RaspHistory
 from controller.state.prometheus import Prometheus
@@ -58,7 +58,7 @@ def installation(
     install_fixture: InstallFixture, access: AccessControl
 ) -> Iterator[InstallService]:
     installation = InstallService(
-        install_fixture.dependencies(relays=install_fixture.relays), Reservations(), access.audit
+        install_fixture.dependencies(relays=install_fixture.relays), StackClaims(), access.audit
     )
     yield installation
     installation.close()

@@ -1,4 +1,4 @@
-"""Exclusive reservations of stacks for orders and installs."""
+"""Exclusive claims of stacks by running orders and installs."""
 
 import threading
 from collections import Counter
@@ -9,7 +9,7 @@ from typing import Self
 from controller.errors import StackBusyError
 
 
-class Reservations:
+class StackClaims:
     """Claimed stacks and their holders. Thread-safe."""
 
     def __init__(self) -> None:
@@ -54,13 +54,13 @@ class Reservations:
 class Claim:
     """Claimed stacks, released by `release` or at the end of the `with` block."""
 
-    def __init__(self, reservations: Reservations, stacks: Collection[int]) -> None:
-        self._reservations = reservations
+    def __init__(self, claims: StackClaims, stacks: Collection[int]) -> None:
+        self._claims = claims
         self._stacks = stacks
 
     def release(self) -> None:
         """Release the stacks. Further calls have no effect."""
-        self._reservations._release(self._stacks)  # noqa: SLF001 - friend of Reservations
+        self._claims._release(self._stacks)  # noqa: SLF001 - friend of StackClaims
         self._stacks = frozenset()
 
     def __enter__(self) -> Self:

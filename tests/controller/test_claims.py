@@ -1,0 +1,29 @@
+"""Tests of the claims of stacks."""
+
+import pytest
+
+from controller.claims import StackClaims
+from controller.errors import StackBusyError
+
+
+def test_claim_of_a_busy_stack_names_its_holder() -> None:
+    claims = StackClaims()
+    claims.claim([3, 4], "order 12: power_off")
+    with pytest.raises(StackBusyError, match="stack 4 is busy with order 12: power_off"):
+        claims.claim([4, 5], "order 13: power_on")
+
+
+def test_rejected_claim_reserves_no_stack() -> None:
+    claims = StackClaims()
+    claims.claim([3], "order 12: power_off")
+    with pytest.raises(StackBusyError):
+        claims.claim([2, 3], "an install")
+    assert claims.holders() == {3: "order 12: power_off"}
+
+
+def test_claim_is_released_at_the_end_of_the_block_or_earlier() -> None:
+    claims = StackClaims()
+    with claims.claim([3], "order 12: power_off") as claim:
+        claim.release()
+        claims.claim([3], "order 13: power_on")
+    assert claims.holders() == {3: "order 13: power_on"}
