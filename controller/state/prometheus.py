@@ -108,6 +108,20 @@ class Prometheus:
         data = self._get("/api/v1/query_range", parameters, _Matrix)
         return [Series(series.metric, series.values) for series in data.result]
 
+    def read_samples(self, selector: str, *, start: float, end: float) -> list[Series]:
+        """Return the samples of a selector from `start` to `end`, with the times of the scrapes.
+
+        Raises:
+            PrometheusUnavailableError: If no valid response arrives in time.
+        """
+        parameters = {
+            "query": f"{selector}[{max(1, round((end - start) * 1000))}ms]",
+            "time": f"{end:.3f}",
+            "timeout": f"{self._timeout * 1000:.0f}ms",
+        }
+        data = self._get("/api/v1/query", parameters, _Matrix)
+        return [Series(series.metric, series.values) for series in data.result]
+
     def version(self) -> str:
         """Return the version of the server, such as `2.42.0`.
 
