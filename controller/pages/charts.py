@@ -6,6 +6,7 @@ Charts contain no text. The templates print scales and values next to them.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from controller.state.history import Point
 
@@ -14,6 +15,8 @@ WIDTH, HEIGHT = 600, 120
 
 _MAX_GAP_STEPS = 1.5
 """Points further apart than this number of steps are not connected."""
+
+_Period = tuple[str, float, float]  # state, begin and end
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def line_chart(
         if not finite:
             continue
         scaled = [
-            (_x(time, start, end), HEIGHT - HEIGHT * (value - minimum) / (maximum - minimum))
+            (chart_x(time, start, end), HEIGHT - HEIGHT * (value - minimum) / (maximum - minimum))
             for time, value in finite
         ]
         values = [value for _, value in finite]
@@ -106,39 +109,60 @@ def state_timeline(
         step: Seconds that a point covers.
         unknown: State of periods without a point.
     """
-    segments: list[tuple[str, float, float]] = []
+    periods: list[_Period] = []
     covered_until = start
     for time, value in points:
         if time > covered_until:
-            _append_segment(segments, unknown, covered_until, time)
+            _append_period(periods, unknown, covered_until, time)
         until = min(time + step, end)
-        _append_segment(segments, labels.get(value, unknown), max(time, covered_until), until)
+        _append_period(periods, labels.get(value, unknown), max(time, covered_until), until)
         covered_until = max(covered_until, until)
-    _append_segment(segments, unknown, covered_until, end)
+    _append_period(periods, unknown, covered_until, end)
+    return _segments(periods, start, end)
+
+
+def change_timeline(
+    changes: Sequence[tuple[float, str]], *, start: float, end: float
+) -> tuple[TimelineSegment, ...]:
+    """Return the periods of states that each last until the next change.
+
+    Args:
+        changes: Time and new state of each change, sorted by time. The first state covers the time
+            before it, too.
+        start: Time of the left edge.
+        end: Time of the right edge.
+    """
+    times = [start, *(min(max(time, start), end) for time, _ in changes[1:]), end]
+    periods: list[_Period] = []
+    for (_, state), (begin, until) in zip(changes, pairwise(times), strict=True):
+        _append_period(periods, state, begin, until)
+    return _segments(periods, start, end)
+
+
+def chart_x(time: float, start: float, end: float) -> float:
+    """Return the horizontal coordinate of a time."""
+    return round(WIDTH * (time - start) / (end - start), 1)
+
+
+def _segments(periods: Iterable[_Period], start: float, end: float) -> tuple[TimelineSegment, ...]:
     return tuple(
         TimelineSegment(
             state,
-            _x(begin, start, end),
-            round(_x(until, start, end) - _x(begin, start, end), 1),
+            chart_x(begin, start, end),
+            round(chart_x(until, start, end) - chart_x(begin, start, end), 1),
             until - begin,
         )
-        for state, begin, until in segments
+        for state, begin, until in periods
     )
 
 
-def _append_segment(
-    segments: list[tuple[str, float, float]], state: str, begin: float, until: float
-) -> None:
-    """Append a segment, or extend the last one if it has the same state."""
+def _append_period(periods: list[_Period], state: str, begin: float, until: float) -> None:
+    """Append a period, or extend the last one if it has the same state."""
     if until <= begin:
         return
-    if segments and segments[-1][0] == state:
-        begin = segments.pop()[1]
-    segments.append((state, begin, until))
-
-
-def _x(time: float, start: float, end: float) -> float:
-    return round(WIDTH * (time - start) / (end - start), 1)
+    if periods and periods[-1][0] == state:
+        begin = periods.pop()[1]
+    periods.append((state, begin, until))
 
 
 def _svg_path(points: Sequence[tuple[float, float]], max_gap: float) -> str:

@@ -19,12 +19,11 @@ from controller.orders.actions import Action
 from controller.orders.model import Order, OrderRequest, OrderState, Result, Scope
 from controller.orders.service import OrderService
 from controller.orders.store import OrderFilter
+from controller.pages.paging import PAGE_SIZE, requested_before
 from controller.state.model import RackState
 from controller.web.responses import render_page
-from rack.database import MAX_ROW_ID
 from rack.targets import resolve_slot, resolve_stack, search_text
 
-_PAGE_SIZE = 50
 _MAX_QUERY_CHARS = 100
 
 FormFields = Mapping[str, list[str]]
@@ -40,14 +39,14 @@ def blueprint(
     @requires_role(Role.OPERATOR)
     def index() -> Response:
         text = request.args.get("q", "")[:_MAX_QUERY_CHARS]
-        before = _parse_id(request.args.get("before", ""))
+        before = requested_before()
         if request.args.get("view") == "audit" and _can_read_audit():
             searched = search_text(orders.rack, text)
-            events = access.audit.list_recent(_PAGE_SIZE, before=before, text=searched)
-            return render_page("audit.html", events=events, q=text, page_size=_PAGE_SIZE)
+            events = access.audit.list_recent(PAGE_SIZE, before=before, text=searched)
+            return render_page("audit.html", events=events, q=text, page_size=PAGE_SIZE)
         state = request.args.get("state", "")
         recent = orders.list_recent(
-            _PAGE_SIZE,
+            PAGE_SIZE,
             OrderFilter(
                 before=before,
                 state=OrderState(state) if state in set(OrderState) else None,
@@ -61,7 +60,7 @@ def blueprint(
             selected_state=state,
             before=before,
             states=OrderState,
-            page_size=_PAGE_SIZE,
+            page_size=PAGE_SIZE,
         )
 
     @pages.get("/<int:order_id>")
@@ -180,8 +179,3 @@ def _find_action(orders: OrderService, order: Order) -> Action | None:
 def _can_read_audit() -> bool:
     role = current_actor().role
     return role is not None and role.includes(Role.OPERATOR)
-
-
-def _parse_id(text: str) -> int | None:
-    is_number = text.isascii() and text.isdecimal() and len(text) < len(str(MAX_ROW_ID))
-    return int(text) if is_number and int(text) > 0 else None

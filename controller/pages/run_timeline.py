@@ -1,0 +1,189 @@
+"""What happened in a run of an experiment, as a time line of its faults over its operations."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from controller.experiments.model import EventKind, Rate, Run, RunEvent, RunState
+from controller.experiments.plan import STACK_KINDS, PlannedFault
+from controller.pages.charts import (
+    LineChart,
+    TimelineSegment,
+    change_timeline,
+    chart_x,
+    line_chart,
+)
+from controller.state.history import Point
+from rack.names import stack_name
+
+_OUTCOMES = ("ok", "fail", "info")
+_MAX_POINTS = 600  # of a line
+
+
+@dataclass(frozen=True, slots=True)
+class FaultTimes:
+    """A fault and when it happened. Times count from the start of the faults, None is unknown.
+
+    Attributes:
+        fault: The fault.
+        started_at: When the power was cut, or the order for another fault was submitted.
+        seconds_off: Longest time that one of its stacks was without power.
+        silent_at: When the first rasp stopped to reply.
+        answered_at: When the last rasp replied again.
+        x: Coordinate of its start, None if it is outside of the time line.
+    """
+
+    fault: PlannedFault
+    started_at: float | None
+    seconds_off: float | None
+    silent_at: float | None
+    answered_at: float | None
+    x: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunTimeline:
+    """Time line of a run. Times count from the start of the faults, in seconds.
+
+    Attributes:
+        start: Time of the left edge.
+        end: Time of the right edge.
+        operations: Operations of the client per second, by outcome.
+        states: States of the run.
+        stacks: States of each stack by name: `up`, `off` (without power) or `down` (silent).
+        faults: The faults.
+    """
+
+    start: float
+    end: float
+    operations: LineChart
+    states: tuple[TimelineSegment, ...]
+    stacks: Mapping[str, tuple[TimelineSegment, ...]]
+    faults: tuple[FaultTimes, ...]
+
+
+def run_timeline(run: Run, events: Sequence[RunEvent], rates: Sequence[Rate]) -> RunTimeline | None:
+    """Return the time line of a run, or None as long as there is nothing to show.
+
+    Args:
+        run: The run.
+        events: Its events, in order.
+        rates: Its operations in each second, in order.
+    """
+    states = [(event.monotonic, event.text) for event in events if event.kind is EventKind.STATE]
+    if not states:
+        return None
+    times = {text: time for time, text in reversed(states)}
+    origin = times.get(RunState.FAULTS, states[0][0])
+    start = times.get(RunState.STEADY, states[0][0]) - origin
+    last_rates = [rates[-1].second + 1.0] if rates else []
+    end = max([events[-1].monotonic, *last_rates]) - origin
+    if end <= start:
+        return None
+    relative = [(time - origin, text) for time, text in states]
+    return RunTimeline(
+        start=start,
+        end=end,
+        operations=line_chart(
+            _operations(rates, origin),
+            start=start,
+            end=end,
+            step=_bucket_seconds(rates),
+            minimum=0,
+            maximum=10,
+            rounding=10,
+        ),
+        states=change_timeline(relative, start=start, end=end),
+        stacks={
+            stack_name(stack): change_timeline(
+                _stack_changes(run, stack, events, origin), start=start, end=end
+            )
+            for stack in run.plan.stacks
+        },
+        faults=tuple(_fault_times(fault, events, origin, start, end) for fault in run.plan.faults),
+    )
+
+
+def _bucket_seconds(rates: Sequence[Rate]) -> int:
+    """Return the seconds that one point of a line covers."""
+    if not rates:
+        return 1
+    return math.ceil((rates[-1].second - rates[0].second + 1) / _MAX_POINTS)
+
+
+def _operations(rates: Sequence[Rate], origin: float) -> dict[str, list[Point]]:
+    """Return the operations per second of each outcome that occurred. A second may lack a rate."""
+    if not rates:
+        return {}
+    width, first = _bucket_seconds(rates), rates[0].second
+    buckets = (rates[-1].second - first) // width + 1
+    series = {}
+    for outcome in _OUTCOMES:
+        counts = [0] * buckets
+        for rate in rates:
+            counts[(rate.second - first) // width] += getattr(rate, outcome)
+        if any(counts):
+            series[outcome] = [
+                (first + (number + 0.5) * width - origin, count / width)
+                for number, count in enumerate(counts)
+            ]
+    return series
+
+
+def _stack_changes(
+    run: Run, stack: int, events: Sequence[RunEvent], origin: float
+) -> list[tuple[float, str]]:
+    """Return the times and states of a stack, in order."""
+    names = {name for name in run.plan.nodes if name.startswith(f"{stack_name(stack)}-")}
+    is_on = True
+    silent: set[str] = set()
+    changes = [(-math.inf, "up")]
+    for event in sorted(events, key=_time):
+        if event.kind is EventKind.EDGE and event.stack == stack:
+            is_on = event.is_on is True
+            silent = silent if is_on else set(names)
+        elif event.kind is EventKind.SILENCE and event.rasp in names:
+            silent = silent | {event.rasp}
+        elif event.kind is EventKind.ANSWER and event.rasp in names:
+            silent = silent - {event.rasp}
+        else:
+            continue
+        state = "off" if not is_on else "down" if silent else "up"
+        changes.append((_time(event) - origin, state))
+    return changes
+
+
+def _fault_times(
+    fault: PlannedFault, events: Sequence[RunEvent], origin: float, start: float, end: float
+) -> FaultTimes:
+    own = [event for event in events if event.fault == fault.number]
+    starting = EventKind.EDGE if fault.kind in STACK_KINDS else EventKind.ORDER
+    started_at = min((_time(event) for event in own if event.kind is starting), default=None)
+    silences = [event.monotonic for event in own if event.kind is EventKind.SILENCE]
+    answers = [event.monotonic for event in own if event.kind is EventKind.ANSWER]
+    relative = None if started_at is None else started_at - origin
+    return FaultTimes(
+        fault=fault,
+        started_at=relative,
+        seconds_off=max(_seconds_off(own), default=None),
+        silent_at=min(silences) - origin if silences else None,
+        answered_at=max(answers) - origin if answers else None,
+        x=None
+        if relative is None or not start <= relative <= end
+        else chart_x(relative, start, end),
+    )
+
+
+def _seconds_off(events: Sequence[RunEvent]) -> Iterator[float]:
+    """Yield how long each stack was without power in a fault."""
+    off_since: dict[int | None, float] = {}
+    for event in events:
+        if event.kind is EventKind.EDGE and event.is_on is False:
+            off_since[event.stack] = _time(event)
+        elif event.kind is EventKind.EDGE and event.stack in off_since:
+            yield _time(event) - off_since.pop(event.stack)
+
+
+def _time(event: RunEvent) -> float:
+    """Return when an event happened. A relay has switched when its edge is complete."""
+    return event.monotonic if event.after is None else event.after

@@ -1,0 +1,157 @@
+"""Tests of the time line of a run."""
+
+from typing import Any
+
+import pytest
+
+from controller.experiments.model import EventKind, Rate, Run, RunEvent, RunState
+from controller.experiments.plan import AbortLimits, Plan, PlanCheck, PlannedFault
+from controller.pages.charts import WIDTH
+from controller.pages.run_timeline import RunTimeline, run_timeline
+
+ORIGIN = 1_000.0
+POWER_CUT = PlannedFault(1, "power", 10.0, (2,), ("02-1", "02-2"), seconds_off=5.0)
+REBOOT = PlannedFault(2, "reboot", 30.0, (1,), ("01-1",))
+
+
+def run_with(*faults: PlannedFault) -> Run:
+    plan = Plan(
+        name="raft",
+        seed=7,
+        nodes=("01-1", "02-1", "02-2"),
+        stacks=(1, 2),
+        start="",
+        stop="",
+        client="",
+        check=PlanCheck("set"),
+        probes=(),
+        within=60.0,
+        clock_offset=None,
+        places={},
+        faults=faults,
+        abort=AbortLimits(80.0, under_voltage=True, boot_within=60.0),
+    )
+    return Run(
+        id=12,
+        name="raft",
+        seed=7,
+        actor="anna",
+        state=RunState.DONE,
+        started_at=1.8e9,
+        file="raft.toml",
+        text="",
+        plan=plan,
+        versions={},
+        layout_hash="",
+    )
+
+
+def event(kind: EventKind, at: float, **fields: Any) -> RunEvent:
+    """Return an event `at` seconds after the start of the faults."""
+    monotonic = ORIGIN + at
+    text = fields.pop("text", "")
+    return RunEvent(0, 1.8e9 + monotonic, monotonic, kind, text, **fields)
+
+
+def edge(at: float, *, is_on: bool, fault: int = 1, stack: int = 2) -> RunEvent:
+    """Return an edge that was recorded a second later."""
+    return event(EventKind.EDGE, at + 1, fault=fault, stack=stack, is_on=is_on, after=ORIGIN + at)
+
+
+def states(*, steady: float = -20.0, end: float = 80.0) -> tuple[list[RunEvent], list[RunEvent]]:
+    """Return the events of the states before and after the faults."""
+    return (
+        [
+            event(EventKind.STATE, -90.0, text=RunState.PREPARING),
+            event(EventKind.STATE, steady, text=RunState.STEADY),
+            event(EventKind.STATE, 0.0, text=RunState.FAULTS),
+        ],
+        [event(EventKind.STATE, end, text=RunState.DONE)],
+    )
+
+
+def timeline_of(run: Run, *events: RunEvent, rates: list[Rate] | None = None) -> RunTimeline:
+    before, after = states()
+    timeline = run_timeline(run, [*before, *events, *after], rates or [])
+    assert timeline is not None
+    return timeline
+
+
+POWER_EVENTS = (
+    edge(10.0, is_on=False),
+    event(EventKind.SILENCE, 10.4, fault=1, stack=2, rasp="02-1"),
+    event(EventKind.SILENCE, 10.2, fault=1, stack=2, rasp="02-2"),
+    edge(15.01, is_on=True),
+    event(EventKind.ANSWER, 40.0, fault=1, stack=2, rasp="02-1"),
+    event(EventKind.ANSWER, 45.0, fault=1, stack=2, rasp="02-2"),
+)
+
+
+def segments(timeline: RunTimeline, stack: str) -> list[tuple[str, float]]:
+    return [(part.state, round(part.seconds, 2)) for part in timeline.stacks[stack]]
+
+
+def test_time_line_starts_with_the_steady_state_and_counts_from_the_faults() -> None:
+    timeline = timeline_of(run_with(POWER_CUT), *POWER_EVENTS)
+    assert (timeline.start, timeline.end) == (-20.0, 80.0)
+    assert [(part.state, part.seconds) for part in timeline.states] == [
+        ("steady", 20.0),
+        ("faults", 80.0),
+    ]
+
+
+def test_stack_is_without_power_until_it_is_on_and_silent_until_all_rasps_reply() -> None:
+    timeline = timeline_of(run_with(POWER_CUT), *POWER_EVENTS)
+    assert segments(timeline, "02") == [("up", 30.0), ("off", 5.01), ("down", 29.99), ("up", 35.0)]
+    assert segments(timeline, "01") == [("up", 100.0)]
+    assert timeline.stacks["02"][1].x == pytest.approx(WIDTH * 0.3)
+
+
+def test_rasp_that_reboots_is_silent_with_power() -> None:
+    timeline = timeline_of(
+        run_with(REBOOT),
+        event(EventKind.ORDER, 29.8, fault=2),
+        event(EventKind.SILENCE, 33.0, fault=2, stack=1, rasp="01-1"),
+        event(EventKind.ANSWER, 53.0, fault=2, stack=1, rasp="01-1"),
+    )
+    assert segments(timeline, "01") == [("up", 53.0), ("down", 20.0), ("up", 27.0)]
+    [fault] = timeline.faults
+    assert fault.started_at == pytest.approx(29.8)
+    assert (fault.seconds_off, fault.silent_at, fault.answered_at) == (None, 33.0, 53.0)
+
+
+def test_fault_has_its_measured_times() -> None:
+    [fault] = timeline_of(run_with(POWER_CUT), *POWER_EVENTS).faults
+    assert fault.started_at == pytest.approx(10.0)
+    assert fault.seconds_off == pytest.approx(5.01)
+    assert fault.silent_at == pytest.approx(10.2)
+    assert fault.answered_at == 45.0
+    assert fault.x == pytest.approx(WIDTH * 0.3)
+
+
+def test_fault_that_did_not_happen_has_no_times() -> None:
+    [_, fault] = timeline_of(run_with(POWER_CUT, REBOOT), *POWER_EVENTS).faults
+    assert (fault.started_at, fault.seconds_off, fault.answered_at, fault.x) == (None,) * 4
+
+
+def test_seconds_without_a_rate_have_no_operations() -> None:
+    rates = [Rate(1000, 100, 0, 2), Rate(1001, 90, 0, 0), Rate(1004, 50, 0, 0)]
+    operations = timeline_of(run_with(), rates=rates).operations
+    assert [(line.name, line.minimum, line.maximum) for line in operations.lines] == [
+        ("ok", 0.0, 100.0),
+        ("info", 0.0, 2.0),
+    ]
+    assert operations.lines[0].path.count("L") == 4
+    assert operations.lines[0].path.count("M") == 1
+
+
+def test_long_run_has_a_bounded_number_of_points() -> None:
+    rates = [Rate(1000 + second, 10, 0, 0) for second in range(50_000)]
+    [line] = timeline_of(run_with(), rates=rates).operations.lines
+    assert line.path.count("L") < 600
+    assert line.minimum > 1
+
+
+def test_run_that_has_just_begun_has_no_time_line() -> None:
+    assert run_timeline(run_with(), [], []) is None
+    assert run_timeline(run_with(), states()[0][:1], []) is None
