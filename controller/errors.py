@@ -16,7 +16,11 @@ PiRackError
     ├── UnknownOrderError       no such order (also a LookupError)
     ├── UnknownRunError         no such run of an experiment (also a LookupError)
     ├── RunConflictError        the state of the run, or another run, does not allow this
-    ├── StackBusyError          the stack is reserved
+    ├── StackBusyError          an order or an install uses the stack
+    ├── StackReservedError      the stack is reserved for another owner
+    ├── UnknownReservationError no such reservation (also a LookupError)
+    ├── UnknownQuotaError       no such quota (also a LookupError)
+    ├── ReservationRefusedError a quota or the queue does not allow the reservation
     ├── NotCancellableError     the order has finished
     ├── InstallRunningError     an install is already running
     ├── NoInstallRunningError   no install is running
@@ -97,8 +101,24 @@ class UnknownInstallError(OrderError, LookupError):
     """The install does not exist."""
 
 
+class StackReservedError(OrderError):
+    """The stack is reserved for another owner. The text contains who has it until when."""
+
+
+class UnknownReservationError(OrderError, LookupError):
+    """The reservation does not exist, or was deleted because of its age."""
+
+
+class UnknownQuotaError(OrderError, LookupError):
+    """The quota does not exist."""
+
+
+class ReservationRefusedError(OrderError):
+    """A quota, the queue or the state of the reservation does not allow the request."""
+
+
 class StackBusyError(OrderError):
-    """The stack is reserved."""
+    """An order or an install uses the stack."""
 
     def __init__(self, stack: int, reserved_by: str) -> None:
         self.stack, self.reserved_by = stack, reserved_by

@@ -183,6 +183,33 @@ MIGRATIONS = (
         ) STRICT
         """,
     ),
+    (
+        """
+        CREATE TABLE reservations (
+          id            INTEGER PRIMARY KEY AUTOINCREMENT,
+          owner         TEXT NOT NULL,
+          selection     TEXT NOT NULL,
+          seconds       REAL NOT NULL,
+          lease_seconds REAL,
+          state         TEXT NOT NULL,
+          stacks        TEXT NOT NULL,
+          queued_at     REAL NOT NULL,
+          started_at    REAL,
+          ends_at       REAL,
+          end_reason    TEXT NOT NULL,
+          deadline      REAL,
+          boot_id       TEXT NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE quotas (
+          name    TEXT    NOT NULL PRIMARY KEY,
+          members TEXT    NOT NULL,
+          stacks  INTEGER NOT NULL,
+          seconds REAL    NOT NULL
+        ) STRICT
+        """,
+    ),
 )
 """SQL statements of each schema version, oldest first. `PRAGMA user_version` counts them.
 

@@ -1,0 +1,1 @@
+"""Reservations: stacks that belong to an owner for a time."""
