@@ -5,7 +5,7 @@ PY := .venv/bin/python
 
 # Programs for the tests. Tests are skipped if their programs are not available.
 TEST_PROGRAMS := prometheus promtool alertmanager amtool blackbox_exporter chromium dhcpd \
-	dhclient dhcpcd udhcpc ip ssh sshd rsyslogd nginx apache2 caddy
+	dhclient dhcpcd udhcpc ip ssh sshd rsyslogd nginx apache2 caddy redis-server nats-server etcd
 
 BUILD_REQUIRES := import tomllib; \
 	print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
@@ -19,15 +19,19 @@ define check
 @$(PY) -m $(1) || { echo "make $@: \`$(1)\` failed, see above" >&2; exit 1; }
 endef
 
-.PHONY: menu demo docs dashboards check test verify lint format types bench exporter.pyz lock assets \
+.PHONY: menu demo experiment docs dashboards check test verify lint format types bench exporter.pyz lock assets \
 	clean .programs .venv-master .venv-dev
 
 menu: ## print this menu
 	@sed -n 's/^\([a-z.]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target text; do \
 		printf 'make %-13s %s\n' "$$target" "$$text"; done
 
-demo: .venv-master ## run a virtual rack with Prometheus and pages (RACK=rack.toml PORT_BASE=port)
-	@$(PY) -m virtual_rack.demo $(if $(RACK),--rack $(RACK)) $(if $(PORT_BASE),--port-base $(PORT_BASE))
+demo: .venv-master ## run a virtual rack with Prometheus and pages (RACK=rack.toml PORT_BASE=port NETWORK=namespaces)
+	@$(PY) -m virtual_rack.demo $(if $(RACK),--rack $(RACK)) $(if $(PORT_BASE),--port-base $(PORT_BASE)) \
+		$(if $(NETWORK),--network $(NETWORK))
+
+experiment: .venv-master ## run an example experiment on a virtual rack, as root (EXAMPLE=redis/blip SEEDS=1-3)
+	@$(PY) -m examples.experiments $(or $(EXAMPLE),redis/blip) $(if $(SEEDS),--seeds $(SEEDS))
 
 check: lint types ## run ruff, mypy and the tests that start no process (90 seconds)
 	$(call check,pytest -n 3 --dist loadfile -m "not process and not verify")

@@ -22,8 +22,9 @@ import requests
 
 from bench.process_tree import measure_usage
 from virtual_rack import control
-from virtual_rack.demo.config import DemoConfig, make_config, process_specs, write_files
+from virtual_rack.demo.config import DemoConfig, RackOptions, make_config, write_files
 from virtual_rack.demo.processes import ManagedProcess, stop_all
+from virtual_rack.demo.services import process_specs
 from virtual_rack.hostile_exporter import Attack, HostileExporter
 
 MAX_MEMORY_RATIO, MAX_RECOVERY_SECONDS = 1.5, 15.0
@@ -131,7 +132,7 @@ def attacked_rack(*, with_limits: bool) -> Iterator[AttackedRack]:
     layout, home = Path("rack.toml").resolve(), Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        config = make_config(layout, 21_000 + os.getpid() % 400 * 10)
+        config = make_config(RackOptions(layout), 21_000 + os.getpid() % 400 * 10)
         write_files(config)
         if not with_limits:
             file = config.state / "prometheus" / "prometheus.yml"

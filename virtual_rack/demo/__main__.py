@@ -1,10 +1,12 @@
 """Run the demo, a virtual rack with its monitoring services, until you press Ctrl-C.
 
-All processes use loopback addresses, run as the current user, and write only to the state folder.
+All processes run as the current user, and write only to the state folder. They use loopback
+addresses, except that the rasps in network namespaces have a network of their own.
 """
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -19,10 +21,12 @@ import requests
 from rack.demo_token import remove_demo_token, write_demo_token
 from rack.errors import PiRackError
 from tools.programs import ProgramError
-from virtual_rack.demo.config import DemoConfig, make_config, process_specs, write_files
+from virtual_rack.command_line import NAMESPACES
+from virtual_rack.demo.config import DemoConfig, RackOptions, make_config, write_files
 from virtual_rack.demo.credentials import Credentials, create_credentials
-from virtual_rack.demo.ports import process_on_port
+from virtual_rack.demo.ports import interface_in_network, process_on_port
 from virtual_rack.demo.processes import ManagedProcess, ProcessSpec, stop_all
+from virtual_rack.demo.services import process_specs
 
 _READY_SECONDS = 60.0
 _RASPS_READY_SECONDS = 180.0
@@ -46,8 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, handle_signal)
     try:
-        config = make_config(options.rack, options.port_base)
+        config = make_config(_rack_options(options), options.port_base)
         _check_ports(config)
+        _check_namespaces(config)
         write_files(config)
         credentials = create_credentials(config.database)
         write_demo_token(config.state, config.controller_url, credentials.token)
@@ -70,6 +75,20 @@ def _check_ports(config: DemoConfig) -> None:
     if conflicts:
         hint = "Choose other ports: make demo PORT_BASE=12000"
         raise DemoError("\n".join(["The demo cannot start:", *conflicts, hint]))
+
+
+def _check_namespaces(config: DemoConfig) -> None:
+    if not config.rack.has_namespaces:
+        if config.rack.keeps_page_cache:
+            raise DemoError(f"--keep-page-cache requires --network {NAMESPACES}")
+        return
+    if os.geteuid() != 0:
+        raise DemoError(f"--network {NAMESPACES} requires root: run it with sudo, or without it")
+    if interface := interface_in_network(config.network):
+        raise DemoError(
+            f"The demo cannot start: {interface} uses the network {config.network}.0.0/16.\n"
+            "Choose another network: PORT_BASE=12000"
+        )
 
 
 def _run(
@@ -178,10 +197,42 @@ def _keep_running(processes: list[ManagedProcess], stop: threading.Event) -> Non
                 processes[i] = ManagedProcess(process.spec)
 
 
+def _rack_options(options: argparse.Namespace) -> RackOptions:
+    return RackOptions(
+        options.rack,
+        options.aliases,
+        has_namespaces=options.network == NAMESPACES,
+        boot_seconds=options.boot_time,
+        keeps_page_cache=options.keep_page_cache,
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
+    defaults = RackOptions()
     parser = argparse.ArgumentParser(prog="python -m virtual_rack.demo", description=__doc__)
     parser.add_argument(
-        "--rack", type=Path, default=Path("rack.toml"), help="layout file (default: %(default)s)"
+        "--rack", type=Path, default=defaults.layout, help="layout file (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--aliases", type=Path, default=defaults.aliases, help="aliases file of the rasps"
+    )
+    parser.add_argument(
+        "--network",
+        choices=("loopback", NAMESPACES),
+        default="loopback",
+        help="network of the rasps; as root, network namespaces with SD cards and real DHCP",
+    )
+    parser.add_argument(
+        "--boot-time",
+        type=float,
+        default=defaults.boot_seconds,
+        metavar="SECONDS",
+        help="mean boot time of the rasps (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--keep-page-cache",
+        action="store_true",
+        help="keep data that was not synced at a power cut; only with namespaces",
     )
     parser.add_argument(
         "--port-base",

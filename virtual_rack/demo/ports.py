@@ -1,4 +1,4 @@
-"""Find the process that uses a port."""
+"""Find the process that uses a port, and the interface that uses a network."""
 
 import contextlib
 import socket
@@ -14,6 +14,15 @@ def process_on_port(address: str, port: int) -> str | None:
             probe.bind((address, port))
         except OSError as error:
             return _listening_process(port) or error.strerror or "another program"
+    return None
+
+
+def interface_in_network(prefix: str) -> str | None:
+    """Return the interface of this machine with an IPv4 address that starts with these octets."""
+    for name, addresses in psutil.net_if_addrs().items():
+        for address in addresses:
+            if address.family == socket.AF_INET and address.address.startswith(f"{prefix}."):
+                return str(name)
     return None
 
 

@@ -1,0 +1,107 @@
+"""Losses of real stores after real power cuts of virtual SD cards, with the whole program."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from controller.auth.roles import Role
+from controller.auth.tokens import Tokens
+from examples.experiments.example_rack import ExampleRack, plan_file, running_example_rack
+from rack.database import Database
+from tests.virtual_rack.demo.demo_process import free_port_base
+
+pytestmark = [pytest.mark.process, pytest.mark.verify, pytest.mark.timeout(900)]
+
+SEEDS = "1-3"
+GROUPS = [("redis/blip", "nats/kill"), ("nats/all",), ("etcd/blip", "etcd/all")]
+"""Examples that run one after the other, in three groups that run at the same time."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Lost and acknowledged writes of a run."""
+
+    lost: int
+    acknowledged: int
+
+
+def run_examples(rack: ExampleRack, names: tuple[str, ...], seeds: str) -> dict[str, list[Losses]]:
+    """Run examples, and return the losses of each seed of each example."""
+    token = Tokens(Database(rack.state / "pirack.db")).add(
+        f"for {names[0].replace('/', ' ')}", Role.OPERATOR
+    )
+    return {name: run_example(rack, name, seeds, token) for name in names}
+
+
+def run_example(rack: ExampleRack, name: str, seeds: str, token: str) -> list[Losses]:
+    done = subprocess.run(
+        rack.pirack("experiment", "run", str(plan_file(name)), "--seeds", seeds, "--json"),
+        env=os.environ | {"PIRACK_TOKEN": token, "XDG_DATA_HOME": str(rack.state / "data")},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode in {0, 1}, done.stderr
+    runs = json.loads(done.stdout)
+    assert {run["state"] for run in runs} == {"done"}, (name, runs, done.stderr)
+    statistics = [run["verdict"]["statistics"] for run in runs]
+    return [Losses(each["lost"], each["acknowledged"]) for each in statistics]
+
+
+@pytest.fixture(scope="module")
+def rack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExampleRack]:
+    if os.geteuid() != 0:
+        pytest.skip("only root can use the SD cards of a virtual rack")
+    folder = tmp_path_factory.mktemp("examples")
+    with running_example_rack(folder, port_base=free_port_base()) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def losses(rack: ExampleRack) -> Mapping[str, list[Losses]]:
+    with ThreadPoolExecutor(len(GROUPS)) as pool:
+        results = pool.map(lambda names: run_examples(rack, names, SEEDS), GROUPS)
+        return {name: each for result in results for name, each in result.items()}
+
+
+def test_blip_of_the_primary_loses_acknowledged_writes_of_redis(
+    losses: Mapping[str, list[Losses]],
+) -> None:
+    assert all(each.lost >= 1000 for each in losses["redis/blip"]), losses
+
+
+def test_cut_of_all_stacks_loses_acknowledged_writes_of_nats(
+    losses: Mapping[str, list[Losses]],
+) -> None:
+    assert all(each.lost >= 1000 for each in losses["nats/all"]), losses
+
+
+def test_kill_of_all_servers_loses_no_write_of_nats(losses: Mapping[str, list[Losses]]) -> None:
+    assert_nothing_is_lost(losses["nats/kill"])
+
+
+@pytest.mark.parametrize("name", ["etcd/blip", "etcd/all"])
+def test_power_cut_loses_no_write_of_etcd(losses: Mapping[str, list[Losses]], name: str) -> None:
+    assert_nothing_is_lost(losses[name])
+
+
+def test_kept_page_cache_hides_the_losses_of_nats(tmp_path: Path) -> None:
+    """Without the loss of unsynced data, a power cut of a virtual rack proves nothing."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can use the SD cards of a virtual rack")
+    with running_example_rack(
+        tmp_path, port_base=free_port_base(), demo_options=["--keep-page-cache"]
+    ) as rack:
+        assert_nothing_is_lost(run_examples(rack, ("nats/all",), "1")["nats/all"])
+
+
+def assert_nothing_is_lost(losses: list[Losses]) -> None:
+    assert [each.lost for each in losses] == [0] * len(losses)
+    assert all(each.acknowledged >= 1000 for each in losses), losses

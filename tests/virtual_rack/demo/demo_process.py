@@ -1,0 +1,139 @@
+"""A running demo."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+
+from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
+from tools.programs import find
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+@dataclass
+class DemoProcess:
+    """A running demo."""
+
+    process: subprocess.Popen[str]
+    port_base: int
+    folder: Path
+
+    @property
+    def state_folder(self) -> Path:
+        return self.folder / f".demo-{self.port_base}"
+
+    def get(self, path: str) -> Any:
+        """Return a response to the operator token."""
+        response = requests.get(
+            f"http://127.0.0.1:{self.port_base}/api/v1.0/{path}",
+            headers=self._headers,
+            timeout=TIMEOUT_SECONDS,
+        )
+        response.raise_for_status()
+        return response.json()
+
+    def post(self, path: str, body: Mapping[str, Any]) -> requests.Response:
+        """Send a request with the operator token."""
+        return requests.post(
+            f"http://127.0.0.1:{self.port_base}/api/v1.0/{path}",
+            json=body,
+            headers=self._headers,
+            timeout=TIMEOUT_SECONDS,
+        )
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    @property
+    def token(self) -> str:
+        """The token in the output of the demo."""
+        match = re.search(r"API token +(\S+)", (self.folder / "demo.log").read_text())
+        assert match is not None
+        return match[1]
+
+    def rack_page(self) -> str:
+        return requests.get(f"http://127.0.0.1:{self.port_base}/", timeout=TIMEOUT_SECONDS).text
+
+    def count(self, expression: str) -> int:
+        """Return the result of `count(expression)` in Prometheus."""
+        response = requests.get(
+            f"http://127.0.0.1:{self.port_base + 1}/api/v1/query",
+            params={"query": f"count({expression})"},
+            timeout=TIMEOUT_SECONDS,
+        ).json()
+        return sum(int(element["value"][1]) for element in response["data"]["result"])
+
+    def run_virtual_rack(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return run_python("-m", "virtual_rack", *arguments, "--state", str(self.state_folder))
+
+    def processes(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+def run_python(*arguments: str, folder: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment(),
+        text=True,
+        capture_output=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(REPOSITORY)}
+
+
+@contextmanager
+def running_demo(folder: Path, *arguments: str) -> Iterator[DemoProcess]:
+    """Run a demo in a folder. Wait until it is ready, and stop it with SIGINT at the end."""
+    for program in ("prometheus", "blackbox_exporter", "alertmanager"):
+        find(program)
+    base = free_port_base()
+    log = folder / "demo.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "virtual_rack.demo", "--port-base", str(base), *arguments],
+            cwd=folder,
+            env=environment(),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    try:
+        wait_until(lambda: "Press Ctrl-C to stop" in log.read_text() or process.poll() is not None)
+        assert process.poll() is None, log.read_text()
+        yield DemoProcess(process, base, folder)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(TIMEOUT_SECONDS)
+
+
+def free_port_base() -> int:
+    """Return the first of five free ports, different for each test process.
+
+    The ports are below 32768, because the kernel uses higher ports for outgoing connections.
+    """
+    base = 20_000 + os.getpid() % 1200 * 10
+    while any(is_port_open(base + i) for i in range(5)):
+        base += 10
+    return base
+
+
+def is_port_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
