@@ -20,7 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         match options.command:
             case "run" if options.network == NAMESPACES:
-                return sandbox.run(sys.argv[1:] if arguments is None else arguments)
+                uplink = load_layout(options.rack) if options.uplink else None
+                return sandbox.run(sys.argv[1:] if arguments is None else arguments, uplink)
             case "run":
                 return _run(options)
             case "enter":
@@ -36,6 +37,18 @@ def _run(options: argparse.Namespace) -> int:
     if options.link_time:
         print(
             "--link-time requires --network namespaces: loopback has no links",
+            file=sys.stderr,
+        )
+        return 2
+    if options.uplink:
+        print(
+            "--uplink requires --network namespaces: this machine has the addresses of loopback",
+            file=sys.stderr,
+        )
+        return 2
+    if options.keep_page_cache:
+        print(
+            "--keep-page-cache requires --network namespaces: loopback has no SD cards",
             file=sys.stderr,
         )
         return 2

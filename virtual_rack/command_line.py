@@ -66,6 +66,17 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
         help="delay before the switch forwards packets on a new link; only with namespaces",
     )
     run.add_argument(
+        "--keep-page-cache",
+        action="store_true",
+        help="keep data that was not synced at a power cut, as a control experiment; only with"
+        " namespaces",
+    )
+    run.add_argument(
+        "--uplink",
+        action="store_true",
+        help="connect this machine to the network of the rack; only with namespaces and as root",
+    )
+    run.add_argument(
         "--new",
         action="store_true",
         help="start with an empty inventory, as before an install",

@@ -115,7 +115,7 @@ class DhcpClient:
         ]
 
     def _dhclient(self, lease: str) -> Sequence[str]:
-        conf, leases = self.folder / "dhclient.conf", self.folder / "var/lib/dhclient.leases"
+        conf, leases = self.folder / "dhclient.conf", self.folder / "dhclient.leases"
         conf.write_text(_DHCLIENT_CONF.format(host_name=HOST_NAME), encoding="ascii")
         if lease:
             leases.write_text(lease, encoding="ascii")

@@ -132,6 +132,10 @@ class LoopbackHost:
         self._ssh.serve(faults)
         self._exporter.serve(faults)
 
+    def cut_power(self) -> None:
+        """Close all sockets; see `NetworkHost`."""
+        self.close()
+
     def close(self) -> None:
         """Close all sockets; see `NetworkHost`."""
         self._ssh.close()

@@ -11,6 +11,7 @@ from virtual_rack.exporter_port import ExporterPort
 from virtual_rack.faults import Fault
 from virtual_rack.network_namespace import NAMESPACES_FOLDER
 from virtual_rack.rasp import mac_of
+from virtual_rack.sd_card import SdCard
 from virtual_rack.sshd import Sshd
 from virtual_rack.switch import Switch
 
@@ -26,6 +27,7 @@ class NamespaceHost:
     Args:
         slot: Slot of the rasp. The host name of the slot is the name of the namespace.
         folder: Folder of the rasp.
+        card: SD card of the rasp. Without a card, a folder of the machine takes its place.
         client: DHCP client.
         sshd: SSH server.
         exporter: Port of the exporter, which runs inside the namespace.
@@ -34,11 +36,12 @@ class NamespaceHost:
         request: Function that receives requests for a reboot or halt.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the components of a rasp
         self,
         slot: Slot,
         folder: Path,
         *,
+        card: SdCard | None,
         client: DhcpClient,
         sshd: Sshd,
         exporter: ExporterPort,
@@ -49,6 +52,7 @@ class NamespaceHost:
         self._name = slot.host_name
         self._mac = mac_of(slot)
         self._folder = folder
+        self._card = card
         self._client = client
         self._sshd = sshd
         self._exporter = exporter
@@ -56,6 +60,7 @@ class NamespaceHost:
         self._env = env
         self._request = request
         self._init: subprocess.Popen[bytes] | None = None
+        self._has_power = True
         led = folder / "sys/class/leds/ACT/trigger"
         led.parent.mkdir(parents=True)
         led.write_text(_LED_TRIGGERS)
@@ -64,12 +69,15 @@ class NamespaceHost:
     def serve(self, faults: Collection[Fault]) -> None:
         """Serve requests; see `NetworkHost`."""
         if self._init is None:
+            if self._card is not None and self._card.is_in_use():
+                return  # until the mount of the last boot has ended
+            self._has_power = True
             self._switch.plug_in(self._name, self._mac)
             self._sshd.prepare(faults)
             self._init = self._boot(faults)
         self._switch.release_held_link(self._name)
         self._sshd.serve(faults)
-        restart = self._folder / "var/lib/restart-pirack-exporter"
+        restart = self._folder / "restart-pirack-exporter"
         if restart.exists():
             restart.unlink()
             self._exporter.restart()
@@ -92,8 +100,18 @@ class NamespaceHost:
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
-                env=dict(self._env),
+                env={**self._env, "CARD": str(self._card.image) if self._card else ""},
             )
+
+    def cut_power(self) -> None:
+        """Take the link down, lose unsynced data and kill all processes; see `NetworkHost`."""
+        if self._init is None or not self._has_power:
+            return
+        self._has_power = False
+        self._switch.cut_link(self._name)  # first, so that no process can say goodbye
+        if self._card is not None:
+            self._card.cut_power(Path(f"/proc/{self._init.pid}/root"))
+        self._init.kill()
 
     def close(self) -> None:
         """Remove the namespace and kill its processes; see `NetworkHost`."""

@@ -24,11 +24,12 @@ from virtual_rack.namespace_host import NamespaceHost
 from virtual_rack.network_namespace import IpTool
 from virtual_rack.rack import VirtualRack
 from virtual_rack.rasp import VirtualRasp
+from virtual_rack.sd_card import SdCard
 from virtual_rack.sensors import SensorFiles
 from virtual_rack.sshd import Sshd
 from virtual_rack.switch import Switch
 
-PROGRAMS = ("dhcpd", "ip", "sshd", *ClientProgram)
+PROGRAMS = ("dhcpd", "ip", "mkfs.ext4", "sshd", *ClientProgram)
 """Programs that must be installed or downloaded."""
 
 SSH_PORT = 22
@@ -45,11 +46,15 @@ class NamespaceOptions:
         boot_seconds: Mean boot time.
         link_seconds: Delay before the switch forwards packets on a new link.
         seed: Seed of loads, boot times and DHCP clients.
+        has_cards: Whether each rasp has an SD card of its own.
+        keeps_page_cache: Whether a power cut keeps data that was not synced.
     """
 
     boot_seconds: float = 5.0
     link_seconds: float = 0.0
     seed: int = 2016
+    has_cards: bool = False
+    keeps_page_cache: bool = False
 
 
 def namespace_rack(
@@ -106,6 +111,7 @@ class _RackBuilder:
         host = NamespaceHost(
             slot,
             folder,
+            card=self._card(folder),
             client=self._client(slot, random, folder),
             sshd=Sshd(
                 slot.host_name,
@@ -127,6 +133,15 @@ class _RackBuilder:
             host,
             boot_seconds=self._options.boot_seconds,
             random=random,
+        )
+
+    def _card(self, folder: Path) -> SdCard | None:
+        if not self._options.has_cards:
+            return None
+        return SdCard(
+            folder / "card.img",
+            self._programs["mkfs.ext4"],
+            keeps_page_cache=self._options.keeps_page_cache,
         )
 
     def _client(self, slot: Slot, random: Random, folder: Path) -> DhcpClient:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from rack.errors import PiRackError
@@ -44,6 +45,8 @@ class VirtualRack:
         self._clock = clock
         self._environment = ThermalEnvironment()
         self._lock = threading.Lock()
+        self._relay_lock = threading.Lock()  # the inner one, never held while rasps start or stop
+        self._switched: deque[tuple[Stack, bool]] = deque()
         self._advanced_at = clock()
         self._relays = VirtualRelays(rack)
         self._has_main_power = False
@@ -73,20 +76,48 @@ class VirtualRack:
         Raises:
             UnknownTargetError: If the pin has no relay.
         """
-        with self._lock:
+        with self._relay_lock:
             return self._relays.pin(number)
 
     def drive(self, number: int, state: PinState) -> None:
-        """Set the state of a pin of the master.
+        """Set the state of a pin of the master, and the power of the stack of its relay.
 
         Raises:
             UnknownTargetError: If the pin has no relay.
         """
+        self.set_pin(number, state)
+        self.update_power()
+
+    def set_pin(self, number: int, state: PinState) -> None:
+        """Set the state of a pin of the master, which moves its relay at once.
+
+        `update_power` takes time, because it stops the rasps. It is separate, so that the rasps of
+        one stack do not delay the relay of another stack.
+
+        Raises:
+            UnknownTargetError: If the pin has no relay.
+        """
+        with self._relay_lock:
+            stack = self._relays.drive(number, state)
+            self._switched.append((stack, self._relays.has_power(stack.number)))
+
+    def update_power(self) -> None:
+        """Start or stop the rasps of all stacks whose relays have moved."""
         with self._lock:
-            self._update_stack_power(self._relays.drive(number, state))
+            self._update_switched()
+
+    def _update_switched(self) -> None:
+        while self._switched:
+            stack, has_power = self._switched.popleft()
+            self._set_stack_power(stack, has_power=has_power)
 
     def _update_stack_power(self, stack: Stack) -> None:
-        has_power = self._has_main_power and self._relays.has_power(stack.number)
+        with self._relay_lock:
+            has_power = self._relays.has_power(stack.number)
+        self._set_stack_power(stack, has_power=has_power)
+
+    def _set_stack_power(self, stack: Stack, *, has_power: bool) -> None:
+        has_power = self._has_main_power and has_power
         for slot in stack.slots:
             rasp = self._rasps[slot.id]
             if has_power and not rasp.is_powered:
@@ -101,6 +132,7 @@ class VirtualRack:
             OSError: If another program uses an address of the rack.
         """
         with self._lock:
+            self._update_switched()
             now = self._clock()
             seconds = max(0.0, now - self._advanced_at)
             self._advanced_at = now
@@ -132,8 +164,10 @@ class VirtualRack:
             raise UnsupportedFaultError(f"{fault}: {self._unsupported_faults[fault]}")
         with self._lock:
             if fault is Fault.STUCK_RELAY:
-                self._relays.stick({slot.stack for slot in slots})
+                with self._relay_lock:
+                    self._relays.stick({slot.stack for slot in slots})
                 return
+            self._update_switched()
             for slot in slots:
                 self._rasps[slot.id].inject_fault(fault, self._clock())
 
@@ -142,7 +176,9 @@ class VirtualRack:
         with self._lock:
             if fault in {None, Fault.STUCK_RELAY}:
                 stacks = {slot.stack for slot in slots}
-                self._relays.release(stacks)
+                self._update_switched()
+                with self._relay_lock:
+                    self._relays.release(stacks)
                 for stack in stacks:
                     self._update_stack_power(self.rack.stack(stack))
             for slot in slots:
@@ -152,6 +188,7 @@ class VirtualRack:
     def status(self) -> Mapping[str, tuple[Phase, frozenset[Fault]]]:
         """Return the phase and the faults of each rasp, keyed by the name of the rasp."""
         with self._lock:
+            self._update_switched()
             return {
                 rasp.slot.name: (
                     rasp.phase(self._clock()),
@@ -161,11 +198,12 @@ class VirtualRack:
             }
 
     def _stack_faults(self, stack: int) -> frozenset[Fault]:
-        return frozenset({Fault.STUCK_RELAY} if self._relays.is_stuck(stack) else ())
+        with self._relay_lock:
+            return frozenset({Fault.STUCK_RELAY} if self._relays.is_stuck(stack) else ())
 
     def stack_power(self) -> Mapping[str, tuple[bool, int]]:
         """Return for each stack, keyed by its name, the power and the number of relay moves."""
-        with self._lock:
+        with self._relay_lock:
             return {
                 stack.name: (
                     self._relays.has_power(stack.number),
@@ -179,3 +217,5 @@ class VirtualRack:
         with self._lock:
             for rasp in self._rasps.values():
                 rasp.power_off()
+            for rasp in self._rasps.values():
+                rasp.close()

@@ -36,6 +36,9 @@ class NetworkHost(Protocol):
             OSError: If an address or port cannot be bound.
         """
 
+    def cut_power(self) -> None:
+        """Lose the network, all processes and unsynced data, at once. `close` is called later."""
+
     def close(self) -> None:
         """Stop serving requests and release all resources."""
 
@@ -106,14 +109,19 @@ class VirtualRasp:
         self._start_boot(now)
 
     def power_off(self) -> None:
-        """Cut the power and stop serving requests."""
+        """Cut the power. `close` or the next `advance` releases the resources."""
         self._is_powered = False
+        self._host.cut_power()
+
+    def close(self) -> None:
+        """Release all resources of a rasp without power."""
         self._host.close()
 
     def inject_fault(self, fault: Fault, now: float) -> None:
         """Inject a fault."""
         if fault is Fault.REBOOT_ONCE:
             if not self._is_halted:
+                self._host.cut_power()
                 self._start_boot(now)
             return
         self.board.faults.add(fault)
@@ -152,7 +160,10 @@ class VirtualRasp:
 
     def advance(self, now: float, seconds: float) -> None:
         """Simulate the last `seconds` before `now`, in which the rasp boots or runs."""
-        if self.phase(now) is not Phase.UP:
+        phase = self.phase(now)
+        if phase is Phase.OFF:
+            self._host.cut_power()
+        if phase is not Phase.UP:
             self._host.close()
             return
         if not self._was_up:

@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rack.errors import PiRackError
+from rack.layout import Rack
 from tools.programs import find
 from virtual_rack import control
 from virtual_rack.master import VirtualMaster
 from virtual_rack.namespace_rack import PROGRAMS
 from virtual_rack.network_namespace import CLONE_NEWNET, setns
+from virtual_rack.uplink import connect
 
 _UNSHARE_COMMAND = [
     "unshare",
@@ -40,14 +42,19 @@ class SandboxUnavailableError(PiRackError):
     """This user cannot create or enter namespaces on this machine."""
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], uplink: Rack | None) -> int:
     """Run `python -m virtual_rack` with these arguments in a sandbox until a signal stops it.
+
+    Args:
+        arguments: Arguments of the command line.
+        uplink: Layout of the rack to whose network this machine is connected, or None.
 
     Returns:
         Exit status.
 
     Raises:
-        SandboxUnavailableError: If namespaces are not available.
+        SandboxUnavailableError: If namespaces are not available, or this machine cannot be
+            connected.
         ProgramError: If a required program is not available.
     """
     for name in PROGRAMS:
@@ -69,12 +76,27 @@ def run(arguments: Sequence[str]) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
+    if uplink is not None:
+        _connect(uplink, process)
     status = process.wait()
     for pidfd in init_pidfds:
         # The first process of the sandbox ends after all other processes of the sandbox.
         select.select([pidfd], [], [], _STOP_SECONDS)
         os.close(pidfd)
     return 0 if status == -signal.SIGKILL else status
+
+
+def _connect(uplink: Rack, process: "subprocess.Popen[bytes]") -> None:
+    try:
+        connect(uplink, process)
+    except OSError as error:
+        if process.poll() is not None:
+            return  # it was stopped, or its own error message is on the terminal
+        process.kill()
+        raise SandboxUnavailableError(
+            f"cannot connect this machine to the rack ({error.strerror}): run it as root, and stop"
+            " another rack with the same network"
+        ) from error
 
 
 def _children(pid: int) -> list[int]:

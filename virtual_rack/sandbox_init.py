@@ -11,8 +11,8 @@ from exporter.aliases import AliasesError
 from exporter.aliases import load as load_aliases
 from rack.errors import PiRackError
 from rack.layout_file import load as load_layout
-from tools.programs import ProgramError
-from virtual_rack import lifecycle
+from tools.programs import ProgramError, find
+from virtual_rack import lifecycle, sd_card
 from virtual_rack.command_line import build_parser
 from virtual_rack.master import VirtualMaster
 from virtual_rack.namespace_rack import NamespaceOptions, may_change_users, namespace_rack
@@ -61,12 +61,24 @@ def _run(options: argparse.Namespace) -> int:
     stop = lifecycle.stop_event_from_signals()
     try:
         layout = load_layout(options.rack)
+        no_cards = sd_card.unavailable_reason(options.state, find("mkfs.ext4"))
+        if no_cards:
+            sys.stderr.write(
+                f"no virtual SD cards ({no_cards}): power cuts keep unsynced data. For cards, run"
+                " the rack as root on a machine with loop devices\n"
+            )
         rack = namespace_rack(
             layout,
             load_aliases(options.aliases),
             options.aliases,
             options.state,
-            NamespaceOptions(options.boot_time, options.link_time, options.seed),
+            NamespaceOptions(
+                options.boot_time,
+                options.link_time,
+                options.seed,
+                has_cards=not no_cards,
+                keeps_page_cache=options.keep_page_cache,
+            ),
         )
         VirtualMaster(layout, options.state).start_dhcpd([] if options.new else rack.inventory())
         greeting = (

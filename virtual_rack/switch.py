@@ -1,13 +1,18 @@
 """Network switch of a namespace rack, a bridge that connects the master and the rasps."""
 
+import fcntl
+import struct
 import time
 from collections.abc import Callable
+from socket import AF_INET, SOCK_DGRAM, socket
 
 from rack.settings import Network
 from virtual_rack.network_namespace import NAMESPACES_FOLDER, IpTool, NamespaceThread
 
 BRIDGE = "br0"
 """Name of the bridge, which is also the master's interface."""
+
+_SET_FLAGS = 0x8914  # SIOCSIFFLAGS, see netdevice(7)
 
 
 class Switch:
@@ -65,6 +70,15 @@ class Switch:
     def run_inside(self, name: str, function: Callable[[], None]) -> None:
         """Run a function in a rasp's network namespace. Propagate exceptions of the function."""
         self._namespace_thread.run_inside(NAMESPACES_FOLDER / name, function)
+
+    def cut_link(self, name: str) -> None:
+        """Take a link down, faster than `unplug`, which must follow.
+
+        Raises:
+            OSError: If the link does not exist.
+        """
+        with socket(AF_INET, SOCK_DGRAM) as control:
+            fcntl.ioctl(control, _SET_FLAGS, struct.pack("16sh22x", _port(name).encode(), 0))
 
     def unplug(self, name: str) -> None:
         """Remove a link and its network namespace."""

@@ -82,6 +82,7 @@ def test_unprivileged_user_can_run_a_rack(tmp_path: Path) -> None:
             ]
         )
         assert "pirack_up 1.0" in scraped.stdout
+        assert rack.log.count("no virtual SD cards (mount: ") == 1
     finally:
         rack.outer_process.terminate()
         rack.outer_process.wait(TIMEOUT_SECONDS)
