@@ -43,6 +43,7 @@ from rack.layout_file import load
 from tests.controller.fakes import (
     FakeRackState,
     alert_service_for,
+    experiment_service_for,
     install_service_for,
     order_service_for,
 )
@@ -209,13 +210,15 @@ def running_app(rack: Rack, folder: Path) -> Iterator[tuple[PageClient, FakeProm
     data, registry = FakePrometheusData(rack), CollectorRegistry()
     with fake_prometheus(data) as url:
         prometheus = Prometheus(url)
+        orders = order_service_for(access, FakeRackState(), folder, registry)
         app = create_app(
             Dependencies(
                 state=RackStateReader(rack, inventory, prometheus, CollectorRegistry()).read,
                 master=MasterInfo(folder, []).read,
                 registry=registry,
                 access=access,
-                orders=order_service_for(access, FakeRackState(), folder, registry),
+                orders=orders,
+                experiments=experiment_service_for(orders, folder, FakeRackState().read),
                 installation=installation,
                 alerts=alert_service_for(ReceivedAlerts()),
                 history=RaspHistory(rack.name, prometheus),

@@ -5,9 +5,11 @@ from flask import Flask, Response
 from controller import __version__, health, pages
 from controller.alerts import api as alerts_api
 from controller.dependencies import Dependencies
+from controller.experiments import api as experiments_api
 from controller.installation import api as installation_api
 from controller.orders import api as orders_api
 from controller.orders import edges_api
+from controller.reservations import api as reservations_api
 from controller.web import allowed_hosts, api, converters, problems
 from controller.web.openapi import OpenApiDocument
 
@@ -38,6 +40,8 @@ def create_app(dependencies: Dependencies) -> Flask:
     )
     app.register_blueprint(orders_api.blueprint(document, dependencies.orders, access))
     app.register_blueprint(edges_api.blueprint(document, dependencies.orders))
+    app.register_blueprint(reservations_api.blueprint(document, dependencies.reservations, access))
+    app.register_blueprint(experiments_api.blueprint(document, dependencies.experiments, access))
     app.register_blueprint(installation_api.blueprint(document, dependencies.installation))
     app.register_blueprint(alerts_api.blueprint(document, dependencies.alerts))
     app.register_blueprint(health.blueprint(dependencies.registry))

@@ -16,6 +16,8 @@ from controller.auth.access_control import AccessControl
 from controller.cache import SingleFlightCache
 from controller.claims import StackClaims
 from controller.dependencies import Dependencies
+from controller.experiments.service import ExperimentService
+from controller.experiments.store import RunStore
 from controller.grafana_links import GrafanaLinks
 from controller.installation import metrics as installation_metrics
 from controller.installation.rasp_ssh import RaspSsh
@@ -38,6 +40,10 @@ from controller.orders.service import OrderService
 from controller.orders.store import OrderStore
 from controller.power_return import PowerReturn
 from controller.prometheus_targets import ServiceAddresses, TargetFiles
+from controller.reservations.loop import ReservationLoop
+from controller.reservations.metrics import ReservationCollector
+from controller.reservations.service import ReservationService
+from controller.reservations.store import QuotaStore, ReservationStore
 from controller.ssh.pool import SshPool
 from controller.state.history import RaspHistory
 from controller.state.observed_power import relay_mismatch
@@ -51,6 +57,7 @@ from dhcp_installer.install.context import InstallDependencies
 from dhcp_installer.install.journal import Journal
 from exporter.aliases import Aliases
 from exporter.listen_address import ListenAddress
+from rack.clock import read_boot_id
 from rack.database import Database
 from rack.gpio_persistence import persists_outputs
 from rack.inventory import Inventory
@@ -72,6 +79,7 @@ class ControllerComponents:
     database: Database
     target_files: TargetFiles
     power_return: PowerReturn
+    reservation_loop: ReservationLoop
 
 
 def build_controller(
@@ -150,6 +158,9 @@ def build_controller(
         OrderMetrics(registry, (action.name for action in actions.for_stacks)),
         state.get,
     )
+    experiments = ExperimentService(
+        orders, RunStore(database), registry, prometheus, state.get, relays.now
+    )
     rasp_ssh = RaspSsh(ssh_folder, ssh_port)
     installation = InstallService(
         InstallDependencies(
@@ -169,6 +180,19 @@ def build_controller(
         access.audit,
     )
     installation_metrics.register_metrics(registry, installation)
+    power_return = PowerReturn(relays, claims.holders, orders.submit)
+    reservations = ReservationService(
+        rack,
+        ReservationStore(database),
+        QuotaStore(database),
+        claims,
+        access.audit,
+        power_return.switch_on,
+        read_boot_id(),
+        relays.now,
+    )
+    claims.restrict(reservations.require_access)
+    registry.register(ReservationCollector(reservations))
     dependencies = Dependencies(
         state=state.get,
         fresh_state=partial(state.get, _PAGE_STATE_MAX_AGE),
@@ -176,6 +200,8 @@ def build_controller(
         registry=registry,
         access=access,
         orders=orders,
+        reservations=reservations,
+        experiments=experiments,
         installation=installation,
         alerts=alert_service.build(
             options.alertmanager,
@@ -186,8 +212,9 @@ def build_controller(
         allowed_hosts=allowed_hosts.local_host_names().union(rack.access.hosts),
         grafana=GrafanaLinks(options.grafana),
     )
-    power_return = PowerReturn(relays, claims.holders, orders.submit)
-    return ControllerComponents(dependencies, database, target_files, power_return)
+    return ControllerComponents(
+        dependencies, database, target_files, power_return, ReservationLoop(reservations)
+    )
 
 
 def loopback_address(listen: str) -> str:

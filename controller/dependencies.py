@@ -7,10 +7,12 @@ from prometheus_client import CollectorRegistry
 
 from controller.alerts.service import AlertService
 from controller.auth.access_control import AccessControl
+from controller.experiments.service import ExperimentService
 from controller.grafana_links import GrafanaLinks
 from controller.installation.service import InstallService
 from controller.master.info import MasterState
 from controller.orders.service import OrderService
+from controller.reservations.service import ReservationService
 from controller.state.history import RaspHistory
 from controller.state.model import RackState
 
@@ -28,6 +30,8 @@ class Dependencies:
         registry: Metrics of the controller.
         access: Users, tokens, sessions and audit log.
         orders: Order service.
+        reservations: Reservation service.
+        experiments: Experiment service.
         installation: Install service.
         alerts: Alert service.
         history: Alias values and history from Prometheus.
@@ -41,6 +45,8 @@ class Dependencies:
     registry: CollectorRegistry
     access: AccessControl
     orders: OrderService
+    reservations: ReservationService
+    experiments: ExperimentService
     installation: InstallService
     alerts: AlertService
     history: RaspHistory

@@ -59,7 +59,9 @@ def serve(options: ControllerOptions) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, end)
         dependencies.orders.start()
+        dependencies.experiments.start()
         components.power_return.start()
+        components.reservation_loop.start()
         dependencies.alerts.webhook.start()
         updater.start()
         _log.info("%s is available at http://%s", rack.name, options.listen)
@@ -71,6 +73,8 @@ def serve(options: ControllerOptions) -> None:
                 server.run()
         finally:
             is_serving = False
+            dependencies.experiments.close()
+            components.reservation_loop.close()
             components.power_return.close()
             dependencies.alerts.webhook.close()
             dependencies.installation.close()

@@ -157,6 +157,10 @@ class Plan:
         """SHA-256 of `canonical_json`, in hexadecimal."""
         return hashlib.sha256(self.canonical_json.encode("ascii")).hexdigest()
 
+    def fault(self, number: int) -> PlannedFault:
+        """Return the fault with this number."""
+        return next(fault for fault in self.faults if fault.number == number)
+
     def with_fault(self, fault: PlannedFault) -> "Plan":
         """Return this plan with another version of a fault."""
         faults = tuple(fault if each.number == fault.number else each for each in self.faults)

@@ -1,6 +1,7 @@
 """Runs in pirack.db: their state, events and the rates of their clients."""
 
 import json
+import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -54,12 +55,7 @@ class RunStore:
             connection.execute("BEGIN IMMEDIATE")
             newest = connection.execute("SELECT ifnull(max(id), 0) FROM runs").fetchone()[0]
             saved = replace(run, id=newest + 1)
-            row = _row(saved)
-            marks = ", ".join("?" for _ in row)
-            connection.execute(
-                f"INSERT INTO runs ({_HEADER_COLUMNS}, {_PLAN_COLUMNS}) VALUES ({marks})",  # noqa: S608 - constants
-                row,
-            )
+            _write(connection, saved)
             oldest = saved.id - self._max_runs
             for table, column in (("runs", "id"), ("run_events", "run"), ("run_rates", "run")):
                 connection.execute(f"DELETE FROM {table} WHERE {column} <= ?", (oldest,))  # noqa: S608 - constants
@@ -68,13 +64,8 @@ class RunStore:
 
     def save(self, run: Run) -> None:
         """Save the current version of a run."""
-        row = _row(run)
-        marks = ", ".join("?" for _ in row)
         with self._database.connection() as connection:
-            connection.execute(
-                f"INSERT OR REPLACE INTO runs ({_HEADER_COLUMNS}, {_PLAN_COLUMNS}) VALUES ({marks})",  # noqa: S608 - constants
-                row,
-            )
+            _write(connection, run)
 
     def get(self, number: int) -> Run:
         """Return the run with this id.
@@ -181,6 +172,13 @@ class RunStore:
                 "SELECT second, ok, fail, info FROM run_rates WHERE run = ? ORDER BY second", (run,)
             ).fetchall()
         return [Rate(*row) for row in rows]
+
+
+def _write(connection: sqlite3.Connection, run: Run) -> None:
+    row = _row(run)
+    columns = f"{_HEADER_COLUMNS}, {_PLAN_COLUMNS}"
+    marks = ", ".join("?" for _ in row)
+    connection.execute(f"INSERT OR REPLACE INTO runs ({columns}) VALUES ({marks})", row)  # noqa: S608 - constants
 
 
 def _row(run: Run) -> list[Any]:

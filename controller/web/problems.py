@@ -25,18 +25,32 @@ from controller.errors import (
     NoInstallRunningError,
     NotCancellableError,
     OrdersUnavailableError,
+    ReservationRefusedError,
+    RunConflictError,
     StackBusyError,
+    StackReservedError,
     UnknownInstallError,
     UnknownOrderError,
+    UnknownQuotaError,
+    UnknownReservationError,
+    UnknownRunError,
 )
 from controller.web.schemas import FieldError, Problem
 from dhcp_installer.errors import AssignmentError, InstallError
 from rack.errors import DatabaseError, PiRackError, UnknownTargetError
+from rack.selection import SelectionError
 
 _STATUS_BY_ERROR: Mapping[type[PiRackError], HTTPStatus] = {
     UnknownTargetError: HTTPStatus.NOT_FOUND,
     UnknownOrderError: HTTPStatus.NOT_FOUND,
     UnknownInstallError: HTTPStatus.NOT_FOUND,
+    UnknownRunError: HTTPStatus.NOT_FOUND,
+    RunConflictError: HTTPStatus.CONFLICT,
+    UnknownReservationError: HTTPStatus.NOT_FOUND,
+    UnknownQuotaError: HTTPStatus.NOT_FOUND,
+    SelectionError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ReservationRefusedError: HTTPStatus.CONFLICT,
+    StackReservedError: HTTPStatus.CONFLICT,
     StackBusyError: HTTPStatus.CONFLICT,
     NotCancellableError: HTTPStatus.CONFLICT,
     InstallRunningError: HTTPStatus.CONFLICT,

@@ -40,6 +40,7 @@ from tests.controller.fakes import (
     RACK,
     FakeRackState,
     alert_service_for,
+    experiment_service_for,
     install_service_for,
     order_service_for,
 )
@@ -98,6 +99,7 @@ def app(
             registry=CollectorRegistry(),
             access=access,
             orders=orders,
+            experiments=experiment_service_for(orders, tmp_path, rack_state.read),
             installation=installation,
             alerts=alert_service_for(ReceivedAlerts()),
             history=RaspHistory(RACK.name, Prometheus("http://127.0.0.1:1")),

@@ -25,6 +25,7 @@ from tests.controller.fakes import (
     RACK,
     FakeRackState,
     alert_service_for,
+    experiment_service_for,
     install_service_for,
     order_service_for,
 )
@@ -103,6 +104,7 @@ def app(
             registry=CollectorRegistry(),
             access=access,
             orders=orders,
+            experiments=experiment_service_for(orders, tmp_path, rack_state.read, prometheus),
             installation=installation,
             alerts=alert_service,
             history=RaspHistory(RACK.name, Prometheus(prometheus)),

@@ -1,6 +1,7 @@
 """Fake rack state, and services for an installed rack without hardware."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,8 @@ from controller.alerts.service import AlertService
 from controller.alerts.webhook import WebhookQueue
 from controller.auth.access_control import AccessControl
 from controller.claims import StackClaims
+from controller.experiments.service import ExperimentService
+from controller.experiments.store import RunStore
 from controller.installation.service import InstallService
 from controller.orders.actions import Actions
 from controller.orders.blackbox_client import BlackboxClient
@@ -26,7 +29,7 @@ from controller.orders.store import OrderStore
 from controller.ssh.pool import SshPool
 from controller.state.build import STATE_SERIES, build_rack_state
 from controller.state.model import PowerState, RackState
-from controller.state.prometheus import Sample
+from controller.state.prometheus import Prometheus, Sample
 from dhcp_installer.dhcpd.config_file import DhcpConfigFile
 from dhcp_installer.dhcpd.log_sources import LogFile
 from dhcp_installer.dhcpd.renderer import DhcpdRenderer
@@ -36,10 +39,12 @@ from dhcp_installer.install.context import InstallDependencies
 from dhcp_installer.install.journal import Journal
 from exporter.aliases import DEFAULT_PATH
 from exporter.aliases import load as load_aliases
+from rack.clock import seconds_since_boot
 from rack.database import Database
 from rack.errors import DatabaseError
 from rack.inventory import Inventory, Rasp
 from rack.layout_file import load
+from rack.power_edges import Moment
 from rack.relays import Relays
 from rack.settings import OrderSettings
 from tests.helpers.waiting import free_port
@@ -151,6 +156,25 @@ def order_service_for(
         OrderMetrics(registry, (action.name for action in actions.for_stacks)),
         rack_state.read,
     )
+
+
+def experiment_service_for(
+    orders: OrderService,
+    folder: Path,
+    read_state: Callable[[], RackState],
+    prometheus: str = "http://127.0.0.1:1",
+) -> ExperimentService:
+    """Return a service that accepts runs. By default, nothing listens at the URL of Prometheus."""
+    experiments = ExperimentService(
+        orders,
+        RunStore(Database(folder / "pirack.db")),
+        CollectorRegistry(),
+        Prometheus(prometheus),
+        read_state,
+        lambda: Moment(seconds_since_boot(), time.time()),
+    )
+    experiments.start()
+    return experiments
 
 
 def install_service_for(access: AccessControl, folder: Path) -> InstallService:

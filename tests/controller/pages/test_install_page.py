@@ -19,10 +19,12 @@ from controller.master.info import MasterInfo
 from controller.orders.service import OrderService
 from controller.state.build import build_rack_state
 from controller.state.history import RaspHistory
+from controller.state.model import RackState
 from controller.state.prometheus import Prometheus
 from dhcp_installer.install.journal import InstallState
 from dhcp_installer.install.progress import Stage
 from tests.controller.conftest import OpenPage
+from tests.controller.fakes import experiment_service_for
 from tests.controller.http_client import BrowserSession, add_users
 from tests.dhcp_installer.install_fixture import (
     BOOT_TIMEOUT,
@@ -73,15 +75,17 @@ def app(
     installation: InstallService,
     alert_service: AlertService,
 ) -> Flask:
+    def read_state() -> RackState:
+        return build_rack_state(install_fixture.rack, install_fixture.inventory.rasps(), [])
+
     return create_app(
         Dependencies(
-            state=lambda: build_rack_state(
-                install_fixture.rack, install_fixture.inventory.rasps(), []
-            ),
+            state=read_state,
             master=MasterInfo(tmp_path, []).read,
             registry=CollectorRegistry(),
             access=access,
             orders=orders,
+            experiments=experiment_service_for(orders, tmp_path, read_state),
             installation=installation,
             alerts=alert_service,
             history=RaspHistory(install_fixture.rack.name, Prometheus("http://127.0.0.1:1")),

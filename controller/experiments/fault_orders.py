@@ -1,0 +1,190 @@
+"""Inject faults with orders, and record their edges of power and their results."""
+
+import math
+from dataclasses import dataclass
+
+from controller.errors import NotCancellableError
+from controller.experiments.metrics import ExperimentMetrics
+from controller.experiments.model import EventKind
+from controller.experiments.plan import Plan, PlannedFault
+from controller.experiments.recorder import RunRecorder
+from controller.orders.actions import POWER_CYCLE
+from controller.orders.model import Order, OrderRequest, PowerTiming, Result, power_edge_cause
+from controller.orders.service import OrderService
+from rack.layout import Rack
+from rack.power_edges import Edge
+
+REBOOT = "reboot"
+"""Action of aliases.ini with which the fault `reboot` restarts rasps."""
+
+_MAX_EDGES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class RunningOrder:
+    """An order of a run.
+
+    Attributes:
+        order: Id of the order.
+        fault: Number of the fault, or None for the other orders of a run.
+        deadline: Seconds since the boot of the master at which its rasps must have booted.
+    """
+
+    order: int
+    fault: int | None
+    deadline: float
+
+
+def order_request(fault: PlannedFault, rack: Rack) -> OrderRequest:
+    """Return the order that injects a fault whose place is known."""
+    if fault.seconds_off is not None:
+        return OrderRequest(POWER_CYCLE, "stacks", fault.stacks, force=fault.kind == "power")
+    action = REBOOT if fault.kind == "reboot" else fault.action
+    return OrderRequest(action, "rasps", slot_ids(rack, fault.rasps))
+
+
+def slot_ids(rack: Rack, names: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the ids of slots with these names."""
+    wanted = set(names)
+    return tuple(slot.id for slot in rack.slots if slot.name in wanted)
+
+
+class FaultOrders:
+    """The orders of a run.
+
+    Args:
+        orders: Submits the orders.
+        recorder: Records what happens.
+        owner: Owner of the reservation.
+        metrics: Counts faults and edges.
+    """
+
+    def __init__(
+        self,
+        orders: OrderService,
+        recorder: RunRecorder,
+        owner: str,
+        metrics: ExperimentMetrics,
+    ) -> None:
+        self._orders = orders
+        self._recorder = recorder
+        self._owner = owner
+        self._metrics = metrics
+        self._running: list[RunningOrder] = []
+        self._recorded_edges: set[int] = set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all orders have finished."""
+        return not self._running
+
+    def inject(self, plan: Plan, fault: PlannedFault, at: float) -> None:
+        """Submit the order of a fault.
+
+        Args:
+            plan: The plan with the resolved place of the fault.
+            fault: The fault.
+            at: Planned time, in seconds since the boot of the master.
+
+        Raises:
+            StackBusyError: If another order holds a stack.
+            PiRackError: If the order is rejected.
+        """
+        fault = plan.fault(fault.number)
+        timing = None if fault.seconds_off is None else PowerTiming(fault.seconds_off, at)
+        self.submit(
+            order_request(fault, self._orders.rack),
+            fault=fault.number,
+            timing=timing,
+            deadline=at + (fault.seconds_off or 0.0) + plan.abort.boot_within,
+        )
+        self._metrics.injected(fault.kind)
+
+    def submit(
+        self,
+        request: OrderRequest,
+        *,
+        fault: int | None = None,
+        timing: PowerTiming | None = None,
+        deadline: float = math.inf,
+    ) -> Order:
+        """Submit an order of the run. Raises the errors of `OrderService.submit_plan`."""
+        actor = f"experiment {self._recorder.run.id}"
+        order = self._orders.submit_plan(
+            self._orders.plan(request), actor, "", timing=timing, owner=self._owner
+        )
+        self._running.append(RunningOrder(order.id, fault, deadline))
+        targets = ", ".join(order.targets)
+        self._recorder.add(EventKind.ORDER, f"{order.title} on {targets}", fault=fault)
+        return order
+
+    def collect(self, now: float) -> str:
+        """Record what the orders did since the last call. Return the first failure, or empty.
+
+        Args:
+            now: Seconds since the boot of the master.
+        """
+        problem = ""
+        for running in list(self._running):
+            self._record_edges(running)
+            order = self._orders.get(running.order)
+            if order.state.is_over:
+                self._record_edges(running)
+                self._running.remove(running)
+                problem = problem or self._record_result(order, running)
+            elif now > running.deadline:
+                problem = problem or f"{order.title}: {_waiting(order)} within abort.boot_within"
+        return problem
+
+    def cancel(self) -> None:
+        """Cancel all orders. An order that has cut the power switches it on again."""
+        for running in self._running:
+            try:
+                self._orders.cancel(running.order)
+            except NotCancellableError:
+                continue
+
+    def _record_result(self, order: Order, running: RunningOrder) -> str:
+        for result in order.results:
+            if result.result is not Result.OK:
+                text = f"{order.title}: {result.target}: {result.detail or result.result}"
+                self._recorder.add(EventKind.WARNING, text, fault=running.fault)
+        failed = [each for each in order.results if each.result is Result.FAILED]
+        return f"{order.title}: {failed[0].target}: {failed[0].detail}" if failed else ""
+
+    def _record_edges(self, running: RunningOrder) -> None:
+        cause = power_edge_cause(running.order)
+        edges = self._orders.power_edges.list_recent(_MAX_EDGES, cause=cause)
+        for edge in reversed(edges):
+            self._record_edge(edge, running.fault)
+
+    def _record_edge(self, edge: Edge, fault: int | None) -> None:
+        name = f"stack {edge.stack:02}"
+        if edge.after is not None and edge.id not in self._recorded_edges:
+            self._recorded_edges.add(edge.id)
+            self._metrics.switched(edge)
+            self._recorder.add(
+                EventKind.EDGE,
+                f"{name} is {'on' if edge.is_on else 'off'}",
+                moment=edge.after,
+                fault=fault,
+                stack=edge.stack,
+                is_on=edge.is_on,
+                planned=edge.planned.monotonic,
+                before=edge.before.monotonic if edge.before else None,
+                after=edge.after.monotonic,
+            )
+        for kind, moment, text in (
+            (EventKind.SILENCE, edge.first_silence, "does not answer"),
+            (EventKind.ANSWER, edge.first_answer, "answers again"),
+        ):
+            if moment is not None and -edge.id not in self._recorded_edges:
+                self._recorded_edges.add(-edge.id)  # an edge has one observation
+                self._recorder.add(
+                    kind, f"{name} {text}", moment=moment, fault=fault, stack=edge.stack
+                )
+
+
+def _waiting(order: Order) -> str:
+    names = [each.target for each in order.results if each.kind == "rasp" and each.result is None]
+    return f"{', '.join(names)} did not reply" if names else "it did not finish"
