@@ -46,6 +46,7 @@ from tests.controller.fakes import (
     experiment_service_for,
     install_service_for,
     order_service_for,
+    reservation_service_for,
 )
 from tests.controller.http_client import add_users, create_session
 from tests.helpers.layouts import layout_text
@@ -218,6 +219,7 @@ def running_app(rack: Rack, folder: Path) -> Iterator[tuple[PageClient, FakeProm
                 registry=registry,
                 access=access,
                 orders=orders,
+                reservations=reservation_service_for(access, folder),
                 experiments=experiment_service_for(orders, folder, FakeRackState().read),
                 installation=installation,
                 alerts=alert_service_for(ReceivedAlerts()),

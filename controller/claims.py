@@ -2,30 +2,43 @@
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
 from typing import Self
 
-from controller.errors import StackBusyError
+from controller.errors import StackBusyError, StackReservedError
+
+RequireAccess = Callable[[Collection[int], str], None]
+
+
+def _allow(_stacks: Collection[int], _owner: str) -> None:
+    """Allow every claim."""
 
 
 class StackClaims:
     """Claimed stacks and their holders. Thread-safe."""
 
     def __init__(self) -> None:
+        self._require_access: RequireAccess = _allow
         self._lock = threading.Lock()
         self._holders: dict[int, str] = {}
         self._claim_counts: Counter[int] = Counter()
 
-    def claim(self, stacks: Collection[int], reserved_by: str) -> "Claim":
+    def restrict(self, require_access: RequireAccess) -> None:
+        """Check each claim with a function that raises an error if it is not allowed."""
+        self._require_access = require_access
+
+    def claim(self, stacks: Collection[int], reserved_by: str, owner: str = "") -> "Claim":
         """Claim all given stacks, or none.
 
         Args:
             stacks: Numbers of the stacks.
             reserved_by: Description of the holder, for example `order 12: power_off`.
+            owner: User or token to whom the stacks may be reserved.
 
         Raises:
             StackBusyError: If one of the stacks is already claimed.
+            StackReservedError: If one of the stacks is reserved for another owner.
         """
         with self._lock:
             for stack in sorted(stacks):
@@ -33,7 +46,14 @@ class StackClaims:
                     raise StackBusyError(stack, self._holders[stack])
             self._holders |= dict.fromkeys(stacks, reserved_by)
             self._claim_counts.update(set(stacks))
-        return Claim(self, frozenset(stacks))
+        claim = Claim(self, frozenset(stacks))
+        try:
+            # After the claim, because a claimed stack is not given to the next reservation.
+            self._require_access(stacks, owner)
+        except StackReservedError:
+            claim.release()
+            raise
+        return claim
 
     def holders(self) -> Mapping[int, str]:
         """Return the holder of each claimed stack, keyed by stack number."""

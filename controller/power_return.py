@@ -8,7 +8,7 @@ limited, audited and displayed as all orders are.
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from controller.errors import StackBusyError
 from controller.orders.actions import POWER_ON
@@ -82,6 +82,17 @@ class PowerReturn:
             ", ".join(map(str, stacks)),
         )
         return order
+
+    def switch_on(self, stacks: Collection[int]) -> None:
+        """Submit an order for those of the stacks that are off.
+
+        Raises:
+            PiRackError: If the order is rejected.
+        """
+        powers = self._relays.all_commanded()
+        off = tuple(stack for stack in sorted(stacks) if not powers[stack].has_power)
+        if off:
+            self._submit(OrderRequest(POWER_ON, "stacks", off), POWER_RETURN, "")
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -90,7 +90,8 @@ class InstallService:
 
         Raises:
             InstallRunningError: If another install is running.
-            StackBusyError: If a stack is reserved by an order.
+            StackBusyError: If an order uses a stack.
+            StackReservedError: If a stack is reserved for another owner.
             DatabaseError: If the journal cannot be written.
         """
         request = InstallRequest(InstallKind.INSTALL, requester.actor, strategy)
@@ -138,7 +139,9 @@ class InstallService:
             if not interrupted:
                 raise NoInstallRunningError("no install is running or interrupted")
             record = interrupted[0]
-            claim = self._claims.claim(self._all_stacks, f"stopping {_title(record)}")
+            claim = self._claims.claim(
+                self._all_stacks, f"stopping {_title(record)}", requester.actor
+            )
             self._start_thread(record.id, claim, partial(self._recover, record, requester))
             self._stop_requested.set()
             return self._with_live_progress(record)
@@ -194,7 +197,7 @@ class InstallService:
                 )
             if self._dependencies.journal.list_interrupted():
                 stacks = self._all_stacks  # recovery may switch any stack
-            claim = self._claims.claim(stacks, f"{request.kind} of {request.actor}")
+            claim = self._claims.claim(stacks, f"{request.kind} of {request.actor}", request.actor)
             try:
                 install_id = installer.create(self._dependencies, request)
                 record = self._dependencies.journal.get(install_id)

@@ -150,7 +150,7 @@ class OrderService:
         client_address: str,
         *,
         timing: PowerTiming | None = None,
-        owner: str = "",  # noqa: ARG002 - reservations are not checked yet
+        owner: str = "",
     ) -> Order:
         """Start an order. If its action is synchronous, wait for its results.
 
@@ -163,7 +163,8 @@ class OrderService:
 
         Raises:
             InvalidActionError: If the order cannot keep `timing`.
-            StackBusyError: If a stack is reserved by another order or an install.
+            StackBusyError: If another order or an install uses a stack.
+            StackReservedError: If a stack is reserved for another owner.
             OrdersUnavailableError: If the relays cannot be used, or the controller is stopping.
             DatabaseError: If the order cannot be saved. Nothing was started.
         """
@@ -172,7 +173,7 @@ class OrderService:
         if timing is not None:
             settings = self._context.rack.orders
             require_timing_possible(plan, self._context.rasps(), settings.max_booting)
-        tracker, claim = self._register(plan, actor, client_address, timing)
+        tracker, claim = self._register(plan, actor, client_address, timing, owner or actor)
         task = asyncio.run_coroutine_threadsafe(self._execute(tracker, claim), self._loop)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -233,9 +234,14 @@ class OrderService:
         )
 
     def _register(
-        self, plan: OrderPlan, actor: str, client_address: str, timing: PowerTiming | None
+        self,
+        plan: OrderPlan,
+        actor: str,
+        client_address: str,
+        timing: PowerTiming | None,
+        owner: str,
     ) -> tuple[OrderTracker, Claim]:
-        """Reserve the stacks of an order and save it."""
+        """Claim the stacks of an order and save it."""
         with self._lock:
             if not self._accepts_orders:
                 raise OrdersUnavailableError("the controller is stopping: retry in a moment")
@@ -249,7 +255,7 @@ class OrderService:
                 results=plan.open_results(self._context.rasps().keys()),
             )
             stacks = [] if plan.action.is_synchronous else [stack.number for stack in plan.stacks]
-            claim = self._claims.claim(stacks, order.title)
+            claim = self._claims.claim(stacks, order.title, owner)
             try:
                 self._store.save(order)
             except DatabaseError:

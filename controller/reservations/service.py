@@ -9,6 +9,7 @@ from dataclasses import replace
 from controller.audit import Audit, AuditEvent
 from controller.claims import StackClaims
 from controller.errors import ReservationRefusedError, StackReservedError
+from controller.orders.model import POWER_RETURN
 from controller.reservations import queue
 from controller.reservations.model import (
     QueuePlace,
@@ -260,7 +261,7 @@ class ReservationService:
         holders = self.holders()
         for stack in sorted(stacks):
             holder = holders.get(stack)
-            if holder is not None and holder.owner != owner:
+            if holder is not None and owner not in {holder.owner, POWER_RETURN}:
                 until = time.strftime("%H:%M", time.localtime(holder.ends_at))
                 raise StackReservedError(
                     f"stack {stack_name(stack)} is reserved for {holder.owner} until {until}"

@@ -111,15 +111,18 @@ class QuotaStore:
                 (quota.name, json.dumps(quota.members), quota.stacks, quota.seconds),
             )
 
-    def remove(self, name: str) -> None:
-        """Remove a quota.
+    def remove(self, name: str) -> Quota:
+        """Remove a quota. Return it.
 
         Raises:
             UnknownQuotaError: If it does not exist.
         """
+        quota = next((quota for quota in self.list_all() if quota.name == name), None)
+        if quota is None:
+            raise UnknownQuotaError(f"no quota {name!r}: GET quotas lists the quotas")
         with self._database.connection() as connection:
-            if not connection.execute("DELETE FROM quotas WHERE name = ?", (name,)).rowcount:
-                raise UnknownQuotaError(f"no quota {name!r}: GET quotas lists the quotas")
+            connection.execute("DELETE FROM quotas WHERE name = ?", (name,))
+        return quota
 
 
 def _row(reservation: Reservation) -> tuple[Any, ...]:

@@ -43,6 +43,7 @@ from tests.controller.fakes import (
     experiment_service_for,
     install_service_for,
     order_service_for,
+    reservation_service_for,
 )
 from virtual_rack.faults import Fault
 
@@ -99,6 +100,7 @@ def app(
             registry=CollectorRegistry(),
             access=access,
             orders=orders,
+            reservations=reservation_service_for(access, tmp_path),
             experiments=experiment_service_for(orders, tmp_path, rack_state.read),
             installation=installation,
             alerts=alert_service_for(ReceivedAlerts()),

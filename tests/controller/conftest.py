@@ -28,6 +28,7 @@ from tests.controller.fakes import (
     experiment_service_for,
     install_service_for,
     order_service_for,
+    reservation_service_for,
 )
 from tests.controller.http_client import create_session
 from tests.controller.running_server import running_server
@@ -104,6 +105,7 @@ def app(
             registry=CollectorRegistry(),
             access=access,
             orders=orders,
+            reservations=reservation_service_for(access, tmp_path),
             experiments=experiment_service_for(orders, tmp_path, rack_state.read, prometheus),
             installation=installation,
             alerts=alert_service,

@@ -26,6 +26,8 @@ from controller.orders.exporter_client import ExporterClient
 from controller.orders.metrics import OrderMetrics
 from controller.orders.service import OrderService
 from controller.orders.store import OrderStore
+from controller.reservations.service import ReservationService
+from controller.reservations.store import QuotaStore, ReservationStore
 from controller.ssh.pool import SshPool
 from controller.state.build import STATE_SERIES, build_rack_state
 from controller.state.model import PowerState, RackState
@@ -155,6 +157,21 @@ def order_service_for(
         access.audit,
         OrderMetrics(registry, (action.name for action in actions.for_stacks)),
         rack_state.read,
+    )
+
+
+def reservation_service_for(access: AccessControl, folder: Path) -> ReservationService:
+    """Return the reservations of the rack. No order or install uses a stack."""
+    database = Database(folder / "pirack.db")
+    return ReservationService(
+        RACK,
+        ReservationStore(database),
+        QuotaStore(database),
+        StackClaims(),
+        access.audit,
+        lambda _: None,
+        "boot",
+        lambda: Moment(seconds_since_boot(), time.time()),
     )
 
 

@@ -24,7 +24,7 @@ from controller.state.prometheus import Prometheus
 from dhcp_installer.install.journal import InstallState
 from dhcp_installer.install.progress import Stage
 from tests.controller.conftest import OpenPage
-from tests.controller.fakes import experiment_service_for
+from tests.controller.fakes import experiment_service_for, reservation_service_for
 from tests.controller.http_client import BrowserSession, add_users
 from tests.dhcp_installer.install_fixture import (
     BOOT_TIMEOUT,
@@ -85,6 +85,7 @@ def app(
             registry=CollectorRegistry(),
             access=access,
             orders=orders,
+            reservations=reservation_service_for(access, tmp_path),
             experiments=experiment_service_for(orders, tmp_path, read_state),
             installation=installation,
             alerts=alert_service,
