@@ -19,9 +19,10 @@ import requests
 
 from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, is_reachable, wait_until
 from virtual_rack import control
-from virtual_rack.demo.config import DemoConfig, process_specs, write_files
+from virtual_rack.demo.config import DemoConfig, RackOptions, write_files
 from virtual_rack.demo.credentials import create_credentials
 from virtual_rack.demo.processes import ManagedProcess, ProcessSpec, stop_all
+from virtual_rack.demo.services import process_specs
 from virtual_rack.demo.speed_up import INTERVAL_KEYS, WAIT_KEYS, shorten_durations
 
 ROOT = Path(__file__).parents[2]
@@ -98,7 +99,9 @@ class AlertingRack:
         )
         ports = (free_port() for _ in range(5))
         network = f"127.{24 + (os.getpid() + 97) % 199}"
-        self.config = DemoConfig(layout, folder / "state", network, 9849, *ports)
+        self.config = DemoConfig(
+            RackOptions(layout, boot_seconds=1.0), folder / "state", network, 9849, *ports
+        )
         write_files(self.config)
         self._shorten_durations()
         self.token = ""
@@ -119,7 +122,7 @@ class AlertingRack:
 
     def start(self) -> None:
         extra_arguments = {
-            "virtual rack": ["--seed", str(SEED), "--boot-time", "1"],
+            "virtual rack": ["--seed", str(SEED)],
             "Prometheus": [f"--rules.alert.resend-delay={60 // SPEED_FACTOR}s"],
         }
         for spec in process_specs(self.config):
