@@ -212,6 +212,7 @@ def running_app(rack: Rack, folder: Path) -> Iterator[tuple[PageClient, FakeProm
     with fake_prometheus(data) as url:
         prometheus = Prometheus(url)
         orders = order_service_for(access, FakeRackState(), folder, registry)
+        reservations = reservation_service_for(access, folder)
         app = create_app(
             Dependencies(
                 state=RackStateReader(rack, inventory, prometheus, CollectorRegistry()).read,
@@ -219,8 +220,10 @@ def running_app(rack: Rack, folder: Path) -> Iterator[tuple[PageClient, FakeProm
                 registry=registry,
                 access=access,
                 orders=orders,
-                reservations=reservation_service_for(access, folder),
-                experiments=experiment_service_for(orders, folder, FakeRackState().read),
+                reservations=reservations,
+                experiments=experiment_service_for(
+                    orders, reservations, folder, FakeRackState().read
+                ),
                 installation=installation,
                 alerts=alert_service_for(ReceivedAlerts()),
                 history=RaspHistory(rack.name, prometheus),

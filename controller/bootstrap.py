@@ -158,9 +158,6 @@ def build_controller(
         OrderMetrics(registry, (action.name for action in actions.for_stacks)),
         state.get,
     )
-    experiments = ExperimentService(
-        orders, RunStore(database), registry, prometheus, state.get, relays.now
-    )
     rasp_ssh = RaspSsh(ssh_folder, ssh_port)
     installation = InstallService(
         InstallDependencies(
@@ -193,6 +190,9 @@ def build_controller(
     )
     claims.restrict(reservations.require_access)
     registry.register(ReservationCollector(reservations))
+    experiments = ExperimentService(
+        orders, reservations, RunStore(database), registry, prometheus, state.get, relays.now
+    )
     dependencies = Dependencies(
         state=state.get,
         fresh_state=partial(state.get, _PAGE_STATE_MAX_AGE),

@@ -173,6 +173,6 @@ def _add_client_routes(
 
 def _plan(experiments: ExperimentService, request: RunRequest) -> DryRun:
     try:
-        return experiments.plan(request)
+        return experiments.plan(request, current_actor().name)
     except PlanError as error:
         raise UnprocessableEntity(str(error)) from error

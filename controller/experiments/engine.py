@@ -20,8 +20,9 @@ from controller.experiments.picking import PickError
 from controller.experiments.plan import Plan, PlannedFault
 from controller.experiments.probes import Probes, query_problem
 from controller.experiments.recorder import RunRecorder
+from controller.experiments.run_reservation import RunReservation
 from controller.orders.actions import POWER_ON
-from controller.orders.model import OrderRequest, Result
+from controller.orders.model import POWER_RETURN, OrderRequest, Result
 from controller.state.model import RackState, RaspState
 from controller.state.prometheus import Prometheus
 from rack.errors import DatabaseError, PiRackError
@@ -58,7 +59,7 @@ class RunEnvironment:
         read_state: Returns the state of the rack.
         prometheus: Answers PromQL.
         now: Returns the current time on both clocks of the master.
-        reservation_problem: Returns why the run may no longer use its stacks, or an empty string.
+        reservation: Reservation of the stacks of the run.
         measure_clocks: Returns the offset of the clock of each rasp, by name, or None if unknown.
             The argument is the bound of the offsets in seconds, or None.
         is_closing: Returns whether the controller is stopping.
@@ -68,7 +69,7 @@ class RunEnvironment:
     read_state: Callable[[], RackState]
     prometheus: Prometheus
     now: Callable[[], Moment]
-    reservation_problem: Callable[[], str]
+    reservation: RunReservation
     measure_clocks: Callable[[Sequence[Slot], float | None], Mapping[str, ClockOffset | None]]
     is_closing: Callable[[], bool]
 
@@ -100,6 +101,7 @@ class RunEngine:
         """Run the plan until its end. No error is raised."""
         reason = ""
         try:
+            self._await_reservation()
             self._prepare()
             self._await_steady_state(RunState.STEADY)
             self._inject_faults()
@@ -125,6 +127,10 @@ class RunEngine:
     @property
     def _plan(self) -> Plan:
         return self._recorder.run.plan
+
+    def _await_reservation(self) -> None:
+        while not self._environment.reservation.is_active:
+            self._pause()
 
     def _prepare(self) -> None:
         self._recorder.enter(RunState.PREPARING)
@@ -233,7 +239,8 @@ class RunEngine:
         self._return_power()
         self._finish_orders(self._plan.abort.boot_within)
         if self._plan.stop:
-            self._orders.submit(OrderRequest(self._plan.stop, "rasps", self._node_ids))
+            request = OrderRequest(self._plan.stop, "rasps", self._node_ids)
+            self._orders.submit(request, owner=POWER_RETURN)
             self._finish_orders(_STOP_SECONDS)
 
     def _return_power(self) -> None:
@@ -241,7 +248,7 @@ class RunEngine:
         problem = ""
         while not self._environment.is_closing():
             try:
-                self._power_on()
+                self._power_on(owner=POWER_RETURN)
             except PiRackError as error:
                 if str(error) != problem:
                     problem = str(error)
@@ -257,11 +264,11 @@ class RunEngine:
             self._link.wait(_POLL_SECONDS)
             self._orders.collect(-math.inf)
 
-    def _power_on(self) -> None:
+    def _power_on(self, *, owner: str = "") -> None:
         """Switch the stacks on that have no power, or whose power is unknown."""
         stacks = self._stacks_without_power()
         if stacks:
-            self._orders.submit(OrderRequest(POWER_ON, "stacks", stacks))
+            self._orders.submit(OrderRequest(POWER_ON, "stacks", stacks), owner=owner)
 
     def _stacks_without_power(self) -> tuple[int, ...]:
         states = self._environment.read_state().stacks
@@ -314,7 +321,7 @@ class RunEngine:
         self._link.wait(seconds)
         problem = (
             self._link.problem
-            or self._environment.reservation_problem()
+            or self._environment.reservation.problem()
             or self._orders.collect(self._environment.now().monotonic)
             or self._health_problem()
         )

@@ -107,11 +107,15 @@ class FaultOrders:
         fault: int | None = None,
         timing: PowerTiming | None = None,
         deadline: float = math.inf,
+        owner: str = "",
     ) -> Order:
-        """Submit an order of the run. Raises the errors of `OrderService.submit_plan`."""
+        """Submit an order of the run, by default for the owner of its reservation.
+
+        Raises the errors of `OrderService.submit_plan`.
+        """
         actor = f"experiment {self._recorder.run.id}"
         order = self._orders.submit_plan(
-            self._orders.plan(request), actor, "", timing=timing, owner=self._owner
+            self._orders.plan(request), actor, "", timing=timing, owner=owner or self._owner
         )
         self._running.append(RunningOrder(order.id, fault, deadline))
         targets = ", ".join(order.targets)

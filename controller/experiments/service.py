@@ -30,17 +30,21 @@ from controller.experiments.openmetrics import metrics_of_run
 from controller.experiments.plan import Plan
 from controller.experiments.plan_file import parse_plan_file
 from controller.experiments.recorder import RunRecorder
+from controller.experiments.run_reservation import RunReservation, find_reservation
 from controller.experiments.store import RunStore
 from controller.orders.service import OrderService
+from controller.reservations.model import Reservation
+from controller.reservations.service import ReservationService
 from controller.state.model import RackState
 from controller.state.prometheus import Prometheus, PrometheusUnavailableError
-from rack.errors import DatabaseError
+from rack.errors import DatabaseError, PiRackError
 from rack.layout import Rack, Slot
 from rack.power_edges import Moment
 
 _STOP_SECONDS = 5.0
 _CLOCK_ERROR_SECONDS = 0.25  # without a bound, this takes about one second
 _ERRORS_PER_BOUND = 5
+_CHECK_SECONDS = 900.0  # for the check, in the own reservation of a run
 _PREPARE_SECONDS = 60.0  # for actions and clocks, in the longest duration of a run
 
 _log = logging.getLogger(__name__)
@@ -71,6 +75,7 @@ class ExperimentService:
 
     Args:
         orders: Submits the orders of runs.
+        reservations: Reservations of stacks.
         store: Stores runs.
         registry: Registry of the controller.
         prometheus: Answers PromQL.
@@ -82,6 +87,7 @@ class ExperimentService:
     def __init__(
         self,
         orders: OrderService,
+        reservations: ReservationService,
         store: RunStore,
         registry: CollectorRegistry,
         prometheus: Prometheus,
@@ -91,6 +97,7 @@ class ExperimentService:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._orders = orders
+        self._reservations = reservations
         self._store = store
         self._prometheus = prometheus
         self._read_state = read_state
@@ -101,6 +108,7 @@ class ExperimentService:
         self._accepts_runs = False
         self._clocks = RaspClocks(orders.rack.network.exporter_port)
         self._metrics = ExperimentMetrics(registry, orders.rack, self._runs_by_stack)
+        reservations.on_end(self._end_runs_of)
 
     @property
     def rack(self) -> Rack:
@@ -127,18 +135,26 @@ class ExperimentService:
         for run in active:
             run.thread.join(_STOP_SECONDS)
 
-    def plan(self, request: RunRequest) -> DryRun:
+    def plan(self, request: RunRequest, actor: str) -> DryRun:
         """Return the plan of a request, and change nothing.
 
         Raises:
             PlanError: If the plan is wrong.
             UnknownRunError: If the run to repeat does not exist.
+            UnknownReservationError: If the reservation does not exist.
+            RunConflictError: If the reservation is not an active one of the actor.
         """
+        reserved = None
+        if request.reservation is not None:
+            found = find_reservation(self._reservations, request.reservation, actor)
+            reserved = found.stacks
         if request.replay_of is not None:
             plan = self._store.get(request.replay_of).plan
+            _require_reserved(plan, request.replay_of, reserved)
         else:
             plan_file = parse_plan_file(request.text, request.file)
-            plan = expand(plan_file, request.file, request.seed, self._context())
+            context = self._context(reserved, actor)
+            plan = expand(plan_file, request.file, request.seed, context)
         return DryRun(plan, _longest_seconds(plan))
 
     def run(self, request: RunRequest, actor: str) -> Run:
@@ -156,10 +172,12 @@ class ExperimentService:
         if request.replay_of is not None:
             source = self._store.get(request.replay_of)
             request = replace(request, file=source.file, text=source.text, seed=source.seed)
-        plan = self.plan(request).plan
+        dry_run = self.plan(request, actor)
+        plan = dry_run.plan
         versions = self._versions()
         with self._lock:
             self._require_free(plan)
+            reservation = self._reserve(request, actor, dry_run)
             run = self._store.add(
                 Run(
                     id=0,
@@ -168,7 +186,7 @@ class ExperimentService:
                     actor=actor,
                     state=RunState.WAITING,
                     started_at=self.now().time,
-                    reservation=request.reservation,
+                    reservation=reservation.id,
                     replay_of=request.replay_of,
                     file=request.file,
                     text=request.text,
@@ -177,7 +195,7 @@ class ExperimentService:
                     layout_hash=layout_hash(self.rack),
                 )
             )
-            self._start_thread(run)
+            self._start_thread(run, reservation)
         return run
 
     def renew(
@@ -271,12 +289,34 @@ class ExperimentService:
         run = self.get(number)
         return metrics_of_run(self._prometheus, self.rack.name, run, self.now().time)
 
-    def _context(self) -> RackContext:
-        in_use = self._runs_by_stack()
+    def _context(self, reserved: Sequence[int] | None, actor: str) -> RackContext:
+        """Return what a plan may use. Without a reservation, free stacks are chosen first."""
+        taken = set(self._runs_by_stack()) | {
+            stack for stack, holder in self._reservations.holders().items() if holder.owner != actor
+        }
         numbers = [stack.number for stack in self.rack.stacks]
-        offered = sorted(numbers, key=lambda number: (number in in_use, number))
-        actions = [action for action in self._orders.actions.for_rasps if action.command]
-        return RackContext(self.rack, actions, offered)
+        offered = reserved or sorted(numbers, key=lambda number: (number in taken, number))
+        return RackContext(self.rack, self._orders.actions.for_rasps, offered, reserved)
+
+    def _reserve(self, request: RunRequest, actor: str, dry_run: DryRun) -> RunReservation:
+        if request.reservation is not None:
+            found = find_reservation(self._reservations, request.reservation, actor)
+            return RunReservation(self._reservations, found, is_own=False, clock=self._clock)
+        seconds = dry_run.longest_seconds + _CHECK_SECONDS
+        return RunReservation.make(
+            self._reservations, actor, dry_run.plan.stacks, seconds, self._clock
+        )
+
+    def _end_runs_of(self, reservation: Reservation) -> bool:
+        """End the runs of a reservation that ends. Return whether they have ended."""
+        runs = [
+            active
+            for active in list(self._active.values())
+            if active.recorder.run.reservation == reservation.id
+        ]
+        for active in runs:
+            active.link.stop(f"{reservation.title} has ended")
+        return not runs
 
     def _runs_by_stack(self) -> Mapping[int, int]:
         """Return the unfinished run that uses a stack, keyed by stack number."""
@@ -296,7 +336,7 @@ class ExperimentService:
                     f"stack {stack} is used by run {in_use[stack]}: wait until it ends, or stop it"
                 )
 
-    def _start_thread(self, run: Run) -> None:
+    def _start_thread(self, run: Run, reservation: RunReservation) -> None:
         recorder = RunRecorder(run, self._store, self.now)
         link = ClientLink(self._clock)
         engine = RunEngine(
@@ -305,7 +345,7 @@ class ExperimentService:
                 self._read_state,
                 self._prometheus,
                 self.now,
-                lambda: "",
+                reservation,
                 self._measure_clocks,
                 lambda: not self._accepts_runs,
             ),
@@ -321,6 +361,7 @@ class ExperimentService:
                 engine.run()
             finally:
                 self._metrics.finished(recorder.run, self._clock() - started)
+                _release(reservation, run)
                 with self._lock:
                     del self._active[run.id]
 
@@ -353,3 +394,19 @@ def layout_hash(rack: Rack) -> str:
 def _longest_seconds(plan: Plan) -> float:
     boots = 2 * plan.abort.boot_within
     return 2 * _PREPARE_SECONDS + boots + 2 * plan.within + plan.duration
+
+
+def _require_reserved(plan: Plan, replay_of: int, reserved: Sequence[int] | None) -> None:
+    missing = [stack for stack in plan.stacks if reserved is not None and stack not in reserved]
+    if missing:
+        raise RunConflictError(
+            f"run {replay_of} uses stack {missing[0]}, which is not reserved: reserve stacks"
+            f" {' '.join(map(str, plan.stacks))}"
+        )
+
+
+def _release(reservation: RunReservation, run: Run) -> None:
+    try:
+        reservation.release()
+    except PiRackError as error:
+        _log.warning("%s: %s", run.title, error)

@@ -93,6 +93,7 @@ def app(
     orders: OrderService,
     installation: InstallService,
 ) -> Flask:
+    reservations = reservation_service_for(access, tmp_path)
     return create_app(
         Dependencies(
             state=rack_state.read,
@@ -100,8 +101,8 @@ def app(
             registry=CollectorRegistry(),
             access=access,
             orders=orders,
-            reservations=reservation_service_for(access, tmp_path),
-            experiments=experiment_service_for(orders, tmp_path, rack_state.read),
+            reservations=reservations,
+            experiments=experiment_service_for(orders, reservations, tmp_path, rack_state.read),
             installation=installation,
             alerts=alert_service_for(ReceivedAlerts()),
             history=RaspHistory(RACK.name, Prometheus("http://127.0.0.1:1")),

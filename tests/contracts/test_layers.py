@@ -122,6 +122,7 @@ ALLOWED_IMPORTS = {
         "controller",
         "controller.auth",
         "controller.orders",
+        "controller.reservations",
         "controller.state",
         "controller.web",
         "rack",

@@ -17,6 +17,7 @@ from controller.dependencies import Dependencies
 from controller.installation.service import InstallService
 from controller.master.info import MasterInfo
 from controller.orders.service import OrderService
+from controller.reservations.service import ReservationService
 from controller.state.history import RaspHistory
 from controller.state.prometheus import Prometheus
 from rack.database import Database
@@ -63,6 +64,11 @@ def orders(
 
 
 @pytest.fixture
+def reservations(access: AccessControl, tmp_path: Path) -> ReservationService:
+    return reservation_service_for(access, tmp_path)
+
+
+@pytest.fixture
 def installation(tmp_path: Path, access: AccessControl) -> Iterator[InstallService]:
     installation = install_service_for(access, tmp_path)
     yield installation
@@ -94,6 +100,7 @@ def app(
     tmp_path: Path,
     access: AccessControl,
     orders: OrderService,
+    reservations: ReservationService,
     installation: InstallService,
     alert_service: AlertService,
     prometheus: str,
@@ -105,8 +112,10 @@ def app(
             registry=CollectorRegistry(),
             access=access,
             orders=orders,
-            reservations=reservation_service_for(access, tmp_path),
-            experiments=experiment_service_for(orders, tmp_path, rack_state.read, prometheus),
+            reservations=reservations,
+            experiments=experiment_service_for(
+                orders, reservations, tmp_path, rack_state.read, prometheus
+            ),
             installation=installation,
             alerts=alert_service,
             history=RaspHistory(RACK.name, Prometheus(prometheus)),

@@ -177,6 +177,7 @@ def reservation_service_for(access: AccessControl, folder: Path) -> ReservationS
 
 def experiment_service_for(
     orders: OrderService,
+    reservations: ReservationService,
     folder: Path,
     read_state: Callable[[], RackState],
     prometheus: str = "http://127.0.0.1:1",
@@ -184,6 +185,7 @@ def experiment_service_for(
     """Return a service that accepts runs. By default, nothing listens at the URL of Prometheus."""
     experiments = ExperimentService(
         orders,
+        reservations,
         RunStore(Database(folder / "pirack.db")),
         CollectorRegistry(),
         Prometheus(prometheus),

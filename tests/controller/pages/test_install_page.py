@@ -78,6 +78,7 @@ def app(
     def read_state() -> RackState:
         return build_rack_state(install_fixture.rack, install_fixture.inventory.rasps(), [])
 
+    reservations = reservation_service_for(access, tmp_path)
     return create_app(
         Dependencies(
             state=read_state,
@@ -85,8 +86,8 @@ def app(
             registry=CollectorRegistry(),
             access=access,
             orders=orders,
-            reservations=reservation_service_for(access, tmp_path),
-            experiments=experiment_service_for(orders, tmp_path, read_state),
+            reservations=reservations,
+            experiments=experiment_service_for(orders, reservations, tmp_path, read_state),
             installation=installation,
             alerts=alert_service,
             history=RaspHistory(install_fixture.rack.name, Prometheus("http://127.0.0.1:1")),
