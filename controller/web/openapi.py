@@ -39,6 +39,7 @@ _TAGS = {
         Tag(name="master", description="Machine that runs the controller."),
         Tag(name="orders", description="Submitted actions and their results."),
         Tag(name="edges", description="Changes of the power of the stacks."),
+        Tag(name="reservations", description="Stacks that belong to an owner for a time."),
         Tag(name="experiments", description="Runs of plans of faults."),
         Tag(name="installation", description="Discovery of the rasps and DHCP configuration."),
         Tag(name="alerts", description="Active alerts and the webhook for Alertmanager."),
