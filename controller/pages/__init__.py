@@ -14,6 +14,7 @@ from controller.pages import (
     about,
     account,
     alerts,
+    experiments,
     formatting,
     install,
     login,
@@ -39,6 +40,7 @@ def register(app: Flask, dependencies: Dependencies) -> None:
     app.register_blueprint(stack.blueprint(state, history, order_service))
     app.register_blueprint(master.blueprint(dependencies.master))
     app.register_blueprint(orders.blueprint(state, order_service, dependencies.access))
+    app.register_blueprint(experiments.blueprint(dependencies.experiments, dependencies.access))
     app.register_blueprint(install.blueprint(state, dependencies.installation))
     app.register_blueprint(replace.blueprint(state, dependencies.installation))
     app.register_blueprint(alerts.blueprint(dependencies.alerts.firing.current))

@@ -62,6 +62,14 @@ class RunTimeline:
     faults: tuple[FaultTimes, ...]
 
 
+def faults_start(events: Sequence[RunEvent]) -> float:
+    """Return the monotonic time at which the faults started, or that of the first event."""
+    for event in events:
+        if event.kind is EventKind.STATE and event.text == RunState.FAULTS:
+            return event.monotonic
+    return events[0].monotonic if events else 0.0
+
+
 def run_timeline(run: Run, events: Sequence[RunEvent], rates: Sequence[Rate]) -> RunTimeline | None:
     """Return the time line of a run, or None as long as there is nothing to show.
 
@@ -73,9 +81,9 @@ def run_timeline(run: Run, events: Sequence[RunEvent], rates: Sequence[Rate]) ->
     states = [(event.monotonic, event.text) for event in events if event.kind is EventKind.STATE]
     if not states:
         return None
-    times = {text: time for time, text in reversed(states)}
-    origin = times.get(RunState.FAULTS, states[0][0])
-    start = times.get(RunState.STEADY, states[0][0]) - origin
+    origin = faults_start(events)
+    steady = [time for time, text in states if text == RunState.STEADY]
+    start = (steady or [states[0][0]])[0] - origin
     last_rates = [rates[-1].second + 1.0] if rates else []
     end = max([events[-1].monotonic, *last_rates]) - origin
     if end <= start:

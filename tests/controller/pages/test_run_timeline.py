@@ -1,73 +1,18 @@
 """Tests of the time line of a run."""
 
-from typing import Any
-
 import pytest
 
-from controller.experiments.model import EventKind, Rate, Run, RunEvent, RunState
-from controller.experiments.plan import AbortLimits, Plan, PlanCheck, PlannedFault
+from controller.experiments.model import EventKind, Rate, Run, RunEvent
 from controller.pages.charts import WIDTH
 from controller.pages.run_timeline import RunTimeline, run_timeline
-
-ORIGIN = 1_000.0
-POWER_CUT = PlannedFault(1, "power", 10.0, (2,), ("02-1", "02-2"), seconds_off=5.0)
-REBOOT = PlannedFault(2, "reboot", 30.0, (1,), ("01-1",))
-
-
-def run_with(*faults: PlannedFault) -> Run:
-    plan = Plan(
-        name="raft",
-        seed=7,
-        nodes=("01-1", "02-1", "02-2"),
-        stacks=(1, 2),
-        start="",
-        stop="",
-        client="",
-        check=PlanCheck("set"),
-        probes=(),
-        within=60.0,
-        clock_offset=None,
-        places={},
-        faults=faults,
-        abort=AbortLimits(80.0, under_voltage=True, boot_within=60.0),
-    )
-    return Run(
-        id=12,
-        name="raft",
-        seed=7,
-        actor="anna",
-        state=RunState.DONE,
-        started_at=1.8e9,
-        file="raft.toml",
-        text="",
-        plan=plan,
-        versions={},
-        layout_hash="",
-    )
-
-
-def event(kind: EventKind, at: float, **fields: Any) -> RunEvent:
-    """Return an event `at` seconds after the start of the faults."""
-    monotonic = ORIGIN + at
-    text = fields.pop("text", "")
-    return RunEvent(0, 1.8e9 + monotonic, monotonic, kind, text, **fields)
-
-
-def edge(at: float, *, is_on: bool, fault: int = 1, stack: int = 2) -> RunEvent:
-    """Return an edge that was recorded a second later."""
-    return event(EventKind.EDGE, at + 1, fault=fault, stack=stack, is_on=is_on, after=ORIGIN + at)
-
-
-def states(*, steady: float = -20.0, end: float = 80.0) -> tuple[list[RunEvent], list[RunEvent]]:
-    """Return the events of the states before and after the faults."""
-    return (
-        [
-            event(EventKind.STATE, -90.0, text=RunState.PREPARING),
-            event(EventKind.STATE, steady, text=RunState.STEADY),
-            event(EventKind.STATE, 0.0, text=RunState.FAULTS),
-        ],
-        [event(EventKind.STATE, end, text=RunState.DONE)],
-    )
+from tests.controller.pages.recorded_runs import (
+    POWER_CUT,
+    POWER_EVENTS,
+    REBOOT,
+    event,
+    run_with,
+    states,
+)
 
 
 def timeline_of(run: Run, *events: RunEvent, rates: list[Rate] | None = None) -> RunTimeline:
@@ -75,16 +20,6 @@ def timeline_of(run: Run, *events: RunEvent, rates: list[Rate] | None = None) ->
     timeline = run_timeline(run, [*before, *events, *after], rates or [])
     assert timeline is not None
     return timeline
-
-
-POWER_EVENTS = (
-    edge(10.0, is_on=False),
-    event(EventKind.SILENCE, 10.4, fault=1, stack=2, rasp="02-1"),
-    event(EventKind.SILENCE, 10.2, fault=1, stack=2, rasp="02-2"),
-    edge(15.01, is_on=True),
-    event(EventKind.ANSWER, 40.0, fault=1, stack=2, rasp="02-1"),
-    event(EventKind.ANSWER, 45.0, fault=1, stack=2, rasp="02-2"),
-)
 
 
 def segments(timeline: RunTimeline, stack: str) -> list[tuple[str, float]]:
