@@ -11,6 +11,7 @@ from rich.live import Live
 from cli import install_tables, order_tables
 from cli.api_client import ApiClient, ControllerError
 from cli.models import ApiInstallation, ApiOrder, ApiResponse
+from cli.stop_request import StopRequest
 from rack.terminal import make_console
 
 _POLL_INTERVAL = 0.5
@@ -59,23 +60,23 @@ def _wait(
         return response
     live = Live(console=make_console(stderr=True), auto_refresh=False, transient=True)
     last_response = time.monotonic()
-    try:
-        if live.console.is_terminal:
-            live.start()
-        while not response.data.is_finished:
-            if live.is_started:
-                live.update(render(response.data, live.console.height), refresh=True)
-            time.sleep(_POLL_INTERVAL)
-            try:
-                response = fetch()
-                last_response = time.monotonic()
-            except ControllerError as error:
-                if time.monotonic() - last_response > _OUTAGE_TIMEOUT:
-                    raise ControllerError(f"{error.message}; {hint}") from error
-    except KeyboardInterrupt:
-        live.stop()
-        click.echo(f"pirack: {hint}", err=True)
-        raise
-    finally:
-        live.stop()
-    return response
+    with StopRequest() as stop:
+        try:
+            if live.console.is_terminal:
+                live.start()
+            while not stop.is_wanted:
+                if live.is_started:
+                    live.update(render(response.data, live.console.height), refresh=True)
+                time.sleep(_POLL_INTERVAL)
+                try:
+                    response = fetch()
+                    last_response = time.monotonic()
+                except ControllerError as error:
+                    if time.monotonic() - last_response > _OUTAGE_TIMEOUT:
+                        raise ControllerError(f"{error.message}; {hint}") from error
+                if response.data.is_finished:
+                    return response
+        finally:
+            live.stop()
+    click.echo(f"pirack: {hint}", err=True)
+    raise KeyboardInterrupt

@@ -12,6 +12,7 @@ from cli import output, tables
 from cli.api_client import ApiClient, ControllerError
 from cli.models import ApiMaster, ApiRack, ApiStack
 from cli.output import ClientFactory, as_json_option
+from cli.stop_request import StopRequest
 from rack.terminal import EXIT_FAILED, CommandError, make_console, printable
 
 _WATCH_INTERVAL = 2.0
@@ -93,11 +94,12 @@ def master(make_client: ClientFactory, *, as_json: bool) -> None:
 
 
 def _watch_status(client: ApiClient) -> NoReturn:
-    with Live(console=make_console(), auto_refresh=False) as live:
-        while True:
+    with StopRequest() as stop, Live(console=make_console(), auto_refresh=False) as live:
+        while not stop.is_wanted:
             try:
                 view: RenderableType = tables.rack_status(client.get("rack", ApiRack).data)
             except ControllerError as error:
                 view = Text(printable(error.message))
             live.update(view, refresh=True)
             time.sleep(_WATCH_INTERVAL)
+    raise KeyboardInterrupt

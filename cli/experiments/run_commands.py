@@ -11,15 +11,16 @@ from cli.api_client import ApiClient
 from cli.experiments.api import RunRequest, fetch_nodes, find_reservation
 from cli.experiments.display import RunDisplay
 from cli.experiments.local_plan import LocalPlan, parse_local_plan, read_plan_text
-from cli.experiments.models import ApiReservation, ApiRun
+from cli.experiments.models import ApiRun
 from cli.experiments.reserving import ReservedStacks
 from cli.experiments.run_folders import RunFolders
 from cli.experiments.seed_statistics import describe
 from cli.experiments.seeds import seeds_of_option
 from cli.experiments.session import Session
-from cli.experiments.stop_request import StopRequest
 from cli.experiments.user_command import require_programs
 from cli.output import as_json_option
+from cli.reservation_models import ApiReservation
+from cli.stop_request import StopRequest
 from cli.tables import cell
 from rack.terminal import EXIT_FAILED, printable
 

@@ -16,7 +16,7 @@ from cli.experiments.reserving import ReservedStacks
 from cli.experiments.run_folders import FOLDER_FILE, PLAN_FILE, RunFolders
 from cli.experiments.runner import Runner, RunProgress
 from cli.experiments.seed_statistics import SeedOutcome
-from cli.experiments.stop_request import StopRequest
+from cli.stop_request import StopRequest
 
 _CLIENT_FILE = "client.json"
 

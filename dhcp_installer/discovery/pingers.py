@@ -29,7 +29,7 @@ _ECHO_REPLY = 0
 _RAW_SOCKET_ID = 0x5052  # identifies replies; the kernel sets the id of unprivileged sockets
 _SEQUENCE_COUNT = 1 << 16
 _MIN_RECEIVE_SECONDS = 0.01
-_MAX_RECEIVE_SECONDS = 1.0  # extra time to read replies after the end of a ping
+_MAX_RECEIVE_SECONDS = 5.0  # extra time to read replies after the end of a ping
 
 
 class Pinger(Protocol):

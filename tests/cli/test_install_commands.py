@@ -177,8 +177,9 @@ def test_replace_without_new_board_fails_with_status_1(run: RunPirack) -> None:
 
 
 def test_install_continues_after_ctrl_c(
-    on_terminal: Callable[..., Terminal], run: RunPirack
+    on_terminal: Callable[..., Terminal], run: RunPirack, rack_process: RackProcess
 ) -> None:
+    rack_process.inject_fault("2/2", "dead")  # the install waits for this rasp
     terminal = on_terminal("install")
     terminal.read_until("Continue? [y/N]: ")
     assert "All stacks lose power." in terminal.output
@@ -188,4 +189,5 @@ def test_install_continues_after_ctrl_c(
     output = " ".join(terminal.read_all().split())
     assert terminal.process.returncode == 130
     assert "the install continues: show it with `pirack install --status`" in output
+    rack_process.clear_fault("2/2")
     wait_until(lambda: json_output(run("install", "--status", "--json"))["state"] == "done")

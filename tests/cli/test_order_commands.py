@@ -258,7 +258,17 @@ def test_order_from_viewer_is_rejected_with_status_3(
     assert "rejected the request: " in completed.stderr
 
 
-def test_order_for_reserved_stack_is_rejected_with_name_of_other_order(run: RunPirack) -> None:
+@pytest.fixture
+def hung_shutdown(rack_process: RackProcess) -> Iterator[Callable[[], None]]:
+    """Let the shutdown of 03-2 hang until the returned function is called, or the test ends."""
+    rack_process.inject_fault("3/2", "hung-shutdown")
+    yield lambda: rack_process.clear_fault("3/2")
+    rack_process.clear_fault("3/2")
+
+
+def test_order_for_reserved_stack_is_rejected_with_name_of_other_order(
+    run: RunPirack, hung_shutdown: Callable[[], None]
+) -> None:
     [line] = successful_output(run("reboot", "3/2", "--yes", "--no-wait"))
     number = re.match(r"Order (\d+) started: wait for it with `pirack order \1 --watch`", line)
     assert number is not None
@@ -267,6 +277,7 @@ def test_order_for_reserved_stack_is_rejected_with_name_of_other_order(run: RunP
     assert f"order {number[1]}" in completed.stderr
     # The API caches responses for a second.
     wait_until(lambda: f"order {number[1]}: reboot" in successful_output(run("stacks"))[3])
+    hung_shutdown()
     assert rows_by_target(successful_output(run("order", number[1], "--watch")))["03-2"].startswith(
         "ok back after "
     )
@@ -330,13 +341,14 @@ def test_terminal_displays_progress_and_then_result(
 
 
 def test_order_continues_after_ctrl_c(
-    on_terminal: Callable[..., Terminal], rack_process: RackProcess, run: RunPirack
+    on_terminal: Callable[..., Terminal], run: RunPirack, hung_shutdown: Callable[[], None]
 ) -> None:
     terminal = on_terminal("reboot", "3/2", "--yes")
     terminal.read_until("1 pending")
     terminal.process.send_signal(signal.SIGINT)
     output = terminal.read_all()
     assert terminal.process.returncode == 130
+    hung_shutdown()
     hint = re.search(
         r"order (\d+) continues: wait for it with `pirack order \1 --watch`",
         " ".join(output.split()),

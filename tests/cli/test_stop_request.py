@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from cli.experiments.stop_request import StopRequest
+from cli.stop_request import StopRequest
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
