@@ -3,7 +3,14 @@
 import click
 from click.shell_completion import get_completion_class
 
-from cli import history_commands, install_commands, order_commands, status_commands, token
+from cli import (
+    history_commands,
+    install_commands,
+    order_commands,
+    reservation_commands,
+    status_commands,
+    token,
+)
 from cli.api_client import DEFAULT_URL, URL_VARIABLE, ApiClient
 from cli.deploy.command import deploy
 from cli.experiments.commands import experiment
@@ -74,6 +81,12 @@ for _command in (
     install_commands.install,
     install_commands.replace,
     install_commands.swap,
+    reservation_commands.reserve,
+    reservation_commands.reservations,
+    reservation_commands.extend,
+    reservation_commands.hand_back,
+    reservation_commands.take_over,
+    reservation_commands.quota,
     experiment,
     deploy,
 ):

@@ -115,6 +115,10 @@ class ApiClient:
         """
         return self._request("POST", path, model, _PROMPT_TIMEOUT, json=fields)
 
+    def put(self, path: str, model: type[_T], **fields: object) -> ApiResponse[_T]:
+        """Return the response to a PUT request. Raises the errors of `post`."""
+        return self._request("PUT", path, model, max(self._timeout, _WRITE_TIMEOUT), json=fields)
+
     def delete(self, path: str, model: type[_T]) -> ApiResponse[_T]:
         """Return the response to a DELETE request. Raises the errors of `post`."""
         return self._request("DELETE", path, model, max(self._timeout, _WRITE_TIMEOUT))

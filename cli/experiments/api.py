@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cli.api_client import ApiClient, ControllerError
-from cli.experiments.models import ApiDryRun, ApiReservation, ApiRun, ApiRunEvent
+from cli.experiments.models import ApiDryRun, ApiRun, ApiRunEvent
 from cli.experiments.user_command import Node
 from cli.models import ApiRasp, ApiResponse
+from cli.reservation_models import ApiReservation
 from rack.errors import PiRackError
 from rack.terminal import CommandError
 

@@ -10,10 +10,10 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from cli.experiments.models import ApiReservation
 from cli.experiments.runner import RunProgress
 from cli.experiments.seed_statistics import SeedOutcome
 from cli.experiments.tables import colored_result
+from cli.reservation_models import ApiReservation
 from cli.tables import cell
 from rack.terminal import make_console, printable
 

@@ -147,18 +147,3 @@ class ApiRunEvent:
     planned: float | None
     before: float | None
     after: float | None
-
-
-@dataclass(frozen=True)
-class ApiReservation:
-    """Stacks that are reserved for an owner, or wait in the queue."""
-
-    id: int
-    owner: str
-    is_mine: bool
-    state: str
-    stacks: list[int]
-    position: int | None
-    wait_seconds: float | None
-    seconds_left: float | None
-    end_reason: str

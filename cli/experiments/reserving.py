@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from cli.api_client import ApiClient, ControllerError
-from cli.experiments.models import ApiReservation
+from cli.reservation_models import ApiReservation
 
 _LEASE_SECONDS = 60
 _RENEWAL_SECONDS = 10.0

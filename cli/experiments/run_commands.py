@@ -20,6 +20,7 @@ from cli.experiments.session import Session
 from cli.experiments.user_command import require_programs
 from cli.output import as_json_option
 from cli.reservation_models import ApiReservation
+from cli.reservation_models import ApiReservation
 from cli.stop_request import StopRequest
 from cli.tables import cell
 from rack.terminal import EXIT_FAILED, printable

@@ -53,7 +53,7 @@ def blueprint(
     @api.post("/reservations")
     @requires_role(Role.OPERATOR)
     @document.write_endpoint("reservations", _OK, body_model=ReserveBody)
-    def reserve(body: ReserveBody) -> Response:
+    def reserve_stacks(body: ReserveBody) -> Response:
         """Reserve stacks, or queue for them."""
         reservation = reservations.reserve(
             current_actor().name,
@@ -67,7 +67,7 @@ def blueprint(
     @api.post("/reservations/<int:number>/extend")
     @requires_role(Role.OPERATOR)
     @document.write_endpoint("reservations", _OK, body_model=ExtendBody, path_params=_PATH_PARAMS)
-    def extend(number: int, body: ExtendBody) -> Response:
+    def extend_reservation(body: ExtendBody, number: int) -> Response:
         """Extend your active reservation. It is refused while others wait for its stacks."""
         actor = current_actor().name
         extended = reservations.extend(number, body.seconds, actor, has_quota=not _is_admin())
@@ -77,14 +77,14 @@ def blueprint(
     @api.post("/reservations/<int:number>/renew")
     @requires_role(Role.OPERATOR)
     @document.write_endpoint("reservations", _OK, path_params=_PATH_PARAMS)
-    def renew(number: int) -> Response:
+    def renew_reservation(number: int) -> Response:
         """Renew the lease of your reservation."""
         return write_response(response_of(reservations.renew(number, current_actor().name)))
 
     @api.post("/reservations/<int:number>/take-over")
     @requires_role(Role.ADMIN)
     @document.write_endpoint("reservations", _OK, path_params=_PATH_PARAMS)
-    def take_over(number: int) -> Response:
+    def take_over_reservation(number: int) -> Response:
         """Become the owner of an active reservation of another user, as an admin."""
         taken = reservations.take_over(number, current_actor().name)
         return write_response(response_of(taken))
@@ -92,7 +92,7 @@ def blueprint(
     @api.delete("/reservations/<int:number>")
     @requires_role(Role.OPERATOR)
     @document.write_endpoint("reservations", _OK, path_params=_PATH_PARAMS)
-    def hand_back(number: int) -> Response:
+    def hand_back_reservation(number: int) -> Response:
         """End your reservation. An admin can end each one."""
         ended = reservations.hand_back(number, current_actor().name, is_admin=_is_admin())
         return write_response(response_of(ended))
@@ -113,7 +113,7 @@ def _add_quota_routes(
         """List the quotas."""
         return json_response([QuotaResponse.of(quota) for quota in reservations.quotas.list_all()])
 
-    @api.put("/quotas/<name>")
+    @api.put("/quotas/<string:name>")
     @requires_role(Role.ADMIN)
     @document.write_endpoint(
         "reservations",
@@ -121,14 +121,14 @@ def _add_quota_routes(
         body_model=QuotaBody,
         path_params=_QUOTA_PATH_PARAMS,
     )
-    def set_quota(name: str, body: QuotaBody) -> Response:
+    def set_quota(body: QuotaBody, name: str) -> Response:
         """Limit the reservations of each member of a group."""
         quota = Quota(name, tuple(body.members), body.stacks, body.seconds)
         reservations.quotas.save(quota)
         access.record("set quota", name, "ok", f"{body.stacks} stacks, {body.seconds:g} s")
         return write_response(QuotaResponse.of(quota))
 
-    @api.delete("/quotas/<name>")
+    @api.delete("/quotas/<string:name>")
     @requires_role(Role.ADMIN)
     @document.write_endpoint(
         "reservations", {HTTPStatus.OK: QuotaResponse}, path_params=_QUOTA_PATH_PARAMS

@@ -94,6 +94,7 @@ class ScriptedController:
             "id": len(self.reservations) + 1,
             "owner": "token:cli",
             "is_mine": True,
+            "selection": body["selection"],
             "state": state,
             "stacks": [1, 2],
             "position": self.queue_length or None,

@@ -7,8 +7,8 @@ import pytest
 
 from cli.__main__ import pirack
 from cli.api_client import ApiClient, ControllerError
-from cli.experiments.models import ApiReservation
 from cli.experiments.reserving import ReservedStacks
+from cli.reservation_models import ApiReservation
 from tests.cli.experiments.scripted_controller import ScriptedController
 from tests.controller.running_server import running_server
 from tests.helpers.fake_clock import FakeClock

@@ -1,6 +1,6 @@
 """A reservation service on a clock that tests move, and its restarts."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from controller.audit import Audit
@@ -16,9 +16,20 @@ BOOT = "first boot"
 
 
 class ReservationLab:
-    """Service of a rack of some stacks with two rasps each."""
+    """Service of a rack of some stacks with two rasps each.
 
-    def __init__(self, folder: Path, stacks: int = 4) -> None:
+    Args:
+        folder: Folder of the layout and the database.
+        stacks: Number of stacks.
+        power_on: Called with the stacks of a reservation that ends, or None.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        stacks: int = 4,
+        power_on: Callable[[Collection[int]], None] | None = None,
+    ) -> None:
         layout = folder / "rack.toml"
         layout.write_text(layout_text(stacks))
         self.rack = load(layout)
@@ -27,6 +38,7 @@ class ReservationLab:
         self.boot_id = BOOT
         self.monotonic, self.wall = 1000.0, 1_700_000_000.0
         self.returned: list[tuple[int, ...]] = []
+        self._power_on = power_on or self._return_power
         self.service = self.restart()
 
     def restart(self) -> ReservationService:
@@ -37,7 +49,7 @@ class ReservationLab:
             QuotaStore(self.database),
             self.claims,
             Audit(self.database),
-            self._return_power,
+            self._power_on,
             self.boot_id,
             lambda: Moment(self.monotonic, self.wall),
         )
