@@ -108,10 +108,6 @@ class OrderContext:
         switch = partial(self.relays.switch, power, at=at, on_again_at=on_again_at, cause=cause)
         return await asyncio.get_running_loop().run_in_executor(self._relay_thread, switch)
 
-    async def sleep_until(self, seconds_since_boot: float) -> None:
-        """Sleep until a time in seconds since the boot of the master."""
-        await asyncio.sleep(max(0.0, seconds_since_boot - self.relays.now().monotonic))
-
     async def run_in_thread(self, function: Callable[..., _Result], *arguments: object) -> _Result:
         """Run a blocking function in a thread."""
         loop = asyncio.get_running_loop()

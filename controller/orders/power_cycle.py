@@ -42,7 +42,7 @@ async def power_cycle(
 ) -> None:
     """Shut down the rasps of stacks, unless the order is forced, cut their power, and restore it.
 
-    An order that is canceled after the cut restores the power too.
+    An order that is canceled after the cut restores the power at once.
     """
     timing = tracker.timing or PowerTiming(context.rack.orders.off_seconds)
     is_forced = tracker.plan.request.force
@@ -120,7 +120,7 @@ class _Cycle:
         self, stacks: Sequence[StackToCut], power: ReturnOfPower, *, may_boot: bool
     ) -> None:
         context, numbers = self._context, [each.stack.number for each in stacks]
-        await context.sleep_until(self._on_again_at - SAVE_SECONDS)
+        await _sleep_until(context, self._tracker, self._on_again_at - SAVE_SECONDS)
         if not may_boot:
             for each in stacks:
                 self._tracker.set_stage(each.stack, WAITING)
@@ -128,9 +128,10 @@ class _Cycle:
                 sum(context.booting_rasps(each.stack) for each in stacks)
             )
         edges: Sequence[Edge] = ()
+        at = None if self._tracker.is_cancelled else self._on_again_at
         try:
             edges = await context.switch(
-                dict.fromkeys(numbers, True), at=self._on_again_at, cause=self._tracker.cause
+                dict.fromkeys(numbers, True), at=at, cause=self._tracker.cause
             )
         except SwitchError as error:
             edges, power.problems = error.edges, error.problems
