@@ -45,7 +45,7 @@ def parse(text: str, path: Path = Path("rack.toml")) -> Rack:
     """
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also too many digits, or too many brackets
         raise LayoutError(path, "", f"not TOML: {error}", "fix the syntax there") from error
     try:
         settings = RackSettings.model_validate(tables)

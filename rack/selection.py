@@ -22,6 +22,10 @@ _RANGE = re.compile(r"([0-9]{1,4})-([0-9]{1,4})")
 class SelectionError(PiRackError, ValueError):
     """A selection is malformed, or selects more than is available. The text contains a fix."""
 
+    def __init__(self, problem: str, hint: str) -> None:
+        self.problem, self.hint = problem, hint
+        super().__init__(f"{problem}: {hint}")
+
 
 def select_slots(
     rack: Rack, selection: str, offered: Sequence[int], allowed: Collection[int] | None = None
@@ -41,14 +45,14 @@ def select_slots(
     if match := _COUNT.fullmatch(text):
         slots = _first(rack, int(match[1]), match[2], offered)
     elif text == "all":
-        slots = [slot for number in (allowed or offered) for slot in rack.stack(number).slots]
+        slots = [slot for slot in rack.slots if allowed is None or slot.stack in allowed]
     else:
         slots = list(_named(rack, text))
     outside = sorted({slot.stack for slot in slots} - set(allowed)) if allowed is not None else []
     if outside:
         raise SelectionError(
-            f"{selection!r} selects stack {outside[0]}, which is not reserved:"
-            f" select from stacks {_numbers(allowed or ())}"
+            f"{text[:60]!r} selects stack {outside[0]}, which is not reserved",
+            f"select from stacks {', '.join(map(str, sorted(allowed or ())))}",
         )
     return tuple(sorted(slots, key=lambda slot: slot.id))
 
@@ -67,20 +71,20 @@ def count_of(selection: str) -> tuple[int, str] | None:
 
 
 def _first(rack: Rack, count: int, kind: str, offered: Sequence[int]) -> list[Slot]:
-    if kind == "stack":
-        if count > len(offered):
-            raise SelectionError(
-                f"{count} stacks are more than the {len(offered)} available ones:"
-                f" select at most {len(offered)} stacks"
-            )
-        return [slot for number in offered[:count] for slot in rack.stack(number).slots]
-    slots = [slot for number in offered for slot in rack.stack(number).slots]
-    if count > len(slots):
+    """Return the slots of the first stacks, or the first rasps, of the offered stacks."""
+    units = [
+        unit
+        for stack in map(rack.stack, offered)
+        for unit in ([stack.slots] if kind == "stack" else [(slot,) for slot in stack.slots])
+    ]
+    if count > len(units):
         raise SelectionError(
-            f"{count} rasps are more than the {len(slots)} available ones:"
-            f" select at most {len(slots)} rasps"
+            f"{count} {kind}s are more than the {len(units)} available ones"
+            if units
+            else "no stack is available",
+            f"select at most {len(units)} {kind}s" if units else "wait until a stack is available",
         )
-    return slots[:count]
+    return [slot for unit in units[:count] for slot in unit]
 
 
 def _named(rack: Rack, text: str) -> tuple[Slot, ...]:
@@ -90,8 +94,4 @@ def _named(rack: Rack, text: str) -> tuple[Slot, ...]:
     try:
         return resolve_slots(rack, re.split(r"[ ,]+", names))
     except UnknownTargetError as error:
-        raise SelectionError(f"{error} (or select by {SYNTAX})") from error
-
-
-def _numbers(stacks: Collection[int]) -> str:
-    return ", ".join(map(str, sorted(stacks)))
+        raise SelectionError(str(error), f"select by {SYNTAX}") from error

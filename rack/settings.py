@@ -7,7 +7,7 @@ docs/reference/rack-toml.md.
 import json
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
@@ -207,16 +207,19 @@ def table_of(settings: type[Settings], key: str) -> type[Settings] | None:
 
 
 def markdown_rows(settings: type[Settings] = RackSettings, prefix: str = "") -> Iterator[str]:
-    """Yield the rows of the table in docs/reference/rack-toml.md: key, default, description."""
+    """Yield the rows of the table in a reference page: key, default, description."""
     for key, field in settings.model_fields.items():
         if table := table_of(settings, key):
-            yield from markdown_rows(table, f"{prefix}{key}.")
+            has_names = get_origin(field.annotation) is dict
+            yield from markdown_rows(table, f"{prefix}{key}.{'NAME.' if has_names else ''}")
         else:
             default = "required" if field.is_required() else _toml(field.default)
             yield f"| `{prefix}{key}` | {default} | {field.description} |"
 
 
 def _toml(value: object) -> str:
+    if value == "":
+        return "none"
     if value is None:
         return "`slots`"  # the setting of the whole rack
     return f"`{value:g}`" if isinstance(value, float) else f"`{json.dumps(value)}`"

@@ -1,5 +1,6 @@
 """Describe errors in a file of settings: the key, the problem and a fix."""
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import get_origin
@@ -10,6 +11,7 @@ from pydantic_core import ErrorDetails
 from rack.settings import Settings, table_of
 
 _MAX_SHOWN_CHARS = 60
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def _problem_and_hint(details: ErrorDetails, root: type[Settings]) -> tuple[str,
             f"remove it (known keys here: {', '.join(fields)})"
         )
     verb = "add" if table_of(table, key) else "set it to"
-    hint = f"{verb} {(fields[key].description or '').replace('`', '')}"
+    hint = f"{verb} {(fields[key].description or f'a table [{key}]').replace('`', '')}"
     if details["type"] == "missing":
         return "missing", hint
     reason = details["msg"].replace("tuple", "list").removeprefix("Value error, ")
@@ -83,5 +85,6 @@ def _format_key(location: tuple[int | str, ...]) -> str:
         if isinstance(part, int):
             key += f"[{part + 1}]"
         else:
-            key += f".{part}" if key else part
+            name = part if _BARE_KEY.fullmatch(part) else _truncate(part)
+            key += f".{name}" if key else name
     return key

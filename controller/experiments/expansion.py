@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import TypeVar
 
-from controller.experiments.overlaps import find_overlap
+from controller.experiments.conflicts import ConflictError, require_no_conflict
 from controller.experiments.picking import PickError, pick_groups, resolve_place
 from controller.experiments.plan import (
     STACK_KINDS,
@@ -19,14 +19,9 @@ from controller.experiments.plan import (
     PlannedFault,
     PlanProbe,
 )
-from controller.experiments.plan_file import (
-    FaultSettings,
-    PlanError,
-    PlanFile,
-    Span,
-    parse_span,
-    plan_name,
-)
+from controller.experiments.plan_checks import check_keys
+from controller.experiments.plan_file import PlanError, PlanFile, Span, parse_span, plan_name
+from controller.orders.actions import Action
 from rack.layout import Rack, Slot
 from rack.selection import SelectionError, select_slots
 
@@ -42,13 +37,13 @@ class RackContext:
 
     Attributes:
         rack: Layout of the rack.
-        actions: Names of the actions of the rasps.
+        actions: Actions for rasps.
         offered: Numbers of the stacks from which nodes are chosen, in order of preference.
         reserved: Numbers of the reserved stacks, or None if the nodes may be in any stack.
     """
 
     rack: Rack
-    actions: Collection[str]
+    actions: Collection[Action]
     offered: Sequence[int]
     reserved: Collection[int] | None = None
 
@@ -87,14 +82,20 @@ def expand(plan_file: PlanFile, file: str, seed: int, context: RackContext) -> P
     """
     if not 0 <= seed <= MAX_SEED:
         raise PlanError(file, "", f"seed {seed} is not valid", f"use a seed from 0 to {MAX_SEED}")
-    _check_keys(plan_file, file, context.actions)
+    check_keys(plan_file, file, context.actions)
     try:
         nodes = select_slots(context.rack, plan_file.nodes, context.offered, context.reserved)
     except SelectionError as error:
-        problem, _, hint = str(error).rpartition(": ")
-        raise PlanError(file, "nodes", problem or str(error), hint) from error
-    faults = tuple(_expand_faults(plan_file, file, Draws(seed), context.rack, nodes))
-    plan = Plan(
+        raise PlanError(file, "nodes", error.problem, error.hint) from error
+    expanded = list(_expand_faults(plan_file, file, Draws(seed), context.rack, nodes))
+    faults = [fault for _, fault in expanded]
+    try:
+        require_no_conflict(faults, context.rack.orders.max_booting)
+    except ConflictError as error:
+        [table] = [table for table, fault in expanded if fault == error.fault]
+        problem = f"with seed {seed}, {error.problem}"
+        raise PlanError(file, f"{table}.{error.key}", problem, error.hint) from error
+    return Plan(
         name=plan_name(file),
         seed=seed,
         nodes=tuple(slot.name for slot in nodes),
@@ -114,16 +115,6 @@ def expand(plan_file: PlanFile, file: str, seed: int, context: RackContext) -> P
             parse_span(plan_file.abort.boot_within).low,
         ),
     )
-    if overlap := find_overlap(plan.faults):
-        first, second = overlap
-        raise PlanError(
-            file,
-            "fault",
-            f"with seed {seed}, faults {first.number} and {second.number} overlap on stack"
-            f" {min(set(first.stacks) & set(second.stacks))}",
-            f"let fault {second.number} start after {first.ends_at:g} s, or pick other stacks",
-        )
-    return plan
 
 
 def resolve_fault(plan: Plan, number: int, names: Sequence[str], rack: Rack) -> Plan:
@@ -136,91 +127,48 @@ def resolve_fault(plan: Plan, number: int, names: Sequence[str], rack: Rack) -> 
         rack: Layout of the rack.
 
     Raises:
-        PickError: If a name is not one of the nodes, or too many rasps would boot at once.
+        PickError: If a name is not one of the nodes, or the fault conflicts with another fault.
     """
     fault = next(each for each in plan.faults if each.number == number)
     slots = resolve_place(names, [slot for slot in rack.slots if slot.name in plan.nodes])
-    resolved = _with_slots(fault, slots, rack)
-    _check_boots(resolved, rack)
-    return plan.with_fault(replace(resolved, place=""))
-
-
-def _check_keys(plan_file: PlanFile, file: str, actions: Collection[str]) -> None:
-    """Check the keys that depend on each other, or on the actions."""
-    for key, action in (("start", plan_file.start), ("stop", plan_file.stop)):
-        if action:
-            _check_action(file, key, action, actions)
-    check = plan_file.check
-    for name, kind in (("command", "command"), ("query", "promql")):
-        if bool(getattr(check, name)) != (check.kind == kind):
-            problem = "missing" if check.kind == kind else f"the kind {check.kind} has no {name}"
-            raise PlanError(
-                file, f"check.{name}", problem, f'write kind = "{kind}" and {name}, or neither'
-            )
-    for index, fault in enumerate(plan_file.fault, start=1):
-        _check_fault(file, f"fault[{index}]", fault, actions)
-
-
-def _check_fault(file: str, key: str, fault: FaultSettings, actions: Collection[str]) -> None:
-    cuts_power = fault.kind in STACK_KINDS
-    if cuts_power and fault.off is None:
-        raise PlanError(
-            file, f"{key}.off", "missing", 'set it to the time without power, such as "2..4 s"'
-        )
-    if not cuts_power and fault.off is not None:
-        raise PlanError(
-            file, f"{key}.off", f"the kind {fault.kind} does not cut the power", "remove the key"
-        )
-    if fault.off is not None and parse_span(fault.off).low <= 0:
-        raise PlanError(file, f"{key}.off", "0 s is no power cut", "use a time above 0 s")
-    if fault.kind == "action":
-        _check_action(file, f"{key}.action", fault.action, actions)
-    elif fault.action:
-        raise PlanError(
-            file, f"{key}.action", f"the kind {fault.kind} runs no action", "remove the key"
-        )
-
-
-def _check_action(file: str, key: str, action: str, actions: Collection[str]) -> None:
-    if action not in actions:
-        raise PlanError(
-            file,
-            key,
-            f"aliases.ini has no action {action!r}" if action else "missing",
-            f"use one of {', '.join(sorted(actions))}, or add it to [actions] of aliases.ini",
-        )
+    resolved = plan.with_fault(replace(_with_slots(fault, slots, rack), place=""))
+    try:
+        require_no_conflict(resolved.faults, rack.orders.max_booting)
+    except ConflictError as error:
+        raise PickError(error.problem, error.hint) from error
+    return resolved
 
 
 def _expand_faults(
     plan_file: PlanFile, file: str, draws: Draws, rack: Rack, nodes: Sequence[Slot]
-) -> Iterator[PlannedFault]:
+) -> Iterator[tuple[str, PlannedFault]]:
+    """Yield each fault with the table of the file that defines it, such as `fault[2]`."""
     number = 0
     for index, settings in enumerate(plan_file.fault, start=1):
-        try:
-            previous_end = 0.0
-            if settings.pick in plan_file.place:
-                groups: list[Sequence[Slot]] = [()]
-            else:
+        table = f"fault[{index}]"
+        place = settings.pick if settings.pick in plan_file.place else ""
+        groups: list[Sequence[Slot]] = [()]
+        if not place:
+            try:
                 groups = pick_groups(settings.pick, settings.kind, rack, nodes, draws.choose)
-            for slots in groups:
-                number += 1
-                fault = PlannedFault(
-                    number,
-                    settings.kind,
-                    round(previous_end + draws.seconds(parse_span(settings.at)), 3),
-                    stacks=(),
-                    rasps=(),
-                    seconds_off=draws.seconds(parse_span(settings.off)) if settings.off else None,
-                    action=settings.action,
-                    pick=settings.pick,
-                    place=settings.pick if settings.pick in plan_file.place else "",
-                )
-                fault = _with_slots(fault, slots, rack)
-                _check_boots(fault, rack)
-                previous_end = fault.ends_at
-                yield fault
-        except PickError as error:
-            raise PlanError(file, f"fault[{index}].pick", error.problem, error.hint) from error
+            except PickError as error:
+                raise PlanError(file, f"{table}.pick", error.problem, error.hint) from error
+        previous_end = 0.0
+        for slots in groups:
+            number += 1
+            fault = PlannedFault(
+                number,
+                settings.kind,
+                round(previous_end + draws.seconds(parse_span(settings.at)), 3),
+                stacks=(),
+                rasps=(),
+                seconds_off=draws.seconds(parse_span(settings.off)) if settings.off else None,
+                action=settings.action,
+                pick=settings.pick,
+                place=place,
+            )
+            previous_end = fault.ends_at
+            yield table, _with_slots(fault, slots, rack)
 
 
 def _with_slots(fault: PlannedFault, slots: Sequence[Slot], rack: Rack) -> PlannedFault:
@@ -229,14 +177,3 @@ def _with_slots(fault: PlannedFault, slots: Sequence[Slot], rack: Rack) -> Plann
     if fault.kind in STACK_KINDS:
         slots = [slot for stack in stacks for slot in rack.stack(stack).slots]
     return replace(fault, stacks=stacks, rasps=tuple(slot.name for slot in slots))
-
-
-def _check_boots(fault: PlannedFault, rack: Rack) -> None:
-    """Raise `PickError` if too many rasps would boot at the same time."""
-    limit = rack.orders.max_booting
-    if fault.kind != "action" and len(fault.rasps) > limit:
-        raise PickError(
-            f"{len(fault.rasps)} rasps would boot at the same time, but orders.max_booting is"
-            f" {limit}",
-            "pick fewer rasps, or raise orders.max_booting in rack.toml",
-        )

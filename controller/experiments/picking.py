@@ -8,6 +8,9 @@ from rack.errors import PiRackError
 from rack.layout import Rack, Slot
 from rack.selection import SelectionError, select_slots
 
+PICKS = ("all", "each in turn", "minority", "majority")
+"""Ways to pick that are words, and no names of places."""
+
 _RANDOM = re.compile(r"random ([1-9][0-9]{0,5}) (stack|rasp)s?")
 _FORMS = (
     '"random 1 stack", "random 2 rasps", "minority", "majority", "each in turn", "all",'
@@ -55,8 +58,10 @@ def pick_groups(
         case "minority" | "majority":
             count = (len(units) - 1) // 2 if text == "minority" else len(units) // 2 + 1
             if not count:
+                unit = "stacks" if kind in STACK_KINDS else "rasps"
                 raise PickError(
-                    f"{len(units)} units have no minority", "select more nodes, or pick otherwise"
+                    f"{len(units)} {unit} have no minority",
+                    f"select at least 3 {unit} as nodes, or pick otherwise",
                 )
             return [_flatten(choose(units, count))]
     return [_named(text, rack, nodes)]
@@ -90,7 +95,7 @@ def _choose(
     if count > len(available):
         raise PickError(
             f"{count} {kind}s are more than the {len(available)} among the nodes",
-            f"pick at most {len(available)}, or select more nodes",
+            f"pick at most {len(available)} {kind}s, or select more nodes",
         )
     return _flatten(choose(available, count))
 

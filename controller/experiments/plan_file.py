@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, Strict, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    Strict,
+    ValidationError,
+    model_validator,
+)
 
 from controller.experiments.plan import CheckKind, FaultKind
 from rack.errors import PiRackError
@@ -20,12 +27,9 @@ from rack.settings_errors import first_error
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 _NUMBER = r"[0-9]{1,6}(?:\.[0-9]{1,3})?"
-_UNIT = "ms|s|min|h"
-_SPAN = re.compile(rf"({_NUMBER})(?:\.\.({_NUMBER}))? ?({_UNIT})")
-_DURATION_PATTERN = rf"^{_NUMBER} ?({_UNIT})$"
-_SPAN_PATTERN = rf"^{_NUMBER}(\.\.{_NUMBER})? ?({_UNIT})$"
-_ACTION_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
+_SPAN = re.compile(rf"({_NUMBER})(?:\.\.({_NUMBER}))? ?(ms|s|min|h)")
 _MAX_CHARS = 1000
+_MAX_SECONDS = 86400.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -49,21 +53,32 @@ def parse_span(text: str) -> Span:
     """Return the seconds of a duration such as `10 s`, or of a range such as `10..40 s`.
 
     Raises:
-        ValueError: If the text has another form, or its upper limit is below its lower limit.
+        ValueError: If the text has another form, its upper limit is below its lower limit, or it is
+            longer than a day.
     """
     match = _SPAN.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is not a duration")
-    low, high = float(match[1]), float(match[2] or match[1])
-    if high < low:
-        raise ValueError(f"{text!r} ends before it starts")
+        raise ValueError("it is not a time with a unit: ms, s, min or h")
     factor = _SECONDS[match[3]]
-    return Span(round(low * factor, 3), round(high * factor, 3))
+    low, high = (round(float(number) * factor, 3) for number in (match[1], match[2] or match[1]))
+    if high < low:
+        raise ValueError("it ends before it starts")
+    if high > _MAX_SECONDS:
+        raise ValueError("it is longer than 24 h")
+    return Span(low, high)
 
 
-def _require_ascending(text: str) -> str:
-    if _SPAN.fullmatch(text):
-        parse_span(text)
+def _require_span(text: str) -> str:
+    parse_span(text)
+    return text
+
+
+def _require_duration(text: str) -> str:
+    span = parse_span(text)
+    if span.low != span.high:
+        raise ValueError("it is a range")
+    if span.low <= 0:
+        raise ValueError("it is not above 0 s")
     return text
 
 
@@ -71,12 +86,9 @@ def _check_table(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
-_SpanText = Annotated[str, Field(pattern=_SPAN_PATTERN), BeforeValidator(_require_ascending)]
+_SpanText = Annotated[str, AfterValidator(_require_span)]
+_DurationText = Annotated[str, AfterValidator(_require_duration)]
 _Command = Annotated[str, Field(max_length=_MAX_CHARS)]
-
-
-def _duration(default: str, description: str) -> Any:
-    return Field(default, pattern=_DURATION_PATTERN, description=f'{description}, such as `"60 s"`')
 
 
 class CheckSettings(Settings):
@@ -84,7 +96,7 @@ class CheckSettings(Settings):
 
     kind: CheckKind = Field(
         description='`"set"` (each acknowledged write of the history is there, once),'
-        ' `"none"`, `"command"` or `"promql"`'
+        ' `"none"`, `"command"` or `"promql"`. `check = "set"` is short for this key'
     )
     command: _Command = Field(
         "", description="a command on your machine that succeeds if the run was successful"
@@ -131,8 +143,8 @@ class FaultSettings(Settings):
         description='the time after the steady state, such as `"10 s"`, or `"10..40 s"` for a'
         " random time"
     )
-    off: _SpanText | None = Field(
-        None,
+    off: _SpanText = Field(
+        "",
         description='the time without power, such as `"2..4 s"`, for the kinds `power` and'
         " `shutdown`",
     )
@@ -163,8 +175,10 @@ class AbortSettings(Settings):
     under_voltage: bool = Field(
         True, description="`false` to continue although a rasp has an under-voltage"
     )
-    boot_within: str = _duration(
-        "120 s", "the time in which a rasp must reply after its power returns or it reboots"
+    boot_within: _DurationText = Field(
+        "120 s",
+        description="the time in which a rasp must reply after its power returns or it reboots,"
+        ' such as `"120 s"`',
     )
 
 
@@ -182,11 +196,16 @@ class PlanFile(Settings):
         " It gets the addresses of the nodes as `{nodes}`, their names as `{names}`, and the file"
         " of the history as `{history}`",
     )
-    check: Annotated[CheckSettings, BeforeValidator(_check_table)] = CheckSettings(kind="none")
-    within: str = _duration("60 s", "the time in which the nodes must reach the steady state")
-    clock_offset: str | None = Field(
-        None,
-        pattern=_DURATION_PATTERN,
+    check: Annotated[CheckSettings, BeforeValidator(_check_table)] = Field(
+        CheckSettings(kind="none"), description='`"set"`, `"none"` or a table `[check]`'
+    )
+    within: _DurationText = Field(
+        "60 s",
+        description="the time in which the nodes must reach the steady state, before the first"
+        ' fault and after the last one, such as `"60 s"`',
+    )
+    clock_offset: _DurationText = Field(
+        "",
         description='the largest offset of a node\'s clock, such as `"50 ms"`. Before the start'
         " and after each boot, the run waits for it",
     )
@@ -228,8 +247,8 @@ def parse_plan_file(text: str, file: str) -> PlanFile:
         PlanError: If the text is not TOML or is invalid.
     """
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        tables = tomllib.loads(text.removeprefix("\ufeff"))  # Windows editors add this mark
+    except (ValueError, RecursionError) as error:  # also too many digits, or too many brackets
         raise PlanError(file, "", f"not TOML: {error}", "fix the syntax there") from error
     try:
         return PlanFile.model_validate(tables)

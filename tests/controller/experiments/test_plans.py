@@ -1,7 +1,6 @@
 """Tests of plan files, and of their expansion to plans."""
 
 import json
-from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -9,15 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.experiments.expansion import RackContext, expand, resolve_fault
+from controller.experiments.expansion import resolve_fault
 from controller.experiments.picking import PickError
-from controller.experiments.plan import Plan, plan_from_json
-from controller.experiments.plan_file import PlanError, Span, parse_plan_file, parse_span
-from rack.layout_file import parse
-from tests.helpers.layouts import layout_text
+from controller.experiments.plan import plan_from_json
+from controller.experiments.plan_file import PlanError, Span, parse_span
+from tests.controller.experiments.plans import RACK, make_plan
 
-RACK = parse(layout_text(6))
-ACTIONS = ("kill_raft", "start_raft", "stop_raft")
 GOLDEN = Path(__file__).with_name("raft_seed_7.json")
 RAFT = """
 nodes  = "3 stacks"
@@ -32,13 +28,6 @@ pick = "random 1 stack"
 at   = "10..40 s"
 off  = "2..4 s"
 """
-
-
-def make_plan(
-    text: str, seed: int = 7, *, reserved: Sequence[int] | None = None, file: str = "raft.toml"
-) -> Plan:
-    context = RackContext(RACK, ACTIONS, reserved or range(1, 7), reserved)
-    return expand(parse_plan_file(text, file), file, seed, context)
 
 
 def test_plan_of_a_seed_is_the_same_byte_for_byte() -> None:
@@ -106,6 +95,24 @@ def test_place_is_resolved_at_run_time_and_recorded_for_a_replay() -> None:
         resolve_fault(plan, 1, ["04-1"], RACK)
 
 
+def test_place_that_another_fault_affects_at_its_time_is_refused() -> None:
+    power = '[[fault]]\nkind = "power"\npick = "{}"\nat = "{} s"\noff = "2 s"\n'
+    place = '[place.leader]\ncommand = "./leader"'
+    text = f'nodes = "3 stacks"\n{power.format("stack 2", 1)}{power.format("leader", 2)}{place}'
+    plan = make_plan(text)
+    with pytest.raises(PickError, match="faults 1 and 2 overlap on stack 2: start fault 2 after"):
+        resolve_fault(plan, 2, ["02-1"], RACK)
+    assert resolve_fault(plan, 2, ["rasp-03-1"], RACK).faults[1].stacks == (3,)
+
+
+def test_rasps_of_different_faults_that_boot_together_are_counted() -> None:
+    fault = '[[fault]]\nkind = "power"\npick = "{}"\nat = "{} s"\noff = "2 s"\n'
+    first = fault.format("stacks 1-3", 1)
+    with pytest.raises(PlanError, match=r"fault\[2\].pick: with seed 7, 10 rasps would boot"):
+        make_plan(f'nodes = "all"\n{first}{fault.format("stacks 4-5", 2)}')
+    assert make_plan(f'nodes = "all"\n{first}{fault.format("stacks 4-5", 4)}').duration == 6
+
+
 @given(st.integers(0, 2**53 - 1), st.sampled_from(["random 1 stack", "minority", "each in turn"]))
 def test_faults_never_overlap_and_stay_among_the_nodes(seed: int, pick: str) -> None:
     fault = f'[[fault]]\nkind = "power"\npick = "{pick}"\nat = "1..9 s"\noff = "2..4 s"\n'
@@ -125,64 +132,6 @@ def test_faults_never_overlap_and_stay_among_the_nodes(seed: int, pick: str) -> 
 )
 def test_durations_have_units(text: str, expected: tuple[float, float]) -> None:
     assert parse_span(text) == Span(*expected)
-
-
-POWER = '[[fault]]\nkind = "power"\npick = "all"\nat = "1 s"\n'
-REBOOT = '[[fault]]\nkind = "reboot"\npick = "01-1"\nat = "2 s"\n'
-WRONG_PLANS = {
-    "nodes = ": "raft.toml: not TOML: ",
-    "": 'raft.toml: nodes: missing: set it to "3 stacks", ',
-    'nodes = "9 stacks"': "raft.toml: nodes: 9 stacks are more than the 6 available ones: ",
-    'nodes = "09-1"': "raft.toml: nodes: no stack 9: this rack has stacks 1 to 6",
-    'nodse = "all"': "raft.toml: nodse: unknown key: did you mean 'nodes'?",
-    'nodes = "all"\nstart = "run"': "raft.toml: start: aliases.ini has no action 'run': use one of",
-    'nodes = "all"\ncheck = "sett"': "raft.toml: check.kind: 'sett' is not valid (",
-    'nodes = "all"\ncheck = { kind = "command" }': "raft.toml: check.command: missing: ",
-    f'nodes = "2 stacks"\n{POWER}': "raft.toml: fault[1].off: missing: set it to the time without",
-    f'nodes = "2 stacks"\n{REBOOT}off = "2 s"': "raft.toml: fault[1].off: the kind reboot does not",
-    f'nodes = "2 stacks"\n{POWER}off = "0 s"': "raft.toml: fault[1].off: 0 s is no power cut: ",
-    f'nodes = "5 stacks"\n{POWER}off = "2 s"': (
-        "raft.toml: fault[1].pick: 10 rasps would boot at the same time, but orders.max_booting is"
-        " 8: pick fewer rasps, or raise orders.max_booting in rack.toml"
-    ),
-    f'nodes = "2 stacks"\n{POWER}off = "2 s"\n{REBOOT}': (
-        "raft.toml: fault: with seed 7, faults 1 and 2 overlap on stack 1: let fault 2 start after"
-        " 3 s, or pick other stacks"
-    ),
-    f'nodes = "2 stacks"\n{REBOOT.replace("01-1", "03-1")}': (
-        "raft.toml: fault[1].pick: 03-1 is not a node of this plan: pick from 01-1, 01-2, 02-1,"
-    ),
-    f'nodes = "2 stacks"\n{REBOOT.replace("01-1", "leader")}': (
-        "raft.toml: fault[1].pick: 'leader' picks nothing: use "
-    ),
-    f'nodes = "2 stacks"\n{REBOOT.replace("reboot", "action")}': (
-        "raft.toml: fault[1].action: missing: use one of kill_raft, "
-    ),
-    f'nodes = "2 stacks"\n{REBOOT.replace("2 s", "9..2 s")}': (
-        "raft.toml: fault[1].at: '9..2 s' is not valid ('9..2 s' ends before it starts): set it to"
-    ),
-    'nodes = "all"\n[place.leader]\ncmd = "x"': "raft.toml: place.leader.cmd: unknown key: did you",
-    'nodes = "all"\n[[probe]]\n': (
-        "raft.toml: probe[1]: {} is not valid (write exactly one of promql, http and command): "
-    ),
-}
-
-
-@pytest.mark.parametrize(("text", "expected"), WRONG_PLANS.items())
-def test_wrong_plan_gives_one_line_with_file_key_and_fix(text: str, expected: str) -> None:
-    with pytest.raises(PlanError) as raised:
-        make_plan(text)
-    message = str(raised.value)
-    assert message.startswith(expected)
-    assert "\n" not in message.removeprefix("raft.toml: not TOML: ")
-
-
-def test_nodes_must_be_reserved() -> None:
-    with pytest.raises(PlanError, match="nodes: 3 stacks are more than the 2 available ones"):
-        make_plan('nodes = "3 stacks"', reserved=[4, 5])
-    with pytest.raises(PlanError, match="selects stack 1, which is not reserved: select from"):
-        make_plan('nodes = "stacks 1-2"', reserved=[4, 5])
-    assert make_plan('nodes = "2 stacks"', reserved=[4, 5]).stacks == (4, 5)
 
 
 def test_canonical_json_has_sorted_keys_and_only_ascii() -> None:
