@@ -1,4 +1,4 @@
-"""Annotations of power cuts, boots, installs and orders in all graphs."""
+"""Annotations of power cuts, boots, installs, orders, runs and faults in all graphs."""
 
 from grafana.json_format import Json
 from grafana.queries import (
@@ -13,6 +13,7 @@ from grafana.queries import (
 
 _JUST_BOOTED_SECONDS = 60
 _BLUE, _PURPLE, _YELLOW, _GREY = "#5794f2", "#b877d9", "#e0b400", "#9fa7b3"
+_GREEN, _RED = "#73bf69", "#f2495c"
 
 
 def _annotation(name: str, color: str, condition: str, title: str) -> Json:
@@ -56,16 +57,38 @@ def _orders() -> Json:
     return _annotation("Orders", _BLUE, any_finished, "Order {{action}}: {{result}}")
 
 
+def _runs(selector: str) -> Json:
+    numbers = f"max_over_time(pirack_experiment_stack_run{{{selector}}}[$__rate_interval]) > 0"
+    is_active = f'count_values by (rack) ("run", {numbers}) > bool 0'
+    return _annotation("Runs", _GREEN, is_active, "Run {{run}} of an experiment")
+
+
+def _faults() -> Json:
+    injected = f"increase(pirack_experiment_faults_total{{{CONTROLLER}}}[$__rate_interval])"
+    return _annotation("Faults", _RED, f"sum by (kind) ({injected}) > bool 0", "Fault: {{kind}}")
+
+
 def for_rack() -> list[Json]:
     """Return the annotations of a rack."""
-    return [_power_cuts(CONTROLLER), _boots(RASPS_IN_RACK), _installs(), _orders()]
+    return _annotations(CONTROLLER, RASPS_IN_RACK)
 
 
 def for_stack() -> list[Json]:
     """Return the annotations of a stack."""
-    return [_power_cuts(CONTROLLER_STACK), _boots(RASPS_IN_STACK), _installs(), _orders()]
+    return _annotations(CONTROLLER_STACK, RASPS_IN_STACK)
 
 
 def for_rasp() -> list[Json]:
     """Return the annotations of a rasp."""
-    return [_power_cuts(CONTROLLER_STACK), _boots(RASP), _installs(), _orders()]
+    return _annotations(CONTROLLER_STACK, RASP)
+
+
+def _annotations(stacks: str, rasps: str) -> list[Json]:
+    return [
+        _power_cuts(stacks),
+        _boots(rasps),
+        _installs(),
+        _orders(),
+        _runs(stacks),
+        _faults(),
+    ]

@@ -63,8 +63,8 @@ class MonitoredRack(RackProcess):
 
     def send_request(
         self, controller: ControllerProcess, path: str, method: str = "POST", **body: object
-    ) -> None:
-        """Send an API request to the controller with a token."""
+    ) -> requests.Response:
+        """Send an API request to the controller with a token. Return the successful response."""
         if not self._token:
             database = Database(self.state_folder / "pirack.db")
             self._token = Tokens(database).add("dashboards", Role.OPERATOR)
@@ -76,6 +76,7 @@ class MonitoredRack(RackProcess):
             timeout=TIMEOUT_SECONDS,
         )
         assert response.ok, response.text
+        return response
 
     def inject_faults(self) -> None:
         for target, fault in _FAULTS.items():

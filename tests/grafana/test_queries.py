@@ -40,6 +40,21 @@ SELECTIONS = [
     {"rack": "small", "stack": "03", "rasp": "03-1"},
 ]
 
+RUN_ANNOTATIONS = ("annotation Runs", "annotation Faults")
+EXPERIMENT = """
+nodes = "stacks 2"
+check = "none"
+
+[abort]
+under_voltage = false
+
+[[fault]]
+kind = "power"
+pick = "all"
+at = "1 s"
+off = "1 s"
+"""
+
 each_dashboard = pytest.mark.parametrize("uid", UIDS)
 
 
@@ -97,8 +112,8 @@ def is_expected(monitored_rack: MonitoredRack, query: DashboardQuery) -> bool:
                 "result"
             ]
         )
-    # test_running_install_is_annotated tests this annotation.
-    return not query.location.endswith("annotation Installs")
+    # Other tests start an install and a run.
+    return not query.location.endswith(("annotation Installs", *RUN_ANNOTATIONS))
 
 
 @each_dashboard
@@ -238,18 +253,54 @@ def test_page_of_a_rasp_is_found_by_id_and_name(controller: ControllerProcess) -
     assert "02-1" in by_id.text
 
 
+def annotations(
+    dashboards: Mapping[str, Dashboard], names: tuple[str, ...]
+) -> list[DashboardQuery]:
+    return [
+        query
+        for dashboard in dashboards.values()
+        for query in annotation_queries(dashboard)
+        if query.location.endswith(names)
+    ]
+
+
+def test_run_of_an_experiment_and_its_fault_are_annotated(
+    monitored_rack: MonitoredRack,
+    controller: ControllerProcess,
+    dashboards: Mapping[str, Dashboard],
+) -> None:
+    pending = annotations(dashboards, RUN_ANNOTATIONS)
+    assert len(pending) == 10
+    run = monitored_rack.send_request(
+        controller, "experiments", file="blip.toml", text=EXPERIMENT, seed=1
+    ).json()
+
+    path = f"experiments/{run['id']}"
+
+    def renew_lease() -> str:
+        lease = monitored_rack.send_request(controller, f"{path}/lease", rates=[], answers=[])
+        state: str = lease.json()["run"]["state"]
+        return state
+
+    def have_all_results() -> bool:
+        renew_lease()
+        pending[:] = [
+            query for query in pending if not find_series(monitored_rack, query, SELECTIONS[0])
+        ]
+        return not pending
+
+    wait_until(have_all_results)
+    monitored_rack.send_request(controller, path, "DELETE")
+    wait_until(lambda: renew_lease() == "aborted")
+
+
 def test_running_install_is_annotated(
     monitored_rack: MonitoredRack,
     controller: ControllerProcess,
     dashboards: Mapping[str, Dashboard],
 ) -> None:
     """Run last, because an install switches the stacks off and on."""
-    queries = [
-        query
-        for dashboard in dashboards.values()
-        for query in annotation_queries(dashboard)
-        if query.location.endswith("annotation Installs")
-    ]
+    queries = annotations(dashboards, ("annotation Installs",))
     assert len(queries) == 5
     monitored_rack.send_request(controller, "installation", strategy="cut")
     wait_until(lambda: all(find_series(monitored_rack, query, SELECTIONS[0]) for query in queries))
