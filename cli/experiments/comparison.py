@@ -136,13 +136,16 @@ def _name(event: ApiRunEvent) -> str:
     fault = "" if event.fault is None else f"fault {event.fault}, "
     match event.kind:
         case "edge":
-            stack = "-" if event.stack is None else stack_name(event.stack)
-            return f"{fault}stack {stack}{_ON if event.is_on else _OFF}"
+            return f"{fault}{_stack(event)}{_ON if event.is_on else _OFF}"
         case "silence" | "answer":
-            return f"{fault}{event.kind} of {event.rasp}"
+            return f"{fault}{event.kind} of {event.rasp or _stack(event)}"
         case "abort":
             return "abort"
     return ""
+
+
+def _stack(event: ApiRunEvent) -> str:
+    return f"stack {_UNKNOWN if event.stack is None else stack_name(event.stack)}"
 
 
 def _seconds_off(times: Mapping[str, float]) -> dict[str, float]:

@@ -28,8 +28,8 @@ class FaultTimes:
         fault: The fault.
         started_at: When the power was cut, or the order for another fault was submitted.
         seconds_off: Longest time that one of its stacks was without power.
-        silent_at: When the first rasp stopped to reply.
-        answered_at: When the last rasp replied again.
+        silent_at: When the first stack stopped to reply.
+        answered_at: When the last stack replied again.
         x: Coordinate of its start, None if it is outside of the time line.
     """
 
@@ -104,7 +104,7 @@ def run_timeline(run: Run, events: Sequence[RunEvent], rates: Sequence[Rate]) ->
         states=change_timeline(relative, start=start, end=end),
         stacks={
             stack_name(stack): change_timeline(
-                _stack_changes(run, stack, events, origin), start=start, end=end
+                _stack_changes(stack, events, origin), start=start, end=end
             )
             for stack in run.plan.stacks
         },
@@ -139,26 +139,32 @@ def _operations(rates: Sequence[Rate], origin: float) -> dict[str, list[Point]]:
 
 
 def _stack_changes(
-    run: Run, stack: int, events: Sequence[RunEvent], origin: float
+    stack: int, events: Sequence[RunEvent], origin: float
 ) -> list[tuple[float, str]]:
     """Return the times and states of a stack, in order."""
-    names = {name for name in run.plan.nodes if name.startswith(f"{stack_name(stack)}-")}
-    is_on = True
-    silent: set[str] = set()
+    is_on, is_silent = True, False
     changes = [(-math.inf, "up")]
     for event in sorted(events, key=_time):
-        if event.kind is EventKind.EDGE and event.stack == stack:
-            is_on = event.is_on is True
-            silent = silent if is_on else set(names)
-        elif event.kind is EventKind.SILENCE and event.rasp in names:
-            silent = silent | {event.rasp}
-        elif event.kind is EventKind.ANSWER and event.rasp in names:
-            silent = silent - {event.rasp}
-        else:
+        if event.stack != stack:
             continue
-        state = "off" if not is_on else "down" if silent else "up"
-        changes.append((_time(event) - origin, state))
+        match event.kind:
+            case EventKind.EDGE:
+                is_on = event.is_on is True
+                is_silent = True
+            case EventKind.SILENCE:
+                is_silent = True
+            case EventKind.ANSWER:
+                is_silent = False
+            case _:
+                continue
+        changes.append((_time(event) - origin, _stack_state(is_on=is_on, is_silent=is_silent)))
     return changes
+
+
+def _stack_state(*, is_on: bool, is_silent: bool) -> str:
+    if not is_on:
+        return "off"
+    return "down" if is_silent else "up"
 
 
 def _fault_times(

@@ -14,9 +14,9 @@ def record(folder: Path, start: float, cut: float, on: float, **changes: Any) ->
         records.event("state", start - 4, text="steady"),
         records.event("state", start, text="faults"),
         records.event("edge", start + cut + 9, fault=1, stack=4, is_on=False, after=start + cut),
-        records.event("silence", start + cut + 0.25, fault=1, stack=4, rasp="04-1"),
+        records.event("silence", start + cut + 0.25, fault=1, stack=4),
         records.event("edge", start + on, fault=1, stack=4, is_on=True, after=start + on),
-        records.event("answer", start + on + 20, fault=1, stack=4, rasp="04-1"),
+        records.event("answer", start + on + 20, fault=1, stack=4),
         records.event("order", start + on, fault=1, text="order 9"),
         records.event("state", start + 60, text="done"),
     ]
@@ -47,9 +47,9 @@ def test_times_are_relative_to_the_start_of_the_faults(tmp_path: Path) -> None:
     )
     assert times["times", "fault 1, stack 04 without power"].first == "2.250"
     assert times["times", "fault 1, stack 04 without power"].change == "-0.100"
-    assert times["times", "fault 1, silence of 04-1"].first == "20.750"
+    assert times["times", "fault 1, silence of stack 04"].first == "20.750"
     assert times["times", "state steady"].first == "-4.000"
-    assert not times["times", "fault 1, answer of 04-1"].differs
+    assert not times["times", "fault 1, answer of stack 04"].differs
 
 
 def test_results_and_their_numbers_are_compared(tmp_path: Path) -> None:

@@ -78,11 +78,9 @@ def states(*, steady: float = -20.0, end: float = 80.0) -> tuple[list[RunEvent],
 
 POWER_EVENTS = (
     edge(10.0, is_on=False),
-    event(EventKind.SILENCE, 10.4, fault=1, stack=2, rasp="02-1"),
-    event(EventKind.SILENCE, 10.2, fault=1, stack=2, rasp="02-2"),
+    event(EventKind.SILENCE, 10.2, fault=1, stack=2),
     edge(15.01, is_on=True),
-    event(EventKind.ANSWER, 40.0, fault=1, stack=2, rasp="02-1"),
-    event(EventKind.ANSWER, 45.0, fault=1, stack=2, rasp="02-2"),
+    event(EventKind.ANSWER, 45.0, fault=1, stack=2),
 )
 
 LOSS = RunVerdict(

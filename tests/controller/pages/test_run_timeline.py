@@ -35,19 +35,19 @@ def test_time_line_starts_with_the_steady_state_and_counts_from_the_faults() -> 
     ]
 
 
-def test_stack_is_without_power_until_it_is_on_and_silent_until_all_rasps_reply() -> None:
+def test_stack_is_without_power_until_it_is_on_and_silent_until_it_replies() -> None:
     timeline = timeline_of(run_with(POWER_CUT), *POWER_EVENTS)
     assert segments(timeline, "02") == [("up", 30.0), ("off", 5.01), ("down", 29.99), ("up", 35.0)]
     assert segments(timeline, "01") == [("up", 100.0)]
     assert timeline.stacks["02"][1].x == pytest.approx(WIDTH * 0.3)
 
 
-def test_rasp_that_reboots_is_silent_with_power() -> None:
+def test_stack_that_reboots_is_silent_with_power() -> None:
     timeline = timeline_of(
         run_with(REBOOT),
         event(EventKind.ORDER, 29.8, fault=2),
-        event(EventKind.SILENCE, 33.0, fault=2, stack=1, rasp="01-1"),
-        event(EventKind.ANSWER, 53.0, fault=2, stack=1, rasp="01-1"),
+        event(EventKind.SILENCE, 33.0, fault=2, stack=1),
+        event(EventKind.ANSWER, 53.0, fault=2, stack=1),
     )
     assert segments(timeline, "01") == [("up", 53.0), ("down", 20.0), ("up", 27.0)]
     [fault] = timeline.faults
