@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
 from exporter.aliases import DEFAULT_PATH
+from rack.layout_file import load
 from tests.helpers.layouts import layout_text
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 from tests.virtual_rack.demo.demo_process import (
@@ -19,6 +21,7 @@ from tests.virtual_rack.demo.demo_process import (
     run_python,
     running_demo,
 )
+from virtual_rack.demo.ports import interface_in_network
 
 pytestmark = pytest.mark.process
 
@@ -31,8 +34,10 @@ is_started = test -e /run/started
 OPTIONS = ("--network", "namespaces", "--boot-time", "0.5")
 
 
-def rack_interfaces() -> set[str]:
-    return {name for name in psutil.net_if_addrs() if name.startswith("pirack")}
+def uplink(demo: DemoProcess) -> str | None:
+    """Return the interface of this machine in the network of the demo."""
+    subnet = load(demo.state_folder / "rack.toml").network.subnet
+    return interface_in_network(str(subnet.network_address).removesuffix(".0.0"))
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +49,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoProcess]:
     rack.write_text(layout_text(2))
     aliases = folder / "aliases.ini"
     aliases.write_text(DEFAULT_PATH.read_text(encoding="utf-8") + BOOT_ACTIONS)
-    before = rack_interfaces()
     with running_demo(folder, "--rack", str(rack), "--aliases", str(aliases), *OPTIONS) as running:
+        assert uplink(running) is not None
         yield running
-    wait_until(lambda: rack_interfaces() <= before)
+    wait_until(lambda: uplink(running) is None)
 
 
 def run_action(demo: DemoProcess, name: str, targets: str) -> subprocess.CompletedProcess[str]:
@@ -74,6 +79,35 @@ def test_rasp_runs_the_script_rc_local_of_its_card_at_each_boot(demo: DemoProces
     assert run_action(demo, "is_started", "1/1").returncode != 0
     assert demo.run_virtual_rack("fault", "1/1", "reboot-once").returncode == 0
     wait_until(lambda: run_action(demo, "is_started", "1/1").returncode == 0)
+
+
+def traces(demo: DemoProcess) -> list[str]:
+    """Return what a demo has on this machine: interface, mounts, loop devices and processes."""
+    state = str(demo.state_folder)
+    loops = [file.read_text() for file in Path("/sys/block").glob("loop*/loop/backing_file")]
+    mounts = Path("/proc/self/mounts").read_text().splitlines()
+    processes = [" ".join(argv) for argv in command_lines()]
+    return [
+        *([interface] if (interface := uplink(demo)) else []),
+        *(line for line in [*loops, *mounts, *processes] if state in line),
+    ]
+
+
+def command_lines() -> Iterator[list[str]]:
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            yield process.cmdline()
+
+
+@pytest.mark.verify
+def test_killed_demo_leaves_the_machine_as_it_was(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can connect the machine to the network of the rack")
+    (tmp_path / "given.toml").write_text(layout_text(2))
+    with running_demo(tmp_path, "--rack", str(tmp_path / "given.toml"), *OPTIONS) as demo:
+        assert len(traces(demo)) > 10
+        demo.process.kill()
+        wait_until(lambda: not traces(demo))
 
 
 def test_demo_with_namespaces_requires_root() -> None:
