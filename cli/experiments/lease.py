@@ -14,7 +14,7 @@ INTERVAL = 1.0
 
 
 @dataclass(frozen=True)
-class ClockOffset:
+class MonotonicOffset:
     """Clock of the controller minus the clock of this machine, both monotonic, in seconds.
 
     Attributes:
@@ -48,7 +48,7 @@ class Lease:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.run = run
-        self.clock_offset = ClockOffset()
+        self.clock_offset = MonotonicOffset()
         self.outage: ControllerError | None = None
         self._client = client
         self._path = f"experiments/{run.id}"
@@ -118,4 +118,4 @@ class Lease:
     def _measure_clock(self, monotonic: float, sent_at: float, received_at: float) -> None:
         error = (received_at - sent_at) / 2
         if error < self.clock_offset.error:
-            self.clock_offset = ClockOffset(monotonic - (sent_at + received_at) / 2, error)
+            self.clock_offset = MonotonicOffset(monotonic - (sent_at + received_at) / 2, error)

@@ -8,7 +8,7 @@ from werkzeug.exceptions import ServiceUnavailable, UnprocessableEntity
 from controller import API_PREFIX
 from controller.auth.access_control import AccessControl, current_actor, requires_role
 from controller.auth.roles import Role
-from controller.experiments.model import Rate, RunHeader, RunRequest
+from controller.experiments.model import ExperimentRequest, Rate, RunHeader
 from controller.experiments.openmetrics import CONTENT_TYPE_LATEST
 from controller.experiments.plan_file import PlanError
 from controller.experiments.schemas import (
@@ -94,7 +94,7 @@ def blueprint(
         query_model=EventsQuery,
         extra_statuses=[HTTPStatus.FORBIDDEN],
     )
-    def list_events(query: EventsQuery, number: int) -> Response:
+    def list_run_events(query: EventsQuery, number: int) -> Response:
         """List the events of a run in order."""
         events = experiments.events(number, after=query.after, limit=query.limit)
         return json_response([RunEventResponse.of(event) for event in events])
@@ -171,7 +171,7 @@ def _add_client_routes(
             raise ServiceUnavailable(str(error)) from error
 
 
-def _plan(experiments: ExperimentService, request: RunRequest) -> DryRun:
+def _plan(experiments: ExperimentService, request: ExperimentRequest) -> DryRun:
     try:
         return experiments.plan(request, current_actor().name)
     except PlanError as error:

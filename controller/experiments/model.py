@@ -73,7 +73,7 @@ class RunVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class RunRequest:
+class ExperimentRequest:
     """A request to run an experiment.
 
     Attributes:

@@ -8,11 +8,11 @@ from controller.experiments.client_link import ClientAnswer, ClientRequest
 from controller.experiments.expansion import MAX_SEED
 from controller.experiments.model import (
     EventKind,
+    ExperimentRequest,
     Rate,
     Run,
     RunEvent,
     RunHeader,
-    RunRequest,
     RunState,
     RunVerdict,
     VerdictResult,
@@ -57,9 +57,9 @@ class RunRequestBody(ApiModel):
         return self
 
     @property
-    def request(self) -> RunRequest:
+    def request(self) -> ExperimentRequest:
         """The request."""
-        return RunRequest(**dict(self))
+        return ExperimentRequest(**dict(self))
 
 
 class CheckResponse(ApiModel):

@@ -18,11 +18,11 @@ from controller.experiments.expansion import RackContext, expand
 from controller.experiments.fault_orders import FaultOrders
 from controller.experiments.metrics import ExperimentMetrics
 from controller.experiments.model import (
+    ExperimentRequest,
     Rate,
     Run,
     RunEvent,
     RunHeader,
-    RunRequest,
     RunState,
     RunVerdict,
 )
@@ -81,6 +81,7 @@ class ExperimentService:
         prometheus: Answers PromQL.
         read_state: Returns the state of the rack.
         now: Returns the current time on both clocks of the master.
+        clocks: Measures the clocks of rasps, by default with their exporters.
         clock: Returns monotonic seconds, for leases.
     """
 
@@ -94,6 +95,7 @@ class ExperimentService:
         read_state: Callable[[], RackState],
         now: Callable[[], Moment],
         *,
+        clocks: RaspClocks | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._orders = orders
@@ -106,7 +108,7 @@ class ExperimentService:
         self._lock = threading.Lock()
         self._active: dict[int, _ActiveRun] = {}
         self._accepts_runs = False
-        self._clocks = RaspClocks(orders.rack.network.exporter_port)
+        self._clocks = clocks or RaspClocks(orders.rack.network.exporter_port)
         self._metrics = ExperimentMetrics(registry, orders.rack, self._runs_by_stack)
         reservations.on_end(self._end_runs_of)
 
@@ -135,7 +137,7 @@ class ExperimentService:
         for run in active:
             run.thread.join(_STOP_SECONDS)
 
-    def plan(self, request: RunRequest, actor: str) -> DryRun:
+    def plan(self, request: ExperimentRequest, actor: str) -> DryRun:
         """Return the plan of a request, and change nothing.
 
         Raises:
@@ -157,7 +159,7 @@ class ExperimentService:
             plan = expand(plan_file, request.file, request.seed, context)
         return DryRun(plan, _longest_seconds(plan))
 
-    def run(self, request: RunRequest, actor: str) -> Run:
+    def run(self, request: ExperimentRequest, actor: str) -> Run:
         """Start a run.
 
         Args:
@@ -298,7 +300,7 @@ class ExperimentService:
         offered = reserved or sorted(numbers, key=lambda number: (number in taken, number))
         return RackContext(self.rack, self._orders.actions.for_rasps, offered, reserved)
 
-    def _reserve(self, request: RunRequest, actor: str, dry_run: DryRun) -> RunReservation:
+    def _reserve(self, request: ExperimentRequest, actor: str, dry_run: DryRun) -> RunReservation:
         if request.reservation is not None:
             found = find_reservation(self._reservations, request.reservation, actor)
             return RunReservation(self._reservations, found, is_own=False, clock=self._clock)

@@ -13,12 +13,12 @@ from rack.commanded_power import CommandedPower, overdue_stacks
 from rack.power_edges import Edge, Moment, PowerEdges, SwitchError
 from rack.relays import Relays
 from rack.settings import AfterBoot
-from tests.rack.relay_fixture import EPOCH, NORMALLY_CLOSED, RelayFixture
+from tests.rack.relay_fixture import EPOCH, NORMALLY_CLOSED, KilledError, RelayFixture
 
 START = 1000.0
 
 
-class KilledError(BaseException):
+class ProcessKilledError(BaseException):
     """Simulates the end of the process."""
 
 
@@ -28,7 +28,7 @@ def fixture(tmp_path: Path) -> RelayFixture:
 
 
 def kill() -> None:
-    raise KilledError
+    raise ProcessKilledError
 
 
 def do_nothing() -> None:
@@ -174,7 +174,7 @@ def test_stack_is_overdue_from_its_time_until_its_relay_was_switched_on(
     assert overdue_stacks(fixture.make_relays().all_commanded(), START + 5) == (1, 2)
 
     fixture.before_pin = kill
-    with suppress(KilledError):
+    with suppress(ProcessKilledError):
         relays.on(1)
     assert overdue_stacks(saved_power(fixture), START + 5) == (1, 2)
     fixture.before_pin = do_nothing
@@ -189,7 +189,7 @@ def test_stack_is_overdue_from_its_time_until_its_relay_was_switched_on(
 def test_stack_is_due_if_the_process_is_killed_before_the_cut(fixture: RelayFixture) -> None:
     relays = fixture.make_relays()
     fixture.before_pin = kill
-    with suppress(KilledError):
+    with suppress(ProcessKilledError):
         relays.switch({2: False}, on_again_at=START + 5)
     fixture.before_pin = do_nothing
     relays = fixture.make_relays()

@@ -26,7 +26,7 @@ class StackEdge:
     time: float
 
 
-class SimulatedRack:
+class SimulatedReservations:
     """Clients that reserve stacks, switch them, and try to switch those of others.
 
     The controller is killed from time to time. The rules are checked with the stored reservations,

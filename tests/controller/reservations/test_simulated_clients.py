@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.controller.reservations.simulated_clients import SimulatedRack
+from tests.controller.reservations.simulated_clients import SimulatedReservations
 
 _HOUR = 3600.0
 _CLIENTS = 20
 
 
 def _check_an_hour(folder: Path, seed: int) -> None:
-    rack = SimulatedRack(folder, _CLIENTS, seed)
+    rack = SimulatedReservations(folder, _CLIENTS, seed)
     rack.run(_HOUR)
     counts = rack.counts
     assert counts["started"] > _CLIENTS
