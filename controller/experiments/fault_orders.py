@@ -7,15 +7,13 @@ from controller.errors import NotCancellableError
 from controller.experiments.metrics import ExperimentMetrics
 from controller.experiments.model import EventKind
 from controller.experiments.plan import Plan, PlannedFault
+from controller.experiments.plan_checks import REBOOT
 from controller.experiments.recorder import RunRecorder
 from controller.orders.actions import POWER_CYCLE
 from controller.orders.model import Order, OrderRequest, PowerTiming, Result, power_edge_cause
 from controller.orders.service import OrderService
 from rack.layout import Rack
 from rack.power_edges import Edge
-
-REBOOT = "reboot"
-"""Action of aliases.ini with which the fault `reboot` restarts rasps."""
 
 _MAX_EDGES = 10_000
 

@@ -14,7 +14,7 @@ from controller.experiments.plan import plan_from_json
 from controller.experiments.plan_file import PlanError, Span, parse_span
 from tests.controller.experiments.plans import RACK, make_plan
 
-GOLDEN = Path(__file__).with_name("raft_seed_7.json")
+GOLDEN = Path(__file__).with_name("golden_plans")
 RAFT = """
 nodes  = "3 stacks"
 start  = "start_raft"
@@ -30,10 +30,18 @@ off  = "2..4 s"
 """
 
 
-def test_plan_of_a_seed_is_the_same_byte_for_byte() -> None:
-    plan = make_plan(RAFT)
-    assert plan.canonical_json == GOLDEN.read_text().strip()
-    assert plan.hash == "953efc6943761656555b1fe6e46819730cc593618cca677b54e80815d54a21e4"
+@pytest.mark.parametrize(
+    ("name", "seed", "sha256"),
+    [
+        ("raft", 7, "953efc6943761656555b1fe6e46819730cc593618cca677b54e80815d54a21e4"),
+        ("all_keys", 2**53 - 1, "a0ba162cf3acc099b391aad2bf7a210ae42de3bc59f2bbf478b7aa3179ab96cb"),
+    ],
+)
+def test_plan_of_a_seed_is_the_same_byte_for_byte(name: str, seed: int, sha256: str) -> None:
+    text = (GOLDEN / f"{name}.toml").read_text(encoding="utf-8")
+    plan = make_plan(text, seed, file=f"{name}.toml")
+    assert plan.canonical_json == (GOLDEN / f"{name}.json").read_text().strip()
+    assert plan.hash == sha256
     assert plan_from_json(plan.canonical_json) == plan
 
 
