@@ -1,8 +1,7 @@
 """Switch the stacks' relays through gpiozero.
 
-Several stacks are switched as one: one transaction in pirack.db contains their commanded power and
-their edges, then the pins are switched, with nothing in between, and a second transaction contains
-the times.
+Several stacks are switched as one: one transaction contains their commanded power and their edges,
+then the pins are switched, with nothing in between, and a second transaction contains the times.
 
 Startup adopts the level of each pin and switches no relay, unless the master has booted. If the
 process is killed between the first transaction and a pin, the relay differs from the commanded
@@ -11,21 +10,22 @@ complete the order, because the rasps may already be booting or shutting down. T
 the stack resolves the difference.
 
 A stack that is off for a time has `CommandedPower.on_again_at`, from before its relay switches off
-until its relay was switched on. The controller switches it on after that time. After
-a boot of the master, startup switches it on.
+until its relay was switched on. The controller switches it on after that time. After a boot of the
+master, startup switches it on.
 
 Limitation: lgpio cannot read an output of an ended process without making the pin an input. On a
-Raspberry Pi, such a pin is claimed at the level of the commanded power. The pin already has this
-level unless the process was killed between the first transaction and the pin. After such a kill, the next startup
-completes the order.
+Raspberry Pi, such a pin is claimed at the level of the commanded power, which it already has unless
+such a kill occurred. In that case, startup completes the order.
 """
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -47,6 +47,7 @@ from rack.layout import Rack
 from rack.power_edges import Edge, Moment, PowerEdges, SwitchError
 from rack.settings import RelayBoard
 
+_SWITCH_INTERVAL = 0.0001
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 _log = logging.getLogger(__name__)
@@ -168,7 +169,7 @@ class Relays:
         installing: bool = False,
         cause: str = "",
     ) -> tuple[Edge, ...]:
-        """Switch stacks as one: save all commands, then switch all pins.
+        """Switch stacks as one: save all commands, then switch all pins. Return the changes.
 
         Args:
             power: Whether to switch a stack on, keyed by stack number, in the order of the pins.
@@ -179,9 +180,6 @@ class Relays:
                 undoes. Such a command keeps `on_again_at`.
             cause: What switches the stacks, for example `order 12`.
 
-        Returns:
-            One edge for each stack whose power changed.
-
         Raises:
             UnknownTargetError: If a stack does not exist.
             RelayError: If the relays cannot be used.
@@ -191,16 +189,14 @@ class Relays:
         stacks = [self._rack.stack(number).number for number in power]
         self._require_working()
         with self._lock:
-            time_of_change = self._clock() if at is None else at
+            command = partial(
+                next_power,
+                now=self._clock() if at is None else at,
+                on_again_at=on_again_at,
+                installing=installing,
+            )
             commands = {
-                stack: next_power(
-                    self._commanded[stack],
-                    is_on=power[stack],
-                    now=time_of_change,
-                    on_again_at=on_again_at,
-                    installing=installing,
-                )
-                for stack in stacks
+                stack: command(self._commanded[stack], is_on=power[stack]) for stack in stacks
             }
             return self._switch(commands, at=at, cause=cause or ("install" if installing else ""))
 
@@ -234,7 +230,7 @@ class Relays:
         return tuple(stack.number for stack in power_by_stack)
 
     def is_on(self, stack: int) -> bool:
-        """Return whether the commanded power of a stack is on. Raise the errors of `commanded`."""
+        """Return whether the commanded power is on. Raise the errors of `commanded`."""
         return self.commanded(stack).is_on
 
     def has_power(self, stack: int) -> bool:
@@ -287,8 +283,9 @@ class Relays:
             stack: power_after_switching(power) if stack in times else previous[stack]
             for stack, power in commands.items()
         }
-        not_switched = [edge for stack, edge in edges.items() if stack in problems]
-        self._complete(commands, final, switched, not_switched)
+        self._complete(
+            commands, final, switched, [edges[stack] for stack in problems if stack in edges]
+        )
         if problems:
             raise SwitchError(problems, switched)
         return switched
@@ -298,14 +295,20 @@ class Relays:
     ) -> tuple[dict[int, tuple[Moment, Moment]], dict[int, str]]:
         """Switch pins, with nothing in between. Return the times and the problems of the stacks."""
         times, problems = {}, {}
-        for stack, power in commands.items():
-            before = self.now()
-            try:
-                self._relays[stack].value = self._rack.relays.coil_state_for(power=power.is_on)
-            except (GPIOZeroError, OSError) as error:
-                problems[stack] = f"the relay of stack {stack} could not be switched: {error}"
-            else:
-                times[stack] = before, self.now()
+        # By default, other threads keep the interpreter for up to 5 ms after each pin.
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_INTERVAL)
+        try:
+            for stack, power in commands.items():
+                before = self.now()
+                try:
+                    self._relays[stack].value = self._rack.relays.coil_state_for(power=power.is_on)
+                except (GPIOZeroError, OSError) as error:
+                    problems[stack] = f"the relay of stack {stack} could not be switched: {error}"
+                else:
+                    times[stack] = before, self.now()
+        finally:
+            sys.setswitchinterval(interval)
         return times, problems
 
     def _complete(

@@ -8,6 +8,7 @@ import json
 import os
 import socketserver
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ from virtual_rack.relays import PinState
 
 _SOCKET_NAME = "control.sock"
 _TIMEOUT_SECONDS = 10.0
+_RELAY_SECONDS = 0.01  # from the level of a pin to the contact, as in data sheets of relays
 _CREDENTIALS = Struct("3i")  # struct ucred, see unix(7)
 
 Message = Mapping[str, Any]
@@ -88,6 +90,8 @@ def serving(rack: VirtualRack, state: Path) -> Iterator[None]:
                 line = self.rfile.readline()
                 if line.endswith(b"\n"):
                     self.wfile.write(json.dumps(_reply(line)).encode() + b"\n")
+                    time.sleep(_RELAY_SECONDS)
+                    rack.update_power()
 
     def _reply(line: bytes) -> Message:
         try:
@@ -100,6 +104,7 @@ def serving(rack: VirtualRack, state: Path) -> Iterator[None]:
         # The kernel rejects non-blocking connections while the queue is full.
         request_queue_size = 128
 
+    rack.defers_power = True
     state.chmod(0o700)
     (state / _SOCKET_NAME).unlink(missing_ok=True)
     with _short_path(state) as path, Server(path, Handler) as server:
@@ -111,6 +116,7 @@ def serving(rack: VirtualRack, state: Path) -> Iterator[None]:
         finally:
             server.shutdown()
             thread.join()
+            rack.defers_power = False
             (state / _SOCKET_NAME).unlink(missing_ok=True)
 
 

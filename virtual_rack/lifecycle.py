@@ -1,6 +1,7 @@
 """Main loop of a virtual rack."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from virtual_rack.faults import Fault
 from virtual_rack.rack import VirtualRack
 
 _TICK_SECONDS = 0.25
+_SWITCH_INTERVAL = 0.0005
 
 
 def stop_event_from_signals() -> threading.Event:
@@ -48,6 +50,8 @@ def run(
     """
     for targets, fault in faults:
         rack.inject_fault(resolve_slots(rack.rack, targets.split()), fault)
+    # The simulation must not keep the interpreter while the master switches a pin.
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     Inventory(Database(state / "pirack.db")).replace([] if is_new else rack.inventory())
     try:
         with control.serving(rack, state):

@@ -32,6 +32,12 @@ class VirtualRack:
         clock: Monotonic clock, in seconds.
     """
 
+    defers_power = False
+    """Whether the power of the rasps follows their relays only at the next `update_power`.
+
+    Stopping rasps takes time, in which the relay of another stack could not be switched.
+    """
+
     def __init__(
         self,
         rack: Rack,
@@ -80,19 +86,7 @@ class VirtualRack:
             return self._relays.pin(number)
 
     def drive(self, number: int, state: PinState) -> None:
-        """Set the state of a pin of the master, and the power of the stack of its relay.
-
-        Raises:
-            UnknownTargetError: If the pin has no relay.
-        """
-        self.set_pin(number, state)
-        self.update_power()
-
-    def set_pin(self, number: int, state: PinState) -> None:
         """Set the state of a pin of the master, which moves its relay at once.
-
-        `update_power` takes time, because it stops the rasps. It is separate, so that the rasps of
-        one stack do not delay the relay of another stack.
 
         Raises:
             UnknownTargetError: If the pin has no relay.
@@ -100,6 +94,8 @@ class VirtualRack:
         with self._relay_lock:
             stack = self._relays.drive(number, state)
             self._switched.append((stack, self._relays.has_power(stack.number)))
+        if not self.defers_power:
+            self.update_power()
 
     def update_power(self) -> None:
         """Start or stop the rasps of all stacks whose relays have moved."""

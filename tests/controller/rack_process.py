@@ -83,6 +83,7 @@ class RackProcess:
         contact: str,
         boot_seconds: float = 0.1,
         orders: str = "",
+        stacks: int = 3,
     ) -> None:
         self.folder = folder
         self._boot_seconds = boot_seconds
@@ -93,7 +94,7 @@ class RackProcess:
         self.layout_path = folder / "rack.toml"
         self.layout_path.write_text(
             layout_text(
-                3,
+                stacks,
                 relays={"active_high": active_high, "contact": contact},
                 extra_tables=f"[orders]\n{orders}\n",
             )
@@ -319,6 +320,7 @@ def running_rack(
     contact: str = "normally_closed",
     boot_seconds: float = 0.1,
     orders: str = "",
+    stacks: int = 3,
 ) -> Iterator[RackProcess]:
     """Run a virtual rack. All its processes are stopped at the end of the block.
 
@@ -328,6 +330,7 @@ def running_rack(
         contact: Contact of the relays.
         boot_seconds: Mean boot time of the rasps.
         orders: Text of the table [orders] in rack.toml.
+        stacks: Number of stacks.
     """
     rack_process = RackProcess(
         folder,
@@ -335,6 +338,7 @@ def running_rack(
         contact=contact,
         boot_seconds=boot_seconds,
         orders=orders,
+        stacks=stacks,
     )
     try:
         rack_process.start_rack()

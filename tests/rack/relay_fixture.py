@@ -23,6 +23,10 @@ EPOCH = 1_700_000_000.0
 NORMALLY_CLOSED = RelayBoard(active_high=True, contact="normally_closed")
 
 
+class KilledError(BaseException):
+    """Simulates the end of the process."""
+
+
 class RelayFixture:
     """A virtual rack with the database and the boot id of its master."""
 

@@ -18,17 +18,13 @@ from tests.rack.relay_fixture import EPOCH, NORMALLY_CLOSED, KilledError, RelayF
 START = 1000.0
 
 
-class ProcessKilledError(BaseException):
-    """Simulates the end of the process."""
-
-
 @pytest.fixture
 def fixture(tmp_path: Path) -> RelayFixture:
     return RelayFixture(tmp_path)
 
 
 def kill() -> None:
-    raise ProcessKilledError
+    raise KilledError
 
 
 def do_nothing() -> None:
@@ -174,7 +170,7 @@ def test_stack_is_overdue_from_its_time_until_its_relay_was_switched_on(
     assert overdue_stacks(fixture.make_relays().all_commanded(), START + 5) == (1, 2)
 
     fixture.before_pin = kill
-    with suppress(ProcessKilledError):
+    with suppress(KilledError):
         relays.on(1)
     assert overdue_stacks(saved_power(fixture), START + 5) == (1, 2)
     fixture.before_pin = do_nothing
@@ -189,7 +185,7 @@ def test_stack_is_overdue_from_its_time_until_its_relay_was_switched_on(
 def test_stack_is_due_if_the_process_is_killed_before_the_cut(fixture: RelayFixture) -> None:
     relays = fixture.make_relays()
     fixture.before_pin = kill
-    with suppress(ProcessKilledError):
+    with suppress(KilledError):
         relays.switch({2: False}, on_again_at=START + 5)
     fixture.before_pin = do_nothing
     relays = fixture.make_relays()

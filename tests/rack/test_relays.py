@@ -18,7 +18,7 @@ from rack.errors import DatabaseError, RelayError, UnknownTargetError
 from rack.gpio_persistence import persists_outputs
 from rack.relays import Relays, pin_factory
 from rack.settings import AfterBoot, Contact, RelayBoard
-from tests.rack.relay_fixture import NORMALLY_CLOSED, RelayFixture
+from tests.rack.relay_fixture import NORMALLY_CLOSED, KilledError, RelayFixture
 from virtual_rack.faults import Fault
 from virtual_rack.pins import VirtualFactory
 from virtual_rack.relays import PinState
@@ -151,10 +151,6 @@ def test_pins_released_in_same_boot_stay_at_rest(relay_fixture: RelayFixture) ->
     relays = relay_fixture.make_relays()
     assert relay_fixture.switch_counts == [0, 0, 0]
     assert (relays.is_on(2), relays.has_power(2)) == (False, True)
-
-
-class KilledError(BaseException):
-    """Simulates the end of the process."""
 
 
 @pytest.mark.parametrize("after_boot", get_args(AfterBoot))
