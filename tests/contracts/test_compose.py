@@ -20,7 +20,7 @@ from tests.helpers.click_commands import parse_command
 from tests.helpers.waiting import TIMEOUT_SECONDS
 from tools.programs import find
 from virtual_rack.command_line import build_parser as virtual_rack_parser
-from virtual_rack.demo import config
+from virtual_rack.demo import services
 
 ROOT = Path(__file__).parents[2]
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -229,7 +229,7 @@ def test_grafana_has_the_same_configuration_in_all_installations() -> None:
     settings = {name: value for name, value in environment.items() if name.startswith(prefixes)}
     in_unit = dict(re.findall(r"^Environment=(\w+)=(.*)$", conf, re.MULTILINE))
     assert settings.items() <= in_unit.items()
-    assert settings == config._ANONYMOUS_GRAFANA
+    assert settings == services._ANONYMOUS_GRAFANA
 
 
 def test_grafana_has_all_variables_of_its_provisioning() -> None:
