@@ -30,19 +30,23 @@ def blueprint(
     """Return the routes, and declare them in the OpenAPI document."""
     api = Blueprint("reservations", __name__, url_prefix=API_PREFIX)
 
+    def responses_of(*listed: Reservation) -> list[ReservationResponse]:
+        actor, places = current_actor().name, reservations.places()
+        return [
+            ReservationResponse.of(
+                each, actor, reservations.seconds_left(each), places.get(each.id)
+            )
+            for each in listed
+        ]
+
     def response_of(reservation: Reservation) -> ReservationResponse:
-        return ReservationResponse.of(
-            reservation,
-            current_actor().name,
-            reservations.seconds_left(reservation),
-            reservations.places().get(reservation.id),
-        )
+        return responses_of(reservation)[0]
 
     @api.get("/reservations")
     @document.read_endpoint("reservations", list[ReservationResponse])
     def list_reservations() -> Response:
         """List the active and queued reservations, oldest first."""
-        return json_response([response_of(each) for each in reservations.list_open()])
+        return json_response(responses_of(*reservations.list_open()))
 
     @api.get("/reservations/<int:number>")
     @document.read_endpoint("reservations", ReservationResponse, path_params=_PATH_PARAMS)
