@@ -53,6 +53,7 @@ class Probes:
         self._prometheus = prometheus
         self._link = link
         self._asked: dict[int, int] = {}  # index of the probe -> id of the question
+        self._failures: dict[int, str] = {}  # index of the probe -> last failure
 
     def problem(self) -> str:
         """Evaluate all probes. Return the first reason why they do not succeed, or empty."""
@@ -98,11 +99,13 @@ class Probes:
             return next(filter(None, pool.map(problem, self._nodes)), "")
 
     def _command_problem(self, index: int, command: str) -> str:
-        """Ask until the command succeeds once."""
+        """Ask until the command succeeds once. Until the next answer, the last failure counts."""
         number = self._asked.get(index)
         answer = None if number is None else self._link.take_answers([number]).get(number)
         if answer is not None and answer.ok:
             return ""
+        if answer is not None:
+            self._failures[index] = answer.detail or "failed"
         if number is None or not self._link.is_open(number):
             self._asked[index] = self._link.ask("probe", command, _COMMAND_SECONDS)
-        return f"`{command}`: {answer.detail or 'failed' if answer else 'no result yet'}"
+        return f"`{command}`: {self._failures.get(index, 'no result yet')}"

@@ -85,7 +85,7 @@ class ExperimentService:
         clock: Returns monotonic seconds, for leases.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the components of a run
         self,
         orders: OrderService,
         reservations: ReservationService,
