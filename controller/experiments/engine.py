@@ -160,17 +160,16 @@ class RunEngine:
             self._recorder.add(EventKind.PROBE, "all probes succeed")
 
     def _inject_faults(self) -> None:
-        first = min((fault.at for fault in self._plan.faults), default=SUBMIT_SECONDS)
-        start = self._environment.now() + max(0.0, SUBMIT_SECONDS - first)
+        first = min(map(_first_step, self._plan.faults), default=0.0)
+        start = self._environment.now() + max(0.0, -first)
         self._recorder.enter(RunState.FAULTS, faults_started_at=start.time)
-        for number in [fault.number for fault in self._plan.faults]:
+        for number in [fault.number for fault in sorted(self._plan.faults, key=_first_step)]:
             fault = self._plan.fault(number)
             at = start.monotonic + fault.at
-            lead = SUBMIT_SECONDS if fault.seconds_off is not None else 0.0
             if fault.place:
-                self._wait_until(at - max(lead, PLACE_SECONDS) - PLACE_SECONDS)
+                self._wait_until(start.monotonic + _first_step(fault))
                 self._resolve(fault)
-            self._wait_until(at - lead)
+            self._wait_until(start.monotonic + _submission(fault))
             self._inject(self._plan.fault(number), at)
 
     def _resolve(self, fault: PlannedFault) -> None:
@@ -345,3 +344,13 @@ class RunEngine:
     @property
     def _node_ids(self) -> tuple[int, ...]:
         return slot_ids(self._environment.rack, self._plan.nodes)
+
+
+def _submission(fault: PlannedFault) -> float:
+    """Return the seconds from the steady state to the submission of the order of a fault."""
+    return fault.at - (SUBMIT_SECONDS if fault.seconds_off is not None else 0.0)
+
+
+def _first_step(fault: PlannedFault) -> float:
+    """Return the seconds from the steady state to the first step of a fault."""
+    return _submission(fault) - (PLACE_SECONDS if fault.place else 0.0)
