@@ -76,11 +76,16 @@ class ReservedStacks:
         return self._made.id
 
     def renew(self) -> None:
-        """Renew the lease if it is due. The run reports a reservation that was lost."""
+        """Renew the lease if it is due, and extend the reservation if it would end soon.
+
+        The run reports a reservation that was lost.
+        """
         if self._made is not None and self._clock() >= self._next_renewal:
             self._next_renewal = self._clock() + _RENEWAL_SECONDS
             with suppress(ControllerError):
                 self._renew(self._made)
+            if self._ends_at - self._clock() < _LEASE_SECONDS:  # for example, during a long check
+                self._extend(self._made, _LEASE_SECONDS)
 
     def __enter__(self) -> Self:
         return self

@@ -8,7 +8,7 @@ import click
 
 from cli import confirm
 from cli.api_client import ApiClient
-from cli.experiments.api import RunRequest, fetch_nodes, find_reservation
+from cli.experiments.api import RunRequest, fetch_nodes, fetch_plan, find_reservation
 from cli.experiments.display import RunDisplay
 from cli.experiments.local_plan import LocalPlan, parse_local_plan, read_plan_text
 from cli.experiments.models import ApiRun
@@ -19,7 +19,6 @@ from cli.experiments.seeds import seeds_of_option
 from cli.experiments.session import Session
 from cli.experiments.user_command import require_programs
 from cli.output import as_json_option
-from cli.reservation_models import ApiReservation
 from cli.reservation_models import ApiReservation
 from cli.stop_request import StopRequest
 from cli.tables import cell
@@ -52,6 +51,8 @@ def run(
     text = read_plan_text(file)
     requests = [RunRequest(file.name, text, seed) for seed in seeds]
     own, dry_run = find_reservation(client, requests[0])
+    for request in requests[1:]:  # a seed may give faults that overlap
+        fetch_plan(client, request, None if own is None else own.id)
     plan = parse_local_plan(text, file.name, file.resolve().parent)
     require_programs(plan.commands, plan.file, plan.folder)
     fetch_nodes(client, dry_run.data.plan.nodes)  # fails early if a node has no address

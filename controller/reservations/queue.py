@@ -20,12 +20,14 @@ def startable(
 
     Args:
         queue: Queued reservations, oldest first.
-        free: Numbers of the stacks that nobody has or uses.
+        free: Numbers of the stacks that are neither reserved nor in use.
         rack: Layout of the rack.
     """
     available = set(free)
     starts: dict[int, _Stacks] = {}
     for reservation in queue:
+        if not available:
+            break
         stacks = _stacks_for(reservation.selection, available, rack)
         if stacks is not None:
             starts[reservation.id] = stacks
@@ -62,17 +64,17 @@ def places(
     Args:
         queue: Queued reservations, oldest first.
         seconds_left: Remaining time of the stacks of each active reservation.
-        free: Numbers of the stacks that nobody has or uses.
+        free: Numbers of the stacks that are neither reserved nor in use.
         rack: Layout of the rack.
     """
-    waits: dict[int, float] = {}
+    expected: dict[int, tuple[float, _Stacks]] = {}
     waiting, available, now = list(queue), set(free), 0.0
     ends = sorted((seconds, stacks) for stacks, seconds in seconds_left.items())
     while waiting:
         starts = startable(waiting, available, rack)
         for reservation in waiting:
             if stacks := starts.get(reservation.id):
-                waits[reservation.id] = now
+                expected[reservation.id] = (now, stacks)
                 available -= set(stacks)
                 ends.append((now + reservation.seconds, stacks))
         waiting = [reservation for reservation in waiting if reservation.id not in starts]
@@ -82,7 +84,7 @@ def places(
         now, stacks = ends.pop(0)
         available |= set(stacks)
     return {
-        reservation.id: QueuePlace(position, waits.get(reservation.id))
+        reservation.id: QueuePlace(position, *expected.get(reservation.id, (None, ())))
         for position, reservation in enumerate(queue, 1)
     }
 
