@@ -22,6 +22,7 @@ from controller.auth.access_control import AccessControl
 from controller.auth.roles import Role
 from controller.claims import StackClaims
 from controller.dependencies import Dependencies
+from controller.experiments.metrics import ExperimentMetrics
 from controller.installation import metrics as installation_metrics
 from controller.installation.service import InstallService
 from controller.master.info import MasterInfo
@@ -118,6 +119,7 @@ def controller_metrics(folder: Path) -> set[str]:
     relays = Relays(RACK, database, factory=MockFactory)
     power_metrics.register_metrics(registry, RACK, relays, claims=StackClaims(), gpio_persists=True)
     OrderMetrics(registry, ["ping"])
+    ExperimentMetrics(registry, RACK, dict)
     access = AccessControl(database)
     installation_metrics.register_metrics(registry, install_service_for(access, folder))
     RackStateReader(RACK, inventory, Prometheus("http://127.0.0.1:1"), registry)
