@@ -102,4 +102,4 @@ def test_kept_page_cache_hides_the_losses_of_nats(tmp_path: Path) -> None:
 
 def assert_nothing_is_lost(losses: list[Losses]) -> None:
     assert [each.lost for each in losses] == [0] * len(losses)
-    assert all(each.acknowledged >= 1000 for each in losses), losses
+    assert all(each.acknowledged >= 500 for each in losses), losses
