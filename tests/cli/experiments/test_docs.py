@@ -2,17 +2,16 @@
 
 import json
 import re
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from cli.experiments.edn import to_edn
 from cli.experiments.history import parse_history
-from cli.experiments.models import ApiRun, ApiRunEvent
 from cli.experiments.record import complete
 from cli.experiments.seed_statistics import SeedOutcome, describe
 from cli.experiments.set_check import SetResult, check
+from controller.experiments.schemas import RunEventResponse, RunResponse
 from tests.cli.experiments import records
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/experiment-record.md").read_text()
@@ -51,8 +50,8 @@ def test_lines_about_several_seeds_are_those_of_the_program() -> None:
     ("heading", "names"),
     [
         ("### The check `set`", list(SetResult(0, 0).statistics())),
-        ("## Run", [field.name for field in fields(ApiRun)]),
-        ("## Events", [field.name for field in fields(ApiRunEvent)]),
+        ("## Run", list(RunResponse.model_fields)),
+        ("## Events", list(RunEventResponse.model_fields)),
     ],
 )
 def test_every_field_is_documented(heading: str, names: list[str]) -> None:
