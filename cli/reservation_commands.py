@@ -83,7 +83,7 @@ def reservations(make_client: ClientFactory, *, as_json: bool) -> None:
 @as_json_option
 @click.pass_obj
 def extend(make_client: ClientFactory, number: int, *, seconds: float, as_json: bool) -> None:
-    """Extend your reservation NUMBER, if nobody waits for its stacks."""
+    """Extend your reservation NUMBER, if no one waits for its stacks."""
     path = f"reservations/{number}/extend"
     response = make_client().post(path, ApiReservation, seconds=seconds)
     output.print_response(response, reservation_line, as_json=as_json)

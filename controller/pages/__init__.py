@@ -24,6 +24,7 @@ from controller.pages import (
     rack,
     rasp,
     replace,
+    reservations,
     stack,
 )
 
@@ -34,12 +35,13 @@ def register(app: Flask, dependencies: Dependencies) -> None:
     app.jinja_env.globals["rack_name"] = dependencies.history.rack
     state = dependencies.fresh_state or dependencies.state
     history, order_service = dependencies.history, dependencies.orders
-    app.register_blueprint(rack.blueprint(state))
+    app.register_blueprint(rack.blueprint(state, dependencies.reservations))
     app.register_blueprint(manage.blueprint(state))
     app.register_blueprint(rasp.blueprint(state, history, order_service))
     app.register_blueprint(stack.blueprint(state, history, order_service))
     app.register_blueprint(master.blueprint(dependencies.master))
     app.register_blueprint(orders.blueprint(state, order_service, dependencies.access))
+    app.register_blueprint(reservations.blueprint(dependencies.reservations, dependencies.access))
     app.register_blueprint(experiments.blueprint(dependencies.experiments, dependencies.access))
     app.register_blueprint(install.blueprint(state, dependencies.installation))
     app.register_blueprint(replace.blueprint(state, dependencies.installation))

@@ -1,11 +1,14 @@
 """The rack as it stands in the room."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, request
 
 from controller.pages import formatting
+from controller.pages.reservation_calendar import read_calendar
+from controller.reservations.service import ReservationService
 from controller.state.model import RackState, RaspStatus
 from controller.web.responses import conditional_response, render_page
 
@@ -27,7 +30,9 @@ _COLOR_MODES: Mapping[str, ColorMode] = {
 }
 
 
-def blueprint(read_state: Callable[[], RackState]) -> Blueprint:
+def blueprint(
+    read_state: Callable[[], RackState], reservations: ReservationService
+) -> Blueprint:
     """Return the rack page and its style sheet."""
     pages = Blueprint("rack", __name__)
 
@@ -42,6 +47,8 @@ def blueprint(read_state: Callable[[], RackState]) -> Blueprint:
             RaspStatus=RaspStatus,
             color_modes=_COLOR_MODES,
             color=color,
+            holders=reservations.holders(),
+            calendar=read_calendar(reservations, time.time()),
         )
 
     @pages.get("/layout.css")

@@ -62,10 +62,12 @@ class QueuePlace:
     Attributes:
         position: Place from 1.
         wait_seconds: Estimate of the wait, or None if it cannot be estimated.
+        stacks: Numbers of the stacks that it gets according to the estimate.
     """
 
     position: int
     wait_seconds: float | None
+    stacks: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ MAX_QUEUED = 200
 """Maximum number of reservations that have not ended."""
 
 _END_SECONDS = 60.0  # for the listeners, of which each has bounds of its own
+_MAX_CLOCK_ERROR = 2.0  # a larger difference of both clocks means that the clock was set
 _TIME_IS_OVER = "its time is over"
 _HANDED_BACK = "handed back"
 
@@ -276,12 +277,26 @@ class ReservationService:
         """
         with self._tick_lock:
             with self._lock:
+                self._follow_clock()
                 self._notice_ends()
                 endings = [self._open[number] for number in self._endings]
             for reservation in endings:
                 self._complete_end(reservation)
             with self._lock:
                 self._start_next()
+
+    def _follow_clock(self) -> None:
+        """Correct the times of day of the ends after the clock was set, also for a reboot."""
+        now, boot_now = self._clock(), self._boot_clock()
+        moved = [
+            replace(each, ends_at=now + each.deadline - boot_now)
+            for each in self._active()
+            if each.deadline is not None
+            and each.ends_at is not None
+            and abs(now + each.deadline - boot_now - each.ends_at) > _MAX_CLOCK_ERROR
+        ]
+        if moved:
+            self._save(moved)
 
     def _notice_ends(self) -> None:
         now = self._boot_clock()

@@ -29,6 +29,7 @@ from controller.master.info import MasterInfo
 from controller.master.readings import MasterReadings
 from controller.orders.metrics import OrderMetrics
 from controller.orders.service import OrderService
+from controller.reservations.metrics import ReservationCollector
 from controller.state.history import RaspHistory
 from controller.state.prometheus import Prometheus
 from controller.state.reader import RackStateReader
@@ -121,6 +122,7 @@ def controller_metrics(folder: Path) -> set[str]:
     OrderMetrics(registry, ["ping"])
     ExperimentMetrics(registry, RACK, dict)
     access = AccessControl(database)
+    registry.register(ReservationCollector(reservation_service_for(access, folder)))
     installation_metrics.register_metrics(registry, install_service_for(access, folder))
     RackStateReader(RACK, inventory, Prometheus("http://127.0.0.1:1"), registry)
     names = {sample.name for family in registry.collect() for sample in family.samples}

@@ -138,6 +138,7 @@ ALLOWED_IMPORTS = {
         "controller.installation",
         "controller.master",
         "controller.orders",
+        "controller.reservations",
         "controller.state",
         "controller.web",
         "dhcp_installer",

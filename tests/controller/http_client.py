@@ -14,12 +14,16 @@ from controller.auth.roles import Role
 from controller.auth.sessions import Sessions
 from tests.helpers.waiting import TIMEOUT_SECONDS
 
-PASSWORDS = {"vera": "a viewer's password", "otto": "an operator's password"}
-ROLES = {"vera": Role.VIEWER, "otto": Role.OPERATOR}
+PASSWORDS = {
+    "vera": "a viewer's password",
+    "otto": "an operator's password",
+    "ada": "an admin's password",
+}
+ROLES = {"vera": Role.VIEWER, "otto": Role.OPERATOR, "ada": Role.ADMIN}
 
 
 def add_users(access: AccessControl) -> None:
-    """Add the viewer vera and the operator otto, with fast password hashes."""
+    """Add the viewer vera, the operator otto and the admin ada, with fast password hashes."""
     with access.users._database.connection() as connection:
         for name, role in ROLES.items():
             password_hash = generate_password_hash(PASSWORDS[name], "scrypt:1024:8:1")
@@ -30,7 +34,7 @@ def add_users(access: AccessControl) -> None:
 
 
 def create_session(access: AccessControl, name: str, sessions: Sessions | None = None) -> str:
-    """Create a session of vera or otto. Return its secret."""
+    """Create a session of a user of `add_users`. Return its secret."""
     verified_hash = access.users.verified_hash(name, PASSWORDS[name])
     assert verified_hash
     return (sessions or access.sessions).create(name, verified_hash)

@@ -7,11 +7,13 @@ from playwright.sync_api import Page
 from controller.auth.access_control import AccessControl
 from controller.experiments.store import RunStore
 from controller.orders.service import OrderService
+from controller.reservations.service import ReservationService
 from tests.controller.conftest import OpenPage
 from tests.controller.fakes import FakeRackState
 from tests.controller.http_client import add_users
 from tests.controller.pages.recorded_runs import save_lost_run
 from tests.controller.pages.test_order_pages import save_failed_order, save_running_order
+from tests.controller.pages.test_reservation_pages import reserve_for_a_class
 
 pytestmark = pytest.mark.process
 
@@ -26,6 +28,7 @@ PAGES = [
     "/orders/1",
     "/orders/2",
     "/orders/new?action=power_off&stack=3",
+    "/reservations",
     "/experiments",
     "/experiments/1",
     "/alerts",
@@ -54,12 +57,14 @@ def test_page_has_no_axe_violations(
     access: AccessControl,
     orders: OrderService,
     run_store: RunStore,
+    reservations: ReservationService,
     path: str,
 ) -> None:
     add_users(access)
     save_failed_order(orders, 1)
     save_running_order(orders, 2)
     save_lost_run(run_store)
+    reserve_for_a_class(reservations)
     rack_state.temperatures = dict.fromkeys(rack_state.state_values, 61.0) | {
         "01-1": 33.0,
         "01-2": 78.0,

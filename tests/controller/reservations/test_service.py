@@ -159,6 +159,18 @@ def test_reservation_continues_after_a_reboot_of_the_master(lab: ReservationLab)
     assert restarted.seconds_left(restarted.get(reservation.id)) == 900
 
 
+def test_end_follows_a_clock_that_is_set(lab: ReservationLab) -> None:
+    reservation = lab.service.reserve("anna", "3 stacks", 1200)
+    lab.wall += 3600
+    lab.pass_time(200)
+    moved = lab.service.get(reservation.id)
+    assert moved.ends_at == pytest.approx(lab.wall + 1000)
+    lab.boot_id, lab.monotonic = "second boot", 10.0
+    lab.wall += 300
+    restarted = lab.restart()
+    assert restarted.seconds_left(restarted.get(reservation.id)) == pytest.approx(700)
+
+
 def test_wrong_selection_and_unknown_reservation_are_refused(lab: ReservationLab) -> None:
     with pytest.raises(SelectionError):
         lab.service.reserve("anna", "5 stacks", 60)
