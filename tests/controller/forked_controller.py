@@ -23,6 +23,8 @@ from typing import Any
 from controller import bootstrap
 from controller.__main__ import controller
 from controller.dependencies import Dependencies
+from controller.experiments.model import ExperimentRequest, RunState
+from controller.experiments.service import ExperimentService
 from controller.installation.service import Requester
 from controller.options import ControllerOptions
 from controller.orders.model import OrderRequest, PowerTiming
@@ -61,8 +63,21 @@ class PlannedCycle:
     off_seconds: float
 
 
-Request = OrderRequest | PlannedCycle | str
-"""An order, a planned power cycle, INSTALL or RECOVER_INSTALL."""
+@dataclass(frozen=True)
+class KilledExperiment:
+    """A run of an experiment during whose faults the process is killed.
+
+    Attributes:
+        text: The plan file.
+        kill_after: Seconds from the state `faults` to the kill.
+    """
+
+    text: str
+    kill_after: float
+
+
+Request = OrderRequest | PlannedCycle | KilledExperiment | str
+"""An order, a planned power cycle, a run of an experiment, INSTALL or RECOVER_INSTALL."""
 
 
 @dataclass(frozen=True)
@@ -202,6 +217,7 @@ def _main(run: ControllerRun) -> None:
         components = bootstrap.build_controller(options, load(options.rack), aliases)
         dependencies = components.dependencies
         dependencies.orders.start()
+        dependencies.experiments.start()
         counter.restart(run.kill_at)
         state = Path(run.environment["PIRACK_VIRTUAL_RACK"])
         moves, started = _relay_moves(state), _stacks(dependencies)
@@ -218,6 +234,7 @@ def _main(run: ControllerRun) -> None:
             timer.join()
         report = Report(started, moves, returned_moves, returned_after, _stacks(dependencies))
         run.report.write_text(json.dumps(asdict(report)))
+        dependencies.experiments.close()
         components.power_return.close()
         dependencies.installation.close()
         dependencies.orders.close()
@@ -234,7 +251,9 @@ def _has_interrupted_cycle(database: Database) -> bool:
 
 
 def _submit(dependencies: Dependencies, request: Request) -> None:
-    """Submit an order or an install, and wait until it finishes."""
+    """Submit a request, and wait until it finishes."""
+    if isinstance(request, KilledExperiment):
+        _run_until_killed(dependencies.experiments, request)
     if isinstance(request, OrderRequest | PlannedCycle):
         orders, timing = dependencies.orders, None
         if isinstance(request, PlannedCycle):
@@ -251,6 +270,18 @@ def _submit(dependencies: Dependencies, request: Request) -> None:
         installation.stop(Requester("tester"))
     while installation.is_running:
         time.sleep(_POLL_SECONDS)
+
+
+def _run_until_killed(experiments: ExperimentService, killed: KilledExperiment) -> None:
+    run = experiments.run(ExperimentRequest("killed.toml", killed.text, seed=1), "tester")
+    is_timer_started = False
+    while not experiments.get(run.id).state.is_over:
+        experiments.renew(run.id, [], [])
+        if experiments.get(run.id).state is RunState.FAULTS and not is_timer_started:
+            is_timer_started = True
+            threading.Timer(killed.kill_after, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        time.sleep(_POLL_SECONDS)
+    raise AssertionError(f"the run ended before the kill: {experiments.get(run.id).reason}")
 
 
 def _stacks(dependencies: Dependencies) -> list[StackPower]:

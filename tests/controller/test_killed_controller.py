@@ -116,8 +116,9 @@ class PlannedTrial:
 class KillableRack:
     """A virtual rack whose controller is killed and started again."""
 
-    def __init__(self, lab: InstallFixture) -> None:
+    def __init__(self, lab: InstallFixture, *, prometheus: str = "") -> None:
         self._lab = lab
+        self.database = lab.database
         self._journal = Journal(lab.database)
         text = lab.layout_path.read_text()
         lab.layout_path.write_text(text.replace("[[stacks]]", IMMEDIATE_ORDERS + "[[stacks]]", 1))
@@ -126,7 +127,8 @@ class KillableRack:
         self._argv = (
             *("--rack", str(lab.layout_path), "--db", str(lab.database.path)),
             *("--targets", str(lab.folder / "targets"), "--ssh-port", str(SSH_PORT)),
-            *("--prometheus", f"http://127.0.0.1:{unused}", "--blackbox", f"127.0.0.1:{unused}"),
+            *("--prometheus", prometheus or f"http://127.0.0.1:{unused}"),
+            *("--blackbox", f"127.0.0.1:{unused}"),
             *("--ping", f"tcp:{PING_PORT}", "--dhcpd-conf", str(lab.config_path)),
             *("--dhcp-server", "auto-reload", "--dhcp-log", f"file:{lab.log_path}"),
         )
@@ -262,7 +264,7 @@ def racks() -> Iterator[list[KillableRack]]:
         ]
 
 
-AnyTrial = TypeVar("AnyTrial", Trial, PlannedTrial)
+AnyTrial = TypeVar("AnyTrial")
 
 
 def check_trials(
