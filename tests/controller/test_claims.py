@@ -1,9 +1,11 @@
 """Tests of the claims of stacks."""
 
+from collections.abc import Collection
+
 import pytest
 
 from controller.claims import StackClaims
-from controller.errors import StackBusyError
+from controller.errors import StackBusyError, StackReservedError
 
 
 def test_claim_of_a_busy_stack_names_its_holder() -> None:
@@ -27,3 +29,16 @@ def test_claim_is_released_at_the_end_of_the_block_or_earlier() -> None:
         claim.release()
         claims.claim([3], "order 13: power_on")
     assert claims.holders() == {3: "order 13: power_on"}
+
+
+def test_claim_of_a_stack_that_is_reserved_for_another_owner_is_refused_and_released() -> None:
+    def require_access(stacks: Collection[int], owner: str) -> None:
+        if 3 in stacks and owner != "anna":
+            raise StackReservedError("stack 03 is reserved for anna until 14:35 (reservation 7)")
+
+    claims = StackClaims()
+    claims.restrict(require_access)
+    with pytest.raises(StackReservedError, match="reserved for anna"):
+        claims.claim([2, 3], "order 12: power_off", "ben")
+    assert claims.holders() == {}
+    claims.claim([2, 3], "order 13: power_off", "anna")

@@ -12,6 +12,7 @@ from controller.auth.tokens import Tokens
 from rack.database import Database
 from tests.cli.experiments.test_run_commands import CLIENT
 from tests.cli.terminal import PIRACK
+from tests.controller.api_client import OrderClient
 from tests.controller.rack_process import ControllerProcess, RackProcess, running_rack
 from tests.helpers.waiting import TIMEOUT_SECONDS
 
@@ -125,3 +126,23 @@ def test_wrong_plans_are_one_line(environment: dict[str, str], plan: Path) -> No
         completed = pirack(environment, "run", str(plan), status=2)
         [line] = completed.stderr.splitlines()
         assert line.startswith(f"pirack: {problem}"), line
+
+
+def test_order_of_another_user_on_a_reserved_stack_is_refused_with_who_has_it(
+    environment: dict[str, str], rack_process: RackProcess, controller: ControllerProcess
+) -> None:
+    anna = OrderClient(rack_process, controller, "anna")
+    reserved = anna.request("POST", "reservations", selection="stack 3", seconds=600).json()
+    completed = subprocess.run(
+        [PIRACK, "power", "cycle", "3", "--force", "--yes"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    assert completed.returncode == 3
+    assert "stack 03 is reserved for token:anna until " in completed.stderr
+    assert f"(reservation {reserved['id']})" in completed.stderr
+    anna.run_order("stacks", ids=[3], action="power_on")
+    anna.request("DELETE", f"reservations/{reserved['id']}")
