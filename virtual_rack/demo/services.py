@@ -12,6 +12,7 @@ from virtual_rack.command_line import NAMESPACES
 from virtual_rack.demo.config import DemoConfig
 from virtual_rack.demo.processes import ProcessSpec
 from virtual_rack.loopback import PING_PORT
+from virtual_rack.master import VirtualMaster
 from virtual_rack.ssh_servers import SSH_PORT
 
 _log = logging.getLogger(__name__)
@@ -82,9 +83,16 @@ def _controller(config: DemoConfig) -> ProcessSpec:
         extra_environment={
             "GPIOZERO_PIN_FACTORY": "virtual_rack",
             "PIRACK_VIRTUAL_RACK": str(config.state),
-            "PATH": os.pathsep.join([str(config.program_folder), os.environ["PATH"]]),
+            "PATH": os.pathsep.join([*_program_folders(config), os.environ["PATH"]]),
         },
     )
+
+
+def _program_folders(config: DemoConfig) -> list[str]:
+    """Return the folders of the master's programs, for a rack of namespaces."""
+    if not config.rack.has_namespaces:
+        return []
+    return [str(config.program_folder), str(VirtualMaster.bin_folder(config.state))]
 
 
 def _prometheus(config: DemoConfig) -> ProcessSpec:

@@ -133,3 +133,14 @@ def test_page_cache_can_only_be_kept_with_namespaces(tmp_path: Path) -> None:
         2,
         "--keep-page-cache requires --network namespaces\n",
     )
+
+
+@pytest.mark.verify
+def test_install_finds_every_rasp_with_the_real_dhcp_server(demo: DemoProcess) -> None:
+    response = demo.post("installation", {"strategy": "cut"})
+    assert response.status_code == 202, response.text
+    wait_until(lambda: demo.get("installation")["state"] != "running")
+    install = demo.get("installation")
+    assert (install["state"], install["error"]) == ("done", ""), install["steps"]
+    assert (install["stacks_done"], install["rasps_found"]) == (2, 4)
+    wait_until(lambda: demo.get("rack")["states"]["up"] == 4)
