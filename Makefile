@@ -58,6 +58,7 @@ bench: .venv-dev ## run the benchmarks (30 minutes; as root)
 	@$(PY) -m bench.installer
 	@$(PY) -m bench.namespaces
 	@$(PY) -m bench.actions
+	@$(PY) -m bench.edges
 	@$(PY) -m bench.exporter
 	@$(PY) -m bench.soak
 	@$(PY) -m bench.hostile_rasp
