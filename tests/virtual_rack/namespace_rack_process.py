@@ -69,9 +69,20 @@ class NamespaceRackProcess:
         return {name: rasp["phase"] for name, rasp in self.send("status")["rasps"].items()}
 
     def switch_stack(self, stack: int, power: str) -> None:
-        """Set the pin of a stack, whose relay has a normally-closed contact."""
+        """Set the pin of a stack, whose relay has a normally-closed contact.
+
+        The rasps lose their power some milliseconds after the pin is set.
+        """
         pin = self.layout.stack(stack).pin
         self.send("set_pin", pin=pin, output=True, high=power == "off")
+        wait_until(lambda: self._is_cut_if_relay_is_off(stack))
+
+    def _is_cut_if_relay_is_off(self, stack: int) -> bool:
+        status = self.send("status")
+        if status["stacks"][f"{stack:02}"]["power"] == "on":
+            return True
+        phases = [status["rasps"][slot.name]["phase"] for slot in self.layout.stack(stack).slots]
+        return set(phases) == {"off"}
 
     @contextmanager
     def in_master_network(self) -> Iterator[None]:
