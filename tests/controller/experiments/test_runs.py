@@ -8,7 +8,13 @@ import pytest
 from controller.auth.access_control import AccessControl
 from controller.errors import RunConflictError
 from controller.experiments.client_link import ClientAnswer
-from controller.experiments.model import EventKind, ExperimentRequest, RunState, VerdictResult
+from controller.experiments.model import (
+    EventKind,
+    ExperimentRequest,
+    RunState,
+    RunVerdict,
+    VerdictResult,
+)
 from tests.controller.experiments.run_lab import RunLab, plan_text, running_lab
 from tests.controller.fakes import FakeRackState
 
@@ -95,6 +101,15 @@ def test_place_is_resolved_by_the_client_recorded_and_replayed(lab: RunLab) -> N
     assert (replay.state, replay.reason, asked) == (RunState.DONE, "", [])
     assert replay.plan == run.plan
     assert replay.replay_of == run.id
+
+
+def test_lease_and_second_verdict_of_a_run_that_has_ended_change_nothing(lab: RunLab) -> None:
+    run = lab.wait_for_end(lab.start(plan_text()))
+    header, requests = lab.experiments.renew(run.id, [], [])
+    assert (header.state, requests) == (RunState.DONE, [])
+    with pytest.raises(RunConflictError, match="send a verdict while it is checking"):
+        lab.experiments.take_verdict(run.id, RunVerdict(VerdictResult.LOST))
+    assert lab.experiments.get(run.id).verdict == run.verdict
 
 
 def test_second_run_on_the_stacks_of_a_run_is_refused(lab: RunLab) -> None:
