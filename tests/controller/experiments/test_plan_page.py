@@ -50,9 +50,9 @@ def test_documented_pick_selects_rasps(pick: str) -> None:
 
 @pytest.mark.parametrize("kind", code_spans(first_cells("`kind`")))
 def test_documented_kind_is_a_fault(kind: str) -> None:
-    keys: dict[str, str] = {"action": 'action = "kill_raft"'}
-    keys |= {stack_kind: 'off = "1 s"' for stack_kind in STACK_KINDS}
-    fault = f'[[fault]]\nkind = "{kind}"\npick = "03-2"\nat = "1 s"\n{keys.get(kind, "")}'
+    off = 'off = "1 s"' if kind in STACK_KINDS else ""
+    action = 'action = "kill_raft"' if kind == "action" else ""
+    fault = f'[[fault]]\nkind = "{kind}"\npick = "03-2"\nat = "1 s"\n{off}{action}'
     assert make_plan(f'nodes = "3 stacks"\n{fault}').faults[0].kind == kind
 
 
