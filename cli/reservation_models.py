@@ -15,6 +15,7 @@ class ApiReservation:
     stacks: list[int]
     position: int | None
     wait_seconds: float | None
+    lease_seconds: float | None
     seconds_left: float | None
     end_reason: str
 

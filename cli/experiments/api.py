@@ -59,7 +59,12 @@ def find_reservation(
         CommandError: If the plan is wrong.
     """
     for reservation in client.get("reservations", list[ApiReservation]).data:
-        if reservation.is_mine and reservation.state == _ACTIVE:
+        # One with a lease belongs to another `pirack experiment run`.
+        if (
+            reservation.is_mine
+            and reservation.state == _ACTIVE
+            and reservation.lease_seconds is None
+        ):
             try:
                 return reservation, fetch_plan(client, request, reservation.id)
             except ControllerError:

@@ -98,6 +98,7 @@ class ScriptedController:
             "state": state,
             "stacks": [1, 2],
             "position": self.queue_length or None,
+            "lease_seconds": body.get("lease_seconds"),
             "wait_seconds": 600.0 * self.queue_length,
             "seconds_left": float(body["seconds"]),
             "end_reason": "",

@@ -182,6 +182,16 @@ def test_own_reservation_is_used_and_kept(
     assert (len(controller.bodies("reserve")), controller.bodies("hand back")) == (1, [])
 
 
+def test_reservation_of_another_command_is_not_used(
+    run: RunPirack, controller: ScriptedController, plan: Path
+) -> None:
+    other = {"selection": "2 stacks", "seconds": 1200, "lease_seconds": 60}
+    with controller.app.test_client() as client:
+        client.post("/api/v1.0/reservations", json=other)
+    lines(run("experiment", "run", str(plan)))
+    assert controller.bodies("start")[0]["reservation"] == 2
+
+
 @pytest.mark.parametrize("command", ["run", "plan"])
 def test_wrong_plan_is_one_line_of_the_controller(
     run: RunPirack, controller: ScriptedController, plan: Path, command: str
