@@ -22,7 +22,7 @@ def reservation_line(reservation: ApiReservation) -> RenderableType:
     if reservation.state == "active":
         text = f"{_stacks(reservation)} {_until(reservation)}"
     elif reservation.state == "queued":
-        text = ", ".join(filter(None, [_place(reservation), _wait(reservation)]))
+        text = _queue_place(reservation)
     else:
         text = reservation.end_reason
     return cell(f"{reservation.state}: {text} (reservation {reservation.id})")
@@ -36,7 +36,7 @@ def reservation_table(reservations: Iterable[ApiReservation]) -> RenderableType:
             each.owner,
             each.state,
             _stacks(each) if each.stacks else each.selection,
-            _until(each) if each.state == "active" else f"{_place(each)} {_wait(each)}",
+            _until(each) if each.state == "active" else _queue_place(each),
         )
         for each in reservations
     ]
@@ -83,6 +83,10 @@ def _until(reservation: ApiReservation) -> str:
     end = now + reservation.seconds_left
     is_today = format_time(end, "%F") == format_time(now, "%F")
     return f"until {format_time(end, '%H:%M' if is_today else '%F %H:%M')}"
+
+
+def _queue_place(reservation: ApiReservation) -> str:
+    return ", ".join(filter(None, [_place(reservation), _wait(reservation)]))
 
 
 def _place(reservation: ApiReservation) -> str:

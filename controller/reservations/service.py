@@ -85,6 +85,7 @@ class ReservationService:
             if each.lease_seconds is not None
         }
         self._endings: dict[int, tuple[str, float]] = {}  # reason, and when it was noticed
+        self._closing: set[int] = set()  # the owner can start nothing more
 
     def _clock(self) -> float:
         return self._now().time
@@ -262,7 +263,9 @@ class ReservationService:
         holders = self.holders()
         for stack in sorted(stacks):
             holder = holders.get(stack)
-            if holder is not None and owner not in {holder.owner, POWER_RETURN}:
+            if holder is None or owner == POWER_RETURN:
+                continue
+            if owner != holder.owner or holder.id in self._closing:
                 until = time.strftime("%H:%M", time.localtime(holder.ends_at))
                 raise StackReservedError(
                     f"stack {stack_name(stack)} is reserved for {holder.owner} until {until}"
@@ -319,15 +322,19 @@ class ReservationService:
         finished = [listener(reservation) for listener in self._listeners]
         if not all(finished) and self._boot_clock() - since < _END_SECONDS:
             return
+        self._closing.add(reservation.id)
         if set(reservation.stacks) & self._claims.holders().keys():
             return  # an order of the owner still runs, and may switch the power
         try:
             self._power_on(reservation.stacks)
         except PiRackError as error:
+            if self._boot_clock() - since < _END_SECONDS:
+                return  # the next call tries again
             _log.error("the power of the stacks of %s cannot return: %s", reservation.title, error)
         with self._lock:
             self._close(self._open[reservation.id], reason)
             del self._endings[reservation.id]
+            self._closing.discard(reservation.id)
 
     def _close(self, reservation: Reservation, reason: str) -> None:
         ended = replace(

@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from controller.errors import ReservationRefusedError, StackReservedError, UnknownReservationError
+from controller.errors import (
+    ReservationRefusedError,
+    StackBusyError,
+    StackReservedError,
+    UnknownReservationError,
+)
 from controller.reservations.model import Quota, Reservation, ReservationState
 from rack.selection import SelectionError
 from tests.controller.reservations.reservation_lab import ReservationLab
@@ -86,6 +91,37 @@ def test_listeners_end_their_runs_before_the_power_returns(lab: ReservationLab) 
     assert (lab.service.get(reservation.id).state, lab.returned) == (ACTIVE, [])
     lab.pass_time(1)
     assert (lab.service.get(reservation.id).state, lab.returned) == (ENDED, [(1,)])
+
+
+def test_owner_cannot_switch_power_off_again_while_it_returns(tmp_path: Path) -> None:
+    refused: list[str] = []
+
+    def return_power(_: object) -> None:
+        try:
+            own_lab.service.require_access([1], "anna")
+        except StackReservedError as error:
+            refused.append(str(error))
+
+    own_lab = ReservationLab(tmp_path, power_on=return_power)
+    own_lab.service.reserve("anna", "stack 1", 60)
+    own_lab.pass_time(60)
+    assert len(refused) == 1
+    own_lab.service.require_access([1], "anna")
+
+
+def test_return_of_power_is_tried_again(tmp_path: Path) -> None:
+    errors = [StackBusyError(1, "order 12: power_off"), None]
+
+    def return_power(_: object) -> None:
+        if error := errors.pop(0):
+            raise error
+
+    lab = ReservationLab(tmp_path, power_on=return_power)
+    reservation = lab.service.reserve("anna", "stack 1", 60)
+    lab.pass_time(60)
+    assert lab.service.get(reservation.id).state is ACTIVE
+    lab.pass_time(1)
+    assert (lab.service.get(reservation.id).state, errors) == (ENDED, [])
 
 
 def test_listener_that_does_not_finish_cannot_keep_the_stacks(lab: ReservationLab) -> None:
