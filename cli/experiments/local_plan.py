@@ -12,7 +12,7 @@ from typing import Any
 from cli.experiments.user_command import UserCommand
 from rack.errors import PiRackError
 
-_MAX_BYTES = 48 * 2**10  # of the controller
+_MAX_BYTES = 40 * 2**10  # of the controller
 
 
 class LocalPlanError(PiRackError):
@@ -63,7 +63,7 @@ def read_plan_text(path: Path) -> str:
     except OSError as error:
         raise LocalPlanError(f"cannot read {path}: {error.strerror}: correct the path") from error
     if len(content) > _MAX_BYTES:
-        raise LocalPlanError(f"{path} is larger than 48 KiB: name a plan file in TOML")
+        raise LocalPlanError(f"{path} is larger than 40 KiB: name a plan file in TOML")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:

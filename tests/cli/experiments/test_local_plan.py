@@ -65,11 +65,11 @@ def test_file_that_is_no_plan_is_reported_with_a_fix(tmp_path: Path) -> None:
 
     binary, large = tmp_path / "binary", tmp_path / "large"
     binary.write_bytes(b"\xff")
-    large.write_bytes(b" " * (48 * 2**10 + 1))
+    large.write_bytes(b" " * (40 * 2**10 + 1))
     missing = tmp_path / "raft.toml"
     assert error_of(missing) == (
         f"cannot read {missing}: No such file or directory: correct the path"
     )
     assert error_of(tmp_path) == f"cannot read {tmp_path}: Is a directory: correct the path"
     assert error_of(binary) == f"{binary} is not UTF-8 text: name a plan file in TOML"
-    assert error_of(large) == f"{large} is larger than 48 KiB: name a plan file in TOML"
+    assert error_of(large) == f"{large} is larger than 40 KiB: name a plan file in TOML"
