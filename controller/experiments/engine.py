@@ -22,7 +22,7 @@ from controller.experiments.probes import Probes, query_problem
 from controller.experiments.recorder import RunRecorder
 from controller.experiments.run_reservation import RunReservation
 from controller.orders.actions import POWER_ON
-from controller.orders.model import POWER_RETURN, OrderRequest, Result
+from controller.orders.model import POWER_RETURN, OrderRequest
 from controller.state.model import RackState, RaspState
 from controller.state.prometheus import Prometheus
 from rack.errors import DatabaseError, PiRackError
@@ -99,30 +99,33 @@ class RunEngine:
 
     def run(self) -> None:
         """Run the plan until its end. No error is raised."""
-        reason = ""
-        try:
-            self._await_reservation()
-            self._prepare()
-            self._await_steady_state(RunState.STEADY)
-            self._inject_faults()
-            self._recover()
-            self._check()
-        except RunAbortedError as error:
-            reason = str(error)
-        except PiRackError as error:
-            reason = str(error)
-        except Exception:  # noqa: BLE001 - the power must return after any error
-            _log.exception("%s failed", self._recorder.run.title)
-            reason = "internal error, see the log of the controller"
+        reason = self._reason_of(self._run_plan)
         if reason:
             self._recorder.add(EventKind.ABORT, reason)
-        try:
-            self._restore()
-        except PiRackError as error:
-            reason = reason or str(error)
-            self._recorder.add(EventKind.WARNING, str(error))
+        if problem := self._reason_of(self._restore):
+            self._recorder.add(EventKind.WARNING, problem)
+        reason = reason or problem
         state = RunState.ABORTED if reason else RunState.DONE
         self._recorder.enter(state, reason=reason, finished_at=self._environment.now().time)
+
+    def _run_plan(self) -> None:
+        self._await_reservation()
+        self._prepare()
+        self._await_steady_state(RunState.STEADY)
+        self._inject_faults()
+        self._recover()
+        self._check()
+
+    def _reason_of(self, step: Callable[[], None]) -> str:
+        """Return why a step failed, or an empty string."""
+        try:
+            step()
+        except PiRackError as error:
+            return str(error)
+        except Exception:  # noqa: BLE001 - the power must return after any error
+            _log.exception("%s failed", self._recorder.run.title)
+            return "internal error, see the log of the controller"
+        return ""
 
     @property
     def _plan(self) -> Plan:
@@ -162,7 +165,7 @@ class RunEngine:
     def _inject_faults(self) -> None:
         first = min(map(_first_step, self._plan.faults), default=0.0)
         start = self._environment.now() + max(0.0, -first)
-        self._recorder.enter(RunState.FAULTS, faults_started_at=start.time)
+        self._recorder.enter(RunState.FAULTS, moment=start, faults_started_at=start.time)
         for number in [fault.number for fault in sorted(self._plan.faults, key=_first_step)]:
             fault = self._plan.fault(number)
             at = start.monotonic + fault.at
@@ -274,11 +277,9 @@ class RunEngine:
         return tuple(number for number in self._plan.stacks if states[number - 1].power != "on")
 
     def _run_action(self, action: str) -> None:
-        order = self._orders.submit(OrderRequest(action, "rasps", self._node_ids))
+        self._orders.submit(OrderRequest(action, "rasps", self._node_ids))
         while not self._orders.is_idle:
             self._pause()
-        if order.result is Result.FAILED:
-            raise RunAbortedError(f"{order.title} failed")
 
     def _await_clocks(self) -> None:
         """Measure the clocks, and wait until all are within the bound of the plan."""

@@ -44,11 +44,11 @@ class RunRecorder:
             self._save(lambda: self._store.save(self._run))
             return self._run
 
-    def enter(self, state: RunState, **fields: Any) -> None:
-        """Enter a state, and record it."""
+    def enter(self, state: RunState, *, moment: Moment | None = None, **fields: Any) -> None:
+        """Enter a state, and record it with this time, which is now by default."""
         if self._run.state is not state:
             self.change(state=state, **fields)
-            self.add(EventKind.STATE, state)
+            self.add(EventKind.STATE, state, moment=moment)
 
     def take_verdict(self, verdict: RunVerdict) -> bool:
         """Set the verdict. Return False if the run does not await one."""
