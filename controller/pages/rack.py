@@ -30,9 +30,7 @@ _COLOR_MODES: Mapping[str, ColorMode] = {
 }
 
 
-def blueprint(
-    read_state: Callable[[], RackState], reservations: ReservationService
-) -> Blueprint:
+def blueprint(read_state: Callable[[], RackState], reservations: ReservationService) -> Blueprint:
     """Return the rack page and its style sheet."""
     pages = Blueprint("rack", __name__)
 
