@@ -7,6 +7,7 @@ controller is killed, `controller.power_return` restores the power of interrupte
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from controller.errors import StackBusyError
@@ -264,6 +265,8 @@ class RunEngine:
         self._orders.collect(-math.inf)
         while not self._orders.is_idle and self._environment.now().monotonic < deadline:
             self._link.wait(_POLL_SECONDS)
+            with suppress(PiRackError):  # the power returns also without the reservation
+                self._environment.reservation.renew()
             self._orders.collect(-math.inf)
 
     def _power_on(self, *, owner: str = "") -> None:

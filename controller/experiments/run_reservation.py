@@ -79,12 +79,16 @@ class RunReservation:
         """Whether the stacks belong to the owner of the run now."""
         return self._reservations.active(self._id) is not None
 
+    def renew(self) -> None:
+        """Renew an own reservation, if this is due. Raise `PiRackError` if it has ended."""
+        if self._is_own and self._clock() >= self._renew_at:
+            self._renew_at = self._clock() + _RENEW_INTERVAL
+            self._reservations.renew(self._id, self._owner)
+
     def problem(self) -> str:
-        """Renew an own reservation. Return why the run may not use its stacks, or empty."""
+        """Renew the reservation. Return why the run may not use its stacks, or empty."""
         try:
-            if self._is_own and self._clock() >= self._renew_at:
-                self._renew_at = self._clock() + _RENEW_INTERVAL
-                self._reservations.renew(self._id, self._owner)
+            self.renew()
             reservation = self._reservations.get(self._id)
         except PiRackError as error:
             return str(error)

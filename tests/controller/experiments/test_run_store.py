@@ -59,7 +59,8 @@ def test_runs_are_listed_newest_first_and_the_oldest_are_deleted(store: RunStore
     assert [run.id for run in store.list_recent(10, name="raft", before=4)] == [2]
     with pytest.raises(UnknownRunError, match="no run 1: GET experiments lists the stored runs"):
         store.get(1)
-    assert store.events(1) == store.rates(1) == []
+    assert store.events(1) == []
+    assert store.rates(1) == []
 
 
 def test_unfinished_runs_are_interrupted(store: RunStore) -> None:
