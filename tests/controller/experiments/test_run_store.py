@@ -19,7 +19,7 @@ from controller.experiments.plan import plan_from_json
 from controller.experiments.store import INTERRUPTED_REASON, RunStore
 from rack.database import Database
 
-PLAN = plan_from_json(Path(__file__).with_name("raft_seed_7.json").read_text())
+PLAN = plan_from_json((Path(__file__).with_name("golden_plans") / "raft.json").read_text())
 RUN = Run(
     id=0,
     name="raft",
