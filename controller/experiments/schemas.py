@@ -19,7 +19,7 @@ from controller.experiments.model import (
 )
 from controller.experiments.plan import CheckKind, FaultKind, Plan
 from controller.experiments.service import DryRun
-from controller.web.models import ApiModel, example_config, omittable
+from controller.web.models import JSON_NUMBER, ApiModel, JsonBool, example_config, omittable
 from rack.database import MAX_ROW_ID
 
 _MAX_TEXT = 40 * 1024  # the server accepts its longest JSON form, and the application reports it
@@ -27,8 +27,10 @@ _MAX_SECOND = 2**40
 _MAX_COUNT = 2**40
 _EXAMPLE_TEXT = 'nodes = "3 stacks"\n'
 
-_Count = Annotated[int, Field(ge=0, le=_MAX_COUNT)]
-_RunId = Annotated[int, Field(ge=1, le=MAX_ROW_ID)]
+_Count = Annotated[int, Field(ge=0, le=_MAX_COUNT), JSON_NUMBER]
+_RunId = Annotated[int, Field(ge=1, le=MAX_ROW_ID), JSON_NUMBER]
+_Seed = Annotated[int, Field(ge=0, le=MAX_SEED), JSON_NUMBER]
+_Second = Annotated[int, Field(ge=0, le=_MAX_SECOND), JSON_NUMBER]
 
 
 class RunRequestBody(ApiModel):
@@ -42,7 +44,7 @@ class RunRequestBody(ApiModel):
     text: str = Field(
         default="", max_length=_MAX_TEXT, description="Content of the plan file, in TOML."
     )
-    seed: int = Field(default=1, ge=0, le=MAX_SEED, description="Seed of all random choices.")
+    seed: _Seed = Field(default=1, description="Seed of all random choices.")
     reservation: _RunId | None = Field(
         default=None, description="Reservation whose stacks are used, null for any stacks."
     )
@@ -228,9 +230,7 @@ class RunEventResponse(ApiModel):
 class RateModel(ApiModel):
     """Operations of the client that ended in one second."""
 
-    second: Annotated[int, Field(ge=0, le=_MAX_SECOND)] = Field(
-        description="Second of the master's monotonic clock."
-    )
+    second: _Second = Field(description="Second of the master's monotonic clock.")
     ok: _Count
     fail: _Count
     info: _Count
@@ -244,11 +244,11 @@ class RateModel(ApiModel):
 class AnswerBody(ApiModel):
     """An answer of the client to a question."""
 
-    id: Annotated[int, Field(ge=1, le=MAX_ROW_ID)]
+    id: _RunId
     nodes: list[Annotated[str, Field(max_length=100)]] = Field(
         default=[], max_length=1000, description="Names or addresses of the rasps of a place."
     )
-    ok: bool = Field(default=False, description="Whether the command of a probe succeeded.")
+    ok: JsonBool = Field(default=False, description="Whether the command of a probe succeeded.")
     detail: str = Field(default="", max_length=500, description="Reason for a failure.")
 
     @property

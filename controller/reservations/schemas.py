@@ -5,13 +5,15 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field
 
 from controller.reservations.model import QueuePlace, Quota, Reservation, ReservationState
-from controller.web.models import ApiModel, example_config
+from controller.web.models import JSON_NUMBER, ApiModel, example_config
 from rack.selection import SYNTAX
 
 _MAX_SECONDS = 7 * 24 * 3600.0
 _MAX_MEMBERS = 500
 
-_Seconds = Annotated[float, Field(gt=0, le=_MAX_SECONDS)]
+_Seconds = Annotated[float, Field(gt=0, le=_MAX_SECONDS), JSON_NUMBER]
+_LeaseSeconds = Annotated[float, Field(ge=5, le=_MAX_SECONDS), JSON_NUMBER]
+_StackCount = Annotated[int, Field(ge=0, le=10_000), JSON_NUMBER]
 
 
 class ReserveBody(ApiModel):
@@ -21,7 +23,7 @@ class ReserveBody(ApiModel):
 
     selection: str = Field(min_length=1, max_length=200, description=f"What to reserve: {SYNTAX}.")
     seconds: _Seconds = Field(description="Duration from the start of the reservation.")
-    lease_seconds: Annotated[float, Field(ge=5, le=_MAX_SECONDS)] | None = Field(
+    lease_seconds: _LeaseSeconds | None = Field(
         default=None, description="The reservation ends if it is not renewed for these seconds."
     )
 
@@ -114,7 +116,7 @@ class QuotaBody(ApiModel):
         max_length=_MAX_MEMBERS,
         description="Names of users and tokens. `*` stands for any characters. Admins are exempt.",
     )
-    stacks: int = Field(ge=0, le=10_000, description="Stacks that a member has at the same time.")
+    stacks: _StackCount = Field(description="Stacks that a member has at the same time.")
     seconds: _Seconds = Field(description="Duration of a reservation, including extensions.")
 
 

@@ -4,8 +4,10 @@ from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
+    Strict,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -29,6 +31,20 @@ def _with_one_error(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
 
 TargetId = Annotated[_Id | _Name, WrapValidator(_with_one_error)]
 """A rasp or a stack in a request: its id or number, or its name. See `rack.targets`."""
+
+
+def _require_number(value: Any) -> Any:
+    """Reject what pydantic would convert to a number, although it is none in JSON."""
+    if isinstance(value, bool | str):
+        raise PydanticCustomError("number", "Input should be a number")
+    return value
+
+
+JSON_NUMBER = BeforeValidator(_require_number)
+"""Marks a number that is not converted. It follows the limits, which the document contains then."""
+
+JsonBool = Annotated[bool, Strict()]
+"""A boolean of JSON. Numbers are rejected."""
 
 
 class ApiModel(BaseModel):
