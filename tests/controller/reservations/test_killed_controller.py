@@ -37,11 +37,13 @@ def _reserve_until_killed(client: OrderClient, random: Random, received: list[An
         while True:
             selection = random.choice(["1 stack", "stack 2", "all"])
             reserved = client.request("POST", "reservations", selection=selection, seconds=600)
+            if not reserved.ok:  # the queue is full
+                return
             received.append(reserved.json())
             if random.random() < 0.3:
                 ended = client.request("DELETE", f"reservations/{reserved.json()['id']}")
                 received.append(ended.json())
-    except requests.ConnectionError:
+    except requests.RequestException:  # no response, or a part of it
         return
 
 
