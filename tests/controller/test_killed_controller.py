@@ -7,6 +7,7 @@ other stack matches its relay, or the controller reports a power mismatch, which
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -43,6 +44,7 @@ RETURN_CHANGES = 12  # three transactions of an order, and two and a pin change 
 INSTALL_CHANGES = 50
 MAX_RETURN_SECONDS = 10.0
 LEAD_SECONDS = 0.7
+_SETTLE_SECONDS = 0.3
 ACTIONS = ("power_off", "power_on", "power_cycle", "power_off", INSTALL)
 IMMEDIATE_ORDERS = """
 [orders]
@@ -138,10 +140,18 @@ class KillableRack:
         }
 
     def run(self, **run: Any) -> Report | None:
-        """Run a controller. See `ControllerRun`."""
-        return forked_controller.run(
+        """Run a controller. See `ControllerRun`.
+
+        After a kill, wait until the rack has handled the last message of the controller to a pin.
+        """
+        report = forked_controller.run(
             ControllerRun(self._argv, self._environment, self._lab.folder, **run)
         )
+        moves: list[int] = []
+        while report is None and moves != self.relay_moves:
+            moves = self.relay_moves
+            time.sleep(_SETTLE_SECONDS)
+        return report
 
     @property
     def has_interrupted_install(self) -> bool:
