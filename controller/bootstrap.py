@@ -38,9 +38,9 @@ from controller.orders.exporter_client import ExporterClient
 from controller.orders.metrics import OrderMetrics
 from controller.orders.service import OrderService
 from controller.orders.store import OrderStore
+from controller.periodic import PeriodicThread
 from controller.power_return import PowerReturn
 from controller.prometheus_targets import ServiceAddresses, TargetFiles
-from controller.reservations.loop import ReservationLoop
 from controller.reservations.metrics import ReservationCollector
 from controller.reservations.service import ReservationService
 from controller.reservations.store import QuotaStore, ReservationStore
@@ -79,7 +79,7 @@ class ControllerComponents:
     database: Database
     target_files: TargetFiles
     power_return: PowerReturn
-    reservation_loop: ReservationLoop
+    reservation_thread: PeriodicThread
 
 
 def build_controller(
@@ -213,7 +213,7 @@ def build_controller(
         grafana=GrafanaLinks(options.grafana),
     )
     return ControllerComponents(
-        dependencies, database, target_files, power_return, ReservationLoop(reservations)
+        dependencies, database, target_files, power_return, reservations.make_thread()
     )
 
 

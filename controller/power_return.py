@@ -7,14 +7,13 @@ limited, audited and displayed as all orders are.
 """
 
 import logging
-import threading
 from collections.abc import Callable, Collection, Mapping
 
 from controller.errors import StackBusyError
 from controller.orders.actions import POWER_ON
 from controller.orders.model import POWER_RETURN, Order, OrderRequest
+from controller.periodic import PeriodicThread
 from rack.commanded_power import overdue_stacks
-from rack.errors import PiRackError
 from rack.relays import Relays
 
 _INTERVAL = 1.0
@@ -42,9 +41,9 @@ class PowerReturn:
         self._holders = holders
         self._submit = submit
         self._retry_at: dict[int, float] = {}
-        self._logged = ""
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="power return")
+        self._thread = PeriodicThread(
+            "power return", _INTERVAL, self.check, "the power of some stacks cannot be returned"
+        )
 
     def start(self) -> None:
         """Check the stacks now, and every second until `close`. Orders must be accepted."""
@@ -52,9 +51,7 @@ class PowerReturn:
 
     def close(self) -> None:
         """Submit no further orders."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._thread.close()
 
     def check(self) -> Order | None:
         """Submit an order for the stacks that must have power and that have no holder.
@@ -93,15 +90,3 @@ class PowerReturn:
         off = tuple(stack for stack in sorted(stacks) if not powers[stack].has_power)
         if off:
             self._submit(OrderRequest(POWER_ON, "stacks", off), POWER_RETURN, "")
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self.check()
-            except PiRackError as error:
-                if str(error) != self._logged:  # log each error once, not every second
-                    self._logged = str(error)
-                    _log.error("the power of some stacks cannot be returned: %s", error)
-            else:
-                self._logged = ""
-            self._stop.wait(_INTERVAL)

@@ -10,7 +10,7 @@ from controller.app import create_app
 from controller.bootstrap import build_controller
 from controller.command_line import admin
 from controller.options import ControllerOptions
-from controller.prometheus_targets import TargetFiles
+from controller.periodic import PeriodicThread
 from controller.web.reverse_proxy import ReverseProxy
 from controller.web.server import create_server
 from exporter.aliases import AliasesError
@@ -45,8 +45,11 @@ def serve(options: ControllerOptions) -> None:
             raise PiRackError(f"--listen {options.listen}: {error}: use another address") from error
         admin.create_first_admin(components.database)
         stop = threading.Event()
-        updater = threading.Thread(
-            target=_update_periodically, args=(components.target_files, stop), name="targets"
+        updater = PeriodicThread(
+            "targets",
+            _UPDATE_INTERVAL,
+            components.target_files.update,
+            "cannot update the target files of Prometheus",
         )
 
         is_serving = False
@@ -61,7 +64,7 @@ def serve(options: ControllerOptions) -> None:
         dependencies.orders.start()
         dependencies.experiments.start()
         components.power_return.start()
-        components.reservation_loop.start()
+        components.reservation_thread.start()
         dependencies.alerts.webhook.start()
         updater.start()
         _log.info("%s is available at http://%s", rack.name, options.listen)
@@ -73,25 +76,10 @@ def serve(options: ControllerOptions) -> None:
                 server.run()
         finally:
             is_serving = False
+            updater.close()
             dependencies.experiments.close()
-            components.reservation_loop.close()
+            components.reservation_thread.close()
             components.power_return.close()
             dependencies.alerts.webhook.close()
             dependencies.installation.close()
             dependencies.orders.close()
-            stop.set()
-            updater.join()
-
-
-def _update_periodically(target_files: TargetFiles, stop: threading.Event) -> None:
-    logged = ""
-    while True:
-        try:
-            target_files.update()
-            logged = ""
-        except (OSError, PiRackError) as error:
-            if str(error) != logged:  # log each error once, not every second
-                logged = str(error)
-                _log.error("cannot update the target files of Prometheus: %s", error)
-        if stop.wait(_UPDATE_INTERVAL):
-            return

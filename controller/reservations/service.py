@@ -10,6 +10,7 @@ from controller.audit import Audit, AuditEvent
 from controller.claims import StackClaims
 from controller.errors import ReservationRefusedError, StackReservedError
 from controller.orders.model import POWER_RETURN
+from controller.periodic import PeriodicThread
 from controller.reservations import queue
 from controller.reservations.model import (
     QueuePlace,
@@ -28,6 +29,7 @@ MAX_QUEUED = 200
 
 _END_SECONDS = 60.0  # for the listeners, of which each has bounds of its own
 _MAX_CLOCK_ERROR = 2.0  # a larger difference of both clocks means that the clock was set
+_TICK_INTERVAL = 0.5
 _TIME_IS_OVER = "its time is over"
 _HANDED_BACK = "handed back"
 
@@ -271,6 +273,12 @@ class ReservationService:
                     f"stack {stack_name(stack)} is reserved for {holder.owner} until {until}"
                     f" ({holder.title})"
                 )
+
+    def make_thread(self) -> PeriodicThread:
+        """Return a thread that calls `tick` twice a second. Orders must be accepted before."""
+        return PeriodicThread(
+            "reservations", _TICK_INTERVAL, self.tick, "reservations neither start nor end"
+        )
 
     def tick(self) -> None:
         """End and start reservations that are due.

@@ -24,7 +24,6 @@ from controller.experiments.model import (
 from controller.experiments.service import ExperimentService
 from controller.experiments.store import RunStore
 from controller.orders.service import OrderService
-from controller.reservations.loop import ReservationLoop
 from controller.reservations.service import ReservationService
 from controller.state.prometheus import Prometheus
 from rack.clock import seconds_since_boot
@@ -184,11 +183,11 @@ def running_lab(folder: Path, access: AccessControl, rack_state: FakeRackState) 
     reservations = reservation_service_for(access, folder)
     lab = RunLab(orders, reservations, rack_state, Database(folder / "pirack.db"))
     lab.experiments.start()
-    loop = ReservationLoop(reservations)
-    loop.start()
+    thread = reservations.make_thread()
+    thread.start()
     try:
         yield lab
     finally:
         lab.close()
-        loop.close()
+        thread.close()
         orders.close()
