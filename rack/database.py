@@ -3,9 +3,10 @@
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from rack import schema
 from rack.database_mark import DatabaseMark, lost_error, require_not_lost
@@ -142,6 +143,16 @@ def _hint(error: sqlite3.Error) -> str:
     # no code.
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return _HINT_BY_ERROR.get(code, "check that the file exists and that this user can write it")
+
+
+def where_clause(conditions: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """Return an SQL clause of the conditions that have a value, and their values.
+
+    Args:
+        conditions: Value of each condition, such as `id < ?`. None omits the condition.
+    """
+    given = {condition: value for condition, value in conditions.items() if value is not None}
+    return (f"WHERE {' AND '.join(given)}" if given else ""), list(given.values())
 
 
 def open_existing(path: Path) -> Database:

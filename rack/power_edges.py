@@ -15,7 +15,7 @@ from typing import Any
 
 from rack import commanded_power
 from rack.commanded_power import CommandedPower
-from rack.database import Database
+from rack.database import Database, where_clause
 from rack.errors import RelayError
 
 MAX_EDGES = 100_000
@@ -123,13 +123,12 @@ class PowerEdges:
             cause: Cause of the edges, for example `order 12`.
         """
         conditions = {"id < ?": before, "cause = ?": cause}
-        given = {condition: value for condition, value in conditions.items() if value is not None}
-        where = f"WHERE {' AND '.join(given)}" if given else ""
+        where, values = where_clause(conditions)
         with self._database.connection() as connection:
             rows = connection.execute(
                 f"SELECT id, {', '.join(_COLUMNS)} FROM power_edges {where}"  # noqa: S608 - constants
                 " ORDER BY id DESC LIMIT ?",
-                [*given.values(), limit],
+                [*values, limit],
             )
             return [_edge_from_row(row) for row in rows]
 

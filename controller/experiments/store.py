@@ -18,7 +18,7 @@ from controller.experiments.model import (
     VerdictResult,
 )
 from controller.experiments.plan import plan_from_json
-from rack.database import MAX_ROW_ID, Database
+from rack.database import MAX_ROW_ID, Database, where_clause
 
 MAX_RUNS = 10_000
 """Maximum number of stored runs. Older runs are deleted."""
@@ -94,12 +94,11 @@ class RunStore:
             name: Name of the experiment.
         """
         conditions = {"id < ?": before, "name = ?": name}
-        given = {condition: value for condition, value in conditions.items() if value is not None}
-        where = f"WHERE {' AND '.join(given)}" if given else ""
+        where, values = where_clause(conditions)
         with self._database.connection() as connection:
             rows = connection.execute(
                 f"SELECT {_HEADER_COLUMNS} FROM runs {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - constants
-                [*given.values(), limit],
+                [*values, limit],
             )
             return [RunHeader(**_header_fields(row)) for row in rows]
 

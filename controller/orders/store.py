@@ -20,7 +20,7 @@ from controller.orders.model import (
     Result,
     TargetResult,
 )
-from rack.database import MAX_ROW_ID, Database
+from rack.database import MAX_ROW_ID, Database, where_clause
 
 MAX_ORDERS = 5000
 """Maximum number of stored orders. Older orders are deleted."""
@@ -131,13 +131,12 @@ class OrderStore:
             "instr(targets, ?)": order_filter.target and f'"{order_filter.target}"',
             f"instr(lower({_SEARCHED_TEXT}), lower(?))": order_filter.text,
         }
-        given = {condition: value for condition, value in conditions.items() if value is not None}
-        where = f"WHERE {' AND '.join(given)}" if given else ""
+        where, values = where_clause(conditions)
         with self._database.connection() as connection:
             rows = connection.execute(
                 f"SELECT {_SUMMARY_COLUMNS}, {_RESULT_NAMES} FROM orders {where}"  # noqa: S608 - constants
                 " ORDER BY id DESC LIMIT ?",
-                [*given.values(), limit],
+                [*values, limit],
             )
             return [_summary_from_row(row) for row in rows]
 
