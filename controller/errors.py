@@ -11,6 +11,7 @@ PiRackError
 │   └── ConnectionLostError     unknown whether the action ran
 ├── BackupError                 a backup cannot be made or restored
 ├── AlertQueueFullError         too many alerts are queued
+├── PlanError                   a plan file of an experiment is invalid (also a ValueError)
 └── OrderError                  a request was rejected, nothing was started
     ├── InvalidActionError      unknown action, or not allowed for these targets (also a ValueError)
     ├── UnknownOrderError       no such order (also a LookupError)
@@ -145,3 +146,11 @@ class OrdersUnavailableError(OrderError):
 
 class AlertQueueFullError(PiRackError):
     """The controller accepts no alerts now, because too many are queued."""
+
+
+class PlanError(PiRackError, ValueError):
+    """A plan file is invalid. The text names the file, the key, the problem and a fix."""
+
+    def __init__(self, file: str, key: str, problem: str, hint: str) -> None:
+        self.file, self.key, self.problem, self.hint = file, key, problem, hint
+        super().__init__(": ".join(part for part in (file, key, problem, hint) if part))

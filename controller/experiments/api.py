@@ -3,14 +3,13 @@
 from http import HTTPStatus
 
 from flask import Blueprint, Response, url_for
-from werkzeug.exceptions import ServiceUnavailable, UnprocessableEntity
+from werkzeug.exceptions import ServiceUnavailable
 
 from controller import API_PREFIX
 from controller.auth.access_control import AccessControl, current_actor, requires_role
 from controller.auth.roles import Role
-from controller.experiments.model import ExperimentRequest, Rate, RunHeader
+from controller.experiments.model import Rate, RunHeader
 from controller.experiments.openmetrics import CONTENT_TYPE_LATEST
-from controller.experiments.plan_file import PlanError
 from controller.experiments.schemas import (
     ClientRequestResponse,
     DryRunResponse,
@@ -25,7 +24,7 @@ from controller.experiments.schemas import (
     RunSummaryResponse,
     VerdictBody,
 )
-from controller.experiments.service import DryRun, ExperimentService
+from controller.experiments.service import ExperimentService
 from controller.state.prometheus import PrometheusUnavailableError
 from controller.web.api import json_response, write_response
 from controller.web.openapi import OpenApiDocument
@@ -46,14 +45,15 @@ def blueprint(
     @document.write_endpoint(_TAG, {HTTPStatus.OK: DryRunResponse}, body_model=RunRequestBody)
     def make_plan(body: RunRequestBody) -> Response:
         """Return the plan of an experiment and a seed. Nothing is started."""
-        return write_response(DryRunResponse.of(_plan(experiments, body.request)))
+        return write_response(
+            DryRunResponse.of(experiments.plan(body.request, current_actor().name))
+        )
 
     @api.post("")
     @requires_role(Role.OPERATOR)
     @document.write_endpoint(_TAG, {HTTPStatus.ACCEPTED: RunResponse}, body_model=RunRequestBody)
     def start_run(body: RunRequestBody) -> Response:
         """Start a run. It ends if its lease is not renewed for ten seconds."""
-        _plan(experiments, body.request)
         run = experiments.run(body.request, current_actor().name)
         _record("run", run)
         response = write_response(RunResponse.of_run(run), HTTPStatus.ACCEPTED)
@@ -169,10 +169,3 @@ def _add_client_routes(
             return Response(experiments.samples(number), content_type=CONTENT_TYPE_LATEST)
         except PrometheusUnavailableError as error:
             raise ServiceUnavailable(str(error)) from error
-
-
-def _plan(experiments: ExperimentService, request: ExperimentRequest) -> DryRun:
-    try:
-        return experiments.plan(request, current_actor().name)
-    except PlanError as error:
-        raise UnprocessableEntity(str(error)) from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import TypeVar
 
+from controller.errors import PlanError
 from controller.experiments.conflicts import ConflictError, require_no_conflict
 from controller.experiments.picking import PickError, pick_groups, resolve_place
 from controller.experiments.plan import (
@@ -20,7 +21,7 @@ from controller.experiments.plan import (
     PlanProbe,
 )
 from controller.experiments.plan_checks import check_keys
-from controller.experiments.plan_file import PlanError, PlanFile, Span, parse_span, plan_name
+from controller.experiments.plan_file import PlanFile, Span, parse_span, plan_name
 from controller.orders.actions import Action
 from rack.layout import Rack, Slot
 from rack.selection import SelectionError, select_slots

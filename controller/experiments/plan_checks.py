@@ -3,9 +3,10 @@
 import re
 from collections.abc import Collection, Mapping
 
+from controller.errors import PlanError
 from controller.experiments.picking import PICKS
 from controller.experiments.plan import STACK_KINDS, FaultKind
-from controller.experiments.plan_file import FaultSettings, PlanError, PlanFile, parse_span
+from controller.experiments.plan_file import FaultSettings, PlanFile, parse_span
 from controller.orders.actions import SHUTDOWN, Action
 
 REBOOT = "reboot"

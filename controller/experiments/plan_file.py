@@ -19,8 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from controller.errors import PlanError
 from controller.experiments.plan import CheckKind, FaultKind
-from rack.errors import PiRackError
 from rack.selection import SYNTAX
 from rack.settings import Settings
 from rack.settings_errors import first_error
@@ -31,14 +31,6 @@ _SPAN = re.compile(rf"({_NUMBER})(?:\.\.({_NUMBER}))? ?(ms|s|min|h)")
 _MAX_CHARS = 1000
 _MAX_SECONDS = 86400.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-
-
-class PlanError(PiRackError, ValueError):
-    """A plan file is invalid. The text names the file, the key, the problem and a fix."""
-
-    def __init__(self, file: str, key: str, problem: str, hint: str) -> None:
-        self.file, self.key, self.problem, self.hint = file, key, problem, hint
-        super().__init__(": ".join(part for part in (file, key, problem, hint) if part))
 
 
 @dataclass(frozen=True, slots=True)

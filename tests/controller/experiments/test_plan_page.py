@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from controller.errors import PlanError
 from controller.experiments.plan import STACK_KINDS
-from controller.experiments.plan_file import PlanError, PlanFile
+from controller.experiments.plan_file import PlanFile
 from rack.settings import markdown_rows
 from tests.controller.experiments.plans import make_plan
 from tests.controller.experiments.test_wrong_plans import WRONG_PLANS

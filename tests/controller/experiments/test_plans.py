@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.errors import PlanError
 from controller.experiments.expansion import resolve_fault
 from controller.experiments.picking import PickError
 from controller.experiments.plan import plan_from_json
-from controller.experiments.plan_file import PlanError, Span, parse_span
+from controller.experiments.plan_file import Span, parse_span
 from tests.controller.experiments.plans import RACK, make_plan
 
 GOLDEN = Path(__file__).with_name("golden_plans")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.experiments.plan_file import PlanError
+from controller.errors import PlanError
 from tests.controller.experiments.plans import ACTIONS, make_plan
 
 POWER = '[[fault]]\nkind = "power"\npick = "all"\nat = "1 s"\n'
