@@ -112,7 +112,8 @@ class RunEngine:
     def _run_plan(self) -> None:
         self._await_reservation()
         self._prepare()
-        self._await_steady_state(RunState.STEADY)
+        self._recorder.enter(RunState.STEADY)
+        self._await_steady_state()
         self._inject_faults()
         self._recover()
         self._check()
@@ -142,17 +143,20 @@ class RunEngine:
         if missing:
             raise RunAbortedError(f"{health.shortened(missing)}: run `pirack install`")
         self._power_on()
+        self._await_nodes()
+        if self._plan.start:
+            self._run_action(self._plan.start)
+
+    def _await_nodes(self) -> None:
+        """Wait until all nodes are up, and their clocks are within the bound of the plan."""
         self._await(
             lambda: health.shortened(health.rasps_not_up(self._nodes())),
             self._plan.abort.boot_within,
             "the nodes are not up",
         )
         self._await_clocks()
-        if self._plan.start:
-            self._run_action(self._plan.start)
 
-    def _await_steady_state(self, state: RunState) -> None:
-        self._recorder.enter(state)
+    def _await_steady_state(self) -> None:
         plan = self._plan
         nodes = [rasp.slot for rasp in self._nodes()]
         probes = Probes(plan.probes, nodes, self._environment.prometheus, self._link)
@@ -202,7 +206,7 @@ class RunEngine:
         deadline = self._environment.now().monotonic + self._plan.abort.boot_within
         while True:
             try:
-                self._orders.inject(self._plan, fault, at)
+                self._orders.inject(fault, at, self._plan.abort.boot_within)
             except StackBusyError as error:
                 if self._orders.is_idle or self._environment.now().monotonic > deadline:
                     raise RunAbortedError(str(error)) from error
@@ -214,13 +218,8 @@ class RunEngine:
         while not self._orders.is_idle:
             self._pause()
         self._recorder.enter(RunState.RECOVERY)
-        self._await(
-            lambda: health.shortened(health.rasps_not_up(self._nodes())),
-            self._plan.abort.boot_within,
-            "the nodes are not up",
-        )
-        self._await_clocks()
-        self._await_steady_state(RunState.RECOVERY)
+        self._await_nodes()
+        self._await_steady_state()
 
     def _check(self) -> None:
         self._recorder.enter(RunState.CHECKING)

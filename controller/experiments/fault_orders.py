@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from controller.errors import NotCancellableError
 from controller.experiments.metrics import ExperimentMetrics
 from controller.experiments.model import EventKind
-from controller.experiments.plan import Plan, PlannedFault
+from controller.experiments.plan import PlannedFault
 from controller.experiments.plan_checks import REBOOT
 from controller.experiments.recorder import RunRecorder
 from controller.orders.actions import POWER_CYCLE
@@ -69,32 +69,31 @@ class FaultOrders:
         self._owner = owner
         self._metrics = metrics
         self._running: list[RunningOrder] = []
-        self._recorded_edges: set[int] = set()
+        self._recorded: set[tuple[EventKind, int]] = set()  # kinds of events of edges
 
     @property
     def is_idle(self) -> bool:
         """Whether all orders have finished."""
         return not self._running
 
-    def inject(self, plan: Plan, fault: PlannedFault, at: float) -> None:
+    def inject(self, fault: PlannedFault, at: float, boot_within: float) -> None:
         """Submit the order of a fault.
 
         Args:
-            plan: The plan with the resolved place of the fault.
-            fault: The fault.
+            fault: The fault, whose place is known.
             at: Planned time, in seconds since the boot of the master.
+            boot_within: Seconds in which its rasps must reply after its end.
 
         Raises:
             StackBusyError: If another order holds a stack.
             PiRackError: If the order is rejected.
         """
-        fault = plan.fault(fault.number)
         timing = None if fault.seconds_off is None else PowerTiming(fault.seconds_off, at)
         self.submit(
             order_request(fault, self._orders.rack),
             fault=fault.number,
             timing=timing,
-            deadline=at + (fault.seconds_off or 0.0) + plan.abort.boot_within,
+            deadline=at + (fault.seconds_off or 0.0) + boot_within,
         )
         self._metrics.injected(fault.kind)
 
@@ -106,7 +105,7 @@ class FaultOrders:
         timing: PowerTiming | None = None,
         deadline: float = math.inf,
         owner: str = "",
-    ) -> Order:
+    ) -> None:
         """Submit an order of the run, by default for the owner of its reservation.
 
         Raises the errors of `OrderService.submit_plan`.
@@ -118,7 +117,6 @@ class FaultOrders:
         self._running.append(RunningOrder(order.id, fault, deadline))
         targets = ", ".join(order.targets)
         self._recorder.add(EventKind.ORDER, f"{order.title} on {targets}", fault=fault)
-        return order
 
     def collect(self, now: float) -> str:
         """Record what the orders did since the last call. Return the first failure, or empty.
@@ -128,10 +126,9 @@ class FaultOrders:
         """
         problem = ""
         for running in list(self._running):
-            self._record_edges(running)
             order = self._orders.get(running.order)
+            self._record_edges(running)  # after an order that is over, there are no further ones
             if order.state.is_over:
-                self._record_edges(running)
                 self._running.remove(running)
                 problem = problem or self._record_result(order, running)
             elif now > running.deadline:
@@ -162,8 +159,7 @@ class FaultOrders:
 
     def _record_edge(self, edge: Edge, fault: int | None) -> None:
         name = f"stack {edge.stack:02}"
-        if edge.after is not None and edge.id not in self._recorded_edges:
-            self._recorded_edges.add(edge.id)
+        if edge.after is not None and self._is_new(EventKind.EDGE, edge):
             self._metrics.switched(edge)
             self._recorder.add(
                 EventKind.EDGE,
@@ -180,11 +176,17 @@ class FaultOrders:
             (EventKind.SILENCE, edge.first_silence, "does not answer"),
             (EventKind.ANSWER, edge.first_answer, "answers again"),
         ):
-            if moment is not None and -edge.id not in self._recorded_edges:
-                self._recorded_edges.add(-edge.id)  # an edge has one observation
+            if moment is not None and self._is_new(kind, edge):
                 self._recorder.add(
                     kind, f"{name} {text}", moment=moment, fault=fault, stack=edge.stack
                 )
+
+    def _is_new(self, kind: EventKind, edge: Edge) -> bool:
+        """Return whether an event of an edge is not recorded yet, and note it as recorded."""
+        key = (kind, edge.id)
+        is_new = key not in self._recorded
+        self._recorded.add(key)
+        return is_new
 
 
 def _waiting(order: Order) -> str:
