@@ -78,8 +78,15 @@ def _pin(rack: VirtualRack, number: int) -> Message:
 
 
 @contextmanager
-def serving(rack: VirtualRack, state: Path) -> Iterator[None]:
-    """Serve requests on the control socket in the block."""
+def serving(rack: VirtualRack, state: Path, *, defers_power: bool = False) -> Iterator[None]:
+    """Serve requests on the control socket in the block.
+
+    Args:
+        rack: The rack.
+        state: Folder of the socket.
+        defers_power: See `VirtualRack.defers_power`. Otherwise, rasps start or stop before the
+            reply to a request, so that a busy process cannot delay them after it.
+    """
 
     class Handler(socketserver.StreamRequestHandler):
         timeout = _TIMEOUT_SECONDS
@@ -90,8 +97,9 @@ def serving(rack: VirtualRack, state: Path) -> Iterator[None]:
                 line = self.rfile.readline()
                 if line.endswith(b"\n"):
                     self.wfile.write(json.dumps(_reply(line)).encode() + b"\n")
-                    time.sleep(_RELAY_SECONDS)
-                    rack.update_power()
+                    if defers_power:
+                        time.sleep(_RELAY_SECONDS)
+                        rack.update_power()
 
     def _reply(line: bytes) -> Message:
         try:
@@ -104,7 +112,7 @@ def serving(rack: VirtualRack, state: Path) -> Iterator[None]:
         # The kernel rejects non-blocking connections while the queue is full.
         request_queue_size = 128
 
-    rack.defers_power = True
+    rack.defers_power = defers_power
     state.chmod(0o700)
     (state / _SOCKET_NAME).unlink(missing_ok=True)
     with _short_path(state) as path, Server(path, Handler) as server:

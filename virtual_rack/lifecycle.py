@@ -54,7 +54,7 @@ def run(
     sys.setswitchinterval(_SWITCH_INTERVAL)
     Inventory(Database(state / "pirack.db")).replace([] if is_new else rack.inventory())
     try:
-        with control.serving(rack, state):
+        with control.serving(rack, state, defers_power=True):
             rack.power_on()
             print(greeting, flush=True)  # noqa: T201 - output of the command
             while not stop.wait(_TICK_SECONDS):
