@@ -284,8 +284,10 @@ class OrderService:
             reason = "internal error, see the log of the controller"
         finally:
             claim.release()
-            order = tracker.finish(state, self._clock(), reason)
-            await asyncio.to_thread(self._finish, order, self._loop.time() - started)
+            order = tracker.end(state, self._clock(), reason)
+            # Programs that see the order finished find its audit event.
+            await asyncio.to_thread(self._save_end, order, self._loop.time() - started)
+            tracker.publish(order)
 
     async def _explain_wrong_clocks(self, tracker: OrderTracker) -> None:
         """Add a note to the output of each rasp whose clock is off."""
@@ -303,7 +305,8 @@ class OrderService:
 
         tracker.add_to_details(note)
 
-    def _finish(self, order: Order, seconds: float) -> None:
+    def _save_end(self, order: Order, seconds: float) -> None:
+        self._record_audit_event(order)
         self._metrics.finished(order, seconds)
         try:
             self._store.save(order)
@@ -312,7 +315,6 @@ class OrderService:
             _log.error("%s finished, but its result could not be saved: %s", order.title, error)
         else:
             del self._trackers[order.id]
-        self._record_audit_event(order)
 
     def _record_audit_event(self, order: Order) -> None:
         request = order.request

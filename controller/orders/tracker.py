@@ -35,6 +35,7 @@ class OrderTracker:
         self.plan = plan
         self.timing = timing
         self._order = order
+        self._has_ended = False
         self._results: dict[_TargetKey, TargetResult] = {
             (result.kind, result.id): result for result in order.results
         }
@@ -55,8 +56,8 @@ class OrderTracker:
         return self._order.state is OrderState.CANCELLING
 
     def cancel(self) -> bool:
-        """Prevent new steps. Return False if the order has finished."""
-        if self._order.state.is_over:
+        """Prevent new steps. Return False if the last step has ended."""
+        if self._has_ended:
             return False
         self._order = replace(self._order, state=OrderState.CANCELLING)
         return True
@@ -90,14 +91,21 @@ class OrderTracker:
                     result, detail="; ".join(filter(None, (result.detail, text)))
                 )
 
-    def finish(self, state: OrderState, finished_at: float, reason: str) -> Order:
-        """Set the final state. Open results become unknown with this reason."""
+    def end(self, state: OrderState, finished_at: float, reason: str) -> Order:
+        """Return the order with its final state, in which open results are unknown for a reason.
+
+        `order` has this state after `publish`, so that the order can be saved before.
+        """
         for key, result in self._results.items():
             if result.result is None:
                 detail = f"{reason}, while {result.stage}" if result.stage else reason
                 self._results[key] = replace(result, result=Result.UNKNOWN, stage="", detail=detail)
-        self._order = replace(self._order, state=state, finished_at=finished_at)
-        return self.order
+        self._has_ended = True
+        return replace(self.order, state=state, finished_at=finished_at)
+
+    def publish(self, ended_order: Order) -> None:
+        """Set the order to the result of `end`."""
+        self._order = ended_order
 
     def _update(self, target: Slot | Stack, **changes: Any) -> None:
         key = _target_key(target)

@@ -15,6 +15,7 @@ import requests
 
 from controller.alerts.secret import load_or_create
 from rack import commanded_power
+from rack.clock import seconds_since_boot
 from rack.database import Database
 from rack.layout_file import load
 from rack.relays import Relays
@@ -242,6 +243,17 @@ class RackProcess:
         database = Database(self.state_folder / "pirack.db")
         commanded = commanded_power.load_all(database)[stack]
         commanded_power.save(database, {stack: replace(commanded, is_on=power == "on")})
+
+    def end_off_time(self) -> None:
+        """Set the return of power to now for each stack whose power cycle was interrupted."""
+        database = Database(self.state_folder / "pirack.db")
+        now = seconds_since_boot()
+        interrupted = {
+            stack: replace(power, on_again_at=now)
+            for stack, power in commanded_power.load_all(database).items()
+            if power.on_again_at is not None
+        }
+        commanded_power.save(database, interrupted)
 
     @property
     def stacks(self) -> Mapping[str, Any]:

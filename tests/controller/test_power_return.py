@@ -109,7 +109,7 @@ def raise_pin_error() -> None:
 def test_power_of_a_stopped_power_cycle_returns_at_the_next_start(
     tmp_path: Path, stop_signal: signal.Signals
 ) -> None:
-    with running_rack(tmp_path, orders="off_seconds = 5\nboot_seconds = 60") as rack_process:
+    with running_rack(tmp_path, orders="off_seconds = 600\nboot_seconds = 60") as rack_process:
         rack_process.start_blackbox()
         controller = rack_process.start_controller()
         orders = OrderClient(rack_process, controller)
@@ -117,6 +117,7 @@ def test_power_of_a_stopped_power_cycle_returns_at_the_next_start(
         wait_until(lambda: rack_process.power == ["off", "on", "off"])
         controller.stop(stop_signal)
         assert rack_process.power == ["off", "on", "off"]
+        rack_process.end_off_time()
         controller = rack_process.start_controller()
         wait_until(lambda: rack_process.power == ["on", "on", "on"])
         assert rack_process.relay_moves == [2, 0, 2]
