@@ -118,7 +118,7 @@ def test_processes_outside_process_group_are_killed(command: str, aliases_file: 
         for _ in range(2):
             metrics = parse_metrics(requests.get(url, timeout=TIMEOUT_SECONDS).text)
             assert (metrics["pirack_a_b"], metrics["pirack_a_c"]) == (7, 3)
-            assert not find_processes(SLEEP_COMMAND.split()[1])
+            wait_until(lambda: not find_processes(SLEEP_COMMAND.split()[1]))
 
 
 def test_stopped_exporter_leaves_no_process(aliases_file: Path) -> None:
@@ -127,7 +127,7 @@ def test_stopped_exporter_leaves_no_process(aliases_file: Path) -> None:
         requests.get(
             url, headers={"X-Prometheus-Scrape-Timeout-Seconds": "1"}, timeout=TIMEOUT_SECONDS
         )
-    assert not find_processes(SLEEP_COMMAND.split()[1])
+    wait_until(lambda: not find_processes(SLEEP_COMMAND.split()[1]))
 
 
 def test_check_prints_value_and_time_of_each_alias(pi4: Path) -> None:
@@ -206,7 +206,7 @@ def test_action_that_times_out_is_killed(aliases_file: Path) -> None:
         124,
         "pirack-action: hang took longer than 0.2 s\n",
     )
-    assert not find_processes(SLEEP_COMMAND.split()[1])
+    wait_until(lambda: not find_processes(SLEEP_COMMAND.split()[1]))
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,6 @@ def test_close_kills_running_commands(serve: Serve) -> None:
     scrape.start()
     wait_until(lambda: bool(find_processes(SLEEP_COMMAND.split()[1])))
     rasp.exporter.close()
-    assert not find_processes(SLEEP_COMMAND.split()[1])
+    wait_until(lambda: not find_processes(SLEEP_COMMAND.split()[1]))
     scrape.join(TIMEOUT_SECONDS)
     assert not scrape.is_alive()

@@ -239,7 +239,7 @@ def test_demo_of_another_rack_stops_all_its_processes(
         )
     assert {"prometheus", "prometheus-blac"} & names
     assert small.process.returncode == 0
-    assert [process for process in processes if process.is_running()] == []
+    wait_until(lambda: not any(process.is_running() for process in processes))
     assert not any(is_port_open(small.port_base + i) for i in range(5))
     address, port = targets[0]["targets"][0].split(":")
     with socket.socket() as probe:
