@@ -227,8 +227,8 @@ def test_upgrade_activates_new_release_and_preserves_local_changes(
     previous = master.output_of("readlink", "/opt/pirack/current").strip()
     modified = master.path("/etc/pirack/prometheus/prometheus.yml")
     modified.write_text(modified.read_text() + "# local\n")
-    without_programs = "tar -C /checkout --exclude=./.tools --exclude=./.venv -c ."
-    master.output_of("sh", "-c", f"mkdir /newer && {without_programs} | tar -C /newer -x")
+    sources = "tar -C /checkout --exclude=./.?* --exclude=./build -c ."  # without caches and demos
+    master.output_of("sh", "-c", f"mkdir /newer && {sources} | tar -C /newer -x")
     for name in ("prometheus/prometheus.yml", "prometheus/rules/rasp_state.yml"):
         file = master.path(f"/newer/{name}")
         file.write_text(file.read_text() + "# newer\n")

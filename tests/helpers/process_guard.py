@@ -18,7 +18,7 @@ class _Guard:
         self.item: pytest.Item | None = None
 
     def __call__(self, event: str, _arguments: object) -> None:
-        if event in _EVENTS and self.item and not self.item.get_closest_marker("process"):
+        if self.item and event in _EVENTS and not self.item.get_closest_marker("process"):
             pytest.fail(
                 f"{self.item.nodeid} starts a process ({event}): mark the test with"
                 " @pytest.mark.process, or its module with pytestmark = pytest.mark.process",

@@ -17,21 +17,26 @@ ADDRESS, OTHER_ADDRESS = IPv4Address("10.23.255.1"), IPv4Address("10.23.1.1")
 
 
 class ControlledLog:
-    """A log. Each read waits until the test calls `write`."""
+    """A log. Each read waits until the test calls `write` or `close`."""
 
     name = "dhcpd.log"
 
     def __init__(self) -> None:
         self._reads: queue.SimpleQueue[Sequence[str]] = queue.SimpleQueue()
+        self._is_closed = False
 
     def write(self, *lines: str) -> None:
         self._reads.put(lines)
+
+    def close(self) -> None:
+        self._is_closed = True
+        self.write()
 
     def is_read(self) -> bool:
         return self._reads.empty()
 
     def read(self, timeout: float) -> Sequence[str]:
-        return self._reads.get(timeout=TIMEOUT_SECONDS)
+        return () if self._is_closed else self._reads.get(timeout=TIMEOUT_SECONDS)
 
     def __enter__(self) -> Self:
         return self
@@ -41,21 +46,23 @@ class ControlledLog:
 
 
 class ControlledPinger:
-    """A pinger. Each ping waits until the test calls `finish_round`."""
+    """A pinger. Each ping waits until the test calls `finish_round` or `close`."""
 
     def __init__(self) -> None:
         self.pinged: queue.SimpleQueue[set[IPv4Address]] = queue.SimpleQueue()
         self._replies: queue.SimpleQueue[set[IPv4Address]] = queue.SimpleQueue()
+        self._is_closed = False
 
     def finish_round(self, *replied: IPv4Address) -> None:
         self._replies.put(set(replied))
 
     def ping(self, addresses: Collection[IPv4Address], seconds: float) -> set[IPv4Address]:
         self.pinged.put(set(addresses))
-        return self._replies.get(timeout=TIMEOUT_SECONDS)
+        return set() if self._is_closed else self._replies.get(timeout=TIMEOUT_SECONDS)
 
     def close(self) -> None:
-        pass
+        self._is_closed = True
+        self.finish_round()
 
 
 class StreamFixture:
@@ -96,8 +103,8 @@ def stream() -> Iterator[StreamFixture]:
         try:
             yield stream
         finally:
-            stream.pinger.finish_round()
-            stream.log.write()
+            stream.pinger.close()
+            stream.log.close()
 
 
 def lease(address: IPv4Address, mac: str) -> str:
