@@ -13,6 +13,9 @@ COMPILE = $(PY) -c '$(BUILD_REQUIRES)' | .venv/bin/uv pip compile --quiet --univ
 	--python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
 	$(if $(UPGRADE),--upgrade) pyproject.toml -
 
+# Python caches bytecode, because the tests start many processes.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Run a check, and print its name before and after a failure.
 define check
 @echo "$(1)"

@@ -25,7 +25,7 @@ SCHEMATHESIS_CONFIG = Path(__file__).with_name("schemathesis.toml")
 SEED = 2016
 # `make test` runs few examples of each operation, and `make verify` many.
 EXAMPLES_PER_OPERATION = [
-    pytest.param(50, id="few"),
+    pytest.param(20, id="few"),
     pytest.param(500, id="many", marks=[pytest.mark.verify, pytest.mark.timeout(1800)]),
 ]
 
