@@ -6,7 +6,7 @@ models, and tests compare them with the document.
 
 import json
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache, wraps
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +15,7 @@ from flask import Response
 from pydantic import BaseModel
 from spectree import Response as SpectreeResponse
 from spectree import SecurityScheme, SpecTree, Tag
+from spectree.model_adapter import ModelClass
 from spectree.model_adapter.pydantic_adapter import PydanticModelAdapter
 from spectree.models import InType, SecureType, SecuritySchemeData
 from spectree.plugins.flask_plugin import FlaskPlugin
@@ -251,14 +252,23 @@ class _FlaskPlugin(FlaskPlugin):
 
 @cache
 def _model_adapter() -> Any:
-    """Return a model adapter that generates each JSON schema once. Most endpoints share models."""
+    """Return a model adapter that generates each list model and each JSON schema once.
+
+    Most endpoints share models.
+    """
     adapter: Any = PydanticModelAdapter()
+    adapter.make_list_model = cache(adapter.make_list_model)
     adapter.json_schema = cache(adapter.json_schema)
     return adapter
 
 
 class _ResponseSpec(SpectreeResponse):
     """Responses of an endpoint, with errors as problem details and with response headers."""
+
+    @property
+    def models(self) -> Iterable[ModelClass]:
+        """Each model once. spectree copies the schema of each, and most errors are a `Problem`."""
+        return dict.fromkeys(super().models)
 
     def generate_spec(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         spec = super().generate_spec(*args, **kwargs)
