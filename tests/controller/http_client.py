@@ -12,6 +12,7 @@ from werkzeug.security import generate_password_hash
 from controller.auth.access_control import AccessControl
 from controller.auth.roles import Role
 from controller.auth.sessions import Sessions
+from rack.database import Database
 from tests.helpers.waiting import TIMEOUT_SECONDS
 
 PASSWORDS = {
@@ -24,13 +25,18 @@ ROLES = {"vera": Role.VIEWER, "otto": Role.OPERATOR, "ada": Role.ADMIN}
 
 def add_users(access: AccessControl) -> None:
     """Add the viewer vera, the operator otto and the admin ada, with fast password hashes."""
-    with access.users._database.connection() as connection:
-        for name, role in ROLES.items():
-            password_hash = generate_password_hash(PASSWORDS[name], "scrypt:1024:8:1")
-            connection.execute(
-                "INSERT INTO users (name, role, password_hash, created_at) VALUES (?, ?, ?, ?)",
-                (name, role, password_hash, time.time()),
-            )
+    for name, role in ROLES.items():
+        add_user(access.users._database, name, role, PASSWORDS[name])
+
+
+def add_user(database: Database, name: str, role: Role, password: str) -> None:
+    """Add a user with a fast password hash."""
+    password_hash = generate_password_hash(password, "scrypt:1024:8:1")
+    with database.connection() as connection:
+        connection.execute(
+            "INSERT INTO users (name, role, password_hash, created_at) VALUES (?, ?, ?, ?)",
+            (name, role, password_hash, time.time()),
+        )
 
 
 def create_session(access: AccessControl, name: str, sessions: Sessions | None = None) -> str:

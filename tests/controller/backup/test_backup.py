@@ -25,6 +25,7 @@ from rack import schema
 from rack.database import Database
 from rack.errors import DatabaseError
 from rack.lock import CONTROLLER, DatabaseInUseError, exclusive_access
+from tests.controller.http_client import add_user
 from tests.helpers.layouts import layout_text
 from tests.helpers.users import OTHER_USER, Victim, folder_of_other_user, give_to_other_user
 
@@ -48,7 +49,7 @@ class RackFiles:
         self.state = folder / "state"
         self.state.mkdir()
         self.database = self.state / "pirack.db"
-        Users(Database(self.database)).add("anna", Role.ADMIN, PASSWORD)
+        add_user(Database(self.database), "anna", Role.ADMIN, PASSWORD)
         MasterKey(self.state / "ssh").create()
         self.key = self.state / "ssh" / "id_ed25519"
         self.skipped: list[Path] = []
@@ -87,7 +88,7 @@ def rack_files(tmp_path: Path) -> RackFiles:
 def test_restoration_returns_contents_and_modes(rack_files: RackFiles) -> None:
     rack_files.back_up()
     previous = rack_files.snapshot()
-    Users(Database(rack_files.database)).add("bert", Role.VIEWER, PASSWORD)
+    add_user(Database(rack_files.database), "bert", Role.VIEWER, PASSWORD)
     rack_files.key.unlink()
     rack_files.secret_file.write_text("changed")
     rack_files.secret_file.chmod(0o644)
