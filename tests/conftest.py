@@ -41,10 +41,12 @@ LONGEST_FILES = (
     "controller/test_killed_controller.py",
     "deploy/test_install_master.py",
     "controller/orders/test_orders_in_namespaces.py",
+    "controller/experiments/test_run_aborts.py",
     "controller/test_relays.py",
     "cli/test_order_commands.py",
     "controller/orders/test_power_actions.py",
     "controller/pages/test_whole_flows.py",
+    "controller/experiments/test_runs.py",
     "deploy/test_make_venv.py",
     "virtual_rack/test_namespaces.py",
 )

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,15 @@ def rules() -> Iterator[dict[str, Any]]:
             yield from group["rules"]
 
 
-def alert_tests() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the title and the content of each alert test."""
-    for path in sorted(Path("prometheus/tests").glob("*.yml")):
-        for test in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]:
-            for alert_test in test.get("alert_rule_test", []):
-                yield test["name"], alert_test
+@cache
+def alert_tests() -> list[tuple[str, dict[str, Any]]]:
+    """Return the title and the content of each alert test."""
+    return [
+        (test["name"], alert_test)
+        for path in sorted(Path("prometheus/tests").glob("*.yml"))
+        for test in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]
+        for alert_test in test.get("alert_rule_test", [])
+    ]
 
 
 ALERTS = {rule["alert"]: rule for rule in rules() if "alert" in rule}

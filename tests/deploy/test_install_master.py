@@ -220,6 +220,7 @@ def test_replaced_dhcpd_conf_is_moved_and_the_previous_file_is_kept(
     assert master.output_of("stat", "-c", "%U", conf) == "pirack\n"
 
 
+@pytest.mark.verify
 def test_upgrade_activates_new_release_and_preserves_local_changes(
     master: OverlayMachine,
 ) -> None:
