@@ -37,7 +37,7 @@ experiment: .venv-master ## run an example experiment on a virtual rack, as root
 	@$(PY) -m examples.experiments $(or $(EXAMPLE),redis/blip) $(if $(SEEDS),--seeds $(SEEDS))
 
 check: lint types ## run ruff, mypy and the tests that start no process (90 seconds)
-	$(call check,pytest -n 3 --dist loadfile -m "not process and not verify")
+	$(call check,pytest -n 6 --dist loadfile -m "not process and not verify")
 
 test: lint types .programs ## run ruff, mypy and the tests (11 minutes; PIRACK_FORBID_SKIPS=1: skipped tests fail)
 	$(call check,pytest -n 6 --dist loadfile)

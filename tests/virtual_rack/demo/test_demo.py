@@ -32,6 +32,12 @@ THREE_STACK_RACK_TOML = layout_text(
     [{"pin": 16, "x": 0, "y": 0}, {"pin": 17, "x": 1, "y": 0}, {"pin": 18, "x": 0, "y": 1}], slots=6
 )
 
+FAULTS = {
+    "03-2": "dead", "05-1": "hang", "05-4": "reboot-once", "06-2": "wrong-clock",
+    "08-1": "undervoltage", "08-2": "readonly",
+}  # fmt: skip
+UNDER_VOLTAGE = 'pirack_power_condition{condition="under_voltage",since="now",rasp="08-1"} == 1'
+
 
 @pytest.fixture(scope="module")
 def full_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoProcess]:
@@ -74,16 +80,65 @@ def test_no_alias_of_any_rasp_fails(full_demo: DemoProcess) -> None:
     assert full_demo.count("pirack_alias_success == 0") == 0
 
 
-def test_dead_rasp_is_down_until_the_fault_is_cleared(
-    full_demo: DemoProcess,
+@pytest.fixture(scope="module")
+def boot_time(full_demo: DemoProcess) -> float:
+    """Boot time of rasp 05-4 before its fault."""
+    boot_time: float = full_demo.get("rasps/20")["boot_time_seconds"]
+    return boot_time
+
+
+@pytest.fixture(scope="module")
+def faulty_demo(full_demo: DemoProcess, boot_time: float) -> DemoProcess:
+    """The demo after faults of some rasps, which the last of these tests clears."""
+    for rasp, fault in FAULTS.items():
+        assert full_demo.run_virtual_rack("fault", rasp, fault).stdout == f"{rasp}\n"
+    return full_demo
+
+
+def test_dead_rasp_is_down(faulty_demo: DemoProcess) -> None:
+    wait_until(lambda: faulty_demo.get("rasps/10")["state"] == "down")
+    assert faulty_demo.count('up{job="rasp",rasp="03-2"} == 0') == 1
+    wait_until(lambda: cell_text(faulty_demo.rack_page(), "03-2") == "– down")
+
+
+def test_hanging_exporter_is_distinguished_from_a_dead_rasp(faulty_demo: DemoProcess) -> None:
+    wait_until(lambda: faulty_demo.get("rasps/17")["state"] == "down")
+    reason = "the rasp answers ping, but its exporter does not"
+    assert faulty_demo.get("rasps/17")["reason"] == reason
+
+
+def test_under_voltage_and_read_only_root_appear_in_prometheus(faulty_demo: DemoProcess) -> None:
+    wait_until(lambda: faulty_demo.count(UNDER_VOLTAGE) == 1)
+    wait_until(lambda: faulty_demo.count('pirack_disk_readonly{rasp="08-2"} == 1') == 1)
+
+
+def test_rebooted_rasp_has_a_new_boot_time(faulty_demo: DemoProcess, boot_time: float) -> None:
+    wait_until(lambda: (faulty_demo.get("rasps/20")["boot_time_seconds"] or 0) > boot_time)
+    assert faulty_demo.get("rasps/20")["state"] == "up"
+
+
+def test_wrong_clock_is_shown_with_its_offset_and_does_not_change_the_uptime(
+    faulty_demo: DemoProcess,
 ) -> None:
-    assert full_demo.run_virtual_rack("fault", "3/2", "dead").stdout == "03-2\n"
-    wait_until(lambda: full_demo.get("rasps/10")["state"] == "down")
-    assert full_demo.count('up{job="rasp",rasp="03-2"} == 0') == 1
-    wait_until(lambda: cell_text(full_demo.rack_page(), "03-2") == "– down")
-    assert full_demo.run_virtual_rack("heal", "3/2").returncode == 0
-    wait_until(lambda: full_demo.get("rasps/10")["state"] == "up")
-    assert full_demo.count('up{job="rasp"} == 1') == 48
+    wait_until(lambda: faulty_demo.get("rasps/06-2")["is_clock_off"] is True)
+    rasp = faulty_demo.get("rasps/06-2")
+    assert rasp["clock_offset_seconds"] == pytest.approx(-time.time(), abs=86400)
+    assert rasp["uptime_seconds"] < 86400
+    order = faulty_demo.post("rasps/execute", {"id": "06-2", "action": "uptime"}).json()
+    wait_until(lambda: faulty_demo.get(f"orders/{order['id']}")["state"] == "done")
+    [result] = faulty_demo.get(f"orders/{order['id']}")["results"]
+    assert result["detail"].startswith("the clock of this rasp is 20")
+    assert result["detail"].endswith(" d behind the master's")
+
+
+def test_rasps_are_up_after_their_faults_are_cleared(faulty_demo: DemoProcess) -> None:
+    for rasp in FAULTS:
+        assert faulty_demo.run_virtual_rack("heal", rasp).returncode == 0
+    wait_until(lambda: faulty_demo.get("rack")["states"]["up"] == 48)
+    assert faulty_demo.count('up{job="rasp"} == 1') == 48
+    wait_until(lambda: faulty_demo.count(UNDER_VOLTAGE) == 0)
+    wait_until(lambda: faulty_demo.get("rasps/06-2")["is_clock_off"] is False)
+    assert abs(faulty_demo.get("rasps/06-2")["clock_offset_seconds"]) < 10
 
 
 def test_demo_allows_anonymous_viewing_and_prints_credentials(full_demo: DemoProcess) -> None:
@@ -115,51 +170,6 @@ def test_install_finds_every_rasp_in_its_slot(full_demo: DemoProcess) -> None:
     conf = full_demo.folder / f".demo-{full_demo.port_base}" / "dhcpd" / "dhcpd.conf"
     assert conf.read_text().count("fixed-address") == 48
     wait_until(lambda: full_demo.get("rack")["states"]["up"] == 48)
-
-
-def test_hanging_exporter_is_distinguished_from_a_dead_rasp(full_demo: DemoProcess) -> None:
-    full_demo.run_virtual_rack("fault", "5/1", "hang")
-    wait_until(lambda: full_demo.get("rasps/17")["state"] == "down")
-    assert full_demo.get("rasps/17")["reason"] == "the rasp answers ping, but its exporter does not"
-    full_demo.run_virtual_rack("heal", "5/1")
-    wait_until(lambda: full_demo.get("rasps/17")["state"] == "up")
-
-
-def test_under_voltage_and_read_only_root_appear_in_prometheus(full_demo: DemoProcess) -> None:
-    full_demo.run_virtual_rack("fault", "8/1", "undervoltage")
-    full_demo.run_virtual_rack("fault", "8/2", "readonly")
-    under_voltage = 'pirack_power_condition{condition="under_voltage",since="now",rasp="08-1"} == 1'
-    wait_until(lambda: full_demo.count(under_voltage) == 1)
-    wait_until(lambda: full_demo.count('pirack_disk_readonly{rasp="08-2"} == 1') == 1)
-    full_demo.run_virtual_rack("heal", "8")
-    wait_until(lambda: full_demo.count(under_voltage) == 0)
-
-
-def test_rebooted_rasp_has_a_new_boot_time(
-    full_demo: DemoProcess,
-) -> None:
-    boot_time = full_demo.get("rasps/20")["boot_time_seconds"]
-    full_demo.run_virtual_rack("fault", "5/4", "reboot-once")
-    wait_until(lambda: (full_demo.get("rasps/20")["boot_time_seconds"] or 0) > boot_time)
-    assert full_demo.get("rasps/20")["state"] == "up"
-
-
-def test_wrong_clock_is_shown_with_its_offset_and_does_not_change_the_uptime(
-    full_demo: DemoProcess,
-) -> None:
-    full_demo.run_virtual_rack("fault", "06-2", "wrong-clock")
-    wait_until(lambda: full_demo.get("rasps/06-2")["is_clock_off"] is True)
-    rasp = full_demo.get("rasps/06-2")
-    assert rasp["clock_offset_seconds"] == pytest.approx(-time.time(), abs=86400)
-    assert rasp["uptime_seconds"] < 86400
-    order = full_demo.post("rasps/execute", {"id": "06-2", "action": "uptime"}).json()
-    wait_until(lambda: full_demo.get(f"orders/{order['id']}")["state"] == "done")
-    [result] = full_demo.get(f"orders/{order['id']}")["results"]
-    assert result["detail"].startswith("the clock of this rasp is 20")
-    assert result["detail"].endswith(" d behind the master's")
-    full_demo.run_virtual_rack("heal", "06-2")
-    wait_until(lambda: full_demo.get("rasps/06-2")["is_clock_off"] is False)
-    assert abs(full_demo.get("rasps/06-2")["clock_offset_seconds"]) < 10
 
 
 def test_reboot_order_takes_a_rasp_down_and_up_again(full_demo: DemoProcess) -> None:
