@@ -49,6 +49,7 @@ LONGEST_FILES = (
     "controller/experiments/test_runs.py",
     "deploy/test_make_venv.py",
     "virtual_rack/test_namespaces.py",
+    "dhcp_installer/discovery/test_strategies.py",
 )
 SKIPS_FORBIDDEN = os.environ.get("PIRACK_FORBID_SKIPS") == "1"
 
@@ -81,13 +82,20 @@ def browser() -> Iterator[Browser]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort the files: the longest ones, then those that start processes, which often wait."""
+    """Sort the files: the longest ones, then a mixture of those that wait and those that compute.
+
+    Tests that start processes often wait. The processors are idle if all workers run such tests.
+    """
+    waiting = dict.fromkeys(item.path for item in items if item.get_closest_marker("process"))
+    computing = dict.fromkeys(item.path for item in items if item.path not in waiting)
+    ranks = {
+        path: number / len(paths)
+        for paths in (waiting, computing)
+        for number, path in enumerate(paths)
+    }
     folder = Path(__file__).parent
-    ranks = {folder / name: rank for rank, name in enumerate(LONGEST_FILES)}
-    for item in items:
-        if item.get_closest_marker("process"):
-            ranks.setdefault(item.path, len(LONGEST_FILES))
-    items.sort(key=lambda item: ranks.get(item.path, len(LONGEST_FILES) + 1))
+    ranks |= {folder / name: -rank for rank, name in enumerate(reversed(LONGEST_FILES), start=1)}
+    items.sort(key=lambda item: ranks[item.path])
 
 
 @pytest.hookimpl(wrapper=True)

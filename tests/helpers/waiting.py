@@ -18,7 +18,9 @@ TIMEOUT_SECONDS = 120.0
 _PROBE_SECONDS = 10.0
 
 _NETWORKS = range(124, 224)
-_offsets = count(os.getpid())  # sessions that run at the same time start at different networks
+_PORTS = range(10_000, 20_000)  # the kernel chooses ports above 32767 for outgoing connections
+# Sessions that run at the same time start at different networks and ports.
+_offsets = count(os.getpid())
 
 
 def wait_until(condition: Callable[[], object], timeout: float = TIMEOUT_SECONDS) -> None:
@@ -39,17 +41,24 @@ def is_reachable(url: str) -> bool:
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """Return a free TCP port."""
-    with socket.create_server((address, 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    """Return a free TCP port, which neither another pytest worker nor the kernel chooses."""
+    ports = _share_of_worker(_PORTS)
+    for offset in islice(_offsets, len(ports)):
+        port = ports[offset % len(ports)]
+        with suppress(OSError), socket.create_server((address, port)):
+            return port
+    raise AssertionError("all ports are in use")
 
 
 def worker_networks() -> range:
     """Return the second octets of the loopback networks that only this pytest worker uses."""
+    return _share_of_worker(_NETWORKS)
+
+
+def _share_of_worker(numbers: range) -> range:
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    size = len(_NETWORKS) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    return _NETWORKS[worker * size : (worker + 1) * size]
+    size = len(numbers) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return numbers[worker * size : (worker + 1) * size]
 
 
 def free_network_prefix() -> str:
@@ -60,6 +69,13 @@ def free_network_prefix() -> str:
     networks = worker_networks()[1:]
     for offset in islice(_offsets, len(networks)):
         network = f"127.{networks[offset % len(networks)]}"
-        with suppress(OSError), socket.create_server((f"{network}.1.1", PING_PORT)):
+        if is_network_free(network):
             return network
     raise AssertionError("all loopback networks are in use")
+
+
+def is_network_free(network: str) -> bool:
+    """Return whether no virtual rack uses a loopback network, such as `127.124`."""
+    with suppress(OSError), socket.create_server((f"{network}.1.1", PING_PORT)):
+        return True
+    return False

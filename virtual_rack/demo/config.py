@@ -122,11 +122,17 @@ def make_config(rack: RackOptions, port_base: int | None) -> DemoConfig:
     if port_base is None:
         network = f"{first_octet}.23"
         return DemoConfig(rack, Path(".demo"), network, exporter, 8080, 9090, 9115, 3000, 9093)
-    # Select the second octet from 24 to 222. Bases that are multiples of ten get different
-    # networks, because 199 is a prime.
-    network = f"{first_octet}.{24 + port_base % 199}"
+    network = f"{first_octet}.{second_octet(port_base)}"
     ports = range(port_base, port_base + 5)
     return DemoConfig(rack, Path(f".demo-{port_base}"), network, exporter, *ports)
+
+
+def second_octet(port_base: int) -> int:
+    """Return the second octet of the network of a demo, from 24 to 222.
+
+    Bases that are multiples of ten get different networks, because 199 is a prime.
+    """
+    return 24 + port_base % 199
 
 
 def write_files(config: DemoConfig) -> None:

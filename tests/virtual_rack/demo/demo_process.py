@@ -15,8 +15,14 @@ from typing import Any
 import psutil
 import requests
 
-from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
+from tests.helpers.waiting import (
+    TIMEOUT_SECONDS,
+    is_network_free,
+    wait_until,
+    worker_networks,
+)
 from tools.programs import find
+from virtual_rack.demo.config import second_octet
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -124,14 +130,20 @@ def running_demo(folder: Path, *arguments: str) -> Iterator[DemoProcess]:
 
 
 def free_port_base() -> int:
-    """Return the first of five free ports, different for each test process.
+    """Return the first of five free ports, whose demo has a free network, for this test process.
 
-    The ports are below 32768, because the kernel uses higher ports for outgoing connections.
+    The ports are below 32768, because the kernel uses higher ports for outgoing connections. The
+    networks are the 100 below those of the other tests, split among the pytest workers.
     """
-    base = 20_000 + os.getpid() % 1200 * 10
-    while any(is_port_open(base + i) for i in range(5)):
-        base += 10
-    return base
+    octets = {octet - 100 for octet in worker_networks()}
+    for base in range(20_000 + os.getpid() % 1000 * 10, 32_760, 10):
+        if (
+            second_octet(base) in octets
+            and is_network_free(f"127.{second_octet(base)}")
+            and not any(is_port_open(base + i) for i in range(5))
+        ):
+            return base
+    raise AssertionError("all ports or networks are in use")
 
 
 def is_port_open(port: int) -> bool:
