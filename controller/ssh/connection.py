@@ -9,7 +9,9 @@ import asyncssh
 MAX_OUTPUT_BYTES = 64 * 1024
 """Maximum output of an action. Further output is discarded."""
 
-_MAX_CONCURRENT_ACTIONS = 8  # per connection; OpenSSH allows 10 (MaxSessions)
+# OpenSSH allows 10 sessions per connection (MaxSessions), and counts those that have just ended:
+# it frees them after it has handled all received packets, which may open as many new sessions.
+_MAX_CONCURRENT_ACTIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
