@@ -41,6 +41,7 @@ from rack.inventory import Inventory, Rasp
 from rack.layout import Rack
 from rack.layout_file import load
 from tests.controller.fakes import (
+    RACK,
     FakeRackState,
     alert_service_for,
     experiment_service_for,
@@ -211,7 +212,7 @@ def running_app(rack: Rack, folder: Path) -> Iterator[tuple[PageClient, FakeProm
     data, registry = FakePrometheusData(rack), CollectorRegistry()
     with fake_prometheus(data) as url:
         prometheus = Prometheus(url)
-        orders = order_service_for(access, FakeRackState(), folder, registry)
+        orders = order_service_for(access, FakeRackState(RACK), folder, registry)
         reservations = reservation_service_for(access, folder)
         app = create_app(
             Dependencies(
@@ -222,7 +223,7 @@ def running_app(rack: Rack, folder: Path) -> Iterator[tuple[PageClient, FakeProm
                 orders=orders,
                 reservations=reservations,
                 experiments=experiment_service_for(
-                    orders, reservations, folder, FakeRackState().read
+                    orders, reservations, folder, FakeRackState(RACK).read
                 ),
                 installation=installation,
                 alerts=alert_service_for(ReceivedAlerts()),

@@ -8,9 +8,16 @@ import pytest
 
 from tests.cli.terminal import PIRACK, Terminal
 from tests.controller.conftest import *  # noqa: F403 - fixtures of the application
+from tests.controller.fakes import RACK, FakeRackState
 from tests.helpers.waiting import TIMEOUT_SECONDS
 
 RunPirack = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture  # type: ignore[no-redef]  # replaces an imported fixture
+def rack_state() -> FakeRackState:
+    """State of the rack in the documentation, whose rasps these tests do not use."""
+    return FakeRackState(RACK)
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def first_cells(markdown: str) -> set[str]:
 
 @pytest.fixture
 def rack_state() -> FakeRackState:
-    state = FakeRackState()
+    state = FakeRackState(RACK)
     state.temperatures = {"03-2": 48.3}
     return state
 

@@ -28,6 +28,7 @@ from tests.controller.fakes import (
     alert_service_for,
     experiment_service_for,
     install_service_for,
+    on_loopback,
     order_service_for,
     reservation_service_for,
 )
@@ -39,7 +40,7 @@ OpenPage = Callable[..., Page]
 
 @pytest.fixture
 def rack_state() -> FakeRackState:
-    return FakeRackState()
+    return FakeRackState(on_loopback(RACK))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from gpiozero.pins.mock import MockFactory
@@ -45,6 +46,7 @@ from rack.clock import seconds_since_boot
 from rack.database import Database
 from rack.errors import DatabaseError
 from rack.inventory import Inventory, Rasp
+from rack.layout import Rack
 from rack.layout_file import load
 from rack.power_edges import Moment
 from rack.relays import Relays
@@ -52,22 +54,47 @@ from rack.settings import OrderSettings
 from tests.helpers.waiting import free_port
 
 RACK = load(Path("rack.toml"))
-INSTALLED = {
-    (slot.stack, slot.number): Rasp(
-        slot.stack, slot.number, f"b8:27:eb:00:00:{slot.id:02x}", slot.address
-    )
-    for slot in RACK.slots
-}
+
+
+def installed_rasps(rack: Rack) -> dict[tuple[int, int], Rasp]:
+    """Return a rasp for each slot."""
+    return {
+        (slot.stack, slot.number): Rasp(
+            slot.stack, slot.number, f"b8:27:eb:00:00:{slot.id:02x}", slot.address
+        )
+        for slot in rack.slots
+    }
+
+
+INSTALLED = installed_rasps(RACK)
 
 
 MAX_CLOCK_OFFSET_SECONDS = 10
 
 
-class FakeRackState:
-    """Rack state from values that a test sets."""
+def on_loopback(rack: Rack) -> Rack:
+    """Return a rack with rasps at 127.23.STACK.SLOT. A machine may have a route to the others."""
+    return replace(
+        rack,
+        stacks=tuple(
+            replace(
+                stack,
+                slots=tuple(
+                    replace(slot, address=IPv4Address(f"127.23.{slot.stack}.{slot.number}"))
+                    for slot in stack.slots
+                ),
+            )
+            for stack in rack.stacks
+        ),
+    )
 
-    def __init__(self) -> None:
-        self.state_values = {slot.name: 1.0 for slot in RACK.slots}
+
+class FakeRackState:
+    """State of a rack from values that a test sets. All rasps are installed."""
+
+    def __init__(self, rack: Rack) -> None:
+        self._rack = rack
+        self.state_values = {slot.name: 1.0 for slot in rack.slots}
         self.temperatures: dict[str, float] = {}
         self.cpu_busy_cores: dict[str, float] = {}
         self.memory_available: dict[str, float] = {}
@@ -83,7 +110,7 @@ class FakeRackState:
         if self.is_database_broken:
             raise DatabaseError("pirack.db: database disk image is malformed")
         samples = () if self.error else list(self._samples())
-        state = build_rack_state(RACK, INSTALLED, samples, self.error)
+        state = build_rack_state(self._rack, installed_rasps(self._rack), samples, self.error)
         stacks = tuple(
             replace(
                 stack,
@@ -97,7 +124,7 @@ class FakeRackState:
         return replace(state, stacks=stacks)
 
     def _samples(self) -> Iterator[Sample]:
-        for slot in RACK.slots:
+        for slot in self._rack.slots:
             labels = {"stack": slot.stack_name, "slot": str(slot.number)}
             for name, values in (
                 (STATE_SERIES, self.state_values),
@@ -137,16 +164,18 @@ def order_service_for(
         off_seconds=0.0,
         max_booting=48,
     )
-    rack = replace(RACK, orders=settings)
+    network = RACK.network.model_copy(update={"exporter_port": free_port()})
+    rack = replace(on_loopback(RACK), orders=settings, network=network)
+    rasps = installed_rasps(rack)
     actions = Actions(load_aliases(DEFAULT_PATH))
     unused_address = f"127.0.0.1:{free_port()}"
     context = OrderContext(
         rack,
-        lambda: INSTALLED,
+        lambda: rasps,
         Relays(rack, database, factory=MockFactory),
         BlackboxClient(unused_address, "icmp", {}),
-        ExporterClient(free_port()),
-        SshPool(folder / "ssh"),
+        ExporterClient(network.exporter_port),
+        SshPool(folder / "ssh", free_port()),
         poll_seconds=0.05,
     )
     return OrderService(
@@ -164,7 +193,7 @@ def reservation_service_for(access: AccessControl, folder: Path) -> ReservationS
     """Return the reservations of the rack. No order or install uses a stack."""
     database = Database(folder / "pirack.db")
     return ReservationService(
-        RACK,
+        on_loopback(RACK),
         ReservationStore(database),
         QuotaStore(database),
         StackClaims(),

@@ -26,7 +26,7 @@ def test_table_lists_all_rasps_by_stack_with_identity_and_state(
     expect_row_count(page, 48)
     expect(page.locator(".stack-row")).to_have_count(12)
     row = page.locator("#row-10")
-    for text in ("03-2", "up", "10.23.3.2", "b8:27:eb:00:00:0a", "48 °C"):
+    for text in ("03-2", "up", "127.23.3.2", "b8:27:eb:00:00:0a", "48 °C"):
         expect(row).to_contain_text(text)
     expect(page.locator("#row-11")).to_contain_text("down")
 
@@ -39,7 +39,7 @@ def test_search_finds_rasps_by_id_name_mac_or_ip_while_typing(open_page: OpenPag
         ("10", ["03-2"]),
         ("rasp-07", ["07-1", "07-2", "07-3", "07-4"]),
         ("00:00:0A", ["03-2"]),
-        ("10.23.12.4", ["12-4"]),
+        ("127.23.12.4", ["12-4"]),
     ]:
         search.fill("")
         search.press_sequentially(query)

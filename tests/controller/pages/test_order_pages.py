@@ -145,7 +145,7 @@ class TestSubmission:
         page.get_by_role("button", name="Run").click()
         page.get_by_role("button", name="Reboot").click()
         expect(page.get_by_role("heading", name="Order 1: reboot")).to_contain_text("failed")
-        expect(page.locator("#rasp-10")).to_contain_text("no host key of 10.23.3.2")
+        expect(page.locator("#rasp-10")).to_contain_text("no host key of 127.23.3.2")
         page.get_by_role("button", name="Retry failed targets").click()
         page.get_by_role("button", name="Reboot").click()
         expect(page.get_by_role("heading", name="Order 2: reboot")).to_be_visible()
