@@ -4,7 +4,6 @@ The programs and their configuration are those of the demo. The test runs the al
 """
 
 import json
-import os
 import threading
 import time
 from collections import Counter
@@ -17,7 +16,13 @@ from typing import Any
 
 import requests
 
-from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, is_reachable, wait_until
+from tests.helpers.waiting import (
+    TIMEOUT_SECONDS,
+    free_network_prefix,
+    free_port,
+    is_reachable,
+    wait_until,
+)
 from virtual_rack import control
 from virtual_rack.demo.config import DemoConfig, RackOptions, write_files
 from virtual_rack.demo.credentials import create_credentials
@@ -98,10 +103,8 @@ class AlertingRack:
             text.replace(f"{_REMEDIATION_SETTING}false", f"{_REMEDIATION_SETTING}true")
         )
         ports = (free_port() for _ in range(5))
-        network = f"127.{24 + (os.getpid() + 97) % 199}"
-        self.config = DemoConfig(
-            RackOptions(layout, boot_seconds=1.0), folder / "state", network, 9849, *ports
-        )
+        options = RackOptions(layout, boot_seconds=1.0)
+        self.config = DemoConfig(options, folder / "state", free_network_prefix(), 9849, *ports)
         write_files(self.config)
         self._shorten_durations()
         self.token = ""

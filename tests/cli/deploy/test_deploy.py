@@ -1,6 +1,5 @@
 """`pirack deploy` with real SSH servers. Only systemctl is a fake."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,11 +15,12 @@ from tests.cli.deploy.ssh_testbed import (
     SshTestbed,
     running_ssh_testbed,
 )
+from tests.controller.openssh_servers import loopback_prefix
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 
 pytestmark = pytest.mark.process
 
-NET = f"127.{24 + os.getpid() % 100}"
+NET = loopback_prefix()
 DEPLOYED_FILES = {
     "/usr/local/bin/pirack-exporter",
     "/etc/pirack/aliases.ini",
