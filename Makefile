@@ -39,7 +39,7 @@ experiment: .venv-master ## run an example experiment on a virtual rack, as root
 check: lint types ## run ruff, mypy and the tests that start no process (90 seconds)
 	$(call check,pytest -n 6 --dist loadfile -m "not process and not verify")
 
-test: lint types .programs ## run ruff, mypy and the tests (11 minutes; PIRACK_FORBID_SKIPS=1: skipped tests fail)
+test: lint types .programs ## run ruff, mypy and the tests (9 minutes; PIRACK_FORBID_SKIPS=1: skipped tests fail)
 	$(call check,pytest -n 6 --dist loadfile)
 
 verify: .venv-dev .programs ## run the long tests (45 minutes at most)
