@@ -81,8 +81,10 @@ def test_cut_of_all_stacks_loses_acknowledged_writes_of_nats(
     assert all(each.lost >= 1000 for each in losses["nats/all"]), losses
 
 
-def test_kill_of_all_servers_loses_no_write_of_nats(losses: Mapping[str, list[Losses]]) -> None:
-    assert_nothing_is_lost(losses["nats/kill"])
+def test_kill_of_all_servers_loses_hardly_any_write_of_nats(
+    losses: Mapping[str, list[Losses]],
+) -> None:
+    assert_page_cache_is_kept(losses["nats/kill"])
 
 
 @pytest.mark.parametrize("name", ["etcd/blip", "etcd/all"])
@@ -97,7 +99,13 @@ def test_kept_page_cache_hides_the_losses_of_nats(tmp_path: Path) -> None:
     with running_example_rack(
         tmp_path, port_base=free_port_base(), demo_options=["--keep-page-cache"]
     ) as rack:
-        assert_nothing_is_lost([run_example(rack, "nats/all", 1)])
+        assert_page_cache_is_kept([run_example(rack, "nats/all", 1)])
+
+
+def assert_page_cache_is_kept(losses: list[Losses]) -> None:
+    """Assert that only the few writes are lost that no server has passed to the kernel."""
+    assert all(each.acknowledged >= 500 for each in losses), losses
+    assert all(each.lost <= each.acknowledged / 100 for each in losses), losses
 
 
 def assert_nothing_is_lost(losses: list[Losses]) -> None:
