@@ -173,11 +173,12 @@ class SshRasp:
             "/etc/pirack": "*",
             "/etc/systemd/system": "pirack-exporter*",
         }
-        return {
-            f"{folder}/{file.name}": file.read_bytes().hex()
-            for folder, pattern in patterns.items()
-            for file in self.path(folder).glob(pattern)
-        } | {
+        files = {}
+        for folder, pattern in patterns.items():
+            for file in self.path(folder).glob(pattern):
+                with suppress(FileNotFoundError):  # a running deployment has removed the file
+                    files[f"{folder}/{file.name}"] = file.read_bytes().hex()
+        return files | {
             f"{folder}/{file.name}": ""
             for folder in patterns
             for file in self.path(folder).glob(".*")
