@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.existing_files import loop_device_files
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 from tests.virtual_rack.namespace_rack_process import (
     ROOT,
@@ -61,8 +62,7 @@ def files_on_card(rack: NamespaceRackProcess, name: str) -> set[str]:
 
 def loop_devices(folder: Path) -> list[str]:
     """Return the files in a folder that have a loop device of this machine."""
-    files = [file.read_text() for file in Path("/sys/block").glob("loop*/loop/backing_file")]
-    return [file for file in files if file.startswith(str(folder))]
+    return [file for file in loop_device_files() if file.startswith(str(folder))]
 
 
 @pytest.fixture(scope="module")

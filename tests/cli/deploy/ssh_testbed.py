@@ -19,6 +19,7 @@ import pytest
 import requests
 
 from tests.helpers.descendants import find_descendants
+from tests.helpers.existing_files import read_existing
 from tests.helpers.waiting import free_port, wait_until
 from tools.debian_packages import DebianPackages, PackageError
 from tools.programs import TOOLS_FOLDER, Program, find
@@ -173,12 +174,11 @@ class SshRasp:
             "/etc/pirack": "*",
             "/etc/systemd/system": "pirack-exporter*",
         }
-        files = {}
-        for folder, pattern in patterns.items():
-            for file in self.path(folder).glob(pattern):
-                with suppress(FileNotFoundError):  # a running deployment has removed the file
-                    files[f"{folder}/{file.name}"] = file.read_bytes().hex()
-        return files | {
+        return {
+            f"{folder}/{file.name}": content.hex()
+            for folder, pattern in patterns.items()
+            for file, content in read_existing(self.path(folder).glob(pattern)).items()
+        } | {
             f"{folder}/{file.name}": ""
             for folder in patterns
             for file in self.path(folder).glob(".*")

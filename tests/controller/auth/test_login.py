@@ -21,6 +21,7 @@ from tests.controller.http_client import (
     create_session,
 )
 from tests.controller.running_server import running_server
+from tests.helpers.existing_files import read_existing
 from tests.helpers.fake_clock import FakeClock
 
 NEW_PASSWORD = "correct horse battery"
@@ -470,7 +471,7 @@ def test_database_contains_no_password_and_no_secret(
     BrowserSession(browser_session.url).log_in("otto", "a wrong password")
     browser_session.log_in("vera")
     token = access.tokens.add("ci", access.users.all()[0].role)
-    content = b"".join(path.read_bytes() for path in tmp_path.glob("pirack.db*"))
+    content = b"".join(read_existing(tmp_path.glob("pirack.db*")).values())
     secrets = [
         *PASSWORDS.values(),
         "a wrong password",

@@ -12,6 +12,7 @@ import pytest
 
 from exporter.aliases import DEFAULT_PATH
 from rack.layout_file import load
+from tests.helpers.existing_files import loop_device_files
 from tests.helpers.layouts import layout_text
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 from tests.virtual_rack.demo.demo_process import (
@@ -84,12 +85,11 @@ def test_rasp_runs_the_script_rc_local_of_its_card_at_each_boot(demo: DemoProces
 def traces(demo: DemoProcess) -> list[str]:
     """Return what a demo has on this machine: interface, mounts, loop devices and processes."""
     state = str(demo.state_folder)
-    loops = [file.read_text() for file in Path("/sys/block").glob("loop*/loop/backing_file")]
     mounts = Path("/proc/self/mounts").read_text().splitlines()
     processes = [" ".join(argv) for argv in command_lines()]
     return [
         *([interface] if (interface := uplink(demo)) else []),
-        *(line for line in [*loops, *mounts, *processes] if state in line),
+        *(line for line in [*loop_device_files(), *mounts, *processes] if state in line),
     ]
 
 
