@@ -23,12 +23,12 @@ from controller.state.prometheus import Prometheus
 from rack.database import Database
 from rack.settings import Anonymous
 from tests.controller.fakes import (
+    LOOPBACK_RACK,
     RACK,
     FakeRackState,
     alert_service_for,
     experiment_service_for,
     install_service_for,
-    on_loopback,
     order_service_for,
     reservation_service_for,
 )
@@ -40,7 +40,7 @@ OpenPage = Callable[..., Page]
 
 @pytest.fixture
 def rack_state() -> FakeRackState:
-    return FakeRackState(on_loopback(RACK))
+    return FakeRackState(LOOPBACK_RACK)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from ipaddress import IPv4Address
 from pathlib import Path
 
 from gpiozero.pins.mock import MockFactory
@@ -47,13 +46,16 @@ from rack.database import Database
 from rack.errors import DatabaseError
 from rack.inventory import Inventory, Rasp
 from rack.layout import Rack
-from rack.layout_file import load
+from rack.layout_file import parse
 from rack.power_edges import Moment
 from rack.relays import Relays
 from rack.settings import OrderSettings
 from tests.helpers.waiting import free_port
 
-RACK = load(Path("rack.toml"))
+_LAYOUT = Path("rack.toml").read_text(encoding="utf-8")
+RACK = parse(_LAYOUT)
+LOOPBACK_RACK = parse(_LAYOUT.replace("10.23.", "127.23."))
+"""The same rack with loopback addresses. A machine may have a route to the others."""
 
 
 def installed_rasps(rack: Rack) -> dict[tuple[int, int], Rasp]:
@@ -67,26 +69,7 @@ def installed_rasps(rack: Rack) -> dict[tuple[int, int], Rasp]:
 
 
 INSTALLED = installed_rasps(RACK)
-
-
 MAX_CLOCK_OFFSET_SECONDS = 10
-
-
-def on_loopback(rack: Rack) -> Rack:
-    """Return a rack with rasps at 127.23.STACK.SLOT. A machine may have a route to the others."""
-    return replace(
-        rack,
-        stacks=tuple(
-            replace(
-                stack,
-                slots=tuple(
-                    replace(slot, address=IPv4Address(f"127.23.{slot.stack}.{slot.number}"))
-                    for slot in stack.slots
-                ),
-            )
-            for stack in rack.stacks
-        ),
-    )
 
 
 class FakeRackState:
@@ -164,8 +147,8 @@ def order_service_for(
         off_seconds=0.0,
         max_booting=48,
     )
-    network = RACK.network.model_copy(update={"exporter_port": free_port()})
-    rack = replace(on_loopback(RACK), orders=settings, network=network)
+    network = LOOPBACK_RACK.network.model_copy(update={"exporter_port": free_port()})
+    rack = replace(LOOPBACK_RACK, orders=settings, network=network)
     rasps = installed_rasps(rack)
     actions = Actions(load_aliases(DEFAULT_PATH))
     unused_address = f"127.0.0.1:{free_port()}"
@@ -193,7 +176,7 @@ def reservation_service_for(access: AccessControl, folder: Path) -> ReservationS
     """Return the reservations of the rack. No order or install uses a stack."""
     database = Database(folder / "pirack.db")
     return ReservationService(
-        on_loopback(RACK),
+        LOOPBACK_RACK,
         ReservationStore(database),
         QuotaStore(database),
         StackClaims(),
