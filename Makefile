@@ -5,7 +5,8 @@ PY := .venv/bin/python
 
 # Programs for the tests. Tests are skipped if their programs are not available.
 TEST_PROGRAMS := prometheus promtool alertmanager amtool blackbox_exporter chromium dhcpd \
-	dhclient dhcpcd udhcpc ip ssh sshd rsyslogd nginx apache2 caddy redis-server nats-server etcd
+	dhclient dhcpcd udhcpc ip pasta ssh sshd rsyslogd nginx apache2 caddy redis-server nats-server etcd \
+	mcopy cloud-init snmpd snmpget snmpset snmpwalk
 
 BUILD_REQUIRES := import tomllib; \
 	print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
@@ -22,28 +23,38 @@ define check
 @$(PY) -m $(1) || { echo "make $@: \`$(1)\` failed, see above" >&2; exit 1; }
 endef
 
-.PHONY: menu demo experiment docs dashboards check test verify lint format types bench exporter.pyz lock assets \
-	clean .programs .venv-master .venv-dev
+# Build the prerequisites of the tests, on two cores.
+PREPARE := $(MAKE) --no-print-directory --jobs 2 --output-sync=line lint types .bytecode
+
+.PHONY: menu demo experiment docs dashboards check test verify emulated lint format types bench exporter.pyz lock \
+	assets clean .bytecode .programs .venv-master .venv-dev
 
 menu: ## print this menu
 	@sed -n 's/^\([a-z.]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target text; do \
 		printf 'make %-13s %s\n' "$$target" "$$text"; done
 
-demo: .venv-master ## run a virtual rack with Prometheus and pages (RACK=rack.toml PORT_BASE=port NETWORK=namespaces)
+demo: .venv-master ## run a virtual rack with Prometheus and pages (RACK=rack.toml PORT_BASE=port NETWORK=namespaces POWER=poe)
 	@$(PY) -m virtual_rack.demo $(if $(RACK),--rack $(RACK)) $(if $(PORT_BASE),--port-base $(PORT_BASE)) \
-		$(if $(NETWORK),--network $(NETWORK))
+		$(if $(NETWORK),--network $(NETWORK)) $(if $(POWER),--power $(POWER))
 
 experiment: .venv-master ## run an example experiment on a virtual rack, as root (EXAMPLE=redis/blip SEEDS=1-3)
 	@$(PY) -m examples.experiments $(or $(EXAMPLE),redis/blip) $(if $(SEEDS),--seeds $(SEEDS))
 
-check: lint types ## run ruff, mypy and the tests that start no process (90 seconds)
-	$(call check,pytest -n 6 --dist loadfile -m "not process and not verify")
+check: ## run ruff, mypy and the fast tests (90 seconds)
+	@$(PREPARE)
+	$(call check,pytest -n 4 --dist loadfile -m "not process and not slow and not verify and not emulated")
 
-test: lint types .programs ## run ruff, mypy and the tests (9 minutes; PIRACK_FORBID_SKIPS=1: skipped tests fail)
+test: ## run ruff, mypy and the tests (8 minutes; PIRACK_FORBID_SKIPS=1: skipped tests fail)
+	@$(PREPARE) .programs
 	$(call check,pytest -n 6 --dist loadfile)
 
 verify: .venv-dev .programs ## run the long tests (45 minutes at most)
 	$(call check,pytest -n 2 --dist loadfile -m verify)
+
+emulated: .venv-dev ## install and test a master on an emulated Raspberry Pi (an hour on 2 cores; as root)
+	@rm -f .emulated/report.txt
+	$(call check,pytest -n 2 --dist loadscope -m emulated tests/emulated)
+	@cat .emulated/report.txt
 
 lint: .venv-dev ## run ruff
 	$(call check,ruff check .)
@@ -86,9 +97,13 @@ assets: ## build the style sheet and scripts of the pages (requires npm)
 	@cd controller/assets && npm ci --silent --ignore-scripts && npm run --silent build
 
 clean: ## remove all generated and downloaded files
-	@rm -rf .venv .tools .demo* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+	@rm -rf .venv .tools .demo* .emulated build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis \
 		controller/assets/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Compile the tests once, and not in each process of pytest, which reports their errors.
+.bytecode: .venv-dev
+	@$(PY) -m pytest --collect-only --quiet >/dev/null || true
 
 .programs: .venv-dev
 	@$(PY) -m tools.programs $(TEST_PROGRAMS) >/dev/null || true

@@ -44,6 +44,7 @@ from tests.controller.fakes import (
     RACK,
     FakeRackState,
     alert_service_for,
+    doctor_for,
     experiment_service_for,
     install_service_for,
     order_service_for,
@@ -218,6 +219,7 @@ def running_app(rack: Rack, folder: Path) -> Iterator[tuple[PageClient, FakeProm
             Dependencies(
                 state=RackStateReader(rack, inventory, prometheus, CollectorRegistry()).read,
                 master=MasterInfo(folder, []).read,
+                doctor=doctor_for(),
                 registry=registry,
                 access=access,
                 orders=orders,

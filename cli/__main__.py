@@ -4,6 +4,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from cli import (
+    doctor_command,
     history_commands,
     install_commands,
     order_commands,
@@ -12,6 +13,7 @@ from cli import (
     token,
 )
 from cli.api_client import DEFAULT_URL, URL_VARIABLE, ApiClient
+from cli.card.command import card
 from cli.deploy.command import deploy
 from cli.experiments.commands import experiment
 from rack.terminal import CommandGroup
@@ -21,7 +23,7 @@ _PROGRAM = "pirack"
 _EXIT_STATUSES = """\b
 Exit statuses:
   0    success
-  1    `status`: the rack has issues; `experiment`: a run is not ok;
+  1    `status`: the rack has issues; `doctor`: there are findings; `experiment`: a run is not ok;
        other commands: a target failed or is unknown
   2    invalid command line or plan file, or a target does not exist
   3    the controller cannot be reached, or rejects the request
@@ -68,6 +70,7 @@ for _command in (
     status_commands.show,
     status_commands.stacks,
     status_commands.master,
+    doctor_command.doctor,
     order_commands.ping,
     order_commands.run,
     order_commands.reboot,
@@ -89,6 +92,7 @@ for _command in (
     reservation_commands.quota,
     experiment,
     deploy,
+    card,
 ):
     pirack.add_command(_command)
 

@@ -20,6 +20,7 @@ _API_PREFIX = "/api/v1.0/"
 _READ_TIMEOUT = 10.0
 _PROMPT_TIMEOUT = 4.0  # two requests fit into the lease of a run
 _WRITE_TIMEOUT = 60.0  # a ping of a whole rack waits for the rasps that do not respond
+_SLOW_TIMEOUT = 90.0  # the checks of a slow master take up to a minute
 _MAX_RESPONSE_BYTES = 16 * 2**20
 _URL_HINT = f"set --url or {URL_VARIABLE}"
 
@@ -39,6 +40,10 @@ class ControllerError(CommandError):
     """The controller cannot be reached, or rejects the request."""
 
     exit_code = 3
+
+
+class NoResponseError(ControllerError):
+    """The controller does not respond."""
 
 
 class ApiClient:
@@ -71,6 +76,13 @@ class ApiClient:
             ControllerError: If there is no valid response.
         """
         return self._request("GET", path, model, self._timeout, params=query)
+
+    def get_slow(self, path: str, model: type[_T]) -> ApiResponse[_T]:
+        """Return the response to a GET request that the controller needs up to a minute for.
+
+        Raises the errors of `get`.
+        """
+        return self._request("GET", path, model, max(self._timeout, _SLOW_TIMEOUT))
 
     def get_text(self, path: str, content_type: str) -> str:
         """Return a text of this content type. Raises the errors of `get`."""
@@ -172,14 +184,14 @@ class ApiClient:
         except requests.Timeout as error:
             raise self._timeout_error(timeout) from error
         except requests.ConnectionError as error:
-            raise ControllerError(
+            raise NoResponseError(
                 f"cannot connect to the controller at {self._url}: start it, or {_URL_HINT}"
             ) from error
         except (requests.RequestException, ValueError) as error:
             raise self._not_a_controller(f"the request failed, {type(error).__name__}") from error
 
     def _timeout_error(self, timeout: float) -> ControllerError:
-        return ControllerError(
+        return NoResponseError(
             f"the controller at {self._url} sent no complete response within {timeout:.0f} s:"
             f" try again, read its log, or {_URL_HINT}"
         )

@@ -3,12 +3,11 @@
 from typing import get_args
 
 import click
-from rich.text import Text
 
 from cli import confirm, install_tables, output, progress
 from cli.api_client import ApiClient
 from cli.models import ApiInstallation, ApiRasp, ApiResponse
-from cli.output import ClientFactory, as_json_option
+from cli.output import as_json_option
 from dhcp_installer import DEFAULT_STRATEGY, StrategyName
 from rack.terminal import EXIT_FAILED, CommandError
 
@@ -80,14 +79,17 @@ def replace(
 ) -> None:
     """Replace the board in slot TARGET, for example 3/2.
 
-    The new board gets the name and address of the previous board. PiRack power-cycles the stack to
-    verify that it contains the new board.
+    The new board gets the name and address of the previous board. PiRack power-cycles the stack, or
+    only the slot if it has an outlet of its own, to verify that it contains the new board.
     """
     client: ApiClient = context.obj()
     rasp = _single_rasp(client, target)
     if not yes:
-        others = output.fetch_rasps(client, [str(rasp.stack)]).data
-        _confirm_power_off(others, f"Stack {rasp.stack} loses power.")
+        if rasp.outlet:
+            _confirm_power_off([rasp], f"{rasp.name} loses power.")
+        else:
+            others = output.fetch_rasps(client, [str(rasp.stack)]).data
+            _confirm_power_off(others, f"Stack {rasp.stack} loses power.")
     response = client.post(f"rasps/{rasp.id}/replace", ApiInstallation, strategy=strategy)
     if not no_wait:
         response = progress.wait_for_install(client, response)
@@ -98,24 +100,25 @@ def replace(
 @click.argument("one")
 @click.argument("other")
 @as_json_option
-@click.pass_obj
-def swap(make_client: ClientFactory, one: str, other: str, *, as_json: bool) -> None:
+@click.pass_context
+def swap(context: click.Context, one: str, other: str, *, as_json: bool) -> None:
     """Swap the rasps in two slots of a stack.
 
-    ONE and OTHER are slots such as 3/1 and 3/2. PiRack cannot detect the slot of a rasp within its
-    stack. No power is switched: each rasp gets its new address at its next boot, or after half of
-    its lease time.
+    ONE and OTHER are slots such as 3/1 and 3/2. PiRack cannot detect the slot of a rasp that
+    shares its outlet. No power is switched: each rasp gets its new address at its next boot, or
+    after half of its lease time.
     """
-    client = make_client()
+    client: ApiClient = context.obj()
     rasps = [_single_rasp(client, target) for target in (one, other)]
     names = " and ".join(rasp.name for rasp in rasps)
-    output.print_response(
-        client.post("rasps/swap", ApiInstallation, ids=[rasp.id for rasp in rasps]),
-        lambda _: Text(
-            f"Swapped {names}. The rasps get their new addresses at their next boot, or after half"
-            " of their lease time."
-        ),
-        as_json=as_json,
+    response = progress.wait_for_install(
+        client, client.post("rasps/swap", ApiInstallation, ids=[rasp.id for rasp in rasps])
+    )
+    if as_json or not response.data.succeeded:
+        _print_and_exit(context, response, as_json=as_json)
+    click.echo(
+        f"Swapped {names}. The rasps get their new addresses at their next boot, or after half of"
+        " their lease time."
     )
 
 

@@ -3,7 +3,7 @@
 The controller is not trusted to send what its OpenAPI document describes: `decode` checks types.
 """
 
-from dataclasses import dataclass, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from types import UnionType
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
@@ -26,6 +26,19 @@ class ApiResponse(Generic[_T]):
 
 
 @dataclass(frozen=True)
+class ApiOutlet:
+    """What switches the power of a stack or of one rasp. Unknown values are None."""
+
+    slot: int | None
+    label: str
+    power: str
+    observed: str
+    watts: float | None
+    energy_joules: float | None
+    error: str
+
+
+@dataclass(frozen=True)
 class ApiRasp:
     """A rasp. Unknown values are None."""
 
@@ -45,6 +58,8 @@ class ApiRasp:
     clock_offset_seconds: float | None
     is_clock_off: bool | None
     answers_ping: bool | None
+    power: str
+    outlet: ApiOutlet | None
 
     @property
     def display_state(self) -> str:
@@ -63,13 +78,19 @@ class ApiStack:
     """A stack and its rasps."""
 
     number: int
-    pin: int
+    outlets: list[ApiOutlet]
     x: int
     y: int
     power: str
+    watts: float | None
     power_mismatch: str
     reserved_by: str
     rasps: list[ApiRasp]
+
+    @property
+    def has_outlet_per_slot(self) -> bool:
+        """Whether each rasp has an outlet of its own."""
+        return all(outlet.slot is not None for outlet in self.outlets)
 
 
 @dataclass(frozen=True)
@@ -229,6 +250,7 @@ class ApiPreview:
     affected: list[str]
     already_down: list[str]
     stacks: list[int]
+    outlets: list[str]
     warnings: list[str]
 
 
@@ -257,9 +279,13 @@ class ApiInstallation:
     seconds_left: float | None
     found: dict[int, list[str]]
     missing: dict[int, int]
+    missing_slots: list[str]
+    slots: dict[str, int]
+    slot_evidence: dict[str, str]
     other_vendor_macs: list[str]
     unplaced: list[str]
-    conflicts: dict[str, list[int]]
+    conflicts: dict[str, list[str]]
+    outlets_to_restore: list[str]
     diff: str
     error: str
     finished_at: float | None
@@ -295,7 +321,7 @@ class ApiAuditEvent:
 def decode(expected: type[_T], value: object) -> _T:
     """Convert JSON to a dataclass, `list`, `dict`, `X | None`, `str`, `int`, `float` or `bool`.
 
-    Unknown fields of objects are ignored.
+    Unknown fields of objects are ignored. Fields with a default may be missing.
 
     Raises:
         DecodeError: If a field is missing or has another type.
@@ -315,9 +341,10 @@ def _decode(expected: Any, value: Any) -> Any:
         return {_decode_key(key_type, key): _decode(value_type, value[key]) for key in value}
     if isinstance(expected, type) and is_dataclass(expected) and isinstance(value, dict):
         types = _field_types(expected)
-        if missing := types.keys() - value.keys():
+        if missing := _required_fields(expected) - value.keys():
             raise DecodeError(f"missing {', '.join(sorted(missing))}")
-        return expected(**{name: _decode(types[name], value[name]) for name in types})
+        names = types.keys() & value.keys()
+        return expected(**{name: _decode(types[name], value[name]) for name in names})
     if expected is float and type(value) in {int, float} and abs(value) < _MAX_NUMBER:
         return float(value)
     if type(value) is expected and (expected is not int or abs(value) < _MAX_NUMBER):
@@ -330,6 +357,11 @@ def _decode(expected: Any, value: Any) -> Any:
 @cache
 def _field_types(model: type[Any]) -> dict[str, Any]:
     return get_type_hints(model)
+
+
+@cache
+def _required_fields(model: type[Any]) -> frozenset[str]:
+    return frozenset(field.name for field in fields(model) if field.default is MISSING)
 
 
 def _decode_key(expected: type[str] | type[int], key: str) -> str | int:

@@ -11,6 +11,7 @@ from cli.api_client import ApiClient
 from cli.completion import complete_action
 from cli.models import ApiAction, ApiOrder, ApiPreview
 from cli.output import as_json_option
+from cli.power_targets import fetch_power_targets
 from rack.terminal import EXIT_FAILED
 
 _Fields = dict[str, object]
@@ -110,24 +111,21 @@ def power(
     no_wait: bool,
     as_json: bool,
 ) -> None:
-    """Switch the power of whole stacks. TARGETS are 3, 7..9 or all.
+    """Switch the power of TARGETS, such as 3, 7..9 or all.
 
-    off shuts down the rasps, verifies that they are down, and cuts power. cycle switches stacks
-    off, and then on.
+    TARGETS are whole stacks, or rasps with outlets of their own, such as 3/2. off shuts down the
+    rasps, verifies that they are down, and cuts power. cycle switches targets off, and then on.
     """
     client = context.obj()
-    fields: _Fields = {
-        "ids": output.target_parser(client).stacks(targets),
-        "action": f"power_{mode}",
-        "force": force,
-    }
+    scope, ids = fetch_power_targets(client, targets)
+    fields: _Fields = {"ids": ids, "action": f"power_{mode}", "force": force}
     if dry_run:
-        preview = client.post("stacks/execute", ApiPreview, **fields, dry_run=True)
+        preview = client.post(f"{scope}/execute", ApiPreview, **fields, dry_run=True)
         output.print_response(preview, order_tables.order_preview, as_json=as_json)
         return
     if mode != "on" and not yes:
-        _confirm(client, "stacks", fields)
-    context.exit(_submit(client, "stacks", fields, wait=not no_wait, as_json=as_json))
+        _confirm(client, scope, fields)
+    context.exit(_submit(client, scope, fields, wait=not no_wait, as_json=as_json))
 
 
 def _run_action(

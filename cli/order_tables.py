@@ -91,6 +91,8 @@ def preview_notes(preview: ApiPreview) -> list[Text]:
         lines.append(cell(f"Already down: {' '.join(preview.already_down)}"))
     if preview.stacks:
         lines.append(cell(f"Stacks: {' '.join(map(str, preview.stacks))}"))
+    elif preview.outlets:
+        lines.append(cell(f"Outlets: {' '.join(preview.outlets)}"))
     return lines + [cell(warning, "yellow") for warning in preview.warnings]
 
 

@@ -78,7 +78,8 @@ def show(make_client: ClientFactory, targets: tuple[str, ...], *, as_json: bool)
 def stacks(make_client: ClientFactory, *, as_json: bool) -> None:
     """List the stacks.
 
-    PIN is the pin of the relay. POSITION is the column and row from the top left.
+    OUTLETS are the outlet of the stack, or the first and the last one of its rasps. POSITION is
+    the column and row from the top left.
     """
     response = make_client().get("stacks", list[ApiStack])
     output.print_response(response, tables.stack_table, as_json=as_json)

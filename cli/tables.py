@@ -1,14 +1,15 @@
 """Tables of the rack, its rasps and stacks, and the master. Unknown values are dashes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli.models import ApiMaster, ApiRack, ApiRasp, ApiStack
+from cli.models import ApiMaster, ApiOutlet, ApiRack, ApiRasp, ApiStack
 from rack.terminal import make_table, printable
+from rack.units import format_energy
 
 _STATE_STYLES = {
     "up": "green",
@@ -18,6 +19,7 @@ _STATE_STYLES = {
     "hot": "bold red",
     "down": "bold red",
     "unknown": "yellow",
+    "partial": "yellow",
     "off": "dim",
     "ok": "green",
     "failed": "bold red",
@@ -74,6 +76,7 @@ def _rasp_details(rasp: ApiRasp) -> RenderableType:
             "uptime": cell(_format_uptime(rasp.uptime_seconds)),
             "clock": _clock(rasp),
             "ping": cell(ping),
+            **_power_fields(rasp),
             "host name": cell(rasp.host_name),
             "ip": cell(rasp.ip),
             "mac": cell(rasp.mac),
@@ -81,20 +84,46 @@ def _rasp_details(rasp: ApiRasp) -> RenderableType:
     )
 
 
+def _power_fields(rasp: ApiRasp) -> dict[str, Text]:
+    """Return the fields of the power of a rasp, with details if it has an outlet of its own."""
+    outlet = rasp.outlet
+    if outlet is None:
+        return {"power": colored(rasp.power)}
+    fields = {
+        "power": colored(outlet.power, f"{outlet.power}, observed {outlet.observed}"),
+        "outlet": cell(outlet.label),
+        "consumption": cell(_format_watts(outlet.watts)),
+        "energy": cell(_energy(outlet.energy_joules)),
+    }
+    return fields | ({"outlet error": cell(outlet.error, "yellow")} if outlet.error else {})
+
+
 def stack_table(stacks: Iterable[ApiStack]) -> RenderableType:
     """Return a table with a row for each stack."""
-    table = make_table("STACK", "POWER", "PIN", "POSITION", "RASPS", "REASON")
+    table = make_table("STACK", "POWER", "WATTS", "OUTLETS", "POSITION", "RASPS", "REASON")
     for stack in stacks:
         states = [rasp.display_state for rasp in stack.rasps]
         table.add_row(
             cell(stack.number),
             colored(stack.power),
-            cell(stack.pin),
+            cell(_format_watts(stack.watts)),
+            cell(_format_outlets(stack.outlets)),
             cell(f"{stack.x},{stack.y}"),
             _format_counts({state: states.count(state) for state in sorted(set(states))}),
-            cell("; ".join(filter(None, (stack.power_mismatch, stack.reserved_by)))),
+            cell("; ".join(filter(None, (*_power_problems(stack), stack.reserved_by)))),
         )
     return table
+
+
+def _power_problems(stack: ApiStack) -> list[str]:
+    errors = dict.fromkeys(outlet.error for outlet in stack.outlets)
+    return [stack.power_mismatch, *errors]
+
+
+def _format_outlets(outlets: Sequence[ApiOutlet]) -> str:
+    """Return the outlet of a stack, or the first and the last one of its slots."""
+    ends = dict.fromkeys((outlets[0].label, outlets[-1].label)) if outlets else {}
+    return " … ".join(ends)
 
 
 def master_details(master: ApiMaster) -> RenderableType:
@@ -175,6 +204,14 @@ def _format_celsius(degrees: float | None) -> str | None:
 
 def _format_load(load: float | None) -> str | None:
     return None if load is None else f"{load:.2f}"
+
+
+def _format_watts(watts: float | None) -> str | None:
+    return None if watts is None else f"{watts:.1f} W"
+
+
+def _energy(joules: float | None) -> str | None:
+    return None if joules is None else format_energy(joules)
 
 
 def _format_space(available: int, total: int) -> str:

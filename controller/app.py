@@ -5,6 +5,7 @@ from flask import Flask, Response
 from controller import __version__, health, pages
 from controller.alerts import api as alerts_api
 from controller.dependencies import Dependencies
+from controller.doctor import api as doctor_api
 from controller.experiments import api as experiments_api
 from controller.installation import api as installation_api
 from controller.orders import api as orders_api
@@ -12,6 +13,7 @@ from controller.orders import edges_api
 from controller.reservations import api as reservations_api
 from controller.web import allowed_hosts, api, converters, problems
 from controller.web.openapi import OpenApiDocument
+from controller.web.url_rules import LazyRule
 
 _CONTENT_SECURITY_POLICY = "; ".join(
     [
@@ -29,6 +31,7 @@ _MAX_BODY_BYTES = 64 * 1024
 def create_app(dependencies: Dependencies) -> Flask:
     """Return the application."""
     app = Flask(__name__)
+    app.url_rule_class = LazyRule
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY_BYTES
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.globals["version"] = __version__
@@ -38,6 +41,7 @@ def create_app(dependencies: Dependencies) -> Flask:
     app.register_blueprint(
         api.blueprint(document, dependencies.state, dependencies.master, access.audit)
     )
+    app.register_blueprint(doctor_api.blueprint(document, dependencies.doctor.report))
     app.register_blueprint(orders_api.blueprint(document, dependencies.orders, access))
     app.register_blueprint(edges_api.blueprint(document, dependencies.orders))
     app.register_blueprint(reservations_api.blueprint(document, dependencies.reservations, access))

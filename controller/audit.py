@@ -25,6 +25,9 @@ MAX_REFUSALS_PER_ACTOR = 2_000
 MAX_REFUSAL_AGE_SECONDS = 90 * 86400.0
 """Refused requests are deleted after this time."""
 
+BACKUP_ACTION = "backup"
+"""Action of a completed backup."""
+
 REFUSED = "refused"
 """Result of an action without the required role, or with a wrong password."""
 
@@ -173,6 +176,14 @@ class Audit:
             " FROM audit) WHERE age > iif(is_refusal, ?, ?))",
             (self._max_refusals_per_actor, self._max_per_actor),
         )
+
+    def newest(self, action: str) -> float | None:
+        """Return the time of the newest successful event of an action, or None."""
+        with self._database.connection() as connection:
+            [newest] = connection.execute(
+                "SELECT max(last_time) FROM audit WHERE action = ? AND result = 'ok'", (action,)
+            ).fetchone()
+        return None if newest is None else float(newest)
 
     def list_recent(
         self, limit: int, *, before: int | None = None, text: str = ""

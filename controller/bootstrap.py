@@ -12,10 +12,14 @@ from controller import health, power_metrics
 from controller.alerts import service as alert_service
 from controller.alerts.remediation import Remediation
 from controller.alerts.secret import basic_authorization, load_or_create
+from controller.audit import BACKUP_ACTION
 from controller.auth.access_control import AccessControl
 from controller.cache import SingleFlightCache
 from controller.claims import StackClaims
 from controller.dependencies import Dependencies
+from controller.doctor.checks import DoctorSources, all_checks
+from controller.doctor.examination import Examiner
+from controller.doctor.service import Doctor
 from controller.experiments.service import ExperimentService
 from controller.experiments.store import RunStore
 from controller.grafana_links import GrafanaLinks
@@ -24,12 +28,7 @@ from controller.installation.rasp_ssh import RaspSsh
 from controller.installation.service import InstallService
 from controller.master import metrics
 from controller.master.info import MasterInfo
-from controller.master.services import (
-    grafana_service,
-    metrics_service,
-    prometheus_service,
-    unit_service,
-)
+from controller.master.services import is_dhcp_server_active, monitored_services
 from controller.options import ControllerOptions
 from controller.orders.actions import Actions
 from controller.orders.blackbox_client import BlackboxClient
@@ -38,6 +37,7 @@ from controller.orders.exporter_client import ExporterClient
 from controller.orders.metrics import OrderMetrics
 from controller.orders.service import OrderService
 from controller.orders.store import OrderStore
+from controller.outlet_monitor import OutletMonitor
 from controller.periodic import PeriodicThread
 from controller.power_return import PowerReturn
 from controller.prometheus_targets import ServiceAddresses, TargetFiles
@@ -46,7 +46,7 @@ from controller.reservations.service import ReservationService
 from controller.reservations.store import QuotaStore, ReservationStore
 from controller.ssh.pool import SshPool
 from controller.state.history import RaspHistory
-from controller.state.observed_power import relay_mismatch
+from controller.state.outlets import describe_outlet_difference
 from controller.state.prometheus import Prometheus
 from controller.state.quarantine import Quarantine
 from controller.state.reader import RackStateReader
@@ -59,14 +59,15 @@ from exporter.aliases import Aliases
 from exporter.listen_address import ListenAddress
 from rack.clock import read_boot_id
 from rack.database import Database
-from rack.gpio_persistence import persists_outputs
+from rack.gpio.persistence import NOT_PERSISTENT, persists_outputs
 from rack.inventory import Inventory
-from rack.layout import Rack
-from rack.relays import Relays
+from rack.layout import GPIO, Rack
+from rack.power.outlets import Outlets
 
 _STATE_MAX_AGE = 1.0
 _PAGE_STATE_MAX_AGE = 0.25  # pages poll every 0.5 s and display changes within 1 s
 _MASTER_INFO_MAX_AGE = 2.0
+_DHCP_SERVER_MAX_AGE = 30.0  # a check starts a process, and Prometheus scrapes every 5 s
 
 _log = logging.getLogger("controller")
 
@@ -76,14 +77,14 @@ class ControllerComponents:
     """Components of a controller before its start."""
 
     dependencies: Dependencies
-    database: Database
     target_files: TargetFiles
+    outlet_monitor: OutletMonitor
     power_return: PowerReturn
     reservation_thread: PeriodicThread
 
 
 def build_controller(
-    options: ControllerOptions, rack: Rack, aliases: Aliases
+    options: ControllerOptions, rack: Rack, aliases: Aliases, database: Database, outlets: Outlets
 ) -> ControllerComponents:
     """Build the components. No thread is started.
 
@@ -91,27 +92,32 @@ def build_controller(
         options: Options of the command line.
         rack: Layout of the rack.
         aliases: Aliases and actions of the rasps.
+        database: Database of the rack.
+        outlets: Outlets of the stacks and rasps.
 
     Raises:
         DatabaseError: If pirack.db cannot be used.
         SecretError: If the secret of the alerts can be neither read nor created.
     """
-    database = Database(options.db)
     inventory = Inventory(database)
-    relays = Relays(rack, database)
-    if relays.error:
-        _log.warning("%s: the power of the stacks is unknown", relays.error)
-    for stack, power in relays.all_commanded().items():
-        if power.relay_differs:
-            _log.warning("stack %d: %s", stack, relay_mismatch(power))
-    secret = load_or_create(options.alerts_secret or options.db.with_name("alerts.secret"))
+    persists = persists_outputs()
+    if persists is False:
+        _log.warning("%s: see docs/how-to/wiring.md", NOT_PERSISTENT)
+    for outlet, power in outlets.all_commanded().items():
+        if power.outlet_differs:
+            _log.warning("%s: %s", outlet.target, describe_outlet_difference(outlet, power))
+    secret = load_or_create(options.alerts_secret_path)
     prometheus = Prometheus(options.prometheus)
     claims = StackClaims()
     registry = CollectorRegistry()
     health.register_metrics(registry, rack, inventory)
-    metrics.register_metrics(registry, options.db.parent)
+    dhcp_server = SingleFlightCache(
+        partial(is_dhcp_server_active, options.dhcp_server), max_age=_DHCP_SERVER_MAX_AGE
+    )
+    metrics.register_metrics(registry, options.db.parent, dhcp_server.get)
+    monitor = OutletMonitor(rack, outlets)
     power_metrics.register_metrics(
-        registry, rack, relays, claims=claims, gpio_persists=persists_outputs()
+        registry, rack, outlets, monitor, claims=claims, gpio_persists=persists
     )
     access = AccessControl(
         database,
@@ -126,12 +132,16 @@ def build_controller(
         inventory,
         prometheus,
         registry,
-        commanded=relays.all_commanded,
+        commanded=outlets.all_commanded,
+        readings=monitor.readings,
+        energy=monitor.energy,
         reserved_by=claims.holders,
     )
     state = SingleFlightCache(state_reader.read, max_age=_STATE_MAX_AGE)
+    headers = basic_authorization(secret)
+    services = monitored_services(options, headers)
     master = SingleFlightCache(
-        _master_info(options, prometheus, secret).read, max_age=_MASTER_INFO_MAX_AGE
+        MasterInfo(options.db.parent, services).read, max_age=_MASTER_INFO_MAX_AGE
     )
     target_files = TargetFiles(
         options.targets,
@@ -146,8 +156,8 @@ def build_controller(
         OrderContext(
             rack,
             inventory.rasps,
-            relays,
-            BlackboxClient(options.blackbox, options.ping, basic_authorization(secret)),
+            outlets,
+            BlackboxClient(options.blackbox, options.ping, headers),
             ExporterClient(rack.network.exporter_port),
             SshPool(ssh_folder, ssh_port),
         ),
@@ -162,7 +172,7 @@ def build_controller(
     installation = InstallService(
         InstallDependencies(
             rack,
-            relays,
+            outlets,
             inventory,
             Journal(database),
             dhcp_arguments.config_file(rack, options.dhcpd_conf, options.dhcp_server),
@@ -177,7 +187,7 @@ def build_controller(
         access.audit,
     )
     installation_metrics.register_metrics(registry, installation)
-    power_return = PowerReturn(relays, claims.holders, orders.submit)
+    power_return = PowerReturn(rack, outlets, claims.holders, orders.submit)
     reservations = ReservationService(
         rack,
         ReservationStore(database),
@@ -186,17 +196,35 @@ def build_controller(
         access.audit,
         power_return.switch_on,
         read_boot_id(),
-        relays.now,
+        outlets.now,
     )
     claims.restrict(reservations.require_access)
     registry.register(ReservationCollector(reservations))
     experiments = ExperimentService(
-        orders, reservations, RunStore(database), registry, prometheus, state.get, relays.now
+        orders,
+        reservations,
+        RunStore(database),
+        registry,
+        prometheus,
+        state.get,
+        outlets.now,
+        measure_outlets=monitor.measure,
+    )
+    doctor_sources = DoctorSources(
+        rack=rack,
+        options=options,
+        state=state.get,
+        rasp_count=lambda: len(inventory.rasps()),
+        newest_backup=partial(access.audit.newest, BACKUP_ACTION),
+        services=services,
+        headers=headers,
+        relay_error=lambda: outlets.source_errors.get(GPIO, ""),
     )
     dependencies = Dependencies(
         state=state.get,
         fresh_state=partial(state.get, _PAGE_STATE_MAX_AGE),
         master=master.get,
+        doctor=Doctor(Examiner(all_checks(doctor_sources)).examine),
         registry=registry,
         access=access,
         orders=orders,
@@ -213,7 +241,7 @@ def build_controller(
         grafana=GrafanaLinks(options.grafana),
     )
     return ControllerComponents(
-        dependencies, database, target_files, power_return, reservations.make_thread()
+        dependencies, target_files, monitor, power_return, reservations.make_thread()
     )
 
 
@@ -229,18 +257,4 @@ def _service_addresses(options: ControllerOptions) -> ServiceAddresses:
         blackbox=options.blackbox,
         alertmanager=options.alertmanager,
         ping_method=options.ping,
-    )
-
-
-def _master_info(options: ControllerOptions, prometheus: Prometheus, secret: str) -> MasterInfo:
-    headers = basic_authorization(secret)
-    return MasterInfo(
-        options.db.parent,
-        [
-            unit_service("dhcpd", "isc-dhcp-server.service"),
-            prometheus_service(prometheus),
-            metrics_service("alertmanager", options.alertmanager, headers),
-            metrics_service("blackbox", options.blackbox, headers),
-            *([grafana_service(options.grafana)] if options.grafana else []),
-        ],
     )

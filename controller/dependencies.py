@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from controller.alerts.service import AlertService
 from controller.auth.access_control import AccessControl
+from controller.doctor.service import Doctor
 from controller.experiments.service import ExperimentService
 from controller.grafana_links import GrafanaLinks
 from controller.installation.service import InstallService
@@ -27,6 +28,7 @@ class Dependencies:
         state: Returns the state of the rack.
         fresh_state: Returns a newer state, for the pages. Default: `state`.
         master: Returns the state of the master.
+        doctor: Checks the master.
         registry: Metrics of the controller.
         access: Users, tokens, sessions and audit log.
         orders: Order service.
@@ -42,6 +44,7 @@ class Dependencies:
     state: Callable[[], RackState]
     fresh_state: Callable[[], RackState] | None = None
     master: Callable[[], MasterState]
+    doctor: Doctor
     registry: CollectorRegistry
     access: AccessControl
     orders: OrderService

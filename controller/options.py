@@ -27,3 +27,8 @@ class ControllerOptions:
     dhcpd_conf: Path
     dhcp_server: str
     dhcp_log: str
+
+    @property
+    def alerts_secret_path(self) -> Path:
+        """Path of the secret of Alertmanager."""
+        return self.alerts_secret or self.db.with_name("alerts.secret")

@@ -27,15 +27,21 @@ class PeriodicThread:
         self._failure = failure
         self._logged = ""
         self._stop = threading.Event()
+        self._is_due = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name)
 
     def start(self) -> None:
         """Call the function now, and again after each interval."""
         self._thread.start()
 
+    def call_now(self) -> None:
+        """Let the next call begin now, or at the end of the current call."""
+        self._is_due.set()
+
     def close(self) -> None:
         """Wait for the current call, and end the thread."""
         self._stop.set()
+        self._is_due.set()
         if self._thread.ident is not None:
             self._thread.join()
 
@@ -49,4 +55,5 @@ class PeriodicThread:
                     _log.error("%s: %s", self._failure, error)
             else:
                 self._logged = ""
-            self._stop.wait(self._interval)
+            self._is_due.wait(self._interval)
+            self._is_due.clear()

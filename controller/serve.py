@@ -1,31 +1,27 @@
-"""Server process of the controller."""
+"""Start of the controller's server, which claims the relays first.
 
-import gc
+After a boot of the master, stacks that are off have power until their relays are claimed. This
+module therefore imports only what the claim needs.
+"""
+
 import logging
-import signal
-import threading
-from types import FrameType
+from contextlib import closing
 
-from controller.app import create_app
-from controller.bootstrap import build_controller
-from controller.command_line import admin
 from controller.options import ControllerOptions
-from controller.periodic import PeriodicThread
-from controller.web.reverse_proxy import ReverseProxy
-from controller.web.server import create_server
 from exporter.aliases import AliasesError
 from exporter.aliases import load as load_aliases
+from rack.database import Database
 from rack.errors import PiRackError
+from rack.layout import GPIO, Rack
 from rack.layout_file import load
 from rack.lock import CONTROLLER, exclusive_access
-
-_UPDATE_INTERVAL = 1.0
+from rack.power.outlets import Outlets
 
 _log = logging.getLogger("controller")
 
 
 def serve(options: ControllerOptions) -> None:
-    """Serve the API and the pages until SIGTERM or SIGINT.
+    """Claim the relays, then serve the API and the pages until SIGTERM or SIGINT.
 
     Raises:
         PiRackError: If the configuration is invalid, or another controller uses the database.
@@ -36,50 +32,18 @@ def serve(options: ControllerOptions) -> None:
     except AliasesError as error:
         raise PiRackError(str(error)) from error
     with exclusive_access(options.db, CONTROLLER):
-        components = build_controller(options, rack, aliases)
-        dependencies = components.dependencies
-        try:
-            app = ReverseProxy(create_app(dependencies), options.proxy)
-            server = create_server(app, options.listen, proxy=options.proxy)
-        except (OSError, ValueError) as error:
-            raise PiRackError(f"--listen {options.listen}: {error}: use another address") from error
-        admin.create_first_admin(components.database)
-        stop = threading.Event()
-        updater = PeriodicThread(
-            "targets",
-            _UPDATE_INTERVAL,
-            components.target_files.update,
-            "cannot update the target files of Prometheus",
-        )
+        database = Database(options.db)
+        with closing(Outlets(rack, database)) as outlets:
+            _log_claim(rack, outlets)
+            from controller.server_process import (  # noqa: PLC0415 - takes seconds to load
+                run_server,
+            )
 
-        is_serving = False
+            run_server(options, rack, aliases, database, outlets)
 
-        def end(_number: int, _frame: FrameType | None) -> None:
-            stop.set()
-            if is_serving:  # otherwise the threads that have started would stay
-                raise SystemExit
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, end)
-        dependencies.orders.start()
-        dependencies.experiments.start()
-        components.power_return.start()
-        components.reservation_thread.start()
-        dependencies.alerts.webhook.start()
-        updater.start()
-        _log.info("%s is available at http://%s", rack.name, options.listen)
-        gc.collect()
-        gc.freeze()  # shortens later collections, which delay responses
-        try:
-            is_serving = True
-            if not stop.is_set():
-                server.run()
-        finally:
-            is_serving = False
-            updater.close()
-            dependencies.experiments.close()
-            components.reservation_thread.close()
-            components.power_return.close()
-            dependencies.alerts.webhook.close()
-            dependencies.installation.close()
-            dependencies.orders.close()
+def _log_claim(rack: Rack, outlets: Outlets) -> None:
+    for error in outlets.source_errors.values():
+        _log.warning("%s: the power of the stacks is unknown", error)
+    if (relays := rack.outlets_of(GPIO)) and GPIO not in outlets.source_errors:
+        _log.info("%d relays are claimed", len(relays))

@@ -1,7 +1,9 @@
-"""Script that `deploy.set_up_ssh` runs as root on a rasp, so that the master may run actions.
+"""Script that runs as root on a rasp, so that the master may run actions.
 
-The argument is the line for root's authorized_keys. The script needs only python3, is idempotent,
-and prints notes and the host key. It never removes a line or a login of other users.
+`deploy.set_up_ssh` and the card of `pirack card` run it. The first argument is the line for root's
+authorized_keys. The second one, `--no-root-login`, states that no user logs in as root. The script
+needs only python3, is idempotent, and prints notes and the host key. It never removes a line or a
+login of other users.
 """
 
 import os
@@ -16,6 +18,7 @@ from pathlib import Path
 
 DROP_IN = Path("/etc/ssh/sshd_config.d/pirack.conf")
 FORCED_ONLY = "forced-commands-only"
+NO_ROOT_LOGIN = "--no-root-login"
 TIMEOUT = 20.0
 
 
@@ -96,12 +99,15 @@ def sshd_settings(name: str) -> "list[str]":
     return re.findall(rf"^{name} (.*)$", completed, re.MULTILINE)
 
 
-def limit_root_login(home: Path) -> None:
-    """Allow root to run forced commands, and nothing else if no login is lost."""
+def limit_root_login(home: Path, *, is_used: bool) -> None:
+    """Allow root to run forced commands, and nothing else if no login is lost.
+
+    `is_used`: Whether the user of this script has logged in as root.
+    """
     [permitted] = sshd_settings("permitrootlogin")
     if permitted == FORCED_ONLY:
         return
-    if "SUDO_USER" not in os.environ:
+    if is_used:
         if permitted == "no":
             raise AuthorizeError(
                 f"PermitRootLogin is no: write PermitRootLogin {FORCED_ONLY}"
@@ -142,7 +148,7 @@ def _write_drop_in() -> None:
             "/etc/ssh/sshd_config does not include sshd_config.d:"
             f" write PermitRootLogin {FORCED_ONLY} into it"
         )
-    _run("systemctl", "reload", "ssh")
+    _run("systemctl", "try-reload-or-restart", "ssh")  # while a card boots, ssh does not run yet
 
 
 def _restore_drop_in(previous: "bytes | None") -> None:
@@ -196,13 +202,15 @@ def _run(*command: str) -> str:
     return completed.stdout
 
 
-def main(master_line: str) -> int:
+def main(master_line: str, *options: str) -> int:
     """Authorize the master. Return 1 on failure."""
     os.umask(0o077)
     home = Path(pwd.getpwuid(0).pw_dir)
     try:
         add_key(home / ".ssh" / "authorized_keys", os.fsencode(master_line))
-        limit_root_login(home)
+        limit_root_login(
+            home, is_used="SUDO_USER" not in os.environ and NO_ROOT_LOGIN not in options
+        )
         for key in host_keys():
             _report(f"host-key {key}")
     except (AuthorizeError, OSError) as error:

@@ -12,10 +12,19 @@ import pwd
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from deploy.ownership import Owner, make_file, make_folder
-from deploy.release import FIRST_PYTHON_WITHOUT_LGPIO_WHEEL, RELEASES, make_release, run_python
+from deploy.release import RELEASES, make_release, run_python
+from deploy.services import (
+    CONTROLLER,
+    RELAYS,
+    apply_udev_rules,
+    is_systemd_running,
+    report_outdated_holder,
+    start_services,
+)
 from deploy.system import (
     COMMAND_TIMEOUT,
     MasterSetupError,
@@ -24,9 +33,12 @@ from deploy.system import (
     link,
     run,
     run_main,
+    write,
 )
 
 CURRENT = Path("/opt/pirack/current")
+COMMAND_LINK = Path("/usr/local/bin/pirack")
+INSTALLED_PACKAGES = Path("/opt/pirack/installed-packages")
 SETTINGS = Path("/etc/pirack")
 STATE = Path("/var/lib/pirack")
 SECRET = STATE / "alerts" / "secret"
@@ -44,9 +56,36 @@ PACKAGES = (
     "python3-venv",
 )
 DROP_INS = ("prometheus", "prometheus-alertmanager", "prometheus-blackbox-exporter")
-LGPIO = "python3-lgpio"
-CONTROLLER = "pirack-controller"
+ADMIN_COMMAND = Path("/usr/local/sbin/pirack-controller")
+DOCTOR_TIMEOUT = 180.0
+GPIO_RULE = "60-pirack-gpio.rules"
+SYSTEM_FILES = (
+    *((f"{name}.service", SYSTEMD / f"{name}.service", 0o644) for name in (CONTROLLER, RELAYS)),
+    *(
+        (f"{name}.conf", SYSTEMD / f"{name}.service.d" / "pirack.conf", 0o644)
+        for name in (*DROP_INS, "grafana-server")
+    ),
+    ("amtool.yml", Path("/etc/prometheus/amtool.yml"), 0o644),
+    ("amtool-http.yml", Path("/etc/prometheus/amtool-http.yml"), 0o644),
+    (ADMIN_COMMAND.name, ADMIN_COMMAND, 0o755),
+    ("50-pirack.rules", Path("/etc/polkit-1/rules.d/50-pirack.rules"), 0o644),
+    ("60-pirack.conf", Path("/etc/sysctl.d/60-pirack.conf"), 0o644),
+    (GPIO_RULE, Path("/etc/udev/rules.d") / GPIO_RULE, 0o644),
+)
+"""Files of the system: name in deploy/master, path on the master, mode."""
+READ_AT_START = {
+    "prometheus": (SETTINGS / "prometheus" / "prometheus.yml", SETTINGS / "prometheus" / "rules"),
+    "prometheus-alertmanager": (SETTINGS / "prometheus" / "alertmanager.yml",),
+    "prometheus-blackbox-exporter": (SETTINGS / "prometheus" / "blackbox.yml",),
+    CONTROLLER: (
+        CURRENT,
+        *(SETTINGS / name for name in ("rack.toml", "aliases.ini", "controller.env")),
+    ),
+}
+"""Files and folders that a service reads when it starts, besides its unit."""
 THRESHOLDS = "thresholds.yml"
+_RULES = SETTINGS / "prometheus" / "rules"
+_SHIPPED_RULES = CURRENT / "prometheus" / "rules"
 
 _log = logging.getLogger("install_master")
 
@@ -66,44 +105,34 @@ def install() -> None:
     release = make_release()
     _write_settings(release)
     _create_secret(release)
-    _write_units(release)
+    _write_system_files(release)
     _make_dhcpd_conf_writable()
     is_ready = _is_layout_configured(release)
     if is_ready:
         _make_dashboards(release)
     _activate_release(release)
-    _start_services(is_configured=is_ready)
+    _start_services(release, is_configured=is_ready)
+    if is_ready and is_systemd_running():
+        _report_findings()
 
 
 def _install_packages() -> None:
     # Packages must not ask questions.
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    needs_lgpio = sys.version_info >= FIRST_PYTHON_WITHOUT_LGPIO_WHEEL and not _is_installed(LGPIO)
     missing = [name for name in PACKAGES if not _is_installed(name)]
-    if missing or needs_lgpio:
-        run("apt-get", "--quiet=2", "update", env=environment)
-    if needs_lgpio:
-        # The package is part of Raspberry Pi OS, but not of every Debian version.
-        if _succeeds("apt-cache", "show", LGPIO):
-            missing.append(LGPIO)
-        else:
-            _log.warning("The package %s is not available: relays cannot be switched", LGPIO)
     if missing:
         _log.info("Installing %s", ", ".join(missing))
+        run("apt-get", "--quiet=2", "update", env=environment)
         flags = ("--quiet=2", "--yes", "--no-install-recommends")
         run("apt-get", *flags, "install", *missing, env=environment)
+        _record_packages(missing)
 
 
-def _succeeds(*command: str) -> bool:
-    completed = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        timeout=COMMAND_TIMEOUT,
-        check=False,
-    )
-    return completed.returncode == 0
+def _record_packages(names: Sequence[str]) -> None:
+    """Record which packages the operator had not installed, for `deploy.uninstall_master`."""
+    INSTALLED_PACKAGES.parent.mkdir(parents=True, exist_ok=True)
+    earlier = INSTALLED_PACKAGES.read_text().split() if INSTALLED_PACKAGES.exists() else []
+    write(INSTALLED_PACKAGES, "".join(f"{name}\n" for name in (*earlier, *names)).encode())
 
 
 def _is_installed(package: str) -> bool:
@@ -144,12 +173,11 @@ def _write_settings(release: Path) -> None:
     shutil.chown(alertmanager, "root", "prometheus")
     alertmanager.chmod(0o640)  # contains mail addresses
     # The other rules are links into the release. Local files in the same folder stay.
-    rules, shipped = SETTINGS / "prometheus" / "rules", CURRENT / "prometheus" / "rules"
     names = {file.name for file in (release / "prometheus" / "rules").glob("*.yml")} - {THRESHOLDS}
     for name in names:
-        link(rules / name, shipped / name)
-    for file in rules.iterdir():
-        if file.is_symlink() and file.readlink().parent == shipped and file.name not in names:
+        link(_RULES / name, _SHIPPED_RULES / name)
+    for file in shipped_rules():
+        if file.name not in names:
             file.unlink()
     link(SETTINGS / "prometheus" / "targets", STATE / "targets")
     secrets = SETTINGS / "prometheus" / "secrets"
@@ -162,6 +190,13 @@ def _write_settings(release: Path) -> None:
     link(secrets / "web.yml", SECRET.with_name("web.yml"))
 
 
+def shipped_rules() -> Iterator[Path]:
+    """Yield the links in /etc/pirack to rules of a release."""
+    for file in _RULES.glob("*.yml"):
+        if file.is_symlink() and file.readlink().parent == _SHIPPED_RULES:
+            yield file
+
+
 def _create_secret(release: Path) -> None:
     """Create the secret as the controller does. The services require it when they start."""
     run(
@@ -172,16 +207,9 @@ def _create_secret(release: Path) -> None:
     )
 
 
-def _write_units(release: Path) -> None:
-    files = release / "deploy" / "master"
-    copy(files / f"{CONTROLLER}.service", SYSTEMD / f"{CONTROLLER}.service")
-    for name in (*DROP_INS, "grafana-server"):
-        copy(files / f"{name}.conf", SYSTEMD / f"{name}.service.d" / "pirack.conf")
-    for name in ("amtool.yml", "amtool-http.yml"):
-        copy(files / name, Path("/etc/prometheus") / name)
-    copy(files / "pirack-controller", Path("/usr/local/sbin/pirack-controller"), mode=0o755)
-    copy(files / "50-pirack.rules", Path("/etc/polkit-1/rules.d/50-pirack.rules"))
-    copy(files / "60-pirack.conf", Path("/etc/sysctl.d/60-pirack.conf"))
+def _write_system_files(release: Path) -> None:
+    for name, target, mode in SYSTEM_FILES:
+        copy(release / "deploy" / "master" / name, target, mode=mode)
 
 
 def _make_dhcpd_conf_writable() -> None:
@@ -233,19 +261,21 @@ def _activate_release(release: Path) -> None:
         _log.info("Activating %s", release)
     previous = CURRENT.resolve()
     link(CURRENT, release)
-    link(Path("/usr/local/bin/pirack"), CURRENT / ".venv" / "bin" / "pirack")
+    link(COMMAND_LINK, CURRENT / ".venv" / "bin" / "pirack")
     for folder in RELEASES.iterdir():
         if folder not in {release, previous}:  # the previous release allows a rollback
             shutil.rmtree(folder)
 
 
-def _start_services(*, is_configured: bool) -> None:
+def _start_services(release: Path, *, is_configured: bool) -> None:
     units = [*DROP_INS, *([CONTROLLER] if is_configured else [])]
-    run("systemctl", "enable", *units)
-    if Path("/run/systemd/system").is_dir():
+    run("systemctl", "enable", *units, *([RELAYS] if is_configured else []))
+    if is_systemd_running():
         run("systemctl", "daemon-reload")
         run("sysctl", "--quiet", "--load", "/etc/sysctl.d/60-pirack.conf")
-        run("systemctl", "restart", *units)
+        apply_udev_rules()
+        start_services({unit: _files_of(unit) for unit in units})  # and the holder of the relays
+        report_outdated_holder(release)
     else:
         _log.info("systemd is not running: the services start at the next boot")
     if is_configured:
@@ -255,6 +285,29 @@ def _start_services(*, is_configured: bool) -> None:
         )
     else:
         _log.info("Describe your rack in %s, then run this command again", SETTINGS / "rack.toml")
+
+
+def _files_of(unit: str) -> Iterator[Path]:
+    """Yield the files and folders that a service depends on."""
+    yield from (SYSTEMD / f"{unit}.service", SYSTEMD / f"{unit}.service.d")
+    yield from READ_AT_START[unit]
+
+
+def _report_findings() -> None:
+    """Print the findings of the doctor. They do not make the installation fail."""
+    try:
+        report = subprocess.run(
+            [str(ADMIN_COMMAND), "doctor"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=DOCTOR_TIMEOUT,
+            check=False,
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired) as error:
+        report = str(error)
+    _log.info("`sudo pirack-controller doctor`:\n%s", report.strip())
 
 
 def main() -> int:

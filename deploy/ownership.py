@@ -61,6 +61,22 @@ def make_file(path: Path, owner: Owner) -> None:
         os.fchown(file, *owner.ids)
 
 
+def read_file(path: Path) -> tuple[bytes, int]:
+    """Return the content and the mode of a file.
+
+    Raises:
+        MasterSetupError: If `path` is a link or not a regular file, or has several names.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK
+    with _opened_parent(path) as parent, _opened(path, flags, parent) as descriptor:
+        status = os.fstat(descriptor)
+        # Another name of the file may be a file of root.
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            raise _unexpected(path)
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            return file.read(), stat.S_IMODE(status.st_mode)
+
+
 @contextmanager
 def _opened_parent(path: Path) -> Iterator[int]:
     descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)

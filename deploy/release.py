@@ -30,7 +30,6 @@ RELEASE_CONTENTS = (
     "rack.toml",
 )
 IGNORED_NAMES = ("__pycache__", "node_modules", "targets")
-FIRST_PYTHON_WITHOUT_LGPIO_WHEEL = (3, 13)  # use Debian's package
 
 _log = logging.getLogger("install_master")
 
@@ -55,12 +54,6 @@ def make_release() -> Path:
         else:
             shutil.copy(source, release / name)
     run(sys.executable, "-m", "deploy.make_venv", "master", cwd=release)
-    if sys.version_info >= FIRST_PYTHON_WITHOUT_LGPIO_WHEEL:
-        settings = release / ".venv" / "pyvenv.cfg"
-        text = settings.read_text(encoding="utf-8")
-        option = "include-system-site-packages = "
-        text = text.replace(f"{option}false", f"{option}true")
-        settings.write_text(text, encoding="utf-8")
     run_python(release, "-m", "deploy.make_pyz")
     run_python(
         release, "-m", "compileall", "-q", *(name for name in RELEASE_CONTENTS if "." not in name)

@@ -69,15 +69,17 @@ def install_conffile(content: bytes, target: Path) -> None:
 
 
 def link(path: Path, target: Path) -> None:
-    """Create a symbolic link, or replace an existing file with a link."""
+    """Create a symbolic link, or replace an existing file with a link. Keep the same link."""
+    if path.is_symlink() and path.readlink() == target:
+        return
     temporary = path.with_name(f".{path.name}.temporary")
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
     temporary.replace(path)
 
 
-def run(*command: str, cwd: Path = Path("/"), env: Mapping[str, str] | None = None) -> None:
-    """Run a program until it exits.
+def run(*command: str, cwd: Path = Path("/"), env: Mapping[str, str] | None = None) -> str:
+    """Run a program until it exits. Return its output.
 
     Raises:
         MasterSetupError: If the program is missing, fails or exceeds the timeout.
@@ -100,6 +102,7 @@ def run(*command: str, cwd: Path = Path("/"), env: Mapping[str, str] | None = No
         output = (completed.stderr.strip() or completed.stdout.strip()).splitlines()
         reason = output[-1] if output else f"exit status {completed.returncode}"
         raise MasterSetupError(f"`{_format_command(command)}`: {reason}")
+    return completed.stdout
 
 
 def _format_command(command: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ import getpass
 import json
 import signal
 import sys
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -24,7 +25,7 @@ from rack.inventory import Inventory
 from rack.layout import Rack
 from rack.layout_file import load
 from rack.lock import CONTROLLER, DatabaseInUseError, exclusive_access
-from rack.relays import Relays
+from rack.power.outlets import Outlets
 from rack.terminal import EXIT_FAILED, Command, CommandError
 
 _EXIT_STATUSES = """\b
@@ -94,21 +95,22 @@ def main(  # noqa: PLR0913 - one parameter for each option
     try:
         with exclusive_access(database_path, "installer"):
             database = Database(database_path)
-            dependencies = InstallDependencies(
-                rack,
-                Relays(rack, database),
-                Inventory(database),
-                Journal(database),
-                arguments.config_file(rack, dhcpd_conf, dhcp_server),
-                arguments.log_factory(dhcp_log),
-                partial(make_pinger, ping),
-            )
-            if dry_run:
-                click.echo(installer.preview(dependencies), nl=False)
-                return
-            if not yes:
-                _confirm(rack)
-            record = _install(dependencies, strategy, as_json=as_json)
+            with closing(Outlets(rack, database)) as outlets:
+                dependencies = InstallDependencies(
+                    rack,
+                    outlets,
+                    Inventory(database),
+                    Journal(database),
+                    arguments.config_file(rack, dhcpd_conf, dhcp_server),
+                    arguments.log_factory(dhcp_log),
+                    partial(make_pinger, ping),
+                )
+                if dry_run:
+                    click.echo(installer.preview(dependencies), nl=False)
+                    return
+                if not yes:
+                    _confirm(rack)
+                record = _install(dependencies, strategy, as_json=as_json)
     except DatabaseInUseError as error:
         if error.holder == CONTROLLER:
             raise CommandError("the controller is running: use `pirack install`") from error

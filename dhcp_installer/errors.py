@@ -5,6 +5,7 @@ PiRackError
     ├── LogSourceError       the log of the DHCP server cannot be read
     ├── ConfigurationError   the DHCP configuration was rejected and not changed
     ├── DhcpServerError      the DHCP server, or the program that checks its file, does not run
+    │   └── DhcpRestartError     the DHCP server did not restart, or not in time
     ├── PingError            pings cannot be sent
     ├── BoardNotFoundError   no rasp was found, or the new board was not identified
     ├── InstallStoppedError  the install was stopped
@@ -33,6 +34,10 @@ class ConfigurationError(InstallError):
 
 class DhcpServerError(InstallError):
     """The DHCP server, or the program that checks its configuration, does not run."""
+
+
+class DhcpRestartError(DhcpServerError):
+    """The DHCP server did not restart, or not in time."""
 
 
 class PingError(InstallError):

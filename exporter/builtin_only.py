@@ -7,6 +7,7 @@ unrecognized command runs in its own process, which is slower but always correct
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 _TERM = r"(?:[\w\s+*/%<>=&|^~!?:-]|\$[A-Za-z_]\w*)"
 _ARITHMETIC = rf"\$\(\((?:{_TERM}|\({_TERM}*\))*\)\)"
@@ -43,6 +44,7 @@ class _UnsupportedError(Exception):
     pass
 
 
+@lru_cache  # the rasps of a virtual rack have the same commands
 def assigned_variables(command: str) -> frozenset[str] | None:
     """Return the variables that a builtin-only command sets, or None for other commands."""
     try:

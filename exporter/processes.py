@@ -23,6 +23,7 @@ SHELL = "/bin/sh"
 _CHUNK = 16 * 1024
 _STDERR_TAIL_BYTES = 4096
 _REAP_TIMEOUT_MS = 100  # expected time for a killed process to exit
+_LAST_REAP_TIMEOUT = 10.0  # seconds, on a busy machine
 # Prefix of a shell's error message, for example `/bin/sh: 1: ` or `/dev/fd/5: 12: `.
 _SHELL_LOCATION = re.compile(r"(?:/bin/sh|/dev/fd/\d+): \d+: ")
 
@@ -182,6 +183,17 @@ class ProcessRunner:
             self._closed = True
             for running in self._running:
                 running.kill()
+
+    def reap(self) -> None:
+        """Wait for killed processes to exit, when no `wait` runs in another thread.
+
+        A process in an uninterruptible system call is left after 10 seconds.
+        """
+        deadline = time.monotonic() + _LAST_REAP_TIMEOUT
+        with self._lock:
+            for process in self._unreaped:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(max(deadline - time.monotonic(), 0))
 
     def _finish(self, running: RunningCommand, selector: selectors.BaseSelector) -> CommandResult:
         with self._lock:

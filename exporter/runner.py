@@ -101,6 +101,7 @@ class CommandRunner:
         """Wait for a `run` in another thread, then end the shells."""
         with self._run_lock:
             self._processes.close()
+            self._processes.reap()
             self._shared_shell.kill()
             self._shared_shell.end()
 
@@ -109,6 +110,7 @@ class CommandRunner:
         self._processes.close()
         self._shared_shell.kill()
         with self._run_lock:
+            self._processes.reap()
             self._shared_shell.end()
 
     def _run_shared(

@@ -10,6 +10,7 @@ from grafana.queries import (
     RASPS_IN_RACK,
     RASPS_IN_STACK,
 )
+from rack.layout import Rack
 
 _JUST_BOOTED_SECONDS = 60
 _BLUE, _PURPLE, _YELLOW, _GREY = "#5794f2", "#b877d9", "#e0b400", "#9fa7b3"
@@ -40,6 +41,15 @@ def _power_cuts(selector: str) -> Json:
     return _annotation("Power cuts", _GREY, is_off, "Stack {{stack}} switched off")
 
 
+def _cuts_of_rasps(selector: str) -> Json:
+    outlets = f'pirack_outlet_power_state{{{selector},slot!=""}}'
+    power = f"min_over_time({outlets}[$__rate_interval])"
+    is_off = f"min by (rack, stack, slot) ({power}) == bool 0"
+    return _annotation(
+        "Power cuts of rasps", _GREY, is_off, "Outlet of {{stack}}-{{slot}} switched off"
+    )
+
+
 def _boots(selector: str) -> Json:
     up_for = f"min_over_time(pirack_uptime_seconds{{{selector}}}[$__rate_interval])"
     booted = f"min by ({RASP_LABELS}) ({up_for}) < bool {_JUST_BOOTED_SECONDS}"
@@ -68,24 +78,26 @@ def _faults() -> Json:
     return _annotation("Faults", _RED, f"sum by (kind) ({injected}) > bool 0", "Fault: {{kind}}")
 
 
-def for_rack() -> list[Json]:
+def for_rack(rack: Rack) -> list[Json]:
     """Return the annotations of a rack."""
-    return _annotations(CONTROLLER, RASPS_IN_RACK)
+    return _annotations(rack, CONTROLLER, RASPS_IN_RACK)
 
 
-def for_stack() -> list[Json]:
+def for_stack(rack: Rack) -> list[Json]:
     """Return the annotations of a stack."""
-    return _annotations(CONTROLLER_STACK, RASPS_IN_STACK)
+    return _annotations(rack, CONTROLLER_STACK, RASPS_IN_STACK)
 
 
-def for_rasp() -> list[Json]:
+def for_rasp(rack: Rack) -> list[Json]:
     """Return the annotations of a rasp."""
-    return _annotations(CONTROLLER_STACK, RASP)
+    return _annotations(rack, CONTROLLER_STACK, RASP)
 
 
-def _annotations(stacks: str, rasps: str) -> list[Json]:
+def _annotations(rack: Rack, stacks: str, rasps: str) -> list[Json]:
+    has_own_outlets = any(stack.has_outlet_per_slot for stack in rack.stacks)
     return [
         _power_cuts(stacks),
+        *([_cuts_of_rasps(stacks)] if has_own_outlets else []),
         _boots(rasps),
         _installs(),
         _orders(),

@@ -1,6 +1,6 @@
 """Dashboard *Rack (classic)*, for Grafana 10 or without the canvas panel."""
 
-from grafana import annotations, links, states
+from grafana import annotations, links, power_panels, states
 from grafana.dashboard import DashboardDefaults, make_dashboard, variables
 from grafana.fields import FieldConfig, override
 from grafana.grid import COLUMNS, layout_rows
@@ -24,9 +24,10 @@ def classic_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
             *_stack_rows(rack),
             issues_row(),
             history_row(),
+            *([power_panels.rack_row()] if power_panels.can_measure(rack) else []),
         ),
         variables=variables(defaults, "rack"),
-        annotations=annotations.for_rack(),
+        annotations=annotations.for_rack(rack),
     )
 
 

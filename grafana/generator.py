@@ -31,10 +31,10 @@ def build_dashboards(
     dashboards = [
         rack_dashboard(rack, defaults),
         classic_dashboard(rack, defaults),
-        stack_dashboard(defaults),
-        rasp_dashboard(defaults),
+        stack_dashboard(rack, defaults),
+        rasp_dashboard(rack, defaults),
         racks_dashboard(defaults),
-        pirack_dashboard(defaults),
+        pirack_dashboard(rack, defaults),
     ]
     return {str(dashboard["uid"]): dashboard for dashboard in dashboards}
 

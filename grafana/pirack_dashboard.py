@@ -8,6 +8,7 @@ from grafana.json_format import Json
 from grafana.master_panels import disk, load, memory, temperature
 from grafana.panels import LineOptions, stat, time_series
 from grafana.queries import CONTROLLER, IN_RACK, RASPS_IN_RACK, Query, range_query
+from rack.layout import Rack
 
 _SERVICES_SELECTOR = f'job=~"controller|prometheus|alertmanager",{IN_RACK}'
 _ALL_JOBS = f'job=~"rasp|ping|controller|prometheus|alertmanager",{IN_RACK}'
@@ -18,7 +19,7 @@ _JOB_COLORS = [
 ]
 
 
-def pirack_dashboard(defaults: DashboardDefaults) -> Json:
+def pirack_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
     """Return *PiRack itself*."""
     return make_dashboard(
         links.PIRACK_UID,
@@ -44,7 +45,7 @@ def pirack_dashboard(defaults: DashboardDefaults) -> Json:
             (8, [(temperature(), 6), (load(), 6), (memory(), 6), (disk(), 6)]),
         ),
         variables=variables(defaults, "rack"),
-        annotations=annotations.for_rack(),
+        annotations=annotations.for_rack(rack),
         page=("/master", "Page of the master"),
     )
 

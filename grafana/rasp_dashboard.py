@@ -1,6 +1,6 @@
 """Dashboard *Rasp*, with the state and the alias values of a rasp."""
 
-from grafana import annotations, links, states
+from grafana import annotations, links, power_panels, states
 from grafana.dashboard import DashboardDefaults, make_dashboard, variables
 from grafana.fields import FieldConfig, override, override_color
 from grafana.grid import COLUMNS, layout_rows
@@ -16,12 +16,13 @@ from grafana.queries import (
     range_query,
     table_query,
 )
+from rack.layout import Rack
 
 _PING = f'job="ping",{OF_RASP}'
 _INFO_COLOR = states.STACK_STATES[1].color
 
 
-def rasp_dashboard(defaults: DashboardDefaults) -> Json:
+def rasp_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
     """Return *Rasp*."""
     return make_dashboard(
         links.RASP_UID,
@@ -42,10 +43,11 @@ def rasp_dashboard(defaults: DashboardDefaults) -> Json:
             ),
             (8, [(_temperature(), 8), (_cpu(), 8), (_cpu_frequency(), 8)]),
             (8, [(_memory(), 8), (_disk(), 8), (_power_conditions_over_time(), 8)]),
+            *([power_panels.rasp_row()] if power_panels.can_measure(rack) else []),
             (13, [(_aliases_table(), COLUMNS)]),
         ),
         variables=variables(defaults, "rack", "stack", "rasp"),
-        annotations=annotations.for_rasp(),
+        annotations=annotations.for_rasp(rack),
         page=("/rasps/${rasp}", "Page of the rasp"),
     )
 

@@ -1,6 +1,6 @@
 """Dashboard *Stack*, with state and history of the rasps of a stack."""
 
-from grafana import annotations, links, states
+from grafana import annotations, links, power_panels, states
 from grafana.dashboard import DashboardDefaults, make_dashboard, variables
 from grafana.fields import FieldConfig, override_matching
 from grafana.grid import COLUMNS, layout_rows
@@ -15,13 +15,14 @@ from grafana.queries import (
     Query,
     range_query,
 )
+from rack.layout import Rack
 
 _STATES = f"max by ({RASP_LABELS}) ({STATE}{{{IN_STACK}}})"
 _DEFAULT_PALETTE = "palette-classic-by-name"  # for slots without a fixed color
 _TEMPERATURES = f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{RASPS_IN_STACK}}})"
 
 
-def stack_dashboard(defaults: DashboardDefaults) -> Json:
+def stack_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
     """Return *Stack*."""
     return make_dashboard(
         links.STACK_UID,
@@ -31,9 +32,10 @@ def stack_dashboard(defaults: DashboardDefaults) -> Json:
             (5, [(_power(), 4), (_reservation(), 4), (_rasps(), 12), (_hottest(), 4)]),
             (7, [(_states_over_time(), COLUMNS)]),
             (9, [(_temperature(), 8), (_cpu(), 8), (_memory(), 8)]),
+            *([power_panels.stack_row()] if power_panels.can_measure(rack) else []),
         ),
         variables=variables(defaults, "rack", "stack"),
-        annotations=annotations.for_stack(),
+        annotations=annotations.for_stack(rack),
         page=("/stacks/${stack}", "Page of the stack"),
     )
 

@@ -30,6 +30,8 @@ _HINT_BY_ERROR = {
 class Database:
     """The database file. Each use opens a connection, so that threads share no connection."""
 
+    _mode = "rw"  # never creates the file
+
     def __init__(self, path: Path, *, timeout: float = 5.0) -> None:
         """Open or create the file and upgrade its schema.
 
@@ -72,7 +74,7 @@ class Database:
         """
         try:
             connection = sqlite3.connect(
-                f"{self.path.absolute().as_uri()}?mode=rw",  # never creates the file
+                f"{self.path.absolute().as_uri()}?mode={self._mode}",
                 timeout=self._timeout,
                 isolation_level=None,
                 uri=True,
@@ -138,6 +140,29 @@ class Database:
         return version
 
 
+class ReadOnlyDatabase(Database):
+    """An existing database that is only read."""
+
+    _mode = "ro"
+
+    def __init__(self, path: Path, *, timeout: float = 5.0) -> None:
+        """Open the file, without an upgrade of its schema.
+
+        Raises:
+            DatabaseError: If the file does not exist, cannot be used or has another schema.
+        """
+        _require_created(path)
+        self.path = path
+        self._timeout = timeout
+        with self.connection() as connection:
+            version = self._version(connection)
+        if version != len(schema.MIGRATIONS):
+            raise DatabaseError(
+                f"{path}: created by an older PiRack (schema {version}, this one uses"
+                f" {len(schema.MIGRATIONS)}): start the controller, which upgrades it"
+            )
+
+
 def _hint(error: sqlite3.Error) -> str:
     # The low byte of an extended error code is the primary code. Errors of the Python module have
     # no code.
@@ -161,6 +186,11 @@ def open_existing(path: Path) -> Database:
     Raises:
         DatabaseError: If the file does not exist or cannot be used.
     """
+    _require_created(path)
+    return Database(path)
+
+
+def _require_created(path: Path) -> None:
     try:
         require_not_lost(path, DatabaseMark(path))
         is_created = path.exists() and path.stat().st_size > 0
@@ -171,4 +201,3 @@ def open_existing(path: Path) -> Database:
             f"{path}: file not found: name the controller's database with --db,"
             " or start the controller first"
         )
-    return Database(path)

@@ -4,8 +4,9 @@ PiRackError
 ├── LayoutError           rack.toml is invalid (also a ValueError)
 ├── UnknownTargetError    a stack or slot does not exist (also a LookupError)
 ├── DatabaseError         pirack.db cannot be used
-├── RelayError            a relay cannot be switched
-│   └── SwitchError       some of several relays cannot be switched (in rack.power_edges)
+├── UnknownDriverError    a power driver is not installed (in rack.power.registry)
+├── RelayError            an outlet cannot be switched
+│   └── SwitchError       some of several outlets cannot be switched (in rack.power.edges)
 └── DatabaseInUseError    another process drives the relays (in rack.lock)
 """
 
@@ -33,4 +34,4 @@ class DatabaseError(PiRackError):
 
 
 class RelayError(PiRackError):
-    """A relay cannot be switched, and keeps its state."""
+    """An outlet cannot be used or switched."""

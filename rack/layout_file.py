@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from rack.errors import LayoutError
 from rack.layout import Rack, Slot, Stack
+from rack.layout_power import OutletTables
 from rack.settings import Network, RackSettings
 from rack.settings_errors import first_error
 
@@ -51,11 +52,13 @@ def parse(text: str, path: Path = Path("rack.toml")) -> Rack:
         settings = RackSettings.model_validate(tables)
     except ValidationError as error:
         raise _first_error(path, error) from error
+    outlet_tables = OutletTables(settings, path)
     rack = Rack(
         name=settings.name,
         network=settings.network,
         relays=settings.relays,
-        stacks=_make_stacks(settings, path),
+        stacks=_make_stacks(settings, path, outlet_tables),
+        power=outlet_tables.sources,
         access=settings.access,
         orders=settings.orders,
         install=settings.install,
@@ -70,20 +73,14 @@ def _first_error(path: Path, error: ValidationError) -> LayoutError:
     return LayoutError(path, found.key, found.problem, found.hint)
 
 
-def _make_stacks(settings: RackSettings, path: Path) -> tuple[Stack, ...]:
-    stack_by_pin: dict[int, int] = {}
+def _make_stacks(
+    settings: RackSettings, path: Path, outlet_tables: OutletTables
+) -> tuple[Stack, ...]:
     stack_by_position: dict[tuple[int, int], int] = {}
     stacks = []
     next_id = 1
     for number, table in enumerate(settings.stacks, start=1):
         key = f"stacks[{number}]"
-        if (other := stack_by_pin.setdefault(table.pin, number)) != number:
-            raise LayoutError(
-                path,
-                f"{key}.pin",
-                f"pin {table.pin} is already used by stack {other}",
-                "use a different pin",
-            )
         if (other := stack_by_position.setdefault((table.x, table.y), number)) != number:
             raise LayoutError(
                 path,
@@ -102,7 +99,8 @@ def _make_stacks(settings: RackSettings, path: Path) -> tuple[Stack, ...]:
             for i in range(count)
         )
         next_id += count
-        stacks.append(Stack(number, table.pin, table.x, table.y, slots))
+        outlets = outlet_tables.outlets_of(number, table, count)
+        stacks.append(Stack(number, table.x, table.y, slots, outlets))
     return tuple(stacks)
 
 

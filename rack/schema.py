@@ -210,6 +210,29 @@ MIGRATIONS = (
         ) STRICT
         """,
     ),
+    (
+        # Until this version, each stack had one relay. Slot 0 is the outlet of a whole stack.
+        "ALTER TABLE commanded_power RENAME TO stack_power",
+        """
+        CREATE TABLE commanded_power (
+          stack                INTEGER NOT NULL,
+          slot                 INTEGER NOT NULL,
+          is_on                INTEGER NOT NULL CHECK (is_on IN (0, 1)),
+          since                REAL    NOT NULL,
+          boot_id              TEXT    NOT NULL,
+          power_before_install INTEGER CHECK (power_before_install IN (0, 1)),
+          on_again_at          REAL,
+          PRIMARY KEY (stack, slot)
+        ) STRICT
+        """,
+        """
+        INSERT INTO commanded_power
+        SELECT stack, 0, is_on, since, boot_id, power_before_install, on_again_at FROM stack_power
+        """,
+        "DROP TABLE stack_power",
+        "ALTER TABLE power_edges ADD COLUMN slot INTEGER NOT NULL DEFAULT 0",
+    ),
+    ("ALTER TABLE runs ADD COLUMN energy TEXT",),
 )
 """SQL statements of each schema version, oldest first. `PRAGMA user_version` counts them.
 

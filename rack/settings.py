@@ -21,9 +21,10 @@ RASPBERRY_PI_MAC_PREFIXES = (
 """Prefixes of the MAC addresses of Raspberry Pis, as registered with the IEEE."""
 
 
-def _seconds(
+def seconds_field(
     default: float, description: str, *, maximum: float = 3600, positive: bool = False
 ) -> Any:
+    """Return the field of a duration in seconds, from 0, or greater than 0 if `positive`."""
     return Field(
         default,
         ge=None if positive else 0,
@@ -104,16 +105,16 @@ class AccessSettings(Settings):
 class OrderSettings(Settings):
     """Time limits for orders, and the maximum number of rasps that boot at the same time."""
 
-    boot_seconds: float = _seconds(
+    boot_seconds: float = seconds_field(
         120.0, "the time a rasp may take from power on to its first reply"
     )
-    shutdown_seconds: float = _seconds(
+    shutdown_seconds: float = seconds_field(
         60.0, "the time a rasp may take to shut down before its power is cut"
     )
-    disk_settle_seconds: float = _seconds(
+    disk_settle_seconds: float = seconds_field(
         5.0, "the time between the shutdown of a stack's last rasp and the power cut"
     )
-    off_seconds: float = _seconds(5.0, "the time a power cycle leaves a stack off")
+    off_seconds: float = seconds_field(5.0, "the time a power cycle leaves a stack off")
     # Of 22 Pi 3 that booted from the network at the same time, only 1 to 5 succeeded:
     # raspberrypi/firmware#764.
     max_booting: int = Field(
@@ -127,15 +128,20 @@ class OrderSettings(Settings):
 class InstallSettings(Settings):
     """Time limits and MAC addresses of installs."""
 
-    timeout_seconds: float = _seconds(
+    timeout_seconds: float = seconds_field(
         90.0, "the time an install waits for a rasp after power on", positive=True
     )
-    cut_seconds: float = _seconds(
+    cut_seconds: float = seconds_field(
         3.0, "the time an install leaves a stack off to find its rasps", positive=True, maximum=60
     )
-    stagger_seconds: float = _seconds(1.0, "the time between switching on two stacks", maximum=60)
-    replace_seconds: float = _seconds(
-        900.0, "the time a replacement waits for the new board", positive=True, maximum=86400
+    stagger_seconds: float = seconds_field(
+        1.0, "the time between switching on two stacks", maximum=60
+    )
+    replace_seconds: float = seconds_field(
+        900.0,
+        "the time a replacement waits for the new board",
+        positive=True,
+        maximum=86400,
     )
     mac_prefixes: Annotated[
         tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){0,5}$")], ...],
@@ -153,6 +159,11 @@ class RemediationSettings(Settings):
     power_cycle_dead_stack: bool = Field(
         False, description="`true` to power-cycle a stack if none of its rasps replies"
     )
+    power_cycle_dead_rasp: bool = Field(
+        False,
+        description="`true` to power-cycle a rasp that does not reply, if it has an outlet to"
+        " itself",
+    )
     reboot_wedged_rasp: bool = Field(
         False, description="`true` to reboot a rasp that replies to ping only"
     )
@@ -161,14 +172,35 @@ class RemediationSettings(Settings):
     )
 
 
+class PowerSourceSettings(Settings):
+    """A table `[power.NAME]`. The power driver defines its other keys."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+
+    driver: str = Field(
+        description='the power driver: `"snmp"`, `"http"`, `"command"`, or another installed one'
+    )
+
+
 class StackSettings(Settings):
     """One `[[stacks]]` table."""
 
-    pin: int = Field(
+    pin: int | None = Field(
+        None,
         ge=2,
         le=27,
         description="the BCM number of the relay's pin, 2 to 27"
-        " (0 and 1 belong to the HAT's EEPROM)",
+        " (0 and 1 belong to the HAT's EEPROM), if the stack has a relay",
+    )
+    outlet: str | None = Field(
+        None,
+        description="the outlet of the whole stack, if it has no relay: `SOURCE:ADDRESS`,"
+        ' for example `"poe:5"`',
+    )
+    outlets: Annotated[tuple[str, ...] | None, Strict(False)] = Field(
+        None,
+        description="the outlets of the single slots, in their order, instead of one for the stack:"
+        ' for example `["poe:1", "poe:2"]`',
     )
     x: int = Field(ge=0, le=999, description="the column of the stack, 0 at the left")
     y: int = Field(ge=0, le=999, description="the row of the stack, 0 at the top")
@@ -187,7 +219,8 @@ class RackSettings(Settings):
     )
     slots: int = Field(4, ge=1, le=254, description="the number of rasps in a stack, 1 to 254")
     network: Network = Field(description="a table `[network]`")
-    relays: RelayBoard = Field(description="a table `[relays]`")
+    relays: RelayBoard | None = Field(None, description="a table `[relays]`")
+    power: dict[str, PowerSourceSettings] = Field({}, description="a table `[power.NAME]`")
     access: AccessSettings = AccessSettings()
     orders: OrderSettings = OrderSettings()
     install: InstallSettings = InstallSettings()
@@ -213,13 +246,13 @@ def markdown_rows(settings: type[Settings] = RackSettings, prefix: str = "") -> 
             has_names = get_origin(field.annotation) is dict
             yield from markdown_rows(table, f"{prefix}{key}.{'NAME.' if has_names else ''}")
         else:
-            default = "required" if field.is_required() else _toml(field.default)
+            default = "required" if field.is_required() else _toml(key, field.default)
             yield f"| `{prefix}{key}` | {default} | {field.description} |"
 
 
-def _toml(value: object) -> str:
-    if value == "":
+def _toml(key: str, value: object) -> str:
+    if value is None and key in RackSettings.model_fields:
+        return f"`{key}`"  # the setting of the whole rack
+    if value in ("", None):
         return "none"
-    if value is None:
-        return "`slots`"  # the setting of the whole rack
     return f"`{value:g}`" if isinstance(value, float) else f"`{json.dumps(value)}`"

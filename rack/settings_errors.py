@@ -20,6 +20,7 @@ class SettingsError:
 
     Attributes:
         key: The key with indexes from 1: `stacks[3].pin` is the pin of the third stack.
+            Empty if the error is one of several keys.
         problem: What is wrong.
         hint: How to correct it.
     """
@@ -38,6 +39,9 @@ def first_error(error: ValidationError, root: type[Settings]) -> SettingsError:
     """
     # Report unknown keys first, because an unknown key is often a misspelled missing key.
     details = min(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
+    if not details["loc"]:  # from a validator of the whole model, with its own fix
+        problem, _, hint = details["msg"].removeprefix("Value error, ").partition(": ")
+        return SettingsError("", problem, hint)
     problem, hint = _problem_and_hint(details, root)
     return SettingsError(_format_key(details["loc"]), problem, hint)
 

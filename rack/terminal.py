@@ -1,10 +1,12 @@
 """Error handling and tables of the command-line programs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pkgutil import resolve_name
 from typing import IO, Any
 
 import click
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +16,7 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
+_SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "not_checked": "dim"}
 _UNWRAPPED_WIDTH = 10_000
 _WRAPPED_COLUMNS = {"DETAIL", "RASPS", "REASON"}
 
@@ -57,6 +60,33 @@ class CommandGroup(Command, click.Group):
     """Group of commands with the exit statuses of `Command`."""
 
 
+class LazyCommandGroup(CommandGroup):
+    """Group that imports a command when it is used.
+
+    Args:
+        locations: Location of each command, such as `package.module:function`, keyed by its name.
+    """
+
+    def __init__(self, *args: Any, locations: Mapping[str, str], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._locations = locations
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - defined by click
+        """Return the names of all commands."""
+        return sorted(self._locations)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - defined by click
+        cmd_name: str,
+    ) -> click.Command | None:
+        """Return a command, or None if it does not exist."""
+        if cmd_name not in self._locations:
+            return None
+        command: click.Command = resolve_name(self._locations[cmd_name])
+        return command
+
+
 def printable(text: str) -> str:
     """Replace control characters, so that a text from the network cannot control the terminal."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
@@ -90,3 +120,20 @@ def print_table(table: RenderableType) -> None:
         console.print(table)
     for line in capture.get().splitlines():
         click.echo(line.rstrip())
+
+
+def findings_text(findings: Iterable[tuple[str, ...]], checks: int) -> RenderableType:
+    """Return the findings of the doctor as text.
+
+    Args:
+        findings: Check, severity, problem, reason and fix of each finding.
+        checks: Number of checks.
+    """
+    parts: list[RenderableType] = []
+    for check, severity, problem, reason, fix in findings:
+        label = printable(severity.upper().replace("_", " "))
+        style = _SEVERITY_STYLES.get(severity, "")
+        title = Text.assemble((label, style), printable(f" {check}: {problem}"))
+        details = Text("\n".join((printable(f"why: {reason}"), printable(f"fix: {fix}"))))
+        parts += [Text(), title, Padding(details, (0, 0, 0, 2))]
+    return Group(*parts[1:]) if parts else Text(f"{checks} checks, nothing found.")

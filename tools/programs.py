@@ -109,22 +109,34 @@ _PROGRAMS = {
         ("chromium-headless-shell", "chromium"),
         extra_packages=("libatomic1",),
     ),
+    "cloud-init": _ProgramPackage("cloud-init", ("cloud-init",)),
+    "depmod": _ProgramPackage("kmod", ("depmod",)),
     "dhclient": _ProgramPackage("isc-dhcp-client", ("dhclient",)),
     "dhcpcd": _ProgramPackage("dhcpcd-base", ("dhcpcd",)),
     "dhcpd": _ProgramPackage("isc-dhcp-server", ("dhcpd",)),
     "etcd": _ProgramPackage("etcd-server", ("etcd",)),
+    "fdtput": _ProgramPackage("device-tree-compiler", ("fdtput",)),
     "ip": _ProgramPackage("iproute2", ("ip",), version_option="-V"),
+    "mcopy": _ProgramPackage("mtools", ("mcopy",)),
     "mkfs.ext4": _ProgramPackage("e2fsprogs", ("mkfs.ext4",), version_option="-V"),
+    "mmdebstrap": _ProgramPackage("mmdebstrap", ("mmdebstrap",)),
     "nats-server": _ProgramPackage("nats-server", ("nats-server",)),
     "nginx": _ProgramPackage("nginx", ("nginx",), version_option="-v"),
     "node_exporter": _ProgramPackage(
         "prometheus-node-exporter", ("node_exporter", "prometheus-node-exporter")
     ),
+    "pasta": _ProgramPackage("passt", ("pasta",)),
     # The pages of Prometheus require libjs-jquery. apt skips this package if it is installed.
     "prometheus": _ProgramPackage("prometheus", ("prometheus",), extra_packages=("libjs-jquery",)),
     "promtool": _ProgramPackage("prometheus", ("promtool",), extra_packages=("libjs-jquery",)),
+    "qemu-aarch64-static": _ProgramPackage("qemu-user-static", ("qemu-aarch64-static",)),
+    "qemu-system-aarch64": _ProgramPackage("qemu-system-arm", ("qemu-system-aarch64",)),
     "redis-server": _ProgramPackage("redis-server", ("redis-server",)),
     "rsyslogd": _ProgramPackage("rsyslog", ("rsyslogd",), version_option="-v"),
+    "snmpd": _ProgramPackage("snmpd", ("snmpd",), version_option="-v"),
+    "snmpget": _ProgramPackage("snmp", ("snmpget",), version_option="-V"),
+    "snmpset": _ProgramPackage("snmp", ("snmpset",), version_option="-V"),
+    "snmpwalk": _ProgramPackage("snmp", ("snmpwalk",), version_option="-V"),
     "ssh": _ProgramPackage("openssh-client", ("ssh",), version_option="-V"),
     "sshd": _ProgramPackage("openssh-server", ("sshd",), version_option="-V"),
     "udhcpc": _ProgramPackage("udhcpc", ("udhcpc",), version_option="--help"),
@@ -182,6 +194,9 @@ def find(
 def _extra_environment(tree: Path) -> dict[str, str]:
     """Return the environment variables for a program in `tree` instead of `/`."""
     settings = {}
+    modules = tree / "usr/lib/python3/dist-packages"
+    if modules.is_dir():
+        settings["PYTHONPATH"] = str(modules)
     libraries = sorted(
         {
             library.parent

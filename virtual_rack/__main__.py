@@ -20,8 +20,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         match options.command:
             case "run" if options.network == NAMESPACES:
-                uplink = load_layout(options.rack) if options.uplink else None
-                return sandbox.run(sys.argv[1:] if arguments is None else arguments, uplink)
+                return sandbox.run(
+                    sys.argv[1:] if arguments is None else arguments,
+                    load_layout(options.rack),
+                    has_uplink=options.uplink,
+                )
             case "run":
                 return _run(options)
             case "enter":

@@ -1,11 +1,9 @@
 """Control socket of a virtual rack. Each request and each reply is one line of JSON.
 
-The socket is in the state folder, which only the owner of the folder may enter. The path of a Unix
-socket is limited to 107 bytes, so client and server use a path through a descriptor of the folder.
+The socket is in the state folder, which only the owner of the folder may enter.
 """
 
 import json
-import os
 import socketserver
 import threading
 import time
@@ -21,17 +19,18 @@ from rack.targets import resolve_slots
 from virtual_rack.faults import Fault
 from virtual_rack.rack import VirtualRack
 from virtual_rack.relays import PinState
+from virtual_rack.sockets import unix_socket_path
 
 _SOCKET_NAME = "control.sock"
-_TIMEOUT_SECONDS = 10.0
+_TIMEOUT_SECONDS = 60.0  # on a busy machine, a rack of 48 rasps starts for tens of seconds
 _RELAY_SECONDS = 0.01  # from the level of a pin to the contact, as in data sheets of relays
 _CREDENTIALS = Struct("3i")  # struct ucred, see unix(7)
 
 Message = Mapping[str, Any]
 
 
-class RackNotRunningError(PiRackError):
-    """No running virtual rack uses this state folder."""
+class RackUnavailableError(PiRackError):
+    """No virtual rack runs in this state folder, or the virtual rack does not reply."""
 
 
 def handle(rack: VirtualRack, request: Message) -> Message:
@@ -53,6 +52,10 @@ def handle(rack: VirtualRack, request: Message) -> Message:
                     "stacks": {
                         name: {"power": "on" if has_power else "off", "relay_moves": moves}
                         for name, (has_power, moves) in rack.stack_power().items()
+                    },
+                    "outlets": {
+                        name: {"power": "on" if has_power else "off", "moves": moves}
+                        for name, (has_power, moves) in rack.outlet_power().items()
                     },
                 }
             case {"command": "get_pin", "pin": int(number)}:
@@ -115,7 +118,7 @@ def serving(rack: VirtualRack, state: Path, *, defers_power: bool = False) -> It
     rack.defers_power = defers_power
     state.chmod(0o700)
     (state / _SOCKET_NAME).unlink(missing_ok=True)
-    with _short_path(state) as path, Server(path, Handler) as server:
+    with unix_socket_path(state / _SOCKET_NAME) as path, Server(path, Handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="control")
         thread.start()
@@ -132,20 +135,19 @@ def send(state: Path, request: Message) -> Message:
     """Send a request to the virtual rack with this state folder and return the reply.
 
     Raises:
-        RackNotRunningError: If no running virtual rack uses this state folder.
+        RackUnavailableError: If no virtual rack runs in this state folder, or it does not reply.
     """
     with _connect(state) as connection:
         return _exchange(connection, request)
 
 
 def server_process_id(state: Path) -> int:
-    """Return the process id of the virtual rack with this state folder.
+    """Return the process id of the virtual rack with this state folder, which need not reply.
 
     Raises:
-        RackNotRunningError: If no running virtual rack uses this state folder.
+        RackUnavailableError: If no virtual rack runs in this state folder.
     """
     with _connect(state) as connection:
-        _exchange(connection, {"command": "status"})
         pid, _, _ = _CREDENTIALS.unpack(
             connection.getsockopt(SOL_SOCKET, SO_PEERCRED, _CREDENTIALS.size)
         )
@@ -165,20 +167,18 @@ def _exchange(connection: socket, request: Message) -> Message:
 @contextmanager
 def _connect(state: Path) -> Iterator[socket]:
     try:
-        with _short_path(state) as path, socket(AF_UNIX, SOCK_STREAM) as connection:
+        with (
+            unix_socket_path(state / _SOCKET_NAME) as path,
+            socket(AF_UNIX, SOCK_STREAM) as connection,
+        ):
             connection.settimeout(_TIMEOUT_SECONDS)
             connection.connect(path)
             yield connection
-    except OSError as error:
-        raise RackNotRunningError(
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
+        raise RackUnavailableError(
             f"no virtual rack is running in {state}: start one with `make demo`, or set --state"
         ) from error
-
-
-@contextmanager
-def _short_path(state: Path) -> Iterator[str]:
-    folder = os.open(state, os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{folder}/{_SOCKET_NAME}"
-    finally:
-        os.close(folder)
+    except OSError as error:
+        raise RackUnavailableError(
+            f"cannot reach the virtual rack in {state} ({error.strerror or error}): try again"
+        ) from error

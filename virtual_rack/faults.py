@@ -1,10 +1,19 @@
-"""Faults that can be injected into rasps and relays."""
+"""Faults that can be injected into rasps and outlets."""
 
 from enum import StrEnum
 
+from rack.errors import PiRackError
+
+
+class UnsupportedFaultError(PiRackError):
+    """This virtual rack, or an outlet, does not support the requested fault."""
+
 
 class Fault(StrEnum):
-    """A fault. A rasp can have several faults. `stuck-relay` affects all rasps of a stack.
+    """A fault. A rasp can have several faults.
+
+    `stuck-relay` and the faults `outlet-…` affect the outlet of the rasp, and thus all rasps that
+    share the outlet.
 
     - `dead`: The rasp does not respond, even with power.
     - `slow`: Booting takes three times as long as normal.
@@ -13,7 +22,7 @@ class Fault(StrEnum):
     - `hot`: The cooling is reduced.
     - `undervoltage`: The supply voltage is too low.
     - `readonly`: The root file system is read-only.
-    - `stuck-relay`: The relay of the stack does not switch.
+    - `stuck-relay`: The contact of the outlet does not move, whatever the outlet reports.
     - `ssh-refuses`: The SSH port is closed.
     - `ssh-hangs`: The SSH server accepts connections but never responds.
     - `ssh-slow`: The SSH server delays each action by three seconds.
@@ -24,6 +33,12 @@ class Fault(StrEnum):
     - `hostile`: The exporter and the SSH server attack the master; see `hostile_exporter`.
     - `hostile-hostname`: From the next boot on, the host name imitates log messages of dhcpd.
     - `foreign-lease`: From the next boot on, the rasp requests an address of another network.
+    - `outlet-slow`: The power source of the outlet delays each reply by three seconds.
+    - `outlet-refuses`: The outlet refuses to switch.
+    - `outlet-lies`: The outlet accepts commands but does not switch.
+    - `outlet-away`: The power source of the outlet does not reply. Its outlets keep their power.
+    - `outlet-restarts`: The power source of the outlet does not reply for five seconds.
+    - `outlet-credentials`: The power source of the outlet requires other credentials.
     """
 
     DEAD = "dead"
@@ -44,3 +59,9 @@ class Fault(StrEnum):
     HOSTILE = "hostile"
     HOSTILE_HOSTNAME = "hostile-hostname"
     FOREIGN_LEASE = "foreign-lease"
+    OUTLET_SLOW = "outlet-slow"
+    OUTLET_REFUSES = "outlet-refuses"
+    OUTLET_LIES = "outlet-lies"
+    OUTLET_AWAY = "outlet-away"
+    OUTLET_RESTARTS = "outlet-restarts"
+    OUTLET_CREDENTIALS = "outlet-credentials"

@@ -75,7 +75,7 @@ def loopback_rack(
         _make_rasp(rack, slot, aliases, root / slot.name, log, options, ssh_server)
         for slot in rack.slots
     ]
-    virtual = LoopbackRack(rack, rasps, log, clock=clock)
+    virtual = LoopbackRack(rack, rasps, state, log, clock=clock)
     ssh_keys.pin_host_keys(state, dict(zip(virtual.inventory(), host_keys, strict=True)), SSH_PORT)
     return virtual
 
@@ -87,11 +87,12 @@ class LoopbackRack(VirtualRack):
         self,
         rack: Rack,
         rasps: Iterable[VirtualRasp],
+        state: Path,
         log: DhcpdLog,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(rack, rasps, unsupported_faults=_UNSUPPORTED_FAULTS, clock=clock)
+        super().__init__(rack, rasps, state, unsupported_faults=_UNSUPPORTED_FAULTS, clock=clock)
         self._log = log
 
     def advance(self) -> None:

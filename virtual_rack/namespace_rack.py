@@ -22,6 +22,7 @@ from virtual_rack.dhcp_clients import HOSTILE_HOST_NAMES, ClientProgram, DhcpCli
 from virtual_rack.exporter_port import ExporterPort
 from virtual_rack.namespace_host import NamespaceHost
 from virtual_rack.network_namespace import IpTool
+from virtual_rack.outlets import source_devices
 from virtual_rack.rack import VirtualRack
 from virtual_rack.rasp import VirtualRasp
 from virtual_rack.sd_card import SdCard
@@ -71,11 +72,11 @@ def namespace_rack(
     """
     builder = _RackBuilder(aliases, aliases_file.resolve(), state.resolve(), options)
     builder.write_files()
-    builder.switch.create(rack.network)
+    builder.switch.create(rack.network, source_devices.hosts(rack))
     keys = ssh_keys.load_or_create_host_keys(state, len(rack.slots))
     ssh_keys.load_or_create_master_key(state)
     rasps = [builder.make_rasp(rack, slot, key) for slot, key in zip(rack.slots, keys, strict=True)]
-    virtual = VirtualRack(rack, rasps)
+    virtual = VirtualRack(rack, rasps, state)
     ssh_keys.pin_host_keys(state, dict(zip(virtual.inventory(), keys, strict=True)), SSH_PORT)
     return virtual
 

@@ -18,7 +18,7 @@ from gpiozero.exc import BadPinFactory, PinError
 from gpiozero.pins.mock import MockFactory, MockPin
 
 from virtual_rack import control
-from virtual_rack.control import Message, RackNotRunningError
+from virtual_rack.control import Message, RackUnavailableError
 
 _STATE_VARIABLE = "PIRACK_VIRTUAL_RACK"
 _START_SECONDS = 15.0
@@ -62,7 +62,7 @@ class VirtualFactory(MockFactory):
     def _request(self, request: Message) -> Message:
         try:
             reply = self._send(request)
-        except RackNotRunningError as error:
+        except RackUnavailableError as error:
             raise PinError(str(error)) from error
         if "error" in reply:
             raise PinError(reply["error"])
@@ -107,7 +107,7 @@ def _connect_to_rack() -> SendRequest:
     while True:
         try:
             send({"command": "status"})
-        except RackNotRunningError as error:
+        except RackUnavailableError as error:
             if time.monotonic() > deadline:
                 raise BadPinFactory(str(error)) from error
             time.sleep(_POLL_SECONDS)

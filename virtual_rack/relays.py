@@ -1,10 +1,14 @@
-"""Relay board of a virtual rack, which maps the master's pins to stack power."""
+"""Contacts that supply the rasps of a virtual rack with power, one for each outlet.
 
-from collections.abc import Iterable
+The contact of an outlet with the source `gpio` belongs to a relay, which follows a pin of the
+master. Other contacts follow their power source.
+"""
+
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from rack.errors import UnknownTargetError
-from rack.layout import Rack, Stack
+from rack.layout import GPIO, Outlet, Rack
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,20 +20,32 @@ class PinState:
 
 
 @dataclass(slots=True)
-class _Relay:
-    pin: PinState
-    is_energized: bool = False
+class _Contact:
+    supplies: bool
+    requested: bool
     is_stuck: bool = False
     moves: int = 0
 
+    def move(self) -> None:
+        if not self.is_stuck and self.supplies != self.requested:
+            self.supplies = self.requested
+            self.moves += 1
+
 
 class VirtualRelays:
-    """One relay for each stack. Initially all pins are inputs, as after a boot of the master."""
+    """The contacts of all outlets.
+
+    Initially all pins are inputs, as after a boot of the master, and other outlets supply power.
+    """
 
     def __init__(self, rack: Rack) -> None:
         self._board = rack.relays
-        self._stacks = rack.stacks
-        self._relays = {stack.number: _Relay(PinState()) for stack in rack.stacks}
+        self._outlet_on_pin = {int(outlet.address): outlet for outlet in rack.outlets_of(GPIO)}
+        self._pins = dict.fromkeys(self._outlet_on_pin, PinState())
+        self._contacts: dict[Outlet, _Contact] = {}
+        for outlet in rack.outlets:
+            power = self._power_of_pin(PinState()) if outlet.source == GPIO else True
+            self._contacts[outlet] = _Contact(power, power)
 
     def pin(self, number: int) -> PinState:
         """Return the state of the pin with this BCM number.
@@ -37,51 +53,57 @@ class VirtualRelays:
         Raises:
             UnknownTargetError: If the pin has no relay.
         """
-        return self._relays[self._stack_on_pin(number).number].pin
+        self._check_pin(number)
+        return self._pins[number]
 
-    def drive(self, number: int, state: PinState) -> Stack:
-        """Set the state of a pin. Return the stack that the pin's relay switches.
+    def drive(self, number: int, state: PinState) -> Outlet:
+        """Set the state of a pin. Return the outlet that the pin's relay switches.
 
         Raises:
             UnknownTargetError: If the pin has no relay.
         """
-        stack = self._stack_on_pin(number)
-        self._relays[stack.number].pin = state
-        self._update_relay(stack.number)
-        return stack
+        self._check_pin(number)
+        self._pins[number] = state
+        outlet = self._outlet_on_pin[number]
+        self.switch(outlet, power=self._power_of_pin(state))
+        return outlet
 
-    def stick(self, stacks: Iterable[int]) -> None:
-        """Stop the relays of these stacks from following their pins."""
-        for stack in stacks:
-            self._relays[stack].is_stuck = True
+    def switch(self, outlet: Outlet, *, power: bool) -> None:
+        """Let the contact of an outlet supply power or not, unless it is stuck."""
+        contact = self._contacts[outlet]
+        contact.requested = power
+        contact.move()
 
-    def release(self, stacks: Iterable[int]) -> None:
-        """Let the relays of these stacks follow their pins again."""
-        for stack in stacks:
-            self._relays[stack].is_stuck = False
-            self._update_relay(stack)
+    def stick(self, outlets: Collection[Outlet]) -> None:
+        """Stop the contacts of these outlets from moving."""
+        for outlet in outlets:
+            self._contacts[outlet].is_stuck = True
 
-    def is_stuck(self, stack: int) -> bool:
-        """Return whether the relay of a stack is stuck."""
-        return self._relays[stack].is_stuck
+    def release(self, outlets: Collection[Outlet]) -> None:
+        """Let the contacts of these outlets move again."""
+        for outlet in outlets:
+            contact = self._contacts[outlet]
+            contact.is_stuck = False
+            contact.move()
 
-    def has_power(self, stack: int) -> bool:
-        """Return whether a stack has power."""
-        return self._board.power_when(energized=self._relays[stack].is_energized)
+    def is_stuck(self, outlet: Outlet) -> bool:
+        """Return whether the contact of an outlet is stuck."""
+        return self._contacts[outlet].is_stuck
 
-    def moves(self, stack: int) -> int:
-        """Return the number of moves of a stack's relay."""
-        return self._relays[stack].moves
+    def has_power(self, outlet: Outlet) -> bool:
+        """Return whether an outlet supplies power."""
+        return self._contacts[outlet].supplies
 
-    def _stack_on_pin(self, number: int) -> Stack:
-        for stack in self._stacks:
-            if stack.pin == number:
-                return stack
-        raise UnknownTargetError(f"GPIO{number} has no relay")
+    def moves(self, outlet: Outlet) -> int:
+        """Return the number of moves of an outlet's contact."""
+        return self._contacts[outlet].moves
 
-    def _update_relay(self, stack: int) -> None:
-        relay = self._relays[stack]
-        is_energized = relay.pin.is_output and relay.pin.is_high == self._board.active_high
-        if not relay.is_stuck and is_energized != relay.is_energized:
-            relay.is_energized = is_energized
-            relay.moves += 1
+    def _check_pin(self, number: int) -> None:
+        if number not in self._outlet_on_pin:
+            raise UnknownTargetError(f"GPIO{number} has no relay")
+
+    def _power_of_pin(self, state: PinState) -> bool:
+        if self._board is None:
+            raise UnknownTargetError("this rack has no relay board")
+        is_energized = state.is_output and state.is_high == self._board.active_high
+        return self._board.power_when(energized=is_energized)

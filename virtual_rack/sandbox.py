@@ -19,6 +19,7 @@ from virtual_rack import control
 from virtual_rack.master import VirtualMaster
 from virtual_rack.namespace_rack import PROGRAMS
 from virtual_rack.network_namespace import CLONE_NEWNET, setns
+from virtual_rack.outlets import source_devices
 from virtual_rack.uplink import connect
 
 _UNSHARE_COMMAND = [
@@ -42,12 +43,13 @@ class SandboxUnavailableError(PiRackError):
     """This user cannot create or enter namespaces on this machine."""
 
 
-def run(arguments: Sequence[str], uplink: Rack | None) -> int:
+def run(arguments: Sequence[str], rack: Rack, *, has_uplink: bool) -> int:
     """Run `python -m virtual_rack` with these arguments in a sandbox until a signal stops it.
 
     Args:
         arguments: Arguments of the command line.
-        uplink: Layout of the rack to whose network this machine is connected, or None.
+        rack: Layout of the rack.
+        has_uplink: Whether this machine is connected to the network of the rack.
 
     Returns:
         Exit status.
@@ -57,7 +59,7 @@ def run(arguments: Sequence[str], uplink: Rack | None) -> int:
             connected.
         ProgramError: If a required program is not available.
     """
-    for name in PROGRAMS:
+    for name in (*PROGRAMS, *source_devices.programs(rack)):
         find(name)  # the sandbox has no internet access for downloads
     unshare = _working_unshare_command()
     process = subprocess.Popen(
@@ -76,8 +78,8 @@ def run(arguments: Sequence[str], uplink: Rack | None) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
-    if uplink is not None:
-        _connect(uplink, process)
+    if has_uplink:
+        _connect(rack, process)
     status = process.wait()
     for pidfd in init_pidfds:
         # The first process of the sandbox ends after all other processes of the sandbox.
@@ -86,9 +88,9 @@ def run(arguments: Sequence[str], uplink: Rack | None) -> int:
     return 0 if status == -signal.SIGKILL else status
 
 
-def _connect(uplink: Rack, process: "subprocess.Popen[bytes]") -> None:
+def _connect(rack: Rack, process: "subprocess.Popen[bytes]") -> None:
     try:
-        connect(uplink, process)
+        connect(rack, process)
     except OSError as error:
         if process.poll() is not None:
             return  # it was stopped, or its own error message is on the terminal
@@ -146,7 +148,7 @@ def enter(state: Path, argv: Sequence[str]) -> int:
         Exit status of the command.
 
     Raises:
-        RackNotRunningError: If no running rack uses this state folder.
+        RackUnavailableError: If no virtual rack runs in this state folder.
         SandboxUnavailableError: If the rack is on loopback or belongs to another user.
     """
     pid = control.server_process_id(state)

@@ -3,7 +3,7 @@
 import fcntl
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from socket import AF_INET, SOCK_DGRAM, socket
 
 from rack.settings import Network
@@ -29,8 +29,12 @@ class Switch:
         self._held_until: dict[str, float] = {}
         self._namespace_thread = NamespaceThread()
 
-    def create(self, network: Network) -> None:
-        """Create the bridge with the master's address.
+    def create(self, network: Network, devices: Collection[str]) -> None:
+        """Create the bridge with the addresses of the master and of other devices.
+
+        Args:
+            network: Network of the rack.
+            devices: IP addresses of devices that this process simulates.
 
         Raises:
             OSError: If ip(8) fails.
@@ -40,6 +44,7 @@ class Switch:
                 "link set lo up",
                 f"link add {BRIDGE} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
                 f"address add {network.master}/{network.subnet.prefixlen} dev {BRIDGE}",
+                *(f"address add {address} dev {BRIDGE}" for address in devices),
                 f"link set {BRIDGE} up",
             ]
         )

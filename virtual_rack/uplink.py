@@ -13,6 +13,7 @@ from pathlib import Path
 from rack.layout import Rack
 from tools.programs import find
 from virtual_rack.network_namespace import IpTool, inside
+from virtual_rack.outlets import source_devices
 from virtual_rack.switch import BRIDGE
 
 _WAIT_SECONDS = 60.0
@@ -50,6 +51,7 @@ def connect(rack: Rack, sandbox: "subprocess.Popen[bytes]") -> None:
 def host_address(rack: Rack) -> IPv4Address:
     """Return the address of this machine, the lowest that the rack does not use."""
     used = {rack.network.master, *(slot.address for slot in rack.slots)}
+    used |= {IPv4Address(host) for host in source_devices.hosts(rack) if ":" not in host}
     return next(address for address in rack.network.subnet.hosts() if address not in used)
 
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import re
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -16,44 +14,20 @@ from rich.live import Live
 from rich.text import Text
 
 from cli import output, tables
+from cli.deploy.payload import Payload, payload_options
 from cli.models import ApiRack
 from cli.output import as_json_option
-from exporter import aliases as aliases_files
 from rack.terminal import EXIT_FAILED, CommandError, make_console, make_table, print_table
 
 if TYPE_CHECKING:
-    from cli.deploy.transfer import DeployResult, DeployTarget, Payload
+    from cli.deploy.transfer import DeployResult, DeployTarget
 
 _Parsed = TypeVar("_Parsed")
-
-_CHECKOUT = Path(__file__).parents[2]
-_DEFAULT_PROGRAM = _CHECKOUT / "dist" / "pirack-exporter.pyz"
-_DEFAULT_UNIT = _CHECKOUT / "deploy" / "pirack-exporter.service"
-_RACK_ALIASES = Path("/etc/pirack/aliases.ini")
-
-_file_type = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
 @click.argument("targets", nargs=-1)
-@click.option(
-    "--exporter",
-    "program",
-    type=_file_type,
-    default=_DEFAULT_PROGRAM,
-    help="Exporter archive (default: the archive that `make exporter.pyz` builds).",
-)
-@click.option(
-    "--aliases",
-    type=_file_type,
-    help=f"Aliases file (default: {_RACK_ALIASES}, or the packaged file if that does not exist).",
-)
-@click.option(
-    "--unit",
-    type=_file_type,
-    default=_DEFAULT_UNIT,
-    help="systemd unit (default: the unit of PiRack).",
-)
+@payload_options
 @as_json_option
 @click.pass_context
 def deploy(
@@ -74,7 +48,7 @@ def deploy(
         from cli.deploy import transfer  # noqa: PLC0415 - only this command needs asyncssh
     except ModuleNotFoundError as error:
         raise CommandError(f"{error.name} is missing: run `pip install pirack[master]`") from error
-    payload = _load_payload(program, aliases or _default_aliases(), unit)
+    payload = Payload.load(program, aliases, unit)
     client = context.obj()
     rack = client.get("rack", ApiRack).data
     network = _parse(IPv4Network, rack.network)
@@ -106,45 +80,6 @@ def _parse(kind: Callable[[str], _Parsed], text: str) -> _Parsed:
         return kind(text)
     except ValueError as error:
         raise CommandError(f"the controller sent an invalid address: {error}") from error
-
-
-def _default_aliases() -> Path:
-    return _RACK_ALIASES if _RACK_ALIASES.exists() else aliases_files.DEFAULT_PATH
-
-
-def _load_payload(program: Path, aliases: Path, unit: Path) -> "Payload":
-    from cli.deploy.transfer import Payload  # noqa: PLC0415 - needs asyncssh
-
-    try:
-        aliases_files.load(aliases)
-    except aliases_files.AliasesError as error:
-        raise CommandError(str(error)) from error
-    return Payload(
-        _read_file(program), _read_file(aliases), _read_file(unit), _exporter_version(program)
-    )
-
-
-def _read_file(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        is_default = file == _DEFAULT_PROGRAM
-        hint = "run `make exporter.pyz`, or set --exporter" if is_default else "use another file"
-        raise CommandError(f"cannot read {file}: {error.strerror}: {hint}") from error
-
-
-def _exporter_version(program: Path) -> str:
-    try:
-        with zipfile.ZipFile(program) as archive:
-            text = archive.read("exporter/__init__.py").decode()
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-        text = ""
-    version = re.search(r'^__version__ = "(.+)"', text, re.MULTILINE)
-    if version is None:
-        raise CommandError(
-            f"{program} is not a valid exporter archive: build one with `make exporter.pyz`"
-        )
-    return version[1]
 
 
 class _Progress:

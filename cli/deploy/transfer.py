@@ -18,6 +18,7 @@ from typing import Literal
 import asyncssh
 
 from cli.deploy import remote
+from cli.deploy.payload import Payload
 
 _MAX_CONCURRENT = 16
 _CONNECT_TIMEOUT = 10.0
@@ -41,16 +42,6 @@ class DeployTarget:
 
     name: str
     address: IPv4Address
-
-
-@dataclass(frozen=True)
-class Payload:
-    """Contents of the files to install, and the version of the exporter."""
-
-    program: bytes
-    aliases: bytes
-    unit: bytes
-    version: str
 
 
 @dataclass(frozen=True)

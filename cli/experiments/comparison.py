@@ -18,7 +18,7 @@ class Difference:
     """A value of two runs.
 
     Attributes:
-        section: `result`, `plan`, `environment` or `times`.
+        section: `result`, `plan`, `environment`, `times` or `energy`.
         name: Name of the value.
         first: The value in the first run, `-` if it has none.
         second: The value in the second run.
@@ -38,13 +38,14 @@ class Difference:
 
 
 def compare(first: Record, second: Record) -> list[Difference]:
-    """Return the values of two runs, equal ones included. Times are in seconds."""
+    """Return the values of two runs, equal ones included, in seconds and joules."""
     return [
         *_texts("result", _result(first), _result(second)),
         *_numbers("result", _counts(first), _counts(second)),
         *_texts("plan", _plan(first), _plan(second)),
         *_texts("environment", _environment(first), _environment(second)),
         *_numbers("times", _times(first), _times(second)),
+        *_numbers("energy", _energy(first), _energy(second)),
     ]
 
 
@@ -127,6 +128,16 @@ def _times(record: Record) -> dict[str, float]:
     return times | _seconds_off(times)
 
 
+def _energy(record: Record) -> dict[str, float]:
+    """Return the energy of the run and of its outlets, as far as it was measured."""
+    energy = record.run.energy
+    if energy is None:
+        return {}
+    total = energy.joules if energy.is_complete else None
+    values = {"run": total} | {each.place: each.joules for each in energy.outlets}
+    return {name: joules for name, joules in values.items() if joules is not None}
+
+
 def _states(record: Record) -> Iterator[ApiRunEvent]:
     return (event for event in record.events if event.kind == "state")
 
@@ -136,7 +147,7 @@ def _name(event: ApiRunEvent) -> str:
     fault = "" if event.fault is None else f"fault {event.fault}, "
     match event.kind:
         case "edge":
-            return f"{fault}{_stack(event)}{_ON if event.is_on else _OFF}"
+            return f"{fault}{event.rasp or _stack(event)}{_ON if event.is_on else _OFF}"
         case "silence" | "answer":
             return f"{fault}{event.kind} of {event.rasp or _stack(event)}"
         case "abort":
@@ -149,10 +160,10 @@ def _stack(event: ApiRunEvent) -> str:
 
 
 def _seconds_off(times: Mapping[str, float]) -> dict[str, float]:
-    """Return how long each stack was without power in each fault."""
-    stacks = [name.removesuffix(_OFF) for name in times if name.endswith(_OFF)]
+    """Return how long each stack or rasp was without power in each fault."""
+    places = [name.removesuffix(_OFF) for name in times if name.endswith(_OFF)]
     return {
-        f"{stack} without power": times[stack + _ON] - times[stack + _OFF]
-        for stack in stacks
-        if stack + _ON in times
+        f"{place} without power": times[place + _ON] - times[place + _OFF]
+        for place in places
+        if place + _ON in times
     }

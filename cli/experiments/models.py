@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from cli.experiments.duties import ENDED_STATES
 from cli.experiments.verdict import VerdictResult
+from rack.names import stack_name
 
 _RESULTS: dict[str, VerdictResult] = {"ok": "ok", "lost": "lost", "failed": "failed"}
 
@@ -94,10 +95,44 @@ class ApiRunSummary:
 
 
 @dataclass(frozen=True)
+class ApiStackEnergy:
+    """Energy of a stack in a run. `joules` is None if no outlet was measured."""
+
+    stack: int
+    joules: float | None
+    is_complete: bool
+
+
+@dataclass(frozen=True)
+class ApiOutletEnergy:
+    """Energy of the outlet of a rasp, or of a whole stack, None if it was not measured."""
+
+    stack: int
+    rasp: str | None
+    joules: float | None
+
+    @property
+    def place(self) -> str:
+        """What the outlet powers, for example `02-1` or `stack 02`."""
+        return self.rasp or f"stack {stack_name(self.stack)}"
+
+
+@dataclass(frozen=True)
+class ApiRunEnergy:
+    """Energy of a run. `is_complete` is false if an outlet was not measured."""
+
+    joules: float | None
+    is_complete: bool
+    stacks: list[ApiStackEnergy]
+    outlets: list[ApiOutletEnergy]
+
+
+@dataclass(frozen=True)
 class ApiRun(ApiRunSummary):
     """A run and its plan. `text` is the plan file as it was sent.
 
     `versions` are those of the programs on the master, and `layout_hash` is of the rack's layout.
+    `energy` is None before the end, and in the record of an earlier version.
     """
 
     file: str
@@ -106,6 +141,7 @@ class ApiRun(ApiRunSummary):
     plan_hash: str
     versions: dict[str, str]
     layout_hash: str
+    energy: ApiRunEnergy | None = None
 
 
 @dataclass(frozen=True)

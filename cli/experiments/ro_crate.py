@@ -5,7 +5,7 @@ https://w3id.org/ro/wfrun/process/0.5. The dates are those of the run, so that t
 the same metadata.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,7 +27,7 @@ _TEXT = "text/plain"
 _FILES = {
     _PLAN_FILE: ("Plan file", "The experiment as its author wrote it", "application/toml"),
     "plan.json": ("Plan", "The plan file and the seed, expanded to faults with times", _JSON),
-    "run.json": ("Run", "State, verdict, versions of programs and hash of the layout", _JSON),
+    "run.json": ("Run", "State, verdict, energy, versions and hash of the layout", _JSON),
     "events.jsonl": ("Events", "Edges of power, silences, answers, orders and aborts", _JSON_LINES),
     "history.jsonl": ("History", "Operations of the client, with Jepsen's fields", _JSON_LINES),
     "history.edn": (
@@ -56,11 +56,12 @@ def crate_metadata(run: ApiRun, sizes: Mapping[str, int]) -> dict[str, Any]:
     """
     files = [_file(name, size) for name, size in sorted(sizes.items()) if name != METADATA_FILE]
     programs = [_program(name, version) for name, version in sorted(run.versions.items())]
+    energy = list(_energy(run))
     return {
         "@context": f"{_CRATE}/context",
         "@graph": [
             _descriptor(),
-            _root(run, files),
+            _root(run, files, energy),
             {
                 "@id": _PROFILE,
                 "@type": "CreativeWork",
@@ -71,6 +72,7 @@ def crate_metadata(run: ApiRun, sizes: Mapping[str, int]) -> dict[str, Any]:
             _action(run, files, programs),
             {"@id": _actor_id(run), "@type": "Person", "name": run.actor},
             *programs,
+            *energy,
             *files,
         ],
     }
@@ -85,8 +87,8 @@ def _descriptor() -> Entity:
     }
 
 
-def _root(run: ApiRun, files: list[Entity]) -> Entity:
-    return {
+def _root(run: ApiRun, files: list[Entity], energy: list[Entity]) -> Entity:
+    root: Entity = {
         "@id": _ROOT,
         "@type": "Dataset",
         "conformsTo": {"@id": _PROFILE},
@@ -101,6 +103,7 @@ def _root(run: ApiRun, files: list[Entity]) -> Entity:
         "hasPart": _references(files),
         "mentions": {"@id": _action_id(run)},
     }
+    return root | ({"variableMeasured": _references(energy)} if energy else {})
 
 
 def _license() -> Entity:
@@ -139,6 +142,28 @@ def _program(name: str, version: str) -> Entity:
         "@type": "SoftwareApplication",
         "name": "PiRack" if name == _PIRACK else name,
         "softwareVersion": version,
+    }
+
+
+def _energy(run: ApiRun) -> Iterator[Entity]:
+    """Yield the measured energy of the run and of its outlets."""
+    if run.energy is None:
+        return
+    if run.energy.joules is not None and run.energy.is_complete:
+        yield _joules("#energy", "Energy of the run", run.energy.joules)
+    for outlet in run.energy.outlets:
+        if outlet.joules is not None:
+            id_ = f"#energy-{outlet.place.replace(' ', '-')}"
+            yield _joules(id_, f"Energy of {outlet.place}", outlet.joules)
+
+
+def _joules(id_: str, name: str, joules: float) -> Entity:
+    return {
+        "@id": id_,
+        "@type": "PropertyValue",
+        "name": name,
+        "value": joules,
+        "unitText": "J",
     }
 
 

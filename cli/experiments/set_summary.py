@@ -72,8 +72,11 @@ def _bound(seconds: float) -> str:
 
 
 def _cut_text(cut: PowerCut) -> str:
-    names = " ".join(stack_name(stack) for stack in cut.stacks)
-    return f"stack {names} was cut" if len(cut.stacks) == 1 else f"stacks {names} were cut"
+    stacks = " ".join(stack_name(stack) for stack in cut.stacks)
+    if stacks:
+        stacks = f"stack{'s' if len(cut.stacks) > 1 else ''} {stacks}"
+    names = " and ".join(filter(None, (stacks, " ".join(cut.rasps))))
+    return f"{names} {'was' if len(cut.stacks) + len(cut.rasps) == 1 else 'were'} cut"
 
 
 def _count(values: Sequence[int], noun: str) -> str:

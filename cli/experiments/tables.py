@@ -9,10 +9,18 @@ from rich.text import Text
 from cli import tables
 from cli.confirm import affected_text
 from cli.experiments.comparison import Difference
-from cli.experiments.models import ApiDryRun, ApiPlannedFault, ApiRun, ApiRunEvent, ApiRunSummary
+from cli.experiments.models import (
+    ApiDryRun,
+    ApiPlannedFault,
+    ApiRun,
+    ApiRunEnergy,
+    ApiRunEvent,
+    ApiRunSummary,
+)
 from cli.tables import cell, format_time
 from rack.names import stack_name
 from rack.terminal import make_table
+from rack.units import format_energy
 
 _LOST = "lost"
 
@@ -78,6 +86,7 @@ def run_details(run: ApiRun, events: Sequence[ApiRunEvent], record: Path | None)
         ("finished", None if run.finished_at is None else format_time(run.finished_at)),
         ("stacks", " ".join(map(stack_name, run.plan.stacks))),
         ("replay of", run.replay_of),
+        ("energy", _energy(run.energy)),
         ("plan", run.plan_hash),
         ("record", record),
     ):
@@ -90,7 +99,10 @@ def run_details(run: ApiRun, events: Sequence[ApiRunEvent], record: Path | None)
             cell(event.fault),
             cell(event.text),
         )
-    return Group(run_line(run), fields, Text(), fault_table(run.plan.faults), Text(), history)
+    parts = [run_line(run), fields, Text(), fault_table(run.plan.faults), Text()]
+    if run.energy is not None and run.energy.joules is not None:
+        parts += [_energy_table(run.energy), Text()]
+    return Group(*parts, history)
 
 
 def run_line(run: ApiRunSummary) -> Text:
@@ -125,6 +137,36 @@ def colored_result(result: str) -> Text:
     if result == _LOST:
         return cell(result.upper(), "bold red")
     return tables.colored(result)
+
+
+def _energy(energy: ApiRunEnergy | None) -> str | None:
+    """Return the energy of a run, or None before its end."""
+    if energy is None:
+        return None
+    return _measured(energy.joules, is_complete=energy.is_complete)
+
+
+def _energy_table(energy: ApiRunEnergy) -> RenderableType:
+    """Return a table with a row for each stack of a run."""
+    table = make_table("STACK", "ENERGY", "RASPS")
+    for stack in energy.stacks:
+        rasps = [
+            f"{each.rasp} {_measured(each.joules)}"
+            for each in energy.outlets
+            if each.stack == stack.stack and each.rasp is not None
+        ]
+        table.add_row(
+            cell(stack_name(stack.stack)),
+            cell(_measured(stack.joules, is_complete=stack.is_complete)),
+            cell(", ".join(rasps)),
+        )
+    return table
+
+
+def _measured(joules: float | None, *, is_complete: bool = True) -> str:
+    if joules is None:
+        return "not measured"
+    return f"{'' if is_complete else 'at least '}{format_energy(joules)}"
 
 
 def _targets(fault: ApiPlannedFault) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from controller import bounded_http
 from controller.alerts.alert import Alert, AlertBody
+from rack import bounded_http
 from rack.errors import PiRackError
 
 _TIMEOUT = 2.0

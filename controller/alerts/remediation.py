@@ -1,8 +1,9 @@
 """Remediate alerts automatically, if rack.toml allows it.
 
 - A stack without a responding rasp is power-cycled. A power cut cannot harm rasps that are down.
-- A rasp that answers ping, but whose exporter is down, is rebooted over SSH. If SSH also
-  fails, only a power cycle of the stack helps. It affects other rasps, so operators decide.
+- A rasp that does not respond is power-cycled if it has an outlet to itself. Otherwise, a power
+  cycle would affect other rasps, so operators decide.
+- A rasp that answers ping, but whose exporter is down, is rebooted over SSH.
 
 A remediation is skipped if something other than its target may be the cause. See `plan`.
 """
@@ -22,7 +23,7 @@ from rack.settings import RemediationSettings
 _ACTOR_PREFIX = "remediation:"
 _CLIENT_ADDRESS = "alertmanager"
 _SECONDS_PER_HOUR = 3600.0
-_MAX_HUNG = 2
+_MAX_AT_ONCE = 2  # rasps with the same problem
 _MAX_STATUSES = 10_000
 
 _log = logging.getLogger(__name__)
@@ -60,16 +61,18 @@ def plan(alert: Alert, settings: RemediationSettings, state: RackState) -> Order
     if alert.name == "PiRackStackDown" and settings.power_cycle_dead_stack:
         stack = next((s for s in state.stacks if s.stack.name == alert.labels.get("stack")), None)
         return _power_cycle(stack, state) if stack else None
+    rasp = next((r for r in state.rasps if r.slot.name == alert.labels.get("rasp")), None)
     if alert.name == "PiRackRaspExporterDown" and settings.reboot_wedged_rasp:
-        rasp = next((r for r in state.rasps if r.slot.name == alert.labels.get("rasp")), None)
         return _reboot(rasp, state) if rasp else None
+    if alert.name == "PiRackRaspDown" and settings.power_cycle_dead_rasp:
+        return _power_cycle_rasp(rasp, state) if rasp else None
     return None
 
 
 def _power_cycle(stack: StackState, state: RackState) -> OrderRequest:
     _require_unreserved(stack)
-    if stack.relay_differs:
-        raise RemediationSkippedError(stack.power_mismatch)
+    if stack.outlet_differs:
+        raise RemediationSkippedError(_mismatch(stack))
     if not _is_down(stack):
         raise RemediationSkippedError("the stack is no longer down, or its state is unknown")
     down = [other.stack.name for other in state.stacks if _is_down(other)]
@@ -84,15 +87,26 @@ def _power_cycle(stack: StackState, state: RackState) -> OrderRequest:
     return OrderRequest("power_cycle", "stacks", (stack.stack.number,), force=True)
 
 
+def _power_cycle_rasp(rasp: RaspState, state: RackState) -> OrderRequest | None:
+    stack = state.stacks[rasp.slot.stack - 1]
+    if stack.stack.slots_of(stack.stack.outlet_of(rasp.slot)) != (rasp.slot,):
+        return None
+    _require_unreserved(stack)
+    if rasp.outlet and rasp.outlet.differs:
+        raise RemediationSkippedError(_mismatch(stack))
+    if not _is_dead(rasp):
+        raise RemediationSkippedError("the rasp is no longer down, or its state is unknown")
+    _require_few(sum(map(_is_dead, state.rasps)), "rasps")
+    if not any(other.state is RaspStatus.UP for other in state.rasps):
+        raise RemediationSkippedError("no other rasp is up: the network may be the cause")
+    return OrderRequest("power_cycle", "rasps", (rasp.slot.id,), force=True)
+
+
 def _reboot(rasp: RaspState, state: RackState) -> OrderRequest:
     _require_unreserved(state.stacks[rasp.slot.stack - 1])
     if not _is_hung(rasp):
         raise RemediationSkippedError("the rasp is no longer hung, or its state is unknown")
-    hung_count = sum(map(_is_hung, state.rasps))
-    if hung_count > _MAX_HUNG:
-        raise RemediationSkippedError(
-            f"{hung_count} exporters are down at the same time: they may have a common cause"
-        )
+    _require_few(sum(map(_is_hung, state.rasps)), "exporters")
     return OrderRequest("reboot", "rasps", (rasp.slot.id,))
 
 
@@ -103,6 +117,13 @@ def _require_unreserved(stack: StackState) -> None:
         )
 
 
+def _require_few(count: int, what: str) -> None:
+    if count > _MAX_AT_ONCE:
+        raise RemediationSkippedError(
+            f"{count} {what} are down at the same time: they may have a common cause"
+        )
+
+
 def _is_down(stack: StackState) -> bool:
     installed = [rasp for rasp in stack.rasps if rasp.rasp is not None]
     return (
@@ -110,6 +131,18 @@ def _is_down(stack: StackState) -> bool:
         and bool(installed)
         and all(rasp.state is RaspStatus.DOWN and rasp.answers_ping is False for rasp in installed)
     )
+
+
+def _is_dead(rasp: RaspState) -> bool:
+    return (
+        rasp.power is PowerState.ON and rasp.state is RaspStatus.DOWN and rasp.answers_ping is False
+    )
+
+
+def _mismatch(stack: StackState) -> str:
+    """Return how the power of a stack differs from the command."""
+    mismatches = (stack.power_mismatch, *(outlet.mismatch for outlet in stack.outlets))
+    return next(filter(None, mismatches), "its power differs from the command")
 
 
 def _is_hung(rasp: RaspState) -> bool:

@@ -42,18 +42,35 @@ def load_or_create(path: Path) -> str:
         if not path.exists():
             path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
             _write_for_group(path, random_secret() + "\n")
-        secret = path.read_text(encoding="ascii").strip()
-        if _is_valid(secret):
-            _update_web_config(path.with_name(WEB_CONFIG), secret)
-            return secret
+        secret = load(path)
+        _update_web_config(path.with_name(WEB_CONFIG), secret)
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not an ASCII file"
-        raise SecretError(
-            f"--alerts-secret {path}: {reason}: use a file that the controller can read or create"
-        ) from error
+        raise _unusable(path, error) from error
+    return secret
+
+
+def load(path: Path) -> str:
+    """Return the secret in an existing file.
+
+    Raises:
+        SecretError: If the file cannot be read or has no valid secret.
+    """
+    try:
+        secret = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unusable(path, error) from error
+    if _is_valid(secret):
+        return secret
     raise SecretError(
         f"--alerts-secret {path}: the file needs a secret of {_MIN_LENGTH} to {_MAX_LENGTH}"
         " characters without spaces: delete the file, and the controller creates a new one"
+    )
+
+
+def _unusable(path: Path, error: OSError | UnicodeDecodeError) -> SecretError:
+    reason = getattr(error, "strerror", None) or "not an ASCII file"
+    return SecretError(
+        f"--alerts-secret {path}: {reason}: use a file that the controller can read or create"
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from controller.audit import Audit, console_event
+from controller.audit import BACKUP_ACTION, Audit, console_event
 from controller.backup.archive import read_archive, write_archive
 from controller.backup.contents import BackupPaths, make_backup
 from controller.backup.restore import restore_backup
@@ -38,7 +38,7 @@ def back_up(options: ControllerOptions, file: Path, include: tuple[Path, ...]) -
     backup = make_backup(_paths(options, include), _report_link)
     write_archive(file, backup, datetime.now(UTC))
     with as_owner_of(options.db.parent):
-        Audit(open_existing(options.db)).record(console_event("backup", str(file)))
+        Audit(open_existing(options.db)).record(console_event(BACKUP_ACTION, str(file)))
     click.echo(f"Wrote the database and {len(backup.files)} files to {file}. Keep it secret.")
 
 
@@ -61,7 +61,7 @@ def _paths(options: ControllerOptions, include: tuple[Path, ...]) -> BackupPaths
     others = [
         _follow_own_link(options.dhcpd_conf),
         state / "ssh",
-        options.alerts_secret or state / "alerts.secret",
+        options.alerts_secret_path,
         *include,
     ]
     if options.aliases != PACKAGED_ALIASES:

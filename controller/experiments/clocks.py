@@ -14,7 +14,7 @@ from functools import partial
 from ipaddress import IPv4Address
 from math import ceil
 
-from controller import bounded_http
+from rack import bounded_http
 from rack.errors import PiRackError
 
 _TIMEOUT_SECONDS = 2.0

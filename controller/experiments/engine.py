@@ -1,6 +1,6 @@
 """Run a plan: prepare the nodes, await the steady state, inject the faults, recover, check.
 
-One thread runs one plan. Whatever happens, all stacks of the run have power at its end. If the
+One thread runs one plan. Whatever happens, all nodes of the run have power at its end. If the
 controller is killed, `controller.power_return` restores the power of interrupted power cycles.
 """
 
@@ -14,6 +14,7 @@ from controller.errors import StackBusyError
 from controller.experiments import health
 from controller.experiments.client_link import ClientLink
 from controller.experiments.clocks import ClockOffset, clock_problems, format_offset
+from controller.experiments.energy import MeasureOutlets, outlets_of, run_energy
 from controller.experiments.expansion import resolve_fault
 from controller.experiments.fault_orders import FaultOrders, slot_ids
 from controller.experiments.model import EventKind, RunState, RunVerdict, VerdictResult
@@ -24,11 +25,12 @@ from controller.experiments.recorder import RunRecorder
 from controller.experiments.run_reservation import RunReservation
 from controller.orders.actions import POWER_ON
 from controller.orders.model import POWER_RETURN, OrderRequest
-from controller.state.model import RackState, RaspState
+from controller.outlet_monitor import EnergyReading
+from controller.state.model import PowerState, RackState, RaspState
 from controller.state.prometheus import Prometheus
+from rack.clock import Moment
 from rack.errors import DatabaseError, PiRackError
-from rack.layout import Rack, Slot
-from rack.power_edges import Moment
+from rack.layout import Outlet, Rack, Slot
 
 SUBMIT_SECONDS = 4.0
 """Seconds from the submission of an order to its planned time."""
@@ -38,6 +40,9 @@ PLACE_SECONDS = 3.0
 
 CHECK_SECONDS = 3600.0
 """Longest time for which a verdict is awaited."""
+
+MEASURE_SECONDS = 5.0
+"""Longest time for which a reading of the outlets is awaited."""
 
 _POLL_SECONDS = 0.25
 _HEALTH_INTERVAL = 2.0
@@ -64,6 +69,7 @@ class RunEnvironment:
         measure_clocks: Returns the offset of the clock of each rasp, by name, or None if unknown.
             The argument is the bound of the offsets in seconds, or None.
         is_closing: Returns whether the controller is stopping.
+        measure_outlets: Reads outlets within seconds, and returns their energy.
     """
 
     rack: Rack
@@ -73,6 +79,7 @@ class RunEnvironment:
     reservation: RunReservation
     measure_clocks: Callable[[Sequence[Slot], float | None], Mapping[str, ClockOffset | None]]
     is_closing: Callable[[], bool]
+    measure_outlets: MeasureOutlets
 
 
 class RunEngine:
@@ -97,6 +104,8 @@ class RunEngine:
         self._orders = orders
         self._link = link
         self._next_health_check = 0.0
+        self._outlets = outlets_of(environment.rack, recorder.run.plan.nodes)
+        self._first_energy: Mapping[Outlet, EnergyReading] = {}
 
     def run(self) -> None:
         """Run the plan until its end. No error is raised."""
@@ -107,7 +116,9 @@ class RunEngine:
             self._recorder.add(EventKind.WARNING, problem)
         reason = reason or problem
         state = RunState.ABORTED if reason else RunState.DONE
-        self._recorder.enter(state, reason=reason, finished_at=self._environment.now().time)
+        energy = run_energy(self._outlets, self._first_energy, self._measure_outlets())
+        finished_at = self._environment.now().time
+        self._recorder.enter(state, reason=reason, finished_at=finished_at, energy=energy)
 
     def _run_plan(self) -> None:
         self._await_reservation()
@@ -139,6 +150,7 @@ class RunEngine:
 
     def _prepare(self) -> None:
         self._recorder.enter(RunState.PREPARING)
+        self._first_energy = self._measure_outlets()
         missing = [f"{rasp.slot.name} is empty" for rasp in self._nodes() if rasp.rasp is None]
         if missing:
             raise RunAbortedError(f"{health.shortened(missing)}: run `pirack install`")
@@ -202,7 +214,7 @@ class RunEngine:
         self._recorder.add(EventKind.PLACE, f"{fault.place} is {names}", fault=fault.number)
 
     def _inject(self, fault: PlannedFault, at: float) -> None:
-        """Submit the order of a fault, as soon as no earlier order holds its stacks."""
+        """Submit the orders of a fault, as soon as no earlier order holds its stacks."""
         deadline = self._environment.now().monotonic + self._plan.abort.boot_within
         while True:
             try:
@@ -235,7 +247,7 @@ class RunEngine:
             self._pause()
 
     def _restore(self) -> None:
-        """Give power to all stacks, and run the stop action. Nothing of the client is awaited."""
+        """Give power to all nodes, and run the stop action. Nothing of the client is awaited."""
         self._orders.cancel()
         self._finish_orders(self._plan.abort.boot_within)
         self._return_power()
@@ -246,7 +258,7 @@ class RunEngine:
             self._finish_orders(_STOP_SECONDS)
 
     def _return_power(self) -> None:
-        """Switch the stacks on, also if this is possible only later."""
+        """Switch the nodes on, also if this is possible only later."""
         problem = ""
         while not self._environment.is_closing():
             try:
@@ -269,14 +281,27 @@ class RunEngine:
             self._orders.collect(-math.inf)
 
     def _power_on(self, *, owner: str = "") -> None:
-        """Switch the stacks on that have no power, or whose power is unknown."""
-        stacks = self._stacks_without_power()
-        if stacks:
-            self._orders.submit(OrderRequest(POWER_ON, "stacks", stacks), owner=owner)
+        """Switch on what has no power, or whose power is unknown.
 
-    def _stacks_without_power(self) -> tuple[int, ...]:
-        states = self._environment.read_state().stacks
-        return tuple(number for number in self._plan.stacks if states[number - 1].power != "on")
+        Rasps that are no nodes are switched only if they share an outlet with nodes.
+        """
+        state = self._environment.read_state()
+        stacks = [state.stacks[number - 1] for number in self._plan.stacks]
+        shared = tuple(
+            each.stack.number
+            for each in stacks
+            if not each.stack.has_outlet_per_slot and each.power is not PowerState.ON
+        )
+        if shared:
+            self._orders.submit(OrderRequest(POWER_ON, "stacks", shared), owner=owner)
+        single = tuple(
+            rasp.slot.id
+            for rasp in (state.rasps[number - 1] for number in self._node_ids)
+            if state.stacks[rasp.slot.stack - 1].stack.has_outlet_per_slot
+            and rasp.power is not PowerState.ON
+        )
+        if single:
+            self._orders.submit(OrderRequest(POWER_ON, "rasps", single), owner=owner)
 
     def _run_action(self, action: str) -> None:
         self._orders.submit(OrderRequest(action, "rasps", self._node_ids))
@@ -336,6 +361,11 @@ class RunEngine:
             return ""
         self._next_health_check = now + _HEALTH_INTERVAL
         return health.health_problem(self._nodes(), self._plan.abort)
+
+    def _measure_outlets(self) -> Mapping[Outlet, EnergyReading]:
+        """Return the energy of the outlets. The stop of the controller waits for no reading."""
+        seconds = 0.0 if self._environment.is_closing() else MEASURE_SECONDS
+        return self._environment.measure_outlets(self._outlets, seconds)
 
     def _nodes(self) -> Sequence[RaspState]:
         try:

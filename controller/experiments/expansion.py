@@ -13,7 +13,7 @@ from controller.errors import PlanError
 from controller.experiments.conflicts import ConflictError, require_no_conflict
 from controller.experiments.picking import PickError, pick_groups, resolve_place
 from controller.experiments.plan import (
-    STACK_KINDS,
+    POWER_KINDS,
     AbortLimits,
     Plan,
     PlanCheck,
@@ -173,8 +173,9 @@ def _expand_faults(
 
 
 def _with_slots(fault: PlannedFault, slots: Sequence[Slot], rack: Rack) -> PlannedFault:
-    """Return a fault on these slots, or on their whole stacks if it cuts the power."""
+    """Return a fault on these slots, and on all that share an outlet if it cuts the power."""
     stacks = tuple(sorted({slot.stack for slot in slots}))
-    if fault.kind in STACK_KINDS:
-        slots = [slot for stack in stacks for slot in rack.stack(stack).slots]
+    if fault.kind in POWER_KINDS:
+        outlets = {rack.stack(slot.stack).outlet_of(slot) for slot in slots}
+        slots = [slot for slot in rack.slots if rack.stack(slot.stack).outlet_of(slot) in outlets]
     return replace(fault, stacks=stacks, rasps=tuple(slot.name for slot in slots))

@@ -1,7 +1,9 @@
 """Inject faults with orders, and record their edges of power and their results."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from controller.errors import NotCancellableError
 from controller.experiments.metrics import ExperimentMetrics
@@ -10,10 +12,17 @@ from controller.experiments.plan import PlannedFault
 from controller.experiments.plan_checks import REBOOT
 from controller.experiments.recorder import RunRecorder
 from controller.orders.actions import POWER_CYCLE
-from controller.orders.model import Order, OrderRequest, PowerTiming, Result, power_edge_cause
+from controller.orders.model import (
+    Order,
+    OrderRequest,
+    PowerTiming,
+    Result,
+    Scope,
+    power_edge_cause,
+)
 from controller.orders.service import OrderService
 from rack.layout import Rack
-from rack.power_edges import Edge
+from rack.power.edges import Edge
 
 _MAX_EDGES = 10_000
 
@@ -33,12 +42,28 @@ class RunningOrder:
     deadline: float
 
 
-def order_request(fault: PlannedFault, rack: Rack) -> OrderRequest:
-    """Return the order that injects a fault whose place is known."""
-    if fault.seconds_off is not None:
-        return OrderRequest(POWER_CYCLE, "stacks", fault.stacks, force=fault.kind == "power")
-    action = REBOOT if fault.kind == "reboot" else fault.action
-    return OrderRequest(action, "rasps", slot_ids(rack, fault.rasps))
+def order_requests(fault: PlannedFault, rack: Rack) -> Iterator[OrderRequest]:
+    """Yield the orders that inject a fault whose place is known.
+
+    A fault that cuts power has an order for the whole stacks, and one for the single rasps that
+    have an outlet to themselves. All other faults have one order.
+    """
+    if fault.seconds_off is None:
+        action = REBOOT if fault.kind == "reboot" else fault.action
+        yield OrderRequest(action, "rasps", slot_ids(rack, fault.rasps))
+        return
+    is_forced = fault.kind == "power"
+    names = set(fault.rasps)
+    whole = tuple(
+        number
+        for number in fault.stacks
+        if names.issuperset(slot.name for slot in rack.stack(number).slots)
+    )
+    if whole:
+        yield OrderRequest(POWER_CYCLE, "stacks", whole, force=is_forced)
+    rasps = tuple(slot.id for slot in rack.slots if slot.name in names and slot.stack not in whole)
+    if rasps:
+        yield OrderRequest(POWER_CYCLE, "rasps", rasps, force=is_forced)
 
 
 def slot_ids(rack: Rack, names: tuple[str, ...]) -> tuple[int, ...]:
@@ -69,6 +94,7 @@ class FaultOrders:
         self._owner = owner
         self._metrics = metrics
         self._running: list[RunningOrder] = []
+        self._injected: set[tuple[int, Scope]] = set()  # numbers of faults, scopes of orders
         self._recorded: set[tuple[EventKind, int]] = set()  # kinds of events of edges
 
     @property
@@ -77,7 +103,7 @@ class FaultOrders:
         return not self._running
 
     def inject(self, fault: PlannedFault, at: float, boot_within: float) -> None:
-        """Submit the order of a fault.
+        """Submit the orders of a fault. After an error, the next call submits those that lack.
 
         Args:
             fault: The fault, whose place is known.
@@ -89,12 +115,15 @@ class FaultOrders:
             PiRackError: If the order is rejected.
         """
         timing = None if fault.seconds_off is None else PowerTiming(fault.seconds_off, at)
-        self.submit(
-            order_request(fault, self._orders.rack),
-            fault=fault.number,
-            timing=timing,
-            deadline=at + (fault.seconds_off or 0.0) + boot_within,
-        )
+        for request in order_requests(fault, self._orders.rack):
+            if (fault.number, request.scope) not in self._injected:
+                self.submit(
+                    request,
+                    fault=fault.number,
+                    timing=timing,
+                    deadline=at + (fault.seconds_off or 0.0) + boot_within,
+                )
+                self._injected.add((fault.number, request.scope))
         self._metrics.injected(fault.kind)
 
     def submit(
@@ -158,7 +187,11 @@ class FaultOrders:
             self._record_edge(edge, running.fault)
 
     def _record_edge(self, edge: Edge, fault: int | None) -> None:
-        name = f"stack {edge.stack:02}"
+        name = f"stack {edge.name}" if edge.slot is None else edge.name
+        place: dict[str, Any] = {
+            "stack": edge.stack,
+            "rasp": None if edge.slot is None else edge.name,
+        }
         if edge.after is not None and self._is_new(EventKind.EDGE, edge):
             self._metrics.switched(edge)
             self._recorder.add(
@@ -166,7 +199,7 @@ class FaultOrders:
                 f"{name} is {'on' if edge.is_on else 'off'}",
                 moment=edge.after,
                 fault=fault,
-                stack=edge.stack,
+                **place,
                 is_on=edge.is_on,
                 planned=edge.planned.monotonic,
                 before=edge.before.monotonic if edge.before else None,
@@ -177,9 +210,7 @@ class FaultOrders:
             (EventKind.ANSWER, edge.first_answer, "answers again"),
         ):
             if moment is not None and self._is_new(kind, edge):
-                self._recorder.add(
-                    kind, f"{name} {text}", moment=moment, fault=fault, stack=edge.stack
-                )
+                self._recorder.add(kind, f"{name} {text}", moment=moment, fault=fault, **place)
 
     def _is_new(self, kind: EventKind, edge: Edge) -> bool:
         """Return whether an event of an edge is not recorded yet, and note it as recorded."""

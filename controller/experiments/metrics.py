@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from controller.experiments.model import Run, RunState, VerdictResult
 from controller.experiments.plan import FaultKind
 from rack.layout import Rack
-from rack.power_edges import Edge
+from rack.power.edges import Edge
 
 _NO_VERDICT = "none"
 _DURATION_BUCKETS = (10, 30, 60, 120, 300, 600, 1800, 3600)

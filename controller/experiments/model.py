@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from controller.experiments.energy import RunEnergy
 from controller.experiments.plan import Plan
 
 
@@ -139,6 +140,8 @@ class Run(RunHeader):
         plan: The plan, with the places that are resolved so far.
         versions: Versions of the programs on the master, by name.
         layout_hash: SHA-256 of the layout of the rack.
+        energy: Energy from its preparation to its end, or None before the end, and if the
+            controller stopped during the run.
     """
 
     file: str
@@ -146,6 +149,7 @@ class Run(RunHeader):
     plan: Plan
     versions: Mapping[str, str]
     layout_hash: str
+    energy: RunEnergy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +164,11 @@ class RunEvent:
         text: What happened. For a state, the state alone.
         fault: Number of the fault.
         stack: Number of the stack.
-        rasp: Name of the rasp.
-        is_on: Whether an edge switched the stack on.
+        rasp: Name of the rasp. For an edge, only if the outlet powers this rasp alone.
+        is_on: Whether an edge switched the stack or the rasp on.
         planned: Planned time of an edge, in seconds since the boot of the master.
-        before: Time before the pin was switched.
-        after: Time after the pin was switched.
+        before: Time before the outlet was switched.
+        after: Time after the outlet was switched.
     """
 
     number: int

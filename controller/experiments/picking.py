@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable, Sequence
 
-from controller.experiments.plan import STACK_KINDS, FaultKind
+from controller.experiments.plan import POWER_KINDS, FaultKind
 from rack.errors import PiRackError
-from rack.layout import Rack, Slot
+from rack.layout import Outlet, Rack, Slot
 from rack.selection import SelectionError, select_slots
 
 PICKS = ("all", "each in turn", "minority", "majority")
@@ -36,7 +36,7 @@ def pick_groups(
 
     Args:
         pick: How to pick.
-        kind: Kind of the fault. Power is cut per stack.
+        kind: Kind of the fault. Power is cut per outlet.
         rack: Layout of the rack.
         nodes: Slots of the plan.
         choose: Makes the random choices.
@@ -45,7 +45,7 @@ def pick_groups(
         PickError: If the form is unknown, or there are too few nodes, or a name is not a node.
     """
     stacks = [[slot for slot in nodes if slot.stack == number] for number in _stacks(nodes)]
-    units = stacks if kind in STACK_KINDS else [[slot] for slot in nodes]
+    units = _by_outlet(rack, nodes) if kind in POWER_KINDS else [[slot] for slot in nodes]
     text = " ".join(pick.split())
     if match := _RANDOM.fullmatch(text):
         available = stacks if match[2] == "stack" else [[slot] for slot in nodes]
@@ -58,7 +58,8 @@ def pick_groups(
         case "minority" | "majority":
             count = (len(units) - 1) // 2 if text == "minority" else len(units) // 2 + 1
             if not count:
-                unit = "stacks" if kind in STACK_KINDS else "rasps"
+                shares = any(not rack.stack(slot.stack).has_outlet_per_slot for slot in nodes)
+                unit = "stacks" if kind in POWER_KINDS and shares else "rasps"
                 raise PickError(
                     f"{len(units)} {unit} have no minority",
                     f"select at least 3 {unit} as nodes, or pick otherwise",
@@ -83,6 +84,13 @@ def resolve_place(names: Sequence[str], nodes: Sequence[Slot]) -> list[Slot]:
 
 def _stacks(nodes: Sequence[Slot]) -> list[int]:
     return sorted({slot.stack for slot in nodes})
+
+
+def _by_outlet(rack: Rack, nodes: Sequence[Slot]) -> list[list[Slot]]:
+    groups: dict[Outlet, list[Slot]] = {}
+    for slot in nodes:
+        groups.setdefault(rack.stack(slot.stack).outlet_of(slot), []).append(slot)
+    return list(groups.values())
 
 
 def _flatten(groups: Sequence[Sequence[Slot]]) -> list[Slot]:

@@ -9,8 +9,8 @@ from typing import Literal
 FaultKind = Literal["power", "shutdown", "reboot", "action"]
 CheckKind = Literal["none", "set", "command", "promql"]
 
-STACK_KINDS: frozenset[FaultKind] = frozenset({"power", "shutdown"})
-"""Faults of whole stacks, because all rasps of a stack share its power."""
+POWER_KINDS: frozenset[FaultKind] = frozenset({"power", "shutdown"})
+"""Faults that cut the power of outlets. They affect all rasps that share an outlet."""
 
 
 @dataclass(frozen=True, slots=True)

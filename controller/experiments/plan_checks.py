@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 
 from controller.errors import PlanError
 from controller.experiments.picking import PICKS
-from controller.experiments.plan import STACK_KINDS, FaultKind
+from controller.experiments.plan import POWER_KINDS, FaultKind
 from controller.experiments.plan_file import FaultSettings, PlanFile, parse_span
 from controller.orders.actions import SHUTDOWN, Action
 
@@ -92,7 +92,7 @@ def _check_fault(file: str, key: str, fault: FaultSettings, actions: Mapping[str
 
 
 def _check_off(file: str, key: str, fault: FaultSettings) -> None:
-    cuts_power = fault.kind in STACK_KINDS
+    cuts_power = fault.kind in POWER_KINDS
     if cuts_power and not fault.off:
         raise PlanError(file, key, "missing", 'set it to the time without power, such as "2..4 s"')
     if not cuts_power and fault.off:

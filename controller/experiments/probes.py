@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from controller import bounded_http
 from controller.experiments.client_link import ClientLink
 from controller.experiments.plan import PlanProbe
 from controller.state.prometheus import Prometheus, PrometheusUnavailableError
+from rack import bounded_http
 from rack.errors import PiRackError
 from rack.layout import Slot
 

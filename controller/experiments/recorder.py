@@ -8,8 +8,8 @@ from typing import Any
 
 from controller.experiments.model import EventKind, Run, RunEvent, RunState, RunVerdict
 from controller.experiments.store import RunStore
+from rack.clock import Moment
 from rack.errors import DatabaseError
-from rack.power_edges import Moment
 
 _log = logging.getLogger(__name__)
 

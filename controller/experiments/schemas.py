@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, JsonValue, model_validator
 
 from controller.experiments.client_link import ClientAnswer, ClientRequest
+from controller.experiments.energy_schemas import RunEnergyResponse
 from controller.experiments.expansion import MAX_SEED
 from controller.experiments.model import (
     EventKind,
@@ -18,7 +19,7 @@ from controller.experiments.model import (
     VerdictResult,
 )
 from controller.experiments.plan import CheckKind, FaultKind, Plan
-from controller.experiments.service import DryRun
+from controller.experiments.planning import DryRun
 from controller.web.models import JSON_NUMBER, ApiModel, JsonBool, example_config, omittable
 from rack.database import MAX_ROW_ID
 
@@ -189,6 +190,9 @@ class RunResponse(RunSummaryResponse):
     plan_hash: str = Field(description="SHA-256 of the plan.")
     versions: dict[str, str] = Field(description="Versions of programs on the master.")
     layout_hash: str = Field(description="SHA-256 of the layout of the rack.")
+    energy: RunEnergyResponse | None = Field(
+        description="Energy of the outlets of its rasps, null before its end."
+    )
 
     @classmethod
     def of_run(cls, run: Run) -> Self:
@@ -202,6 +206,7 @@ class RunResponse(RunSummaryResponse):
             plan_hash=run.plan.hash,
             versions=dict(run.versions),
             layout_hash=run.layout_hash,
+            energy=None if run.energy is None else RunEnergyResponse.of(run.energy),
         )
 
 
@@ -216,10 +221,10 @@ class RunEventResponse(ApiModel):
     fault: int | None = Field(description="Number of the fault.")
     stack: int | None
     rasp: str | None
-    is_on: bool | None = Field(description="Whether an edge switched the stack on.")
+    is_on: bool | None = Field(description="Whether an edge switched the stack or the rasp on.")
     planned: float | None = Field(description="Planned time of an edge, as `monotonic`.")
-    before: float | None = Field(description="Time before the pin was switched.")
-    after: float | None = Field(description="Time after the pin was switched.")
+    before: float | None = Field(description="Time before the outlet was switched.")
+    after: float | None = Field(description="Time after the outlet was switched.")
 
     @classmethod
     def of(cls, event: RunEvent) -> Self:

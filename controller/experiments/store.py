@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from controller.errors import UnknownRunError
+from controller.experiments.energy import OutletEnergy, RunEnergy
 from controller.experiments.model import (
     EventKind,
     Rate,
@@ -35,7 +36,7 @@ _HEADER_COLUMNS = (
     "id, name, seed, actor, state, started_at, reason, faults_started_at, finished_at, reservation,"
     " replay_of, verdict"
 )
-_PLAN_COLUMNS = "file, text, plan, versions, layout_hash"
+_PLAN_COLUMNS = "file, text, plan, versions, layout_hash, energy"
 _EVENT_COLUMNS = (
     "number, time, monotonic, kind, text, fault, stack, rasp, is_on, planned, before, after"
 )
@@ -199,11 +200,12 @@ def _row(run: Run) -> list[Any]:
         run.plan.canonical_json,
         json.dumps(dict(run.versions)),
         run.layout_hash,
+        None if run.energy is None else json.dumps([asdict(each) for each in run.energy.outlets]),
     ]
 
 
 def _run_from_row(row: Sequence[Any]) -> Run:
-    *header, file, text, plan, versions, layout_hash = row
+    *header, file, text, plan, versions, layout_hash, energy = row
     return Run(
         **_header_fields(header),
         file=file,
@@ -211,6 +213,9 @@ def _run_from_row(row: Sequence[Any]) -> Run:
         plan=plan_from_json(plan),
         versions=json.loads(versions),
         layout_hash=layout_hash,
+        energy=None
+        if energy is None
+        else RunEnergy(tuple(OutletEnergy(**each) for each in json.loads(energy))),
     )
 
 

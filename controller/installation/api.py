@@ -23,7 +23,7 @@ from dhcp_installer.install.journal import InstallRecord
 from rack.targets import resolve_slot
 
 _STARTED_RESPONSES = {HTTPStatus.ACCEPTED: InstallationResponse}
-_STARTED_OR_DRY_RUN_RESPONSES = {HTTPStatus.OK: InstallationResponse, **_STARTED_RESPONSES}
+_FINISHED_OR_STARTED_RESPONSES = {HTTPStatus.OK: InstallationResponse, **_STARTED_RESPONSES}
 
 
 def blueprint(document: OpenApiDocument, installation: InstallService) -> Blueprint:
@@ -33,12 +33,12 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
     @api.post("/installation")
     @requires_role(Role.OPERATOR)
     @document.write_endpoint(
-        "installation", _STARTED_OR_DRY_RUN_RESPONSES, body_model=StartInstallation
+        "installation", _FINISHED_OR_STARTED_RESPONSES, body_model=StartInstallation
     )
     def start_installation(body: StartInstallation) -> Response:
         """Start an install: find the slot of each rasp, and configure the DHCP server.
 
-        An install switches all stacks off several times. A dry run switches no stack, and returns
+        An install switches all outlets off several times. A dry run switches no outlet, and returns
         200 with the diff of dhcpd.conf.
         """
         if body.dry_run:
@@ -57,7 +57,7 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
         """Return the running install, or the last install."""
         latest = installation.latest()
         return json_response(
-            InstallationResponse.of(latest) if latest else InstallationResponse.empty()
+            _response_of(installation, latest) if latest else InstallationResponse.empty()
         )
 
     @api.delete("/installation")
@@ -66,7 +66,7 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
     def stop_installation() -> Response:
         """Stop the running install, or recover an interrupted install.
 
-        The power of the stacks is restored. If some slots are not assigned, dhcpd.conf is also
+        The power of all outlets is restored. If some slots are not assigned, dhcpd.conf is also
         restored.
         """
         return _accepted_response(installation.stop(_requester()))
@@ -97,7 +97,7 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
     )
     def get_earlier_installation(number: int) -> Response:
         """Return an install, a replacement or a swap with its steps and results."""
-        return json_response(InstallationResponse.of(installation.get(number)))
+        return json_response(_response_of(installation, installation.get(number)))
 
     @api.post("/rasps/<rasp:rasp>/replace")
     @requires_role(Role.OPERATOR)
@@ -107,21 +107,26 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
     def replace_rasp(body: ReplaceRasp, rasp: str) -> Response:
         """Wait for a new board in a slot, and assign it the name and address of the slot.
 
-        The stack is switched off to verify that it contains the new board.
+        The outlet of the slot is switched off to verify that it powers the new board. If the stack
+        has one outlet, all of its rasps lose power.
         """
         slot = resolve_slot(installation.rack, rasp)
         return _accepted_response(installation.replace(slot, body.strategy, _requester()))
 
     @api.post("/rasps/swap")
     @requires_role(Role.OPERATOR)
-    @document.write_endpoint("rasps", {HTTPStatus.OK: InstallationResponse}, body_model=SwapRasps)
+    @document.write_endpoint("rasps", _FINISHED_OR_STARTED_RESPONSES, body_model=SwapRasps)
     def swap_rasps(body: SwapRasps) -> Response:
         """Exchange two rasps of a stack.
 
-        PiRack cannot detect the slot of a rasp within its stack.
+        PiRack cannot detect the slot of a rasp that shares its outlet. A swap switches no outlet.
+        The response is 202 if the DHCP server does not restart within 30 s. The swap then
+        continues.
         """
         one, other = (resolve_slot(installation.rack, str(rasp)) for rasp in body.ids)
         record = installation.swap(one, other, _requester())
+        if record.is_running:
+            return _accepted_response(record)
         return write_response(InstallationResponse.of(record))
 
     return api
@@ -129,6 +134,10 @@ def blueprint(document: OpenApiDocument, installation: InstallService) -> Bluepr
 
 def _requester() -> Requester:
     return Requester(current_actor().name, client_address())
+
+
+def _response_of(installation: InstallService, record: InstallRecord) -> InstallationResponse:
+    return InstallationResponse.of(record, installation.outlets_to_restore(record))
 
 
 def _accepted_response(record: InstallRecord) -> Response:

@@ -1,11 +1,12 @@
 """API models of installs."""
 
+from collections.abc import Collection
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field
 
 from controller.web.models import ApiModel, TargetId, example_config, omittable
-from dhcp_installer import DEFAULT_STRATEGY, StrategyName
+from dhcp_installer import DEFAULT_STRATEGY, SlotEvidence, StrategyName
 from dhcp_installer.install.journal import InstallKind, InstallRecord, InstallState
 from dhcp_installer.install.progress import Stage
 from rack.database import MAX_ROW_ID
@@ -119,9 +120,13 @@ class InstallationResponse(ApiModel):
         seconds_left=33.0,
         found={"1": ["b8:27:eb:00:00:01"]},
         missing={"1": 3},
+        missing_slots=["01-2", "01-3", "01-4"],
+        slots={"b8:27:eb:00:00:01": 1},
+        slot_evidence={"b8:27:eb:00:00:01": "row_and_column"},
         other_vendor_macs=["3c:52:82:00:00:01"],
         unplaced=[],
         conflicts={},
+        outlets_to_restore=[],
         diff="",
         error="",
         started_at=1767225590.0,
@@ -147,9 +152,26 @@ class InstallationResponse(ApiModel):
     seconds_left: float | None = Field(description="Estimated time until the stage ends.")
     found: dict[str, list[str]] = Field(description="MAC addresses for each stack number.")
     missing: dict[str, int] = Field(description="Number of missing rasps for each stack number.")
+    missing_slots: list[str] = Field(
+        description="Names of the slots with outlets of their own at which no rasp was found."
+    )
+    slots: dict[str, int] = Field(
+        description="Slot number for each MAC address that was found at the outlet of one slot."
+    )
+    slot_evidence: dict[str, SlotEvidence] = Field(
+        description="What was switched to find each of these slots: its `outlet` alone, or groups"
+        " of outlets, `row_and_column`."
+    )
     other_vendor_macs: list[str] = Field(description="MAC addresses of other vendors.")
-    unplaced: list[str] = Field(description="Active MAC addresses that were found in no stack.")
-    conflicts: dict[str, list[int]] = Field(description="Candidate stacks for each MAC address.")
+    unplaced: list[str] = Field(description="Active MAC addresses that were found at no outlet.")
+    conflicts: dict[str, list[str]] = Field(
+        description="Names of the stacks and slots at whose outlets each MAC address was found, if"
+        " there were several outlets, or several rasps at the outlet of one slot."
+    )
+    outlets_to_restore: list[str] = Field(
+        description="Names of the stacks and slots whose power an interrupted install has changed."
+        " `DELETE` or the next install restores it."
+    )
     diff: str = Field(description="Changes to dhcpd.conf as a unified diff.")
     error: str = Field(
         description="Reason for a failure, or the rasps that do not reply at their addresses."
@@ -160,7 +182,7 @@ class InstallationResponse(ApiModel):
     )
 
     @classmethod
-    def of(cls, record: InstallRecord) -> Self:
+    def of(cls, record: InstallRecord, outlets_to_restore: Collection[str] = ()) -> Self:
         """Return the response for an install."""
         report = record.report.to_json()
         progress = {name: report[name] for name in cls.model_fields if name in report}
@@ -173,6 +195,7 @@ class InstallationResponse(ApiModel):
             actor=record.actor,
             steps=[InstallStepResponse(time=step.time, text=step.text) for step in record.steps],
             error=record.error,
+            outlets_to_restore=list(outlets_to_restore),
             started_at=record.started_at,
             finished_at=record.finished_at,
             **progress,
@@ -197,9 +220,13 @@ class InstallationResponse(ApiModel):
             seconds_left=None,
             found={},
             missing={},
+            missing_slots=[],
+            slots={},
+            slot_evidence={},
             other_vendor_macs=[],
             unplaced=[],
             conflicts={},
+            outlets_to_restore=[],
             diff=diff or "",
             error="",
             started_at=None,

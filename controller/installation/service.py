@@ -23,6 +23,7 @@ from rack.errors import DatabaseError, PiRackError
 from rack.layout import Rack, Slot
 
 _STOP_SECONDS = 25.0  # systemd kills the controller after 30 s
+_SWAP_SECONDS = 30.0  # clients of the API wait for 60 s
 
 _log = logging.getLogger(__name__)
 
@@ -38,21 +39,28 @@ class Requester:
 class InstallService:
     """Service that starts and stops installs. Thread-safe.
 
-    The constructor marks installs of an earlier controller as interrupted. No relay is switched.
+    The constructor marks installs of an earlier controller as interrupted. No outlet is switched.
 
     Args:
         dependencies: Components that an install reads and changes.
         claims: Claims of stacks, shared with orders.
         audit: Audit log.
+        swap_seconds: Seconds that `swap` waits for its end.
 
     Raises:
         DatabaseError: If the journal cannot be used.
     """
 
     def __init__(
-        self, dependencies: InstallDependencies, claims: StackClaims, audit: Audit
+        self,
+        dependencies: InstallDependencies,
+        claims: StackClaims,
+        audit: Audit,
+        *,
+        swap_seconds: float = _SWAP_SECONDS,
     ) -> None:
         self._dependencies = dependencies
+        self._swap_seconds = swap_seconds
         self._claims = claims
         self._audit = audit
         self._lock = threading.Lock()
@@ -62,7 +70,7 @@ class InstallService:
         self._progress: ProgressReport | None = None
         for record in dependencies.journal.mark_interrupted():
             title = _title(record)
-            _log.warning("%s was interrupted, the relays are unchanged", title)
+            _log.warning("%s was interrupted, the outlets are unchanged", title)
             self._record_audit_event(
                 Requester(record.actor), str(record.kind), title, "unknown", "interrupted"
             )
@@ -107,7 +115,9 @@ class InstallService:
         return record
 
     def swap(self, one: Slot, other: Slot, requester: Requester) -> InstallRecord:
-        """Exchange the rasps of two slots of a stack, and return the final record.
+        """Exchange the rasps of two slots of a stack.
+
+        Return the final record, or that of the running swap if the DHCP server restarts slowly.
 
         Raises:
             AssignmentError: If the slots are in different stacks, or both are empty.
@@ -118,8 +128,8 @@ class InstallService:
         record, thread = self._start_claimed(
             request, requester, [one.stack], f"{one.name} {other.name}"
         )
-        thread.join()
-        return self._dependencies.journal.get(record.id)
+        thread.join(self._swap_seconds)
+        return self.get(record.id)
 
     def stop(self, requester: Requester) -> InstallRecord:
         """Stop the running install, or recover an interrupted install. Return immediately.
@@ -165,6 +175,12 @@ class InstallService:
         if record is None or record.id != number:
             raise UnknownInstallError(f"no install {number}: GET installations lists all installs")
         return record
+
+    def outlets_to_restore(self, record: InstallRecord) -> tuple[str, ...]:
+        """Return the names of the outlets that an interrupted install left with another power."""
+        if record.state is not InstallState.INTERRUPTED or record.finished_at is not None:
+            return ()
+        return tuple(outlet.name for outlet in self._dependencies.outlets.to_restore)
 
     def iterate_recent(self, before: int | None = None) -> Iterator[InstallRecord]:
         """Yield the installs, newest first. Each record is read when it is needed, for it is large.
@@ -248,7 +264,9 @@ class InstallService:
     def _recover(self, record: InstallRecord, requester: Requester) -> None:
         result, detail = "ok", "recovered"
         try:
-            installer.recover(self._dependencies, record.id, self._on_progress)
+            recovered = installer.recover(self._dependencies, record.id, self._on_progress)
+            if recovered.state is InstallState.FAILED:
+                result, detail = "failed", recovered.error
         except PiRackError as error:
             result, detail = "failed", str(error)
         self._record_audit_event(requester, "stop", _title(record), result, detail)
@@ -263,7 +281,7 @@ class InstallService:
             return replace(
                 record, state=state, finished_at=None, report=self._progress or record.report
             )
-        if record.state in {InstallState.RUNNING, InstallState.STOPPING}:
+        if record.is_running:
             # The install finished, but could not save its result.
             return replace(record, state=InstallState.INTERRUPTED)
         return record

@@ -15,7 +15,7 @@ from controller import __version__
 from controller.master.clock import is_time_synchronized
 from controller.master.readings import MasterReadings, read_master
 from controller.master.services import MonitoredService, ServiceStatus, check_service
-from rack.gpio_persistence import persists_outputs
+from rack.gpio.persistence import persists_outputs
 
 # The firmware's bits 0 to 3 are active conditions. Bits 16 to 19 are conditions since boot.
 _SINCE_BOOT_SHIFT = 16
@@ -41,6 +41,7 @@ class MasterState(MasterReadings):
         conditions: Active power and temperature conditions of the firmware.
         conditions_since_boot: Conditions that were active at any time since boot.
         persists_outputs: Whether the kernel keeps driving the pins of a program that has ended.
+            None without GPIO pins.
     """
 
     host_name: str

@@ -1,6 +1,6 @@
 """Export the master's readings on the controller's /metrics."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,9 +22,18 @@ _HELP = {
 }
 
 
-def register_metrics(registry: CollectorRegistry, folder: Path) -> None:
-    """Register the master's metrics. `folder` is the folder of pirack.db."""
+def register_metrics(
+    registry: CollectorRegistry, folder: Path, is_dhcp_server_up: Callable[[], bool | None]
+) -> None:
+    """Register the metrics of the master and its DHCP server.
+
+    Args:
+        registry: Registry of the controller.
+        folder: Folder of pirack.db.
+        is_dhcp_server_up: Returns whether the DHCP server runs, or None if this is unknown.
+    """
     registry.register(_MasterCollector(folder))
+    registry.register(_DhcpServerCollector(is_dhcp_server_up))
 
 
 class _MasterCollector(Collector):
@@ -37,3 +46,16 @@ class _MasterCollector(Collector):
         for name, value in asdict(read_master(self._folder)).items():
             if value is not None:
                 yield GaugeMetricFamily(f"pirack_master_{name}", _HELP[name], value=value)
+
+
+class _DhcpServerCollector(Collector):
+    """Collector of whether the DHCP server runs. The metric has no series while it is unknown."""
+
+    def __init__(self, is_up: Callable[[], bool | None]) -> None:
+        self._is_up = is_up
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        is_up = self._is_up()
+        if is_up is not None:
+            help_text = "Whether the DHCP server of the master runs."
+            yield GaugeMetricFamily("pirack_dhcp_server_up", help_text, value=is_up)

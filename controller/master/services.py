@@ -2,13 +2,15 @@
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from controller import bounded_http
+from controller.options import ControllerOptions
 from controller.state.model import RaspStatus
 from controller.state.prometheus import Prometheus, PrometheusUnavailableError
+from rack import bounded_http
 from rack.errors import PiRackError
 
 _TIMEOUT = 2.0
@@ -61,6 +63,24 @@ def check_service(service: MonitoredService) -> ServiceStatus:
     except ServiceStateUnknownError as error:
         return ServiceStatus(service.name, service.url, RaspStatus.UNKNOWN, reason=str(error))
     return ServiceStatus(service.name, service.url, RaspStatus.UP, version)
+
+
+def monitored_services(
+    options: ControllerOptions, headers: Mapping[str, str]
+) -> list[MonitoredService]:
+    """Return the services that the options name.
+
+    Args:
+        options: Options of the controller.
+        headers: Headers of requests to Alertmanager and blackbox_exporter.
+    """
+    return [
+        unit_service("dhcpd", dhcp_unit(options.dhcp_server) or "isc-dhcp-server"),
+        prometheus_service(Prometheus(options.prometheus)),
+        metrics_service("alertmanager", options.alertmanager, headers),
+        metrics_service("blackbox", options.blackbox, headers),
+        *([grafana_service(options.grafana)] if options.grafana else []),
+    ]
 
 
 def prometheus_service(prometheus: Prometheus) -> MonitoredService:
@@ -116,17 +136,44 @@ def unit_service(name: str, unit: str) -> MonitoredService:
     """
 
     def fetch_version() -> str | None:
-        command = ["systemctl", "show", unit, "--property=LoadState", "--property=ActiveState"]
-        lines = (_command_output(command) or "").splitlines()
-        properties = dict(line.split("=", 1) for line in lines if "=" in line)
-        if properties.get("LoadState") != "loaded":
-            raise ServiceStateUnknownError(f"systemd on this machine has no unit {unit}")
-        if properties.get("ActiveState") != "active":
-            raise ServiceDownError(f"unit {unit} is {properties.get('ActiveState')}")
+        _require_active(unit)
         match = _PRINTED_VERSION.search(_command_output([name, "--version"]) or "")
         return match[0] if match else None
 
     return MonitoredService(name, unit, fetch_version)
+
+
+def is_dhcp_server_active(dhcp_server: str) -> bool | None:
+    """Return whether the unit in the option --dhcp-server is active, or None if this is unknown."""
+    unit = dhcp_unit(dhcp_server)
+    if unit is None:
+        return None
+    try:
+        _require_active(unit)
+    except ServiceDownError:
+        return False
+    except ServiceStateUnknownError:
+        return None
+    return True
+
+
+def dhcp_unit(dhcp_server: str) -> str | None:
+    """Return the systemd unit in the option --dhcp-server, or None if it names none."""
+    kind, _, unit = dhcp_server.partition(":")
+    return unit if kind == "unit" else None
+
+
+def _require_active(unit: str) -> None:
+    command = ["systemctl", "show", unit, "--property=LoadState", "--property=ActiveState"]
+    output = _command_output(command)
+    if output is None and shutil.which("systemctl"):
+        raise ServiceStateUnknownError(f"systemctl did not report the state of unit {unit}")
+    lines = (output or "").splitlines()
+    properties = dict(line.split("=", 1) for line in lines if "=" in line)
+    if properties.get("LoadState") != "loaded":
+        raise ServiceStateUnknownError(f"systemd on this machine has no unit {unit}")
+    if properties.get("ActiveState") != "active":
+        raise ServiceDownError(f"unit {unit} is {properties.get('ActiveState')}")
 
 
 def _get(name: str, url: str, path: str, headers: Mapping[str, str]) -> str:

@@ -12,14 +12,14 @@ PING, READ = "ping", "read"
 POWER_ON, POWER_OFF, POWER_CYCLE = "power_on", "power_off", "power_cycle"
 
 SHUTDOWN = "shutdown"
-"""Action of `[actions]` that shuts a rasp down before its stack is switched off."""
+"""Action of `[actions]` that shuts a rasp down before its power is cut."""
 
 _BUILTIN = {
     PING: "Ping the rasps.",
     READ: "Read one alias from the exporters.",
-    POWER_ON: "Switch the stacks on and wait until their rasps have booted.",
-    POWER_OFF: "Shut the rasps down, verify that they are down, and switch the stacks off.",
-    POWER_CYCLE: "Switch the stacks off like `power_off`, then on again.",
+    POWER_ON: "Switch the power on and wait until the rasps have booted.",
+    POWER_OFF: "Shut the rasps down, verify that they are down, and switch the power off.",
+    POWER_CYCLE: "Switch the power off like `power_off`, then on again.",
 }
 _POWER_ACTIONS = frozenset({POWER_ON, POWER_OFF, POWER_CYCLE})
 
@@ -46,7 +46,7 @@ class Action:
 
     @property
     def is_power(self) -> bool:
-        """Whether the action switches the power of whole stacks."""
+        """Whether the action switches power."""
         return self.name in _POWER_ACTIONS
 
 
@@ -63,20 +63,20 @@ class Actions:
             for name, alias in aliases.actions.items()
             if name not in _BUILTIN
         }
-        self._for_stacks = self._for_rasps | {
+        self._all = self._for_rasps | {
             name: Action(name, _BUILTIN[name], is_disruptive=name != POWER_ON)
             for name in sorted(_POWER_ACTIONS)
         }
 
     @property
     def for_rasps(self) -> Collection[Action]:
-        """Actions for rasps."""
+        """Actions for all rasps. Those with an outlet of their own also have power actions."""
         return self._for_rasps.values()
 
     @property
     def for_stacks(self) -> Collection[Action]:
         """Actions for stacks and the rack: actions for rasps, and power actions."""
-        return self._for_stacks.values()
+        return self._all.values()
 
     @property
     def aliases(self) -> Collection[Alias]:
@@ -87,16 +87,13 @@ class Actions:
         """Return the action of a request.
 
         Raises:
-            InvalidActionError: If the action is unknown for these targets, or does not accept
-                `alias` or `force`.
+            InvalidActionError: If the action is unknown, or does not accept `alias` or `force`.
         """
-        actions = self._for_rasps if request.scope == "rasps" else self._for_stacks
-        action = actions.get(request.action)
+        action = self._all.get(request.action)
         if action is None:
             raise InvalidActionError(
                 "action",
-                f"unknown action {request.action!r} for {request.scope}:"
-                f" use one of {', '.join(actions)}",
+                f"unknown action {request.action!r}: use one of {', '.join(self._all)}",
             )
         if action.name == READ and request.alias is None:
             raise InvalidActionError("alias", f"{READ} requires an alias")

@@ -14,6 +14,7 @@ from controller.auth.access_control import (
 from controller.auth.roles import Role
 from controller.orders.actions import Action
 from controller.orders.model import OrderRequest
+from controller.orders.power_group import has_rasp_outlets
 from controller.orders.schemas import (
     ActionResponse,
     AliasResponse,
@@ -43,10 +44,13 @@ def blueprint(document: OpenApiDocument, orders: OrderService, access: AccessCon
     @api.get("/rasps/options")
     @document.read_endpoint("rasps", list[ActionResponse])
     def list_rasp_options() -> Response:
-        """List the actions for rasps."""
-        return json_response(
-            [_action_response(orders, action) for action in orders.actions.for_rasps]
-        )
+        """List the actions for rasps.
+
+        Power actions are listed if some rasps have an outlet of their own.
+        """
+        actions = orders.actions
+        available = actions.for_stacks if has_rasp_outlets(orders.rack) else actions.for_rasps
+        return json_response([_action_response(orders, action) for action in available])
 
     @api.get("/stacks/options")
     @document.read_endpoint("stacks", list[ActionResponse])
@@ -63,7 +67,7 @@ def blueprint(document: OpenApiDocument, orders: OrderService, access: AccessCon
         """Submit an order for rasps.
 
         Synchronous actions (`ping`, `read`) return 200 with all results. Other actions
-        return 202.
+        return 202. Power actions require rasps with an outlet of their own.
         """
         return _execute(orders, body.request_for(orders.rack), dry_run=body.dry_run)
 

@@ -6,8 +6,8 @@ Source: https://github.com/prometheus/blackbox_exporter, `/probe`.
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 
-from controller import bounded_http
 from controller.prometheus_targets import probe_parameters
+from rack import bounded_http
 from rack.errors import PiRackError
 
 _TIMEOUT_SECONDS = 2.0

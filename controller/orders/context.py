@@ -1,7 +1,7 @@
-"""Access of orders to the rasps and relays."""
+"""Access of orders to the rasps and outlets."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,11 +9,13 @@ from typing import TypeVar
 
 from controller.orders.blackbox_client import BlackboxClient, BlackboxUnavailableError
 from controller.orders.exporter_client import ExporterClient
+from controller.orders.power_group import PowerGroup
 from controller.ssh.pool import SshPool
+from rack.errors import PiRackError
 from rack.inventory import Rasp
-from rack.layout import Rack, Slot, Stack
-from rack.power_edges import Edge
-from rack.relays import Relays
+from rack.layout import Outlet, Rack, Slot
+from rack.power.edges import Edge, SwitchError
+from rack.power.outlets import Outlets
 
 PROBE_UNAVAILABLE = "blackbox_exporter is unavailable"
 """Detail of a result if `OrderContext.is_reachable` returns None."""
@@ -49,14 +51,27 @@ class BootLimiter:
             self._changed.notify_all()
 
 
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """Outlets after a command.
+
+    Args:
+        edges: Changes of power, in the order of their ids.
+        problems: Problem of each outlet that was not switched.
+    """
+
+    edges: tuple[Edge, ...]
+    problems: Mapping[Outlet, str]
+
+
 @dataclass
 class OrderContext:
-    """The rack, its relays and the clients that all orders use.
+    """The rack, its outlets and the clients that all orders use.
 
     Args:
         rack: Layout and time limits.
         rasps: Returns the installed rasps, keyed by (stack, slot).
-        relays: Relays of the stacks.
+        outlets: Outlets of the stacks and rasps.
         blackbox: Client that pings rasps.
         exporter_client: Client that reads aliases of rasps.
         ssh: Connections that run actions on rasps.
@@ -65,7 +80,7 @@ class OrderContext:
 
     rack: Rack
     rasps: Callable[[], Mapping[tuple[int, int], Rasp]]
-    relays: Relays
+    outlets: Outlets
     blackbox: BlackboxClient
     exporter_client: ExporterClient
     ssh: SshPool
@@ -74,20 +89,25 @@ class OrderContext:
     def __post_init__(self) -> None:
         self.boot_limiter = BootLimiter(self.rack.orders.max_booting)
         self._threads = ThreadPoolExecutor(_MAX_THREADS, "orders")
-        self._relay_thread = ThreadPoolExecutor(1, "relays")
+        # A power source that is slow does not hold up the others.
+        self._source_threads = {
+            source: ThreadPoolExecutor(1, f"outlets of {source}")
+            for source in sorted({outlet.source for outlet in self.rack.outlets})
+        }
+        self._refreshes: dict[str, asyncio.Task[object]] = {}
 
-    def installed_rasps(self, stack: Stack) -> list[tuple[Slot, Rasp]]:
-        """Return the occupied slots of a stack with their rasps."""
+    def installed_rasps(self, slots: Iterable[Slot]) -> list[tuple[Slot, Rasp]]:
+        """Return those slots that are occupied with their rasps."""
         rasps = self.rasps()
         return [
             (slot, rasp)
-            for slot in stack.slots
+            for slot in slots
             if (rasp := rasps.get((slot.stack, slot.number))) is not None
         ]
 
-    def booting_rasps(self, stack: Stack) -> int:
-        """Return the number of rasps that boot when a stack is switched on."""
-        return len(self.installed_rasps(stack)) or len(stack.slots)
+    def booting_rasps(self, group: PowerGroup, outlets: Iterable[Outlet]) -> int:
+        """Return the number of rasps that boot when outlets of a group are switched on."""
+        return group.booting_rasps(outlets, self.rasps().keys())
 
     async def is_reachable(self, rasp: Rasp) -> bool | None:
         """Ping a rasp. Return None if blackbox_exporter is unavailable."""
@@ -96,17 +116,63 @@ class OrderContext:
         except BlackboxUnavailableError:
             return None
 
+    async def problems_of(self, outlets: Iterable[Outlet]) -> dict[Outlet, str]:
+        """Return why outlets cannot be switched now, for those of which this is known.
+
+        Outlets whose last reading failed are read again.
+
+        Raises:
+            PiRackError: If the readings cannot be saved.
+        """
+        outlets = list(outlets)
+        unreadable = {outlet.source for outlet in outlets if self._reading_error(outlet)}
+        await asyncio.gather(*map(self._refresh, sorted(unreadable)))
+        return self.known_problems(outlets)
+
+    def known_problems(self, outlets: Iterable[Outlet]) -> dict[Outlet, str]:
+        """Return why outlets cannot be switched, by their last readings."""
+        problems = {
+            outlet: self.outlets.error(outlet) or self._reading_error(outlet) for outlet in outlets
+        }
+        return {outlet: problem for outlet, problem in problems.items() if problem}
+
     async def switch(
         self,
-        power: Mapping[int, bool],
+        outlets: Iterable[Outlet],
         *,
+        is_on: bool,
         at: float | None = None,
         on_again_at: float | None = None,
         cause: str,
-    ) -> tuple[Edge, ...]:
-        """Switch stacks as one, in a thread that does nothing else. See `Relays.switch`."""
-        switch = partial(self.relays.switch, power, at=at, on_again_at=on_again_at, cause=cause)
-        return await asyncio.get_running_loop().run_in_executor(self._relay_thread, switch)
+    ) -> Switched:
+        """Switch outlets as one, each power source in a thread of its own. See `Outlets.switch`.
+
+        An error of one power source does not affect the others.
+        """
+        by_source: dict[str, list[Outlet]] = {}
+        for outlet in outlets:
+            by_source.setdefault(outlet.source, []).append(outlet)
+        results = await asyncio.gather(
+            *(
+                self._switch_source(
+                    source,
+                    partial(
+                        self.outlets.switch,
+                        dict.fromkeys(group, is_on),
+                        at=at,
+                        on_again_at=on_again_at,
+                        cause=cause,
+                    ),
+                    group,
+                )
+                for source, group in by_source.items()
+            )
+        )
+        edges = sorted((edge for each in results for edge in each.edges), key=lambda edge: edge.id)
+        problems = {
+            outlet: problem for each in results for outlet, problem in each.problems.items()
+        }
+        return Switched(tuple(edges), problems)
 
     async def run_in_thread(self, function: Callable[..., _Result], *arguments: object) -> _Result:
         """Run a blocking function in a thread."""
@@ -116,4 +182,31 @@ class OrderContext:
     def close(self) -> None:
         """Wait for running functions, each of which has its own timeout."""
         self._threads.shutdown(cancel_futures=True)
-        self._relay_thread.shutdown(cancel_futures=True)
+        for thread in self._source_threads.values():
+            thread.shutdown(cancel_futures=True)
+
+    async def _switch_source(
+        self, source: str, switch: Callable[[], tuple[Edge, ...]], outlets: list[Outlet]
+    ) -> Switched:
+        try:
+            return Switched(await self._run_for_source(source, switch), {})
+        except SwitchError as error:
+            return Switched(error.edges, error.problems)
+        except PiRackError as error:
+            return Switched((), dict.fromkeys(outlets, str(error)))
+
+    async def _refresh(self, source: str) -> None:
+        """Read a power source. Orders that need it at the same time share the reading."""
+        if source not in self._refreshes or self._refreshes[source].done():
+            self._refreshes[source] = asyncio.create_task(
+                self._run_for_source(source, partial[object](self.outlets.refresh, source))
+            )
+        await asyncio.shield(self._refreshes[source])
+
+    async def _run_for_source(self, source: str, function: Callable[[], _Result]) -> _Result:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._source_threads[source], function)
+
+    def _reading_error(self, outlet: Outlet) -> str:
+        reading = self.outlets.readings.get(outlet)
+        return "" if reading is None else reading.error

@@ -10,25 +10,25 @@ from controller.orders.context import PROBE_UNAVAILABLE, OrderContext
 from controller.orders.edge_observer import EdgeObserver
 from controller.orders.power_cut import CutResult
 from rack.inventory import Rasp
-from rack.layout import Slot
+from rack.layout import Outlet, Slot
 
 _CUT_UNVERIFIED = "replies again, but its uptime cannot be read: power cut not verified"
 
 
 @dataclass
 class ReturnOfPower:
-    """The return of the power of some stacks, which happens while their rasps are observed.
+    """The return of the power of some outlets, which happens while their rasps are observed.
 
     Attributes:
-        is_over: Set when the relays were switched, or could not be switched.
-        at: Time of the event loop's clock at which the relays were switched.
-        problems: Problem of each stack that was not switched on, keyed by its number.
+        is_over: Set when the outlets were switched, or could not be switched.
+        at: Time of the event loop's clock at which the outlets were switched.
+        problems: Problem of each outlet that was not switched on.
         observer: Observer of the edges.
     """
 
     is_over: asyncio.Event = field(default_factory=asyncio.Event)
     at: float = 0.0
-    problems: Mapping[int, str] = field(default_factory=dict)
+    problems: Mapping[Outlet, str] = field(default_factory=dict)
     observer: EdgeObserver | None = None
 
 
@@ -53,6 +53,7 @@ async def watch(
     context: OrderContext,
     slot: Slot,
     rasp: Rasp,
+    outlet: Outlet,
     *,
     cut: CutResult,
     cut_observer: EdgeObserver,
@@ -64,6 +65,7 @@ async def watch(
         context: Access to the rasps.
         slot: Slot of the rasp.
         rasp: The rasp.
+        outlet: The outlet that powers the rasp.
         cut: The power cut.
         cut_observer: Observer of the edges of the cut.
         power: The return of power.
@@ -72,22 +74,22 @@ async def watch(
     replied_before = slot in cut.replied_before
     missed_pings = most_missed = 0
     while True:
-        sent_at, had_power = context.relays.now(), power.is_over.is_set()
+        sent_at, had_power = context.outlets.now(), power.is_over.is_set()
         is_reachable = await context.is_reachable(rasp)
         if is_reachable is False:
             missed_pings += 1
             most_missed = max(most_missed, missed_pings)
             if replied_before:
-                await cut_observer.record_silence(slot.stack, sent_at)
+                await cut_observer.record_silence(slot, sent_at)
         elif is_reachable and not had_power:
             missed_pings = 0
         deadline = power.at + context.rack.orders.boot_seconds
-        if had_power and (is_reachable or slot.stack in power.problems or loop.time() >= deadline):
+        if had_power and (is_reachable or outlet in power.problems or loop.time() >= deadline):
             break
         await _sleep_or_wait_for(power.is_over, context.poll_seconds, is_over=had_power)
     seconds = loop.time() - power.at
     if is_reachable and power.observer:
-        await power.observer.record_answer(slot.stack, context.relays.now())
+        await power.observer.record_answer(slot, context.outlets.now())
     replies_after_cut: bool | None = False
     reason = PROBE_UNAVAILABLE
     if most_missed < (MISSED_PINGS if replied_before else 1):

@@ -12,7 +12,7 @@ from controller.web.models import ApiModel, omittable
 from controller.web.openapi import OpenApiDocument
 from controller.web.paging import page_response
 from rack.database import MAX_ROW_ID
-from rack.power_edges import Edge
+from rack.power.edges import Edge
 
 
 class MomentResponse(ApiModel):
@@ -23,19 +23,22 @@ class MomentResponse(ApiModel):
 
 
 class EdgeResponse(ApiModel):
-    """One change of the power of a stack."""
+    """One change of the power of a stack, or of a rasp with an outlet of its own."""
 
     id: int
     stack: int = Field(description="Number of the stack.")
-    is_on: bool = Field(description="Whether the stack was switched on.")
-    cause: str = Field(description="What switched the stack, for example `order 12`.")
+    slot: int | None = Field(
+        description="Number of the slot that the outlet powers, null for the whole stack."
+    )
+    is_on: bool = Field(description="Whether the outlet was switched on.")
+    cause: str = Field(description="What switched the outlet, for example `order 12`.")
     boot_id: str = Field(description="Boot of the master, to which `monotonic` belongs.")
     planned: MomentResponse = Field(description="Planned time.")
     before: MomentResponse | None = Field(
-        description="Time before the pin was switched, null if unknown."
+        description="Time before the outlet was switched, null if unknown."
     )
     after: MomentResponse | None = Field(
-        description="Time after the pin was switched, null if unknown."
+        description="Time after the outlet was switched, null if unknown."
     )
     first_silence: MomentResponse | None = Field(
         description="Time of the first ping without a reply after a power cut, null if not"
@@ -59,7 +62,7 @@ class EdgesQuery(ApiModel):
         ge=1, le=MAX_ROW_ID, description="Edge id. Only older edges are listed.", examples=[120]
     )
     order: int | None = omittable(
-        ge=1, le=MAX_ROW_ID, description="Order that switched the stacks.", examples=[12]
+        ge=1, le=MAX_ROW_ID, description="Order that switched the outlets.", examples=[12]
     )
 
 
@@ -70,7 +73,7 @@ def blueprint(document: OpenApiDocument, orders: OrderService) -> Blueprint:
     @api.get("/edges")
     @document.read_endpoint("edges", list[EdgeResponse], query_model=EdgesQuery)
     def list_edges(query: EdgesQuery) -> Response:
-        """List changes of the power of the stacks, newest first.
+        """List changes of the power of stacks and rasps, newest first.
 
         If there are more changes, `Link` is the URL of the next page.
         """

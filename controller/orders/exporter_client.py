@@ -5,9 +5,9 @@ from ipaddress import IPv4Address
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from controller import bounded_http
 from controller.orders.model import Reading
 from exporter.aliases import METRIC_PREFIX
+from rack import bounded_http
 from rack.errors import PiRackError
 
 _TIMEOUT_SECONDS = 6.0  # default timeout of an alias, 5 s, and a margin

@@ -10,7 +10,7 @@ Scope = Literal["rasps", "stacks", "rack"]
 TargetKind = Literal["rasp", "stack"]
 
 POWER_RETURN = "power return"
-"""Actor of the orders that return the power of stacks after an interrupted power cycle."""
+"""Actor of the orders that return power after an interrupted power cycle."""
 
 
 class Result(StrEnum):
@@ -170,7 +170,7 @@ class Order(OrderHeader):
     """Snapshot of an order.
 
     Args:
-        results: Results of the targets and, for power actions, of the rasps of the stacks.
+        results: Results of the targets and, for power actions on stacks, of their rasps.
     """
 
     results: tuple[TargetResult, ...] = ()
@@ -201,14 +201,16 @@ class Preview:
     Args:
         affected: Names of the rasps that would go down.
         already_down: Names of the rasps that are down.
-        stacks: Numbers of the stacks that would be switched off.
+        stacks: Numbers of the stacks that would be switched off as a whole.
+        outlets: Labels of the outlets that would be switched off.
         warnings: Risks of the order.
     """
 
-    affected: tuple[str, ...]
-    already_down: tuple[str, ...]
-    stacks: tuple[int, ...]
-    warnings: tuple[str, ...]
+    affected: tuple[str, ...] = ()
+    already_down: tuple[str, ...] = ()
+    stacks: tuple[int, ...] = ()
+    outlets: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def ok(detail: str = "") -> StepResult:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from controller.errors import InvalidActionError
 from controller.orders.actions import POWER_CYCLE, Action, Actions
 from controller.orders.model import OrderRequest, TargetResult
+from controller.orders.power_group import PowerGroup, group_of_rasp
 from rack.layout import Rack, Slot, Stack
 
 
@@ -18,28 +19,31 @@ class OrderPlan:
         action: The resolved action.
         slots: The resolved slots without duplicates, sorted by id.
         stacks: The stacks of these slots, sorted by number.
+        groups: For power actions, what is switched: whole stacks, or single rasps.
     """
 
     request: OrderRequest
     action: Action
     slots: tuple[Slot, ...]
     stacks: tuple[Stack, ...]
+    groups: tuple[PowerGroup, ...] = ()
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Names of the stacks for power actions, otherwise names of the rasps."""
-        targets = self.stacks if self.action.is_power else self.slots
-        return tuple(target.name for target in targets)
+        """Names of the stacks that a power action switches, otherwise names of the rasps."""
+        if self.action.is_power:
+            return tuple(group.target.name for group in self.groups)
+        return tuple(slot.name for slot in self.slots)
 
     def open_results(self, installed: Collection[tuple[int, int]]) -> tuple[TargetResult, ...]:
         """Return the initial results, one for each target.
 
-        Power actions also have a result for each installed rasp of a stack.
+        Power actions on stacks also have a result for each installed rasp.
 
         Args:
             installed: (stack, slot) of the installed rasps.
         """
-        if not self.action.is_power:
+        if not self.action.is_power or self.request.scope == "rasps":
             return tuple(TargetResult("rasp", slot.name, slot.id) for slot in self.slots)
         return tuple(
             result
@@ -71,15 +75,12 @@ def require_timing_possible(
     """
     if plan.action.name != POWER_CYCLE:
         raise InvalidActionError("action", f"only {POWER_CYCLE} accepts planned times")
-    booting = sum(
-        sum((slot.stack, slot.number) in installed for slot in stack.slots) or len(stack.slots)
-        for stack in plan.stacks
-    )
+    booting = sum(group.booting_rasps(group.outlets, installed) for group in plan.groups)
     if booting > max_booting:
         raise InvalidActionError(
             "action",
             f"{booting} rasps would boot at the same time, but orders.max_booting is {max_booting}:"
-            " choose fewer stacks, or increase it in rack.toml",
+            f" choose fewer {plan.request.scope}, or increase it in rack.toml",
         )
 
 
@@ -87,7 +88,8 @@ def make_plan(request: OrderRequest, actions: Actions, rack: Rack) -> OrderPlan:
     """Resolve the action and the targets of a request.
 
     Raises:
-        InvalidActionError: If the action is unknown or not allowed for these targets.
+        InvalidActionError: If the action is unknown or not allowed for these targets, or switches
+            rasps that share an outlet.
         UnknownTargetError: If a rasp or a stack does not exist.
     """
     action = actions.resolve(request)
@@ -98,4 +100,9 @@ def make_plan(request: OrderRequest, actions: Actions, rack: Rack) -> OrderPlan:
     else:
         stacks = rack.stacks if request.scope == "rack" else tuple(map(rack.stack, ids))
         slots = tuple(slot for stack in stacks for slot in stack.slots)
-    return OrderPlan(request, action, slots, stacks)
+    groups: tuple[PowerGroup, ...] = ()
+    if action.is_power and request.scope == "rasps":
+        groups = tuple(group_of_rasp(rack, slot) for slot in slots)
+    elif action.is_power:
+        groups = tuple(map(PowerGroup, stacks))
+    return OrderPlan(request, action, slots, stacks, groups)

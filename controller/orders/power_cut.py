@@ -1,47 +1,45 @@
-"""Cut the power of stacks as one, and describe what was observed.
+"""Cut the power of groups as one.
 
-A rasp that was shut down does not reply, with or without power. A power cut is therefore observed
-only if a rasp replies until the cut. Otherwise the results say that the cut was commanded.
+Outlets that cannot be switched are known before the shutdowns, as far as possible. Their rasps keep
+running.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from controller.orders.context import PROBE_UNAVAILABLE, OrderContext
-from controller.orders.model import Result, StepResult, failed, ok, unknown
+from controller.orders.context import OrderContext
+from controller.orders.model import Result, StepResult, failed
+from controller.orders.power_group import PowerGroup
 from controller.orders.rasp_actions import shut_down
 from controller.orders.tracker import OrderTracker
 from rack.inventory import Rasp
-from rack.layout import Slot, Stack
-from rack.power_edges import Edge, SwitchError
-
-NO_INSTALLED_RASP = "the stack has no installed rasp with which its power could be verified"
+from rack.layout import Outlet, Slot
+from rack.power.edges import Edge
 
 SAVE_SECONDS = 0.5
 """Seconds before a planned edge at which its command is saved. A slow disk may take this long."""
 
-_NOT_OBSERVED = "power cut commanded, not observed"
-
 InstalledRasps = Sequence[tuple[Slot, Rasp]]
-StepResults = Mapping[Slot | Stack, StepResult]
 
 
 @dataclass(frozen=True, slots=True)
-class StackToCut:
-    """A stack before its power is cut.
+class GroupToCut:
+    """A group before its power is cut.
 
     Args:
-        stack: The stack.
+        group: The group.
         installed: Its rasps.
-        was_on: Whether its relay supplies power.
+        was_off: Slots that have no power, as far as is known.
+        problems: Problem of each outlet that is not switched, because it cannot be switched.
         shutdowns: Result of each shutdown.
         may_reply: Rasps that may reply until the cut.
     """
 
-    stack: Stack
+    group: PowerGroup
     installed: InstalledRasps
-    was_on: bool
+    was_off: frozenset[Slot]
+    problems: Mapping[Outlet, str]
     shutdowns: Mapping[Slot, StepResult]
     may_reply: InstalledRasps
 
@@ -52,181 +50,121 @@ class StackToCut:
             slot for slot, result in self.shutdowns.items() if result.result is Result.OK
         )
 
+    @property
+    def outlets(self) -> tuple[Outlet, ...]:
+        """The outlets to switch."""
+        return tuple(outlet for outlet in self.group.outlets if outlet not in self.problems)
+
+    def without(self, problems: Mapping[Outlet, str]) -> InstalledRasps:
+        """Return the rasps whose outlets have none of these problems."""
+        return [each for each in self.installed if self.group.outlet_of(each[0]) not in problems]
+
 
 @dataclass(frozen=True, slots=True)
 class CutResult:
-    """A power cut of stacks.
+    """A power cut of groups.
 
     Args:
-        edges: Edges of the stacks that lost power.
-        problems: Problem of each stack that was not switched, keyed by its number.
+        edges: Edges of the outlets that were switched.
+        problems: Problem of each outlet that was not switched.
+        read_off: Outlets that report that they are off.
         replied_before: Rasps that replied immediately before the cut.
         started_at: Time of the event loop's clock before the cut.
         at: Time of the first edge, in seconds since the boot of the master.
     """
 
     edges: Sequence[Edge]
-    problems: Mapping[int, str]
+    problems: Mapping[Outlet, str]
+    read_off: frozenset[Outlet]
     replied_before: frozenset[Slot]
     started_at: float
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class CutObservation:
-    """What was observed of a rasp around the power cut.
-
-    Args:
-        shutdown: Result of its shutdown, or None if it was not shut down.
-        replied_before: Whether the rasp replied immediately before the cut.
-        replies_after: Whether the rasp still replies after the cut. None if unknown.
-        reason: Reason for which `replies_after` is unknown.
-    """
-
-    shutdown: StepResult | None
-    replied_before: bool
-    replies_after: bool | None
-    reason: str = field(default=PROBE_UNAVAILABLE, kw_only=True)
-
-    @property
-    def shows_cut(self) -> bool:
-        """Whether the rasp stopped replying when the power was cut."""
-        return self.replied_before and self.replies_after is False
-
-
-async def prepare_cut(context: OrderContext, tracker: OrderTracker, stack: Stack) -> StackToCut:
-    """Shut down the rasps of a stack, unless the order is forced."""
-    installed = context.installed_rasps(stack)
-    was_on = context.relays.has_power(stack.number)
-    if not was_on or tracker.plan.request.force:
-        return StackToCut(stack, installed, was_on, {}, installed if was_on else ())
-    shutdowns, may_reply = await _shut_down_all(context, tracker, stack, installed)
-    return StackToCut(stack, installed, was_on, shutdowns, may_reply)
+async def prepare_cut(
+    context: OrderContext, tracker: OrderTracker, group: PowerGroup
+) -> GroupToCut:
+    """Shut down the rasps of a group, unless the order is forced."""
+    is_forced = tracker.plan.request.force
+    problems = {} if is_forced else await context.problems_of(group.outlets)
+    off = [each for each in group.outlets if context.outlets.has_power(each) is False]
+    was_off = frozenset(group.slots_of(off))
+    installed = context.installed_rasps(group.slots)
+    prepared = GroupToCut(group, installed, was_off, problems, {}, ())
+    powered: InstalledRasps = [
+        each for each in prepared.without(problems) if each[0] not in was_off
+    ]
+    shutdowns: Mapping[Slot, StepResult] = {}
+    if not is_forced and set(prepared.outlets).difference(off):
+        shutdowns, powered = await _shut_down_all(context, tracker, group, powered)
+    return GroupToCut(group, installed, was_off, problems, shutdowns, powered)
 
 
 async def cut_power(
     context: OrderContext,
     tracker: OrderTracker,
-    stacks: Sequence[StackToCut],
+    groups: Sequence[GroupToCut],
     *,
     at: float | None = None,
     off_seconds: float | None = None,
 ) -> CutResult:
-    """Cut the power of stacks as one.
+    """Cut the power of groups as one.
 
     Args:
-        context: Access to the relays.
+        context: Access to the outlets.
         tracker: Progress of the order.
-        stacks: The stacks.
+        groups: The groups.
         at: Seconds since the boot of the master, or None for as soon as possible.
-        off_seconds: Seconds until the stacks must have power again, or None if they stay off.
+        off_seconds: Seconds until the groups must have power again, or None if they stay off.
     """
-    for each in stacks:
-        tracker.set_stage(each.stack, "cutting power")
-    may_reply = [rasp for each in stacks for rasp in each.may_reply]
+    for each in groups:
+        tracker.set_stage(each.group.target, "cutting power")
+    may_reply = [rasp for each in groups for rasp in each.may_reply]
     until = None if at is None else at - SAVE_SECONDS
     replied_before = await _replying(context, may_reply, until=until)
     started_at = asyncio.get_running_loop().time()
-    cut_at = context.relays.now().monotonic if at is None else at
-    edges: Sequence[Edge]
-    problems: Mapping[int, str] = {}
-    try:
-        edges = await context.switch(
-            {each.stack.number: False for each in stacks},
-            at=at,
-            on_again_at=None if off_seconds is None else cut_at + off_seconds,
-            cause=tracker.cause,
-        )
-    except SwitchError as error:
-        edges, problems = error.edges, error.problems
-    edge_times = [edge.after.monotonic for edge in edges if edge.after]
-    first = min(edge_times, default=context.relays.now().monotonic)
-    return CutResult(edges, problems, frozenset(replied_before), started_at, first)
-
-
-def results_of_problem(each: StackToCut, problem: str) -> StepResults:
-    """Return the results of a stack and its rasps if its relay could not be switched."""
-    return dict.fromkeys([each.stack, *(slot for slot, _ in each.installed)], failed(problem))
-
-
-def results_after_cut(
-    stack: Stack, observations: Mapping[Slot, CutObservation], *, was_on: bool
-) -> StepResults:
-    """Return the results of a stack and its rasps.
-
-    Args:
-        stack: The stack that was switched off.
-        observations: What was observed of each installed rasp.
-        was_on: Whether the relay supplied power before the order.
-    """
-    lost_power = [slot.name for slot, each in observations.items() if each.shows_cut]
-    after = [each.replies_after for each in observations.values()]
-    if any(after):
-        stack_result = failed(
-            "rasps still reply after the cut: the relay is stuck, or they have another power supply"
-        )
-    elif not after:
-        stack_result = unknown(NO_INSTALLED_RASP)
-    elif None in after:
-        reasons = [each.reason for each in observations.values() if each.replies_after is None]
-        stack_result = unknown(reasons[0])
-    elif not was_on:
-        stack_result = ok("was already switched off, and no rasp replies")
-    elif lost_power:
-        stack_result = ok(f"power cut observed: {', '.join(lost_power)} stopped replying")
-    else:
-        stack_result = ok(f"{_NOT_OBSERVED}: its rasps were already down")
-    cut = _NOT_OBSERVED if was_on else "was already switched off"
-    if lost_power:
-        cut = "its power was cut"
-    return {stack: stack_result} | {
-        slot: _rasp_result(each, cut) for slot, each in observations.items()
-    }
-
-
-def cancelled_results(each: StackToCut) -> StepResults:
-    """Return the results of a stack that was not switched because the order was canceled."""
-    results: dict[Slot | Stack, StepResult] = {each.stack: failed("cancelled before the power cut")}
-    for slot, _ in each.installed:
-        shutdown = each.shutdowns.get(slot)
-        if shutdown is None:
-            results[slot] = failed("cancelled")
-        elif shutdown.result is Result.OK:
-            results[slot] = shutdown.combined_with(ok("stays down until its stack is power-cycled"))
-        else:
-            results[slot] = shutdown.combined_with(failed("cancelled"))
-    return results
-
-
-def _rasp_result(observation: CutObservation, cut: str) -> StepResult:
-    """Return the result of a rasp. `cut` describes the power cut of its stack."""
-    if observation.replies_after:
-        return failed("still replies after the cut")
-    after_cut = ok(cut) if observation.replies_after is False else unknown(observation.reason)
-    shutdown = observation.shutdown
-    if shutdown is None:
-        return after_cut
-    if shutdown.result is Result.OK and after_cut.result is Result.OK:
-        return shutdown
-    return shutdown.combined_with(after_cut)
+    cut_at = context.outlets.now().monotonic if at is None else at
+    switched = await context.switch(
+        [outlet for each in groups for outlet in each.outlets],
+        is_on=False,
+        at=at,
+        on_again_at=None if off_seconds is None else cut_at + off_seconds,
+        cause=tracker.cause,
+    )
+    known = {outlet: problem for each in groups for outlet, problem in each.problems.items()}
+    problems = {**known, **switched.problems}
+    readings = context.outlets.readings
+    edge_times = [edge.after.monotonic for edge in switched.edges if edge.after]
+    return CutResult(
+        switched.edges,
+        problems,
+        frozenset(
+            outlet
+            for outlet, reading in readings.items()
+            if reading.power is False and outlet not in problems
+        ),
+        frozenset(replied_before),
+        started_at,
+        min(edge_times, default=context.outlets.now().monotonic),
+    )
 
 
 async def _shut_down_all(
-    context: OrderContext, tracker: OrderTracker, stack: Stack, installed: InstalledRasps
+    context: OrderContext, tracker: OrderTracker, group: PowerGroup, installed: InstalledRasps
 ) -> tuple[dict[Slot, StepResult], InstalledRasps]:
-    """Shut down the rasps of a stack, and wait for disk writes.
+    """Shut down rasps of a group, and wait for disk writes.
 
     Returns:
         The result of each shutdown, and the rasps that reply nevertheless.
     """
-    tracker.set_stage(stack, "shutting down its rasps")
+    tracker.set_stage(group.target, "shutting down its rasps")
     results = await asyncio.gather(
         *(shut_down(context, tracker, slot, rasp) for slot, rasp in installed)
     )
     shutdowns = {slot: result for (slot, _), result in zip(installed, results, strict=True)}
     if tracker.is_cancelled:
         return shutdowns, ()
-    tracker.set_stage(stack, "waiting for disk writes")
+    tracker.set_stage(group.target, "waiting for disk writes")
     replying, _ = await asyncio.gather(
         _replying(context, installed), asyncio.sleep(context.rack.orders.disk_settle_seconds)
     )
@@ -243,6 +181,6 @@ async def _replying(
     if not rasps:
         return set()
     pings = {asyncio.ensure_future(context.is_reachable(rasp)): slot for slot, rasp in rasps}
-    timeout = None if until is None else max(0.0, until - context.relays.now().monotonic)
+    timeout = None if until is None else max(0.0, until - context.outlets.now().monotonic)
     done, _ = await asyncio.wait(pings, timeout=timeout)
     return {pings[ping] for ping in done if ping.result()}

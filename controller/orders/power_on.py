@@ -1,130 +1,138 @@
-"""Switch a stack on, and wait until its rasps reply."""
+"""Switch a group on, and wait until its rasps reply."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from controller.orders.boots import wait_until_reachable
-from controller.orders.context import PROBE_UNAVAILABLE, OrderContext
+from controller.orders.context import OrderContext
 from controller.orders.edge_observer import EdgeObserver
-from controller.orders.model import Result, StepResult, failed, ok, unknown
-from controller.orders.power_cut import NO_INSTALLED_RASP, InstalledRasps, StepResults
+from controller.orders.model import StepResult, failed, ok
+from controller.orders.power_group import PowerGroup
+from controller.orders.power_results import (
+    OutletProblems,
+    StepResults,
+    no_reply,
+    results_after_power_on,
+)
 from controller.orders.rasp_actions import CANCELLED
 from controller.orders.tracker import OrderTracker
-from rack.errors import PiRackError
 from rack.inventory import Rasp
-from rack.layout import Slot, Stack
+from rack.layout import Outlet, Slot
 
 WAITING = "waiting for other rasps to boot"
-"""Stage of a stack that waits for the boot limit."""
-
-_CHECK = "check the relay, wiring, power supply and network switch"
-_NO_BOOT = (
-    "no rasp replies: either the stack has no power or network, or its relay is stuck and never cut"
-    f" the power, without which shut-down rasps do not boot. {_CHECK.capitalize()}"
-)
-_NO_REPLY_WHILE_ON = (
-    "no rasp replies, although the stack was already switched on: rasps that were shut down need a"
-    f" power cycle. If a power cycle does not help, {_CHECK}"
-)
+"""Stage of a group that waits for the boot limit."""
 
 
-async def power_on(context: OrderContext, tracker: OrderTracker, stack: Stack) -> StepResults:
-    """Switch a stack on when its rasps may boot, and wait until they reply."""
-    installed = context.installed_rasps(stack)
-    if context.relays.has_power(stack.number):
-        await context.switch({stack.number: True}, cause=tracker.cause)
-        return await _check_running(context, tracker, stack, installed)
-    count = context.booting_rasps(stack)
-    tracker.set_stage(stack, WAITING)
+@dataclass(frozen=True, slots=True)
+class _SwitchedOn:
+    """Outlets that were switched on.
+
+    Args:
+        rasps: Results of their rasps.
+        problems: Problem of each outlet that was not switched.
+    """
+
+    rasps: Mapping[Slot, StepResult]
+    problems: OutletProblems
+
+
+async def power_on(context: OrderContext, tracker: OrderTracker, group: PowerGroup) -> StepResults:
+    """Switch a group on when its rasps may boot, and wait until they reply.
+
+    The outlets that supply power already are commanded again, which affects no rasp.
+    """
+    on = [each for each in group.outlets if context.outlets.has_power(each)]
+    off = [each for each in group.outlets if each not in on]
+    parts = [
+        _boot(context, tracker, group, batch)
+        for batch in group.batches(off, context.rack.orders.max_booting)
+    ]
+    if on:
+        parts.append(_check_running(context, tracker, group, on))
+    switched = await asyncio.gather(*parts)
+    rasps = {slot: result for each in switched for slot, result in each.rasps.items()}
+    problems = {outlet: problem for each in switched for outlet, problem in each.problems.items()}
+    ordered = {slot: rasps[slot] for slot in group.slots if slot in rasps}
+    return results_after_power_on(group, ordered, was_on=not off, problems=problems)
+
+
+async def _boot(
+    context: OrderContext, tracker: OrderTracker, group: PowerGroup, outlets: Sequence[Outlet]
+) -> _SwitchedOn:
+    """Switch outlets on as one when their rasps may boot, and wait until they reply."""
+    count = context.booting_rasps(group, outlets)
+    tracker.set_stage(group.target, WAITING)
     await context.boot_limiter.acquire(count)
     if tracker.is_cancelled:
         await context.boot_limiter.release(count)
-        return dict.fromkeys([stack, *(slot for slot, _ in installed)], CANCELLED)
-    try:
-        edges = await context.switch({stack.number: True}, cause=tracker.cause)
-    except PiRackError:
-        await context.boot_limiter.release(count)
-        raise
-    if installed:
-        observer = EdgeObserver(context, edges)
-        return await _wait_for_boot(context, tracker, stack, installed, observer)
-    tracker.set_stage(stack, "booting")
-    await asyncio.sleep(context.rack.orders.boot_seconds)
-    await context.boot_limiter.release(count)
-    return {stack: unknown(NO_INSTALLED_RASP)}
+        problems = dict.fromkeys(outlets, CANCELLED.detail)
+        return _SwitchedOn(_failed(context, group, problems), problems)
+    switched = await context.switch(outlets, is_on=True, cause=tracker.cause)
+    await context.boot_limiter.release(context.booting_rasps(group, switched.problems))
+    booting = [outlet for outlet in outlets if outlet not in switched.problems]
+    installed = context.installed_rasps(group.slots_of(booting))
+    observer = EdgeObserver(context, switched.edges)
+    tracker.set_stage(group.target, "booting")
+    results, _ = await asyncio.gather(
+        asyncio.gather(
+            *(_wait_for_boot(context, tracker, slot, rasp, observer) for slot, rasp in installed)
+        ),
+        _wait_for_empty_slots(context, context.booting_rasps(group, booting) - len(installed)),
+    )
+    rasps = {slot: result for (slot, _), result in zip(installed, results, strict=True)}
+    failures = _failed(context, group, switched.problems)
+    return _SwitchedOn(rasps | failures, switched.problems)
 
 
 async def _wait_for_boot(
-    context: OrderContext,
-    tracker: OrderTracker,
-    stack: Stack,
-    installed: InstalledRasps,
-    observer: EdgeObserver,
-) -> StepResults:
+    context: OrderContext, tracker: OrderTracker, slot: Slot, rasp: Rasp, observer: EdgeObserver
+) -> StepResult:
     loop = asyncio.get_running_loop()
     started = loop.time()
     seconds = context.rack.orders.boot_seconds
-    tracker.set_stage(stack, "booting")
+    tracker.set_stage(slot, "booting")
+    try:
+        is_reachable = await wait_until_reachable(context, rasp, started + seconds)
+    finally:
+        await context.boot_limiter.release()
+    if is_reachable:
+        await observer.record_answer(slot, context.outlets.now())
+        return ok(f"reachable after {loop.time() - started:.0f} s")
+    tracker.set_stage(slot, "no reply")
+    return no_reply(is_reachable, f"{seconds:g} s after power-on")
 
-    async def wait(slot: Slot, rasp: Rasp) -> StepResult:
-        tracker.set_stage(slot, "booting")
-        try:
-            is_reachable = await wait_until_reachable(context, rasp, started + seconds)
-        finally:
-            await context.boot_limiter.release()
-        if is_reachable:
-            await observer.record_answer(slot.stack, context.relays.now())
-            return ok(f"reachable after {loop.time() - started:.0f} s")
-        tracker.set_stage(slot, "no reply")
-        return no_reply(is_reachable, f"{seconds:g} s after power-on")
 
-    rasp_results = await asyncio.gather(*(wait(slot, rasp) for slot, rasp in installed))
-    return results_after_power_on(stack, installed, rasp_results)
+async def _wait_for_empty_slots(context: OrderContext, count: int) -> None:
+    """Wait as long as rasps boot that may be in slots without an installed rasp."""
+    if count:
+        await asyncio.sleep(context.rack.orders.boot_seconds)
+        await context.boot_limiter.release(count)
 
 
 async def _check_running(
-    context: OrderContext, tracker: OrderTracker, stack: Stack, installed: InstalledRasps
-) -> StepResults:
-    """Return the results for a stack that was already on."""
-    tracker.set_stage(stack, "checking")
+    context: OrderContext, tracker: OrderTracker, group: PowerGroup, outlets: Sequence[Outlet]
+) -> _SwitchedOn:
+    """Command outlets that supply power already, and check whether their rasps reply."""
+    switched = await context.switch(outlets, is_on=True, cause=tracker.cause)
+    tracker.set_stage(group.target, "checking")
+    installed = context.installed_rasps(group.slots_of(outlets))
     reachable = await asyncio.gather(*(context.is_reachable(rasp) for _, rasp in installed))
-    rasp_results = [
-        ok("reachable")
+    shared = "it" if group.slot or group.stack.has_outlet_per_slot else "its stack"
+    rasps = {
+        slot: ok("reachable")
         if is_reachable
-        else no_reply(is_reachable, "although its stack was already on")
-        for is_reachable in reachable
-    ]
-    return results_after_power_on(stack, installed, rasp_results, no_boot=_NO_REPLY_WHILE_ON)
+        else no_reply(is_reachable, f"although {shared} was already on")
+        for (slot, _), is_reachable in zip(installed, reachable, strict=True)
+    }
+    return _SwitchedOn(rasps, switched.problems)
 
 
-def no_reply(is_reachable: bool | None, detail: str) -> StepResult:
-    """Return the result of a rasp that does not reply. None means that this is unknown."""
-    return unknown(PROBE_UNAVAILABLE) if is_reachable is None else failed(f"no reply {detail}")
-
-
-def results_after_power_on(
-    stack: Stack,
-    installed: InstalledRasps,
-    rasp_results: Sequence[StepResult],
-    *,
-    no_boot: str = _NO_BOOT,
-) -> StepResults:
-    """Derive the result of a stack from the results of its rasps. Return all results.
-
-    Args:
-        stack: The stack that was switched on.
-        installed: Its rasps.
-        rasp_results: Results of these rasps.
-        no_boot: Detail of the stack's result if no rasp replies.
-    """
-    kinds = {result.result for result in rasp_results}
-    if not rasp_results:
-        stack_result = unknown(NO_INSTALLED_RASP)
-    elif Result.OK in kinds:
-        stack_result = ok("is on")
-    elif Result.UNKNOWN in kinds:
-        stack_result = unknown(PROBE_UNAVAILABLE)
-    else:
-        stack_result = failed(no_boot)
-    slots = [slot for slot, _ in installed]
-    return {stack: stack_result} | dict(zip(slots, rasp_results, strict=True))
+def _failed(
+    context: OrderContext, group: PowerGroup, problems: OutletProblems
+) -> dict[Slot, StepResult]:
+    """Return the results of the rasps whose outlets have these problems."""
+    return {
+        slot: failed(problems[group.outlet_of(slot)])
+        for slot, _ in context.installed_rasps(group.slots_of(problems))
+    }

@@ -69,10 +69,14 @@ class ExecuteOnRasps(_ExecuteOnMany):
 
     model_config = _id_or_ids(ids=[10, "03-3"], action="ping")
 
+    force: bool = Field(
+        default=False, description="Cut power without shutting the rasps down first."
+    )
+
     def request_for(self, rack: Rack) -> OrderRequest:
         """Return the order request. Raise `UnknownTargetError` if a rasp does not exist."""
         ids = tuple(resolve_slot(rack, text).id for text in self.target_ids)
-        return OrderRequest(self.action, "rasps", ids, self.alias)
+        return OrderRequest(self.action, "rasps", ids, self.alias, self.force)
 
 
 class ExecuteOnStacks(_ExecuteOnMany):
@@ -236,7 +240,7 @@ class OrderResponse(OrderSummaryResponse):
     """Order with its current results."""
 
     results: list[TargetResultResponse] = Field(
-        description="Results of the targets and, for power actions, of the rasps of the stacks."
+        description="Results of the targets and, for power actions on stacks, of their rasps."
     )
 
     @classmethod
@@ -254,13 +258,17 @@ class PreviewResponse(ApiModel):
         affected=["03-1", "03-2", "03-4"],
         already_down=["03-3"],
         stacks=[3],
+        outlets=["GPIO18"],
         warnings=[],
     )
 
     action: str
     affected: list[str] = Field(description="Names of the rasps that would go down.")
     already_down: list[str] = Field(description="Names of the rasps that are down.")
-    stacks: list[int] = Field(description="Numbers of the stacks that would be switched off.")
+    stacks: list[int] = Field(
+        description="Numbers of the stacks that would be switched off as a whole."
+    )
+    outlets: list[str] = Field(description="Outlets that would be switched off.")
     warnings: list[str]
 
     @classmethod
@@ -271,6 +279,7 @@ class PreviewResponse(ApiModel):
             affected=list(preview.affected),
             already_down=list(preview.already_down),
             stacks=list(preview.stacks),
+            outlets=list(preview.outlets),
             warnings=list(preview.warnings),
         )
 

@@ -27,7 +27,7 @@ from controller.orders.model import (
     TargetResult,
 )
 from controller.orders.plan import OrderPlan, make_plan, require_timing_possible
-from controller.orders.power_actions import switch_stacks
+from controller.orders.power_actions import switch_power
 from controller.orders.preview import preview
 from controller.orders.rasp_actions import run_on_rasps
 from controller.orders.store import INTERRUPTED_REASON, OrderFilter, OrderStore
@@ -35,7 +35,7 @@ from controller.orders.tracker import OrderTracker
 from controller.state.model import RackState
 from rack.errors import DatabaseError
 from rack.layout import Rack
-from rack.power_edges import PowerEdges
+from rack.power.edges import PowerEdges
 from rack.targets import printed_name, search_text
 
 _SYNCHRONOUS_SECONDS = 20.0
@@ -50,7 +50,7 @@ class OrderService:
     Orders run from `start` to `close`. Stored orders can be read at any time.
 
     Args:
-        context: Access to the rasps and relays.
+        context: Access to the rasps and outlets.
         actions: Available actions.
         claims: Claims of stacks, shared with installs.
         store: Storage of orders.
@@ -96,8 +96,8 @@ class OrderService:
 
     @property
     def power_edges(self) -> PowerEdges:
-        """Stored changes of the power of the stacks."""
-        return self._context.relays.edges
+        """Stored changes of power."""
+        return self._context.outlets.edges
 
     def start(self) -> None:
         """Mark unfinished orders of an earlier controller as interrupted, then accept orders.
@@ -115,7 +115,7 @@ class OrderService:
         self._accepts_orders = True
 
     def close(self) -> None:
-        """Reject new orders and interrupt running orders. No relay is switched."""
+        """Reject new orders and interrupt running orders. No outlet is switched."""
         with self._lock:
             was_open, self._accepts_orders = self._accepts_orders, False
         if not was_open:
@@ -137,7 +137,8 @@ class OrderService:
 
     def preview(self, plan: OrderPlan) -> Preview:
         """Return the effects that an order would have now."""
-        return preview(plan, self._read_state())
+        outlets = [outlet for group in plan.groups for outlet in group.outlets]
+        return preview(plan, self._read_state(), self._context.known_problems(outlets))
 
     def submit(self, request: OrderRequest, actor: str, client_address: str) -> Order:
         """Plan and start an order. See `plan` and `submit_plan`."""
@@ -165,11 +166,15 @@ class OrderService:
             InvalidActionError: If the order cannot keep `timing`.
             StackBusyError: If another order or an install uses a stack.
             StackReservedError: If a stack is reserved for another owner.
-            OrdersUnavailableError: If the relays cannot be used, or the controller is stopping.
+            OrdersUnavailableError: If none of the outlets can be used on this machine, or the
+                controller is stopping.
             DatabaseError: If the order cannot be saved. Nothing was started.
         """
-        if plan.action.is_power and self._context.relays.error:
-            raise OrdersUnavailableError(self._context.relays.error)
+        errors = [
+            self._context.outlets.error(outlet) for group in plan.groups for outlet in group.outlets
+        ]
+        if errors and all(errors):
+            raise OrdersUnavailableError(errors[0])
         if timing is not None:
             settings = self._context.rack.orders
             require_timing_possible(plan, self._context.rasps(), settings.max_booting)
@@ -271,7 +276,7 @@ class OrderService:
         started = self._loop.time()  # the clock of the order's times may be set in the meantime
         try:
             if tracker.plan.action.is_power:
-                await switch_stacks(self._context, tracker)
+                await switch_power(self._context, tracker)
             else:
                 await run_on_rasps(self._context, tracker)
                 await self._explain_wrong_clocks(tracker)

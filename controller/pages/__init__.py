@@ -39,7 +39,7 @@ def register(app: Flask, dependencies: Dependencies) -> None:
     app.register_blueprint(manage.blueprint(state))
     app.register_blueprint(rasp.blueprint(state, history, order_service))
     app.register_blueprint(stack.blueprint(state, history, order_service))
-    app.register_blueprint(master.blueprint(dependencies.master))
+    app.register_blueprint(master.blueprint(dependencies.master, dependencies.doctor.latest))
     app.register_blueprint(orders.blueprint(state, order_service, dependencies.access))
     app.register_blueprint(reservations.blueprint(dependencies.reservations, dependencies.access))
     app.register_blueprint(experiments.blueprint(dependencies.experiments, dependencies.access))

@@ -7,6 +7,7 @@ from datetime import datetime
 from flask import Flask
 
 from controller.state.durations import coarse_duration
+from rack.units import format_energy
 
 BANDS = 10
 _MIN_CELSIUS, _CELSIUS_PER_BAND = 30, 5
@@ -29,13 +30,16 @@ def register(app: Flask) -> None:
         temperature_band,
         cpu_band,
         ratio_band,
+        watts_band,
         format_conditions,
         local_datetime,
         format_time,
         coarse_duration,
         format_duration,
         format_bytes,
+        format_energy,
         format_number,
+        format_watts,
     ):
         app.add_template_filter(filter_)
     app.add_template_global(time_zone)
@@ -56,6 +60,11 @@ def ratio_band(ratio: float) -> int:
     return _clamp_band(round(ratio * 100) // 10)
 
 
+def watts_band(watts: float) -> int:
+    """Return the band of a rounded power: 0 (below 1 W) to 9 (9 W and more)."""
+    return _clamp_band(int(round(watts, 1)))
+
+
 def _clamp_band(band: int) -> int:
     return min(max(band, 0), BANDS - 1)
 
@@ -73,6 +82,11 @@ def cpu_legend() -> list[str]:
 def ratio_legend() -> list[str]:
     """Return the lower limit of each band in percent."""
     return [f"{10 * i}" for i in range(BANDS)]
+
+
+def watts_legend() -> list[str]:
+    """Return the lower limit of each band in watts."""
+    return [f"{i}" for i in range(BANDS)]
 
 
 def format_conditions(active: frozenset[str]) -> list[str]:
@@ -112,6 +126,11 @@ def format_bytes(number_of_bytes: float) -> str:
         value /= 1000
     digits = 0 if unit == "B" or abs(value) >= 99.5 else 1  # noqa: PLR2004
     return f"{value:.{digits}f} {unit}"
+
+
+def format_watts(watts: float) -> str:
+    """Format a power, for example `3.4 W`."""
+    return f"{watts:.1f} W"
 
 
 def format_number(value: float) -> str:

@@ -1,5 +1,6 @@
 """Charts of the history of rasps, for the pages of rasps and stacks."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -7,15 +8,17 @@ from flask import request
 
 from controller.pages.charts import LineChart, TimelineSegment, line_chart, state_timeline
 from controller.state.build import state_label
-from controller.state.history import TIME_RANGES, HistoryData
+from controller.state.history import STACK_OUTLET, TIME_RANGES, HistoryData
 from controller.state.model import RaspStatus
 
-# Title, unit, factor, minimum, maximum and rounding of each quantity.
-_CHART_AXES: Mapping[str, tuple[str, str, float, float, float, float]] = {
-    "temperature": ("Temperature", "°C", 1, 30, 60, 10),
-    "cpu": ("CPU", "busy cores", 1, 0, 1, 1),
-    "memory": ("Memory in use", "%", 100, 0, 100, 50),
+# Title, unit, factor, minimum, maximum, rounding and decimals of each quantity.
+_CHART_AXES: Mapping[str, tuple[str, str, float, float, float, float, int]] = {
+    "temperature": ("Temperature", "°C", 1, 30, 60, 10, 0),
+    "cpu": ("CPU", "busy cores", 1, 0, 1, 1, 1),
+    "memory": ("Memory in use", "%", 100, 0, 100, 50, 0),
+    "watts": ("Power", "W", 1, 0, 5, 5, 1),
 }
+_MEASURED_AT_OUTLETS = frozenset({"watts"})
 _STATE_LABELS = {float(value): state_label(value) for value in range(5)}
 _DAY_SECONDS = 86400.0
 
@@ -25,12 +28,16 @@ MAX_LATEST_ORDERS = 5
 
 @dataclass(frozen=True, slots=True)
 class ChartPanel:
-    """A chart with its title, its unit and the number of decimals of its values."""
+    """A chart with its title, its unit and the number of decimals of its values.
+
+    `joules` is the energy of a chart of power, or None.
+    """
 
     title: str
     unit: str
     digits: int
     chart: LineChart
+    joules: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +57,27 @@ def requested_range() -> str:
     return time_range if time_range in TIME_RANGES else "1h"
 
 
-def build_charts(history: HistoryData, rasp_names: Mapping[int, str]) -> HistoryCharts:
-    """Return the charts of a history. `rasp_names` maps slot numbers to names."""
+def build_charts(
+    history: HistoryData, rasp_names: Mapping[int, str], stack_name: str | None = None
+) -> HistoryCharts:
+    """Return the charts of a history. A chart of power requires measurements.
+
+    Args:
+        history: The history of rasps of a stack.
+        rasp_names: Names of the rasps, keyed by slot number.
+        stack_name: Name of the stack, to include the power of its shared outlet.
+    """
     start, end, step = history.start, history.end, history.step
     panels = []
-    for quantity, (title, unit, factor, minimum, maximum, rounding) in _CHART_AXES.items():
+    names = dict(rasp_names) if stack_name is None else {STACK_OUTLET: stack_name, **rasp_names}
+    for quantity, (title, unit, factor, minimum, maximum, rounding, digits) in _CHART_AXES.items():
         series = {
-            rasp_names[slot]: [(time, value * factor) for time, value in points]
+            names[slot]: [(time, value * factor) for time, value in points]
             for slot, points in sorted(history.series[quantity].items())
-            if slot in rasp_names
+            if slot in names
         }
+        if quantity in _MEASURED_AT_OUTLETS and not series:
+            continue
         chart = line_chart(
             series,
             start=start,
@@ -69,7 +87,8 @@ def build_charts(history: HistoryData, rasp_names: Mapping[int, str]) -> History
             maximum=maximum,
             rounding=rounding,
         )
-        panels.append(ChartPanel(title, unit, 1 if quantity == "cpu" else 0, chart))
+        joules = _energy(history, names) if quantity in _MEASURED_AT_OUTLETS else None
+        panels.append(ChartPanel(title, unit, digits, chart, joules))
     timelines = {
         name: state_timeline(
             history.series["state"].get(slot, ()),
@@ -83,3 +102,10 @@ def build_charts(history: HistoryData, rasp_names: Mapping[int, str]) -> History
     }
     time_format = "%H:%M" if end - start <= _DAY_SECONDS else "%d %b %H:%M"
     return HistoryCharts(start, end, time_format, tuple(panels), timelines)
+
+
+def _energy(history: HistoryData, names: Mapping[int, str]) -> float | None:
+    """Return the energy of these slots in the time range, or None if it was not measured."""
+    energy = history.series["energy"]
+    points = [value for slot in names if slot in energy for _, value in energy[slot]]
+    return sum(filter(math.isfinite, points)) if points else None

@@ -11,15 +11,16 @@ from controller.auth.access_control import client_address, current_actor, requir
 from controller.auth.roles import Role
 from controller.installation.schemas import InstallationSummaryResponse
 from controller.installation.service import InstallService, Requester
+from controller.pages.install_result import FoundResult, found_result
 from controller.state.model import RackState, RaspStatus
 from controller.web.responses import render_page
 from dhcp_installer import DEFAULT_STRATEGY
 from dhcp_installer.install.installer import STRATEGIES
 from dhcp_installer.install.journal import InstallRecord, InstallState
 from dhcp_installer.install.progress import Stage
+from rack.layout import Rack
 
 _MAX_RECENT = 20
-_ACTIVE_STATES = {InstallState.RUNNING, InstallState.STOPPING}
 
 STAGE_LABELS: Sequence[tuple[Stage, str]] = (
     (Stage.CHECK, "Check"),
@@ -46,9 +47,12 @@ def blueprint(read_state: Callable[[], RackState], installation: InstallService)
             "install.html",
             rack_state=rack_state,
             install=record,
-            is_running=record is not None and record.state in _ACTIVE_STATES,
+            is_running=record is not None and record.is_running,
             is_latest=record is None or record.id == _record_id(installation.latest()),
             stages=_stage_progress(record),
+            result=record and _result(rack_state.rack, record),
+            outlets_to_restore=record and installation.outlets_to_restore(record),
+            has_outlet_per_slot=any(s.has_outlet_per_slot for s in rack_state.rack.stacks),
             up=rack_state.counts[RaspStatus.UP],
             recent=[
                 InstallationSummaryResponse.of(each)
@@ -95,13 +99,18 @@ def blueprint(read_state: Callable[[], RackState], installation: InstallService)
     return pages
 
 
+def _result(rack: Rack, record: InstallRecord) -> FoundResult:
+    is_final = record.assignment is not None and not record.is_running
+    return found_result(rack, record.report, is_final=is_final)
+
+
 def _stage_progress(record: InstallRecord | None) -> list[tuple[str, str]]:
     """Return the label of each stage with `done`, `current` or `pending`."""
     if record is None:
         return []
     current = record.report.stage
     if current is Stage.UNDO:
-        progress = "current" if record.state in _ACTIVE_STATES else "done"
+        progress = "current" if record.is_running else "done"
         return [("Restore the previous state", progress)]
     labels = {
         stage: label for stage, label in STAGE_LABELS if stage is current or stage is not Stage.WAIT

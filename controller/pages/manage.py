@@ -5,7 +5,8 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from controller.state.model import RackState, RaspState, RaspStatus, StackState, filter_rasps
+from controller.state.model import RackState, RaspState, RaspStatus, StackState
+from controller.state.search import filter_rasps
 from controller.web.responses import render_page
 from controller.web.schemas import RaspsQuery
 

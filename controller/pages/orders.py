@@ -1,6 +1,6 @@
 """Submit, confirm, list, show and cancel orders; list audit events."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, redirect, request, url_for
@@ -22,6 +22,7 @@ from controller.orders.store import OrderFilter
 from controller.pages.paging import PAGE_SIZE, requested_before
 from controller.state.model import RackState
 from controller.web.responses import render_page
+from rack.layout import Rack
 from rack.targets import resolve_slot, resolve_stack, search_text
 
 _MAX_QUERY_CHARS = 100
@@ -116,11 +117,13 @@ def request_from_form(
     """Return the order request of a form.
 
     The fields are `action` (a name or `read:ALIAS`), `force`, and either `rack` or any number of
-    `rasp` and `stack`. Power actions apply to the selected stacks. Other actions apply to the
-    selected rasps and to all rasps of the selected stacks.
+    `rasp` and `stack`. Power actions apply to the selected stacks, or to the selected rasps if they
+    have outlets of their own. Other actions apply to the selected rasps and to all rasps of the
+    selected stacks.
 
     Raises:
-        UnprocessableEntity: If nothing is selected, or if no stack is selected for a power action.
+        UnprocessableEntity: If nothing is selected, or if the power of the selected rasps cannot be
+            switched without that of others.
         UnknownTargetError: If a rasp or stack does not exist.
     """
     action, _, alias = form.get("action", "").partition(":")
@@ -137,13 +140,34 @@ def request_from_form(
     if not rasps and not stacks:
         raise UnprocessableEntity("nothing is selected: select rasps or stacks")
     if action in {each.name for each in orders.actions.for_stacks if each.is_power}:
-        if not stacks:
-            raise UnprocessableEntity("power actions apply to whole stacks: select stacks")
-        return request_for("stacks", stacks)
+        rasps = _rasps_to_switch(rack, rasps, stacks)
     if not rasps:
         return request_for("stacks", stacks)
     rasps_of_stacks = {slot.id for number in stacks for slot in rack.stack(number).slots}
     return request_for("rasps", tuple(sorted(rasps_of_stacks.union(rasps))))
+
+
+def _rasps_to_switch(rack: Rack, rasps: Collection[int], stacks: Collection[int]) -> set[int]:
+    """Return the rasps of a power action, or an empty set if it applies to the stacks.
+
+    Rasps that share an outlet are ignored if stacks are selected, as are the rasps of these stacks.
+
+    Raises:
+        UnprocessableEntity: If no selected rasp has an outlet of its own and no stack is selected,
+            or if the rasps and a stack with a shared outlet would be switched by different orders.
+    """
+    others = {rasp for rasp in rasps if rack.slot(rasp).stack not in stacks}
+    own = {rasp for rasp in others if rack.stack(rack.slot(rasp).stack).has_outlet_per_slot}
+    if not own:
+        if not stacks:
+            raise UnprocessableEntity("power actions apply to whole stacks: select stacks")
+        return set()
+    if not all(rack.stack(number).has_outlet_per_slot for number in stacks):
+        raise UnprocessableEntity(
+            "stacks with a shared outlet and single rasps are switched by different orders: select"
+            " either stacks or rasps"
+        )
+    return others
 
 
 def form_fields(order_request: OrderRequest) -> dict[str, list[str]]:
@@ -161,7 +185,10 @@ def _retry_fields(orders: OrderService, order: Order) -> dict[str, list[str]]:
     """Return the form fields that repeat an order on its failed targets, or an empty mapping."""
     if not order.state.is_over or _find_action(orders, order) is None:
         return {}
-    kind = "stack" if order.request.action.startswith("power_") else "rasp"
+    is_power_of_stacks = (
+        order.request.action.startswith("power_") and order.request.scope != "rasps"
+    )
+    kind = "stack" if is_power_of_stacks else "rasp"
     failed = [
         str(result.id)
         for result in order.results

@@ -27,6 +27,7 @@ _COLOR_MODES: Mapping[str, ColorMode] = {
     "cpu": ColorMode("CPU", tuple(formatting.cpu_legend()), "busy cores"),
     "memory": ColorMode("Memory", tuple(formatting.ratio_legend()), "% in use"),
     "power": ColorMode("Power"),
+    "watts": ColorMode("Watts", tuple(formatting.watts_legend()), "W"),
 }
 
 
@@ -36,14 +37,18 @@ def blueprint(read_state: Callable[[], RackState], reservations: ReservationServ
 
     @pages.get("/")
     def show() -> Response:
+        rack_state = read_state()
+        modes = _COLOR_MODES
+        if all(rasp.watts is None for rasp in rack_state.rasps):
+            modes = {name: mode for name, mode in modes.items() if name != "watts"}
         color = request.args.get("color", "temperature")
-        if color not in _COLOR_MODES:
+        if color not in modes:
             color = "temperature"
         return render_page(
             "rack.html",
-            rack_state=read_state(),
+            rack_state=rack_state,
             RaspStatus=RaspStatus,
-            color_modes=_COLOR_MODES,
+            color_modes=modes,
             color=color,
             holders=reservations.holders(),
             calendar=read_calendar(reservations, time.time()),

@@ -1,11 +1,11 @@
 """What happened in a run of an experiment, as a time line of its faults over its operations."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from controller.experiments.model import EventKind, Rate, Run, RunEvent, RunState
-from controller.experiments.plan import STACK_KINDS, PlannedFault
+from controller.experiments.plan import POWER_KINDS, PlannedFault
 from controller.pages.charts import (
     LineChart,
     TimelineSegment,
@@ -27,9 +27,9 @@ class FaultTimes:
     Attributes:
         fault: The fault.
         started_at: When the power was cut, or the order for another fault was submitted.
-        seconds_off: Longest time that one of its stacks was without power.
-        silent_at: When the first stack stopped to reply.
-        answered_at: When the last stack replied again.
+        seconds_off: Longest time that one of its stacks or rasps was without power.
+        silent_at: When the first stack or rasp stopped to reply.
+        answered_at: When the last stack or rasp replied again.
         x: Coordinate of its start, None if it is outside of the time line.
     """
 
@@ -42,6 +42,23 @@ class FaultTimes:
 
 
 @dataclass(frozen=True, slots=True)
+class PowerBar:
+    """States of a stack, or of a rasp whose own outlet was switched.
+
+    Attributes:
+        name: Name of the stack or rasp, for example `02` or `02-1`.
+        stack: Number of the stack.
+        is_rasp: Whether it is of a rasp.
+        segments: Periods that are `up`, `off` (without power) or `down` (silent).
+    """
+
+    name: str
+    stack: int
+    is_rasp: bool
+    segments: tuple[TimelineSegment, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RunTimeline:
     """Time line of a run. Times count from the start of the faults, in seconds.
 
@@ -50,7 +67,7 @@ class RunTimeline:
         end: Time of the right edge.
         operations: Operations of the client per second, by outcome.
         states: States of the run.
-        stacks: States of each stack by name: `up`, `off` (without power) or `down` (silent).
+        bars: States of each stack, or of its rasps if some have switched outlets of their own.
         faults: The faults.
     """
 
@@ -58,7 +75,7 @@ class RunTimeline:
     end: float
     operations: LineChart
     states: tuple[TimelineSegment, ...]
-    stacks: Mapping[str, tuple[TimelineSegment, ...]]
+    bars: tuple[PowerBar, ...]
     faults: tuple[FaultTimes, ...]
 
 
@@ -102,12 +119,16 @@ def run_timeline(run: Run, events: Sequence[RunEvent], rates: Sequence[Rate]) ->
             rounding=10,
         ),
         states=change_timeline(relative, start=start, end=end),
-        stacks={
-            stack_name(stack): change_timeline(
-                _stack_changes(stack, events, origin), start=start, end=end
+        bars=tuple(
+            PowerBar(
+                rasp or stack_name(stack),
+                stack,
+                rasp is not None,
+                change_timeline(_changes(stack, rasp, events, origin), start=start, end=end),
             )
             for stack in run.plan.stacks
-        },
+            for rasp in _bars_of(stack, run, events)
+        ),
         faults=tuple(_fault_times(fault, events, origin, start, end) for fault in run.plan.faults),
     )
 
@@ -138,14 +159,23 @@ def _operations(rates: Sequence[Rate], origin: float) -> dict[str, list[Point]]:
     return series
 
 
-def _stack_changes(
-    stack: int, events: Sequence[RunEvent], origin: float
+def _bars_of(stack: int, run: Run, events: Iterable[RunEvent]) -> Sequence[str | None]:
+    """Return the rasps of a stack that have bars, or None for a bar of the whole stack."""
+    own = {event.rasp for event in events if event.stack == stack and event.rasp is not None}
+    if not own:
+        return [None]
+    nodes = {node for node in run.plan.nodes if node.startswith(f"{stack_name(stack)}-")}
+    return sorted(own | nodes)
+
+
+def _changes(
+    stack: int, rasp: str | None, events: Iterable[RunEvent], origin: float
 ) -> list[tuple[float, str]]:
-    """Return the times and states of a stack, in order."""
+    """Return the times and states of a stack or of one of its rasps, in order."""
     is_on, is_silent = True, False
     changes = [(-math.inf, "up")]
     for event in sorted(events, key=_time):
-        if event.stack != stack:
+        if event.stack != stack or event.rasp not in {None, rasp}:
             continue
         match event.kind:
             case EventKind.EDGE:
@@ -157,11 +187,11 @@ def _stack_changes(
                 is_silent = False
             case _:
                 continue
-        changes.append((_time(event) - origin, _stack_state(is_on=is_on, is_silent=is_silent)))
+        changes.append((_time(event) - origin, _state(is_on=is_on, is_silent=is_silent)))
     return changes
 
 
-def _stack_state(*, is_on: bool, is_silent: bool) -> str:
+def _state(*, is_on: bool, is_silent: bool) -> str:
     if not is_on:
         return "off"
     return "down" if is_silent else "up"
@@ -171,7 +201,7 @@ def _fault_times(
     fault: PlannedFault, events: Sequence[RunEvent], origin: float, start: float, end: float
 ) -> FaultTimes:
     own = [event for event in events if event.fault == fault.number]
-    starting = EventKind.EDGE if fault.kind in STACK_KINDS else EventKind.ORDER
+    starting = EventKind.EDGE if fault.kind in POWER_KINDS else EventKind.ORDER
     started_at = min((_time(event) for event in own if event.kind is starting), default=None)
     silences = [event.monotonic for event in own if event.kind is EventKind.SILENCE]
     answers = [event.monotonic for event in own if event.kind is EventKind.ANSWER]
@@ -189,13 +219,14 @@ def _fault_times(
 
 
 def _seconds_off(events: Sequence[RunEvent]) -> Iterator[float]:
-    """Yield how long each stack was without power in a fault."""
-    off_since: dict[int | None, float] = {}
+    """Yield how long each stack or rasp was without power in a fault."""
+    off_since: dict[tuple[int | None, str | None], float] = {}
     for event in events:
+        outlet = event.stack, event.rasp
         if event.kind is EventKind.EDGE and event.is_on is False:
-            off_since[event.stack] = _time(event)
-        elif event.kind is EventKind.EDGE and event.stack in off_since:
-            yield _time(event) - off_since.pop(event.stack)
+            off_since[outlet] = _time(event)
+        elif event.kind is EventKind.EDGE and outlet in off_since:
+            yield _time(event) - off_since.pop(outlet)
 
 
 def _time(event: RunEvent) -> float:

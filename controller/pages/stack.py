@@ -28,7 +28,8 @@ def blueprint(
         if not error:
             try:
                 data = history.query_range(stack, stack.slots, time_range)
-                charts = build_charts(data, {slot.number: slot.name for slot in stack.slots})
+                names = {slot.number: slot.name for slot in stack.slots}
+                charts = build_charts(data, names, f"stack {stack.name}")
             except PrometheusUnavailableError as unavailable:
                 error = str(unavailable)
         return render_page(

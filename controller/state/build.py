@@ -6,19 +6,20 @@ from dataclasses import dataclass, field
 
 from controller.state.model import (
     MAX_SAMPLE_AGE_SECONDS,
-    PowerState,
+    OutletState,
     RackState,
     RaspState,
     RaspStatus,
     StackState,
     TemperatureLevel,
 )
-from controller.state.observed_power import observed_power, power_mismatch
+from controller.state.outlets import build_outlet_state, build_stack_state
 from controller.state.prometheus import Sample
 from controller.state.quarantine import quarantine_selector
-from rack.commanded_power import CommandedPower
 from rack.inventory import Rasp
-from rack.layout import Rack, Slot, Stack
+from rack.layout import Outlet, Rack, Slot, Stack
+from rack.power.commanded_power import CommandedPower
+from rack.power.state import OutletReading
 
 STATE_SERIES = "rack_stack_slot:pirack_rasp_state:max"
 """Recording rule of a rasp's state. `_STATE_BY_RULE_VALUE` lists its values."""
@@ -134,13 +135,15 @@ class _SlotSamples:
         return frozenset(self.conditions["boot"] | self.remembered_conditions)
 
 
-def build_rack_state(
+def build_rack_state(  # noqa: PLR0913 - the sources of the state
     rack: Rack,
     rasps: Mapping[tuple[int, int], Rasp],
     samples: Iterable[Sample],
     error: str = "",
     *,
-    commanded: Mapping[int, CommandedPower] | None = None,
+    commanded: Mapping[Outlet, CommandedPower] | None = None,
+    readings: Mapping[Outlet, OutletReading] | None = None,
+    energy: Mapping[Outlet, float] | None = None,
     reserved_by: Mapping[int, str] | None = None,
     now: float = 0.0,
 ) -> RackState:
@@ -151,63 +154,70 @@ def build_rack_state(
         rasps: Inventory, keyed by (stack, slot).
         samples: Result of `state_query`. Empty if the query failed.
         error: Error of the query.
-        commanded: Commanded power, keyed by stack number. The power of other stacks is unknown.
+        commanded: Commanded power. The power of other outlets is unknown.
+        readings: Readings of the outlets that were read.
+        energy: Measured energy of outlets in joules.
         reserved_by: Holders of reservations, keyed by stack number.
         now: Current time in seconds since the boot of the master.
     """
+    commanded, readings, energy = commanded or {}, readings or {}, energy or {}
     samples_by_slot: defaultdict[tuple[str, str], _SlotSamples] = defaultdict(_SlotSamples)
     for sample in samples:
         samples_by_slot[sample.labels.get("stack", ""), sample.labels.get("slot", "")].add(sample)
 
-    def build_stack_state(stack: Stack) -> StackState:
-        command = (commanded or {}).get(stack.number)
-        rasp_states = tuple(
-            _build_rasp_state(
-                slot,
-                rasps.get((slot.stack, slot.number)),
-                samples_by_slot[stack.name, str(slot.number)],
-                command,
-                error,
-            )
-            for slot in stack.slots
+    def build_rasp_state(stack: Stack, slot: Slot, outlet: OutletState) -> RaspState:
+        return _build_rasp_state(
+            slot,
+            rasps.get((slot.stack, slot.number)),
+            samples_by_slot[stack.name, str(slot.number)],
+            outlet,
+            commanded.get(outlet.outlet),
+            error,
         )
-        return StackState(
+
+    def build_stack(stack: Stack) -> StackState:
+        outlets = {
+            outlet: build_outlet_state(
+                outlet, commanded.get(outlet), readings.get(outlet), energy.get(outlet)
+            )
+            for outlet in stack.outlets
+        }
+        rasp_states = [
+            build_rasp_state(stack, slot, outlets[stack.outlet_of(slot)]) for slot in stack.slots
+        ]
+        return build_stack_state(
             stack,
-            _power_state(command),
+            outlets.values(),
             rasp_states,
-            observed=observed_power(rasp_states),
-            power_mismatch=power_mismatch(command, rasp_states, now, rack.orders.boot_seconds),
-            relay_differs=command is not None and command.relay_differs,
+            commanded,
+            now=now,
+            boot_seconds=rack.orders.boot_seconds,
             reserved_by=(reserved_by or {}).get(stack.number, ""),
         )
 
-    return RackState(rack, tuple(map(build_stack_state, rack.stacks)), error)
-
-
-def _power_state(commanded: CommandedPower | None) -> PowerState:
-    if commanded is None:
-        return PowerState.UNKNOWN
-    return PowerState.ON if commanded.is_on else PowerState.OFF
+    return RackState(rack, tuple(map(build_stack, rack.stacks)), error)
 
 
 def _build_rasp_state(
     slot: Slot,
     rasp: Rasp | None,
     samples: _SlotSamples,
+    outlet: OutletState,
     commanded: CommandedPower | None,
     error: str,
 ) -> RaspState:
     if rasp is None:
-        return RaspState(
-            slot, None, RaspStatus.UNKNOWN, "not installed: no Pi is known in this slot"
-        )
+        reason = "not installed: no Pi is known in this slot"
+        return RaspState(slot, None, RaspStatus.UNKNOWN, reason, power=outlet.power)
     values = samples.values
     state, level = _STATE_BY_RULE_VALUE.get(
         values.get(STATE_SERIES, -1), (RaspStatus.UNKNOWN, None)
     )
     ping = values.get(_PING_SERIES)
-    if commanded is not None and not commanded.is_on:
-        # Prometheus receives the commanded power later, and does not receive the relay's state.
+    if outlet.error and state is RaspStatus.OFF:
+        state = RaspStatus.DOWN  # it does not respond, and its power is unknown
+    elif commanded is not None and not commanded.is_on and not outlet.error:
+        # Prometheus receives the commanded power later, and does not receive the outlet's state.
         if commanded.has_power and state is RaspStatus.OFF:
             state = RaspStatus.DOWN
         elif not commanded.has_power and state is RaspStatus.DOWN and ping != 1:
@@ -219,7 +229,7 @@ def _build_rasp_state(
         slot,
         rasp,
         state,
-        _reason(state, ping, error, is_quarantined=_QUARANTINE_SERIES in values),
+        _reason(state, ping, error, outlet, is_quarantined=_QUARANTINE_SERIES in values),
         level,
         temperature_celsius=current.values.get(_TEMPERATURE_SERIES),
         load1=current.values.get(_LOAD_SERIES),
@@ -234,15 +244,23 @@ def _build_rasp_state(
         is_clock_off=None if is_clock_off is None else bool(is_clock_off),
         answers_ping=None if ping is None else bool(ping),
         pinged_at=values.get(_PINGED_AT),
+        power=outlet.power,
     )
 
 
-def _reason(state: RaspStatus, ping: float | None, error: str, *, is_quarantined: bool) -> str:
+def _reason(
+    state: RaspStatus,
+    ping: float | None,
+    error: str,
+    outlet: OutletState,
+    *,
+    is_quarantined: bool,
+) -> str:
     match state:
         case RaspStatus.UNKNOWN:
             return error or (_QUARANTINED if is_quarantined else "Prometheus has no recent sample")
         case RaspStatus.OFF:
-            return "its stack is switched off"
+            return f"its {'stack' if outlet.outlet.slot is None else 'outlet'} is switched off"
         case RaspStatus.DOWN if ping == 1:
             return "the rasp answers ping, but its exporter does not"
         case RaspStatus.DOWN if ping == 0:

@@ -18,6 +18,9 @@ _POINTS_PER_SERIES = 120  # more points are not visible in a small chart
 _SUCCESS, _DURATION = f"{METRIC_PREFIX}alias_success", f"{METRIC_PREFIX}alias_duration_seconds"
 _QUANTITY = "quantity"
 
+STACK_OUTLET = 0
+"""Number of the outlet of a whole stack in a history. Slots have the numbers from 1."""
+
 Point = tuple[float, float]
 
 
@@ -51,8 +54,9 @@ class AliasReadings:
 class HistoryData:
     """History of rasps from `start` to `end`, every `step` seconds.
 
-    `series` maps a quantity (`temperature`, `cpu`, `memory`, `state`) to points
-    for each slot number.
+    `series` maps a quantity (`temperature`, `cpu`, `memory`, `state`, `watts`, `energy`) to points
+    for each slot number. The outlet of a whole stack has the number `STACK_OUTLET`. A point of
+    `energy` is the energy of its step in joules.
     """
 
     start: float
@@ -105,6 +109,8 @@ class RaspHistory:
         numbers = "|".join(str(slot.number) for slot in slots)
         recorded = f'rack="{self.rack}", stack="{stack.name}", slot=~"{numbers}"'
         matchers = f'job="rasp", {recorded}'
+        # An outlet of a whole stack has an empty label `slot`.
+        outlets = f'job="controller", rack="{self.rack}", stack="{stack.name}", slot=~"|{numbers}"'
         window = f"{max(30, 2 * step)}s"
         quantities = {
             "temperature": f"{METRIC_PREFIX}cpu_temperature_celsius{{{matchers}}}",
@@ -114,6 +120,8 @@ class RaspHistory:
                 f" / {METRIC_PREFIX}memory_total_bytes{{{matchers}}}"
             ),
             "state": f"{STATE_SERIES}{{{recorded}}}",
+            "watts": f"{METRIC_PREFIX}power_watts{{{outlets}}}",
+            "energy": f"increase({METRIC_PREFIX}energy_joules_total{{{outlets}}}[{step}s])",
         }
         series = self._prometheus.query_range(
             " or ".join(
@@ -164,10 +172,10 @@ def group_aliases(samples: Iterable[Sample]) -> AliasReadings:
 def group_series(
     series: Iterable[Series], quantities: Iterable[str]
 ) -> dict[str, dict[int, tuple[Point, ...]]]:
-    """Return the points of each quantity for each slot number."""
+    """Return the points of each quantity for each slot number, or for `STACK_OUTLET`."""
     points: dict[str, dict[int, tuple[Point, ...]]] = {name: {} for name in quantities}
     for element in series:
-        slot = element.labels.get("slot", "")
+        slot = element.labels.get("slot", "") or str(STACK_OUTLET)
         points_by_slot = points.get(element.labels.get(_QUANTITY, ""))
         if points_by_slot is not None and slot.isdecimal():
             points_by_slot[int(slot)] = element.points

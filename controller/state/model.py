@@ -1,13 +1,13 @@
 """The state of the rack, its stacks and its rasps."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from controller.state.durations import coarse_duration
 from rack.inventory import Rasp
-from rack.layout import Rack, Slot, Stack
+from rack.layout import GPIO, Outlet, Rack, Slot, Stack
 
 MAX_SAMPLE_AGE_SECONDS = 15
 """Three scrape intervals of prometheus/prometheus.yml. Older samples are ignored.
@@ -26,7 +26,7 @@ class RaspStatus(StrEnum):
 
 
 class StackIssue(StrEnum):
-    """Issue of a whole stack. `power`: the power differs from the command."""
+    """Issue of power. `power`: it differs from the command, or is unknown."""
 
     POWER = "power"
 
@@ -40,11 +40,41 @@ class TemperatureLevel(StrEnum):
 
 
 class PowerState(StrEnum):
-    """Commanded or observed power of a stack."""
+    """Commanded or observed power of a stack or of an outlet.
+
+    `partial`: some outlets of the stack are on, and some are off.
+    """
 
     ON = "on"
     OFF = "off"
+    PARTIAL = "partial"
     UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class OutletState:
+    """An outlet. Unknown values are None.
+
+    Attributes:
+        power: Commanded power. Unknown if there was no command, or while the outlet cannot be read.
+        observed: Power that was read from the outlet.
+        watts: Measured power.
+        energy_joules: Measured energy since the start of the controller.
+        detail: What the outlet reports in addition.
+        error: Reason why the outlet cannot be read, with a fix, or "".
+        mismatch: How the power differs from the command, or "" if they agree.
+        differs: Whether the outlet is known not to follow the command.
+    """
+
+    outlet: Outlet
+    power: PowerState = PowerState.UNKNOWN
+    observed: PowerState = PowerState.UNKNOWN
+    watts: float | None = None
+    energy_joules: float | None = None
+    detail: str = ""
+    error: str = ""
+    mismatch: str = ""
+    differs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +94,8 @@ class RaspState:
         is_clock_off: Whether the offset exceeds the threshold of the alert rules.
         answers_ping: Result of the last ping.
         pinged_at: Time of the last ping in seconds since the epoch.
+        power: Commanded power of the outlet that powers the slot.
+        outlet: State of the outlet of this slot, or None if the slots of the stack share an outlet.
     """
 
     slot: Slot
@@ -84,6 +116,8 @@ class RaspState:
     is_clock_off: bool | None = None
     answers_ping: bool | None = None
     pinged_at: float | None = None
+    power: PowerState = PowerState.UNKNOWN
+    outlet: OutletState | None = None
 
     @property
     def memory_used_ratio(self) -> float | None:
@@ -91,6 +125,16 @@ class RaspState:
         if self.memory_available_bytes is None or not self.memory_total_bytes:
             return None
         return 1 - self.memory_available_bytes / self.memory_total_bytes
+
+    @property
+    def watts(self) -> float | None:
+        """Measured power of this rasp, if it has an outlet of its own."""
+        return self.outlet.watts if self.outlet else None
+
+    @property
+    def energy_joules(self) -> float | None:
+        """Measured energy of this rasp, if it has an outlet of its own."""
+        return self.outlet.energy_joules if self.outlet else None
 
     @property
     def clock_difference(self) -> str:
@@ -107,10 +151,11 @@ class StackState:
 
     Attributes:
         power: Commanded power.
-        observed: Observed power. See `controller.state.observed_power`.
+        observed: Observed power. See `controller.state.outlets`.
         power_mismatch: How the power differs from the command, or "" if they agree.
-        relay_differs: Whether the relay is known not to follow the command.
+        outlet_differs: Whether an outlet is known not to follow the command.
         reserved_by: Holder of the reservation, such as `order 12: power_off`, or "".
+        outlets: The outlet of the stack, or the outlets of its slots.
     """
 
     stack: Stack
@@ -118,8 +163,51 @@ class StackState:
     rasps: tuple[RaspState, ...]
     observed: PowerState = PowerState.UNKNOWN
     power_mismatch: str = ""
-    relay_differs: bool = False
+    outlet_differs: bool = False
     reserved_by: str = ""
+    outlets: tuple[OutletState, ...] = ()
+
+    @property
+    def watts(self) -> float | None:
+        """Measured power of the stack, if all its outlets are measured or off."""
+        measured = [outlet.watts for outlet in self.outlets if outlet.watts is not None]
+        others = [outlet for outlet in self.outlets if outlet.watts is None]
+        if not measured or any(outlet.observed is not PowerState.OFF for outlet in others):
+            return None
+        return sum(measured)
+
+    @property
+    def energy_joules(self) -> float | None:
+        """Measured energy of the stack, if any of its outlets is measured."""
+        measured = [each.energy_joules for each in self.outlets if each.energy_joules is not None]
+        return sum(measured) if measured else None
+
+    @property
+    def power_issues(self) -> Iterator[tuple[str, tuple[RaspState, ...]]]:
+        """Reasons why the power is not as commanded, or unknown, with the affected rasps."""
+        has_outlet_per_slot = self.stack.has_outlet_per_slot
+        if self.power_mismatch and not has_outlet_per_slot:
+            yield self.power_mismatch, self.rasps
+        for state in self.outlets:
+            affected = self.rasps
+            if state.outlet.slot is not None:
+                affected = (self.rasps[state.outlet.slot - 1],)
+            if state.mismatch and has_outlet_per_slot:
+                yield state.mismatch, affected
+            if state.error and state.outlet.source != GPIO:
+                yield f"unknown: {source_error(state.outlet, state.error)}", affected
+
+
+def source_error(outlet: Outlet, error: str) -> str:
+    """Return an error of an outlet without its address, which is the same for all of a source.
+
+    `poe:5 (snmp 10.23.0.2): no reply within 5 s` becomes `poe (snmp 10.23.0.2): no reply within
+    5 s`.
+    """
+    label = outlet.label
+    if outlet.source != GPIO and error.startswith((f"{label} ", f"{label}:")):
+        return outlet.source + error.removeprefix(label)
+    return error
 
 
 Issue = RaspStatus | TemperatureLevel | StackIssue
@@ -145,13 +233,18 @@ class RackState:
         return tuple(rasp for stack in self.stacks for rasp in stack.rasps)
 
     @property
+    def watts(self) -> float | None:
+        """Measured power of all outlets, or None if none is measured."""
+        measured = [stack.watts for stack in self.stacks if stack.watts is not None]
+        return sum(measured) if measured else None
+
+    @property
     def issues(self) -> Mapping[tuple[Issue, str], list[RaspState]]:
         """Affected rasps for each issue and reason, most severe issue first."""
         issues: dict[tuple[Issue, str], list[RaspState]] = {}
         for stack in self.stacks:
-            if stack.power_mismatch:
-                issue_of_stack = (StackIssue.POWER, stack.power_mismatch)
-                issues.setdefault(issue_of_stack, []).extend(stack.rasps)
+            for reason, affected in stack.power_issues:
+                issues.setdefault((StackIssue.POWER, reason), []).extend(affected)
         rasp_issues: tuple[RaspStatus | TemperatureLevel, ...] = (
             RaspStatus.DOWN,
             RaspStatus.UNKNOWN,
@@ -168,38 +261,3 @@ class RackState:
         """The rasp with the highest temperature, or None if no temperature is known."""
         measured = [rasp for rasp in self.rasps if rasp.temperature_celsius is not None]
         return max(measured, key=lambda rasp: rasp.temperature_celsius or 0.0, default=None)
-
-
-def filter_rasps(
-    rasps: Iterable[RaspState],
-    *,
-    stack: int | None = None,
-    state: RaspStatus | None = None,
-    text: str | None = None,
-) -> list[RaspState]:
-    """Return the rasps that match all given filters.
-
-    Args:
-        rasps: Rasps to filter.
-        stack: Number of the stack.
-        state: State of the rasp.
-        text: Id of the rasp, or its name, host name, place, MAC or IP address. If no rasp has this
-            name or address, the text may also be a part of it.
-    """
-    found = list(rasps) if text is None else _search(list(rasps), text.strip().lower())
-    return [
-        rasp for rasp in found if stack in {None, rasp.slot.stack} and state in {None, rasp.state}
-    ]
-
-
-def _search(rasps: Sequence[RaspState], text: str) -> list[RaspState]:
-    if text.isdecimal():  # most addresses contain short numbers such as "10"
-        return [rasp for rasp in rasps if text == str(rasp.slot.id)]
-    # The place 1/2 is also a part of 11/2, and the name 01-1 of 01-10.
-    named = [rasp for rasp in rasps if text in _names(rasp)]
-    return named or [rasp for rasp in rasps if any(text in name for name in _names(rasp))]
-
-
-def _names(rasp: RaspState) -> list[str]:
-    names = [rasp.slot.name, rasp.slot.host_name, rasp.slot.target]
-    return names + ([rasp.rasp.mac, str(rasp.rasp.address)] if rasp.rasp else [])

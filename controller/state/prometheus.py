@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from controller import bounded_http
+from rack import bounded_http
 from rack.errors import PiRackError
 
 _MAX_RESPONSE_BYTES = 16 * 2**20  # three times the response for a rack of 1,000 rasps

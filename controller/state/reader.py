@@ -8,9 +8,10 @@ from controller.state.build import build_rack_state, state_query
 from controller.state.model import RackState
 from controller.state.prometheus import Prometheus, PrometheusUnavailableError, Sample
 from rack.clock import seconds_since_boot
-from rack.commanded_power import CommandedPower
 from rack.inventory import Inventory
-from rack.layout import Rack
+from rack.layout import Outlet, Rack
+from rack.power.commanded_power import CommandedPower
+from rack.power.state import OutletReading
 
 
 class RackStateReader:
@@ -21,19 +22,23 @@ class RackStateReader:
         inventory: Installed rasps.
         prometheus: Client of the Prometheus that scrapes the rack.
         registry: Registry for the query counter.
-        commanded: Returns the known commanded power, keyed by stack number.
+        commanded: Returns the known commanded power.
+        readings: Returns the readings of the outlets that were read.
+        energy: Returns the measured energy of outlets in joules.
         reserved_by: Returns the holders of reservations, keyed by stack number.
         clock: Returns seconds since the boot of the master, as for `CommandedPower.since`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the sources of the state
         self,
         rack: Rack,
         inventory: Inventory,
         prometheus: Prometheus,
         registry: CollectorRegistry,
         *,
-        commanded: Callable[[], Mapping[int, CommandedPower]] = dict,
+        commanded: Callable[[], Mapping[Outlet, CommandedPower]] = dict,
+        readings: Callable[[], Mapping[Outlet, OutletReading]] = dict,
+        energy: Callable[[], Mapping[Outlet, float]] = dict,
         reserved_by: Callable[[], Mapping[int, str]] = dict,
         clock: Callable[[], float] = seconds_since_boot,
     ) -> None:
@@ -41,6 +46,8 @@ class RackStateReader:
         self._inventory = inventory
         self._prometheus = prometheus
         self._commanded = commanded
+        self._readings = readings
+        self._energy = energy
         self._reserved_by = reserved_by
         self._clock = clock
         self._state_query = state_query(rack)
@@ -75,6 +82,8 @@ class RackStateReader:
             samples,
             error_text,
             commanded=self._commanded(),
+            readings=self._readings(),
+            energy=self._energy(),
             reserved_by=self._reserved_by(),
             now=self._clock(),
         )

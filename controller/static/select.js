@@ -25,8 +25,10 @@ function update() {
   setSummary(raspCount ? `${parts.join(", ")} selected` : emptySummary);
   form.classList.toggle("is-active", raspCount > 0);
   const powerActions = actionField.querySelector("[data-power]");
-  powerActions.disabled = !stackCount;
-  if (!stackCount && actionField.selectedOptions[0]?.parentElement === powerActions) {
+  // A rasp without an outlet of its own is switched with its whole stack only.
+  const hasOutlet = raspBoxes().some((box) => box.checked && "outlet" in box.dataset);
+  powerActions.disabled = !stackCount && !hasOutlet;
+  if (powerActions.disabled && actionField.selectedOptions[0]?.parentElement === powerActions) {
     actionField.selectedIndex = 0;
   }
 }

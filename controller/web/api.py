@@ -12,21 +12,15 @@ from controller.audit import Audit
 from controller.auth.access_control import requires_role
 from controller.auth.roles import Role
 from controller.master.info import MasterState
-from controller.state.model import RackState, filter_rasps
+from controller.state.model import RackState
+from controller.state.search import filter_rasps
 from controller.web.models import ApiModel
 from controller.web.openapi import OpenApiDocument
 from controller.web.paging import page_response
+from controller.web.rack_schemas import MasterResponse, RackResponse
+from controller.web.rasp_schemas import RaspResponse, StackResponse
 from controller.web.responses import conditional_response
-from controller.web.schemas import (
-    AuditEventResponse,
-    AuditQuery,
-    DocumentResponse,
-    MasterResponse,
-    RackResponse,
-    RaspResponse,
-    RaspsQuery,
-    StackResponse,
-)
+from controller.web.schemas import AuditEventResponse, AuditQuery, DocumentResponse, RaspsQuery
 from rack.targets import resolve_slot, search_text
 
 RASP_PATH_PARAMS = {"rasp": "Id, name, host name or place of the rasp."}

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from spectree import Response as SpectreeResponse
 from spectree import SecurityScheme, SpecTree, Tag
 from spectree.model_adapter import ModelClass
+from spectree.model_adapter.protocol import SchemaMode
 from spectree.model_adapter.pydantic_adapter import PydanticModelAdapter
 from spectree.models import InType, SecureType, SecuritySchemeData
 from spectree.plugins.flask_plugin import FlaskPlugin
@@ -23,7 +24,7 @@ from spectree.plugins.flask_plugin import FlaskPlugin
 from controller import API_VERSION
 from controller.web.converters import RaspConverter
 from controller.web.problems import parse_body, parse_query
-from controller.web.schemas import EmptyQuery, Problem
+from controller.web.schemas import PROBLEM_CONTENT_TYPE, EmptyQuery, Problem
 
 ViewFunction = Callable[..., Response]
 
@@ -35,7 +36,7 @@ _TAGS = {
     tag.name: tag
     for tag in (
         Tag(name="rasps", description="Raspberry Pis, each in a slot of a stack."),
-        Tag(name="stacks", description="Groups of rasps that share one relay."),
+        Tag(name="stacks", description="Groups of rasps that stand together."),
         Tag(name="rack", description="Summary of the rack."),
         Tag(name="master", description="Machine that runs the controller."),
         Tag(name="orders", description="Submitted actions and their results."),
@@ -111,7 +112,7 @@ class OpenApiDocument:
     """OpenAPI document of the declared endpoints."""
 
     def __init__(self) -> None:
-        self._tree = SpecTree(
+        self._tree = _SpecTree(
             backend=_FlaskPlugin,
             mode="strict",
             annotations=False,
@@ -235,6 +236,21 @@ class OpenApiDocument:
             return json.dumps(self._tree.spec).encode()
 
 
+class _SpecTree(SpecTree):
+    """Processes each model once, because most endpoints share models."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._added: dict[str, tuple[ModelClass, SchemaMode]] = {}
+        super().__init__(*args, **kwargs)
+
+    def _add_model(self, model: ModelClass, mode: SchemaMode = "validation") -> str:
+        key = self.naming_strategy(model)
+        if self._added.get(key) != (model, mode):
+            key = super()._add_model(model, mode)
+            self._added[key] = model, mode
+        return key
+
+
 class _FlaskPlugin(FlaskPlugin):
     """Adds the schema of the path variable `rasp`, whose converter spectree does not know."""
 
@@ -276,7 +292,7 @@ class _ResponseSpec(SpectreeResponse):
             status = HTTPStatus(int(code))
             if status >= HTTPStatus.BAD_REQUEST:
                 content = response["content"]
-                content["application/problem+json"] = content.pop("application/json")
+                content[PROBLEM_CONTENT_TYPE] = content.pop("application/json")
             if status in _RESPONSE_HEADERS and (status != HTTPStatus.OK or "304" in spec):
                 name, text = _RESPONSE_HEADERS[status]
                 response["headers"] = {

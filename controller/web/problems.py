@@ -36,7 +36,7 @@ from controller.errors import (
     UnknownReservationError,
     UnknownRunError,
 )
-from controller.web.schemas import FieldError, Problem
+from controller.web.schemas import PROBLEM_CONTENT_TYPE, FieldError, Problem
 from dhcp_installer.errors import AssignmentError, InstallError
 from rack.errors import DatabaseError, PiRackError, UnknownTargetError
 from rack.selection import SelectionError
@@ -150,5 +150,5 @@ def _problem_response(
         return Response(render_template("problem.html", status=status, detail=detail), status)
     problem = Problem(title=status.phrase, status=status, detail=detail, errors=errors)
     return Response(
-        problem.model_dump_json(exclude_none=True), status, content_type="application/problem+json"
+        problem.model_dump_json(exclude_none=True), status, content_type=PROBLEM_CONTENT_TYPE
     )

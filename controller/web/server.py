@@ -4,20 +4,25 @@ Strangers who reach the port must not keep Prometheus, Alertmanager and users fr
 Connections, their duration, requests in progress and request sizes are therefore limited.
 """
 
+import errno
+import logging
 import socket
 import time
+from http import HTTPStatus
 from typing import Any
 from wsgiref.types import WSGIApplication
 
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.server import MultiSocketServer, TcpWSGIServer
+from waitress.task import ErrorTask
 
 from controller import API_PREFIX
 from controller.auth.rate_limit import client_network
 from controller.web.connections import ConnectionTable
 from controller.web.fair_dispatcher import FairDispatcher
 from controller.web.reverse_proxy import last_forwarded_address
+from controller.web.schemas import PROBLEM_CONTENT_TYPE, Problem
 
 MAX_CONNECTIONS = 480  # below 1024, the usual limit of open files, with two more files each
 MAX_CONNECTIONS_PER_NETWORK = 256  # a class of students behind one router
@@ -31,13 +36,42 @@ _MAX_HEADER_BYTES = 16 * 1024
 _REQUEST_SECONDS = 60.0
 _STALLED_RESPONSE_SECONDS = 30.0
 _CHECK_SECONDS = 5
+# Options IP_FREEBIND and IPV6_FREEBIND of Linux, which Python does not define.
+_FREE_BIND = {
+    socket.AF_INET: (socket.IPPROTO_IP, 15),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, 78),
+}
 # Requests of Prometheus and Alertmanager do not wait for other requests from the master.
 _MONITORING_PATHS = frozenset({"/healthz", "/metrics", f"{API_PREFIX}/alerts"})
+
+
+class _ErrorTask(ErrorTask):
+    """Response with a problem of RFC 9457 to a request that does not reach the application."""
+
+    # The type stubs of waitress are incomplete.
+    request: Any
+    response_headers: list[tuple[str, str]]
+
+    def execute(self) -> None:
+        """Send the response and close the connection."""
+        error = self.request.error
+        status = HTTPStatus(error.code)
+        problem = Problem(title=status.phrase, status=status, detail=error.body)
+        body = problem.model_dump_json(exclude_none=True).encode()
+        self.status = f"{status.value} {status.phrase}"
+        self.response_headers.append(("Content-Type", PROBLEM_CONTENT_TYPE))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+_log = logging.getLogger("controller")
 
 
 class _Channel(HTTPChannel):
     """A connection. It is closed if it sends no complete request, or reads no response, in time."""
 
+    error_task_class = _ErrorTask
     server: "_Server"
     requests: list[Any]
 
@@ -99,6 +133,23 @@ class _Server(TcpWSGIServer):
     def __init__(self, *args: Any, connections: ConnectionTable[_Channel], **kw: Any) -> None:
         self.connections = connections
         super().__init__(*args, **kw)
+
+    def bind_server_socket(self) -> None:
+        """Bind the socket, also to an address that this machine does not have yet.
+
+        The controller does not wait for the network, because the relays must not.
+        """
+        try:
+            super().bind_server_socket()
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL or self.socket is None:
+                raise
+            self.socket.setsockopt(*_FREE_BIND[self.socket.family], 1)
+            super().bind_server_socket()
+            _log.warning(
+                "this machine does not have the address %s: clients cannot connect until it does",
+                self.getsockname()[0],
+            )
 
     def limit_connections(self, channel: _Channel) -> None:
         """Count a new connection, and close another one if there are too many."""

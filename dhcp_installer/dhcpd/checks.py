@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv4Network
 from dhcp_installer.dhcpd.parser import Statement
 
 _MAC = re.compile(r"[0-9a-f]{1,2}(:[0-9a-f]{1,2}){5}")
-_LOOKUP_TIMEOUT = 5.0
+_LOOKUP_TIMEOUT = 20.0
 
 Resolve = Callable[[str], Sequence[IPv4Address]]
 

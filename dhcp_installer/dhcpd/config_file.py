@@ -57,18 +57,23 @@ class DhcpConfigFile:
         )
 
     def restore(self, previous: str | None, rasps: Iterable[Rasp]) -> None:
-        """Activate the text that the file had before an install.
+        """Restore the text that the file had before an install.
 
         If the file did not exist, or its unmanaged part was edited since, keep the unmanaged part
         and render the entries of these rasps.
+
+        Raises:
+            DhcpRestartError: If the server does not start. The file was restored.
         """
         current = self.read_active()
         if previous is not None and (
             current is None or self._has_same_unmanaged_part(current, previous)
         ):
-            self.activate(previous)
+            server.restore(self.path, previous, self._server)
         elif current is not None:
-            self.activate(self.render(rasps))
+            text = self.render(rasps)
+            self.check(text)
+            server.restore(self.path, text, self._server)
 
     def _has_same_unmanaged_part(self, current: str, previous: str) -> bool:
         return self._renderer.unmanaged(current) == self._renderer.unmanaged(previous)

@@ -58,6 +58,7 @@ class DhcpLogEvent:
         interface: Interface of the master, or address of the relay agent.
         received_at: Time on the reader's clock, in seconds.
         is_repeated: Whether the line summarizes repetitions, whose times are unknown.
+        server: DHCP server that a request names, which may be another one.
     """
 
     mac: str
@@ -66,11 +67,12 @@ class DhcpLogEvent:
     interface: str | None
     received_at: float
     is_repeated: bool = False
+    server: IPv4Address | None = None
 
 
 _MAC = r"(?P<mac>[0-9a-f]{2}(?::[0-9a-f]{2}){5})"
 _ADDRESS = r"(?P<address>[0-9]{1,3}(?:\.[0-9]{1,3}){3})"
-_SERVER = r"(?: \([0-9.]{7,15}\))?"
+_SERVER = r"(?: \((?P<server>[0-9]{1,3}(?:\.[0-9]{1,3}){3})\))?"
 _VIA = r"(?: \(.*\))? via (?P<interface>[^\s():]+)"
 _REMARK = r"(?:: .*| \((?:not )?found\))?"
 
@@ -102,6 +104,7 @@ def parse_line(line: str, received_at: float) -> DhcpLogEvent | None:
             groups = match.groupdict()
             try:
                 address = IPv4Address(groups["address"]) if "address" in groups else None
+                server = IPv4Address(groups["server"]) if groups.get("server") else None
             except ValueError:
                 return None
             return DhcpLogEvent(
@@ -111,6 +114,7 @@ def parse_line(line: str, received_at: float) -> DhcpLogEvent | None:
                 groups.get("interface"),
                 received_at,
                 is_repeated=message.is_repeated,
+                server=server,
             )
     return None
 

@@ -11,11 +11,13 @@ from typing import Protocol
 
 from dhcp_installer.config_text import encode
 from dhcp_installer.dhcpd.parser import read_file
-from dhcp_installer.errors import ConfigurationError, DhcpServerError
+from dhcp_installer.errors import ConfigurationError, DhcpRestartError, DhcpServerError
 from rack import files
 
-_CHECK_TIMEOUT = 20.0
-_RESTART_TIMEOUT = 60.0
+_CHECK_TIMEOUT = 45.0  # clients of the API wait for 60 s
+# systemd ends a restart of Debian's unit before: it allows 5 min to stop and 5 min to start.
+_RESTART_TIMEOUT = 660.0
+_BUS_TIMEOUT = "120"  # systemctl waits for polkit and systemd for 25 s by default
 
 
 class DhcpServer(Protocol):
@@ -33,7 +35,7 @@ class DhcpServer(Protocol):
         """Restart the server with the active file.
 
         Raises:
-            DhcpServerError: If the server does not start.
+            DhcpRestartError: If the server does not start.
         """
 
 
@@ -44,6 +46,7 @@ class SystemdDhcpd:
         unit: Name of the unit.
         dhcpd: The program that checks files.
         env: Environment of the program. The default is the environment of this process.
+        restart_timeout: Seconds within which systemd must complete a restart.
     """
 
     def __init__(
@@ -52,10 +55,12 @@ class SystemdDhcpd:
         *,
         dhcpd: str = "dhcpd",
         env: Mapping[str, str] | None = None,
+        restart_timeout: float = _RESTART_TIMEOUT,
     ) -> None:
         self._unit = unit
         self._dhcpd = dhcpd
         self._env = env
+        self._restart_timeout = restart_timeout
 
     def check(self, path: Path) -> None:
         """Run `dhcpd -t`, see `DhcpServer.check`."""
@@ -63,11 +68,16 @@ class SystemdDhcpd:
 
     def restart(self) -> None:
         """Restart the unit, see `DhcpServer.restart`."""
-        result = _run(["systemctl", "restart", self._unit], _RESTART_TIMEOUT)
-        if result.returncode == 0:
-            result = _run(["systemctl", "is-active", "--quiet", self._unit], _CHECK_TIMEOUT)
+        env = {**os.environ, "SYSTEMD_BUS_TIMEOUT": _BUS_TIMEOUT}
+        try:
+            result = _run(["systemctl", "restart", self._unit], self._restart_timeout, env)
+            if result.returncode == 0:
+                command = ["systemctl", "is-active", "--quiet", self._unit]
+                result = _run(command, _CHECK_TIMEOUT, env)
+        except DhcpServerError as error:
+            raise DhcpRestartError(f"{error}: see `systemctl status {self._unit}`") from error
         if result.returncode != 0:
-            raise DhcpServerError(
+            raise DhcpRestartError(
                 f"{self._unit} does not run (see `journalctl -u {self._unit}`)"
                 f"{result.stderr.strip() and ': ' + result.stderr.strip().splitlines()[0]}"
             )
@@ -135,7 +145,8 @@ def activate(
     Raises:
         ConfigurationError: If the text is invalid or the file cannot be written. The previous file
             was not changed.
-        DhcpServerError: If the server did not start. The previous file was restored.
+        DhcpRestartError: If the server did not start. The previous file was restored.
+        DhcpServerError: If the check cannot run. The previous file was not changed.
     """
     path = path.resolve()  # preserves a symbolic link
     backup = None
@@ -147,15 +158,32 @@ def activate(
         files.rename_durably(candidate, path)
     try:
         server.restart()
-    except DhcpServerError as error:
-        raise DhcpServerError(f"{error}; {_roll_back(path, previous, server)}") from error
+    except DhcpRestartError as error:
+        raise DhcpRestartError(f"{error}; {_roll_back(path, previous, server)}") from error
     return backup
+
+
+def restore(path: Path, text: str, server: DhcpServer) -> None:
+    """Write a text that was active before, and restart the server.
+
+    The text stays even if the server does not start: it may not have run with this text before.
+
+    Raises:
+        ConfigurationError: If the file cannot be written.
+        DhcpRestartError: If the server did not start. The file was written.
+    """
+    path = path.resolve()  # preserves a symbolic link
+    try:
+        _replace(path, encode(text))
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    server.restart()
 
 
 @contextmanager
 def _candidate(path: Path, text: str, server: DhcpServer) -> Iterator[Path]:
     """Yield a checked temporary file with this text in the folder of `path`."""
-    candidate = path.with_name(f".{path.name}.pirack-new")
+    candidate = _candidate_path(path)
     try:
         try:
             files.write_durably(candidate, encode(text), like=path)
@@ -164,10 +192,28 @@ def _candidate(path: Path, text: str, server: DhcpServer) -> Iterator[Path]:
         finally:
             candidate.unlink(missing_ok=True)
     except OSError as error:
-        raise ConfigurationError(
-            f"{error.filename or path}: {error.strerror}: nothing was changed. The"
-            " installer must be able to write to this folder"
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _candidate_path(path: Path) -> Path:
+    return path.with_name(f".{path.name}.pirack-new")
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"{error.filename or path}: {error.strerror}: nothing was changed. The installer must be"
+        " able to write to this folder"
+    )
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Replace a file atomically, with the owner and mode of the previous one."""
+    candidate = _candidate_path(path)
+    try:
+        files.write_durably(candidate, content, like=path)
+        files.rename_durably(candidate, path)
+    finally:
+        candidate.unlink(missing_ok=True)
 
 
 def _roll_back(path: Path, previous: bytes | None, server: DhcpServer) -> str:
@@ -175,13 +221,11 @@ def _roll_back(path: Path, previous: bytes | None, server: DhcpServer) -> str:
     if previous is None:
         return f"{path} has no previous version to restore"
     try:
-        candidate = path.with_name(f".{path.name}.pirack-new")
-        files.write_durably(candidate, previous, like=path)
-        files.rename_durably(candidate, path)
+        _replace(path, previous)
         server.restart()
     except OSError as error:
         return f"the previous configuration cannot be restored: {path}: {error.strerror}"
-    except DhcpServerError as error:
+    except DhcpRestartError as error:
         return f"the previous configuration was restored, but also fails: {error}"
     return "the previous configuration was restored and is active"
 
@@ -214,4 +258,5 @@ def _run(
     except subprocess.TimeoutExpired as error:
         raise DhcpServerError(f"`{' '.join(argv)}` did not finish in {timeout:.0f} s") from error
     except OSError as error:
-        raise DhcpServerError(f"{argv[0]}: {error.strerror}: install isc-dhcp-server") from error
+        package = "systemd" if argv[0] == "systemctl" else "isc-dhcp-server"
+        raise DhcpServerError(f"{argv[0]}: {error.strerror}: install {package}") from error

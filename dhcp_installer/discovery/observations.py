@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass
 
 from dhcp_installer.discovery.strategy import PingRound
+from rack.layout import Outlet
 
 ROUNDS = 4
 """A rasp that missed so many pings in a row is silent."""
@@ -23,12 +24,12 @@ _LOG_DELAY = 2.0  # seconds after which a line of the DHCP server is certainly i
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A cut of the power of a stack, which had no power from `off_at` to `on_at`.
+    """A cut of the power of outlets, which supplied no power from `off_at` to `on_at`.
 
     The power was lost at some time from `commanded_at` to `off_at`.
     """
 
-    stack: int
+    outlets: tuple[Outlet, ...]
     commanded_at: float
     off_at: float
     on_at: float
@@ -39,7 +40,7 @@ class CutEvidence:
     """What a cut shows.
 
     Args:
-        excluded: MAC addresses that replied when the stack could not reply.
+        excluded: MAC addresses that replied when no rasp at these outlets could reply.
         silent: MAC addresses that replied before the cut and then became silent.
         is_late: Whether there were too few complete ping rounds, so that silence means nothing.
     """
@@ -154,7 +155,7 @@ class Observations:
         before = [
             ping_round.reachable
             for ping_round in self._rounds[self._last_round_before(cut) : start]
-            if ping_round.started_at >= cut.off_at - MAX_ROUND_AGE
+            if ping_round.started_at >= cut.commanded_at - MAX_ROUND_AGE
         ]
         certain_after = cut.off_at + self._hold_up_seconds
         certain_before = cut.on_at + self.shortest_boot
@@ -220,7 +221,7 @@ class Observations:
         return max(0, index - 1)
 
     def _rounds_after_hold_up(self, cut: Cut) -> list[PingRound]:
-        """Return the first rounds in which no rasp of the stack can have power in store."""
+        """Return the first rounds in which no rasp at these outlets can have power in store."""
         index = bisect_left(self._round_starts, cut.off_at + self._hold_up_seconds)
         return self._rounds[index : index + ROUNDS]
 

@@ -5,6 +5,7 @@ pings.
 """
 
 import errno
+import select
 import selectors
 import socket
 import time
@@ -28,7 +29,7 @@ from dhcp_installer.errors import PingError
 _ECHO_REPLY = 0
 _RAW_SOCKET_ID = 0x5052  # identifies replies; the kernel sets the id of unprivileged sockets
 _SEQUENCE_COUNT = 1 << 16
-_MIN_RECEIVE_SECONDS = 0.01
+_PACKET_SECONDS = 1.0  # to read a packet that is there, also in a busy process
 _MAX_RECEIVE_SECONDS = 5.0  # extra time to read replies after the end of a ping
 
 
@@ -80,6 +81,8 @@ class IcmpPinger:
                 f"this user is not allowed to ping ({error}): grant CAP_NET_RAW, or add a group of"
                 " this user to net.ipv4.ping_group_range"
             ) from error
+        self._poll = select.poll()
+        self._poll.register(self._socket.sock, select.POLLIN)
 
     def ping(self, addresses: Collection[IPv4Address], seconds: float) -> set[IPv4Address]:
         """Ping by ICMP. Replies to earlier pings are ignored."""
@@ -95,19 +98,25 @@ class IcmpPinger:
         deadline = time.monotonic() + seconds
         replied: set[IPv4Address] = set()
         expected = set(addresses)
-        # Read at least once after the deadline if replies are missing.
         while (remaining := deadline - time.monotonic()) > -_MAX_RECEIVE_SECONDS:
-            if remaining <= 0 and replied >= expected:
+            is_over = remaining <= 0
+            if is_over and replied >= expected:
                 break
-            try:
-                reply = self._socket.receive(timeout=max(remaining, _MIN_RECEIVE_SECONDS))
-            except (TimeoutExceeded, ICMPSocketError):  # or an ICMP error for an earlier request
-                if remaining <= 0:
+            if not self._has_packet(max(remaining, 0.0)):
+                if is_over:
                     break
+                continue
+            try:
+                reply = self._socket.receive(timeout=_PACKET_SECONDS)
+            except (TimeoutExceeded, ICMPSocketError):  # or an ICMP error for an earlier request
                 continue
             if (reply.type, reply.sequence) == (_ECHO_REPLY, sequence) and reply.id in ids:
                 replied.add(IPv4Address(reply.source))
         return replied & expected
+
+    def _has_packet(self, seconds: float) -> bool:
+        """Wait for a packet. `receive` discards packets that it reads after its timeout."""
+        return bool(self._poll.poll(seconds * 1000))
 
     def close(self) -> None:
         """Close the socket."""

@@ -1,6 +1,6 @@
 """Runner of a discovery strategy on a real rack."""
 
-from collections.abc import Callable, Collection, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import replace
 from ipaddress import IPv4Address
 from threading import Event
@@ -22,23 +22,21 @@ from dhcp_installer.discovery.strategy import (
     WaitUntil,
 )
 from dhcp_installer.errors import InstallStoppedError
+from rack.layout import Outlet
 
 
 class PowerSwitch(Protocol):
-    """A power switch for each stack."""
+    """Switches outlets, such as `Outlets`."""
 
-    def on(self, stack: int, *, installing: bool = False) -> None:
-        """Switch a stack on."""
-
-    def off(self, stack: int, *, installing: bool = False) -> None:
-        """Switch a stack off."""
+    def switch(self, power: Mapping[Outlet, bool], *, installing: bool = False) -> object:
+        """Switch outlets on or off as one."""
 
 
 class DiscoveryRunner:
     """Executes power commands and waits for events, until the install is stopped.
 
     Args:
-        power: Switches the stacks.
+        power: Switches the outlets.
         events: DHCP and ping events of the rasps.
         sync: Requests that the rasps at these addresses write cached data to their disks.
         stop: Set to stop the install.
@@ -71,7 +69,7 @@ class DiscoveryRunner:
 
         Raises:
             InstallStoppedError: If the install was stopped.
-            PiRackError: If a relay, the log or ping fails.
+            PiRackError: If an outlet, the log or ping fails.
         """
         discovery = strategy.run()
         command = next(discovery)
@@ -103,15 +101,15 @@ class DiscoveryRunner:
         ):
             self._next_event(timeout)
 
-    def off(self, stack: int) -> None:
-        """Switch a stack off. Raises the errors of `discover`."""
+    def off(self, outlets: Iterable[Outlet]) -> None:
+        """Switch outlets off as one. Raises the errors of `discover`."""
         self._raise_if_stopped()
-        self._power.off(stack, installing=True)
+        self._power.switch(dict.fromkeys(outlets, False), installing=True)
 
-    def on(self, stack: int) -> None:
-        """Switch a stack on. Raises the errors of `discover`."""
+    def on(self, outlets: Iterable[Outlet]) -> None:
+        """Switch outlets on as one. Raises the errors of `discover`."""
         self._raise_if_stopped()
-        self._power.on(stack, installing=True)
+        self._power.switch(dict.fromkeys(outlets, True), installing=True)
 
     def sync(self, addresses: Collection[IPv4Address]) -> None:
         """Request that rasps write cached data to their disks."""
@@ -122,10 +120,10 @@ class DiscoveryRunner:
         match command:
             case WaitUntil(time):
                 return self._next_event(time)
-            case PowerOn(stack):
-                self.on(stack)
-            case PowerOff(stack):
-                self.off(stack)
+            case PowerOn(outlets):
+                self.on(outlets)
+            case PowerOff(outlets):
+                self.off(outlets)
             case Sync(macs):
                 self.sync(self._events.addresses_of(macs))
         return Tick(self._events.now())

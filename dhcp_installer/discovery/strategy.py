@@ -1,14 +1,22 @@
-"""Discovery of the stack of each rasp by switching power.
+"""Discovery of the outlet of each rasp by switching power.
+
+An outlet powers a whole stack, or one slot.
 
 A strategy is a generator that yields commands, receives the next event, and returns its result. The
 runner executes the commands on a real rack or in a simulation. Times are seconds of the runner's
 clock, which starts at 0 and never decreases.
 """
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping, Set
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Mapping, Set
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from dhcp_installer import SlotEvidence
+from dhcp_installer.discovery.groups import batches
+from rack.layout import Outlet
 from rack.settings import InstallSettings
 
 LATE_EVENTS_TIMEOUT = 30.0
@@ -50,16 +58,16 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class PowerOn:
-    """Switch a stack on."""
+    """Switch outlets on as one."""
 
-    stack: int
+    outlets: tuple[Outlet, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PowerOff:
-    """Switch a stack off."""
+    """Switch outlets off as one."""
 
-    stack: int
+    outlets: tuple[Outlet, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +88,54 @@ DiscoveryEvent = DhcpActivity | PingRound | Tick
 Command = PowerOn | PowerOff | Sync | WaitUntil
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DiscoveryResult:
-    """Result of a strategy. Each rasp is in one of `stacks`, `conflicts` and `unplaced`.
+    """Result of a strategy. Each rasp is in one of `outlets`, `conflicts` and `unplaced`.
 
     Args:
-        stacks: MAC addresses found with certainty in each stack.
-        missing: Number of slots without a rasp in each stack.
-        conflicts: Candidate stacks of rasps that were detected in several stacks.
-        unplaced: MAC addresses that were detected in no stack.
+        outlets: MAC addresses found with certainty at each outlet.
+        missing: Number of slots without a rasp at each outlet.
+        conflicts: Candidate outlets of rasps that were detected at several outlets, and the outlet
+            of one slot at which several rasps were detected.
+        unplaced: MAC addresses that were detected at no outlet.
         other_vendor_macs: MAC addresses that do not belong to Raspberry Pis.
-        late_cuts: Number of times that the power of a stack was cut without evidence, because
-            pings were late.
+        late_cuts: Number of times that power was cut without evidence, because pings were late.
+        slot_evidence: How each rasp was found that is at the outlet of a slot.
     """
 
-    stacks: Mapping[int, frozenset[str]]
-    missing: Mapping[int, int]
-    conflicts: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    outlets: Mapping[Outlet, frozenset[str]]
+    missing: Mapping[Outlet, int]
+    conflicts: Mapping[str, frozenset[Outlet]] = field(default_factory=dict)
     unplaced: frozenset[str] = frozenset()
     other_vendor_macs: frozenset[str] = frozenset()
     late_cuts: int = 0
+    slot_evidence: Mapping[str, SlotEvidence] = field(default_factory=dict)
+
+    @cached_property
+    def stacks(self) -> Mapping[int, frozenset[str]]:
+        """MAC addresses found with certainty in each stack."""
+        stacks: defaultdict[int, set[str]] = defaultdict(set)
+        for outlet, macs in self.outlets.items():
+            stacks[outlet.stack] |= macs
+        return {stack: frozenset(macs) for stack, macs in stacks.items()}
+
+    @cached_property
+    def slots(self) -> Mapping[str, int]:
+        """Slot number of each rasp that was found at the outlet of one slot."""
+        return {
+            mac: outlet.slot
+            for outlet, macs in self.outlets.items()
+            for mac in macs
+            if outlet.slot is not None
+        }
+
+    @cached_property
+    def missing_by_stack(self) -> Mapping[int, int]:
+        """Number of slots without a rasp in each stack."""
+        missing: defaultdict[int, int] = defaultdict(int)
+        for outlet, count in self.missing.items():
+            missing[outlet.stack] += count
+        return dict(missing)
 
 
 CommandStream = Generator[Command, DiscoveryEvent, None]
@@ -110,29 +146,31 @@ class Strategy(ABC):
     """Base class of the strategies.
 
     Args:
-        slot_counts: Number of slots in each stack.
+        rasp_counts: Number of slots that each outlet powers, sorted by stack and slot.
         settings: Time limits, and the MAC prefixes of rasps.
     """
 
     def __init__(
         self,
-        slot_counts: Mapping[int, int],
+        rasp_counts: Mapping[Outlet, int],
         settings: InstallSettings | None = None,
     ) -> None:
-        self._slot_counts = slot_counts
+        self._rasp_counts = rasp_counts
+        self._stack_count = len({outlet.stack for outlet in rasp_counts})
         self._settings = settings or InstallSettings()
         self._now = 0.0
         self._seen_macs: set[str] = set()
         self._other_vendor_macs: set[str] = set()
         self._log_read_until = 0.0
+        self._first_batch_on_at = math.inf  # in the last `_switch_on`
 
     @abstractmethod
     def run(self) -> DiscoveryRun:
         """Yield commands, receive the next event after each, and return the result.
 
         For each command except `WaitUntil`, the runner executes the command at once and sends a
-        `Tick`. Shut down the rasps before, because the first commands switch all stacks off. At the
-        end, all stacks are on.
+        `Tick`. Shut down the rasps before, because the first commands switch all outlets off. At
+        the end, all outlets are on.
         """
 
     @property
@@ -187,23 +225,26 @@ class Strategy(ABC):
 
     @property
     def _switch_all_on_seconds(self) -> float:
-        return self._settings.stagger_seconds * (len(self._slot_counts) - 1)
+        return self._settings.stagger_seconds * (len(batches(self._rasp_counts)) - 1)
 
     def _switch_all_off(self) -> CommandStream:
-        for stack in self._slot_counts:
-            yield from self._send(PowerOff(stack))
+        for outlets in batches(self._rasp_counts):
+            yield from self._send(PowerOff(outlets))
         yield from self._wait(self._now + self._settings.cut_seconds)
 
-    def _switch_all_on(self) -> CommandStream:
-        for stack in self._slot_counts:
-            yield from self._send(PowerOn(stack))
-            if stack != max(self._slot_counts):
-                yield from self._wait(self._now + self._settings.stagger_seconds)
+    def _switch_on(self, outlets: Iterable[Outlet]) -> CommandStream:
+        """Switch outlets on, a few at once."""
+        self._first_batch_on_at = math.inf
+        first, *others = batches(outlets)
+        yield from self._send(PowerOn(first))
+        self._first_batch_on_at = self._now
+        for batch in others:
+            yield from self._wait(self._now + self._settings.stagger_seconds)
+            yield from self._send(PowerOn(batch))
 
-    def _missing(self, stacks: Mapping[int, frozenset[str]]) -> dict[int, int]:
-        found = {stack: len(macs) for stack, macs in stacks.items()}
+    def _missing(self, found: Mapping[Outlet, frozenset[str]]) -> dict[Outlet, int]:
         return {
-            stack: count - found[stack]
-            for stack, count in self._slot_counts.items()
-            if count > found[stack]
+            outlet: count - len(found[outlet])
+            for outlet, count in self._rasp_counts.items()
+            if count > len(found[outlet])
         }

@@ -1,9 +1,12 @@
-"""Strategy `cut`: switch all stacks on, then cut the power of one stack at a time.
+"""Strategy `cut`: switch all outlets on, then cut the power of one after the other.
 
-A rasp of the stack becomes silent, stays silent until its power returns and it had time to boot,
+A rasp at the outlet becomes silent, stays silent until its power returns and it had time to boot,
 and then sends a DHCP message before it replies again. A rasp that replies earlier is certainly not
-in the stack. A rasp that becomes silent may also have rebooted or missed pings by accident. Stacks
-are therefore cut again until the evidence of all cuts leaves no doubt, see `placement`.
+at the outlet. A rasp that becomes silent may also have rebooted or missed pings by accident.
+Outlets are therefore cut again until the evidence of all cuts leaves no doubt, see `placement`.
+
+Many outlets of single slots are first cut in groups, the rows and the columns of a table. Between
+both, all rasps boot.
 
 Only complete ping rounds are evidence, not the time that passed. A cut lasts until there are enough
 complete rounds. If these rounds do not complete in time, the cut is repeated later.
@@ -11,17 +14,12 @@ complete rounds. If these rounds do not complete in time, the cut is repeated la
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from dhcp_installer.discovery.observations import (
-    MAX_ROUND_AGE,
-    ROUNDS,
-    Cut,
-    CutEvidence,
-    Observations,
-)
-from dhcp_installer.discovery.placement import Placement, RaspEvidence
+from dhcp_installer.discovery.cut_history import CutHistory
+from dhcp_installer.discovery.groups import Group, rows_and_columns
+from dhcp_installer.discovery.observations import MAX_ROUND_AGE, ROUNDS, Cut, Observations
 from dhcp_installer.discovery.strategy import (
     LATE_EVENTS_TIMEOUT,
     Command,
@@ -32,21 +30,32 @@ from dhcp_installer.discovery.strategy import (
     DiscoveryRun,
     PingRound,
     PowerOff,
-    PowerOn,
     Strategy,
     Sync,
     WaitUntil,
 )
+from rack.layout import Outlet
 from rack.settings import InstallSettings
 
-_MAX_CUTS_PER_STACK = 6  # after these, uncertain rasps are reported
-_MAX_LATE_CUTS_PER_STACK = 3
+_MAX_CUTS_PER_OUTLET = 6  # after these, uncertain rasps are reported
+_MAX_LATE_CUTS_PER_OUTLET = 3
 _REVIEW_SECONDS = 4.0  # between two evaluations of all evidence
 _SHORTEST_BOOT_SECONDS = 3.0  # no Raspberry Pi boots faster
 _BOOT_VARIATION = 0.5  # no boot takes less than this part of the shortest boot seen
 _MIN_TIME_BETWEEN_CUTS = 1.0  # seconds in which a ping round is complete
 _MAX_DELAY = 2.0  # seconds by which a sign of a rasp may be late
-_ACCIDENT_MARGIN = 1.0  # seconds from the last ping before a cut to the cut
+
+
+@dataclass(frozen=True, slots=True)
+class _CutPlan:
+    """The first cuts of all outlets. All rasps boot between `first` and `second`."""
+
+    first: Sequence[Group]
+    second: Sequence[Group] = ()
+
+    @property
+    def groups(self) -> Sequence[Group]:
+        return [*self.first, *self.second]
 
 
 class SwitchOffEach(Strategy):
@@ -54,21 +63,20 @@ class SwitchOffEach(Strategy):
 
     def __init__(
         self,
-        slot_counts: Mapping[int, int],
+        rasp_counts: Mapping[Outlet, int],
         settings: InstallSettings | None = None,
     ) -> None:
-        super().__init__(slot_counts, settings)
+        super().__init__(rasp_counts, settings)
         self._observations = Observations(self._settings.cut_seconds)
         self._switched_on_at = math.inf
         self._has_learned_boot_time = False
-        self._cuts: list[Cut] = []
-        self._final_evidence: list[CutEvidence] = []  # of the first cuts
-        self._excluded: defaultdict[str, set[int]] = defaultdict(set)  # by final evidence
-        self._rebooted: dict[tuple[str, int], bool] = {}  # keyed by rasp and index of the cut
-        self._cut_counts: Counter[int] = Counter()
-        self._late_cuts: Counter[int] = Counter()
-        self._on_since: dict[int, float] = {}
+        self._cuts = CutHistory(rasp_counts, self._observations, self._settings.cut_seconds)
+        self._cut_counts: Counter[Outlet] = Counter()
+        self._late_cuts: Counter[Outlet] = Counter()
+        self._late_cut_count = 0
+        self._on_since: dict[Outlet, float] = {}
         self._slowest_boot = self._settings.timeout_seconds
+        self._plan = self._plan_cuts(self._slowest_boot)
         self._boot_deadline = (
             self._settings.cut_seconds
             + self._switch_all_on_seconds
@@ -79,44 +87,52 @@ class SwitchOffEach(Strategy):
         """Run the strategy, see `Strategy.run`."""
         yield from self._switch_all_off()
         self._switched_on_at = self._now
-        yield from self._switch_all_on()
-        rasp_count = sum(self._slot_counts.values())
+        yield from self._switch_on(self._rasp_counts)
+        rasp_count = sum(self._rasp_counts.values())
         self._boot_deadline = self._now + self._settings.timeout_seconds
         yield from self._wait(
             self._boot_deadline, lambda: len(self._observations.reachable) >= rasp_count
         )
         self._boot_deadline = self._now
         self._slowest_boot = self._observations.last_first_reply - self._switched_on_at
-        yield from self._send(Sync(self._observations.reachable))
-        for stack, count in self._slot_counts.items():
-            yield from self._power_cycle(stack, count)
-        while (next_stack := (yield from self._wait_for_stack_to_cut())) is not None:
-            yield from self._power_cycle(next_stack)
+        self._plan = self._plan_cuts(self._slowest_boot - self._switch_all_on_seconds)
+        yield from self._cut_groups(self._plan.first)
+        if self._plan.second:
+            yield from self._wait_for_boots()
+            yield from self._cut_groups(self._plan.second)
+        while (outlet := (yield from self._wait_for_outlet_to_cut())) is not None:
+            yield from self._power_cycle((outlet,))
         return self.result
 
     @property
     def stacks_done(self) -> int:
         """Number of stacks that were cut."""
-        return len(self._cut_counts)
+        done, groups = len(self._cuts), self._plan.groups
+        if done < len(groups):
+            return self._stack_count * done // len(groups)
+        uncut = {outlet.stack for outlet in self._rasp_counts.keys() - self._cut_counts.keys()}
+        return self._stack_count - len(uncut)
 
     @property
     def seconds_left(self) -> float:
-        """Estimated time if no stack is cut again."""
-        remaining = len(self._slot_counts) - len(self._cut_counts)
-        return max(0.0, self._boot_deadline - self._now) + remaining * self._settings.cut_seconds
+        """Estimated time if no outlet is cut again."""
+        remaining = max(0, len(self._plan.groups) - len(self._cuts))
+        seconds = max(0.0, self._boot_deadline - self._now) + remaining * self._settings.cut_seconds
+        return seconds + (self._slowest_boot if remaining >= len(self._plan.second) > 0 else 0.0)
 
     @property
     def result(self) -> DiscoveryResult:
         """The result so far."""
-        placement = self._placement()
+        placement = self._cuts.placement(self._now)
         conflicts = placement.conflicts
         return DiscoveryResult(
-            placement.stacks,
-            self._missing(placement.stacks),
+            placement.outlets,
+            self._missing(placement.outlets),
             conflicts,
             frozenset(self._seen_macs - placement.placed - conflicts.keys()),
             frozenset(self._other_vendor_macs),
-            self._late_cuts.total(),
+            self._late_cut_count,
+            placement.slot_evidence,
         )
 
     def _handle(self, event: DiscoveryEvent) -> None:
@@ -141,13 +157,36 @@ class SwitchOffEach(Strategy):
         if self._has_learned_boot_time or active_at <= self._switched_on_at:
             return
         self._has_learned_boot_time = True
-        seconds = active_at - self._switched_on_at - _MAX_DELAY
+        # Not from the command, because a slow PoE switch may take seconds to execute it.
+        seconds = active_at - self._first_batch_on_at - _MAX_DELAY
         self._observations.shortest_boot = min(
             max(0.0, _BOOT_VARIATION * seconds), _SHORTEST_BOOT_SECONDS
         )
 
-    def _power_cycle(self, stack: int, rasp_count: int | None = None) -> CommandStream:
-        """Cut a stack for at least `cut_seconds`, and longer if more evidence is necessary.
+    def _plan_cuts(self, boot_seconds: float) -> _CutPlan:
+        """Return the first cuts of all outlets, so that they take as little time as possible."""
+        own = [outlet for outlet in self._rasp_counts if outlet.slot is not None]
+        shared = [(outlet,) for outlet in self._rasp_counts if outlet.slot is None]
+        rows, columns = rows_and_columns(own)
+        saved_seconds = self._settings.cut_seconds * (len(own) - len(rows) - len(columns))
+        if saved_seconds <= boot_seconds:
+            return _CutPlan([(outlet,) for outlet in self._rasp_counts])
+        return _CutPlan([*rows, *shared], columns)  # the rasps of the rows boot meanwhile
+
+    def _cut_groups(self, groups: Sequence[Group]) -> CommandStream:
+        yield from self._send(Sync(self._observations.reachable))
+        for group in groups:
+            yield from self._power_cycle(group, sum(self._rasp_counts[outlet] for outlet in group))
+
+    def _wait_for_boots(self) -> CommandStream:
+        """Wait until all rasps reply again, at most as long as the slowest rasp has booted."""
+        observations = self._observations
+        yield from self._wait(
+            self._now + self._slowest_boot, lambda: observations.are_reachable(observations.macs)
+        )
+
+    def _power_cycle(self, outlets: Group, rasp_count: int | None = None) -> CommandStream:
+        """Cut outlets for at least `cut_seconds`, and longer if more evidence is necessary.
 
         Less evidence is necessary if this number of rasps becomes silent.
         """
@@ -155,13 +194,13 @@ class SwitchOffEach(Strategy):
         last_round_at = self._now - MAX_ROUND_AGE
         yield from self._wait_for_rounds(lambda: observations.rounds_since(last_round_at) > 0)
         commanded_at = self._now
-        yield from self._send(PowerOff(stack))
+        yield from self._send(PowerOff(outlets))
         off_at = self._now
 
         def has_enough_rounds() -> bool:
             if observations.rounds_since(off_at + seconds) >= ROUNDS:
                 return True
-            evidence = observations.evidence(Cut(stack, commanded_at, off_at, self._now))
+            evidence = observations.evidence(Cut(outlets, commanded_at, off_at, self._now))
             if evidence.is_late or len(evidence.silent) != rasp_count:
                 return False
             # Other rasps must reply between this cut and the next cut, to be excluded.
@@ -173,12 +212,11 @@ class SwitchOffEach(Strategy):
 
         yield from self._wait(off_at + seconds)
         yield from self._wait_for_rounds(has_enough_rounds)
-        cut = Cut(stack, commanded_at, off_at, self._now)
-        is_late = observations.evidence(cut).is_late
-        (self._late_cuts if is_late else self._cut_counts)[stack] += 1
-        self._cuts.append(cut)
-        yield from self._send(PowerOn(stack))
-        self._on_since[stack] = self._now
+        is_late = self._cuts.add(Cut(outlets, commanded_at, off_at, self._now)).is_late
+        self._late_cut_count += is_late
+        (self._late_cuts if is_late else self._cut_counts).update(outlets)
+        yield from self._switch_on(outlets)
+        self._on_since |= dict.fromkeys(outlets, self._now)
 
     def _wait_for_rounds(self, done: Callable[[], bool]) -> CommandStream:
         """Wait until the complete ping rounds suffice, but not forever."""
@@ -186,89 +224,47 @@ class SwitchOffEach(Strategy):
         while not done() and self._now < timeout:
             yield from self._send(WaitUntil(timeout))
 
-    def _wait_for_stack_to_cut(self) -> Generator[Command, DiscoveryEvent, int | None]:
-        """Wait until the rasps reply that the next cut may place. Return the stack to cut."""
+    def _wait_for_outlet_to_cut(self) -> Generator[Command, DiscoveryEvent, Outlet | None]:
+        """Wait until the rasps reply that the next cut may place. Return the outlet to cut."""
         observations = self._observations
-        while macs_by_stack := self._macs_by_stack_to_cut():
-            stack = max(
-                macs_by_stack, key=lambda s: (len(macs_by_stack[s]), -self._cut_counts[s], -s)
+        positions = {outlet: index for index, outlet in enumerate(self._rasp_counts)}
+        while macs_by_outlet := self._macs_by_outlet_to_cut():
+            outlet = max(
+                macs_by_outlet,
+                key=lambda o: (len(macs_by_outlet[o]), -self._cut_counts[o], -positions[o]),
             )
-            reachable = macs_by_stack[stack] & observations.reachable
+            reachable = macs_by_outlet[outlet] & observations.reachable
             if reachable and not any(
-                self._may_reply_within(self._slowest_boot, mac, stack)
-                for mac in macs_by_stack[stack] - reachable
+                self._may_reply_within(self._slowest_boot, mac, outlet)
+                for mac in macs_by_outlet[outlet] - reachable
             ):
                 yield from self._send(Sync(reachable))
-                return stack
+                return outlet
             yield from self._wait(
                 self._now + _REVIEW_SECONDS,
-                lambda macs=macs_by_stack[stack]: observations.are_reachable(macs),  # type: ignore[misc]
+                lambda macs=macs_by_outlet[outlet]: observations.are_reachable(macs),  # type: ignore[misc]
             )
         return None
 
-    def _may_reply_within(self, seconds: float, mac: str, stack: int) -> bool:
+    def _may_reply_within(self, seconds: float, mac: str, outlet: Outlet) -> bool:
         """Return whether a rasp may still reply, if it boots within these seconds.
 
         A rasp that does not reply lost its power or rebooted when it last replied, or lost its
-        power in the last cut of this stack.
+        power in the last cut of this outlet.
         """
         last_reply = self._observations.last_reply(mac) + self._settings.cut_seconds
-        return self._now <= max(last_reply, self._on_since[stack]) + seconds
+        return self._now <= max(last_reply, self._on_since[outlet]) + seconds
 
-    def _macs_by_stack_to_cut(self) -> dict[int, frozenset[str]]:
-        """Return the stacks to cut again, and the rasps that the cut may place or exclude."""
-        placement = self._placement()
-        macs_by_stack: defaultdict[int, set[str]] = defaultdict(set)
+    def _macs_by_outlet_to_cut(self) -> dict[Outlet, frozenset[str]]:
+        """Return the outlets to cut again, and the rasps that the cut may place or exclude."""
+        placement = self._cuts.placement(self._now)
+        macs_by_outlet: defaultdict[Outlet, set[str]] = defaultdict(set)
         for mac in self._observations.macs - placement.placed:
-            for stack in placement.stacks_to_cut(mac):
+            for outlet in placement.outlets_to_cut(mac):
                 if (
-                    self._cut_counts[stack] < _MAX_CUTS_PER_STACK
-                    and self._late_cuts[stack] < _MAX_LATE_CUTS_PER_STACK
-                    and self._may_reply_within(self._settings.timeout_seconds, mac, stack)
+                    self._cut_counts[outlet] < _MAX_CUTS_PER_OUTLET
+                    and self._late_cuts[outlet] < _MAX_LATE_CUTS_PER_OUTLET
+                    and self._may_reply_within(self._settings.timeout_seconds, mac, outlet)
                 ):
-                    macs_by_stack[stack].add(mac)
-        return {stack: frozenset(macs) for stack, macs in macs_by_stack.items()}
-
-    def _placement(self) -> Placement:
-        """Return where the rasps are, according to all cuts so far."""
-        observations = self._observations
-        accident_seconds = self._settings.cut_seconds + _ACCIDENT_MARGIN
-        evidence = [self._evidence(index) for index in range(len(self._cuts))]
-        rasps = {
-            mac: RaspEvidence(
-                accident_seconds,
-                observations.seconds_observed(mac, self._now),
-                observations.silence_count(mac),
-                self._excluded[mac].copy(),
-            )
-            for mac in observations.macs
-        }
-        for index, cut in enumerate(self._cuts):
-            if index >= len(self._final_evidence):
-                for mac in evidence[index].excluded & rasps.keys():
-                    rasps[mac].excluded.add(cut.stack)
-            for mac in evidence[index].silent:
-                rasps[mac].add_silence(cut.stack, self._has_rebooted(mac, index))
-        return Placement(self._slot_counts, rasps)
-
-    def _evidence(self, index: int) -> CutEvidence:
-        """Return the evidence of a cut. It is final when rasps of the stack may have booted."""
-        if index < len(self._final_evidence):
-            return self._final_evidence[index]
-        cut, observations = self._cuts[index], self._observations
-        evidence = observations.evidence(cut)
-        if index == len(self._final_evidence) and observations.is_final(cut):
-            self._final_evidence.append(evidence)
-            for mac in evidence.excluded:
-                self._excluded[mac].add(cut.stack)
-        return evidence
-
-    def _has_rebooted(self, mac: str, index: int) -> bool | None:
-        """Return whether a rasp that became silent in a cut rebooted, None if still unknown."""
-        key = mac, index
-        if key not in self._rebooted:
-            has_rebooted = self._observations.has_rebooted(mac, self._cuts[index])
-            if has_rebooted is None:
-                return None
-            self._rebooted[key] = has_rebooted
-        return self._rebooted[key]
+                    macs_by_outlet[outlet].add(mac)
+        return {outlet: frozenset(macs) for outlet, macs in macs_by_outlet.items()}

@@ -1,7 +1,8 @@
 """Assignment of the rasps found in a stack to its slots.
 
-The slot within a stack cannot be detected. A known rasp keeps its slot, and new rasps fill the
-free slots in the order of their MAC addresses. `swap` corrects the result.
+If each slot has an outlet of its own, the slot of a rasp is known. Otherwise, the slot within a
+stack cannot be detected: a known rasp keeps its slot, and new rasps fill the free slots in the
+order of their MAC addresses. `swap` corrects the result.
 """
 
 from collections.abc import Collection, Iterable, Mapping

@@ -1,7 +1,7 @@
 """Dependencies and context of an install."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
@@ -13,8 +13,8 @@ from dhcp_installer.discovery.runner import DiscoveryRunner
 from dhcp_installer.install.journal import Journal
 from dhcp_installer.install.progress import ProgressReporter
 from rack.inventory import Inventory, Rasp
-from rack.layout import Rack, Stack
-from rack.relays import Relays
+from rack.layout import Outlet, Rack, Slot
+from rack.power.outlets import Outlets
 
 
 def _do_nothing(*_: object) -> Sequence[str]:
@@ -29,7 +29,7 @@ class InstallDependencies:
 
     Args:
         rack: The layout.
-        relays: Switch the stacks.
+        outlets: Switch the power of the rasps.
         inventory: Stores the rasps found.
         journal: Stores the steps of installs.
         configuration: Configuration file of the DHCP server.
@@ -44,13 +44,13 @@ class InstallDependencies:
     """
 
     rack: Rack
-    relays: Relays
+    outlets: Outlets
     inventory: Inventory
     journal: Journal
     configuration: DhcpConfigFile
     open_log: Callable[[], LogSource]
     make_pinger: Callable[[], Pinger]
-    log_start_timeout: float = 15.0
+    log_start_timeout: float = 60.0
     sync: Callable[[Collection[IPv4Address]], object] = _do_nothing
     update_prometheus_targets: Callable[[], Sequence[str]] = _do_nothing
     move_host_keys: Callable[[Collection[Rasp], Collection[Rasp]], Sequence[str]] = _do_nothing
@@ -65,20 +65,35 @@ class InstallContext:
     Args:
         dependencies: Components that the install reads and changes.
         install_id: Id in the journal.
-        stacks: The stacks to install.
+        outlets: The outlets of the slots to install.
         progress: Reports the progress.
         events: DHCP and ping events of the rasps.
-        runner: Switches stacks and waits for events.
+        runner: Switches outlets and waits for events.
     """
 
     dependencies: InstallDependencies
     install_id: int
-    stacks: tuple[Stack, ...]
+    outlets: tuple[Outlet, ...]
     progress: ProgressReporter
     events: EventStream
     runner: DiscoveryRunner
 
     @property
-    def slot_counts(self) -> Mapping[int, int]:
-        """Number of slots in each stack."""
-        return {stack.number: len(stack.slots) for stack in self.stacks}
+    def rasp_counts(self) -> Mapping[Outlet, int]:
+        """Number of slots that each outlet powers."""
+        return {outlet: len(self._slots_of(outlet)) for outlet in self.outlets}
+
+    @property
+    def slots(self) -> Set[tuple[int, int]]:
+        """Stack number and slot number of each slot to install."""
+        return {
+            (slot.stack, slot.number) for outlet in self.outlets for slot in self._slots_of(outlet)
+        }
+
+    @property
+    def stacks(self) -> Set[int]:
+        """Numbers of the stacks with slots to install."""
+        return {outlet.stack for outlet in self.outlets}
+
+    def _slots_of(self, outlet: Outlet) -> tuple[Slot, ...]:
+        return self.dependencies.rack.stack(outlet.stack).slots_of(outlet)

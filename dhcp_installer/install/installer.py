@@ -1,6 +1,6 @@
 """An install from the first check to the last ping.
 
-An install checks everything before it switches a relay or activates a configuration. It records
+An install checks everything before it switches an outlet or activates a configuration. It records
 each step in the journal before it carries out the step. See `recovery` for interrupted installs.
 """
 
@@ -21,7 +21,7 @@ from dhcp_installer.install.journal import InstallKind, InstallRecord, InstallSt
 from dhcp_installer.install.progress import ProgressCallback, ProgressReporter, Stage
 from dhcp_installer.install.replacement import find_new_board, wait_for_new_board
 from rack.errors import PiRackError
-from rack.layout import Slot
+from rack.layout import Outlet, Rack, Slot
 
 STRATEGIES: dict[str, type[Strategy]] = {"cut": SwitchOffEach, "one-by-one": SwitchOnEach}
 
@@ -98,7 +98,7 @@ def run(
     progress = ProgressReporter(dependencies.journal, install_id, on_progress)
     try:
         recovery.recover_interrupted(dependencies, progress.log_step)
-        stages.check(dependencies, progress)
+        stages.check(dependencies, _outlets_to_switch(dependencies.rack, request), progress)
         problems = (
             _swap_rasps(dependencies, *request.slots_to_swap, install_id, progress)
             if request.slots_to_swap
@@ -119,8 +119,8 @@ def run(
 
 def recover(
     dependencies: InstallDependencies, install_id: int, on_progress: ProgressCallback
-) -> None:
-    """Recover interrupted installs without starting a new one.
+) -> InstallRecord:
+    """Recover interrupted installs without starting a new one. Return the record of this install.
 
     Args:
         dependencies: Components that the install reads and changes.
@@ -134,6 +134,7 @@ def recover(
     progress = ProgressReporter(dependencies.journal, install_id, on_progress, report=report)
     progress.enter_stage(Stage.UNDO)
     recovery.recover_interrupted(dependencies, progress.log_step, InstallState.STOPPED)
+    return dependencies.journal.get(install_id)
 
 
 def _discover_and_configure(
@@ -147,27 +148,29 @@ def _discover_and_configure(
     settings = dependencies.rack.install
     ping_interval = min(_MAX_PING_INTERVAL, settings.cut_seconds / _PING_ROUNDS_PER_CUT)
     slot = request.slot_to_replace
-    stacks = (dependencies.rack.stack(slot.stack),) if slot else dependencies.rack.stacks
+    outlets = _outlets_to_switch(dependencies.rack, request)
     previous_config = dependencies.configuration.read_active() or ""
     with (
         dependencies.open_log() as log,
         closing(dependencies.make_pinger()) as pinger,
         EventStream(log, pinger, ping_interval, dependencies.clock) as events,
     ):
-        numbers = {stack.number for stack in stacks}
+        slots = {
+            slot.target
+            for outlet in outlets
+            for slot in dependencies.rack.stack(outlet.stack).slots_of(outlet)
+        }
         ignored_macs = frozenset(
-            rasp.mac
-            for rasp in dependencies.inventory.rasps().values()
-            if rasp.stack not in numbers
+            rasp.mac for rasp in dependencies.inventory.rasps().values() if rasp.target not in slots
         )
         runner = DiscoveryRunner(
-            dependencies.relays, events, dependencies.sync, stop, ignored_macs=ignored_macs
+            dependencies.outlets, events, dependencies.sync, stop, ignored_macs=ignored_macs
         )
-        context = InstallContext(dependencies, install_id, stacks, progress, events, runner)
+        context = InstallContext(dependencies, install_id, outlets, progress, events, runner)
         stages.shorten_leases(context)
         if slot:
             wait_for_new_board(context)
-        strategy = STRATEGIES[request.strategy](context.slot_counts, settings)
+        strategy = STRATEGIES[request.strategy](context.rasp_counts, settings)
         result = stages.discover(context, strategy)
         requested_slots = {find_new_board(context, slot, result): slot.number} if slot else {}
         assigned = stages.assign_slots(context, result, requested_slots).rasps
@@ -176,9 +179,15 @@ def _discover_and_configure(
         rasps = [rasp for rasp in assigned if rasp.mac in found_macs]
         verification.renew_leases(context, rasps)
         problems = verification.wait_for_rasps(context, rasps)
-    for stack in stacks:
-        dependencies.relays.on(stack.number)
+    dependencies.outlets.switch(dict.fromkeys(outlets, True))
     return problems
+
+
+def _outlets_to_switch(rack: Rack, request: InstallRequest) -> tuple[Outlet, ...]:
+    """Return the outlets that an install or a replacement switches."""
+    if slot := request.slot_to_replace:
+        return (rack.stack(slot.stack).outlet_of(slot),)
+    return () if request.slots_to_swap else rack.outlets
 
 
 def _swap_rasps(
@@ -215,12 +224,17 @@ def _undo(
         dependencies.journal.finish(install_id, state, reason)
         return
     try:
+        problem = ""
         if record.assignment is None:
-            recovery.roll_back(dependencies, record, progress.log_step)
+            problem = recovery.roll_back(dependencies, record, progress.log_step)
         else:
             recovery.restore_power(dependencies, progress.log_step)
     except PiRackError as error:
-        problem = f"{reason}; its changes are not undone yet: {error}"
-        dependencies.journal.set_state(install_id, InstallState.INTERRUPTED, problem)
+        pending = f"its changes are not undone yet: {error}"
+        dependencies.journal.set_state(
+            install_id, InstallState.INTERRUPTED, recovery.join_problems(reason, pending)
+        )
     else:
-        dependencies.journal.finish(install_id, state, reason)
+        final_state = InstallState.FAILED if problem else state
+        error_text = recovery.join_problems(reason, problem)
+        dependencies.journal.finish(install_id, final_state, error_text)

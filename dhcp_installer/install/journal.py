@@ -89,6 +89,11 @@ class InstallRecord:
     assignment: tuple[Rasp, ...] | None
 
     @property
+    def is_running(self) -> bool:
+        """Whether the install is running or being stopped."""
+        return self.state in {InstallState.RUNNING, InstallState.STOPPING}
+
+    @property
     def is_unfinished(self) -> bool:
         """Whether the install failed or was interrupted."""
         return self.state in {InstallState.FAILED, InstallState.INTERRUPTED}

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol, Self
 
+from dhcp_installer import SlotEvidence
+
 
 class Stage(StrEnum):
     """Stage of an install. After a failure or a stop, `undo` is the last stage."""
@@ -36,9 +38,13 @@ class ProgressReport:
         seconds_left: Estimated time until the stage ends.
         found: MAC addresses found in each stack.
         missing: Number of rasps not found in each stack.
+        missing_slots: Names of the slots with outlets of their own at which no rasp was found.
+        slots: Slot number of each rasp that was found at the outlet of one slot.
+        slot_evidence: How each of these rasps was found.
         other_vendor_macs: MAC addresses that do not belong to Raspberry Pis.
         unplaced: MAC addresses that were detected in no stack.
-        conflicts: Candidate stacks for each MAC address that was detected in several stacks.
+        conflicts: Names of the stacks and slots at whose outlets each MAC address was detected, if
+            there were several outlets, or several rasps at the outlet of one slot.
         diff: Changes to dhcpd.conf, as a unified diff.
     """
 
@@ -52,9 +58,12 @@ class ProgressReport:
     seconds_left: float | None = None
     found: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     missing: Mapping[int, int] = field(default_factory=dict)
+    missing_slots: tuple[str, ...] = ()
+    slots: Mapping[str, int] = field(default_factory=dict)
+    slot_evidence: Mapping[str, SlotEvidence] = field(default_factory=dict)
     other_vendor_macs: tuple[str, ...] = ()
     unplaced: tuple[str, ...] = ()
-    conflicts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    conflicts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     diff: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -66,11 +75,21 @@ class ProgressReport:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
-        """Return the report that `to_json` converted to these fields."""
+        """Return the report that `to_json` converted to these fields.
+
+        Reports of earlier versions have no missing slots and no evidence.
+        """
         converted = {
             "found": {int(stack): tuple(macs) for stack, macs in fields["found"].items()},
             "missing": {int(stack): count for stack, count in fields["missing"].items()},
-            "conflicts": {mac: tuple(stacks) for mac, stacks in fields["conflicts"].items()},
+            "missing_slots": tuple(fields.get("missing_slots", ())),
+            "slot_evidence": {
+                mac: SlotEvidence(evidence)
+                for mac, evidence in fields.get("slot_evidence", {}).items()
+            },
+            "conflicts": {
+                mac: tuple(map(str, names)) for mac, names in fields["conflicts"].items()
+            },
             "other_vendor_macs": tuple(fields["other_vendor_macs"]),
             "unplaced": tuple(fields["unplaced"]),
             "stage": Stage(fields["stage"]),

@@ -1,14 +1,18 @@
 """Recovery of interrupted installs by rolling back or forward.
 
 Rolling back restores dhcpd.conf. If the assignment of slots is final, rolling forward completes
-dhcpd.conf and the inventory. Both operations restore the power of the stacks and are idempotent.
+dhcpd.conf and the inventory. Both operations restore the power of the outlets and are idempotent.
+
+A DHCP server that does not run with the restored file is a problem of the install, but nothing is
+left to recover: the server may not have run before the install either.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from dhcp_installer.errors import InstallError
+from dhcp_installer.errors import DhcpRestartError, InstallError
 from dhcp_installer.install.context import InstallDependencies
 from dhcp_installer.install.journal import InstallRecord, InstallState
+from dhcp_installer.install.outlet_text import describe
 from rack.errors import PiRackError
 
 LogStep = Callable[[str], None]
@@ -21,6 +25,8 @@ def recover_interrupted(
 ) -> None:
     """Recover all interrupted installs and set their final state.
 
+    The final state is `failed` if the DHCP server does not run with the restored file.
+
     Raises:
         InstallError: If an install cannot be recovered.
         DatabaseError: If the journal cannot be read or written.
@@ -29,51 +35,59 @@ def recover_interrupted(
         log_step(_interruption_message(record))
         try:
             if record.assignment is not None:
-                _roll_forward(dependencies, record, log_step)
+                problem = _roll_forward(dependencies, record, log_step)
             else:
-                roll_back(dependencies, record, log_step)
+                problem = roll_back(dependencies, record, log_step)
         except PiRackError as error:
-            problem = f"{record.kind} {record.id} cannot be recovered: {error}"
-            dependencies.journal.set_state(record.id, InstallState.INTERRUPTED, problem)
-            raise InstallError(problem) from error
-        dependencies.journal.finish(record.id, state, record.error)
+            reason = f"{record.kind} {record.id} cannot be recovered: {error}"
+            dependencies.journal.set_state(record.id, InstallState.INTERRUPTED, reason)
+            raise InstallError(reason) from error
+        final_state = InstallState.FAILED if problem else state
+        dependencies.journal.finish(record.id, final_state, join_problems(record.error, problem))
 
 
-def roll_back(dependencies: InstallDependencies, record: InstallRecord, log_step: LogStep) -> None:
-    """Restore dhcpd.conf and the power of the stacks.
+def join_problems(*problems: str) -> str:
+    """Return the problems that are not empty in one line."""
+    return "; ".join(filter(None, problems))
+
+
+def roll_back(dependencies: InstallDependencies, record: InstallRecord, log_step: LogStep) -> str:
+    """Restore dhcpd.conf and the power of the outlets.
+
+    Returns:
+        The problem of a DHCP server that does not run with the restored file, empty if none.
 
     Raises:
-        PiRackError: If the file, the DHCP server or a relay fails.
+        PiRackError: If the file or an outlet fails.
     """
-    if not record.config_written:  # no relay was switched either
-        return
+    if not record.config_written:  # no outlet was switched either
+        return ""
     try:
-        log_step(_restore_configuration(dependencies, record))
+        return _restore_configuration(dependencies, record, log_step)
     finally:
         restore_power(dependencies, log_step)
 
 
 def restore_power(dependencies: InstallDependencies, log_step: LogStep) -> None:
-    """Restore the power of the stacks that an install switched.
+    """Restore the power of the outlets that an install switched.
 
     Raises:
-        PiRackError: If a relay or the database fails.
+        PiRackError: If an outlet or the database fails.
     """
-    if stacks := dependencies.relays.restore_after_install():
-        log_step(f"restored the power of {_format_stacks(stacks)}")
+    if outlets := dependencies.outlets.restore_after_install():
+        log_step(f"restored the power of {describe(outlets)}")
 
 
 def _roll_forward(
     dependencies: InstallDependencies, record: InstallRecord, log_step: LogStep
-) -> None:
+) -> str:
     rasps = record.assignment or ()
     try:
         dependencies.configuration.activate(dependencies.configuration.render(rasps))
     except InstallError as error:
         log_step(f"the new configuration cannot be activated and is rolled back: {error}")
         dependencies.journal.record_assignment(record.id, None)
-        roll_back(dependencies, record, log_step)
-        return
+        return roll_back(dependencies, record, log_step)
     previous_rasps = list(dependencies.inventory.rasps().values())
     dependencies.inventory.replace(rasps)
     for message in (
@@ -83,22 +97,31 @@ def _roll_forward(
         log_step(message)
     log_step(f"completed dhcpd.conf and the inventory of {record.kind} {record.id}")
     restore_power(dependencies, log_step)
+    return ""
 
 
-def _restore_configuration(dependencies: InstallDependencies, record: InstallRecord) -> str:
+def _restore_configuration(
+    dependencies: InstallDependencies, record: InstallRecord, log_step: LogStep
+) -> str:
     configuration, path = dependencies.configuration, record.config_path
     if path != configuration.path:
-        return f"{path} was not restored, because the DHCP server now uses {configuration.path}"
-    configuration.restore(record.previous_config, dependencies.inventory.rasps().values())
+        log_step(f"{path} was not restored, because the DHCP server now uses {configuration.path}")
+        return ""
+    try:
+        configuration.restore(record.previous_config, dependencies.inventory.rasps().values())
+    except DhcpRestartError as error:
+        problem = f"{path} is restored, but the DHCP server does not run with it: {error}"
+        log_step(problem)
+        return problem
     if record.previous_config is None:
-        return f"{path} did not exist before: it now contains the rasps of the previous inventory"
-    return f"restored {path}"
+        log_step(
+            f"{path} did not exist before: it now contains the rasps of the previous inventory"
+        )
+    else:
+        log_step(f"restored {path}")
+    return ""
 
 
 def _interruption_message(record: InstallRecord) -> str:
     last_step = f" after `{record.steps[-1].text}`" if record.steps else ""
     return f"{record.kind} {record.id} was interrupted{last_step}"
-
-
-def _format_stacks(stacks: Sequence[int]) -> str:
-    return f"stack {stacks[0]}" if len(stacks) == 1 else f"{len(stacks)} stacks"

@@ -3,33 +3,50 @@
 Each stage records a change in the journal before it makes the change.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from dhcp_installer.dhcpd.renderer import INSTALL_LEASE_SECONDS
 from dhcp_installer.discovery.strategy import Command, DiscoveryResult, Strategy
 from dhcp_installer.errors import BoardNotFoundError, InstallError, LogSourceError
 from dhcp_installer.install.assignment import Assignment, assign
 from dhcp_installer.install.context import InstallContext, InstallDependencies
+from dhcp_installer.install.outlet_text import describe, summary_lines
 from dhcp_installer.install.progress import ProgressReporter, Stage
 from rack.errors import PiRackError
 from rack.inventory import Rasp
+from rack.layout import GPIO, Outlet
 
 _MAX_SHOWN_CHARS = 100  # of a log line
 
 
-def check(dependencies: InstallDependencies, progress: ProgressReporter) -> None:
-    """Check the relays and the configuration file without changing anything.
+def check(
+    dependencies: InstallDependencies, outlets: Collection[Outlet], progress: ProgressReporter
+) -> None:
+    """Check the outlets and the configuration file without changing anything.
+
+    Args:
+        dependencies: Components that the install reads and changes.
+        outlets: The outlets to switch.
+        progress: Reports the progress.
 
     Raises:
-        PiRackError: If the relays or the DHCP configuration cannot be used.
+        PiRackError: If an outlet or the DHCP configuration cannot be used.
     """
-    if dependencies.relays.error:
-        raise InstallError(dependencies.relays.error)
+    _check_outlets(dependencies, outlets)
     configuration = dependencies.configuration
     configuration.check(configuration.render(dependencies.inventory.rasps().values()))
     progress.log_step(
         f"{configuration.path} is writable, and the DHCP server accepts the new version"
     )
+
+
+def _check_outlets(dependencies: InstallDependencies, outlets: Collection[Outlet]) -> None:
+    problems = {outlet: dependencies.outlets.error(outlet) for outlet in outlets}
+    for source in sorted({outlet.source for outlet in outlets} - {GPIO}):
+        readings = dependencies.outlets.refresh(source)
+        problems |= {outlet: readings[outlet].error for outlet in outlets if outlet in readings}
+    if any(problems.values()):
+        raise InstallError("; ".join(dict.fromkeys(filter(None, problems.values()))))
 
 
 def shorten_leases(context: InstallContext) -> None:
@@ -62,18 +79,18 @@ def discover(context: InstallContext, strategy: Strategy) -> DiscoveryResult:
     Raises:
         BoardNotFoundError: If no rasp was found.
         InstallStoppedError: If the install was stopped.
-        PiRackError: If a relay, the log or ping fails.
+        PiRackError: If an outlet, the log or ping fails.
     """
     progress = context.progress
     progress.enter_stage(
         Stage.DISCOVER,
         stacks_total=len(context.stacks),
-        rasps_total=sum(context.slot_counts.values()),
+        rasps_total=sum(context.rasp_counts.values()),
         seconds_left=strategy.seconds_left,
     )
-    rasps = context.dependencies.inventory.rasps().values()
-    context.runner.sync([rasp.address for rasp in rasps if rasp.stack in context.slot_counts])
-    progress.log_step(f"power-cycling {len(context.stacks)} stacks to find their rasps")
+    rasps = context.dependencies.inventory.rasps()
+    context.runner.sync([rasp.address for number, rasp in rasps.items() if number in context.slots])
+    progress.log_step(f"power-cycling {describe(context.outlets)} to find their rasps")
 
     def on_command(_: Command) -> None:
         _update_progress(progress, strategy, strategy.result)
@@ -83,7 +100,7 @@ def discover(context: InstallContext, strategy: Strategy) -> DiscoveryResult:
 
     result = context.runner.discover(strategy, on_command)
     _update_progress(progress, strategy, result)
-    progress.log_steps(_summary_lines(result))
+    progress.log_steps(summary_lines(result))
     if not any(result.stacks.values()):
         raise BoardNotFoundError(
             "no rasp was found in any stack: check that the rasps boot, that the DHCP server"
@@ -97,7 +114,7 @@ def assign_slots(
     result: DiscoveryResult,
     requested_slots: Mapping[str, int] | None = None,
 ) -> Assignment:
-    """Assign each rasp found to a slot.
+    """Assign each rasp found to a slot: to that of its outlet, if it has an outlet of its own.
 
     `requested_slots` are slot numbers by MAC address.
 
@@ -107,7 +124,8 @@ def assign_slots(
     """
     context.progress.enter_stage(Stage.CONFIGURE)
     previous = context.dependencies.inventory.rasps().values()
-    assignment = assign(context.dependencies.rack, result.stacks, previous, requested_slots)
+    slots = {**(requested_slots or {}), **result.slots}
+    assignment = assign(context.dependencies.rack, result.stacks, previous, slots)
     context.progress.log_step(
         f"assigned slots to {len(assignment.rasps)} rasps: {len(assignment.new)} new,"
         f" {len(assignment.moved)} moved, {len(assignment.absent)} not found but keeping their"
@@ -180,27 +198,14 @@ def _update_progress(
         rasps_found=sum(map(len, found.values())) + len(result.unplaced | result.conflicts.keys()),
         seconds_left=round(strategy.seconds_left, 1),
         found=found,
-        missing=dict(result.missing),
+        missing=dict(result.missing_by_stack),
+        missing_slots=tuple(outlet.name for outlet in result.missing if outlet.slot is not None),
+        slots=dict(sorted(result.slots.items())),
+        slot_evidence=dict(sorted(result.slot_evidence.items())),
         other_vendor_macs=tuple(sorted(result.other_vendor_macs)),
         unplaced=tuple(sorted(result.unplaced)),
-        conflicts={mac: tuple(sorted(stacks)) for mac, stacks in result.conflicts.items()},
+        conflicts={
+            mac: tuple(sorted(outlet.name for outlet in outlets))
+            for mac, outlets in result.conflicts.items()
+        },
     )
-
-
-def _summary_lines(result: DiscoveryResult) -> Iterator[str]:
-    placed = sum(map(len, result.stacks.values()))
-    yield f"found {placed} rasps in {sum(map(bool, result.stacks.values()))} stacks"
-    if result.late_cuts:
-        yield (
-            f"pings were late in {result.late_cuts} cuts, which were repeated:"
-            " reduce the load of the master"
-        )
-    for stack, count in sorted(result.missing.items()):
-        yield f"stack {stack}: rasps not found: {count}"
-    for mac, stacks in sorted(result.conflicts.items()):
-        numbers = " and ".join(map(str, sorted(stacks)))
-        yield f"{mac} gets no slot: it was detected in stacks {numbers}"
-    for mac in sorted(result.unplaced):
-        yield f"{mac} gets no slot: its stack is unknown"
-    for mac in sorted(result.other_vendor_macs):
-        yield f"{mac} gets no slot: it is not a Raspberry Pi"

@@ -3,39 +3,49 @@
 from collections.abc import Collection, Iterator
 from ipaddress import IPv4Address
 
+from dhcp_installer.discovery.groups import batches
 from dhcp_installer.install.context import InstallContext
+from dhcp_installer.install.outlet_text import describe
 from dhcp_installer.install.progress import Stage
 from rack.inventory import Rasp
+from rack.layout import Outlet
 
 
 def renew_leases(context: InstallContext, rasps: Collection[Rasp]) -> None:
-    """Power-cycle the stacks of rasps with a new address, so that these rasps request it.
+    """Power-cycle the outlets of rasps with a new address, so that these rasps request it.
 
     Without a boot, a rasp keeps its old address for up to half of the lease time.
 
     Raises:
         InstallStoppedError: If the install was stopped.
-        PiRackError: If a relay, the log or ping fails.
+        PiRackError: If an outlet, the log or ping fails.
     """
     context.progress.enter_stage(Stage.RENEW)
     leased = context.events.leased_addresses
-    stacks = sorted({rasp.stack for rasp in rasps if leased.get(rasp.mac) != rasp.address})
-    if not stacks:
+    outlet_by_mac = {rasp.mac: _outlet_of(context, rasp) for rasp in rasps}
+    to_cycle = {outlet_by_mac[rasp.mac] for rasp in rasps if leased.get(rasp.mac) != rasp.address}
+    outlets = [outlet for outlet in context.outlets if outlet in to_cycle]
+    if not outlets:
         context.progress.log_step("all rasps already have their addresses")
         return
     settings = context.dependencies.rack.install
-    affected = {rasp.mac for rasp in rasps if rasp.stack in stacks}
+    affected = {mac for mac, outlet in outlet_by_mac.items() if outlet in to_cycle}
     context.runner.sync(context.events.addresses_of(affected))
-    for stack in stacks:
-        context.runner.off(stack)
+    context.runner.off(outlets)
     context.runner.wait(settings.cut_seconds)
-    for stack in stacks:
-        context.runner.on(stack)
-        if stack != stacks[-1]:
-            context.runner.wait(settings.stagger_seconds)
+    first, *others = batches(outlets)
+    context.runner.on(first)
+    for batch in others:
+        context.runner.wait(settings.stagger_seconds)
+        context.runner.on(batch)
     context.progress.log_step(
-        f"power-cycled {len(stacks)} stacks so that their rasps request their new addresses"
+        f"power-cycled {describe(outlets)} so that their rasps request their new addresses"
     )
+
+
+def _outlet_of(context: InstallContext, rasp: Rasp) -> Outlet:
+    stack = context.dependencies.rack.stack(rasp.stack)
+    return stack.outlet_of(stack.slots[rasp.slot - 1])
 
 
 def wait_for_rasps(context: InstallContext, rasps: Collection[Rasp]) -> str:

@@ -1,15 +1,16 @@
 """Run `pirack` as a process against an HTTP server of the controller."""
 
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.terminal import PIRACK, Terminal
+from tests.cli.terminal import Terminal
 from tests.controller.conftest import *  # noqa: F403 - fixtures of the application
 from tests.controller.fakes import RACK, FakeRackState
-from tests.helpers.waiting import TIMEOUT_SECONDS
+from tests.helpers.forked_program import run_program
 
 RunPirack = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -18,6 +19,14 @@ RunPirack = Callable[..., subprocess.CompletedProcess[str]]
 def rack_state() -> FakeRackState:
     """State of the rack in the documentation, whose rasps these tests do not use."""
     return FakeRackState(RACK)
+
+
+@pytest.fixture
+def default_sighup() -> Iterator[None]:
+    """Handle SIGHUP as in a terminal, also if pytest runs with nohup."""
+    previous = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, previous)
 
 
 @pytest.fixture
@@ -31,14 +40,7 @@ def run(url: str, environment: dict[str, str]) -> RunPirack:
     """Run `pirack`, by default with the URL of the controller."""
 
     def run_pirack(*arguments: str, at: str = url) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [PIRACK, *arguments],
-            env={"PIRACK_URL": at, **environment},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
+        return run_program("cli", arguments, environment={"PIRACK_URL": at, **environment})
 
     return run_pirack
 

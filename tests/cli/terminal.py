@@ -3,11 +3,11 @@
 import os
 import pty
 import select
-import subprocess
 import sysconfig
 import time
 from pathlib import Path
 
+from tests.helpers.forked_program import ForkedProgram
 from tests.helpers.waiting import TIMEOUT_SECONDS
 
 PIRACK = Path(sysconfig.get_path("scripts")) / "pirack"
@@ -18,8 +18,8 @@ class Terminal:
 
     def __init__(self, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
         self._master, slave = pty.openpty()
-        self.process = subprocess.Popen(
-            [PIRACK, *arguments], env=environment, stdin=slave, stdout=slave, stderr=slave
+        self.process = ForkedProgram(
+            "cli", arguments, environment=environment, descriptors=(slave, slave, slave)
         )
         os.close(slave)
         self.output = ""

@@ -13,10 +13,11 @@ import pytest
 from controller.auth.roles import Role
 from controller.auth.tokens import Tokens
 from rack.database import Database
-from tests.cli.terminal import PIRACK, Terminal
+from tests.cli.terminal import Terminal
 from tests.controller.rack_process import ControllerProcess, RackProcess
+from tests.helpers.forked_program import run_program
 from tests.helpers.layouts import layout_text
-from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
+from tests.helpers.waiting import wait_until
 
 pytestmark = pytest.mark.process
 
@@ -82,15 +83,7 @@ def environment(controller: ControllerProcess, secret: str, tmp_path: Path) -> d
 @pytest.fixture
 def run(environment: dict[str, str]) -> RunPirack:
     def run_pirack(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [PIRACK, *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
+        return run_program("cli", arguments, environment=environment)
 
     return run_pirack
 
@@ -168,6 +161,16 @@ def test_swap_exchanges_two_rasps_of_a_stack(run: RunPirack) -> None:
     wait_until(lambda: macs(run, "2") == previous[::-1])  # the API caches responses for a second
     for arguments in (["swap", "2", "2/1"], ["swap", "9/1", "2/1"]):
         assert run(*arguments).returncode == 2
+
+
+def test_failed_swap_is_reported_with_status_1(run: RunPirack, rack_process: RackProcess) -> None:
+    dhcpd_conf = rack_process.state_folder / "dhcpd" / "dhcpd.conf"
+    valid = dhcpd_conf.read_text()
+    dhcpd_conf.write_text(f"{valid}\nsubnet 10.99.0.0 netmask 255.255.0.0 {{\n")
+    completed = run("swap", "2/1", "2/2")
+    dhcpd_conf.write_text(valid)
+    assert completed.returncode == 1
+    assert re.match(r"swap \d+: failed: ", completed.stdout)
 
 
 def test_replace_without_new_board_fails_with_status_1(run: RunPirack) -> None:

@@ -14,10 +14,11 @@ import pytest
 from controller.auth.roles import Role
 from controller.auth.tokens import Tokens
 from rack.database import Database
-from tests.cli.terminal import PIRACK, Terminal
+from tests.cli.terminal import Terminal
 from tests.controller.api_client import OrderClient
 from tests.controller.rack_process import ControllerProcess, RackProcess, running_rack
-from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, wait_until
+from tests.helpers.forked_program import CapturedProgram, run_program
+from tests.helpers.waiting import free_port, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -82,15 +83,7 @@ def environment(
 @pytest.fixture
 def run(environment: dict[str, str]) -> RunPirack:
     def run_pirack(*arguments: str, **extra_variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [PIRACK, *arguments],
-            env=environment | extra_variables,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
+        return run_program("cli", arguments, environment=environment | extra_variables)
 
     return run_pirack
 
@@ -402,17 +395,14 @@ def test_wait_continues_after_restart_of_controller(
 ) -> None:
     """This test must be the last one: it stops the controller of the module."""
     arguments = ["power", "cycle", "all", "--yes", "--json"]
-    with subprocess.Popen(
-        [PIRACK, *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        wait_until(lambda: operator.request("GET", "orders?state=running").json())
-        controller.stop(signal.SIGTERM)
-        rack_process._start(
-            "controller",
-            rack_process.controller_arguments(controller.port),
-            rack_process.pin_environment,
-        )
-        out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+    process = CapturedProgram("cli", arguments, environment=environment)
+    wait_until(lambda: operator.request("GET", "orders?state=running").json())
+    controller.stop(signal.SIGTERM)
+    rack_process._start(
+        "controller",
+        rack_process.controller_arguments(controller.port),
+        rack_process.pin_environment,
+    )
+    out, err = process.communicate()
     assert (process.returncode, err) == (1, "")
     assert json.loads(out)["state"] == "interrupted"

@@ -12,8 +12,7 @@ from controller.auth.access_control import AccessControl
 from controller.auth.roles import Role
 from controller.reservations.model import Quota
 from controller.reservations.service import ReservationService
-from tests.cli.terminal import PIRACK
-from tests.helpers.waiting import TIMEOUT_SECONDS
+from tests.helpers.forked_program import run_program
 
 pytestmark = pytest.mark.process
 
@@ -36,14 +35,8 @@ def run_as(url: str, environment: dict[str, str], access: AccessControl) -> RunA
     def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         if name not in secrets:
             secrets[name] = access.tokens.add(name, Role.ADMIN if name == "root" else Role.OPERATOR)
-        return subprocess.run(
-            [PIRACK, *arguments],
-            env=environment | {"PIRACK_URL": url, "PIRACK_TOKEN": secrets[name]},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
+        variables = environment | {"PIRACK_URL": url, "PIRACK_TOKEN": secrets[name]}
+        return run_program("cli", arguments, environment=variables)
 
     return run
 

@@ -100,7 +100,7 @@ def test_stacks_prints_number_of_rasps_in_each_state(
     rack_state.state_values |= {"03-2": 0.0, "03-3": 3.0}
     table = output_lines(run, "stacks")
     assert len(table) == 13
-    assert table[3].split(maxsplit=4)[4] == "1 down, 1 hot, 2 up"
+    assert table[3].split(maxsplit=5)[5] == "1 down, 1 hot, 2 up"
     assert [stack["number"] for stack in json_output(run, "stacks")] == list(range(1, 13))
 
 

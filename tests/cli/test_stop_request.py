@@ -6,6 +6,8 @@ import pytest
 
 from cli.stop_request import StopRequest
 
+pytestmark = pytest.mark.usefixtures("default_sighup")
+
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_first_signal_is_a_wish_and_second_signal_interrupts(number: signal.Signals) -> None:
@@ -21,10 +23,7 @@ def test_first_signal_is_a_wish_and_second_signal_interrupts(number: signal.Sign
 
 
 def test_end_of_the_terminal_is_ignored_with_nohup() -> None:
-    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with StopRequest() as stop:
-            signal.raise_signal(signal.SIGHUP)
-            assert not stop.is_wanted
-    finally:
-        signal.signal(signal.SIGHUP, previous)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with StopRequest() as stop:
+        signal.raise_signal(signal.SIGHUP)
+        assert not stop.is_wanted

@@ -16,6 +16,7 @@ import yaml
 from controller.__main__ import controller
 from controller.alerts.secret import WEB_CONFIG
 from grafana.__main__ import _parser as grafana_parser
+from rack.gpio.client import SOCKET
 from tests.helpers.click_commands import parse_command
 from tests.helpers.waiting import TIMEOUT_SECONDS
 from tools.programs import find
@@ -187,7 +188,7 @@ def test_container_has_no_privileges_and_a_read_only_file_system(name: str) -> N
     assert service["read_only"] is True
     assert not {"cap_add", "privileged", "pid", "ipc"} & service.keys()
     has_pins = {"devices", "group_add"} <= service.keys()
-    assert has_pins == (name == "master-controller")
+    assert has_pins == (name == "master-relays")
     assert service["restart"] == ("on-failure" if name in ONE_SHOT_SERVICES else "unless-stopped")
 
 
@@ -274,6 +275,18 @@ def test_grafana_files_are_mounted_at_the_configured_paths() -> None:
 def test_pirack_programs_accept_their_command_lines(name: str, module: str) -> None:
     assert command_of(name)[0] == module
     PARSERS[module](command_of(name)[1:])
+
+
+def test_controller_of_a_master_uses_the_socket_of_the_relay_holder() -> None:
+    assert command_of("master-relays") == ["rack.gpio"]
+    folders = [
+        mounts_of(name)[str(SOCKET.parent)] for name in ("master-relays", "master-controller")
+    ]
+    assert folders == ["master-relays"] * 2
+    assert f"--mode 700 {SOCKET.parent}\n" in DOCKERFILE
+    assert SERVICES["master-controller"]["depends_on"] == {
+        "master-relays": {"condition": "service_healthy"}
+    }
 
 
 def test_health_check_of_the_virtual_rack_is_a_valid_command() -> None:

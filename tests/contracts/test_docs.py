@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
-from gpiozero.pins.mock import MockFactory
 from prometheus_client import CollectorRegistry
 
 from controller import health, power_metrics
@@ -25,10 +24,12 @@ from controller.dependencies import Dependencies
 from controller.experiments.metrics import ExperimentMetrics
 from controller.installation import metrics as installation_metrics
 from controller.installation.service import InstallService
+from controller.master import metrics
 from controller.master.info import MasterInfo
 from controller.master.readings import MasterReadings
 from controller.orders.metrics import OrderMetrics
 from controller.orders.service import OrderService
+from controller.outlet_monitor import OutletMonitor
 from controller.reservations.metrics import ReservationCollector
 from controller.state.history import RaspHistory
 from controller.state.prometheus import Prometheus
@@ -36,17 +37,19 @@ from controller.state.reader import RackStateReader
 from exporter import aliases
 from rack.database import Database
 from rack.inventory import Inventory
-from rack.relays import Relays
+from rack.power.outlets import Outlets
 from rack.settings import markdown_rows
 from tests.controller.fakes import (
     RACK,
     FakeRackState,
     alert_service_for,
+    doctor_for,
     experiment_service_for,
     install_service_for,
     order_service_for,
     reservation_service_for,
 )
+from tests.helpers.plugs import SOURCE, Plug, PlugDriver, plug_rack
 from virtual_rack.faults import Fault
 
 PAGES = [*Path("docs").glob("**/*.md"), *map(Path, ("README.md", "CONTRIBUTING.md"))]
@@ -100,6 +103,7 @@ def app(
         Dependencies(
             state=rack_state.read,
             master=MasterInfo(tmp_path, []).read,
+            doctor=doctor_for(),
             registry=CollectorRegistry(),
             access=access,
             orders=orders,
@@ -117,8 +121,15 @@ def controller_metrics(folder: Path) -> set[str]:
     database = Database(folder / "pirack.db")
     inventory = Inventory(database)
     health.register_metrics(registry, RACK, inventory)
-    relays = Relays(RACK, database, factory=MockFactory)
-    power_metrics.register_metrics(registry, RACK, relays, claims=StackClaims(), gpio_persists=True)
+    metrics.register_metrics(registry, folder, lambda: True)
+    rack = plug_rack([{"outlet": f"{SOURCE}:a"}])  # relays measure no power
+    driver = PlugDriver({"a": Plug(watts=3.0)})
+    outlets = Outlets(rack, Database(folder / "plugs.db"), drivers={SOURCE: driver})
+    monitor = OutletMonitor(rack, outlets)
+    monitor.read(SOURCE)
+    power_metrics.register_metrics(
+        registry, rack, outlets, monitor, claims=StackClaims(), gpio_persists=True
+    )
     OrderMetrics(registry, ["ping"])
     ExperimentMetrics(registry, RACK, dict)
     access = AccessControl(database)

@@ -27,6 +27,7 @@ from tests.controller.fakes import (
     RACK,
     FakeRackState,
     alert_service_for,
+    doctor_for,
     experiment_service_for,
     install_service_for,
     order_service_for,
@@ -109,7 +110,8 @@ def app(
     return create_app(
         Dependencies(
             state=rack_state.read,
-            master=MasterInfo(tmp_path, []).read,
+            master=MasterInfo(tmp_path, [], root=tmp_path).read,
+            doctor=doctor_for(rack_state.findings),
             registry=CollectorRegistry(),
             access=access,
             orders=orders,

@@ -1,12 +1,11 @@
 """Fake rack state, and services for an installed rack without hardware."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from gpiozero.pins.mock import MockFactory
 from prometheus_client import CollectorRegistry
 
 from controller.alerts.alertmanager import Alertmanager
@@ -16,6 +15,9 @@ from controller.alerts.service import AlertService
 from controller.alerts.webhook import WebhookQueue
 from controller.auth.access_control import AccessControl
 from controller.claims import StackClaims
+from controller.doctor.examination import DoctorReport
+from controller.doctor.finding import Finding
+from controller.doctor.service import Doctor
 from controller.experiments.service import ExperimentService
 from controller.experiments.store import RunStore
 from controller.installation.service import InstallService
@@ -41,15 +43,16 @@ from dhcp_installer.install.context import InstallDependencies
 from dhcp_installer.install.journal import Journal
 from exporter.aliases import DEFAULT_PATH
 from exporter.aliases import load as load_aliases
-from rack.clock import seconds_since_boot
+from rack.clock import Moment, seconds_since_boot
 from rack.database import Database
 from rack.errors import DatabaseError
 from rack.inventory import Inventory, Rasp
-from rack.layout import Rack
+from rack.layout import Outlet, Rack
 from rack.layout_file import parse
-from rack.power_edges import Moment
-from rack.relays import Relays
+from rack.power.commanded_power import CommandedPower
+from rack.power.state import OutletReading
 from rack.settings import OrderSettings
+from tests.helpers.stack_relays import mock_outlets
 from tests.helpers.waiting import free_port
 
 _LAYOUT = Path("rack.toml").read_text(encoding="utf-8")
@@ -73,7 +76,7 @@ MAX_CLOCK_OFFSET_SECONDS = 10
 
 
 class FakeRackState:
-    """State of a rack from values that a test sets. All rasps are installed."""
+    """State of a rack, and findings, that a test sets. All rasps are installed."""
 
     def __init__(self, rack: Rack) -> None:
         self._rack = rack
@@ -86,6 +89,10 @@ class FakeRackState:
         self.boot_times: dict[str, float] = {}
         self.clock_offsets: dict[str, float] = {}
         self.power_mismatches: dict[int, str] = {}
+        self.commanded: dict[Outlet, CommandedPower] = {}
+        self.readings: dict[Outlet, OutletReading] = {}
+        self.energy: dict[Outlet, float] = {}
+        self.findings: list[Finding] = []
         self.error = ""
         self.is_database_broken = False
 
@@ -93,7 +100,15 @@ class FakeRackState:
         if self.is_database_broken:
             raise DatabaseError("pirack.db: database disk image is malformed")
         samples = () if self.error else list(self._samples())
-        state = build_rack_state(self._rack, installed_rasps(self._rack), samples, self.error)
+        state = build_rack_state(
+            self._rack,
+            installed_rasps(self._rack),
+            samples,
+            self.error,
+            commanded=self.commanded,
+            readings=self.readings,
+            energy=self.energy,
+        )
         stacks = tuple(
             replace(
                 stack,
@@ -155,7 +170,7 @@ def order_service_for(
     context = OrderContext(
         rack,
         lambda: rasps,
-        Relays(rack, database, factory=MockFactory),
+        mock_outlets(rack, database),
         BlackboxClient(unused_address, "icmp", {}),
         ExporterClient(network.exporter_port),
         SshPool(folder / "ssh", free_port()),
@@ -219,7 +234,7 @@ def install_service_for(access: AccessControl, folder: Path) -> InstallService:
     inventory.replace(INSTALLED.values())
     dependencies = InstallDependencies(
         RACK,
-        Relays(RACK, database, factory=MockFactory),
+        mock_outlets(RACK, database),
         inventory,
         Journal(database),
         DhcpConfigFile(
@@ -233,6 +248,11 @@ def install_service_for(access: AccessControl, folder: Path) -> InstallService:
 
 
 ALERTS_SECRET = "the-secret-of-Alertmanager-and-the-tests"
+
+
+def doctor_for(findings: Sequence[Finding] = ()) -> Doctor:
+    """Return a doctor whose single check has these findings."""
+    return Doctor(lambda: DoctorReport(1767225600.0, ("clock",), tuple(findings)))
 
 
 def alert_service_for(received: ReceivedAlerts) -> AlertService:

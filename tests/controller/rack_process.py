@@ -4,22 +4,23 @@ import json
 import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import requests
 
 from controller.alerts.secret import load_or_create
-from rack import commanded_power
 from rack.clock import seconds_since_boot
 from rack.database import Database
 from rack.layout_file import load
-from rack.relays import Relays
-from tests.helpers.layouts import layout_text
+from rack.power import commanded_power
+from rack.power.outlets import Outlets
+from tests.helpers.forked_program import ForkedProgram, call_in_fork, run_program
+from tests.helpers.layouts import Keys, layout_text
 from tests.helpers.waiting import (
     TIMEOUT_SECONDS,
     free_network_prefix,
@@ -36,7 +37,7 @@ ROOT = Path(__file__).parents[2]
 class ControllerProcess:
     """Process of a controller."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int, log: Path) -> None:
+    def __init__(self, process: ForkedProgram, port: int, log: Path) -> None:
         self.process = process
         self.port = port
         self._log = log
@@ -84,7 +85,8 @@ class RackProcess:
         contact: str,
         boot_seconds: float = 0.1,
         orders: str = "",
-        stacks: int = 3,
+        stacks: int | Sequence[Keys] = 3,
+        power_tables: str = "",
     ) -> None:
         self.folder = folder
         self._boot_seconds = boot_seconds
@@ -97,11 +99,11 @@ class RackProcess:
             layout_text(
                 stacks,
                 relays={"active_high": active_high, "contact": contact},
-                extra_tables=f"[orders]\n{orders}\n",
+                extra_tables=f"[orders]\n{orders}\n{power_tables}\n",
             )
         )
         self.targets_folder.mkdir(parents=True)
-        self._processes: list[subprocess.Popen[str]] = []
+        self._processes: list[ForkedProgram | subprocess.Popen[str]] = []
 
     @property
     def targets_folder(self) -> Path:
@@ -132,7 +134,7 @@ class RackProcess:
     def _is_running(self) -> bool:
         try:
             return bool(self.stacks)
-        except control.RackNotRunningError:
+        except control.RackUnavailableError:
             return False
 
     def start_controller(self, *, pins: Mapping[str, str] | None = None) -> ControllerProcess:
@@ -156,9 +158,20 @@ class RackProcess:
 
     def _start(
         self, module: str, arguments: list[str], environment: Mapping[str, str] | None = None
-    ) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", module, *arguments]
-        return self._run(module, command, clean_environment() | dict(environment or {}))
+    ) -> ForkedProgram:
+        with (
+            (self.folder / f"{module}.log").open("a") as log,
+            open(os.devnull, "rb") as empty,  # noqa: PTH123
+        ):
+            process = ForkedProgram(
+                module,
+                arguments,
+                environment=clean_environment() | dict(environment or {}),
+                descriptors=(empty.fileno(), log.fileno(), log.fileno()),
+                folder=ROOT,
+            )
+        self._processes.append(process)
+        return process
 
     def _run(
         self, log_name: str, command: list[str], environment: Mapping[str, str]
@@ -212,45 +225,34 @@ class RackProcess:
 
     def run_controller(self, port: int) -> subprocess.CompletedProcess[str]:
         """Run a controller that must exit without a signal."""
-        return subprocess.run(
-            [sys.executable, "-m", "controller", *self.controller_arguments(port)],
-            cwd=ROOT,
-            env=clean_environment() | dict(self.pin_environment),
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
+        return run_program(
+            "controller",
+            self.controller_arguments(port),
+            environment=clean_environment() | dict(self.pin_environment),
+            folder=ROOT,
         )
 
     def switch(self, stack: int, power: str) -> None:
         """Switch the power of a stack in another process."""
-        program = (
-            "import sys; from pathlib import Path;"
-            " from tests.controller.rack_process import switch;"
-            " switch(*map(Path, sys.argv[1:3]), int(sys.argv[3]), sys.argv[4])"
-        )
-        arguments = [str(self.layout_path), str(self.state_folder / "pirack.db"), str(stack), power]
-        subprocess.run(
-            [sys.executable, "-c", program, *arguments],
-            cwd=ROOT,
-            env=clean_environment() | dict(self.pin_environment),
-            timeout=TIMEOUT_SECONDS,
-            check=True,
+        call_in_fork(
+            partial(_switch, self.layout_path, self.state_folder / "pirack.db", stack, power),
+            clean_environment() | dict(self.pin_environment),
         )
 
     def interrupt_order(self, stack: int, power: str) -> None:
         """Save a command without moving the relay, like an order that is killed in between."""
-        database = Database(self.state_folder / "pirack.db")
-        commanded = commanded_power.load_all(database)[stack]
-        commanded_power.save(database, {stack: replace(commanded, is_on=power == "on")})
+        database, rack = Database(self.state_folder / "pirack.db"), load(self.layout_path)
+        outlet = rack.outlet(stack)
+        commanded = commanded_power.load_all(database, rack)[outlet]
+        commanded_power.save(database, {outlet: replace(commanded, is_on=power == "on")})
 
     def end_off_time(self) -> None:
         """Set the return of power to now for each stack whose power cycle was interrupted."""
-        database = Database(self.state_folder / "pirack.db")
+        database, rack = Database(self.state_folder / "pirack.db"), load(self.layout_path)
         now = seconds_since_boot()
         interrupted = {
-            stack: replace(power, on_again_at=now)
-            for stack, power in commanded_power.load_all(database).items()
+            outlet: replace(power, on_again_at=now)
+            for outlet, power in commanded_power.load_all(database, rack).items()
             if power.on_again_at is not None
         }
         commanded_power.save(database, interrupted)
@@ -260,6 +262,14 @@ class RackProcess:
         """Power and number of relay moves of each stack."""
         stacks: Mapping[str, Any] = control.send(self.state_folder, {"command": "status"})["stacks"]
         return stacks
+
+    @property
+    def outlets(self) -> Mapping[str, Any]:
+        """Power and number of moves of each outlet."""
+        outlets: Mapping[str, Any] = control.send(self.state_folder, {"command": "status"})[
+            "outlets"
+        ]
+        return outlets
 
     @property
     def power(self) -> list[str]:
@@ -318,10 +328,9 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in names}
 
 
-def switch(layout: Path, database: Path, stack: int, power: str) -> None:
-    relays = Relays(load(layout), Database(database))
-    assert relays.error == ""
-    (relays.on if power == "on" else relays.off)(stack)
+def _switch(layout: Path, database: Path, stack: int, power: str) -> None:
+    rack = load(layout)
+    Outlets(rack, Database(database)).switch({rack.outlet(stack): power == "on"})
 
 
 @contextmanager
@@ -332,7 +341,8 @@ def running_rack(
     contact: str = "normally_closed",
     boot_seconds: float = 0.1,
     orders: str = "",
-    stacks: int = 3,
+    stacks: int | Sequence[Keys] = 3,
+    power_tables: str = "",
 ) -> Iterator[RackProcess]:
     """Run a virtual rack. All its processes are stopped at the end of the block.
 
@@ -342,7 +352,8 @@ def running_rack(
         contact: Contact of the relays.
         boot_seconds: Mean boot time of the rasps.
         orders: Text of the table [orders] in rack.toml.
-        stacks: Number of stacks.
+        stacks: Number of stacks with relays, or the keys of each stack.
+        power_tables: Text of the tables [power.NAME] in rack.toml.
     """
     rack_process = RackProcess(
         folder,
@@ -351,6 +362,7 @@ def running_rack(
         boot_seconds=boot_seconds,
         orders=orders,
         stacks=stacks,
+        power_tables=power_tables,
     )
     try:
         rack_process.start_rack()

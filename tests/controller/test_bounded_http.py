@@ -13,11 +13,11 @@ from threading import Thread
 import pytest
 
 from controller.alerts.alertmanager import Alertmanager, AlertmanagerUnavailableError
-from controller.bounded_http import InvalidResponseError, get
 from controller.master.services import ServiceDownError, grafana_service, metrics_service
 from controller.orders.blackbox_client import BlackboxClient, BlackboxUnavailableError
 from controller.orders.exporter_client import AliasReadError, ExporterClient
 from controller.state.prometheus import Prometheus, PrometheusUnavailableError
+from rack.bounded_http import InvalidResponseError, get
 from tests.controller.state.test_prometheus import http_server_returning
 from tests.helpers.waiting import TIMEOUT_SECONDS
 from virtual_rack.hostile_exporter import Attack, HostileExporter

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from controller.bootstrap import loopback_address
+from controller.web.server import create_server
 from tests.controller.rack_process import ROOT, RackProcess, clean_environment
 from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, is_reachable, wait_until
 
@@ -25,6 +26,15 @@ def test_programs_on_the_master_use_loopback_if_all_addresses_listen(
     listen: str, loopback: str
 ) -> None:
     assert loopback_address(listen) == loopback
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "[2001:db8::1]"])
+def test_server_listens_at_an_address_that_the_machine_gets_later(
+    host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = create_server(lambda *_arguments: [], f"{host}:{free_port()}")
+    server.close()
+    assert f"does not have the address {host.strip('[]')}: clients cannot connect" in caplog.text
 
 
 @pytest.mark.process

@@ -40,7 +40,9 @@ class InterruptedRack:
         self.relays.switch({1: False, 2: False}, on_again_at=1005)
         self.orders = OrderRecorder()
         self.holders: dict[int, str] = {}
-        self.power_return = PowerReturn(self.relays, lambda: self.holders, self.orders.submit)
+        self.power_return = PowerReturn(
+            self.relays.rack, self.relays.outlets, lambda: self.holders, self.orders.submit
+        )
 
     def check_at(self, now: float) -> list[tuple[int, ...]]:
         """Return the stacks of each order that is submitted at this time."""

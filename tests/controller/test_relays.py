@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from rack import commanded_power
 from rack.database import Database
+from rack.layout_file import load
+from rack.power import commanded_power
 from tests.controller.api_client import OrderClient
 from tests.controller.rack_process import ROOT, ControllerProcess, RackProcess, running_rack
-from tests.helpers.waiting import free_port, wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, wait_until
 from tools.programs import find
 from virtual_rack.demo.processes import ManagedProcess, ProcessSpec
 
@@ -83,8 +84,11 @@ def test_interrupted_order_is_reported_and_resolved_by_one_order(
         "kind": "power", "reason": mismatch, "rasps": ["02-1", "02-2"],
     }  # fmt: skip
     for path in ("", "stacks/2"):
-        assert mismatch in requests.get(f"{controller.url}/{path}", timeout=10).text
-    assert f"{power}, but relay {opposite}" in requests.get(controller.url, timeout=10).text
+        assert mismatch in requests.get(f"{controller.url}/{path}", timeout=TIMEOUT_SECONDS).text
+    assert (
+        f"{power}, but relay {opposite}"
+        in requests.get(controller.url, timeout=TIMEOUT_SECONDS).text
+    )
     for command in ("status", "stacks"):
         assert mismatch in run_pirack(controller, command)
 
@@ -179,7 +183,8 @@ def test_controller_without_pins_reports_unknown_power(
     assert controller.metric("pirack_stack_power_state") == {}
     assert [stack["power"] for stack in controller.get("stacks")] == ["unknown"] * 3
     assert controller.log.count("the relays cannot be used: ") == 1
-    assert commanded_power.load_all(Database(rack_process.state_folder / "pirack.db")) == {}
+    database = Database(rack_process.state_folder / "pirack.db")
+    assert commanded_power.load_all(database, load(rack_process.layout_path)) == {}
     assert rack_process.relay_moves == [0, 0, 0]
 
 
@@ -192,7 +197,7 @@ def test_rasps_are_unreachable_while_their_stack_is_off(
         )
     )
     rack_process.switch(2, "off")
-    assert rack_process.exporters_reachable(2) == [False, False]
+    wait_until(lambda: rack_process.exporters_reachable(2) == [False, False])
     assert rack_process.exporters_reachable(1) == [True, True]
     rack_process.switch(2, "on")
     wait_until(lambda: rack_process.exporters_reachable(2) == [True, True])
@@ -228,7 +233,7 @@ def rasps_off_in_prometheus(url: str) -> list[str]:
     response = requests.get(
         f"{url}/api/v1/query",
         params={"query": "rack_stack_slot:pirack_rasp_state:max == 4"},
-        timeout=10,
+        timeout=TIMEOUT_SECONDS,
     ).json()
     return sorted(series["metric"]["rasp"] for series in response["data"]["result"])
 
@@ -239,9 +244,9 @@ def test_stack_is_off_in_prometheus_and_on_the_page(
     rack_process.switch(2, "off")
     controller = rack_process.start_controller()
     with running_prometheus(rack_process) as url:
-        wait_until(lambda: controller.get("rack")["states"]["off"] == 2, 60)
-        wait_until(lambda: rasps_off_in_prometheus(url) == ["02-1", "02-2"], 60)
+        wait_until(lambda: controller.get("rack")["states"]["off"] == 2)
+        wait_until(lambda: rasps_off_in_prometheus(url) == ["02-1", "02-2"])
         assert [stack["power"] for stack in controller.get("stacks")] == ["on", "off", "on"]
-        page = requests.get(controller.url, timeout=10).text
+        page = requests.get(controller.url, timeout=TIMEOUT_SECONDS).text
         off = re.findall(r'<a class="rasp [^>]*\boff\b[^>]*>\s*<span[^>]*>([^<]*)</span>', page)
         assert off == ["02-1", "02-2"]

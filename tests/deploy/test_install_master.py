@@ -1,4 +1,4 @@
-"""`deploy.install_master` with real packages and a real package index, but without systemd."""
+"""`deploy.install_master` with systemd, real packages and a real package index."""
 
 import os
 import re
@@ -7,59 +7,62 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.deploy.overlay_machine import ROOT, OverlayMachine, running_machine
-from tests.deploy.units import exec_start
-from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, is_reachable, wait_until
+from tests.deploy.master_machine import MasterMachine, installed_master
+from tests.helpers.waiting import TIMEOUT_SECONDS
 
 pytestmark = pytest.mark.process
 
+ROOT = Path(__file__).parents[2]
 UNITS = "/etc/systemd/system/multi-user.target.wants"
+SERVICES = (
+    "pirack-controller",
+    "prometheus",
+    "prometheus-alertmanager",
+    "prometheus-blackbox-exporter",
+)
 
 
 @pytest.fixture(scope="module")
-def installed_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OverlayMachine]:
-    """Return a machine on which the script ran once."""
-    with running_machine(tmp_path_factory.mktemp("machine")) as machine:
+def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MasterMachine]:
+    """Return a machine after a second run with a configured rack."""
+    with installed_master(tmp_path_factory.mktemp("machine")) as machine:
+        assert not machine.path(f"{UNITS}/pirack-controller.service").is_symlink()
+        machine.configure_rack()
         completed = machine.install()
-        last = completed.stderr.strip().splitlines()[-1]
-        if completed.returncode == 2 and ("apt-get" in last or "make_venv" in last):
-            pytest.skip(f"packages are not available: {last}")
         assert completed.returncode == 0, completed.stderr
-        assert last == "Describe your rack in /etc/pirack/rack.toml, then run this command again"
         yield machine
 
 
 @pytest.fixture(scope="module")
-def master(installed_machine: OverlayMachine) -> OverlayMachine:
-    """Return the machine after a second run with a configured rack."""
-    assert not installed_machine.path(f"{UNITS}/pirack-controller.service").is_symlink()
-    layout = installed_machine.path("/etc/pirack/rack.toml")
-    layout.write_text(layout.read_text().replace('name = "pirack"', 'name = "room-5"'))
-    completed = installed_machine.install()
-    assert completed.returncode == 0, completed.stderr
-    return installed_machine
+def controller_output(master: MasterMachine) -> str:
+    """Return the journal of the controller once it is available."""
+    master.wait_for_controller()
+    return master.output_of("journalctl", "--unit=pirack-controller", "--output=cat")
 
 
-def test_services_are_enabled_when_rack_is_configured(master: OverlayMachine) -> None:
+def test_services_are_enabled_when_rack_is_configured(master: MasterMachine) -> None:
     enabled = {file.name for file in master.path(UNITS).iterdir()}
-    assert enabled >= {
-        "pirack-controller.service",
-        "prometheus.service",
-        "prometheus-alertmanager.service",
-        "prometheus-blackbox-exporter.service",
-    }
+    assert enabled >= {f"{unit}.service" for unit in SERVICES}
 
 
-def test_third_run_changes_nothing(master: OverlayMachine) -> None:
-    previous = master.list_files()
+def test_third_run_changes_nothing(master: MasterMachine) -> None:
+    previous = master.list_files(), [master.main_pid(unit) for unit in SERVICES]
     assert master.install().returncode == 0
-    assert master.list_files() == previous
+    assert (master.list_files(), [master.main_pid(unit) for unit in SERVICES]) == previous
 
 
-def test_configuration_files_are_valid_and_readable(master: OverlayMachine) -> None:
+def test_changed_threshold_restarts_only_prometheus(master: MasterMachine) -> None:
+    previous = {unit: master.main_pid(unit) for unit in SERVICES}
+    thresholds = master.path("/etc/pirack/prometheus/rules/thresholds.yml")
+    thresholds.write_text(thresholds.read_text() + "# edited\n")
+    assert master.install().returncode == 0
+    restarted = {unit for unit in SERVICES if master.main_pid(unit) != previous[unit]}
+    assert restarted == {"prometheus"}
+
+
+def test_configuration_files_are_valid_and_readable(master: MasterMachine) -> None:
     folder = "/etc/pirack/prometheus"
     assert "SUCCESS" in master.output_of("promtool", "check", "config", f"{folder}/prometheus.yml")
     master.output_of("amtool", "check-config", f"{folder}/alertmanager.yml")
@@ -72,19 +75,11 @@ def test_configuration_files_are_valid_and_readable(master: OverlayMachine) -> N
 
 
 def test_controller_and_its_commands_run_as_its_user(
-    master: OverlayMachine,
+    master: MasterMachine, controller_output: str
 ) -> None:
-    unit = (ROOT / "deploy" / "master" / "pirack-controller.service").read_text()
-    port = free_port()
-    command = [word for word in exec_start(unit) if word != "$OPTIONS"]
-    command[-1] = f"--listen=127.0.0.1:{port}"
-    with master.start("runuser", "-u", "pirack", "--", *command) as controller:
-        url = f"http://127.0.0.1:{port}/healthz"
-        wait_until(lambda: controller.poll() is not None or is_reachable(url))
-        for process in psutil.Process(controller.pid).children(recursive=True):
-            process.terminate()
-        output, _ = controller.communicate(timeout=TIMEOUT_SECONDS)
-    assert "Log in as admin with the password" in output
+    assert "Log in as admin with the password" in controller_output
+    pid = master.main_pid("pirack-controller")
+    assert master.output_of("stat", "-c", "%U", f"/proc/{pid}") == "pirack\n"
     arguments = ["user", "add", "alice", "--role", "viewer", "--generate"]
     assert "not shown again" in master.output_of("pirack-controller", *arguments)
     assert "alice" in master.output_of("pirack-controller", "user", "list")
@@ -104,7 +99,7 @@ def test_controller_and_its_commands_run_as_its_user(
 
 
 def test_documented_backup_and_restore_keep_contents_owners_and_modes(
-    master: OverlayMachine,
+    master: MasterMachine,
 ) -> None:
     page = (ROOT / "docs" / "how-to" / "operations.md").read_text()
     backup, restore = (
@@ -120,6 +115,7 @@ def test_documented_backup_and_restore_keep_contents_owners_and_modes(
     assert (completed.returncode, completed.stderr) == (0, "")
     assert master.output_of("stat", "-c", "%U %a", f"/root/{backup[-1]}") == "root 600\n"
     assert master.run(*backup, folder="/root").returncode == 2
+    master.output_of("systemctl", "stop", "pirack-controller")
     for name in ("ssh/id_ed25519", "ssh/id_ed25519.pub", "pirack.db", "alerts/secret"):
         master.output_of("rm", f"/var/lib/pirack/{name}")
     for name in ("/etc/pirack/rack.toml", "/etc/pirack/prometheus/alertmanager.yml"):
@@ -132,14 +128,14 @@ def test_documented_backup_and_restore_keep_contents_owners_and_modes(
     assert status == "pirack 600\n"
 
 
-def test_words_of_other_commands_do_not_make_root_run_them(master: OverlayMachine) -> None:
+def test_words_of_other_commands_do_not_make_root_run_them(master: MasterMachine) -> None:
     master.output_of("pirack-controller", "token", "add", "backup", "--role", "viewer")
     owners = master.output_of("sh", "-c", "stat -c %U /var/lib/pirack/pirack.db*")
     assert set(owners.split()) == {"pirack"}
 
 
 def test_controller_user_can_write_only_folder_of_dhcpd_conf(
-    master: OverlayMachine,
+    master: MasterMachine,
 ) -> None:
     as_pirack = ("runuser", "-u", "pirack", "--", "sh", "-c")
     master.output_of(*as_pirack, "echo '# comment' >> /etc/dhcp/dhcpd.conf")
@@ -149,19 +145,19 @@ def test_controller_user_can_write_only_folder_of_dhcpd_conf(
     assert "# comment" in master.output_of("cat", "/etc/dhcp/dhcpd.conf")
 
 
-def test_dashboards_are_generated_from_layout(master: OverlayMachine) -> None:
+def test_dashboards_are_generated_from_layout(master: MasterMachine) -> None:
     assert "room-5" in master.output_of(
         "sh", "-c", "cat /opt/pirack/current/grafana/dashboards/*.json"
     )
 
 
-def test_release_contains_exporter_archive(master: OverlayMachine) -> None:
+def test_release_contains_exporter_archive(master: MasterMachine) -> None:
     master.output_of("test", "-x", "/opt/pirack/current/dist/pirack-exporter.pyz")
     usage = master.output_of("/opt/pirack/current/dist/pirack-exporter.pyz", "--help")
     assert "usage: pirack-exporter" in usage
 
 
-def test_invalid_layout_is_rejected(master: OverlayMachine) -> None:
+def test_invalid_layout_is_rejected(master: MasterMachine) -> None:
     layout = master.path("/etc/pirack/rack.toml")
     valid = layout.read_text()
     layout.write_text(valid.replace("pin = 17", "pin = 16"))
@@ -182,7 +178,7 @@ def test_invalid_layout_is_rejected(master: OverlayMachine) -> None:
     ],
 )
 def test_installation_does_not_follow_links_of_the_controllers_user(
-    master: OverlayMachine, planted: str, victim: str
+    master: MasterMachine, planted: str, victim: str
 ) -> None:
     attributes = ("stat", "-c", "%n %U %G %a %Y", victim)
     previous = master.output_of(*attributes)
@@ -195,64 +191,46 @@ def test_installation_does_not_follow_links_of_the_controllers_user(
     assert master.output_of(*attributes) == previous
 
 
-def test_rules_and_links_of_the_operator_are_kept(master: OverlayMachine) -> None:
-    link = "/etc/pirack/prometheus/rules/own.yml"
-    outdated = "/etc/pirack/prometheus/rules/outdated.yml"
+OWN_RULES = "/etc/pirack/prometheus/rules/own.yml"
+OUTDATED_RULES = "/etc/pirack/prometheus/rules/outdated.yml"
+ACTIVE_CONF = "/etc/dhcp/pirack/dhcpd.conf"
+
+
+@pytest.fixture(scope="module")
+def previous_conf(master: MasterMachine) -> str:
+    """Run the script after changes of the operator. Return the previous dhcpd.conf."""
+    previous = master.output_of("cat", ACTIVE_CONF)
     shipped = "/opt/pirack/current/prometheus/rules/outdated.yml"
-    master.output_of("ln", "-s", "/srv/own.yml", link)
-    master.output_of("ln", "-s", shipped, outdated)
+    master.output_of("ln", "-s", "/srv/own.yml", OWN_RULES)
+    master.output_of("ln", "-s", shipped, OUTDATED_RULES)
+    master.output_of("sh", "-c", "rm /etc/dhcp/dhcpd.conf; echo '# edited' > /etc/dhcp/dhcpd.conf")
     assert master.install().returncode == 0
-    assert master.output_of("readlink", link) == "/srv/own.yml\n"
-    assert master.run("readlink", outdated).returncode != 0
-    master.output_of("rm", link)
+    return previous
+
+
+@pytest.mark.usefixtures("previous_conf")
+def test_rules_and_links_of_the_operator_are_kept(master: MasterMachine) -> None:
+    assert master.output_of("readlink", OWN_RULES) == "/srv/own.yml\n"
+    assert master.run("readlink", OUTDATED_RULES).returncode != 0
 
 
 def test_replaced_dhcpd_conf_is_moved_and_the_previous_file_is_kept(
-    master: OverlayMachine,
+    master: MasterMachine, previous_conf: str
 ) -> None:
-    conf = "/etc/dhcp/pirack/dhcpd.conf"
-    previous = master.output_of("cat", conf)
-    master.output_of("sh", "-c", "rm /etc/dhcp/dhcpd.conf; echo '# edited' > /etc/dhcp/dhcpd.conf")
-    assert master.install().returncode == 0
     assert master.output_of("readlink", "/etc/dhcp/dhcpd.conf") == "pirack/dhcpd.conf\n"
-    assert master.output_of("cat", conf) == "# edited\n"
-    assert master.output_of("cat", f"{conf}.replaced") == previous
-    assert master.output_of("stat", "-c", "%U", conf) == "pirack\n"
+    assert master.output_of("cat", ACTIVE_CONF) == "# edited\n"
+    assert master.output_of("cat", f"{ACTIVE_CONF}.replaced") == previous_conf
+    assert master.output_of("stat", "-c", "%U", ACTIVE_CONF) == "pirack\n"
 
 
-@pytest.mark.verify
-def test_upgrade_activates_new_release_and_preserves_local_changes(
-    master: OverlayMachine,
-) -> None:
-    """This test must be the last one: it changes the machine."""
-    previous = master.output_of("readlink", "/opt/pirack/current").strip()
-    modified = master.path("/etc/pirack/prometheus/prometheus.yml")
-    modified.write_text(modified.read_text() + "# local\n")
-    sources = "tar -C /checkout --exclude=./.?* --exclude=./build -c ."  # without caches and demos
-    master.output_of("sh", "-c", f"mkdir /newer && {sources} | tar -C /newer -x")
-    for name in ("prometheus/prometheus.yml", "prometheus/rules/rasp_state.yml"):
-        file = master.path(f"/newer/{name}")
-        file.write_text(file.read_text() + "# newer\n")
-    completed = master.install("/newer")
-    assert completed.returncode == 0, completed.stderr
-    assert "Kept /etc/pirack/prometheus/prometheus.yml because of local changes" in completed.stderr
-    assert modified.read_text().endswith("# local\n")
-    assert modified.with_name("prometheus.yml.new").read_text().endswith("# newer\n")
-    rules = master.output_of("cat", "/etc/pirack/prometheus/rules/rasp_state.yml")
-    assert rules.endswith("# newer\n")
-    current = master.output_of("readlink", "/opt/pirack/current").strip()
-    releases = master.output_of("ls", "/opt/pirack/releases").split()
-    assert current != previous
-    assert releases == sorted(Path(release).name for release in (previous, current))
-
-
-def test_users_other_than_root_are_rejected(tmp_path: Path) -> None:
+@pytest.mark.parametrize("script", ["install_master", "uninstall_master"])
+def test_users_other_than_root_are_rejected(script: str) -> None:
     if os.geteuid() != 0:
         command = [sys.executable]
     else:
         command = ["setpriv", "--reuid=65534", "--clear-groups", "/usr/bin/python3"]
     completed = subprocess.run(
-        [*command, "-m", "deploy.install_master"],
+        [*command, "-m", f"deploy.{script}"],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
@@ -261,4 +239,4 @@ def test_users_other_than_root_are_rejected(tmp_path: Path) -> None:
         check=False,
     )
     assert completed.returncode == 2
-    assert re.fullmatch(r"deploy.install_master: root is required: .+\n", completed.stderr)
+    assert re.fullmatch(rf"deploy.{script}: root is required: .+\n", completed.stderr)

@@ -13,6 +13,7 @@ from controller.__main__ import controller
 from controller.alerts.secret import WEB_CONFIG
 from controller.options import ControllerOptions
 from deploy import install_master
+from rack.gpio.client import SOCKET
 from tests.deploy.units import exec_start
 from tests.helpers.click_commands import parse_command
 from tests.helpers.waiting import TIMEOUT_SECONDS
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.process
 
 FILES = Path(__file__).parents[2] / "deploy" / "master"
 UNIT = FILES / "pirack-controller.service"
+RELAYS_UNIT = FILES / "pirack-relays.service"
 PYTHON = "/opt/pirack/current/.venv/bin/python"
 PROGRAMS = {
     "prometheus": ("prometheus", "/usr/bin/prometheus"),
@@ -47,23 +49,65 @@ def systemd_analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+each_unit = pytest.mark.parametrize("name", [UNIT.name, RELAYS_UNIT.name])
+
+
 @pytest.fixture
-def unit(tmp_path: Path) -> Path:
-    """Return the unit of the controller with an existing program."""
-    path = tmp_path / UNIT.name
-    path.write_text(UNIT.read_text().replace(PYTHON, sys.executable))
-    return path
+def unit(tmp_path: Path, name: str) -> Path:
+    """Return a unit, next to the other one, with an existing program."""
+    for path in (UNIT, RELAYS_UNIT):
+        (tmp_path / path.name).write_text(path.read_text().replace(PYTHON, sys.executable))
+    return tmp_path / name
 
 
-def test_unit_of_controller_is_valid(unit: Path) -> None:
+@each_unit
+def test_unit_is_valid(unit: Path) -> None:
     completed = systemd_analyze("verify", "--man=no", unit)
     messages = [line for line in completed.stderr.splitlines() if "pirack" in line]
     assert (completed.returncode, messages) == (0, [])
 
 
-def test_unit_of_controller_limits_privileges(unit: Path) -> None:
+@each_unit
+def test_unit_limits_privileges(unit: Path) -> None:
     completed = systemd_analyze("security", "--offline=true", "--threshold=20", unit)
     assert completed.returncode == 0, completed.stdout
+
+
+def test_holder_starts_early_and_controller_after_it_without_the_network() -> None:
+    assert exec_start(RELAYS_UNIT.read_text()) == [PYTHON, "-I", "-m", "rack.gpio"]
+    assert "DefaultDependencies=no\n" in RELAYS_UNIT.read_text()
+    ordering = re.findall(r"^(?:After|Wants|Requires)=(.+)$", UNIT.read_text(), re.MULTILINE)
+    assert ordering == [RELAYS_UNIT.name, RELAYS_UNIT.name]
+
+
+@each_unit
+def test_unit_has_priority_while_the_master_boots(unit: Path) -> None:
+    assert "StartupCPUWeight=10000\n" in unit.read_text()
+
+
+@each_unit
+def test_unit_is_restarted_however_often_it_ends(unit: Path) -> None:
+    """A failed holder would release the pins, and a failed controller would return no power."""
+    for line in ("StartLimitIntervalSec=0", "Restart=always"):
+        assert f"{line}\n" in unit.read_text()
+
+
+def test_systemd_stores_the_pins_while_the_holder_restarts() -> None:
+    assert "FileDescriptorStoreMax=64\n" in RELAYS_UNIT.read_text()
+
+
+def test_only_the_holder_has_access_to_devices() -> None:
+    devices = [
+        re.findall(r"^(DeviceAllow|DevicePolicy)=(.+)$", unit.read_text(), re.MULTILINE)
+        for unit in (UNIT, RELAYS_UNIT)
+    ]
+    closed, allowed = ("DevicePolicy", "closed"), ("DeviceAllow", "char-gpiochip rw")
+    assert devices == [[closed], [closed, allowed]]
+
+
+def test_socket_of_the_holder_is_in_its_runtime_folder() -> None:
+    assert f"RuntimeDirectory={SOCKET.parent.name}\n" in RELAYS_UNIT.read_text()
+    assert SOCKET.parent.parent == Path("/run")
 
 
 def test_unit_of_controller_sets_valid_options() -> None:
@@ -161,3 +205,13 @@ def test_polkit_allows_only_restart_of_dhcp_server(
     )
     page.close()
     assert decision == ("yes" if allowed else None)
+
+
+def test_udev_rule_gives_gpio_chips_to_the_group_gpio() -> None:
+    rules = (FILES / install_master.GPIO_RULE).read_text().splitlines()
+    [rule] = [line for line in rules if not line.startswith("#")]
+    matches, assignments = (
+        {'SUBSYSTEM=="gpio"', 'KERNEL=="gpiochip*"'},
+        {'GROUP="gpio"', 'MODE="0660"'},
+    )
+    assert set(rule.split(", ")) == matches | assignments

@@ -5,7 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -24,6 +24,7 @@ from tests.controller.openssh_servers import (
     loopback_prefix,
     skip_unless_sshd_can_run,
 )
+from tests.helpers.forked_program import run_program
 from tests.helpers.layouts import layout_text
 from tests.helpers.users import (
     OTHER_USER,
@@ -72,31 +73,34 @@ class SshSetup:
         return (self.folder / "sshd.log").read_text()
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {name: value for name, value in os.environ.items() if name != "SUDO_USER"}
-        python, python_variables = python_for_every_user()
+        return run_program(
+            "deploy.set_up_ssh", self._arguments(arguments), environment=self._environment
+        )
+
+    def run_for_other_user(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run with a Python that can import modules with the rights of another user."""
+        python, variables = python_for_every_user()
         return subprocess.run(
-            [
-                *(python, "-m", "deploy.set_up_ssh"),
-                *(
-                    "--rack",
-                    f"{self.folder}/rack.toml",
-                    "--db",
-                    f"{self.folder}/pirack.db",
-                    *arguments,
-                ),
-            ],
+            [python, "-m", "deploy.set_up_ssh", *self._arguments(arguments)],
             cwd=ROOT,
-            env=environment
-            | python_variables
-            | {
-                "PATH": f"{self.folder}/client:{os.environ['PATH']}",
-                "PYTHONDONTWRITEBYTECODE": "1",
-            },
+            env=self._environment | variables,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
+
+    def _arguments(self, arguments: Sequence[str]) -> list[str]:
+        files = ["--rack", f"{self.folder}/rack.toml", "--db", f"{self.folder}/pirack.db"]
+        return [*files, *arguments]
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if name != "SUDO_USER"}
+        return inherited | {
+            "PATH": f"{self.folder}/client:{os.environ['PATH']}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
 
     def can_log_in(self, key: Path) -> bool:
         """Return whether root can log in to the rasp with a key and run a command."""
@@ -174,7 +178,7 @@ def start_sshd(ssh_setup: SshSetup) -> subprocess.Popen[bytes]:
     write_program(folder / "bin" / "sshd", f'{server} "$@"')
     write_program(
         folder / "bin" / "systemctl",
-        f'[ "$*" = "reload ssh" ] && kill -HUP "$(cat {folder}/sshd.pid)"',
+        f'[ "$*" = "try-reload-or-restart ssh" ] && kill -HUP "$(cat {folder}/sshd.pid)"',
     )
     (folder / "passwd").write_text(
         f"root:x:0:0::{ssh_setup.root_home}:/bin/sh\nsshd:x:65533:65534::/run/sshd:/bin/false\n"
@@ -322,7 +326,7 @@ def state_folder(ssh_setup: SshSetup) -> Iterator[Path]:
 
 
 def test_files_of_the_controller_keep_their_owner(ssh_setup: SshSetup, state_folder: Path) -> None:
-    completed = ssh_setup.run("--db", str(state_folder / "pirack.db"))
+    completed = ssh_setup.run_for_other_user("--db", str(state_folder / "pirack.db"))
     assert (completed.returncode, completed.stdout) == (0, "01-1  ok\n"), completed.stdout
     files = [*state_folder.iterdir(), *(state_folder / "ssh").iterdir()]
     assert {"known_hosts", "id_ed25519"} <= {file.name for file in files}
@@ -337,7 +341,7 @@ def test_root_does_not_follow_a_link_of_the_controllers_user(
     ssh.mkdir(mode=0o700)
     (ssh / "known_hosts").symlink_to(victim.path)
     give_to_other_user(ssh, ssh / "known_hosts")
-    completed = ssh_setup.run("--db", str(state_folder / "pirack.db"))
+    completed = ssh_setup.run_for_other_user("--db", str(state_folder / "pirack.db"))
     assert completed.returncode == 1
     assert "known_hosts cannot be read" in completed.stdout
     assert victim.is_unchanged

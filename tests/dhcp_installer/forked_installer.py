@@ -4,8 +4,9 @@ Each line on standard input is a request in JSON, and each response is a line of
 
 - `{"argv": […], "env": {…}, "out": FILE}` starts an installer and returns its process id. With
   `"kill_at_change": N` it is killed before its Nth change, and with `"kill_at_call": N` before its
-  Nth call, see `ChangeCounter` and `CallCounter`. With
-  `"max_file_size": BYTES` no file can grow further.
+  Nth call, see `ChangeCounter` and `CallCounter`. With `"max_file_size": BYTES` no file can grow
+  further. At its end, it prints the number of its changes, or with `"counts_calls": true`, which
+  takes much time, of its calls.
 - `{"wait": PID}` returns the exit status, negative for a signal.
 """
 
@@ -18,12 +19,13 @@ from types import FrameType
 from typing import Any
 
 from dhcp_installer import __main__ as installer
-from virtual_rack import pins  # noqa: F401 - imported before the forks
+from rack.power.drivers import snmp_client  # noqa: F401 - imported before the forks
+from virtual_rack import pins  # noqa: F401
 
 _COUNTED_CALLS = {
     "chmod", "close", "commit", "connect", "execute", "executemany", "fdatasync", "fork_exec",
     "fsync", "link", "mkdir", "open", "read", "recv", "rename", "replace", "rollback", "sendall",
-    "stat", "truncate", "unlink", "write",
+    "sendto", "stat", "truncate", "unlink", "write",
 }  # fmt: skip
 
 
@@ -43,8 +45,8 @@ class KillCounter:
 class ChangeCounter(KillCounter):
     """Counts changes by Python's audit events, which are raised before the change.
 
-    Changes are transactions in pirack.db, renamed files, messages to the pins of the virtual rack
-    and started programs.
+    Changes are transactions in pirack.db, renamed files, messages to the pins of the virtual rack,
+    datagrams to a switch, and started programs.
     """
 
     def __init__(self, kill_at: int | None) -> None:
@@ -52,7 +54,7 @@ class ChangeCounter(KillCounter):
         sys.addaudithook(self._on_audit_event)
 
     def _on_audit_event(self, event: str, details: tuple[Any, ...]) -> None:
-        if event in {"sqlite3.connect", "os.rename", "subprocess.Popen"} or (
+        if event in {"sqlite3.connect", "os.rename", "socket.sendto", "subprocess.Popen"} or (
             event == "socket.connect" and isinstance(details[1], str)
         ):
             self.add()
@@ -73,6 +75,12 @@ class CallCounter(KillCounter):
             self.add()
 
 
+def _counter(request: dict[str, Any]) -> KillCounter:
+    if request.get("counts_calls") or "kill_at_call" in request:
+        return CallCounter(request.get("kill_at_call"))
+    return ChangeCounter(request.get("kill_at_change"))
+
+
 def start(request: dict[str, Any]) -> int:
     pid = os.fork()
     if pid:
@@ -84,13 +92,12 @@ def start(request: dict[str, Any]) -> int:
             sys.stdout = sys.stderr = out
             if size := request.get("max_file_size"):
                 resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-            changes = ChangeCounter(request.get("kill_at_change"))
-            calls = CallCounter(request.get("kill_at_call"))
+            counter = _counter(request)
             try:
                 installer.main(request["argv"])
             except SystemExit as exit_request:
                 status = int(exit_request.code or 0)
-            out.write(f"{changes.count} changes, {calls.count} calls\n")
+            out.write(f"{counter.count}\n")
     finally:
         os._exit(status)
 

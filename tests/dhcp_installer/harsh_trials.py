@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
+from rack.layout import Outlet
+from tests.dhcp_installer.outlets import rasp_counts
 from tests.dhcp_installer.simulated_rack import (
     PING_INTERVAL,
     REBOOT_AFTER_SECONDS,
@@ -14,25 +16,25 @@ from tests.dhcp_installer.simulated_rack import (
 BOOT_SECONDS = (6.0, 80.0)
 HOLD_UP_SECONDS = (0.5, 2.8)
 RENEWAL_SECONDS = 30.0  # half of the lease time during an install
-FAULT_PROBABILITIES = (0.01, 0.08)  # of a rasp; relays are stuck half as often
+FAULT_PROBABILITIES = (0.01, 0.08)  # of a rasp; outlets are stuck half as often
 STARVED_PROBABILITY = 0.1  # of a trial
 STALL_PROBABILITY = 0.001  # per ping round of a starved installer
 
 
 @dataclass(frozen=True)
 class HarshTrial:
-    """A rack, and the number of slots in each of its stacks."""
+    """A rack, and the number of slots that each of its outlets powers."""
 
-    slot_counts: Mapping[int, int]
+    rasp_counts: Mapping[Outlet, int]
     rack: SimulatedRack
 
     @property
     def placeable_macs(self) -> frozenset[str]:
-        """Rasps that are alive, wired, and have a relay that works."""
+        """Rasps that are alive, wired, and have an outlet that works."""
         return frozenset(
             pi.mac
             for pi in self.rack.pis
-            if not pi.is_dead and pi.stack not in self.rack.stuck_stacks
+            if not pi.is_dead and pi.outlet not in self.rack.stuck_outlets
         )
 
 
@@ -42,6 +44,7 @@ def harsh_trial(
     *,
     ping_interval: float = PING_INTERVAL,
     fault_probabilities: tuple[float, float] = FAULT_PROBABILITIES,
+    own_probability: float = 0.0,
 ) -> HarshTrial:
     """Return the harsh trial of a seed.
 
@@ -50,26 +53,37 @@ def harsh_trial(
         slots: Number of slots in each stack, random by default.
         ping_interval: Seconds between two ping rounds.
         fault_probabilities: Minimum and maximum probability that a rasp has a fault.
+        own_probability: Probability that the slots of a stack have outlets of their own.
     """
     random = Random(seed)
     slots = slots or _random_geometry(random)
+    own = {
+        stack
+        for stack in range(1, len(slots) + 1)
+        if own_probability and random.random() < own_probability
+    }
+    counts = rasp_counts(dict(enumerate(slots, 1)), own=own)
     pis = [
-        SimulatedPi(f"b8:27:eb:{stack:02x}:00:{slot:02x}", stack, renewal_interval=RENEWAL_SECONDS)
-        for stack, count in enumerate(slots, 1)
-        for slot in range(count)
+        SimulatedPi(
+            f"b8:27:eb:{outlet.stack:02x}:00:{(outlet.slot or 1) - 1 + index:02x}",
+            outlet,
+            renewal_interval=RENEWAL_SECONDS,
+        )
+        for outlet, count in counts.items()
+        for index in range(count)
     ]
     fault_probability = random.uniform(*fault_probabilities)
     for pi in pis:
         if random.random() < fault_probability:
             _inject_fault(pi, random)
-    stuck_stacks = frozenset(
-        stack for stack in range(1, len(slots) + 1) if random.random() < fault_probability / 2
+    stuck_outlets = frozenset(
+        outlet for outlet in counts if random.random() < fault_probability / 2
     )
     stall_probability = STALL_PROBABILITY * (random.random() < STARVED_PROBABILITY)
     rack = SimulatedRack(
         pis,
         random,
-        stuck_stacks=stuck_stacks,
+        stuck_outlets=stuck_outlets,
         ping_interval=ping_interval,
         boot_seconds=BOOT_SECONDS,
         hold_up_seconds=HOLD_UP_SECONDS,
@@ -77,7 +91,7 @@ def harsh_trial(
         log_stall_probability=stall_probability,
         outage_probability=stall_probability,
     )
-    return HarshTrial(dict(enumerate(slots, 1)), rack)
+    return HarshTrial(counts, rack)
 
 
 def _random_geometry(random: Random) -> Sequence[int]:

@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Address
@@ -23,9 +23,13 @@ from dhcp_installer.install.progress import ProgressReport
 from exporter.aliases import DEFAULT_PATH, load
 from rack.database import Database
 from rack.inventory import Inventory, Rasp
+from rack.layout import GPIO
 from rack.layout_file import parse
-from rack.relays import Relays
-from tests.helpers.layouts import layout_text
+from rack.power.driver import AnyPowerDriver
+from rack.power.drivers.gpio import GpioDriver
+from rack.power.outlets import Outlets
+from tests.helpers.layouts import Keys, layout_text
+from tests.helpers.stack_relays import StackRelays
 from tests.helpers.waiting import TIMEOUT_SECONDS, free_network_prefix, wait_until
 from virtual_rack import control
 from virtual_rack.faults import Fault
@@ -56,7 +60,14 @@ class FixtureClock:
 class InstallFixture:
     """A running rack and the dependencies of an install on it."""
 
-    def __init__(self, folder: Path, *, stacks: int = 2, cut_seconds: float = CUT_SECONDS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        stacks: int | Sequence[Keys] = 2,
+        cut_seconds: float = CUT_SECONDS,
+        power_tables: str = "",
+    ) -> None:
         self.folder = folder
         self.state = folder / "state"
         self.state.mkdir()
@@ -66,6 +77,7 @@ class InstallFixture:
             stacks,
             name="lab",
             network_prefix=self.network,
+            extra_tables=power_tables,
             install={
                 "timeout_seconds": BOOT_TIMEOUT,
                 "cut_seconds": cut_seconds,
@@ -85,6 +97,7 @@ class InstallFixture:
         self.reports: list[ProgressReport] = []
         self.synced: list[str] = []
         self.clock = FixtureClock()
+        self._resources = ExitStack()
         # While this is not set, installs wait before they cut the power of rasps.
         self.allow_cuts = threading.Event()
         self.allow_cuts.set()
@@ -107,10 +120,30 @@ class InstallFixture:
         return [report.message for report in self.reports if report.message]
 
     @property
-    def relays(self) -> Relays:
-        """Relays of a program that has just started."""
-        factory = partial(VirtualFactory, partial(control.handle, self.virtual))
-        return Relays(self.rack, self.database, factory=factory)
+    def outlets(self) -> Outlets:
+        """Outlets of a program that has just started."""
+        outlets = Outlets(self.rack, self.database, drivers=self._drivers)
+        self._resources.callback(outlets.close)
+        return outlets
+
+    @property
+    def relays(self) -> StackRelays:
+        """Relays of a program that has just started, for a rack with a relay for each stack."""
+        return StackRelays(self.rack, self.database, factory=self._pin_factory)
+
+    @property
+    def _drivers(self) -> Mapping[str, AnyPowerDriver]:
+        if self.rack.relays is None:
+            return {}
+        return {GPIO: GpioDriver(GPIO, self.rack.relays, factory=self._pin_factory)}
+
+    def _pin_factory(self) -> VirtualFactory:
+        return VirtualFactory(partial(control.handle, self.virtual))
+
+    def close(self) -> None:
+        """Close the rack and the connections to its power sources."""
+        self._resources.close()
+        self.virtual.close()
 
     def inject_fault(self, stack: int, slot: int, fault: Fault) -> None:
         self.virtual.inject_fault([self.rack.stack(stack).slots[slot - 1]], fault)
@@ -118,7 +151,7 @@ class InstallFixture:
     def dependencies(self, **changes: Any) -> InstallDependencies:
         dependencies = InstallDependencies(
             self.rack,
-            self.relays,
+            self.outlets,
             self.inventory,
             Journal(self.database),
             DhcpConfigFile(
@@ -178,4 +211,4 @@ def running_fixture(folder: Path, **options: Any) -> Iterator[InstallFixture]:
         finally:
             closed.set()
             thread.join()
-            lab.virtual.close()
+            lab.close()

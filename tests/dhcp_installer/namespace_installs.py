@@ -5,9 +5,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from random import Random
 from typing import Any
 
+from rack.layout_file import load
 from tests.virtual_rack.namespace_rack_process import NamespaceRackProcess
+from virtual_rack.rasp import mac_of
 
 
 class NamespaceInstall:
@@ -40,3 +43,21 @@ def run_install(
     with running_installer(rack, *options) as process:
         output, _ = process.communicate(timeout=timeout)
         return NamespaceInstall(output.splitlines())
+
+
+def rewire_ports(rack: NamespaceRackProcess, seed: int) -> dict[str, str]:
+    """Connect the ports to the slots in a random order. Return the MAC address in each slot.
+
+    The virtual rack keeps its wiring: the rasp at each port is the same as before.
+    """
+    slots = rack.layout.slots
+    ports = [outlet.address for outlet in rack.layout.outlets]
+    mac_by_port = {port: mac_of(slot) for port, slot in zip(ports, slots, strict=True)}
+    shuffled = ports.copy()
+    Random(seed).shuffle(shuffled)
+    text = rack.rack_toml.read_text()
+    for old, new in zip(ports, shuffled, strict=True):
+        text = text.replace(f'"poe:{old}"', f'"poe:new {new}"')
+    rack.rack_toml.write_text(text.replace("poe:new ", "poe:"))
+    outlets = load(rack.rack_toml).outlets
+    return {outlet.name: mac_by_port[outlet.address] for outlet in outlets}

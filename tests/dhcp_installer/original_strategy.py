@@ -14,17 +14,17 @@ class OriginalStrategy(Strategy):
 
     def run(self) -> DiscoveryRun:
         """Run the strategy, see `Strategy.run`."""
-        self._found = {stack: frozenset[str]() for stack in self._slot_counts}
+        self._found = {outlet: frozenset[str]() for outlet in self._rasp_counts}
         yield from self._switch_all_off()
-        for stack, slots in self._slot_counts.items():
-            expected_count = len(self._seen_macs) + slots
+        for outlet, count in self._rasp_counts.items():
+            expected_count = len(self._seen_macs) + count
             previous = frozenset(self._seen_macs)
-            yield from self._send(PowerOn(stack))
+            yield from self._send(PowerOn((outlet,)))
             yield from self._wait(
                 self._now + self._settings.timeout_seconds,
-                lambda count=expected_count: len(self._seen_macs) >= count,  # type: ignore[misc]
+                lambda expected=expected_count: len(self._seen_macs) >= expected,  # type: ignore[misc]
             )
-            self._found[stack] = frozenset(self._seen_macs - previous)
+            self._found[outlet] = frozenset(self._seen_macs - previous)
         return self.result
 
     def _wait_for_log(self, *_: object) -> CommandStream:
@@ -39,7 +39,7 @@ class OriginalStrategy(Strategy):
     @property
     def seconds_left(self) -> float:
         """Maximum time until the result."""
-        return self._settings.timeout_seconds * (len(self._slot_counts) - self.stacks_done)
+        return self._settings.timeout_seconds * (len(self._rasp_counts) - self.stacks_done)
 
     @property
     def result(self) -> DiscoveryResult:

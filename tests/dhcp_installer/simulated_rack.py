@@ -1,7 +1,8 @@
 """A rack with power, boots and faults in simulated time."""
 
+from collections import defaultdict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
@@ -18,6 +19,8 @@ from dhcp_installer.discovery.strategy import (
     Tick,
     WaitUntil,
 )
+from rack.layout import Outlet
+from tests.dhcp_installer.outlets import slot_outlet, stack_outlet
 
 BOOT_SECONDS = (25.0, 45.0)  # from power on to the first DHCP message
 SLOW_BOOT_SECONDS = (95.0, 150.0)  # longer than the timeout of 90 s
@@ -37,10 +40,10 @@ _UNCANCELLED = frozenset({"miss_ping", "read_dhcp", "flap", "end_flap"})
 
 @dataclass
 class SimulatedPi:
-    """A rasp in a stack. Without a stack, it has its own power supply."""
+    """A rasp at an outlet. Without an outlet, it has its own power supply."""
 
     mac: str
-    stack: int | None
+    outlet: Outlet | None
     is_dead: bool = False
     is_slow: bool = False
     is_sometimes_slow: bool = False
@@ -63,7 +66,7 @@ class SimulatedRack:
 
     pis: list[SimulatedPi]
     random: Random
-    stuck_stacks: frozenset[int] = frozenset()  # relays that never switch off
+    stuck_outlets: frozenset[Outlet] = frozenset()  # that never switch off
     link_delay: float = 0.0  # seconds until a switch forwards a new link
     ping_interval: float = PING_INTERVAL
     boot_seconds: tuple[float, float] = BOOT_SECONDS
@@ -74,27 +77,38 @@ class SimulatedRack:
     stalled_commands: frozenset[int] = frozenset()  # pings stall after the nth command
     now: float = 0.0
     commands: list[tuple[float, Command]] = field(default_factory=list)
-    power: dict[int, bool] = field(default_factory=dict)
+    power: dict[Outlet, bool] = field(default_factory=dict)
+    switching_seconds: float = 0.0  # for each outlet of a command
 
     def __post_init__(self) -> None:
         self._scheduled: list[tuple[float, int, SimulatedPi, int, str]] = []
         self._number = count()
+        self._late_events: deque[DiscoveryEvent] = deque()
         self._replying: frozenset[str] = frozenset()  # with a known address
         self._known_macs: set[str] = set()
         self._log_blocked_since = 0.0
         self._log_blocked_until = 0.0
         self._outage_until = 0.0
         self._start_ping_round()
-        self._by_stack: dict[int | None, list[SimulatedPi]] = {}
+        self._by_outlet: defaultdict[Outlet | None, list[SimulatedPi]] = defaultdict(list)
         for pi in self.pis:
-            self._by_stack.setdefault(pi.stack, []).append(pi)
-        for pi in self._by_stack.get(None, []):
+            self._by_outlet[pi.outlet].append(pi)
+        for pi in self._by_outlet[None]:
             self._boot(pi)
 
     @property
-    def actual_stacks(self) -> Mapping[str, int | None]:
-        """Stack of each rasp."""
-        return {pi.mac: pi.stack for pi in self.pis}
+    def actual_outlets(self) -> Mapping[str, Outlet | None]:
+        """Outlet of each rasp."""
+        return {pi.mac: pi.outlet for pi in self.pis}
+
+    def misplaced(self, result: DiscoveryResult) -> list[tuple[str, str]]:
+        """Return the MAC addresses of rasps that were found at a wrong outlet, and its name."""
+        return [
+            (mac, outlet.name)
+            for outlet, macs in result.outlets.items()
+            for mac in macs
+            if self.actual_outlets[mac] != outlet
+        ]
 
     def discover(self, strategy: Strategy) -> DiscoveryResult:
         """Run a strategy and return its result."""
@@ -111,21 +125,31 @@ class SimulatedRack:
     def _execute(self, command: Command) -> DiscoveryEvent:
         match command:
             case WaitUntil(time):
+                if self._late_events:
+                    return replace(self._late_events.popleft(), time=self.now)
                 return self._next_event(time)
-            case PowerOn(stack) | PowerOff(stack):
+            case PowerOn(outlets) | PowerOff(outlets):
                 self.commands.append((self.now, command))
                 if len(self.commands) in self.stalled_commands:
                     self._round_end += max(STALL_SECONDS)
-                self._switch(
-                    stack, is_on=isinstance(command, PowerOn) or stack in self.stuck_stacks
-                )
+                for outlet in outlets:
+                    self._advance(self.switching_seconds)
+                    self._switch(
+                        outlet, is_on=isinstance(command, PowerOn) or outlet in self.stuck_outlets
+                    )
         return Tick(self.now)
 
-    def _switch(self, stack: int, *, is_on: bool) -> None:
-        if self.power.get(stack, False) == is_on:
+    def _advance(self, seconds: float) -> None:
+        """Let time pass while a command is executed. The strategy receives its events later."""
+        end = self.now + seconds
+        while self.now < end:
+            self._late_events.append(self._next_event(end))
+
+    def _switch(self, outlet: Outlet, *, is_on: bool) -> None:
+        if self.power.get(outlet, False) == is_on:
             return
-        self.power[stack] = is_on
-        for pi in self._by_stack[stack]:
+        self.power[outlet] = is_on
+        for pi in self._by_outlet[outlet]:
             if not is_on:
                 self._lose_power(pi)
             elif self.now < pi.hold_up_end:
@@ -247,10 +271,13 @@ class SimulatedRack:
             self._replying ^= {pi.mac}
 
 
-def healthy_pis(stacks: int, slots: int = 4) -> list[SimulatedPi]:
-    """Return the rasps of a full rack."""
+def healthy_pis(stacks: int, slots: int = 4, *, own: bool = False) -> list[SimulatedPi]:
+    """Return the rasps of a full rack, with their own outlets or an outlet for each stack."""
     return [
-        SimulatedPi(f"b8:27:eb:00:{stack:02x}:{slot:02x}", stack)
+        SimulatedPi(
+            f"b8:27:eb:00:{stack:02x}:{slot:02x}",
+            slot_outlet(stack, slot) if own else stack_outlet(stack),
+        )
         for stack in range(1, stacks + 1)
         for slot in range(1, slots + 1)
     ]

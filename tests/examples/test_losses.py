@@ -16,7 +16,7 @@ from examples.experiments.example_rack import ExampleRack, plan_file, running_ex
 from rack.database import Database
 from tests.virtual_rack.demo.demo_process import free_port_base
 
-pytestmark = [pytest.mark.process, pytest.mark.verify, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.process, pytest.mark.verify]
 
 SEEDS = (1, 2, 3)
 EXAMPLES = ("nats/all", "nats/kill", "redis/blip", "etcd/blip", "etcd/all")

@@ -1,5 +1,7 @@
 """Tests of aliases files, valid and invalid."""
 
+import re
+import string
 from pathlib import Path
 
 import pytest
@@ -268,8 +270,16 @@ def test_any_text_is_parsed_or_rejected_with_one_line(text: str) -> None:
     assert len(message.splitlines()) == 1
 
 
-NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
-COMMANDS = st.from_regex(r"[a-zA-Z0-9$|&<>;'\"(){}\[\]=%:#/.-]([ -~]{0,20}[!-~])?", fullmatch=True)
+# Without `from_regex`, which takes twice as long.
+LETTERS = string.ascii_letters + "_"
+NAMES = st.builds(
+    str.__add__, st.sampled_from(LETTERS), st.text(LETTERS + string.digits, max_size=8)
+)
+COMMANDS = (
+    st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=22)
+    .map(str.strip)
+    .filter(re.compile(r"[a-zA-Z0-9$|&<>;'\"(){}\[\]=%:#/.-]").match)
+)
 
 
 def to_ini(aliases: dict[str, dict[str, str]]) -> str:
@@ -279,6 +289,7 @@ def to_ini(aliases: dict[str, dict[str, str]]) -> str:
     )
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         NAMES.map(lambda name: f"s{name}"), st.dictionaries(NAMES, COMMANDS, min_size=1), min_size=1

@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from tests.exporter.scraping import find_processes, make_sleep_command, parse_metrics
+from tests.helpers.forked_program import run_program
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 
 pytestmark = pytest.mark.process
@@ -22,14 +23,7 @@ SLEEP_COMMAND = make_sleep_command(1)
 
 
 def run_exporter(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "exporter", *map(str, arguments)],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
+    return run_program("exporter", arguments, environment={**os.environ, **environment})
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 from deploy import make_pyz
 from exporter.aliases import DEFAULT_PATH
 from tests.exporter.scraping import parse_metrics
-from tests.exporter.systemd_machine import SystemdMachine, running_systemd
+from tests.helpers.systemd_machine import SystemdMachine, running_systemd
 from tests.helpers.waiting import wait_until
 
 pytestmark = pytest.mark.process

@@ -73,28 +73,32 @@ def install_packages(npm: str, folder: Path) -> None:
         pytest.skip(f"npm cannot download @grafana/schema: {result.stdout.strip()[-300:]}")
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
-def type_errors(
-    request: pytest.FixtureRequest, schemas: Path, tmp_path_factory: pytest.TempPathFactory
+@pytest.fixture(scope="module")
+def errors_of_versions(
+    schemas: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[str, Sequence[str]]:
-    """The errors of TypeScript in `valid.ts` and `invalid.ts`, with the types of one version."""
-    version: str = request.param
+    """The errors of TypeScript with the types of each version, checked in one process."""
     folder = tmp_path_factory.mktemp("types")
-    project = folder / version
-    project.mkdir()
-    for name in ("dashboards.ts", "tsconfig.json"):
-        shutil.copy(SCHEMA / name, project)
     # Modules are resolved in the folder of the version first, then in the common folder.
     (folder / "node_modules").symlink_to(schemas / "node_modules")
-    if (schemas / version / "node_modules").is_dir():
-        (project / "node_modules").symlink_to(schemas / version / "node_modules")
     invalid = {uid: dashboard for uid, (dashboard, _) in invalid_dashboards().items()}
-    programs = {"valid.ts": valid_dashboards(), "invalid.ts": invalid}
-    for name, dashboards in programs.items():
-        (project / name).write_text(as_typescript(dashboards), encoding="utf-8")
+    programs = {
+        "valid.ts": as_typescript(valid_dashboards()),
+        "invalid.ts": as_typescript(invalid),
+    }
+    for version in VERSIONS:
+        project = folder / version
+        project.mkdir()
+        for name in ("dashboards.ts", "tsconfig.json"):
+            shutil.copy(SCHEMA / name, project)
+        if (schemas / version / "node_modules").is_dir():
+            (project / "node_modules").symlink_to(schemas / version / "node_modules")
+        for name, program in programs.items():
+            (project / name).write_text(program, encoding="utf-8")
+    tsc = schemas / "node_modules" / "typescript" / "lib" / "tsc.js"
     result = subprocess.run(
-        ["node", str(schemas / "node_modules" / "typescript" / "lib" / "tsc.js"), "-p", project],
-        cwd=project,
+        ["node", str(tsc), "--build", *VERSIONS],
+        cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -104,9 +108,28 @@ def type_errors(
     )
     assert result.returncode in {0, 1, 2}, result.stdout
     errors = [line for line in result.stdout.splitlines() if ": error TS" in line]
-    found = {name: [line for line in errors if line.startswith(f"{name}(")] for name in programs}
+    found = {
+        version: [
+            line.removeprefix(f"{version}/")
+            for line in errors
+            if line.startswith(tuple(f"{version}/{name}(" for name in programs))
+        ]
+        for version in VERSIONS
+    }
     assert sum(map(len, found.values())) == len(errors), result.stdout
     return found
+
+
+@pytest.fixture(params=VERSIONS)
+def type_errors(
+    request: pytest.FixtureRequest, errors_of_versions: Mapping[str, Sequence[str]]
+) -> Mapping[str, Sequence[str]]:
+    """The errors in `valid.ts` and `invalid.ts` with the types of one version."""
+    errors = errors_of_versions[request.param]
+    return {
+        name: [line for line in errors if line.startswith(f"{name}(")]
+        for name in ("valid.ts", "invalid.ts")
+    }
 
 
 def as_typescript(dashboards: Mapping[str, Dashboard]) -> str:

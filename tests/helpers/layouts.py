@@ -1,7 +1,10 @@
-"""Builder of rack.toml texts."""
+"""Builder of rack.toml texts, and readers of layouts."""
 
 import json
 from collections.abc import Iterable, Mapping
+
+from rack.layout import GPIO, Rack, Stack
+from rack.settings import RelayBoard
 
 Keys = Mapping[str, object]
 
@@ -43,6 +46,24 @@ def layout_text(
             *(f"[[stacks]]\n{_keys(keys)}" for keys in stacks),
         ]
     )
+
+
+def pin_of(stack: Stack) -> int:
+    """Return the pin of the relay of a stack."""
+    [outlet] = stack.outlets
+    assert outlet.source == GPIO
+    return int(outlet.address)
+
+
+def pins_of(rack: Rack) -> list[int]:
+    """Return the pins of the relays of a rack."""
+    return [pin_of(stack) for stack in rack.stacks]
+
+
+def relay_board(rack: Rack) -> RelayBoard:
+    """Return the relay board of a rack that has relays."""
+    assert rack.relays is not None
+    return rack.relays
 
 
 def _keys(keys: Keys) -> str:

@@ -46,6 +46,12 @@ class AttackedPrometheus:
         """Return the values of an expression for each rasp."""
         return {labels["rasp"]: value for labels, value in self.server.query(expression)}
 
+    def stored_names(self, rasp: str) -> set[str]:
+        """Return the names of all series of a rasp, even if its last scrape timed out."""
+        series = self.server.query(f'last_over_time({{job="rasp",rasp="{rasp}"}}[5m])')
+        names = {labels["__name__"] for labels, _ in series}
+        return {name for name in names if not name.startswith("scrape_")}
+
 
 @contextlib.contextmanager
 def private_service() -> Iterator[tuple[str, list[str]]]:
@@ -122,11 +128,7 @@ def test_neighbor_of_hostile_rasps_is_up(attacked: AttackedPrometheus) -> None:
 def test_hostile_response_is_rejected(attacked: AttackedPrometheus, attack: Attack) -> None:
     rasp = RASPS[attack]
     assert attacked.values(f'max_over_time(up{{job="rasp",rasp="{rasp}"}}[5m])') == {rasp: 0}
-    stored = {
-        labels["__name__"]
-        for labels, _ in attacked.server.query(f'last_over_time({{job="rasp",rasp="{rasp}"}}[5m])')
-    }
-    assert {name for name in stored if name != "up" and not name.startswith("scrape_")} == set()
+    assert attacked.stored_names(rasp) == {"up"}
 
 
 def test_prometheus_stores_few_series_of_hostile_rasps(attacked: AttackedPrometheus) -> None:
@@ -140,29 +142,27 @@ def test_prometheus_follows_no_redirect(attacked: AttackedPrometheus) -> None:
 
 def test_forged_metrics_are_dropped(attacked: AttackedPrometheus) -> None:
     rasp = RASPS[Attack.FORGED_METRICS]
-    names = {
-        labels["__name__"] for labels, _ in attacked.server.query(f'{{job="rasp",rasp="{rasp}"}}')
-    }
-    assert {name for name in names if not name.startswith("scrape_")} == {
+    assert attacked.stored_names(rasp) == {
         *("up", "pirack_cpu_load1", "pirack_cpu_temperature_celsius")
     }
-    assert attacked.server.query('{__name__=~"pirack_stack_.+|pirack_master_.+"}') == []
-    assert attacked.server.query("pirack:threshold:hot_celsius")[0][1] == 75
+    forged = '{__name__=~"pirack_stack_.+|pirack_master_.+"}'
+    assert attacked.server.query(f"last_over_time({forged}[5m])") == []
+    assert attacked.server.wait_for("pirack:threshold:hot_celsius")[0][1] == 75
 
 
 def test_timestamps_of_a_rasp_are_ignored(attacked: AttackedPrometheus) -> None:
     rasp = RASPS[Attack.FORGED_METRICS]
-    later = attacked.values(
+    [(_, seconds_ahead)] = attacked.server.wait_for(
         f'timestamp(pirack_cpu_temperature_celsius{{job="rasp",rasp="{rasp}"}}) - time()'
     )
-    assert later[rasp] <= 0
+    assert seconds_ahead <= 0
 
 
 def test_alert_fires_for_each_rasp_with_too_many_series(attacked: AttackedPrometheus) -> None:
     firing = 'ALERTS{alertname="PiRackRaspQuarantined",alertstate="firing"}'
     expected = {RASPS[attack] for attack in QUARANTINED}
     wait_until(lambda: attacked.values(firing).keys() >= expected)
-    assert attacked.values(firing).keys() == expected
+    assert attacked.values(f"last_over_time({firing}[5m])").keys() == expected
 
 
 def test_each_rule_results_in_one_alert_per_rasp(attacked: AttackedPrometheus) -> None:

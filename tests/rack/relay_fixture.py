@@ -8,8 +8,8 @@ from exporter.aliases import DEFAULT_PATH
 from exporter.aliases import load as load_aliases
 from rack.database import Database
 from rack.layout_file import load
-from rack.relays import Relays
 from rack.settings import RelayBoard
+from tests.helpers.stack_relays import StackRelays
 from virtual_rack import control
 from virtual_rack.loopback import LoopbackOptions, loopback_rack
 from virtual_rack.pins import VirtualFactory
@@ -40,9 +40,9 @@ class RelayFixture:
         self.now = 1000.0
         self.before_pin: Callable[[], None] = lambda: None
 
-    def make_relays(self) -> Relays:
+    def make_relays(self) -> StackRelays:
         """Claim the relays, as the controller does at startup."""
-        return Relays(
+        return StackRelays(
             self.layout,
             self.database,
             factory=lambda: VirtualFactory(self._send),

@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 from rack import schema
-from rack.database import Database, open_existing
+from rack.database import APPLICATION_ID, Database, ReadOnlyDatabase, open_existing
 from rack.errors import DatabaseError
 from rack.inventory import Inventory, Rasp
+from rack.layout_file import parse
+from rack.power import commanded_power
+from rack.power.commanded_power import CommandedPower
+from rack.power.edges import PowerEdges
+from tests.helpers.layouts import layout_text
 
 RASP = Rasp(1, 1, "b8:27:eb:00:01:01", IPv4Address("10.23.1.1"))
 OTHER_ID = "0" * 32
@@ -239,3 +244,50 @@ def test_locked_database_is_reported_without_advice_to_replace_it(installation: 
         connection.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseError, match="is locked: nothing was written; try again"):
             Database(installation, timeout=0.05)
+
+
+def test_read_only_database_is_neither_created_nor_upgraded_nor_written(path: Path) -> None:
+    assert error_of(path, ReadOnlyDatabase).startswith(f"{path}: file not found")
+    create_first_version(path)
+    previous = path.read_bytes()
+    assert "created by an older PiRack (schema 1, this one uses" in error_of(path, ReadOnlyDatabase)
+    assert path.read_bytes() == previous
+    Database(path)
+    with (
+        pytest.raises(DatabaseError, match="attempt to write a readonly database"),
+        ReadOnlyDatabase(path).connection() as connection,
+    ):
+        connection.execute("DELETE FROM rasps")
+
+
+def test_read_only_database_reads_what_a_controller_writes(installation: Path) -> None:
+    reader = Inventory(ReadOnlyDatabase(installation))
+    assert list(reader.rasps().values()) == [RASP]
+    Inventory(Database(installation)).replace([])
+    assert list(reader.rasps().values()) == []
+
+
+def test_power_of_relays_is_kept_by_the_upgrade_to_outlets(path: Path) -> None:
+    outlets = 7
+    assert "stack_power" in schema.MIGRATIONS[outlets][0]
+    connection = sqlite3.connect(path)
+    for statements in schema.MIGRATIONS[:outlets]:
+        for statement in statements:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {outlets}")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute("INSERT INTO commanded_power VALUES (2, 0, 5.5, 'boot', 1, 9.5)")
+    connection.execute(
+        "INSERT INTO power_edges (stack, is_on, cause, boot_id, planned_monotonic, planned_time)"
+        " VALUES (2, 0, 'order 7', 'boot', 5.5, 1005.5)"
+    )
+    connection.commit()
+    connection.close()
+    database, rack = Database(path), parse(layout_text(2))
+    assert commanded_power.load_all(database, rack) == {
+        rack.outlet(2): CommandedPower(
+            is_on=False, since=5.5, boot_id="boot", power_before_install=True, on_again_at=9.5
+        )
+    }
+    [edge] = PowerEdges(database).list_recent(9)
+    assert (edge.stack, edge.slot, edge.cause) == (2, None, "order 7")

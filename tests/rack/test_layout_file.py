@@ -9,6 +9,7 @@ from rack.errors import LayoutError, UnknownTargetError
 from rack.layout import Rack
 from rack.layout_file import load, parse
 from tests.helpers.layouts import layout_text
+from tests.helpers.simulated_switch import SIMULATED, SwitchSettings, install_drivers
 
 RACK_TOML = layout_text(2, name="lab", slots=4, network={"exporter_port": 9849})
 
@@ -135,3 +136,99 @@ def test_file_with_a_byte_order_mark_and_windows_line_ends_is_accepted(tmp_path:
     path = tmp_path / "rack.toml"
     path.write_bytes(b"\xef\xbb\xbf" + RACK_TOML.replace("\n", "\r\n").encode())
     assert load(path) == parse(RACK_TOML)
+
+
+OUTLETS: list[dict[str, object]] = [
+    {"pin": 17, "x": 0, "y": 0},
+    {"outlet": "poe:05", "x": 1, "y": 0},
+    {"outlets": ["poe:1", "plug:1"], "x": 2, "y": 0},
+]
+OUTLETS_TOML = layout_text(
+    OUTLETS,
+    extra_tables="""
+[power.poe]
+driver = "simulated"
+[power.plug]
+driver = "simulated"
+ports = 2
+""",
+)
+
+
+@pytest.fixture
+def _simulated_driver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    install_drivers(monkeypatch, tmp_path, simulated=SIMULATED, broken="nowhere:Driver")
+
+
+@pytest.mark.usefixtures("_simulated_driver")
+def test_stacks_can_have_a_relay_an_outlet_or_an_outlet_for_each_slot() -> None:
+    rack = parse(OUTLETS_TOML)
+    assert [(outlet.name, outlet.target, outlet.label) for outlet in rack.outlets] == [
+        ("01", "stack 1", "GPIO17"),
+        ("02", "stack 2", "poe:5"),
+        ("03-1", "03-1", "poe:1"),
+        ("03-2", "03-2", "plug:1"),
+    ]
+    assert [stack.has_outlet_per_slot for stack in rack.stacks] == [False, False, True]
+    assert list(rack.power_sources) == ["gpio", "poe", "plug"]
+    assert rack.power_sources["plug"].settings == SwitchSettings(ports=2)
+    assert [rack.outlet_of(slot).name for slot in rack.slots] == [
+        "01", "01", "02", "02", "03-1", "03-2",
+    ]  # fmt: skip
+    shared, own = rack.outlet(2), rack.outlet(3, 2)
+    assert [slot.name for slot in rack.stack(2).slots_of(shared)] == ["02-1", "02-2"]
+    assert [slot.name for slot in rack.stack(3).slots_of(own)] == ["03-2"]
+
+
+@pytest.mark.usefixtures("_simulated_driver")
+def test_relay_board_is_required_only_for_relays() -> None:
+    board = '[relays]\nactive_high = true\ncontact = "normally_closed"\n'
+    assert board in OUTLETS_TOML
+    without = OUTLETS_TOML.replace(board, "")
+    assert layout_error(without) == "rack.toml: relays: missing: add a table [relays]"
+    rack = parse(without.replace("pin = 17", 'outlet = "poe:8"'))
+    assert rack.relays is None
+    assert list(rack.power_sources) == ["poe", "plug"]
+
+
+def test_pin_and_outlet_of_gpio_are_the_same() -> None:
+    assert parse(rack_toml_with("pin = 17", 'outlet = "gpio:017"')) == parse(RACK_TOML)
+
+
+@pytest.mark.usefixtures("_simulated_driver")
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"poe:05"', '"poe:5"\npin = 3', "stacks[2].outlet: the stack already has pin: remove one"),
+        ('"poe:05"', '"poe"', "stacks[2].outlet: 'poe' is not an outlet: write SOURCE:ADDRESS"),
+        ('"poe:05"', '"pdu:5"', "there is no power source 'pdu': add a table [power.pdu], or use"),
+        ('"poe:05"', '"poe:9"', "stacks[2].outlet: '9' is not a port: use 1 to 8"),
+        ('"poe:05"', '"gpio:1"', "stacks[2].outlet: '1' is not the BCM number of a pin: use 2 to"),
+        ('"poe:05"', '"gpio:17"', "stacks[2].outlet: GPIO17 is already used by stack 1: use a"),
+        ('"plug:1"', '"poe:01"', "stacks[3].outlets[2]: poe:1 is already used by 03-1: use a"),
+        ('"poe:1", ', "", "stacks[3].outlets: 1 outlets for 2 slots: list one outlet for each"),
+        ("[power.plug]", "[power.Plug]", "power: 'Plug' is not a name of a power source: use"),
+        ("[power.plug]", "[power.gpio]", "power.gpio: the relays on the master's pins are no"),
+        ("ports = 2", "prts = 2", "power.plug.prts: unknown key: did you mean 'ports'?"),
+        ("ports = 2", 'ports = "2"', "power.plug.ports: '2' is not valid (input should be a"),
+        ("ports = 2", "ports = 0", "power.plug: no ports: set ports to 1 or more"),
+        (
+            'driver = "simulated"',
+            'driver = "smtp"',
+            "power.poe.driver: the power driver 'smtp' is not installed: use broken, command, gpio",
+        ),
+        (
+            'driver = "simulated"',
+            'driver = "broken"',
+            "power.poe.driver: the power driver 'broken' cannot be loaded: No module named",
+        ),
+        ('driver = "simulated"', "", "power.poe.driver: missing: set it to the power driver"),
+    ],
+)
+def test_invalid_outlet_raises_one_line_with_key_problem_and_fix(
+    old: str, new: str, message: str
+) -> None:
+    assert old in OUTLETS_TOML
+    line = layout_error(OUTLETS_TOML.replace(old, new, 1))
+    assert line.startswith("rack.toml: ")
+    assert message in line

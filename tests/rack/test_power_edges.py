@@ -1,5 +1,6 @@
 """Edges of power and the time of the return of power, on the pins of a virtual rack."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +9,19 @@ from typing import get_args
 import pytest
 from gpiozero.exc import PinError
 
-from rack import commanded_power
-from rack.commanded_power import CommandedPower, overdue_stacks
-from rack.power_edges import Edge, Moment, PowerEdges, SwitchError
-from rack.relays import Relays
+from rack.clock import Moment
+from rack.power import commanded_power
+from rack.power.commanded_power import CommandedPower, overdue_outlets
+from rack.power.edges import Edge, PowerEdges, SwitchError
 from rack.settings import AfterBoot
-from tests.rack.relay_fixture import EPOCH, NORMALLY_CLOSED, KilledError, RelayFixture
+from tests.helpers.stack_relays import StackRelays
+from tests.rack.relay_fixture import (
+    EPOCH,
+    NORMALLY_CLOSED,
+    RACK_OF_3,
+    KilledError,
+    RelayFixture,
+)
 
 START = 1000.0
 
@@ -32,7 +40,13 @@ def do_nothing() -> None:
 
 
 def saved_power(fixture: RelayFixture) -> dict[int, CommandedPower]:
-    return commanded_power.load_all(fixture.database)
+    powers = commanded_power.load_all(fixture.database, fixture.layout)
+    return {outlet.stack: power for outlet, power in powers.items()}
+
+
+def overdue_stacks(powers: Mapping[int, CommandedPower], now: float) -> tuple[int, ...]:
+    outlets = {RACK_OF_3.outlet(stack): power for stack, power in powers.items()}
+    return tuple(outlet.stack for outlet in overdue_outlets(outlets, now))
 
 
 def saved_edges(fixture: RelayFixture) -> list[Edge]:
@@ -104,9 +118,11 @@ def test_relay_that_cannot_be_switched_has_no_edge_and_stops_no_other_relay(
             raise PinError("no permission")
 
     fixture.before_pin = fail_second_pin
-    with pytest.raises(SwitchError, match="stack 2 could not be switched: no perm") as caught:
+    with pytest.raises(
+        SwitchError, match="relay on GPIO17 could not be switched: no perm"
+    ) as caught:
         relays.switch(dict.fromkeys((1, 2, 3), False), on_again_at=START + 5)
-    assert list(caught.value.problems) == [2]
+    assert list(caught.value.problems) == [fixture.layout.outlet(2)]
     assert [edge.stack for edge in caught.value.edges] == [1, 3]
     assert list(caught.value.edges) == saved_edges(fixture)
     assert fixture.power == [False, True, False]
@@ -153,7 +169,7 @@ def test_edges_are_listed_by_cause_and_below_an_id(fixture: RelayFixture) -> Non
 
 def test_oldest_edges_are_deleted(fixture: RelayFixture) -> None:
     relays = fixture.make_relays()
-    relays.edges = PowerEdges(fixture.database, max_edges=30)
+    relays.edges._max_edges = 30
     for _ in range(55):
         relays.off(2)
         relays.on(2)
@@ -175,7 +191,7 @@ def test_stack_is_overdue_from_its_time_until_its_relay_was_switched_on(
     assert overdue_stacks(saved_power(fixture), START + 5) == (1, 2)
     fixture.before_pin = do_nothing
     relays = fixture.make_relays()
-    assert relays.commanded(1).relay_differs
+    assert relays.commanded(1).outlet_differs
     relays.on(1)
     relays.off(2)  # it stays off
     for powers in (relays.all_commanded(), saved_power(fixture)):
@@ -192,7 +208,7 @@ def test_stack_is_due_if_the_process_is_killed_before_the_cut(fixture: RelayFixt
     assert fixture.power == [True] * 3
     assert overdue_stacks(relays.all_commanded(), START + 5) == (2,)
     relays.on(2)
-    assert not relays.commanded(2).relay_differs
+    assert not relays.commanded(2).outlet_differs
     assert fixture.switch_counts == [0, 0, 0]
 
 
@@ -230,10 +246,10 @@ def test_relays_that_cannot_be_used_have_no_overdue_stack(fixture: RelayFixture)
     def fail() -> None:
         raise PinError("no pins")
 
-    relays = Relays(
+    relays = StackRelays(
         fixture.layout,
         fixture.database,
-        factory=fail,  # type: ignore[arg-type]
+        factory=fail,
         boot_id=fixture.boot_id,
     )
     assert overdue_stacks(relays.all_commanded(), START) == ()

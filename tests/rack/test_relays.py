@@ -12,12 +12,12 @@ from gpiozero.exc import PinError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rack import commanded_power
-from rack.commanded_power import CommandedPower, initial_power
 from rack.errors import DatabaseError, RelayError, UnknownTargetError
-from rack.gpio_persistence import persists_outputs
-from rack.relays import Relays, pin_factory
+from rack.power import commanded_power
+from rack.power.commanded_power import CommandedPower, initial_power
+from rack.power.drivers.gpio import pin_factory
 from rack.settings import AfterBoot, Contact, RelayBoard
+from tests.helpers.stack_relays import StackRelays
 from tests.rack.relay_fixture import NORMALLY_CLOSED, KilledError, RelayFixture
 from virtual_rack.faults import Fault
 from virtual_rack.pins import VirtualFactory
@@ -85,7 +85,7 @@ BOARDS = [
 def interrupt_order(fixture: RelayFixture, stack: int, *, is_on: bool) -> None:
     """Save a command without switching its relay, as if a kill interrupted the order."""
     power = replace(fixture.make_relays().commanded(stack), is_on=is_on, since=fixture.now)
-    commanded_power.save(fixture.database, {stack: power})
+    commanded_power.save(fixture.database, {fixture.layout.outlet(stack): power})
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -100,7 +100,7 @@ def test_start_does_not_complete_interrupted_order(board: RelayBoard, is_on: boo
         for _ in range(2):
             relays = fixture.make_relays()
             assert (relays.is_on(2), relays.has_power(2)) == (is_on, not is_on)
-            assert [relays.commanded(stack).relay_differs for stack in (1, 2, 3)] == [
+            assert [relays.commanded(stack).outlet_differs for stack in (1, 2, 3)] == [
                 False, True, False,
             ]  # fmt: skip
             assert fixture.power == power
@@ -120,7 +120,7 @@ def test_next_order_resolves_interrupted_order(
     (relays.on if is_on else relays.off)(2)
     for restarted in (relays, relay_fixture.make_relays()):
         assert restarted.commanded(2).is_on == restarted.has_power(2) == is_on
-        assert not restarted.commanded(2).relay_differs
+        assert not restarted.commanded(2).outlet_differs
         assert restarted.commanded(2).since == 2000.0
     assert relay_fixture.power == [True, is_on, True]
 
@@ -132,9 +132,9 @@ def test_relay_still_differs_after_failed_order(
     relays = relay_fixture.make_relays()
     with monkeypatch.context() as patch:
         patch.setattr(VirtualFactory, "drive", raise_pin_error)
-        with pytest.raises(RelayError, match="stack 2 could not be switched"):
+        with pytest.raises(RelayError, match="relay on GPIO17 could not be switched"):
             relays.off(2)
-    assert relays.commanded(2).relay_differs
+    assert relays.commanded(2).outlet_differs
     relays.off(2)
     assert relay_fixture.power == [True, False, True]
 
@@ -193,7 +193,7 @@ def test_restore_after_install_is_repeated_after_a_kill(
         relays.restore_after_install()
     relays = relay_fixture.make_relays()
     assert relay_fixture.power == [False, False, True]
-    assert [relays.commanded(stack).relay_differs for stack in (1, 2, 3)] == [True, False, False]
+    assert [relays.commanded(stack).outlet_differs for stack in (1, 2, 3)] == [True, False, False]
     assert relays.restore_after_install() == (1, 2)
     assert relay_fixture.power == [True, True, True]
 
@@ -228,11 +228,11 @@ COMMANDED = st.builds(CommandedPower, st.booleans(), st.just(1.0), BOOT_IDS)
 
 @given(
     previous=COMMANDED,
-    current=st.sampled_from([True, False, None]),
+    current=st.booleans(),
     after_boot=st.sampled_from(get_args(AfterBoot)),
 )
 def test_initial_power_is_commanded_power_unless_setting_overrides_it_after_boot(
-    previous: CommandedPower, current: bool | None, after_boot: AfterBoot
+    previous: CommandedPower, current: bool, after_boot: AfterBoot
 ) -> None:
     initial = initial_power(previous, current, after_boot, "this", 2.0)
     if previous.boot_id == "this" or after_boot == "restore":
@@ -241,10 +241,10 @@ def test_initial_power_is_commanded_power_unless_setting_overrides_it_after_boot
         assert initial.is_on == (after_boot == "on")
     assert initial.since == (1.0 if previous.boot_id == "this" else 2.0)
     assert initial.boot_id == "this"
-    if previous.boot_id == "this" and current is not None:
+    if previous.boot_id == "this":
         assert initial.has_power == current
     else:
-        assert not initial.relay_differs
+        assert not initial.outlet_differs
 
 
 def test_stack_added_later_keeps_its_power_after_reboot(
@@ -307,41 +307,11 @@ def test_unusable_pin_factory_is_rejected_with_reason(
 ) -> None:
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", name)
     monkeypatch.delenv("PIRACK_VIRTUAL_RACK", raising=False)
-    relays = Relays(relay_fixture.layout, relay_fixture.database, factory=pin_factory)
+    relays = StackRelays(relay_fixture.layout, relay_fixture.database, factory=pin_factory)
     assert reason in relays.error
     with pytest.raises(RelayError, match="the relays cannot be used"):
         relays.off(1)
-    assert commanded_power.load_all(relay_fixture.database) == {}
-
-
-def write_pi_files(root: Path, compatible: str, **drivers: str) -> Path:
-    device_tree = root / "proc" / "device-tree"
-    device_tree.mkdir(parents=True)
-    (device_tree / "compatible").write_bytes(compatible.replace(" ", "\0").encode() + b"\0")
-    for driver, value in drivers.items():
-        parameters = root / "sys" / "module" / driver / "parameters"
-        parameters.mkdir(parents=True)
-        (parameters / "persist_gpio_outputs").write_text(f"{value}\n")
-    return root
-
-
-PI_4 = "raspberrypi,4-model-b brcm,bcm2711"
-PI_5 = "raspberrypi,5-model-b brcm,bcm2712"
-
-
-def test_persistence_is_read_from_driver_of_header(
-    tmp_path: Path,
-) -> None:
-    pi_4 = write_pi_files(tmp_path / "4", PI_4, pinctrl_bcm2835="Y", pinctrl_rp1="N")
-    pi_5 = write_pi_files(tmp_path / "5", PI_5, pinctrl_bcm2835="Y", pinctrl_rp1="N")
-    assert persists_outputs(pi_4) is True
-    assert persists_outputs(pi_5) is False
-
-
-def test_persistence_is_unknown_without_valid_parameter(tmp_path: Path) -> None:
-    assert persists_outputs(tmp_path) is None
-    assert persists_outputs(write_pi_files(tmp_path / "4", PI_4)) is None
-    assert persists_outputs(write_pi_files(tmp_path / "odd", PI_4, pinctrl_bcm2835="?")) is None
+    assert commanded_power.load_all(relay_fixture.database, relay_fixture.layout) == {}
 
 
 def test_restore_after_install_restores_previous_power(

@@ -14,7 +14,8 @@ import pytest
 import requests
 
 from rack.layout_file import load
-from tests.helpers.layouts import layout_text
+from tests.helpers.forked_program import run_program
+from tests.helpers.layouts import Keys, layout_text, pin_of
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 from tools.programs import find
 from virtual_rack import control
@@ -23,7 +24,9 @@ from virtual_rack.network_namespace import inside
 ROOT = Path(__file__).parents[2]
 
 
-def write_layout(path: Path, stacks: int, slots: int, extra_tables: str = "") -> Path:
+def write_layout(
+    path: Path, stacks: int | Sequence[Keys], slots: int, extra_tables: str = ""
+) -> Path:
     """Write a rack.toml with additional tables."""
     path.write_text(layout_text(stacks, slots=slots, extra_tables=extra_tables))
     return path
@@ -73,7 +76,7 @@ class NamespaceRackProcess:
 
         The rasps lose their power some milliseconds after the pin is set.
         """
-        pin = self.layout.stack(stack).pin
+        pin = pin_of(self.layout.stack(stack))
         self.send("set_pin", pin=pin, output=True, high=power == "off")
         wait_until(lambda: self._is_cut_if_relay_is_off(stack))
 
@@ -119,11 +122,11 @@ class NamespaceRackProcess:
                 return False
             return True
 
-    def scrape(self, address: str, port: int = 9849) -> str:
+    def scrape(self, address: str, port: int = 9849, *, timeout: float = 2.0) -> str:
         """Return the metrics of a rasp, or "" if the exporter of the rasp does not respond."""
         with self.in_master_network():
             try:
-                return requests.get(f"http://{address}:{port}/metrics", timeout=2).text
+                return requests.get(f"http://{address}:{port}/metrics", timeout=timeout).text
             except requests.RequestException:
                 return ""
 
@@ -190,21 +193,14 @@ class NamespaceRackProcess:
 
 def run_virtual_rack(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `python -m virtual_rack`."""
-    return subprocess.run(
-        [sys.executable, "-m", "virtual_rack", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
+    return run_program("virtual_rack", arguments, environment=os.environ, folder=ROOT)
 
 
 def start_namespace_rack(
     folder: Path,
     arguments: Sequence[str],
     *,
-    stacks: int,
+    stacks: int | Sequence[Keys],
     slots: int,
     extra_tables: str = "",
     launcher: Sequence[str] = (),
@@ -231,7 +227,11 @@ def start_namespace_rack(
 
 @contextmanager
 def running_namespace_rack(
-    folder: Path, *arguments: str, stacks: int, slots: int, extra_tables: str = ""
+    folder: Path,
+    *arguments: str,
+    stacks: int | Sequence[Keys],
+    slots: int,
+    extra_tables: str = "",
 ) -> Iterator[NamespaceRackProcess]:
     """Run a rack in the block. A thread can enter the network of the rack only as root."""
     if os.geteuid() != 0:

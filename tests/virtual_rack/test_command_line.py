@@ -27,7 +27,7 @@ def run_command_line(folder: Path, *arguments: str) -> list[str]:
 def reported_faults(folder: Path) -> dict[str, list[str]] | None:
     try:
         rasps = control.send(folder, {"command": "status"})["rasps"]
-    except control.RackNotRunningError:
+    except control.RackUnavailableError:
         return None
     return {name: rasp["faults"] for name, rasp in rasps.items()}
 

@@ -1,6 +1,7 @@
 """Control socket of a virtual rack: requests, replies and clients that disconnect."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,12 +99,35 @@ def test_client_that_disconnects_before_its_reply_is_ignored(
     assert capfd.readouterr().err == ""
 
 
-def test_send_reports_a_rack_that_closes_the_connection(
+def test_process_id_of_a_busy_rack_is_found(
+    state_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_finished = threading.Event()
+
+    def handle(*_: object) -> control.Message:
+        is_finished.wait(TIMEOUT_SECONDS)
+        return {}
+
+    monkeypatch.setattr(control, "handle", handle)
+    with connect(state_folder) as connection:
+        connection.sendall(b'{"command": "status"}\n')
+        assert control.server_process_id(state_folder) == os.getpid()
+        is_finished.set()
+        assert connection.recv(4096) == b"{}\n"
+
+
+def test_rack_that_does_not_run_is_distinguished_from_one_that_does_not_reply(
     state_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def handle(*_: object) -> control.Message:
         raise ConnectionError
 
     monkeypatch.setattr(control, "handle", handle)
-    with pytest.raises(control.RackNotRunningError):
+    with pytest.raises(
+        control.RackUnavailableError, match=r"^cannot reach the virtual rack in .*closed the"
+    ):
         control.send(state_folder, {"command": "status"})
+    other_folder = state_folder / "other"
+    other_folder.mkdir()
+    with pytest.raises(control.RackUnavailableError, match=r"^no virtual rack is running in "):
+        control.send(other_folder, {"command": "status"})

@@ -167,7 +167,6 @@ def test_power_cut_affects_the_file_system_of_its_card_only(tmp_path: Path) -> N
 
 
 @pytest.mark.verify
-@pytest.mark.timeout(900)
 def test_card_is_writable_after_each_of_100_power_cuts(tmp_path: Path) -> None:
     options = ("--boot-time", "0", "--aliases", str(write_aliases(tmp_path)))
     with running_namespace_rack(tmp_path, *options, stacks=1, slots=4) as rack:

@@ -30,6 +30,8 @@ from virtual_rack.loopback import PING_PORT, LoopbackOptions, loopback_rack
 from virtual_rack.relays import PinState
 from virtual_rack.ssh_servers import SSH_PORT
 
+pytestmark = pytest.mark.slow
+
 ALIASES = aliases.load(aliases.DEFAULT_PATH)
 
 

@@ -25,6 +25,7 @@ from virtual_rack.command_line import NAMESPACES
 from virtual_rack.demo.config import DemoConfig, RackOptions, make_config, write_files
 from virtual_rack.demo.credentials import Credentials, create_credentials
 from virtual_rack.demo.ports import interface_in_network, process_on_port
+from virtual_rack.demo.power import POE
 from virtual_rack.demo.processes import ManagedProcess, ProcessSpec, stop_all
 from virtual_rack.demo.services import process_specs
 
@@ -204,6 +205,7 @@ def _rack_options(options: argparse.Namespace) -> RackOptions:
         has_namespaces=options.network == NAMESPACES,
         boot_seconds=options.boot_time,
         keeps_page_cache=options.keep_page_cache,
+        has_poe=options.power == POE,
     )
 
 
@@ -233,6 +235,11 @@ def _parser() -> argparse.ArgumentParser:
         "--keep-page-cache",
         action="store_true",
         help="keep data that was not synced at a power cut; only with namespaces",
+    )
+    parser.add_argument(
+        "--power",
+        choices=(POE,),
+        help="power each rasp by a port of a virtual PoE switch, instead of the outlets in --rack",
     )
     parser.add_argument(
         "--port-base",

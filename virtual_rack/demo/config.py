@@ -29,6 +29,7 @@ class RackOptions:
         has_namespaces: Whether the rasps are in network namespaces instead of on loopback.
         boot_seconds: Mean boot time.
         keeps_page_cache: Whether a power cut keeps data that was not synced.
+        has_poe: Whether each rasp is powered by a port of a PoE switch.
     """
 
     layout: Path = Path("rack.toml")
@@ -36,6 +37,7 @@ class RackOptions:
     has_namespaces: bool = False
     boot_seconds: float = 5.0
     keeps_page_cache: bool = False
+    has_poe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,9 @@ def write_files(config: DemoConfig) -> None:
     for outdated in (folder, grafana, config.dhcp_folder, config.log_file("any").parent):
         shutil.rmtree(outdated, ignore_errors=True)
     config.state.mkdir(parents=True, exist_ok=True)
-    write_layout(config.rack.layout, config.layout_file, config.network)
+    write_layout(
+        config.rack.layout, config.layout_file, config.network, has_poe=config.rack.has_poe
+    )
     shutil.copytree(_REPOSITORY / "prometheus", folder)
     (folder / "targets").mkdir(exist_ok=True)
     if config.rack.has_namespaces:

@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 
 from controller.alerts.secret import WEB_CONFIG
+from rack.layout_file import load
 from tools import programs
 from virtual_rack.command_line import NAMESPACES
 from virtual_rack.demo.config import DemoConfig
 from virtual_rack.demo.processes import ProcessSpec
 from virtual_rack.loopback import PING_PORT
 from virtual_rack.master import VirtualMaster
+from virtual_rack.outlets import source_devices
 from virtual_rack.ssh_servers import SSH_PORT
 
 _log = logging.getLogger(__name__)
@@ -36,6 +38,8 @@ def process_specs(config: DemoConfig) -> list[ProcessSpec]:
 
 def _virtual_rack(config: DemoConfig) -> ProcessSpec:
     rack = config.rack
+    for name in source_devices.programs(load(config.layout_file)):
+        programs.find(name)
     namespaces = [
         *("--network", NAMESPACES, "--uplink"),
         *(["--keep-page-cache"] if rack.keeps_page_cache else []),

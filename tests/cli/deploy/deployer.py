@@ -1,8 +1,7 @@
 """Run `pirack deploy` with a controller that knows two rasps."""
 
 import json
-import subprocess
-import sys
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +11,9 @@ from rack.database import Database
 from rack.inventory import Inventory, Rasp
 from rack.layout_file import load
 from tests.cli.deploy.ssh_testbed import EXPORTER_PORT, SshTestbed
-from tests.cli.terminal import PIRACK
+from tests.helpers.forked_program import CapturedProgram, ForkedProgram
 from tests.helpers.layouts import layout_text
-from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, is_reachable, wait_until
+from tests.helpers.waiting import free_port, is_reachable, wait_until
 
 ALIASES = "[greeting]\nnumber = echo 7\n[actions]\nreboot = systemctl reboot\n"
 
@@ -42,12 +41,13 @@ def running_controller(folder: Path, network_prefix: str) -> Iterator[str]:
         *("--db", folder / "pirack.db"),
         *("--targets", folder / "targets"),
     ]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "controller", *arguments, "--listen", f"127.0.0.1:{port}",
-             "--anonymous", "viewer"],
-            stdout=log, stderr=log,
-        )  # fmt: skip
+    with (folder / "log").open("w") as log, Path(os.devnull).open() as empty:
+        process = ForkedProgram(
+            "controller",
+            [*arguments, "--listen", f"127.0.0.1:{port}", "--anonymous", "viewer"],
+            environment=os.environ,
+            descriptors=(empty.fileno(), log.fileno(), log.fileno()),
+        )
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until(lambda: is_reachable(f"{url}/healthz") or process.poll() is not None)
@@ -65,8 +65,7 @@ class Deployer:
         self.testbed = testbed
         self.aliases = testbed.home / "aliases.ini"
         self.aliases.write_text(ALIASES)
-        self._command: list[str | Path] = [
-            PIRACK,
+        self._arguments: list[str | Path] = [
             "deploy",
             "--exporter",
             pyz,
@@ -81,21 +80,15 @@ class Deployer:
             "PIRACK_URL": controller_url,
         }
 
-    def start(self, *arguments: str | Path) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [*self._command, *arguments],
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(self, *arguments: str | Path) -> CapturedProgram:
+        return CapturedProgram("cli", [*self._arguments, *arguments], environment=self._environment)
 
-    def finish(self, process: "subprocess.Popen[str]") -> tuple[int, dict[str, Any]]:
+    def finish(self, process: CapturedProgram) -> tuple[int, dict[str, Any]]:
         """Return the exit status and the results and details by rasp."""
-        out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+        out, err = process.communicate()
         assert err == ""
         results = {row["rasp"]: (row["result"], row["detail"]) for row in json.loads(out)}
-        return process.returncode, results
+        return process.wait(), results
 
     def deploy(self, *arguments: str | Path) -> tuple[int, dict[str, Any]]:
         return self.finish(self.start(*arguments))

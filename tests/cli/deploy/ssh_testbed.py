@@ -20,7 +20,7 @@ import requests
 
 from tests.helpers.descendants import find_descendants
 from tests.helpers.existing_files import read_existing
-from tests.helpers.waiting import free_port, wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, free_port, wait_until
 from tools.debian_packages import DebianPackages, PackageError
 from tools.programs import TOOLS_FOLDER, Program, find
 
@@ -191,13 +191,20 @@ class SshRasp:
 
     def metrics(self) -> str:
         try:
-            return requests.get(f"http://{self.address}:{EXPORTER_PORT}/metrics", timeout=10).text
+            return requests.get(
+                f"http://{self.address}:{EXPORTER_PORT}/metrics", timeout=TIMEOUT_SECONDS
+            ).text
         except requests.ConnectionError:
             return ""
 
-    def sessions(self) -> list[psutil.Process]:
+    def kill_sessions(self) -> None:
+        """Close the connections of all clients."""
         assert self._sshd is not None
-        return psutil.Process(self._sshd.pid).children(recursive=True)
+        for session in find_descendants(
+            psutil.Process(self._sshd.pid), lambda process: process.name() == "sshd"
+        ):
+            with suppress(psutil.NoSuchProcess):
+                session.kill()
 
     def deploy_processes(self) -> list[psutil.Process]:
         assert self._sshd is not None
@@ -210,7 +217,7 @@ class SshRasp:
         for name in self._folder.glob("hangs-at-*"):
             name.unlink()
         if self._sshd is not None and self._sshd.poll() is None:
-            for process in self.sessions():
+            for process in psutil.Process(self._sshd.pid).children(recursive=True):
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
             self._sshd.kill()

@@ -249,9 +249,7 @@ def test_lost_connection_has_result_unknown_and_rasp_completes_deployment(
     first_rasp.flag_file("hangs-at-restart").touch()
     process = deployer.start("1/1")
     wait_until(first_rasp.flag_file("hung").exists)
-    for session in first_rasp.sessions():
-        if session.name() == "sshd":
-            session.kill()
+    first_rasp.kill_sessions()
     status, results = deployer.finish(process)
     assert (status, results["01-1"][0]) == (1, "unknown")
     assert results["01-1"][1].endswith(

@@ -53,6 +53,23 @@ def run(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def energy(*, first: float | None = 900.0) -> dict[str, Any]:
+    """Return the energy of a run as the API returns it. None: an outlet was not measured."""
+    measured = [joules for joules in (first, 90.0) if joules is not None]
+    return {
+        "joules": sum(measured),
+        "is_complete": first is not None,
+        "stacks": [
+            {"stack": 1, "joules": first, "is_complete": first is not None},
+            {"stack": 2, "joules": 90.0, "is_complete": True},
+        ],
+        "outlets": [
+            {"stack": 1, "rasp": None, "joules": first},
+            {"stack": 2, "rasp": "02-1", "joules": 90.0},
+        ],
+    }
+
+
 def fault(**changes: Any) -> dict[str, Any]:
     """Return a planned fault as the API returns it."""
     return {

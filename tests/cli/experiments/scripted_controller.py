@@ -12,13 +12,14 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 
 from controller import API_PREFIX
+from tests.cli.experiments import records
 
 _STATES = ("steady", "faults", "faults", "checking")
 _ENDED = {"done", "aborted"}
 _EVENT = dict.fromkeys(("fault", "stack", "rasp", "is_on", "planned", "before", "after"))
 _UNKNOWN_OF_RASP = (
     *("mac", "temperature_level", "temperature_celsius", "load1", "uptime_seconds"),
-    *("clock_offset_seconds", "is_clock_off", "answers_ping"),
+    *("clock_offset_seconds", "is_clock_off", "answers_ping", "outlet"),
 )
 
 Json = dict[str, Any]
@@ -169,6 +170,7 @@ class ScriptedController:
             "verdict": None,
             "versions": {"pirack": "1.0"},
             "layout_hash": "a0",
+            "energy": records.energy(first=None),
         }
         self.runs.append(run)
         self.events[len(self.runs)] = []
@@ -244,6 +246,7 @@ def _list_rasps() -> Response:
                 "ip": f"10.23.{stack}.1",
                 "state": "up",
                 "reason": "",
+                "power": "on",
             }
             for stack in (1, 2)
         ]

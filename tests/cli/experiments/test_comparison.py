@@ -85,3 +85,12 @@ def test_run_that_did_not_reach_its_faults_has_no_times(tmp_path: Path) -> None:
     second = record(tmp_path / "b", 100.0, 20.5, 22.75)
     times = by_name(compare(first, second))
     assert times["times", "state faults"] == Difference("times", "state faults", "-", "0.000")
+
+
+def test_energy_is_compared_as_far_as_it_was_measured(tmp_path: Path) -> None:
+    first = record(tmp_path / "a", 100.0, 20.5, 22.75, energy=records.energy())
+    second = record(tmp_path / "b", 100.0, 20.5, 22.75, energy=records.energy(first=None))
+    energy = by_name(compare(first, second))
+    assert (energy["energy", "run"].first, energy["energy", "run"].second) == ("990.000", "-")
+    assert energy["energy", "stack 01"].second == "-"
+    assert not energy["energy", "02-1"].differs

@@ -11,10 +11,9 @@ from controller.auth.roles import Role
 from controller.auth.tokens import Tokens
 from rack.database import Database
 from tests.cli.experiments.test_run_commands import CLIENT
-from tests.cli.terminal import PIRACK
 from tests.controller.api_client import OrderClient
 from tests.controller.rack_process import ControllerProcess, RackProcess, running_rack
-from tests.helpers.waiting import TIMEOUT_SECONDS
+from tests.helpers.forked_program import run_program
 
 pytestmark = pytest.mark.process
 
@@ -84,15 +83,7 @@ def plan(tmp_path: Path) -> Path:
 def pirack(
     environment: dict[str, str], *arguments: str, status: int = 0
 ) -> subprocess.CompletedProcess[str]:
-    completed = subprocess.run(
-        [PIRACK, "experiment", *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
+    completed = run_program("cli", ["experiment", *arguments], environment=environment)
     assert completed.returncode == status, completed.stdout + completed.stderr
     return completed
 
@@ -133,14 +124,8 @@ def test_order_of_another_user_on_a_reserved_stack_is_refused_with_who_has_it(
 ) -> None:
     anna = OrderClient(rack_process, controller, "anna")
     reserved = anna.request("POST", "reservations", selection="stack 3", seconds=600).json()
-    completed = subprocess.run(
-        [PIRACK, "power", "cycle", "3", "--force", "--yes"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
+    command = ["power", "cycle", "3", "--force", "--yes"]
+    completed = run_program("cli", command, environment=environment)
     assert completed.returncode == 3
     assert "stack 03 is reserved for token:anna until " in completed.stderr
     assert f"(reservation {reserved['id']})" in completed.stderr

@@ -58,6 +58,28 @@ def test_metadata_of_an_aborted_run_have_the_reason_and_no_end_of_a_running_one(
     assert "Result: unknown. rasp 04-1 does not boot" in str(metadata_of(folder)["./"])
 
 
+def test_metadata_have_the_energy_that_was_measured(tmp_path: Path) -> None:
+    folder = records.write_record(tmp_path / "212", records.run(energy=records.energy()))
+    complete(folder)
+    metadata = metadata_of(folder)
+    measured = [{"@id": "#energy"}, {"@id": "#energy-stack-01"}, {"@id": "#energy-02-1"}]
+    assert metadata["./"]["variableMeasured"] == measured
+    assert metadata["#energy"] == {
+        "@id": "#energy",
+        "@type": "PropertyValue",
+        "name": "Energy of the run",
+        "value": 990.0,
+        "unitText": "J",
+    }
+
+
+def test_metadata_have_no_total_energy_if_an_outlet_was_not_measured(tmp_path: Path) -> None:
+    received = records.run(energy=records.energy(first=None))
+    folder = records.write_record(tmp_path / "212", received)
+    complete(folder)
+    assert metadata_of(folder)["./"]["variableMeasured"] == {"@id": "#energy-02-1"}
+
+
 def test_same_files_give_the_same_archive(tmp_path: Path) -> None:
     first, second = (records.write_record(tmp_path / name) for name in ("a", "b"))
     for path in second.iterdir():

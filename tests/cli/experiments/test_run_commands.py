@@ -255,6 +255,7 @@ def test_client_that_ignores_sigterm_is_killed_and_the_result_is_unknown(
     ]
 
 
+@pytest.mark.usefixtures("default_sighup")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_stops_the_run_the_client_and_the_reservation(
     controller: ScriptedController,
@@ -357,6 +358,9 @@ def test_runs_can_be_listed_shown_compared_and_exported(
     assert shown[0].startswith("run 1: raft, seed 7: done, ok: ")
     assert f"record     {records(tmp_path) / '1'}" in shown
     assert any(line.endswith("stack 01 is off") for line in shown)
+    assert "energy     at least 0.025 Wh" in shown
+    assert "01     not measured" in shown
+    assert "02     0.025 Wh      02-1 0.025 Wh" in shown
     events = json.loads(run("experiment", "show", "1", "--json").stdout)["events"]
     assert events == controller.events[1]
     archive = tmp_path / "bug.zip"

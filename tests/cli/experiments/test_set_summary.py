@@ -14,7 +14,13 @@ def lost(*seconds: float, acknowledged: int = 48_210) -> SetResult:
 
 
 def edge(
-    stack: int, fault: int | None, after: float | None, *, is_on: bool = False, kind: str = "edge"
+    stack: int,
+    fault: int | None,
+    after: float | None,
+    *,
+    is_on: bool = False,
+    kind: str = "edge",
+    rasp: str | None = None,
 ) -> ApiRunEvent:
     return ApiRunEvent(
         number=1,
@@ -24,7 +30,7 @@ def edge(
         text="",
         fault=fault,
         stack=stack,
-        rasp=None,
+        rasp=rasp,
         is_on=is_on,
         planned=None,
         before=None,
@@ -103,3 +109,11 @@ def test_stacks_that_one_fault_cuts_are_one_cut() -> None:
 
 def test_cut_whose_time_was_not_measured_has_the_time_of_its_event() -> None:
     assert power_cuts([edge(4, 1, None)], 100.0) == [PowerCut((4,), 400.0)]
+
+
+def test_cut_of_rasps_names_the_rasps() -> None:
+    events = [edge(3, 1, 110.0, rasp="03-2"), edge(4, 1, 110.5, rasp="04-1"), edge(5, 1, 110.2)]
+    [cut] = power_cuts(events, 100.0)
+    assert cut == PowerCut((5,), 10.5, ("03-2", "04-1"))
+    assert summary(lost(10.0), [cut]).endswith("before stack 05 and 03-2 04-1 were cut")
+    assert summary(lost(10.0), [PowerCut((), 10.5, ("03-2",))]).endswith("before 03-2 was cut")

@@ -129,7 +129,7 @@ def test_power_cycle_is_skipped_if_no_other_stack_is_up(
 def test_power_cycle_is_skipped_after_an_interrupted_order(healthy_rack: RackState) -> None:
     mismatch = "commanded on, but its relay is off"
     now = replace_stack(
-        with_dead_stacks(healthy_rack, 3), 3, relay_differs=True, power_mismatch=mismatch
+        with_dead_stacks(healthy_rack, 3), 3, outlet_differs=True, power_mismatch=mismatch
     )
     assert skip_reason(STACK_DOWN, now) == mismatch
 

@@ -21,6 +21,7 @@ from rack.database import Database
 from rack.inventory import Inventory, Rasp
 from tests.controller.http_client import BrowserSession
 from tests.controller.rack_process import RackProcess
+from tests.helpers.forked_program import run_program
 from tests.helpers.users import (
     OTHER_USER,
     folder_of_other_user,
@@ -47,15 +48,7 @@ def database(tmp_path: Path) -> Path:
 @pytest.fixture
 def run_command(database: Path) -> RunCommand:
     def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "controller", "--db", str(database), *arguments],
-            cwd=ROOT,
-            text=True,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
+        return run_program("controller", ["--db", database, *arguments], environment=os.environ)
 
     return run_command
 

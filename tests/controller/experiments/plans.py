@@ -8,6 +8,7 @@ from controller.experiments.plan import Plan
 from controller.experiments.plan_file import parse_plan_file
 from controller.orders.actions import Actions
 from exporter import aliases
+from rack.layout import Rack
 from rack.layout_file import parse
 from tests.helpers.layouts import layout_text
 
@@ -31,6 +32,7 @@ def make_plan(
     reserved: Sequence[int] | None = None,
     file: str = "raft.toml",
     actions: str = ACTIONS + REBOOT_AND_SHUTDOWN,
+    rack: Rack = RACK,
 ) -> Plan:
     """Return the plan of a plan file.
 
@@ -40,7 +42,9 @@ def make_plan(
         reserved: Reserved stacks, or None for a plan without a reservation.
         file: Name of the file.
         actions: Text of aliases.ini.
+        rack: Layout of the rack.
     """
     available = Actions(aliases.parse(actions, Path("aliases.ini"))).for_rasps
-    context = RackContext(RACK, available, reserved or range(1, 7), reserved)
+    stacks = range(1, len(rack.stacks) + 1)
+    context = RackContext(rack, available, reserved or stacks, reserved)
     return expand(parse_plan_file(text, file), file, seed, context)

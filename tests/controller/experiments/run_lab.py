@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from controller.auth.access_control import AccessControl
 from controller.experiments.client_link import ClientAnswer, ClientRequest
 from controller.experiments.clocks import ClockOffset, RaspClocks
+from controller.experiments.energy import MeasureOutlets
 from controller.experiments.model import (
     EventKind,
     ExperimentRequest,
@@ -26,14 +27,13 @@ from controller.experiments.store import RunStore
 from controller.orders.service import OrderService
 from controller.reservations.service import ReservationService
 from controller.state.prometheus import Prometheus
-from rack.clock import seconds_since_boot
+from rack.clock import Moment, seconds_since_boot
 from rack.database import Database
-from rack.power_edges import Moment
 from tests.controller.fakes import FakeRackState, order_service_for, reservation_service_for
 from tests.helpers.waiting import wait_until
 
 OWNER = "otto"
-MAX_RUN_SECONDS = 40.0
+MAX_RUN_SECONDS = 120.0  # on a busy machine
 _LEASE_INTERVAL = 0.1
 _OK = RunVerdict(VerdictResult.OK, "nothing was lost")
 
@@ -59,6 +59,7 @@ class RunLab:
         reservations: ReservationService,
         rack_state: FakeRackState,
         database: Database,
+        measure_outlets: MeasureOutlets = lambda outlets, seconds: {},
     ) -> None:
         self.orders = orders
         self.reservations = reservations
@@ -79,6 +80,7 @@ class RunLab:
             lambda: Moment(seconds_since_boot(), self.lease_clock.wall_time()),
             clocks=self.clocks,
             clock=self.lease_clock.read,
+            measure_outlets=measure_outlets,
         )
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -121,8 +123,9 @@ class RunLab:
         return [event.text for event in self.events(number, EventKind.STATE)]
 
     def is_on(self, stack: int) -> bool:
-        """Return the power of a stack."""
-        return bool(self.orders._context.relays.is_on(stack))
+        """Return the power of a stack, all outlets of which must be on."""
+        outlets = self.orders.rack.stack(stack).outlets
+        return all(map(self.orders._context.outlets.has_power, outlets))
 
     def close(self) -> None:
         """Stop the client and the service."""

@@ -6,7 +6,8 @@ from prometheus_client import CollectorRegistry
 
 from controller.experiments.metrics import ExperimentMetrics
 from controller.experiments.model import RunState, RunVerdict, VerdictResult
-from rack.power_edges import Edge, Moment
+from rack.clock import Moment
+from rack.power.edges import Edge
 from tests.controller.experiments.test_run_store import RUN
 from tests.controller.fakes import RACK
 

@@ -7,6 +7,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from controller.experiments.openmetrics import MAX_RASP_SECONDS, metrics_of_run, openmetrics_text
 from controller.state.prometheus import Prometheus, Series
 from tests.controller.experiments.test_run_store import RUN
+from tests.controller.fakes import RACK
 
 
 def test_text_is_valid_and_keeps_times_values_and_labels() -> None:
@@ -51,20 +52,25 @@ class _RequestedRanges(Prometheus):
 def test_range_of_a_run_is_its_time_with_a_margin() -> None:
     prometheus = _RequestedRanges()
     run = replace(RUN, started_at=1000.0, finished_at=1100.0)
-    assert metrics_of_run(prometheus, "picocluster", run, 2000.0) == b"# EOF\n"
-    assert prometheus.ranges == [
-        (f'{{rack="picocluster", rasp="{node}"}}', 985.0, 1115.0) for node in run.plan.nodes
+    assert metrics_of_run(prometheus, RACK, run, 2000.0) == b"# EOF\n"
+    nodes = [f'{{rack="pirack", rasp="{node}"}}' for node in run.plan.nodes]
+    outlets = [
+        '{__name__=~"pirack_power_watts|pirack_energy_joules_total", rack="pirack",'
+        f' stack="{stack:02}", slot=""}}'
+        for stack in run.plan.stacks
     ]
+    assert prometheus.ranges == [(selector, 985.0, 1115.0) for selector in (*nodes, *outlets)]
 
 
 def test_range_of_a_run_that_goes_on_ends_now() -> None:
     prometheus = _RequestedRanges()
-    metrics_of_run(prometheus, "picocluster", replace(RUN, started_at=1000.0), 1050.0)
+    metrics_of_run(prometheus, RACK, replace(RUN, started_at=1000.0), 1050.0)
     assert {end for _, _, end in prometheus.ranges} == {1050.0}
 
 
 def test_range_of_a_long_run_is_bounded() -> None:
     prometheus = _RequestedRanges()
     run = replace(RUN, started_at=1000.0, finished_at=1e6)
-    metrics_of_run(prometheus, "picocluster", run, 2e6)
-    assert sum(end - start for _, start, end in prometheus.ranges) <= MAX_RASP_SECONDS + 1
+    metrics_of_run(prometheus, RACK, run, 2e6)
+    of_rasps = [each for each in prometheus.ranges if "rasp=" in each[0]]
+    assert sum(end - start for _, start, end in of_rasps) <= MAX_RASP_SECONDS + 1

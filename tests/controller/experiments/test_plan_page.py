@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from controller.errors import PlanError
-from controller.experiments.plan import STACK_KINDS
+from controller.experiments.plan import POWER_KINDS
 from controller.experiments.plan_file import PlanFile
 from rack.settings import markdown_rows
 from tests.controller.experiments.plans import make_plan
@@ -51,7 +51,7 @@ def test_documented_pick_selects_rasps(pick: str) -> None:
 
 @pytest.mark.parametrize("kind", code_spans(first_cells("`kind`")))
 def test_documented_kind_is_a_fault(kind: str) -> None:
-    off = 'off = "1 s"' if kind in STACK_KINDS else ""
+    off = 'off = "1 s"' if kind in POWER_KINDS else ""
     action = 'action = "kill_raft"' if kind == "action" else ""
     fault = f'[[fault]]\nkind = "{kind}"\npick = "03-2"\nat = "1 s"\n{off}{action}'
     assert make_plan(f'nodes = "3 stacks"\n{fault}').faults[0].kind == kind

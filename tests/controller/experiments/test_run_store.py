@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from controller.errors import UnknownRunError
+from controller.experiments.energy import OutletEnergy, RunEnergy
 from controller.experiments.model import (
     EventKind,
     Rate,
@@ -43,7 +44,8 @@ def store(tmp_path: Path) -> RunStore:
 def test_saved_run_is_returned_unchanged(store: RunStore) -> None:
     run = store.add(RUN)
     verdict = RunVerdict(VerdictResult.LOST, "12 of 48,210", {"lost": 12})
-    run = replace(run, state=RunState.DONE, verdict=verdict, finished_at=200.0)
+    energy = RunEnergy((OutletEnergy(1, "01-1", 2.5), OutletEnergy(2, None, None)))
+    run = replace(run, state=RunState.DONE, verdict=verdict, finished_at=200.0, energy=energy)
     store.save(run)
     assert store.get(run.id) == run
     [header] = store.list_recent(10)

@@ -18,6 +18,8 @@ from controller.experiments.model import (
 from tests.controller.experiments.run_lab import RunLab, plan_text, running_lab
 from tests.controller.fakes import FakeRackState
 
+pytestmark = pytest.mark.slow
+
 POWER_OF_1 = 'kind = "power"\npick = "01"\nat = "0 s"\noff = "1 s"'
 ALL_STATES = ["preparing", "steady", "faults", "recovery", "checking", "done"]
 
@@ -122,7 +124,7 @@ def test_second_run_on_the_stacks_of_a_run_is_refused(lab: RunLab) -> None:
 
 
 def test_stacks_without_power_are_switched_on_before_the_start(lab: RunLab) -> None:
-    lab.orders._context.relays.off(2)
+    lab.orders._context.outlets.switch({lab.orders.rack.outlet(2): False})
     lab.wait_for_end(lab.start(plan_text()))
     assert lab.is_on(2)
 

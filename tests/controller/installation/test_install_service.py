@@ -20,8 +20,10 @@ from controller.installation import metrics
 from controller.installation.rasp_ssh import RaspSsh
 from controller.installation.service import InstallService, Requester
 from controller.ssh.host_keys import HostKeys
+from dhcp_installer.dhcpd.config_file import DhcpConfigFile
+from dhcp_installer.dhcpd.renderer import DhcpdRenderer
+from dhcp_installer.dhcpd.server import AutoReloadServer
 from dhcp_installer.install.journal import InstallKind, InstallState
-from rack.relays import Relays
 from tests.dhcp_installer.install_fixture import (
     CUT_SECONDS,
     LONG_CUT_SECONDS,
@@ -29,7 +31,8 @@ from tests.dhcp_installer.install_fixture import (
     InstallFixture,
     running_fixture,
 )
-from tests.helpers.waiting import wait_until
+from tests.helpers.stack_relays import StackRelays
+from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 from virtual_rack.faults import Fault
 
 UNMANAGED_CONFIG = "# ours\n"
@@ -55,15 +58,15 @@ def claims() -> StackClaims:
 
 
 @pytest.fixture
-def relays(lab: InstallFixture) -> Relays:
+def relays(lab: InstallFixture) -> StackRelays:
     return lab.relays
 
 
 @pytest.fixture
 def installation(
-    lab: InstallFixture, relays: Relays, access: AccessControl, claims: StackClaims
+    lab: InstallFixture, relays: StackRelays, access: AccessControl, claims: StackClaims
 ) -> Iterator[InstallService]:
-    installation = InstallService(lab.dependencies(relays=relays), claims, access.audit)
+    installation = InstallService(lab.dependencies(outlets=relays.outlets), claims, access.audit)
     yield installation
     installation.close()
 
@@ -188,7 +191,7 @@ def test_dry_run_reports_conflicting_configuration(
 
 @pytest.mark.parametrize("lab", [LONG_CUT_SECONDS], indirect=True)
 def test_stop_restores_power_and_configuration(
-    client: FlaskClient, operator_headers: Headers, lab: InstallFixture, relays: Relays
+    client: FlaskClient, operator_headers: Headers, lab: InstallFixture, relays: StackRelays
 ) -> None:
     relays.off(2)
     call_api(client, "POST", "installation", operator_headers, 202, {})
@@ -207,7 +210,7 @@ def create_interrupted_install(lab: InstallFixture, *, has_assignment: bool) -> 
     install_id = dependencies.journal.create(InstallKind.INSTALL, "cut", "alice", lab.config_path)
     dependencies.journal.record_config_write(install_id, lab.config_path.read_text())
     dependencies.configuration.activate(dependencies.configuration.render([], lease_seconds=60))
-    dependencies.relays.off(1, installing=True)
+    dependencies.outlets.switch({lab.rack.outlet(1): False}, installing=True)
     if has_assignment:
         dependencies.journal.record_assignment(install_id, lab.rasps)
     return install_id
@@ -319,7 +322,11 @@ def replace_mac_in_inventory(lab: InstallFixture) -> str:
 
 @pytest.mark.parametrize("power", ["on", "off"])
 def test_replacement_gets_name_and_address_of_old_board(
-    client: FlaskClient, operator_headers: Headers, lab: InstallFixture, relays: Relays, power: str
+    client: FlaskClient,
+    operator_headers: Headers,
+    lab: InstallFixture,
+    relays: StackRelays,
+    power: str,
 ) -> None:
     old_mac = replace_mac_in_inventory(lab)
     if power == "off":
@@ -342,7 +349,7 @@ def test_replacement_ignores_rasps_of_other_stacks(
     client: FlaskClient,
     operator_headers: Headers,
     lab: InstallFixture,
-    relays: Relays,
+    relays: StackRelays,
     strategy: str,
 ) -> None:
     other_rasp = lab.rasps[0]
@@ -396,6 +403,41 @@ def test_swap_exchanges_slots_of_two_rasps(
     address = lab.rack.stack(2).slots[0].address
     assert f"ethernet {macs[2, 1]}; fixed-address {address};" in lab.config_path.read_text()
     assert lab.power == [True, True]
+
+
+class SlowServer(AutoReloadServer):
+    """A DHCP server whose restart ends when the test allows it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_end = threading.Event()
+
+    def restart(self) -> None:
+        assert self.may_end.wait(TIMEOUT_SECONDS)
+
+
+def test_swap_with_a_slowly_restarting_server_is_returned_while_it_runs(
+    lab: InstallFixture, access: AccessControl
+) -> None:
+    lab.inventory.replace(lab.rasps)
+    server = SlowServer()
+    configuration = DhcpConfigFile(
+        lab.config_path, DhcpdRenderer(lab.rack, lab.config_path), server
+    )
+    installation = InstallService(
+        lab.dependencies(configuration=configuration),
+        StackClaims(),
+        access.audit,
+        swap_seconds=0.1,
+    )
+    one, other = lab.rack.stack(2).slots
+    try:
+        record = installation.swap(one, other, Requester("bob"))
+        assert (record.state, record.finished_at) == (InstallState.RUNNING, None)
+    finally:
+        server.may_end.set()
+        installation.close()
+    assert installation.get(record.id).state is InstallState.DONE
 
 
 @pytest.mark.parametrize(

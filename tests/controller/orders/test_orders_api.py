@@ -163,6 +163,7 @@ def test_dry_run_names_down_and_unknown_rasps(
         "affected": ["03-2", "03-3", "03-4"],
         "already_down": ["03-1"],
         "stacks": [3],
+        "outlets": ["GPIO18"],
         "warnings": [
             "power is cut under running systems: their SD cards may be damaged",
             "the state of these rasps is unknown: 03-2",
@@ -177,5 +178,6 @@ def test_dry_run_of_ping_affects_nothing(client: FlaskClient, token: str) -> Non
         "affected": [],
         "already_down": [],
         "stacks": [],
+        "outlets": [],
         "warnings": [],
     }

@@ -7,7 +7,6 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from gpiozero.pins.mock import MockFactory
 
 from controller.errors import InvalidActionError
 from controller.orders.actions import Actions
@@ -16,21 +15,23 @@ from controller.orders.context import OrderContext
 from controller.orders.exporter_client import ExporterClient
 from controller.orders.model import Order, OrderRequest, PowerTiming
 from controller.orders.plan import make_plan, require_timing_possible
-from controller.orders.power_actions import switch_stacks
+from controller.orders.power_actions import switch_power
 from controller.orders.tracker import OrderTracker
 from controller.ssh.pool import SshPool
 from exporter.aliases import DEFAULT_PATH
 from exporter.aliases import load as load_aliases
+from rack.clock import Moment
 from rack.database import Database
 from rack.inventory import Rasp
-from rack.power_edges import Edge, Moment
-from rack.relays import Relays
+from rack.power.edges import Edge
 from rack.settings import OrderSettings
 from tests.controller.fakes import INSTALLED, RACK
 from tests.controller.orders.monitored_rasp import MonitoredRasp
+from tests.helpers.stack_relays import mock_outlets
 
 RASP = Rasp(1, 1, "b8:27:eb:00:00:01", IPv4Address("127.0.0.1"))
-SETTINGS = OrderSettings(off_seconds=0.1, boot_seconds=0.5)
+BOOT_SECONDS = 60.0  # on a busy machine
+SHORT_BOOT_SECONDS = 0.5  # for rasps that do not boot
 ACTIONS = Actions(load_aliases(DEFAULT_PATH))
 CYCLE = make_plan(OrderRequest("power_cycle", "stacks", (1,), force=True), ACTIONS, RACK)
 
@@ -38,14 +39,15 @@ CYCLE = make_plan(OrderRequest("power_cycle", "stacks", (1,), force=True), ACTIO
 class PowerCycle:
     """A forced power cycle of a stack that is on and has one rasp."""
 
-    def __init__(self, rasp: MonitoredRasp, folder: Path) -> None:
-        rack = replace(RACK, orders=SETTINGS)
-        self.relays = Relays(rack, Database(folder / "pirack.db"), factory=MockFactory)
-        self.relays.on(1)
+    def __init__(self, rasp: MonitoredRasp, folder: Path, boot_seconds: float) -> None:
+        settings = OrderSettings(off_seconds=0.1, boot_seconds=boot_seconds)
+        rack = replace(RACK, orders=settings)
+        self.outlets = mock_outlets(rack, Database(folder / "pirack.db"))
+        self.outlets.switch({rack.outlet(1): True})
         self._context = OrderContext(
             rack,
             lambda: {(1, 1): RASP},
-            self.relays,
+            self.outlets,
             BlackboxClient(f"127.0.0.1:{rasp.port}", "icmp", {}),
             ExporterClient(rasp.port),
             SshPool(folder / "ssh"),
@@ -60,13 +62,13 @@ class PowerCycle:
         tracker = OrderTracker(order, CYCLE, timing)
         if is_cancelled:
             tracker.cancel()
-        asyncio.run(switch_stacks(self._context, tracker))
+        asyncio.run(switch_power(self._context, tracker))
         self._context.close()
         return [f"{result.result}: {result.detail}" for result in tracker.order.results]
 
     @property
     def edges(self) -> list[Edge]:
-        return self.relays.edges.list_recent(10, cause="order 7")[::-1]
+        return self.outlets.edges.list_recent(10, cause="order 7")[::-1]
 
 
 @pytest.fixture
@@ -78,7 +80,7 @@ def rasp() -> Iterator[MonitoredRasp]:
 
 @pytest.fixture
 def cycle(rasp: MonitoredRasp, tmp_path: Path) -> PowerCycle:
-    return PowerCycle(rasp, tmp_path)
+    return PowerCycle(rasp, tmp_path, BOOT_SECONDS)
 
 
 def seconds(moment: Moment | None) -> float:
@@ -126,9 +128,9 @@ def test_cut_is_unknown_if_the_rasp_replies_and_its_uptime_cannot_be_read(
     assert [result.startswith(reason) for result in cycle.run()] == [True, True]
 
 
-def test_rasp_that_does_not_boot_is_failed(rasp: MonitoredRasp, cycle: PowerCycle) -> None:
+def test_rasp_that_does_not_boot_is_failed(rasp: MonitoredRasp, tmp_path: Path) -> None:
     rasp.pings = iter([True, *[False] * 1000])
-    stack, rasp_result = cycle.run()
+    stack, rasp_result = PowerCycle(rasp, tmp_path, SHORT_BOOT_SECONDS).run()
     assert stack.startswith("failed: power cut observed: 01-1 stopped replying; no rasp replies")
     assert rasp_result == "failed: its power was cut; no reply 0.5 s after power-on"
 
@@ -137,7 +139,7 @@ def test_planned_cut_is_not_early_and_the_power_returns_after_the_planned_time(
     rasp: MonitoredRasp, cycle: PowerCycle
 ) -> None:
     rasp.pings = pings_with_a_boot(True, boot=rasp.reboot)
-    at = cycle.relays.now().monotonic + 0.8
+    at = cycle.outlets.now().monotonic + 0.8
     cycle.run(PowerTiming(0.3, at))
     off, on = cycle.edges
     assert seconds(off.planned) == pytest.approx(at)
@@ -149,7 +151,7 @@ def test_planned_cut_is_not_early_and_the_power_returns_after_the_planned_time(
 def test_order_that_is_canceled_before_its_planned_cut_switches_nothing(
     rasp: MonitoredRasp, cycle: PowerCycle
 ) -> None:
-    at = cycle.relays.now().monotonic + 1000
+    at = cycle.outlets.now().monotonic + 1000
     stack, _ = cycle.run(PowerTiming(0.3, at), is_cancelled=True)
     assert (stack, cycle.edges) == ("failed: cancelled before the power cut", [])
 

@@ -1,16 +1,23 @@
 """Tests of the pages of experiments in a browser."""
 
+import re
 from dataclasses import replace
 
 import pytest
 from playwright.sync_api import expect
 
 from controller.auth.access_control import AccessControl
+from controller.experiments.energy import OutletEnergy, RunEnergy
 from controller.experiments.model import EventKind, RunEvent, RunState
 from controller.experiments.store import RunStore
 from tests.controller.conftest import OpenPage
 from tests.controller.http_client import BrowserSession, add_users
-from tests.controller.pages.recorded_runs import LOSS, run_with, save_lost_run
+from tests.controller.pages.recorded_runs import (
+    LOSS,
+    run_with,
+    save_lost_run,
+    save_rasp_run,
+)
 
 pytestmark = pytest.mark.process
 
@@ -48,6 +55,33 @@ def test_list_leads_to_a_run_with_its_loss_and_its_time_line(
     expect(page.locator("#fault-2 td").nth(2)).to_have_text("–")
     expect(page.locator("#events + table tbody tr").first).to_contain_text("-90.0 s")
     expect(page.get_by_role("main")).to_contain_text(f"pirack experiment replay {run.id}")
+
+
+def test_run_that_cuts_rasps_shows_the_bar_and_the_energy_of_each_rasp(
+    open_page: OpenPage, run_store: RunStore
+) -> None:
+    run = save_rasp_run(run_store)
+    page = open_page(f"/experiments/{run.id}", who="otto")
+    expect(page.get_by_role("img", name="Rasp ")).to_have_count(48)
+    expect(page.get_by_role("img", name="Rasp 02-3:")).to_have_attribute(
+        "aria-label",
+        "Rasp 02-3: up for 32.0 s, then off for 7.0 s, then down for 28.0 s, then up for 33.0 s",
+    )
+    expect(page.get_by_role("img", name="Rasp 02-4: up for 100.0 s")).to_be_visible()
+    energy = page.get_by_role("region", name="Energy")
+    expect(energy.get_by_role("row", name=re.compile("^02"))).to_contain_text("0.356 Wh")
+    expect(energy.get_by_role("row", name=re.compile("^02"))).to_contain_text("02-4 0.089 Wh")
+    expect(energy.get_by_role("row", name=re.compile("^03"))).to_contain_text("at least 0.275 Wh")
+    expect(energy.get_by_role("row", name=re.compile("^03"))).to_contain_text("03-2 not measured")
+    expect(energy).to_contain_text("At least 4.8 Wh (17,190 J) from the preparation of the run")
+
+
+def test_run_without_a_meter_has_no_energy(open_page: OpenPage, run_store: RunStore) -> None:
+    energy = RunEnergy((OutletEnergy(1, None, None), OutletEnergy(2, None, None)))
+    run = run_store.add(replace(run_with(), energy=energy))
+    page = open_page(f"/experiments/{run.id}", who="otto")
+    expect(page.get_by_role("region", name="Energy")).to_contain_text("Not measured")
+    expect(page.get_by_role("region", name="Energy")).not_to_contain_text("Wh")
 
 
 def test_runs_of_one_experiment_are_listed_by_name(
@@ -112,8 +146,8 @@ def test_viewers_may_not_read_experiments(url: str, run_store: RunStore, path: s
 
 
 def test_pages_fit_a_phone(open_page: OpenPage, run_store: RunStore) -> None:
-    run = save_lost_run(run_store)
-    for path in ("/experiments", f"/experiments/{run.id}"):
+    runs = save_lost_run(run_store), save_rasp_run(run_store)
+    for path in ("/experiments", *(f"/experiments/{run.id}" for run in runs)):
         page = open_page(path, who="otto", width=360)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -21,10 +22,11 @@ from controller.state.build import build_rack_state
 from controller.state.history import RaspHistory
 from controller.state.model import RackState
 from controller.state.prometheus import Prometheus
-from dhcp_installer.install.journal import InstallState
+from dhcp_installer.install.journal import InstallKind, InstallState
 from dhcp_installer.install.progress import Stage
+from rack.power.outlets import Outlets
 from tests.controller.conftest import OpenPage
-from tests.controller.fakes import experiment_service_for, reservation_service_for
+from tests.controller.fakes import doctor_for, experiment_service_for, reservation_service_for
 from tests.controller.http_client import BrowserSession, add_users
 from tests.dhcp_installer.install_fixture import (
     BOOT_TIMEOUT,
@@ -32,7 +34,7 @@ from tests.dhcp_installer.install_fixture import (
     InstallFixture,
     running_fixture,
 )
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import free_port, wait_until
 from virtual_rack.faults import Fault
 
 pytestmark = pytest.mark.process
@@ -42,8 +44,23 @@ AXE = Axe()
 
 
 @pytest.fixture
-def install_fixture(tmp_path: Path) -> Iterator[InstallFixture]:
-    with running_fixture(tmp_path) as install_fixture:
+def is_mixed(request: pytest.FixtureRequest) -> bool:
+    """Whether the rasps of stack 1 have outlets of their own."""
+    return getattr(request, "param", False)
+
+
+@pytest.fixture
+def install_fixture(tmp_path: Path, is_mixed: bool) -> Iterator[InstallFixture]:
+    options: dict[str, Any] = {}
+    if is_mixed:
+        plug = f"plugs:127.0.0.1:{free_port()}"
+        stacks = [
+            {"outlets": [f"{plug}/0", f"{plug}/1"], "slots": 2, "x": 0, "y": 0},
+            {"pin": 16, "x": 1, "y": 0},
+        ]
+        power_tables = '[power.plugs]\ndriver = "http"\napi = "shelly"\n'
+        options = {"stacks": stacks, "power_tables": power_tables, "cut_seconds": 0.5}
+    with running_fixture(tmp_path, **options) as install_fixture:
         install_fixture.config_path.write_text(UNMANAGED_CONFIG)
         yield install_fixture
 
@@ -56,11 +73,16 @@ def access(install_fixture: InstallFixture) -> AccessControl:
 
 
 @pytest.fixture
+def outlets(install_fixture: InstallFixture) -> Outlets:
+    return install_fixture.outlets
+
+
+@pytest.fixture
 def installation(
-    install_fixture: InstallFixture, access: AccessControl
+    install_fixture: InstallFixture, outlets: Outlets, access: AccessControl
 ) -> Iterator[InstallService]:
     installation = InstallService(
-        install_fixture.dependencies(relays=install_fixture.relays), StackClaims(), access.audit
+        install_fixture.dependencies(outlets=outlets), StackClaims(), access.audit
     )
     yield installation
     installation.close()
@@ -83,6 +105,7 @@ def app(
         Dependencies(
             state=read_state,
             master=MasterInfo(tmp_path, []).read,
+            doctor=doctor_for(),
             registry=CollectorRegistry(),
             access=access,
             orders=orders,
@@ -136,6 +159,31 @@ def test_install_requires_the_rack_name_and_shows_progress_and_result(
     expect(page.get_by_text("No Raspberry Pi is installed.")).to_have_count(0)
 
 
+@pytest.mark.parametrize("is_mixed", [True], indirect=True)
+def test_install_shows_the_slots_that_it_found_and_the_stacks_without_slots(
+    open_page: OpenPage, install_fixture: InstallFixture
+) -> None:
+    page = open_page("/install", who="otto", width=360, scheme="dark")
+    expect(page.get_by_text("or only the stack if its rasps share an outlet")).to_be_visible()
+    start_install(page)
+    expect_state(page, "done")
+    places = page.get_by_role("region", name="Stack 01").locator(".mac")
+    rasps = install_fixture.rasps
+    expect(places).to_have_text([f"{rasp.name} {rasp.mac}" for rasp in rasps[:2]])
+    places = page.get_by_role("region", name="Stack 02").locator(".mac")
+    expect(places).to_have_text([rasp.mac for rasp in rasps[2:]])
+    page.get_by_text("2 slots found by switching their outlets").click()
+    row = page.get_by_role("row", name=rasps[0].name)
+    expect(row).to_contain_text(rasps[0].mac)
+    expect(row).to_contain_text("its outlet alone")
+    note = page.get_by_text("Only the stack was found of the rasps in stack 02")
+    expect(note).to_be_visible()
+    assert AXE.run(page).response["violations"] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    note.get_by_role("link", name="02").click()
+    expect(page.get_by_role("heading", name="Stack 02")).to_be_visible()
+
+
 def test_missing_rasps_are_listed_as_issues(
     open_page: OpenPage, install_fixture: InstallFixture, installation: InstallService
 ) -> None:
@@ -170,6 +218,29 @@ def test_stopped_install_changes_nothing(
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert install_fixture.known_rasps == []
     assert install_fixture.config_path.read_text() == UNMANAGED_CONFIG
+
+
+def test_interrupted_install_is_explained_and_one_click_recovers_it(
+    open_page: OpenPage, install_fixture: InstallFixture, outlets: Outlets
+) -> None:
+    journal = install_fixture.dependencies().journal
+    install_id = journal.create(InstallKind.INSTALL, "cut", "alice", install_fixture.config_path)
+    journal.record_config_write(install_id, UNMANAGED_CONFIG)
+    journal.set_state(install_id, InstallState.INTERRUPTED)
+    outlets.switch({install_fixture.rack.outlets[1]: False}, installing=True)
+    page = open_page("/install", who="otto")
+    expect(page.get_by_text("The controller stopped during this install.")).to_be_visible()
+    expect(page.get_by_text("Power that was changed and not restored: 02.")).to_be_visible()
+    expect(page.get_by_text("No slots were assigned.")).to_be_visible()
+    journal.set_state(install_id, InstallState.INTERRUPTED, "dhcpd.conf: Read-only file system")
+    page.reload()
+    expect(page.get_by_text("The changes of this install are not undone yet.")).to_be_visible()
+    expect(page.get_by_text("dhcpd.conf: Read-only file system")).to_be_visible()
+    expect(page.get_by_text("The controller stopped")).to_have_count(0)
+    page.get_by_role("button", name="Recover").click()
+    expect_state(page, "stopped")
+    assert install_fixture.power == [True, True]
+    expect(page.get_by_text("not restored")).to_have_count(0)
 
 
 def test_preview_shows_the_diff_and_changes_nothing(
@@ -207,25 +278,20 @@ def test_requests_without_csrf_token_are_rejected(
     assert install_fixture.known_rasps == []
 
 
-@pytest.mark.parametrize(
-    ("path", "fields", "status"),
-    [
+def test_invalid_requests_are_rejected(url: str) -> None:
+    browser_session = BrowserSession(url)
+    browser_session.log_in("otto")
+    token = browser_session.csrf_token("/account")
+    requests: list[tuple[str, dict[str, str], int]] = [
         ("/install", {"rack_name": "lab", "strategy": "guess"}, 422),
         ("/install/stop", {}, 409),
         ("/replace", {"rasp": "99"}, 404),
         ("/replace", {"rasp": "<script>"}, 404),
         ("/swap", {"rasp": "1", "other_rasp": "3"}, 422),
-    ],
-)
-def test_invalid_requests_are_rejected(
-    url: str, path: str, fields: dict[str, str], status: int
-) -> None:
-    browser_session = BrowserSession(url)
-    browser_session.log_in("otto")
-    response = browser_session.post(
-        path, data=fields | {"csrf_token": browser_session.csrf_token("/account")}
-    )
-    assert response.status_code == status
+    ]
+    for path, fields, status in requests:
+        response = browser_session.post(path, data=fields | {"csrf_token": token})
+        assert response.status_code == status, (path, fields)
     assert browser_session.get("/install/7").status_code == 404
 
 

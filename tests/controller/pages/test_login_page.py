@@ -4,9 +4,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from controller.auth.access_control import AccessControl
+from controller.auth.roles import Role
 from rack.settings import Anonymous
 from tests.controller.conftest import OpenPage
-from tests.controller.http_client import PASSWORDS, add_users
+from tests.controller.http_client import PASSWORDS, add_user, add_users
 
 pytestmark = pytest.mark.process
 
@@ -113,16 +114,18 @@ def test_password_change_accepts_only_equal_new_passwords(open_page: OpenPage) -
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/login", "/account", "/"])
-def test_page_fits_the_width_of_a_phone(
-    open_page: OpenPage, access: AccessControl, path: str, scheme: str
+def test_pages_fit_the_width_of_a_phone(
+    open_page: OpenPage, url: str, access: AccessControl, scheme: str
 ) -> None:
-    access.users.add("a-very-long-name-of-32-letters-x", access.users.all()[0].role, NEW_PASSWORD)
-    page = open_page(path, width=360, scheme=scheme)
-    if path != "/login":
-        log_in(page, "a-very-long-name-of-32-letters-x", NEW_PASSWORD)
-        expect(page.get_by_role("button", name="Log out")).to_be_in_viewport()
+    name = "a-very-long-name-of-32-letters-x"
+    add_user(access.users._database, name, Role.VIEWER, NEW_PASSWORD)
+    page = open_page("/login", width=360, scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    log_in(page, name, NEW_PASSWORD)
+    for path in ("/account", "/"):
+        page.goto(url + path)
+        expect(page.get_by_role("button", name="Log out")).to_be_in_viewport()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
 
 
 class TestAnonymousAccess:

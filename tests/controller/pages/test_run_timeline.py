@@ -4,11 +4,12 @@ import pytest
 
 from controller.experiments.model import EventKind, Rate, Run, RunEvent
 from controller.pages.charts import WIDTH
-from controller.pages.run_timeline import RunTimeline, run_timeline
+from controller.pages.run_timeline import PowerBar, RunTimeline, run_timeline
 from tests.controller.pages.recorded_runs import (
     POWER_CUT,
     POWER_EVENTS,
     REBOOT,
+    edge,
     event,
     run_with,
     states,
@@ -22,8 +23,13 @@ def timeline_of(run: Run, *events: RunEvent, rates: list[Rate] | None = None) ->
     return timeline
 
 
-def segments(timeline: RunTimeline, stack: str) -> list[tuple[str, float]]:
-    return [(part.state, round(part.seconds, 2)) for part in timeline.stacks[stack]]
+def bar(timeline: RunTimeline, name: str) -> PowerBar:
+    [found] = [each for each in timeline.bars if each.name == name]
+    return found
+
+
+def segments(timeline: RunTimeline, name: str) -> list[tuple[str, float]]:
+    return [(part.state, round(part.seconds, 2)) for part in bar(timeline, name).segments]
 
 
 def test_time_line_starts_with_the_steady_state_and_counts_from_the_faults() -> None:
@@ -39,7 +45,7 @@ def test_stack_is_without_power_until_it_is_on_and_silent_until_it_replies() -> 
     timeline = timeline_of(run_with(POWER_CUT), *POWER_EVENTS)
     assert segments(timeline, "02") == [("up", 30.0), ("off", 5.01), ("down", 29.99), ("up", 35.0)]
     assert segments(timeline, "01") == [("up", 100.0)]
-    assert timeline.stacks["02"][1].x == pytest.approx(WIDTH * 0.3)
+    assert bar(timeline, "02").segments[1].x == pytest.approx(WIDTH * 0.3)
 
 
 def test_stack_that_reboots_is_silent_with_power() -> None:
@@ -53,6 +59,33 @@ def test_stack_that_reboots_is_silent_with_power() -> None:
     [fault] = timeline.faults
     assert fault.started_at == pytest.approx(29.8)
     assert (fault.seconds_off, fault.silent_at, fault.answered_at) == (None, 33.0, 53.0)
+
+
+RASP_EVENTS = (
+    edge(10.0, is_on=False, rasp="02-1"),
+    event(EventKind.SILENCE, 10.2, fault=1, stack=2, rasp="02-1"),
+    edge(12.0, is_on=False, rasp="02-2"),
+    edge(15.0, is_on=True, rasp="02-1"),
+    edge(18.5, is_on=True, rasp="02-2"),
+    event(EventKind.ANSWER, 45.0, fault=1, stack=2, rasp="02-1"),
+)
+
+
+def test_rasps_of_a_stack_have_bars_of_their_own_if_one_has_an_edge() -> None:
+    timeline = timeline_of(run_with(POWER_CUT), *RASP_EVENTS[:2], RASP_EVENTS[3], RASP_EVENTS[5])
+    assert [(each.name, each.stack, each.is_rasp) for each in timeline.bars] == [
+        ("01", 1, False),
+        ("02-1", 2, True),
+        ("02-2", 2, True),
+    ]
+    assert segments(timeline, "02-1") == [("up", 30.0), ("off", 5.0), ("down", 30.0), ("up", 35.0)]
+    assert segments(timeline, "02-2") == [("up", 100.0)]
+
+
+def test_time_without_power_is_that_of_each_rasp() -> None:
+    [fault] = timeline_of(run_with(POWER_CUT), *RASP_EVENTS).faults
+    assert fault.started_at == pytest.approx(10.0)
+    assert fault.seconds_off == pytest.approx(6.5)
 
 
 def test_fault_has_its_measured_times() -> None:

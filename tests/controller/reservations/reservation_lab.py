@@ -7,9 +7,9 @@ from controller.audit import Audit
 from controller.claims import StackClaims
 from controller.reservations.service import ReservationService
 from controller.reservations.store import QuotaStore, ReservationStore
+from rack.clock import Moment
 from rack.database import Database
 from rack.layout_file import load
-from rack.power_edges import Moment
 from tests.helpers.layouts import layout_text
 
 BOOT = "first boot"

@@ -16,9 +16,9 @@ from controller.state.model import (
     TemperatureLevel,
 )
 from controller.state.prometheus import Sample
-from rack.commanded_power import CommandedPower
 from rack.inventory import Rasp
 from rack.layout_file import load
+from rack.power.commanded_power import CommandedPower
 
 RACK = load(Path("rack.toml"))
 INSTALLED = {
@@ -42,8 +42,10 @@ def rack_state(
     commanded: Mapping[int, CommandedPower] | None = None,
     reserved_by: Mapping[int, str] | None = None,
 ) -> RackState:
+    """Return the state of the rack. `commanded` is keyed by stack number."""
+    powers = {RACK.outlet(stack): power for stack, power in (commanded or {}).items()}
     return build_rack_state(
-        RACK, INSTALLED, samples, error, commanded=commanded, reserved_by=reserved_by, now=NOW
+        RACK, INSTALLED, samples, error, commanded=powers, reserved_by=reserved_by, now=NOW
     )
 
 
@@ -205,9 +207,9 @@ def test_unresponsive_rasps_of_switched_on_stack_are_a_power_mismatch() -> None:
 def test_relay_that_differs_from_a_recent_command_is_a_power_mismatch(
     is_on: bool, mismatch: str
 ) -> None:
-    command = replace(commanded_power(is_on=is_on, age=0), relay_differs=True)
+    command = replace(commanded_power(is_on=is_on, age=0), outlet_differs=True)
     rack = rack_state(commanded={3: command, 4: command, 5: commanded_power(is_on=is_on)})
-    assert [(stack.power, stack.relay_differs) for stack in rack.stacks[2:4]] == [
+    assert [(stack.power, stack.outlet_differs) for stack in rack.stacks[2:4]] == [
         (PowerState.ON if is_on else PowerState.OFF, True)
     ] * 2
     assert rack.stacks[2].power_mismatch == (
@@ -225,7 +227,7 @@ def test_unresponsive_rasp_is_down_and_not_off_if_its_relay_is_on() -> None:
         samples = stack_3_samples(value)
         off = rack_state(*samples, commanded={3: command})
         assert {rasp.state for rasp in off.stacks[2].rasps} == {RaspStatus.OFF}
-        on = rack_state(*samples, commanded={3: replace(command, relay_differs=True)})
+        on = rack_state(*samples, commanded={3: replace(command, outlet_differs=True)})
         assert {rasp.state for rasp in on.stacks[2].rasps} == {RaspStatus.DOWN}
 
 

@@ -57,6 +57,8 @@ def test_rasps_are_listed_with_identity_and_state(client: FlaskClient) -> None:
         "is_clock_off": None,
         "answers_ping": None,
         "pinged_at": None,
+        "power": "unknown",
+        "outlet": None,
     }
 
 

@@ -80,9 +80,18 @@ def test_endless_chunked_body_is_rejected(url: str, open_sockets: ExitStack) -> 
     assert b" 413 " in receive_all(client)
 
 
-def test_large_header_is_rejected(url: str) -> None:
-    response = requests.get(url, headers={"X": "x" * 100_000}, timeout=TIMEOUT_SECONDS)
-    assert response.status_code == 431
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [({"X": "x" * 100_000}, b"", 431), ({}, b"x" * (server.MAX_REQUEST_BYTES + 1), 413)],
+    ids=["header", "body"],
+)
+def test_request_that_is_too_large_is_answered_with_a_problem(
+    url: str, headers: dict[str, str], body: bytes, status: int
+) -> None:
+    response = requests.post(url, body, headers=headers, timeout=TIMEOUT_SECONDS)
+    assert response.status_code == response.json()["status"] == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.json()["detail"]
 
 
 def test_pipelined_requests_close_the_connection(url: str, open_sockets: ExitStack) -> None:

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -25,7 +26,7 @@ subnet 10.23.0.0 netmask 255.255.0.0 { authoritative; range 10.23.9.1 10.23.9.99
 """
 SERVER = IPv4Address("10.23.0.1")
 DISCOVER, REQUEST, RELEASE = 1, 3, 7  # RFC 2132, 9.6
-TIMEOUT = 30.0
+TIMEOUT = 120.0  # on a busy machine
 
 
 def checksum(data: bytes) -> int:
@@ -66,7 +67,9 @@ def read_until(
     raise SystemExit(f"no {message_type} for {mac} in {TIMEOUT:.0f} s: {lines}")
 
 
-def main() -> None:
+@contextmanager
+def running_dhcpd() -> Iterator[tuple[ProcessLog, socket.socket]]:
+    """Run dhcpd in this network namespace. Yield its log, and a socket of the network."""
     for command in (
         "link add br0 type veth peer name client",
         "addr add 10.23.0.1/16 dev br0",
@@ -91,18 +94,23 @@ def main() -> None:
             startup: list[str] = []
             while not any("Server starting service" in line for line in startup):
                 startup += log.read(timeout=TIMEOUT)
-            for number, text in enumerate(sys.stdin, start=1):
-                name = bytes.fromhex(text)
-                raw = bytes.fromhex("b827eb0000") + bytes([number])
-                mac = raw.hex(":")
-                lines: list[str] = []
-                client.send(frame(raw, DISCOVER, name, None))
-                address = read_until(log, DhcpMessageType.OFFER, mac, lines)
-                client.send(frame(raw, REQUEST, name, address))
-                read_until(log, DhcpMessageType.ACK, mac, lines)
-                client.send(frame(raw, RELEASE, name, address))
-                read_until(log, DhcpMessageType.RELEASE, mac, lines)
-                sys.stdout.write(json.dumps({"mac": mac, "lines": lines}) + "\n")
+            yield log, client
+
+
+def main() -> None:
+    with running_dhcpd() as (log, client):
+        for number, text in enumerate(sys.stdin, start=1):
+            name = bytes.fromhex(text)
+            raw = bytes.fromhex("b827eb0000") + bytes([number])
+            mac = raw.hex(":")
+            lines: list[str] = []
+            client.send(frame(raw, DISCOVER, name, None))
+            address = read_until(log, DhcpMessageType.OFFER, mac, lines)
+            client.send(frame(raw, REQUEST, name, address))
+            read_until(log, DhcpMessageType.ACK, mac, lines)
+            client.send(frame(raw, RELEASE, name, address))
+            read_until(log, DhcpMessageType.RELEASE, mac, lines)
+            sys.stdout.write(json.dumps({"mac": mac, "lines": lines}) + "\n")
 
 
 if __name__ == "__main__":

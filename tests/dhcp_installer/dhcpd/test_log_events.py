@@ -17,6 +17,7 @@ from dhcp_installer.dhcpd.log_events import (
 )
 
 MAC = "b8:27:eb:01:02:03"
+SERVER = "192.168.23.1"
 ADDRESS = "192.168.23.5"
 PREFIXES = [
     "",  # dhcpd -d, journalctl --output=cat
@@ -62,7 +63,7 @@ LINES_BY_TYPE = {
         f"DHCPOFFER on {ADDRESS} to {MAC} (raspberrypi) via br0",
     ],
     DhcpMessageType.REQUEST: [
-        f"DHCPREQUEST for {ADDRESS} (192.168.23.1) from {MAC} (raspberrypi) via br0",
+        f"DHCPREQUEST for {ADDRESS} ({SERVER}) from {MAC} (raspberrypi) via br0",
         f"DHCPREQUEST for {ADDRESS} from {MAC} via br0",
         f"DHCPREQUEST for {ADDRESS} from {MAC} via br0: wrong network.",
         f"DHCPREQUEST for {ADDRESS} from {MAC} via br0: lease {ADDRESS} unavailable.",
@@ -98,8 +99,9 @@ def test_each_log_line_is_parsed(prefix: str, line: str) -> None:
     message_type = LINES[line]
     address = None if message_type is DhcpMessageType.DISCOVER else IPv4Address(ADDRESS)
     interface = None if message_type is DhcpMessageType.DUPLICATE else "br0"
+    server = IPv4Address(SERVER) if f"({SERVER})" in line else None
     assert parse_line(f"{prefix}{line}\n", 12.5) == DhcpLogEvent(
-        MAC, message_type, address, interface, 12.5
+        MAC, message_type, address, interface, 12.5, server=server
     )
 
 

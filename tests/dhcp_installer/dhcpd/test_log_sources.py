@@ -22,15 +22,14 @@ from dhcp_installer.dhcpd.log_sources import (
     journald_source,
 )
 from dhcp_installer.errors import LogSourceError
+from tests.helpers.waiting import TIMEOUT_SECONDS
 from tools.programs import find
-
-TIMEOUT = 20.0
 
 
 def read_lines(source: LogSource, count: int) -> list[str]:
     """Read at least this number of lines."""
     lines: list[str] = []
-    deadline = time.monotonic() + TIMEOUT
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while len(lines) < count:
         assert time.monotonic() < deadline, lines
         lines += source.read(timeout=0.2)
@@ -160,7 +159,7 @@ def test_journalctl_of_this_machine_accepts_the_options() -> None:
         ["journalctl", "--follow", "--no-tail", since, "--output=json", "--version"],
         capture_output=True,
         text=True,
-        timeout=TIMEOUT,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
     assert version.returncode == 0, version.stderr

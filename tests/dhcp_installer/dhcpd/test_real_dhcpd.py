@@ -1,14 +1,9 @@
 """Parsing of the real dhcpd's log with hostile host names."""
 
-import json
-import os
-import subprocess
-import sys
-
 import pytest
 
 from dhcp_installer.dhcpd.log_events import DhcpMessageType, parse_line
-from tools.programs import find
+from tests.helpers.private_network import run_with_dhcpd
 
 pytestmark = pytest.mark.process
 
@@ -22,26 +17,12 @@ HOST_NAMES = [
     b"\xff\xfe\x00\x1b[2J",
     b"y" * 255,
 ]
-UNSHARE_COMMAND = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "-Urn"]
 
 
 def test_log_of_the_real_dhcpd_shows_only_the_macs_of_the_senders() -> None:
-    find("dhcpd")  # skips the test if it is not available
-    probe = subprocess.run(
-        [*UNSHARE_COMMAND, "true"], capture_output=True, text=True, timeout=20, check=False
+    clients = run_with_dhcpd(
+        "tests.dhcp_installer.dhcpd.real_dhcpd", "".join(f"{host.hex()}\n" for host in HOST_NAMES)
     )
-    if probe.returncode != 0:
-        pytest.skip(f"this user cannot create network namespaces: {probe.stderr.strip()}")
-    done = subprocess.run(
-        [*UNSHARE_COMMAND, sys.executable, "-m", "tests.dhcp_installer.dhcpd.real_dhcpd"],
-        input="".join(f"{host.hex()}\n" for host in HOST_NAMES),
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    clients = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(clients) == len(HOST_NAMES)
     for client in clients:
         events = [event for line in client["lines"] if (event := parse_line(line, 0.0))]

@@ -11,8 +11,8 @@ from random import Random
 
 import pytest
 
-from dhcp_installer.dhcpd.server import SystemdDhcpd, activate, read_active
-from dhcp_installer.errors import ConfigurationError, DhcpServerError
+from dhcp_installer.dhcpd.server import SystemdDhcpd, activate, read_active, restore
+from dhcp_installer.errors import ConfigurationError, DhcpRestartError, DhcpServerError
 from tools.programs import find
 
 pytestmark = pytest.mark.process
@@ -21,9 +21,11 @@ BACKUP_TIME = datetime(2026, 11, 23, 14, 33, 40)
 OLD_CONFIG = "subnet 10.23.0.0 netmask 255.255.0.0 { }\n"
 NEW_CONFIG = "subnet 10.24.0.0 netmask 255.255.0.0 { }\n"
 SYSTEMCTL = """#!/bin/sh
-# Replaces systemctl: the unit runs unless the configuration contains `boom`.
+# Replaces systemctl: the unit runs unless the configuration contains `boom`, and does not end a
+# restart if it contains `slow`.
 echo "$@" >> "$0.calls"
 [ "$1" = restart ] || exit 0
+grep -q slow "$CONF" && exec sleep 1000
 grep -q boom "$CONF" || exit 0
 echo "Job for $2 failed." >&2
 exit 1
@@ -101,6 +103,31 @@ def test_previous_file_is_restored_if_the_server_does_not_start(
         "restart isc-dhcp-server",
         "is-active --quiet isc-dhcp-server",
     ]
+
+
+@pytest.mark.usefixtures("server")
+def test_restart_that_does_not_end_is_reported_and_the_previous_file_is_restored(
+    conf: Path,
+) -> None:
+    dhcpd = find("dhcpd")
+    impatient = SystemdDhcpd(dhcpd=str(dhcpd.path), env=dhcpd.environment, restart_timeout=5)
+    with pytest.raises(
+        DhcpRestartError,
+        match=r"`systemctl restart isc-dhcp-server` did not finish in 5 s: see `systemctl status "
+        r"isc-dhcp-server`; the previous configuration was restored and is active",
+    ):
+        activate(conf, f"# slow\n{NEW_CONFIG}", impatient, backup_time=BACKUP_TIME)
+    assert conf.read_text() == OLD_CONFIG
+
+
+def test_restored_file_stays_if_the_server_does_not_start_with_it(
+    conf: Path, server: SystemdDhcpd
+) -> None:
+    previous = f"# boom\n{OLD_CONFIG}"
+    with pytest.raises(DhcpRestartError, match="isc-dhcp-server does not run"):
+        restore(conf, previous, server)
+    assert conf.read_text() == previous
+    assert file_names(conf) == ["dhcpd.conf"]
 
 
 def test_server_that_also_fails_with_the_previous_file_is_reported(

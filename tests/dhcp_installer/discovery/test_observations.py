@@ -7,10 +7,11 @@ import pytest
 
 from dhcp_installer.discovery.observations import Cut, CutEvidence, Observations
 from dhcp_installer.discovery.strategy import PingRound
+from tests.dhcp_installer.outlets import stack_outlet
 
 HOLD_UP = 3.0
 INTERVAL = 0.25
-CUT = Cut(stack=1, commanded_at=10.0, off_at=10.0, on_at=14.0)
+CUT = Cut((stack_outlet(1),), commanded_at=10.0, off_at=10.0, on_at=14.0)
 RASP, OTHER = "b8:27:eb:00:00:01", "b8:27:eb:00:00:02"
 
 

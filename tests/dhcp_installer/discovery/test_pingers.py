@@ -14,6 +14,7 @@ from icmplib.models import ICMPRequest
 from icmplib.sockets import ICMPv4Socket
 
 from dhcp_installer.discovery.pingers import IcmpPinger, TcpPinger, make_pinger
+from tests.helpers.waiting import TIMEOUT_SECONDS
 
 LOOPBACK = [IPv4Address(f"127.99.0.{last}") for last in range(1, 49)]
 UNUSED_ADDRESS = IPv4Address("127.99.1.1")
@@ -49,7 +50,7 @@ def test_tcp_ping_does_not_wait_for_dropped_packets() -> None:
             connection.connect_ex(address)
         start = time.monotonic()
         assert TcpPinger(address[1]).ping([UNUSED_ADDRESS], 0.2) == set()
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 60  # the kernel gives up after two minutes
         for connection in connections:
             connection.close()
 
@@ -113,7 +114,7 @@ def test_missing_ping_permission_is_reported_with_a_fix() -> None:
         [sys.executable, "-c", UNPRIVILEGED_SCRIPT],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
     # Some systems allow all groups to ping.

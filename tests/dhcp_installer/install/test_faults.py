@@ -183,6 +183,7 @@ def test_install_reads_a_log_in_a_syslog_format(lab: InstallFixture, line_format
     assert_all_found(lab, record)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line_format",
     [

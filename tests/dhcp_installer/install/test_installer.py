@@ -3,12 +3,13 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from dhcp_installer.dhcpd.config_file import DhcpConfigFile
 from dhcp_installer.dhcpd.renderer import DhcpdRenderer
-from dhcp_installer.errors import ConfigurationError, DhcpServerError
+from dhcp_installer.errors import ConfigurationError, DhcpRestartError
 from dhcp_installer.install.installer import InstallRequest, preview
 from dhcp_installer.install.journal import InstallKind, InstallRecord, InstallState
 from dhcp_installer.install.progress import ProgressReport, Stage
@@ -18,6 +19,7 @@ from tests.dhcp_installer.install_fixture import (
     InstallFixture,
     running_fixture,
 )
+from tests.helpers.stack_relays import StackRelays
 from virtual_rack.faults import Fault
 
 INITIAL_CONFIG = '# ours\noption domain-name "lab";\n'
@@ -182,7 +184,7 @@ class RejectingServer:
 
     def restart(self) -> None:
         if self._on_restart and "host " in self._config_path.read_text():
-            raise DhcpServerError("dhcpd does not run")
+            raise DhcpRestartError("dhcpd does not run")
         # Like a server that has just started.
         with (self._config_path.parent / "dhcpd.log").open("a") as log:
             log.write("Server starting service.\n")
@@ -221,11 +223,14 @@ def test_conflicting_host_entry_fails_the_install_without_switching_relays(
 
 
 def test_failing_relays_fail_the_install_without_changes(
-    lab: InstallFixture, tmp_path: Path
+    lab: InstallFixture,
 ) -> None:
-    relays = lab.relays
-    relays.error = "the relays cannot be used: no such chip"
-    record = lab.run(lab.dependencies(relays=relays))
+    def fail() -> NoReturn:
+        raise OSError("no such chip")
+
+    relays = StackRelays(lab.rack, lab.database, factory=fail)
+    assert "no such chip" in relays.error
+    record = lab.run(lab.dependencies(outlets=relays.outlets))
     assert (record.state, record.error) == (InstallState.FAILED, relays.error)
     assert lab.config_path.read_text() == INITIAL_CONFIG
 

@@ -5,7 +5,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from typing import Any
 import psutil
 import requests
 
+from tests.helpers.forked_program import ForkedProgram, run_program
+from tests.helpers.layouts import layout_text
 from tests.helpers.waiting import (
     TIMEOUT_SECONDS,
     is_network_free,
@@ -31,7 +32,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 class DemoProcess:
     """A running demo."""
 
-    process: subprocess.Popen[str]
+    process: ForkedProgram
     port_base: int
     folder: Path
 
@@ -82,22 +83,17 @@ class DemoProcess:
         return sum(int(element["value"][1]) for element in response["data"]["result"])
 
     def run_virtual_rack(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return run_python("-m", "virtual_rack", *arguments, "--state", str(self.state_folder))
+        return run_module("virtual_rack", *arguments, "--state", str(self.state_folder))
 
     def processes(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 
 
-def run_python(*arguments: str, folder: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env=environment(),
-        text=True,
-        capture_output=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
+def run_module(
+    module: str, *arguments: str, folder: Path = REPOSITORY
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m MODULE` in a folder."""
+    return run_program(module, arguments, environment=environment(), folder=folder)
 
 
 def environment() -> dict[str, str]:
@@ -111,14 +107,13 @@ def running_demo(folder: Path, *arguments: str) -> Iterator[DemoProcess]:
         find(program)
     base = free_port_base()
     log = folder / "demo.log"
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "virtual_rack.demo", "--port-base", str(base), *arguments],
-            cwd=folder,
-            env=environment(),
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            text=True,
+    with log.open("w") as out, Path(os.devnull).open() as empty:
+        process = ForkedProgram(
+            "virtual_rack.demo",
+            ["--port-base", str(base), *arguments],
+            environment=environment(),
+            descriptors=(empty.fileno(), out.fileno(), out.fileno()),
+            folder=folder,
         )
     try:
         wait_until(lambda: "Press Ctrl-C to stop" in log.read_text() or process.poll() is not None)
@@ -149,3 +144,13 @@ def free_port_base() -> int:
 def is_port_open(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def running_poe_demo(folder: Path) -> Iterator[DemoProcess]:
+    """Run a demo with four rasps, each of which a port of a PoE switch powers."""
+    find("snmpd")
+    rack = folder / "given.toml"
+    rack.write_text(layout_text(2))
+    with running_demo(folder, "--rack", str(rack), "--power", "poe") as demo:
+        yield demo

@@ -1,36 +1,25 @@
 """The demo, with real programs and real network connections."""
 
-import json
-import os
 import re
-import socket
-import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 
-from controller.alerts.alertmanager import Alertmanager
+from controller.alerts.alertmanager import Alertmanager, AlertmanagerUnavailableError
 from controller.alerts.secret import basic_authorization
 from tests.controller.http_client import BrowserSession
-from tests.helpers.descendants import find_descendants
-from tests.helpers.layouts import layout_text
 from tests.helpers.waiting import wait_until
 from tests.virtual_rack.demo.demo_process import (
     REPOSITORY,
     DemoProcess,
-    is_port_open,
-    run_python,
+    run_module,
     running_demo,
 )
 
 pytestmark = pytest.mark.process
-
-THREE_STACK_RACK_TOML = layout_text(
-    [{"pin": 16, "x": 0, "y": 0}, {"pin": 17, "x": 1, "y": 0}, {"pin": 18, "x": 0, "y": 1}], slots=6
-)
 
 FAULTS = {
     "03-2": "dead", "05-1": "hang", "05-4": "reboot-once", "06-2": "wrong-clock",
@@ -57,11 +46,11 @@ def cell_text(page: str, name: str) -> str:
 
 
 def test_every_rasp_is_up_with_its_temperature(full_demo: DemoProcess) -> None:
+    wait_until(lambda: full_demo.get("rack")["states"]["up"] == 48)
     rasps = full_demo.get("rasps")
     assert len(rasps) == 48
-    assert {rasp["state"] for rasp in rasps} == {"up"}
     assert all(30 < rasp["temperature_celsius"] < 100 for rasp in rasps)
-    assert full_demo.count('up{job="rasp"} == 1') == 48
+    wait_until(lambda: full_demo.count('up{job="rasp"} == 1') == 48)
     assert re.fullmatch(r"\d\d °C (up|warm|hot)", cell_text(full_demo.rack_page(), "03-2"))
 
 
@@ -71,12 +60,18 @@ def test_prometheus_sends_alerts_to_the_alertmanager_of_the_demo(
 ) -> None:
     secret = (full_demo.state_folder / "prometheus" / "secrets" / "alerts").read_text().strip()
     alertmanager = Alertmanager(f"127.0.0.1:{full_demo.port_base + 4}", basic_authorization(secret))
-    wait_until(lambda: "PiRackWatchdog" in {alert.name for alert in alertmanager.alerts()})
+
+    def has_watchdog() -> bool:
+        with suppress(AlertmanagerUnavailableError):  # it did not respond in time
+            return "PiRackWatchdog" in {alert.name for alert in alertmanager.alerts()}
+        return False
+
+    wait_until(has_watchdog)
     assert secret not in (full_demo.folder / "demo.log").read_text()
 
 
 def test_no_alias_of_any_rasp_fails(full_demo: DemoProcess) -> None:
-    assert full_demo.count("pirack_up == 1") == 48
+    wait_until(lambda: full_demo.count("pirack_up == 1") == 48)
     assert full_demo.count("pirack_alias_success == 0") == 0
 
 
@@ -97,14 +92,14 @@ def faulty_demo(full_demo: DemoProcess, boot_time: float) -> DemoProcess:
 
 def test_dead_rasp_is_down(faulty_demo: DemoProcess) -> None:
     wait_until(lambda: faulty_demo.get("rasps/10")["state"] == "down")
-    assert faulty_demo.count('up{job="rasp",rasp="03-2"} == 0') == 1
+    wait_until(lambda: faulty_demo.count('up{job="rasp",rasp="03-2"} == 0') == 1)
     wait_until(lambda: cell_text(faulty_demo.rack_page(), "03-2") == "– down")
 
 
 def test_hanging_exporter_is_distinguished_from_a_dead_rasp(faulty_demo: DemoProcess) -> None:
     wait_until(lambda: faulty_demo.get("rasps/17")["state"] == "down")
     reason = "the rasp answers ping, but its exporter does not"
-    assert faulty_demo.get("rasps/17")["reason"] == reason
+    wait_until(lambda: faulty_demo.get("rasps/17")["reason"] == reason)
 
 
 def test_under_voltage_and_read_only_root_appear_in_prometheus(faulty_demo: DemoProcess) -> None:
@@ -114,7 +109,7 @@ def test_under_voltage_and_read_only_root_appear_in_prometheus(faulty_demo: Demo
 
 def test_rebooted_rasp_has_a_new_boot_time(faulty_demo: DemoProcess, boot_time: float) -> None:
     wait_until(lambda: (faulty_demo.get("rasps/20")["boot_time_seconds"] or 0) > boot_time)
-    assert faulty_demo.get("rasps/20")["state"] == "up"
+    wait_until(lambda: faulty_demo.get("rasps/20")["state"] == "up")
 
 
 def test_wrong_clock_is_shown_with_its_offset_and_does_not_change_the_uptime(
@@ -132,10 +127,9 @@ def test_wrong_clock_is_shown_with_its_offset_and_does_not_change_the_uptime(
 
 
 def test_rasps_are_up_after_their_faults_are_cleared(faulty_demo: DemoProcess) -> None:
-    for rasp in FAULTS:
-        assert faulty_demo.run_virtual_rack("heal", rasp).returncode == 0
+    assert faulty_demo.run_virtual_rack("heal", " ".join(FAULTS)).returncode == 0
     wait_until(lambda: faulty_demo.get("rack")["states"]["up"] == 48)
-    assert faulty_demo.count('up{job="rasp"} == 1') == 48
+    wait_until(lambda: faulty_demo.count('up{job="rasp"} == 1') == 48)
     wait_until(lambda: faulty_demo.count(UNDER_VOLTAGE) == 0)
     wait_until(lambda: faulty_demo.get("rasps/06-2")["is_clock_off"] is False)
     assert abs(faulty_demo.get("rasps/06-2")["clock_offset_seconds"]) < 10
@@ -187,8 +181,9 @@ def test_stack_that_was_switched_off_is_not_an_issue(full_demo: DemoProcess) -> 
     wait_until(lambda: full_demo.get(f"orders/{order['id']}")["state"] == "done")
     wait_until(lambda: full_demo.get("rack")["states"]["off"] == 4)
     assert full_demo.get("rack")["issues"] == []
+    wait_until(lambda: full_demo.get("stacks/9")["observed"] == "off")
     stack = full_demo.get("stacks/9")
-    assert (stack["power"], stack["observed"], stack["power_mismatch"]) == ("off", "off", "")
+    assert (stack["power"], stack["power_mismatch"]) == ("off", "")
     full_demo.post("stacks/execute", {"id": 9, "action": "power_on"})
     wait_until(lambda: full_demo.get("rack")["states"]["up"] == 48)
 
@@ -217,7 +212,7 @@ def test_unknown_targets_and_missing_racks_are_rejected(
         2,
         "no stack 13: this rack has stacks 1 to 12\n",
     )
-    result = run_python("-m", "virtual_rack", "status", "--state", str(tmp_path))
+    result = run_module("virtual_rack", "status", "--state", str(tmp_path))
     assert result.returncode == 2
     assert result.stderr.startswith(f"no virtual rack is running in {tmp_path}: start one with")
 
@@ -225,97 +220,10 @@ def test_unknown_targets_and_missing_racks_are_rejected(
 def test_second_demo_reports_which_processes_use_its_ports(
     full_demo: DemoProcess,
 ) -> None:
-    second = run_python("-m", "virtual_rack.demo", "--port-base", str(full_demo.port_base))
+    second = run_module("virtual_rack.demo", "--port-base", str(full_demo.port_base))
     assert second.returncode == 2
     controller = f"127.0.0.1:{full_demo.port_base} for controller is in use by python"
     prometheus = f"127.0.0.1:{full_demo.port_base + 1} for Prometheus is in use by prometheus"
     assert controller in second.stderr
     assert prometheus in second.stderr
     assert "make demo PORT_BASE=" in second.stderr
-
-
-def test_demo_of_another_rack_stops_all_its_processes(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "rack.toml").write_text(THREE_STACK_RACK_TOML)
-    with running_demo(tmp_path) as small:
-        assert [len(stack["rasps"]) for stack in small.get("stacks")] == [6, 6, 6]
-        assert small.get("rack")["states"]["up"] == 18
-        assert small.count('up{job="rasp"} == 1') == 18
-        processes = small.processes()
-        names = {process.name() for process in processes}
-        targets = json.loads(
-            (tmp_path / f".demo-{small.port_base}/prometheus/targets/rasp.json").read_text()
-        )
-    assert {"prometheus", "prometheus-blac"} & names
-    assert small.process.returncode == 0
-    wait_until(lambda: not any(process.is_running() for process in processes))
-    assert not any(is_port_open(small.port_base + i) for i in range(5))
-    address, port = targets[0]["targets"][0].split(":")
-    with socket.socket() as probe:
-        assert probe.connect_ex((address, int(port))) != 0
-
-
-def test_killing_the_demo_ends_its_processes(tmp_path: Path) -> None:
-    (tmp_path / "rack.toml").write_text(THREE_STACK_RACK_TOML)
-    with running_demo(tmp_path) as small:
-        processes = small.processes()
-        small.process.kill()
-        wait_until(lambda: not any(process.is_running() for process in processes))
-
-
-@pytest.mark.parametrize(
-    ("module", "prefix"), [("virtual_rack.demo", ""), ("controller", "controller: ")]
-)
-def test_invalid_rack_toml_produces_one_error_line(
-    tmp_path: Path, module: str, prefix: str
-) -> None:
-    (tmp_path / "rack.toml").write_text(THREE_STACK_RACK_TOML.replace("pin = 17", "pin = 16"))
-    result = run_python("-m", module, folder=tmp_path)
-    assert result.returncode == 2
-    assert result.stderr == (
-        f"{prefix}rack.toml: stacks[2].pin: pin 16 is already used by stack 1:"
-        " use a different pin\n"
-    )
-
-
-FAKE_GRAFANA = """#!{python}
-import http.server, json, os, sys
-with open("grafana.json", "w") as file:
-    json.dump([sys.argv[1:], dict(os.environ)], file)
-port = int(os.environ["GF_SERVER_HTTP_PORT"])
-http.server.HTTPServer(("127.0.0.1", port), http.server.SimpleHTTPRequestHandler).serve_forever()
-"""
-
-
-def test_grafana_is_started_if_it_is_installed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Use a fake Grafana, which records its arguments and environment."""
-    (tmp_path / "rack.toml").write_text(THREE_STACK_RACK_TOML)
-    (tmp_path / "api").mkdir()
-    (tmp_path / "api" / "health").touch()
-    grafana = tmp_path / "grafana"
-    grafana.write_text(FAKE_GRAFANA.format(python=sys.executable))
-    grafana.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with running_demo(tmp_path) as small:
-        port = small.port_base + 3
-        assert f"Grafana         http://127.0.0.1:{port}" in (tmp_path / "demo.log").read_text()
-        arguments, grafana_environment = json.loads((tmp_path / "grafana.json").read_text())
-        [controller] = find_descendants(
-            psutil.Process(small.process.pid), lambda process: "controller" in process.cmdline()
-        )
-        assert controller.cmdline()[-2:] == ["--grafana", f"http://127.0.0.1:{port}"]
-    assert arguments[0] == "server"
-    assert grafana_environment["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
-    assert grafana_environment["PROMETHEUS_URL"] == f"http://127.0.0.1:{small.port_base + 1}"
-    provisioning = Path(grafana_environment["GF_PATHS_PROVISIONING"])
-    assert (provisioning / "datasources" / "prometheus.yml").is_file()
-    dashboards = provisioning.parent / "dashboards"
-    home = Path(grafana_environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
-    assert home == dashboards / "pirack-rack.json"
-    dashboard = home.read_text()
-    assert '"name": "rasp-03-6"' in dashboard  # the third stack has six rasps
-    assert f'"query": "http://127.0.0.1:{small.port_base}"' in dashboard
-    assert not is_port_open(port)

@@ -19,7 +19,7 @@ from tests.virtual_rack.demo.demo_process import (
     REPOSITORY,
     DemoProcess,
     environment,
-    run_python,
+    run_module,
     running_demo,
 )
 from virtual_rack.demo.ports import interface_in_network
@@ -71,7 +71,8 @@ def run_action(demo: DemoProcess, name: str, targets: str) -> subprocess.Complet
 
 
 def test_rasps_are_up_and_run_actions_on_their_own_cards(demo: DemoProcess) -> None:
-    assert demo.count('up{job="rasp"} == 1') == demo.count("probe_success == 1") == 4
+    wait_until(lambda: demo.count('up{job="rasp"} == 1') == 4)
+    wait_until(lambda: demo.count("probe_success == 1") == 4)  # pings start later than scrapes
     assert "4 ok" in run_action(demo, "sync", "all").stdout
 
 
@@ -128,7 +129,7 @@ def test_demo_with_namespaces_requires_root() -> None:
 
 def test_page_cache_can_only_be_kept_with_namespaces(tmp_path: Path) -> None:
     (tmp_path / "rack.toml").write_text(layout_text(1))
-    done = run_python("-m", "virtual_rack.demo", "--keep-page-cache", folder=tmp_path)
+    done = run_module("virtual_rack.demo", "--keep-page-cache", folder=tmp_path)
     assert (done.returncode, done.stderr) == (
         2,
         "--keep-page-cache requires --network namespaces\n",

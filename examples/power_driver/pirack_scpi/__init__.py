@@ -1,0 +1,1 @@
+"""PiRack power driver for laboratory power supplies with SCPI."""

@@ -1,0 +1,1 @@
+"""Power drivers of PiRack. Others are installed as entry points of `pirack.power_drivers`."""

@@ -1,0 +1,1 @@
+"""Virtual devices that switch power: a PoE switch, smart plugs and a program, as real servers."""
