@@ -46,7 +46,7 @@ check: ## run ruff, mypy and the fast tests (90 seconds)
 
 test: ## run ruff, mypy and the tests (8 minutes; PIRACK_FORBID_SKIPS=1: skipped tests fail)
 	@$(PREPARE) .programs
-	$(call check,pytest -n 6 --dist loadfile)
+	$(call check,pytest -n 8 --dist loadfile)
 
 verify: .venv-dev .programs ## run the long tests (45 minutes at most)
 	$(call check,pytest -n 2 --dist loadfile -m verify)

@@ -12,9 +12,10 @@ from dhcp_installer.dhcpd.config_file import DhcpConfigFile
 from dhcp_installer.dhcpd.renderer import DhcpdRenderer
 from dhcp_installer.dhcpd.server import AutoReloadServer
 from dhcp_installer.install.installer import InstallRequest
-from dhcp_installer.install.journal import InstallKind, InstallState
+from dhcp_installer.install.journal import InstallKind, InstallRecord, InstallState
 from dhcp_installer.install.progress import ProgressReport, Stage
 from rack.inventory import Rasp
+from rack.layout import Rack
 from rack.layout_file import parse
 from rack.power.outlets import Outlets
 from tests.dhcp_installer.install_fixture import InstallFixture, running_fixture
@@ -62,6 +63,16 @@ def during_discovery(action: Callable[[], object]) -> Callable[[ProgressReport],
     return on_progress
 
 
+def run_with_layout(lab: InstallFixture, rack: Rack, request: InstallRequest) -> InstallRecord:
+    """Run an install with another layout than that of the virtual rack."""
+    with closing(Outlets(rack, lab.database)) as outlets:
+        configuration = DhcpConfigFile(
+            lab.config_path, DhcpdRenderer(rack, lab.config_path), AutoReloadServer()
+        )
+        dependencies = lab.dependencies(rack=rack, outlets=outlets, configuration=configuration)
+        return lab.run(dependencies, request)
+
+
 @pytest.mark.parametrize("strategy", ["cut", "one-by-one"])
 def test_rasps_get_the_slots_of_their_outlets(lab: InstallFixture, strategy: str) -> None:
     """The ports are wired in another order than the MAC addresses."""
@@ -69,12 +80,8 @@ def test_rasps_get_the_slots_of_their_outlets(lab: InstallFixture, strategy: str
     for slot, port in enumerate([3, 1, 2, 6, 5, 4], 1):
         text = text.replace(f'"poe:{slot}"', f'"poe:_{port}"')
     rack = parse(text.replace("poe:_", "poe:"))
-    with closing(Outlets(rack, lab.database)) as outlets:
-        configuration = DhcpConfigFile(
-            lab.config_path, DhcpdRenderer(rack, lab.config_path), AutoReloadServer()
-        )
-        dependencies = lab.dependencies(rack=rack, outlets=outlets, configuration=configuration)
-        record = lab.run(dependencies, InstallRequest(InstallKind.INSTALL, "alice", strategy))
+    request = InstallRequest(InstallKind.INSTALL, "alice", strategy)
+    record = run_with_layout(lab, rack, request)
     assert record.state is InstallState.DONE, record
     mac_by_port = {
         outlet.address: mac_of(slot)
@@ -94,7 +101,8 @@ def test_switch_that_does_not_respond_fails_the_install_before_anything_is_switc
 ) -> None:
     lab.virtual.inject_fault(lab.rack.slots, Fault.OUTLET_AWAY)
     moves = outlet_moves(lab)
-    record = lab.run()
+    rack = parse(lab.layout_path.read_text().replace(PATIENT, "timeout_seconds = 1\n"))
+    record = run_with_layout(lab, rack, InstallRequest(InstallKind.INSTALL, "alice"))
     assert record.state is InstallState.FAILED
     assert "poe:" in record.error
     assert "127.0.0.1" in record.error
