@@ -6,6 +6,7 @@ import click
 
 from cli import confirm, install_tables, output, progress
 from cli.api_client import ApiClient
+from cli.completion import complete_target
 from cli.models import ApiInstallation, ApiRasp, ApiResponse
 from cli.output import as_json_option
 from dhcp_installer import DEFAULT_STRATEGY, StrategyName
@@ -62,7 +63,7 @@ def install(
 
 
 @click.command()
-@click.argument("target")
+@click.argument("target", shell_complete=complete_target)
 @_strategy_option
 @confirm.yes_option
 @confirm.no_wait_option
@@ -77,7 +78,7 @@ def replace(
     no_wait: bool,
     as_json: bool,
 ) -> None:
-    """Replace the board in slot TARGET, for example 3/2.
+    """Replace the board in slot TARGET, such as 3/2 or 03-2.
 
     The new board gets the name and address of the previous board. PiRack power-cycles the stack, or
     only the slot if it has an outlet of its own, to verify that it contains the new board.
@@ -97,16 +98,16 @@ def replace(
 
 
 @click.command()
-@click.argument("one")
-@click.argument("other")
+@click.argument("one", shell_complete=complete_target)
+@click.argument("other", shell_complete=complete_target)
 @as_json_option
 @click.pass_context
 def swap(context: click.Context, one: str, other: str, *, as_json: bool) -> None:
     """Swap the rasps in two slots of a stack.
 
-    ONE and OTHER are slots such as 3/1 and 3/2. PiRack cannot detect the slot of a rasp that
-    shares its outlet. No power is switched: each rasp gets its new address at its next boot, or
-    after half of its lease time.
+    ONE and OTHER are slots such as 3/1 and 3/2, or 03-1 and 03-2. PiRack cannot detect the slot of
+    a rasp that shares its outlet. No power is switched: each rasp gets its new address at its next
+    boot, or after half of its lease time.
     """
     client: ApiClient = context.obj()
     rasps = [_single_rasp(client, target) for target in (one, other)]
@@ -125,7 +126,9 @@ def swap(context: click.Context, one: str, other: str, *, as_json: bool) -> None
 def _single_rasp(client: ApiClient, target: str) -> ApiRasp:
     rasps = output.fetch_rasps(client, [target]).data
     if len(rasps) != 1:
-        raise CommandError(f"{target} selects {len(rasps)} slots: write one slot, for example 3/2")
+        raise CommandError(
+            f"{target} selects {len(rasps)} slots: write one slot, such as 3/2 or 03-2"
+        )
     return rasps[0]
 
 

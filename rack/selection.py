@@ -11,7 +11,7 @@ from rack.errors import PiRackError, UnknownTargetError
 from rack.layout import Rack, Slot
 from rack.targets import resolve_slots
 
-SYNTAX = '"3 stacks", "12 rasps", "stacks 1-3", "all", or names such as "03-2 04-1"'
+SYNTAX = '"3 stacks", "12 rasps", "stacks 1-3", "all", or names such as "03-2 4/1"'
 """Examples of selections, for messages."""
 
 _COUNT = re.compile(r"([1-9][0-9]{0,5}) (stack|rasp)s?")
@@ -92,6 +92,6 @@ def _named(rack: Rack, text: str) -> tuple[Slot, ...]:
     if match := _STACKS.fullmatch(text):
         names = _RANGE.sub(r"\1..\2", match[1])  # after the word `stacks` this is no rasp
     try:
-        return resolve_slots(rack, re.split(r"[ ,]+", names))
+        return resolve_slots(rack, re.split(r" *, +| +,? *", names))  # `3/1,3` is one expression
     except UnknownTargetError as error:
         raise SelectionError(str(error), f"select by {SYNTAX}") from error

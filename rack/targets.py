@@ -112,7 +112,8 @@ class TargetParser:
         if not 1 <= stack <= count:
             return f"no stack {stack}: this rack has stacks 1 to {count}"
         size = self._stack_sizes[stack - 1]
-        return f"no slot {slot_target(stack, slot)}: stack {stack} has slots 1 to {size}"
+        names = f"{slot_target(stack, slot)} ({rasp_name(stack, slot)})"
+        return f"no slot {names}: stack {stack} has slots 1 to {size}"
 
     def _name_of_id(self, number: int) -> str:
         names = (

@@ -87,7 +87,7 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TARGETS:FAULT",
-        help="initial fault such as 3/2:dead; repeatable",
+        help="initial fault such as 3/2:dead or 03-2:dead; repeatable",
     )
     run.add_argument(
         "--seed", type=int, default=2016, help="seed of loads and boot times (default: %(default)s)"
@@ -105,6 +105,6 @@ def _fault_argument(text: str) -> tuple[str, Fault]:
     if targets and fault in set(Fault):
         return targets, Fault(fault)
     raise argparse.ArgumentTypeError(
-        f"{text!r} is not a valid fault: use TARGETS:FAULT such as 3/2:dead,"
+        f"{text!r} is not a valid fault: use TARGETS:FAULT such as 3/2:dead or 03-2:dead,"
         f" with one of {', '.join(Fault)}"
     )

@@ -67,10 +67,10 @@ def test_every_printed_form_of_a_rasp_selects_only_this_rasp() -> None:
         ("001-2", "001-2 is not the name of a rasp: write 01-2 or 1/2"),
         ("01-02", "01-02 is not the name of a rasp: write 01-2 or 1/2"),
         ("rasp-1-2", "rasp-1-2 is not the name of a rasp: write 01-2 or 1/2"),
-        ("01-9", "no slot 1/9: stack 1 has slots 1 to 4. Stacks 1 to 9 are written 1..9"),
-        ("10-12", "no slot 10/12: stack 10 has slots 1 to 4. Stacks 10 to 12 are written 10..12"),
+        ("01-9", r"no slot 1/9 \(01-9\): stack 1 has slots 1 to 4. Stacks 1 to 9 are written 1..9"),
+        ("10-12", r"no slot 10/12 \(10-12\): .+\. Stacks 10 to 12 are written 10\.\.12"),
         ("001-9", "no slot 1/9"),
-        ("12-5", "no slot 12/5: stack 12 has slots 1 to 4$"),
+        ("12-5", r"no slot 12/5 \(12-5\): stack 12 has slots 1 to 4$"),
         ("13-1", "no stack 13: this rack has stacks 1 to 12$"),
         ("rasp-13-1", "no stack 13: this rack has stacks 1 to 12$"),
         ("13", "no stack 13: this rack has stacks 1 to 12. The rasp with id 13 is 04-1"),
@@ -116,7 +116,7 @@ def test_malformed_expression_is_rejected_with_syntax_hint(expression: str) -> N
 def test_unknown_stack_or_slot_is_named_in_error() -> None:
     with pytest.raises(UnknownTargetError, match=r"no stack 99: this rack has stacks 1 to 12$"):
         resolved_names("99")
-    with pytest.raises(UnknownTargetError, match="no slot 3/5: stack 3 has slots 1 to 4"):
+    with pytest.raises(UnknownTargetError, match=r"no slot 3/5 \(03-5\): stack 3 has slots 1 to 4"):
         resolved_names("3/4..9")
 
 
@@ -138,7 +138,7 @@ def test_text_of_another_form_is_not_a_rasp(text: str) -> None:
 def test_unknown_rasp_and_stack_are_rejected() -> None:
     for text, message in {
         "49": "no rasp 49: this rack has rasps 1 to 48",
-        "03-9": "no slot 3/9: stack 3 has slots 1 to 4",
+        "03-9": r"no slot 3/9 \(03-9\): stack 3 has slots 1 to 4",
         "1-4": "1-4 is not the name of a rasp: write 01-4 or 1/4",
     }.items():
         with pytest.raises(UnknownTargetError, match=message):

@@ -50,10 +50,10 @@ def test_rack_starts_with_the_given_faults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        ("1/1:gone", "'1/1:gone' is not a valid fault: use TARGETS:FAULT such as 3/2:dead, with"),
+        ("1/1:gone", "'1/1:gone' is not a valid fault: use TARGETS:FAULT such as 3/2:dead or"),
         (
             "dead",
-            "'dead' is not a valid fault: use TARGETS:FAULT such as 3/2:dead, with one of",
+            "'dead' is not a valid fault: use TARGETS:FAULT such as 3/2:dead or 03-2:dead, with",
         ),
         ("4:dead", "no stack 4: this rack has stacks 1 to 1"),
     ],

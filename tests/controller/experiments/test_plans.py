@@ -73,6 +73,8 @@ def test_power_cut_takes_whole_stacks_down() -> None:
         ("random 5 rasps", "reboot", 5),
         ("stacks 1-2", "power", 4),
         ("01-1,02-2", "reboot", 2),
+        ("1/1, 2/2", "reboot", 2),
+        ("1/1,2", "reboot", 2),
     ],
 )
 def test_pick_selects_rasps_of_the_nodes(pick: str, kind: str, rasps: int) -> None:

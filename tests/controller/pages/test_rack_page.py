@@ -217,7 +217,7 @@ def test_rasp_name_redirects_to_the_rasp_page(open_page: OpenPage) -> None:
         page = open_page(f"/rasps/{name}")
         expect(page).to_have_url(re.compile("/rasps/10$"))
     page = open_page("/rasps/03-9")
-    expect(page.get_by_role("main")).to_contain_text("no slot 3/9: stack 3 has slots 1 to 4")
+    expect(page.get_by_role("main")).to_contain_text("no slot 3/9 (03-9): stack 3 has slots 1 to 4")
 
 
 def test_rack_is_colored_by_the_selected_value(

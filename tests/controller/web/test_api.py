@@ -140,7 +140,7 @@ def test_unchanged_response_is_304(client: FlaskClient, rack_state: FakeRackStat
         ("/api/v1.0/nothing", 404, "not found"),
         ("/api/v1.0/rasps/x", 404, "not found"),
         ("/api/v1.0/rasps/1-4", 404, "1-4 is not the name of a rasp: write 01-4 or 1/4"),
-        ("/api/v1.0/rasps/01-9", 404, "no slot 1/9: stack 1 has slots 1 to 4"),
+        ("/api/v1.0/rasps/01-9", 404, "no slot 1/9 (01-9): stack 1 has slots 1 to 4"),
         ("/api/v1.0/rasps?state=asleep", 422, "state: Input should be 'up', 'down'"),
         ("/api/v1.0/rasps?stack=three", 422, "stack: Input should be a valid integer"),
         ("/api/v1.0/rasps?color=red", 422, "color: Extra inputs are not permitted"),
