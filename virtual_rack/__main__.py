@@ -8,6 +8,7 @@ from exporter.aliases import AliasesError
 from exporter.aliases import load as load_aliases
 from rack.errors import PiRackError
 from rack.layout_file import load as load_layout
+from rack.target_ranges import abbreviate
 from tools.programs import ProgramError
 from virtual_rack import control, lifecycle, sandbox
 from virtual_rack.command_line import NAMESPACES, build_parser
@@ -84,11 +85,25 @@ def _send_request(options: argparse.Namespace) -> int:
     if "error" in reply:
         print(reply["error"], file=sys.stderr)
         return 2
-    if options.command == "status":
-        _print_status(reply["rasps"])
-    else:
-        print(*reply["rasps"])
+    match options.command:
+        case "status":
+            _print_status(reply["rasps"])
+        case "fault":
+            print(f"{_names(reply['rasps'])}: fault {options.fault} injected")
+        case _:
+            _print_cleared(options.fault, reply)
     return 0
+
+
+def _print_cleared(fault: str | None, reply: control.Message) -> None:
+    if not reply["cleared"]:
+        print(f"{_names(reply['rasps'])}: no fault{f' {fault}' if fault else ''} to clear")
+    for cleared_fault, names in reply["cleared"].items():
+        print(f"{_names(names)}: fault {cleared_fault} cleared")
+
+
+def _names(rasps: list[str]) -> str:
+    return " ".join(abbreviate(rasps))
 
 
 def _print_status(rasps: dict[str, dict[str, object]]) -> None:
@@ -96,7 +111,8 @@ def _print_status(rasps: dict[str, dict[str, object]]) -> None:
     print(", ".join(f"{count} {phase}" for phase, count in counts.items()))
     for name, rasp in rasps.items():
         if faults := rasp["faults"]:
-            print(name, rasp["phase"], *(faults if isinstance(faults, list) else ()))
+            names = ", ".join(faults if isinstance(faults, list) else ())
+            print(f"{name}: {rasp['phase']}, faults: {names}")
 
 
 if __name__ == "__main__":

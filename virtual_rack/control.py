@@ -7,7 +7,7 @@ import json
 import socketserver
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from socket import AF_UNIX, SO_PEERCRED, SOCK_STREAM, SOL_SOCKET, socket
@@ -36,43 +36,83 @@ class RackUnavailableError(PiRackError):
 def handle(rack: VirtualRack, request: Message) -> Message:
     """Process a request and return the reply, which is `{"error": …}` on failure."""
     try:
-        match request:
-            case {"command": "fault", "targets": [*targets], "fault": str(fault)}:
-                slots = resolve_slots(rack.rack, targets)
-                rack.inject_fault(slots, Fault(fault))
-            case {"command": "heal", "targets": [*targets], "fault": None | str() as fault}:
-                slots = resolve_slots(rack.rack, targets)
-                rack.clear_fault(slots, Fault(fault) if fault else None)
-            case {"command": "status"}:
-                return {
-                    "rasps": {
-                        name: {"phase": phase, "faults": sorted(faults)}
-                        for name, (phase, faults) in rack.status().items()
-                    },
-                    "stacks": {
-                        name: {"power": "on" if has_power else "off", "relay_moves": moves}
-                        for name, (has_power, moves) in rack.stack_power().items()
-                    },
-                    "outlets": {
-                        name: {"power": "on" if has_power else "off", "moves": moves}
-                        for name, (has_power, moves) in rack.outlet_power().items()
-                    },
-                }
-            case {"command": "get_pin", "pin": int(number)}:
-                return _pin(rack, number)
-            case {
-                "command": "set_pin",
-                "pin": int(number),
-                "output": bool(output),
-                "high": bool(high),
-            }:
-                rack.drive(number, PinState(output, high))
-                return _pin(rack, number)
-            case _:
-                return {"error": "unknown request"}
+        return _process(rack, request)
     except (PiRackError, ValueError) as error:
         return {"error": str(error)}
-    return {"rasps": [slot.name for slot in slots]}
+
+
+def _process(rack: VirtualRack, request: Message) -> Message:
+    match request:
+        case {"command": "fault", "targets": [*targets], "fault": str(fault)}:
+            return _inject_fault(rack, targets, Fault(fault))
+        case {"command": "heal", "targets": [*targets], "fault": None | str() as fault}:
+            return _clear_fault(rack, targets, Fault(fault) if fault else None)
+        case {"command": "status"}:
+            return _status(rack)
+        case {"command": "get_pin", "pin": int(number)}:
+            return _pin(rack, number)
+        case {
+            "command": "set_pin",
+            "pin": int(number),
+            "output": bool(output),
+            "high": bool(high),
+        }:
+            rack.drive(number, PinState(output, high))
+            return _pin(rack, number)
+        case _:
+            return {"error": "unknown request"}
+
+
+def _status(rack: VirtualRack) -> Message:
+    return {
+        "rasps": {
+            name: {"phase": phase, "faults": sorted(faults)}
+            for name, (phase, faults) in rack.status().items()
+        },
+        "stacks": {
+            name: {"power": "on" if has_power else "off", "relay_moves": moves}
+            for name, (has_power, moves) in rack.stack_power().items()
+        },
+        "outlets": {
+            name: {"power": "on" if has_power else "off", "moves": moves}
+            for name, (has_power, moves) in rack.outlet_power().items()
+        },
+    }
+
+
+def _inject_fault(rack: VirtualRack, targets: Iterable[str], fault: Fault) -> Message:
+    """Return the rasps that have the fault, which is also in others that share an outlet."""
+    slots = resolve_slots(rack.rack, targets)
+    previous = _rasps_by_fault(rack).get(fault, [])
+    rack.inject_fault(slots, fault)
+    affected = {*_rasps_by_fault(rack).get(fault, ())}.difference(previous)
+    affected.update(slot.name for slot in slots)
+    return {"rasps": [slot.name for slot in rack.rack.slots if slot.name in affected]}
+
+
+def _clear_fault(rack: VirtualRack, targets: Iterable[str], fault: Fault | None) -> Message:
+    """Return the selected rasps, and the rasps of each fault that was cleared."""
+    slots = resolve_slots(rack.rack, targets)
+    previous = _rasps_by_fault(rack)
+    rack.clear_fault(slots, fault)
+    remaining = _rasps_by_fault(rack)
+    cleared = {
+        cleared_fault: [name for name in names if name not in remaining.get(cleared_fault, ())]
+        for cleared_fault, names in previous.items()
+    }
+    return {
+        "rasps": [slot.name for slot in slots],
+        "cleared": {cleared_fault: names for cleared_fault, names in cleared.items() if names},
+    }
+
+
+def _rasps_by_fault(rack: VirtualRack) -> dict[Fault, list[str]]:
+    """Return the names of the rasps that have each fault."""
+    rasps: dict[Fault, list[str]] = {}
+    for name, (_, faults) in rack.status().items():
+        for fault in sorted(faults):
+            rasps.setdefault(fault, []).append(name)
+    return rasps
 
 
 def _pin(rack: VirtualRack, number: int) -> Message:

@@ -49,7 +49,9 @@ def test_faults_are_injected_and_cleared(state_folder: Path) -> None:
     rasps = control.send(state_folder, {"command": "status"})["rasps"]
     assert {name: rasp["faults"] for name, rasp in rasps.items()} == {"01-1": [], "01-2": ["dead"]}
     clear = {"command": "heal", "targets": ["all"], "fault": None}
-    assert control.send(state_folder, clear) == {"rasps": ["01-1", "01-2"]}
+    cleared = {"rasps": ["01-1", "01-2"], "cleared": {"dead": ["01-2"]}}
+    assert control.send(state_folder, clear) == cleared
+    assert control.send(state_folder, clear) == cleared | {"cleared": {}}
     rasps = control.send(state_folder, {"command": "status"})["rasps"]
     assert all(rasp["faults"] == [] for rasp in rasps.values())
 
