@@ -22,6 +22,7 @@ from rack.demo_token import remove_demo_token, write_demo_token
 from rack.errors import PiRackError
 from tools.programs import ProgramError
 from virtual_rack.command_line import NAMESPACES
+from virtual_rack.demo.banner import welcome_text
 from virtual_rack.demo.config import DemoConfig, RackOptions, make_config, write_files
 from virtual_rack.demo.credentials import Credentials, create_credentials
 from virtual_rack.demo.ports import interface_in_network, process_on_port
@@ -107,7 +108,7 @@ def _run(
             _wait_ready(process, stop)
         _wait_for_rasps(config, stop)
         if not stop.is_set():
-            print(_welcome_text(config, specs, credentials), flush=True)
+            print(welcome_text(config, specs, credentials), flush=True)
         _keep_running(running, stop)
     finally:
         print("\nstopping", flush=True)
@@ -153,30 +154,6 @@ def _wait_for_rasps(config: DemoConfig, stop: threading.Event) -> None:
         if time.monotonic() > deadline:
             print("continuing without the other rasps", flush=True)
             return
-
-
-def _welcome_text(
-    config: DemoConfig, specs: Sequence[ProcessSpec], credentials: Credentials
-) -> str:
-    state_option = "" if config.state == Path(".demo") else f" --state {config.state}"
-    lines = [
-        "",
-        f"Rack            {config.controller_url}",
-        f"API             {config.controller_url}/api/v1.0/rasps",
-        *(f"{spec.name:15} {spec.page_url}" for spec in specs if spec.page_url),
-        "",
-        "Viewing requires no login. To submit orders during this run:",
-        f"  log in        {credentials.user}, password {credentials.password}",
-        f"  API token     {credentials.token}",
-        f"  terminal      .venv/bin/pirack --url {config.controller_url} status",
-        "",
-        "Inject and clear a fault:",
-        f"  .venv/bin/python -m virtual_rack fault 3/2 dead{state_option}",
-        f"  .venv/bin/python -m virtual_rack heal 3/2{state_option}",
-        "",
-        "Press Ctrl-C to stop the demo.",
-    ]
-    return "\n".join(lines)
 
 
 def _keep_running(processes: list[ManagedProcess], stop: threading.Event) -> None:

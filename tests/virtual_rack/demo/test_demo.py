@@ -86,7 +86,8 @@ def boot_time(full_demo: DemoProcess) -> float:
 def faulty_demo(full_demo: DemoProcess, boot_time: float) -> DemoProcess:
     """The demo after faults of some rasps, which the last of these tests clears."""
     for rasp, fault in FAULTS.items():
-        assert full_demo.run_virtual_rack("fault", rasp, fault).stdout == f"{rasp}\n"
+        completed = full_demo.run_virtual_rack("fault", rasp, fault)
+        assert completed.stdout == f"{rasp}: fault {fault} injected\n"
     return full_demo
 
 
@@ -127,7 +128,9 @@ def test_wrong_clock_is_shown_with_its_offset_and_does_not_change_the_uptime(
 
 
 def test_rasps_are_up_after_their_faults_are_cleared(faulty_demo: DemoProcess) -> None:
-    assert faulty_demo.run_virtual_rack("heal", " ".join(FAULTS)).returncode == 0
+    completed = faulty_demo.run_virtual_rack("heal", " ".join(FAULTS))
+    assert completed.returncode == 0
+    assert "03-2: fault dead cleared\n" in completed.stdout
     wait_until(lambda: faulty_demo.get("rack")["states"]["up"] == 48)
     wait_until(lambda: faulty_demo.count('up{job="rasp"} == 1') == 48)
     wait_until(lambda: faulty_demo.count(UNDER_VOLTAGE) == 0)
@@ -140,8 +143,11 @@ def test_demo_allows_anonymous_viewing_and_prints_credentials(full_demo: DemoPro
     match = re.search(r"log in +(\S+), password (\S+)\n +API token +(\S+)\n", welcome)
     assert match is not None
     user, password, token = match.groups()
+    url = f"http://127.0.0.1:{full_demo.port_base}"
+    assert f"  export PIRACK_URL={url}\n  .venv/bin/pirack status\n" in welcome
+    assert f"  export PIRACK_URL={url} PIRACK_TOKEN={token}\n" in welcome
     assert "Read-only access without login" in full_demo.rack_page()
-    browser = BrowserSession(f"http://127.0.0.1:{full_demo.port_base}")
+    browser = BrowserSession(url)
     assert browser.log_in(user, password).status_code == 303
     assert f">{user}<" in browser.get("/").text
     response = browser.get("/api/v1.0/rack", headers={"Authorization": f"Bearer {token}"})
