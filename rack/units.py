@@ -2,6 +2,9 @@
 
 _JOULES_PER_WATT_HOUR = 3600
 _KILO = 1000
+_BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_MAX_SHOWN = 1023.5  # more would be rounded to 1024
+_MIN_WITHOUT_DECIMALS = 99.95  # more would be rounded to 100.0
 
 
 def format_energy(joules: float) -> str:
@@ -10,3 +13,22 @@ def format_energy(joules: float) -> str:
     if watt_hours >= _KILO:
         return f"{watt_hours / _KILO:.1f} kWh"
     return f"{watt_hours:.1f} Wh" if watt_hours >= 1 else f"{watt_hours:.3f} Wh"
+
+
+def format_bytes(number_of_bytes: float) -> str:
+    """Format a size with a binary unit, for example `64 MiB` or `3.7 GiB`."""
+    value, unit = float(number_of_bytes), _BYTE_UNITS[0]
+    for unit in _BYTE_UNITS:
+        if value < _MAX_SHOWN or unit == _BYTE_UNITS[-1]:
+            break
+        value /= 1024
+    digits = 0 if value.is_integer() or value >= _MIN_WITHOUT_DECIMALS else 1
+    return f"{value:.{digits}f} {unit}"
+
+
+def format_available(available: int, total: int) -> str:
+    """Format the available part of a memory or a disk, for example `2.9 of 3.7 GiB available`."""
+    available_text, total_text = format_bytes(available), format_bytes(total)
+    number, _, unit = available_text.partition(" ")
+    shown = number if total_text.endswith(f" {unit}") else available_text
+    return f"{shown} of {total_text} available"
