@@ -7,6 +7,7 @@ import click
 from rich.console import RenderableType
 
 from cli import tables
+from rack.target_ranges import abbreviate
 from rack.terminal import CommandError, make_console
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
@@ -40,6 +41,11 @@ def ask(effect: str, *notes: RenderableType) -> None:
 
 def affected_text(rasp_names: Sequence[str]) -> str:
     """Return a sentence about the rasps that a command shuts down or interrupts."""
-    if not rasp_names:
-        return "no running rasp goes down"
-    return f"{len(rasp_names)} rasps go down: {' '.join(rasp_names)}"
+    names = " ".join(abbreviate(rasp_names))
+    match len(rasp_names):
+        case 0:
+            return "no running rasp goes down"
+        case 1:
+            return f"1 rasp goes down: {names}"
+        case count:
+            return f"{count} rasps go down: {names}"

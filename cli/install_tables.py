@@ -10,6 +10,7 @@ from rich.text import Text
 from cli import tables
 from cli.models import ApiInstallation, ApiInstallStep
 from cli.tables import cell
+from rack.fitted_table import FittedTable
 from rack.names import rasp_name, stack_name
 from rack.terminal import make_table
 
@@ -57,7 +58,7 @@ def install_result(installation: ApiInstallation) -> RenderableType:
     return Group(*parts)
 
 
-def _table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
+def _table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> FittedTable:
     table = make_table(*columns)
     for row in rows:
         table.add_row(*map(cell, row))

@@ -9,9 +9,10 @@ from cli import tables
 from cli.confirm import affected_text
 from cli.models import ApiAuditEvent, ApiOrder, ApiOrderSummary, ApiPreview, ApiTargetResult
 from cli.tables import cell, format_time
+from rack.readings import format_reading
+from rack.target_ranges import abbreviate
 from rack.terminal import make_table
 
-_MAX_SHOWN_TARGETS = 4
 _NON_ROW_LINES = 4  # the summary, a margin, the number of omitted rows and the cursor
 
 
@@ -21,7 +22,7 @@ def order_details(order: ApiOrder) -> RenderableType:
     if order.results:
         table = make_table("TARGET", "RESULT", "DETAIL")
         for result in order.results:
-            first, *more = _detail_lines(result) or [""]
+            first, *more = _detail_lines(result, order.alias or "") or [""]
             table.add_row(
                 cell(result.target),
                 tables.colored(result.result) if result.result else cell(result.stage),
@@ -48,33 +49,30 @@ def order_progress(order: ApiOrder, height: int) -> RenderableType:
 
 def order_table(orders: Iterable[ApiOrderSummary]) -> RenderableType:
     """Return a table with a row for each order."""
-    table = make_table("ORDER", "STARTED", "ACTOR", "ACTION", "TARGETS", "STATE", "RESULT")
+    table = make_table("ORDER", "STARTED", "ACTOR", "ACTION", "TARGETS", "RESULT")
     for order in orders:
         table.add_row(
             cell(order.id),
             cell(format_time(order.started_at)),
             cell(order.actor),
             cell(order.alias or order.action),
-            cell(_abbreviated(order.targets)),
-            cell(order.state),
-            tables.colored(order.result or "-"),
+            cell(_target_text(order.targets)),
+            _state_and_result(order),
         )
     return table
 
 
 def audit_table(events: Iterable[ApiAuditEvent]) -> RenderableType:
     """Return a table with a row for each audit event."""
-    table = make_table("TIME", "ACTOR", "ADDRESS", "ACTION", "TARGETS", "RESULT", "COUNT", "DETAIL")
+    table = make_table("TIME", "ACTOR", "ACTION", "TARGETS", "RESULT", "DETAIL")
     for event in events:
         table.add_row(
             cell(format_time(event.time)),
-            cell(event.actor),
-            cell(event.client_address),
+            cell(" ".join(filter(None, [event.actor, event.client_address]))),
             cell(event.action),
-            cell(event.targets),
+            cell(" ".join(abbreviate(event.targets.split(" ")))),
             tables.colored(event.result),
-            cell(str(event.count)),
-            cell(event.detail),
+            cell(", ".join(filter(None, [event.detail, _repeats(event.count)]))),
         )
     return table
 
@@ -100,7 +98,7 @@ def order_summary(order: ApiOrder) -> Text:
     """Return an order in one line."""
     line = Text.assemble(
         (f"order {order.id}", "bold"),
-        f": {cell(order.alias or order.action)} on {cell(_abbreviated(order.targets))}: ",
+        f": {cell(order.alias or order.action)} on {cell(_target_text(order.targets))}: ",
     )
     counts = {
         "ok": order.counts.ok,
@@ -119,9 +117,9 @@ def order_summary(order: ApiOrder) -> Text:
     return line
 
 
-def _detail_lines(result: ApiTargetResult) -> list[str]:
+def _detail_lines(result: ApiTargetResult, alias: str) -> list[str]:
     readings = [
-        f"{_format_labels(reading.labels)}{_format_value(reading.value)}"
+        f"{_format_labels(reading.labels)}{_format_value(alias, reading.value)}"
         for reading in result.readings
     ]
     return readings + ([result.detail] if result.detail else []) + result.output.splitlines()
@@ -132,11 +130,21 @@ def _format_labels(labels: Mapping[str, str]) -> str:
     return f"{{{pairs}}} " if pairs else ""
 
 
-def _format_value(value: float | None) -> str:
-    return "NaN" if value is None else f"{value:.15g}"
+def _format_value(alias: str, value: float | None) -> str:
+    return "NaN" if value is None else format_reading(alias, value)
 
 
-def _abbreviated(names: Sequence[str]) -> str:
-    shown = " ".join(names[:_MAX_SHOWN_TARGETS])
-    omitted = len(names) - _MAX_SHOWN_TARGETS
-    return f"{shown} and {omitted} more" if omitted > 0 else shown or "all"
+def _target_text(names: Sequence[str]) -> str:
+    return " ".join(abbreviate(names)) or "all"
+
+
+def _state_and_result(order: ApiOrderSummary) -> Text:
+    """Return the result of an order that is done, otherwise its state and its result, if known."""
+    result = tables.colored(order.result) if order.result else Text()
+    if order.state == "done" and order.result:
+        return result
+    return Text(", ").join(filter(None, [tables.colored(order.state), result]))
+
+
+def _repeats(count: int) -> str:
+    return f"{count} times" if count > 1 else ""

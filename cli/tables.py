@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from cli.models import ApiMaster, ApiOutlet, ApiRack, ApiRasp, ApiStack
+from rack.fitted_table import FittedTable
 from rack.terminal import make_table, printable
 from rack.units import format_energy
 
@@ -48,13 +48,25 @@ def rasp_table(rasps: Iterable[ApiRasp]) -> RenderableType:
         table.add_row(
             cell(rasp.name),
             colored(rasp.display_state),
-            cell(_format_celsius(rasp.temperature_celsius)),
-            cell(_format_load(rasp.load1)),
-            cell(_format_uptime(rasp.uptime_seconds)),
+            cell(format_celsius(rasp.temperature_celsius)),
+            cell(format_load(rasp.load1)),
+            cell(format_uptime(rasp.uptime_seconds)),
             cell(rasp.ip),
             cell(rasp.reason),
         )
     return table
+
+
+def rasp_summary(rasps: Sequence[ApiRasp]) -> Text:
+    """Return the number of rasps in each state, and the hottest rasp, in one line."""
+    states = [rasp.state for rasp in rasps]
+    counts = {state: states.count(state) for state in ("up", "down", "off", "unknown")}
+    line = Text(f"{len(rasps)} rasps: ").append_text(_format_counts(counts))
+    measured = [rasp for rasp in rasps if rasp.temperature_celsius is not None]
+    hottest = max(measured, key=lambda rasp: rasp.temperature_celsius or 0.0, default=None)
+    if hottest is not None:
+        line.append(_hottest_text(hottest.name, hottest.temperature_celsius))
+    return line
 
 
 def all_rasp_details(rasps: Iterable[ApiRasp]) -> RenderableType:
@@ -71,9 +83,9 @@ def _rasp_details(rasp: ApiRasp) -> RenderableType:
             "id": cell(rasp.id),
             "state": colored(rasp.display_state),
             "reason": cell(rasp.reason or None),
-            "temperature": cell(_format_celsius(rasp.temperature_celsius)),
-            "load": cell(_format_load(rasp.load1)),
-            "uptime": cell(_format_uptime(rasp.uptime_seconds)),
+            "temperature": cell(format_celsius(rasp.temperature_celsius)),
+            "load": cell(format_load(rasp.load1)),
+            "uptime": cell(format_uptime(rasp.uptime_seconds)),
             "clock": _clock(rasp),
             "ping": cell(ping),
             **_power_fields(rasp),
@@ -132,9 +144,9 @@ def master_details(master: ApiMaster) -> RenderableType:
         {
             "master": cell(master.host_name),
             "pirack": cell(master.version),
-            "uptime": cell(_format_uptime(master.uptime_seconds)),
-            "load": cell(_format_load(master.load1)),
-            "temperature": cell(_format_celsius(master.temperature_celsius)),
+            "uptime": cell(format_uptime(master.uptime_seconds)),
+            "load": cell(format_load(master.load1)),
+            "temperature": cell(format_celsius(master.temperature_celsius)),
             "memory": cell(_format_space(master.memory_available_bytes, master.memory_total_bytes)),
             "disk": cell(_format_space(master.disk_available_bytes, master.disk_size_bytes)),
             **{
@@ -173,7 +185,7 @@ def format_time(seconds: float, time_format: str = "%Y-%m-%d %H:%M:%S") -> str:
         return "-"
 
 
-def _field_table(fields: Mapping[str, Text]) -> Table:
+def _field_table(fields: Mapping[str, Text]) -> FittedTable:
     table = make_table()
     for name, value in fields.items():
         table.add_row(Text(name, "bold"), value)
@@ -187,9 +199,12 @@ def _rack_summary(rack: ApiRack) -> Text:
         _format_counts(rack.states),
     )
     if rack.hottest:
-        line.append(f"; hottest {cell(rack.hottest.name)}, ")
-        line.append(_format_celsius(rack.hottest.temperature_celsius) or "-")
+        line.append(_hottest_text(rack.hottest.name, rack.hottest.temperature_celsius))
     return line
+
+
+def _hottest_text(name: str, celsius: float | None) -> str:
+    return f"; hottest {cell(name)}, {format_celsius(celsius) or '-'}"
 
 
 def _format_counts(counts: Mapping[str, int]) -> Text:
@@ -198,11 +213,13 @@ def _format_counts(counts: Mapping[str, int]) -> Text:
     )
 
 
-def _format_celsius(degrees: float | None) -> str | None:
+def format_celsius(degrees: float | None) -> str | None:
+    """Return a temperature with its unit, or None if it is unknown."""
     return None if degrees is None else f"{degrees:.0f} °C"
 
 
-def _format_load(load: float | None) -> str | None:
+def format_load(load: float | None) -> str | None:
+    """Return a load, or None if it is unknown."""
     return None if load is None else f"{load:.2f}"
 
 
@@ -218,7 +235,8 @@ def _format_space(available: int, total: int) -> str:
     return f"{available / 2**30:.1f} of {total / 2**30:.1f} GiB free"
 
 
-def _format_uptime(seconds: float | None) -> str | None:
+def format_uptime(seconds: float | None) -> str | None:
+    """Return an uptime such as `2d 4h`, or None if it is unknown."""
     return None if seconds is None else _format_duration(seconds)
 
 

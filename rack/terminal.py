@@ -7,10 +7,10 @@ from typing import IO, Any
 import click
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from rack.errors import PiRackError
+from rack.fitted_table import FittedTable
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -18,7 +18,7 @@ EXIT_INTERRUPTED = 130
 
 _SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "not_checked": "dim"}
 _UNWRAPPED_WIDTH = 10_000
-_WRAPPED_COLUMNS = {"DETAIL", "RASPS", "REASON"}
+_TIME_COLUMNS = {"CREATED", "EXPIRES", "STARTED", "TIME"}
 
 
 class CommandError(click.ClickException):
@@ -100,11 +100,9 @@ def make_console(*, stderr: bool = False) -> Console:
     return console
 
 
-def make_table(*headers: str, rows: Iterable[Iterable[str]] = ()) -> Table:
+def make_table(*headers: str, rows: Iterable[Iterable[str]] = ()) -> FittedTable:
     """Return a table with these headers and rows of plain text."""
-    table = Table(box=None, pad_edge=False, show_header=bool(headers), header_style="bold")
-    for header in headers:
-        table.add_column(header, no_wrap=header not in _WRAPPED_COLUMNS)
+    table = FittedTable(headers, unbroken=_TIME_COLUMNS)
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     return table

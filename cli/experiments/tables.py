@@ -99,7 +99,13 @@ def run_details(run: ApiRun, events: Sequence[ApiRunEvent], record: Path | None)
             cell(event.fault),
             cell(event.text),
         )
-    parts = [run_line(run), fields, Text(), fault_table(run.plan.faults), Text()]
+    parts: list[RenderableType] = [
+        run_line(run),
+        fields,
+        Text(),
+        fault_table(run.plan.faults),
+        Text(),
+    ]
     if run.energy is not None and run.energy.joules is not None:
         parts += [_energy_table(run.energy), Text()]
     return Group(*parts, history)

@@ -135,7 +135,7 @@ def test_ping_exits_with_status_1_if_a_rasp_does_not_reply(
 
 def test_run_reads_alias_by_part_of_its_name(run: RunPirack) -> None:
     rows = rows_by_target(successful_output(run("run", "temperature", "1/1..2")))
-    assert all(re.fullmatch(r"ok \d\d(\.\d+)?", value) for value in rows.values())
+    assert all(re.fullmatch(r"ok \d\d(\.\d+)? °C", value) for value in rows.values())
     assert list(rows) == ["01-1", "01-2"]
 
 
@@ -175,7 +175,7 @@ def test_disruptive_order_without_terminal_requires_yes(
         completed = run(*arguments)
         assert (completed.returncode, completed.stdout) == (2, "")
         assert re.fullmatch(
-            r"pirack: \d rasps go down: [\d -]+: confirm with --yes\n", completed.stderr
+            r"pirack: \d rasps? goe?s? down: [\d -]+: confirm with --yes\n", completed.stderr
         )
     assert set(rack_process.phases.values()) == {"up"}
 
@@ -231,7 +231,7 @@ def test_dry_run_lists_affected_rasps_and_switches_no_relay(
         ),
         (["reboot", "1-2", "--yes"], "1-2 can be a rasp or a range of stacks: write 1/2 for rasp"),
         (["power", "on", "4"], "no stack 4: this rack has stacks 1 to 3"),
-        (["ping", "1/9"], "no slot 1/9: stack 1 has slots 1 to 2"),
+        (["ping", "1/9"], "no slot 1/9 (01-9): stack 1 has slots 1 to 2"),
         (["order", "999999"], "no order 999999"),
     ],
 )
@@ -302,9 +302,8 @@ def test_order_can_be_canceled_only_once(run: RunPirack) -> None:
 def test_orders_and_audit_print_actor(run: RunPirack) -> None:
     successful_output(run("ping", "all"))
     lines = successful_output(run("orders", "--limit", "1"))
-    assert lines[0].split() == ["ORDER", "STARTED", "ACTOR", "ACTION", "TARGETS", "STATE", "RESULT"]
-    assert "token:cli-operator" in lines[1]
-    assert lines[1].endswith("01-1 01-2 02-1 02-2 and 2 more  done   ok")
+    assert lines[0].split() == ["ORDER", "STARTED", "ACTOR", "ACTION", "TARGETS", "RESULT"]
+    assert lines[1].endswith("token:cli-operator  ping    1..3/1..2  ok")
     audit = successful_output(run("audit", "-q", "ping", "--limit", "1"))
     assert "token:cli-operator" in audit[1]
 

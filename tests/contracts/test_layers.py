@@ -25,6 +25,7 @@ ALLOWED_IMPORTS = {
     "rack.gpio.chip": {"gpiod"},
     "rack.gpio.pins": {"gpiozero"},  # loaded by gpiozero
     "rack.gpio": {"rack"},
+    "rack.fitted_table": {"rich"},
     "rack.terminal": {"click", "rich"},
     "grafana": {"rack"},
     "dhcp_installer": {
@@ -214,6 +215,7 @@ ALLOWED_IMPORTS = {
         "cli.card",
         "cli.deploy",
         "cli.experiments",
+        "cli.top",
         "dhcp_installer",
         "rack",
         "click",
@@ -224,6 +226,7 @@ ALLOWED_IMPORTS = {
     "cli.deploy": {"cli", "exporter", "rack", "click", "rich"},
     "cli.deploy.transfer": {"asyncssh"},
     "cli.experiments": {"cli", "rack", "click", "rich"},
+    "cli.top": {"cli", "rack", "click", "rich"},
     "deploy": {"controller", "controller.ssh", "exporter", "rack", "rack.gpio", "tools"},
     "deploy.set_up_ssh": {"asyncssh", "click"},
     "virtual_rack": {
@@ -248,6 +251,7 @@ ALLOWED_IMPORTS = {
         "grafana",
         "rack",
         "tools",
+        "cli",
         "psutil",
         "requests",
     },

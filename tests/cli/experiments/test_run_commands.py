@@ -405,7 +405,7 @@ def test_plan_shows_what_goes_down(
         "raft, seed 7: 2 rasps of stacks 01 02, 8 s after the steady state",
         "FAULT  AT      KIND   OFF     RASPS",
         "1      2.50 s  power  1.25 s  01-1",
-        "1 rasps go down: 01-1",
+        "1 rasp goes down: 01-1",
         "plan 5e1f",
     ]
     assert not controller.runs
