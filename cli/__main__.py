@@ -8,6 +8,7 @@ from cli import (
     history_commands,
     install_commands,
     order_commands,
+    rack_command,
     reservation_commands,
     status_commands,
     token,
@@ -16,6 +17,7 @@ from cli.api_client import DEFAULT_URL, URL_VARIABLE, ApiClient
 from cli.card.command import card
 from cli.deploy.command import deploy
 from cli.experiments.commands import experiment
+from cli.top.command import top
 from rack.terminal import CommandGroup
 
 _PROGRAM = "pirack"
@@ -66,6 +68,8 @@ def completion(shell: str) -> None:
 
 for _command in (
     status_commands.status,
+    rack_command.rack,
+    top,
     status_commands.rasps,
     status_commands.show,
     status_commands.stacks,

@@ -54,6 +54,10 @@ class ApiRasp:
     temperature_level: str | None
     temperature_celsius: float | None
     load1: float | None
+    cpu_busy_cores: float | None
+    memory_available_bytes: float | None
+    memory_total_bytes: float | None
+    conditions: list[str] | None
     uptime_seconds: float | None
     clock_offset_seconds: float | None
     is_clock_off: bool | None
@@ -66,6 +70,13 @@ class ApiRasp:
         """The state, or for a warm or hot rasp its temperature level."""
         level = self.temperature_level
         return level if self.state == "up" and level in {"warm", "hot"} else self.state
+
+    @property
+    def memory_used_ratio(self) -> float | None:
+        """Fraction of the memory in use, 0 to 1."""
+        if self.memory_available_bytes is None or not self.memory_total_bytes:
+            return None
+        return 1 - self.memory_available_bytes / self.memory_total_bytes
 
     @property
     def may_be_running(self) -> bool:

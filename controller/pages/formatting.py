@@ -7,10 +7,9 @@ from datetime import datetime
 from flask import Flask
 
 from controller.state.durations import coarse_duration
+from rack.bands import BANDS, clamp_band, temperature_band, temperature_limits
 from rack.units import format_energy
 
-BANDS = 10
-_MIN_CELSIUS, _CELSIUS_PER_BAND = 30, 5
 _CORES_PER_BAND = 0.5
 
 CONDITION_LABELS: Mapping[str, str] = {
@@ -45,33 +44,24 @@ def register(app: Flask) -> None:
     app.add_template_global(time_zone)
 
 
-def temperature_band(celsius: float) -> int:
-    """Return the band of a rounded temperature: 0 (below 35 °C) to 9 (75 °C and more)."""
-    return _clamp_band((round(celsius) - _MIN_CELSIUS) // _CELSIUS_PER_BAND)
-
-
 def cpu_band(cores: float) -> int:
     """Return the band of a rounded number of busy cores: 0 (below 0.5) to 9 (4.5 and more)."""
-    return _clamp_band(int(round(cores, 1) / _CORES_PER_BAND))
+    return clamp_band(int(round(cores, 1) / _CORES_PER_BAND))
 
 
 def ratio_band(ratio: float) -> int:
     """Return the band of a rounded ratio: 0 (below 10 %) to 9 (90 % and more)."""
-    return _clamp_band(round(ratio * 100) // 10)
+    return clamp_band(round(ratio * 100) // 10)
 
 
 def watts_band(watts: float) -> int:
     """Return the band of a rounded power: 0 (below 1 W) to 9 (9 W and more)."""
-    return _clamp_band(int(round(watts, 1)))
-
-
-def _clamp_band(band: int) -> int:
-    return min(max(band, 0), BANDS - 1)
+    return clamp_band(int(round(watts, 1)))
 
 
 def temperature_legend() -> list[str]:
     """Return the lower limit of each band in °C."""
-    return [f"{_MIN_CELSIUS + i * _CELSIUS_PER_BAND}" for i in range(BANDS)]
+    return [str(limit) for limit in temperature_limits()]
 
 
 def cpu_legend() -> list[str]:

@@ -3,9 +3,12 @@
 import os
 import pty
 import select
+import signal
 import sysconfig
+import termios
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.helpers.forked_program import ForkedProgram
 from tests.helpers.waiting import TIMEOUT_SECONDS
@@ -14,10 +17,23 @@ PIRACK = Path(sysconfig.get_path("scripts")) / "pirack"
 
 
 class Terminal:
-    """A `pirack` process on a pseudo-terminal."""
+    """A `pirack` process on a pseudo-terminal.
 
-    def __init__(self, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
+    Args:
+        arguments: Command line after `pirack`.
+        environment: All environment variables.
+        size: Columns and lines of the terminal.
+    """
+
+    def __init__(
+        self,
+        arguments: tuple[str, ...],
+        environment: dict[str, str],
+        size: tuple[int, int] = (0, 0),
+    ) -> None:
         self._master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, size[::-1])
+        self.initial_modes = self.modes
         self.process = ForkedProgram(
             "cli", arguments, environment=environment, descriptors=(slave, slave, slave)
         )
@@ -41,6 +57,16 @@ class Terminal:
     def type(self, text: str) -> None:
         """Send input."""
         os.write(self._master, text.encode())
+
+    @property
+    def modes(self) -> list[Any]:
+        """Attributes of the terminal, see termios(3)."""
+        return termios.tcgetattr(self._master)
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Change the size of the terminal, and notify the command as the kernel does."""
+        termios.tcsetwinsize(self._master, (lines, columns))
+        self.process.send_signal(signal.SIGWINCH)
 
     def _read(self) -> bool:
         """Read some output. Return False at its end."""

@@ -6,6 +6,7 @@ import pytest
 
 from controller.pages import formatting
 from controller.state.durations import coarse_duration
+from rack.bands import temperature_band
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_format_time_adds_the_date_unless_it_is_today() -> None:
     ("celsius", "band"), [(-20, 0), (34.4, 0), (34.6, 1), (74.4, 8), (75, 9), (120, 9)]
 )
 def test_temperature_band_uses_the_rounded_value(celsius: float, band: int) -> None:
-    assert formatting.temperature_band(celsius) == band
+    assert temperature_band(celsius) == band
 
 
 @pytest.mark.parametrize(("cores", "band"), [(0, 0), (0.44, 0), (0.46, 1), (3.9, 7), (64, 9)])

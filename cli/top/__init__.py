@@ -1,0 +1,1 @@
+"""`pirack top`: the rasps of the rack, updated until the user quits."""
