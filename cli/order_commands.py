@@ -8,7 +8,7 @@ import click
 from cli import actions, confirm, order_tables, output, progress
 from cli.actions import PING
 from cli.api_client import ApiClient
-from cli.completion import complete_action
+from cli.completion import complete_action, complete_target
 from cli.models import ApiAction, ApiOrder, ApiPreview
 from cli.output import as_json_option
 from cli.power_targets import fetch_power_targets
@@ -17,7 +17,9 @@ from rack.terminal import EXIT_FAILED
 _Fields = dict[str, object]
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_targets_argument = click.argument("targets", nargs=-1, required=True)
+_targets_argument = click.argument(
+    "targets", nargs=-1, required=True, shell_complete=complete_target
+)
 
 
 def _order_options(command: _Command) -> _Command:
@@ -113,8 +115,9 @@ def power(
 ) -> None:
     """Switch the power of TARGETS, such as 3, 7..9 or all.
 
-    TARGETS are whole stacks, or rasps with outlets of their own, such as 3/2. off shuts down the
-    rasps, verifies that they are down, and cuts power. cycle switches targets off, and then on.
+    TARGETS are whole stacks, or rasps with outlets of their own, such as 3/2 or 03-2. off shuts
+    down the rasps, verifies that they are down, and cuts power. cycle switches targets off, and
+    then on.
     """
     client = context.obj()
     scope, ids = fetch_power_targets(client, targets)

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from cli import output, tables
 from cli.api_client import ApiClient, ControllerError
+from cli.completion import complete_target
 from cli.models import ApiMaster, ApiRack, ApiStack
 from cli.output import ClientFactory, as_json_option
 from cli.stop_request import StopRequest
@@ -38,7 +39,7 @@ def status(context: click.Context, *, as_json: bool, watch: bool) -> None:
 
 
 @click.command()
-@click.argument("targets", nargs=-1)
+@click.argument("targets", nargs=-1, shell_complete=complete_target)
 @click.option("--stack", type=click.IntRange(min=1), help="Only the rasps of this stack.")
 @click.option(
     "--state",
@@ -63,7 +64,7 @@ def rasps(
 
 
 @click.command()
-@click.argument("targets", nargs=-1, required=True)
+@click.argument("targets", nargs=-1, required=True, shell_complete=complete_target)
 @as_json_option
 @click.pass_obj
 def show(make_client: ClientFactory, targets: tuple[str, ...], *, as_json: bool) -> None:

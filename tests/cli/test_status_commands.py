@@ -150,7 +150,7 @@ def test_json_is_the_response_of_the_api(run: RunPirack, rack_state: FakeRackSta
     ("arguments", "message"),
     [
         (["rasps", "13"], "no stack 13: this rack has stacks 1 to 12"),
-        (["show", "3/5"], "no slot 3/5: stack 3 has slots 1 to 4"),
+        (["show", "3/5"], "no slot 3/5 (03-5): stack 3 has slots 1 to 4"),
         (["rasps", "three"], "'three' is not a valid target: write 3 (a stack), 3/2 or 03-2 (a"),
         (
             ["rasps", "1-4"],
@@ -158,7 +158,7 @@ def test_json_is_the_response_of_the_api(run: RunPirack, rack_state: FakeRackSta
         ),
         (
             ["rasps", "01-9"],
-            "no slot 1/9: stack 1 has slots 1 to 4. Stacks 1 to 9 are written 1..9",
+            "no slot 1/9 (01-9): stack 1 has slots 1 to 4. Stacks 1 to 9 are written 1..9",
         ),
         (["rasps", "--stack", "13"], "no stack 13: this rack has stacks 1 to 12"),
         (["status", "--watch"], "--watch requires a terminal"),
@@ -201,3 +201,20 @@ def test_bash_completes_commands_and_states(run: RunPirack, environment: dict[st
     assert run().stdout.split() == ["plain,stacks", "plain,status"]
     environment |= {"COMP_WORDS": "pirack rasps --state d", "COMP_CWORD": "3"}
     assert run().stdout.split() == ["plain,down"]
+
+
+@pytest.mark.parametrize(
+    ("word", "targets"),
+    [
+        ("", ["all", *(f"{number:02}" for number in range(1, 13))]),
+        ("03", ["03", "03-1", "03-2", "03-3", "03-4"]),
+        ("3/", ["3/1", "3/2", "3/3", "3/4"]),
+        ("x", []),
+    ],
+)
+def test_bash_completes_targets(
+    run: RunPirack, environment: dict[str, str], word: str, targets: list[str]
+) -> None:
+    environment |= {"_PIRACK_COMPLETE": "bash_complete", "COMP_CWORD": "2"}
+    environment["COMP_WORDS"] = f"pirack show {word}"
+    assert run().stdout.split() == [f"plain,{target}" for target in targets]
