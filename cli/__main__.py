@@ -25,11 +25,13 @@ _PROGRAM = "pirack"
 _EXIT_STATUSES = """\b
 Exit statuses:
   0    success
-  1    `status`: the rack has issues; `doctor`: there are findings; `experiment`: a run is not ok;
-       other commands: a target failed or is unknown
+  1    `status`: the rack has issues; `doctor`: there are findings;
+       `experiment`: a run is not ok; other commands: a target failed or is
+       unknown
   2    invalid command line or plan file, or a target does not exist
   3    the controller cannot be reached, or rejects the request
-  130  interrupted or not confirmed; a submitted order continues, a run is stopped
+  130  interrupted or not confirmed; a submitted order continues, a run is
+       stopped
 """
 
 
@@ -46,6 +48,8 @@ Exit statuses:
 @click.pass_context
 def pirack(context: click.Context, url: str) -> None:
     """Monitor and control a rack of Raspberry Pis.
+
+    Start with `pirack status`, `pirack rack` and `pirack top`.
 
     TARGETS are 3 (a stack), 3/2 or 03-2 (a rasp), 1..4 or 1..4/1 (ranges), or all. If the
     controller requires a token, set PIRACK_TOKEN or write the token to ~/.config/pirack/token.

@@ -28,7 +28,7 @@ def _order_options(command: _Command) -> _Command:
     return command
 
 
-@click.command()
+@click.command(epilog=output.TARGETS_HELP)
 @_targets_argument
 @as_json_option
 @click.pass_context
@@ -39,7 +39,7 @@ def ping(context: click.Context, targets: tuple[str, ...], *, as_json: bool) -> 
     context.exit(_submit(client, "rasps", fields, wait=True, as_json=as_json))
 
 
-@click.command()
+@click.command(epilog=output.TARGETS_HELP)
 @click.argument("name", shell_complete=complete_action)
 @_targets_argument
 @_order_options
@@ -61,7 +61,7 @@ def run(
     _run_action(context, name, targets, yes=yes, wait=not no_wait, as_json=as_json)
 
 
-@click.command()
+@click.command(epilog=output.TARGETS_HELP)
 @_targets_argument
 @_order_options
 @click.pass_context
@@ -72,7 +72,7 @@ def reboot(
     _run_action(context, "reboot", targets, yes=yes, wait=not no_wait, as_json=as_json)
 
 
-@click.command()
+@click.command(epilog=output.TARGETS_HELP)
 @_targets_argument
 @_order_options
 @click.pass_context
@@ -83,7 +83,7 @@ def shutdown(
     _run_action(context, "shutdown", targets, yes=yes, wait=not no_wait, as_json=as_json)
 
 
-@click.command()
+@click.command(epilog=output.TARGETS_HELP)
 @_targets_argument
 @confirm.no_wait_option
 @as_json_option

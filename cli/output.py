@@ -9,12 +9,15 @@ from rich.console import RenderableType
 
 from cli.api_client import ApiClient
 from cli.models import ApiRasp, ApiResponse, ApiStack
-from rack.targets import TargetParser
+from rack.targets import SYNTAX, TargetParser
 from rack.terminal import print_table
 
 ClientFactory = Callable[[], ApiClient]
 
 _T = TypeVar("_T")
+
+TARGETS_HELP = f"TARGETS are {SYNTAX}."
+"""Last paragraph of the help of commands for targets."""
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -12,8 +12,9 @@ from cli.rack_view import RackView
 @as_json_option
 @click.pass_obj
 def rack(make_client: ClientFactory, *, as_json: bool) -> None:
-    """Draw the stacks as they stand in the room, with the temperature of each rasp.
+    """Draw the stacks as they stand in the room.
 
-    Letters and colors show the state of the rasps. The last lines explain them.
+    Each rasp has its temperature, or a letter for its state. The last lines explain the letters and
+    the colors.
     """
     output.print_response(make_client().get("stacks", list[ApiStack]), RackView, as_json=as_json)

@@ -59,8 +59,9 @@ def reserve(
 ) -> None:
     """Reserve stacks, or wait in the queue for them.
 
-    SELECTION is "3 stacks" (any), "12 rasps", "stacks 1-3", "all", or names such as 03-2. Only you
-    can submit orders and installs for your stacks, until the time is over or you hand them back.
+    SELECTION is "3 stacks" (any), "12 rasps", "stacks 1-3", "all", or names such as 03-2 or 3/2.
+    Only you can submit orders and installs for your stacks, until the time is over or you hand them
+    back.
     """
     response = make_client().post(
         "reservations", ApiReservation, selection=" ".join(selection), seconds=seconds
@@ -77,7 +78,7 @@ def reservations(make_client: ClientFactory, *, as_json: bool) -> None:
     output.print_response(response, reservation_table, as_json=as_json)
 
 
-@click.command()
+@click.command(short_help="Extend your reservation NUMBER.")
 @_number_argument
 @_duration_option("Additional time, such as 10m.")
 @as_json_option
@@ -99,7 +100,7 @@ def hand_back(make_client: ClientFactory, number: int, *, as_json: bool) -> None
     output.print_response(response, reservation_line, as_json=as_json)
 
 
-@click.command("take-over")
+@click.command("take-over", short_help="Become the owner of reservation NUMBER.")
 @_number_argument
 @as_json_option
 @click.pass_obj
@@ -109,7 +110,7 @@ def take_over(make_client: ClientFactory, number: int, *, as_json: bool) -> None
     output.print_response(response, reservation_line, as_json=as_json)
 
 
-@click.command()
+@click.command(short_help="Limit the reservations of a group, or list the quotas.")
 @click.argument("name", required=False)
 @click.option("--stacks", type=click.IntRange(min=0), help="Stacks at the same time.")
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Longest time.")

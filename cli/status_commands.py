@@ -38,7 +38,7 @@ def status(context: click.Context, *, as_json: bool, watch: bool) -> None:
     context.exit(EXIT_FAILED if response.data.issues else 0)
 
 
-@click.command()
+@click.command(epilog=output.TARGETS_HELP)
 @click.argument("targets", nargs=-1, shell_complete=complete_target)
 @click.option("--stack", type=click.IntRange(min=1), help="Only the rasps of this stack.")
 @click.option(
@@ -63,7 +63,7 @@ def rasps(
     output.print_response(response, tables.rasp_table, as_json=as_json)
 
 
-@click.command()
+@click.command(epilog=output.TARGETS_HELP)
 @click.argument("targets", nargs=-1, required=True, shell_complete=complete_target)
 @as_json_option
 @click.pass_obj

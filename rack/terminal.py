@@ -18,7 +18,7 @@ EXIT_INTERRUPTED = 130
 
 _SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "not_checked": "dim"}
 _UNWRAPPED_WIDTH = 10_000
-_TIME_COLUMNS = {"CREATED", "EXPIRES", "STARTED", "TIME"}
+_TIME_COLUMNS = {"CREATED", "EXPIRES", "SINCE", "STARTED", "TIME"}
 
 
 class CommandError(click.ClickException):

@@ -26,7 +26,7 @@ _DEFAULT_RACK = Path("/etc/pirack/rack.toml")
 _PUBLIC_KEY = re.compile(r"(?:ssh|ecdsa)-[a-z0-9-]+ [A-Za-z0-9+/]+=* ?[^\n\"]*")
 
 
-@click.command()
+@click.command(short_help="Prepare an image for the SD cards of all rasps.")
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option(
     "--key",

@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from cli import output, tables
+from cli.completion import complete_target
 from cli.deploy.payload import Payload, payload_options
 from cli.models import ApiRack
 from cli.output import as_json_option
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 _Parsed = TypeVar("_Parsed")
 
 
-@click.command()
-@click.argument("targets", nargs=-1)
+@click.command(epilog=output.TARGETS_HELP)
+@click.argument("targets", nargs=-1, shell_complete=complete_target)
 @payload_options
 @as_json_option
 @click.pass_context

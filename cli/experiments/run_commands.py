@@ -61,7 +61,7 @@ def run(
     )
 
 
-@click.command()
+@click.command(short_help="Repeat run RUN with the same faults.")
 @click.argument("number", metavar="RUN", type=click.IntRange(min=1))
 @confirm.yes_option
 @as_json_option
