@@ -108,8 +108,8 @@ def alerts_table() -> Json:
     """Return the table of firing alerts."""
     return table(
         "Firing alerts",
-        "Alerts that fire now, with stack and rasp. Click an alert to open the page of alerts with"
-        " the runbooks.",
+        "Alerts that fire now, with stack and rasp. Click an alert to open the page of alerts or"
+        " its runbook.",
         FieldConfig("none", no_value="No firing alerts"),
         [table_query(ALERTS)],
         columns={
@@ -125,7 +125,13 @@ def alerts_table() -> Json:
                 custom__cellOptions={"type": "color-background", "mode": "basic"},
                 mappings=states.severity_mappings(),
             ),
-            override("Alert", links=[links.page_link("/alerts", "Page of alerts")]),
+            override(
+                "Alert",
+                links=[
+                    links.page_link("/alerts", "Page of alerts"),
+                    links.page_link("/runbooks/${__value.raw}", "Runbook of ${__value.raw}"),
+                ],
+            ),
             *_link_overrides(),
         ],
     )

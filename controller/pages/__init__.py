@@ -25,6 +25,7 @@ from controller.pages import (
     rasp,
     replace,
     reservations,
+    runbooks,
     stack,
 )
 
@@ -33,6 +34,7 @@ def register(app: Flask, dependencies: Dependencies) -> None:
     """Add the pages to an application."""
     formatting.register(app)
     app.jinja_env.globals["rack_name"] = dependencies.history.rack
+    app.jinja_env.globals["runbook_names"] = runbooks.runbook_names()
     state = dependencies.fresh_state or dependencies.state
     history, order_service = dependencies.history, dependencies.orders
     app.register_blueprint(rack.blueprint(state, dependencies.reservations))
@@ -46,6 +48,7 @@ def register(app: Flask, dependencies: Dependencies) -> None:
     app.register_blueprint(install.blueprint(state, dependencies.installation))
     app.register_blueprint(replace.blueprint(state, dependencies.installation))
     app.register_blueprint(alerts.blueprint(dependencies.alerts.firing.current))
+    app.register_blueprint(runbooks.blueprint())
     app.register_blueprint(about.blueprint())
     app.register_blueprint(login.blueprint(dependencies.access))
     app.register_blueprint(account.blueprint(dependencies.access))

@@ -12,10 +12,13 @@ import pytest
 import yaml
 
 from cli.__main__ import pirack
+from controller.pages.runbooks import runbook_names
 from exporter.aliases import DEFAULT_PATH, load
 
 RUNBOOKS = Path("docs/runbooks")
 RUNBOOK_SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
+CONTROLLER_URL = '{{ with query "pirack:controller:info" }}{{ . | first | label "url" }}{{ end }}'
+"""Template of the address that prometheus/rules/thresholds.yml sets."""
 SEVERITIES = {"critical", "warning", "info", "none"}
 
 
@@ -51,7 +54,7 @@ def test_alert_has_severity_summary_description_and_runbook(name: str) -> None:
     assert alert["labels"]["severity"] in SEVERITIES
     annotations = alert["annotations"]
     assert set(annotations) == {"summary", "description", "runbook_url"}
-    assert annotations["runbook_url"] == f"{RUNBOOKS}/{name}.md"
+    assert annotations["runbook_url"] == f"{CONTROLLER_URL}runbooks/{name}"
     assert "$value" in annotations["description"] or name == "PiRackControllerDown"
 
 
@@ -75,8 +78,9 @@ def test_alert_tests_refer_to_existing_alerts() -> None:
     assert {test["alertname"] for _, test in alert_tests()} == set(ALERTS)
 
 
-def test_each_alert_has_one_runbook() -> None:
+def test_each_alert_has_one_runbook_that_the_controller_serves() -> None:
     assert {path.stem for path in RUNBOOKS.iterdir()} == set(ALERTS)
+    assert runbook_names() == set(ALERTS)
 
 
 @each_alert

@@ -184,6 +184,7 @@ ALLOWED_IMPORTS = {
         "rack",
         *FLASK,
     },
+    "controller.pages.runbooks": {"markdown_it"},
     "controller.reservations": {
         "controller",
         "controller.auth",

@@ -32,6 +32,8 @@ PACKAGES = [
 ]
 DATA_FOLDERS = {"templates", "static"}
 DATA_FILES = {"aliases.ini"}
+RUNBOOKS = "controller/runbooks"
+"""Folder of docs/runbooks in the wheel."""
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,8 @@ def metadata_of(wheel: Path) -> Message:
 
 
 def is_data(file: PurePosixPath) -> bool:
-    return file.name in DATA_FILES or file.parts[1] in DATA_FOLDERS
+    is_runbook = file.is_relative_to(RUNBOOKS) and file.suffix == ".md"
+    return file.name in DATA_FILES or file.parts[1] in DATA_FOLDERS or is_runbook
 
 
 def test_prometheus_client_is_the_only_base_dependency(wheel: Path) -> None:
@@ -81,7 +84,8 @@ def test_wheel_contains_all_data_files(wheel: Path) -> None:
         for file in (ROOT / package).rglob("*")
         if file.is_file() and is_data(PurePosixPath(file.relative_to(ROOT).as_posix()))
     }
-    assert data_files <= set(files_of(wheel))
+    runbooks = {PurePosixPath(RUNBOOKS, file.name) for file in (ROOT / "docs/runbooks").iterdir()}
+    assert data_files | runbooks <= set(files_of(wheel))
 
 
 def test_exporter_runs_with_prometheus_client_only(wheel: Path, tmp_path: Path) -> None:
