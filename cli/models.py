@@ -105,10 +105,26 @@ class ApiStack:
 
 
 @dataclass(frozen=True)
-class ApiIssue:
-    """Rasps with the same issue."""
+class ApiExplainedAlert:
+    """An alert that an issue explains."""
 
-    kind: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class ApiIssue:
+    """An alert that operators should handle, and the alerts that it explains."""
+
+    severity: str
+    started_at: float
+    reason: str
+    explains: list[ApiExplainedAlert]
+
+
+@dataclass(frozen=True)
+class ApiPowerWarning:
+    """Rasps whose power differs from the command, or is unknown, for the same reason."""
+
     reason: str
     rasps: list[str]
 
@@ -131,9 +147,16 @@ class ApiRack:
     states: dict[str, int]
     hottest: ApiHottestRasp | None
     issues: list[ApiIssue]
+    issues_error: str
+    power_warnings: list[ApiPowerWarning]
     error: str
     network: str
     exporter_port: int
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether there are issues or warnings, or could be."""
+        return bool(self.issues or self.issues_error or self.power_warnings or self.error)
 
 
 @dataclass(frozen=True)

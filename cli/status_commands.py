@@ -26,7 +26,7 @@ _WATCH_INTERVAL = 2.0
 def status(context: click.Context, *, as_json: bool, watch: bool) -> None:
     """Show a summary of the rack and its issues.
 
-    The exit status is 1 if there are issues.
+    The exit status is 1 if there are issues or warnings about power, or if these are unknown.
     """
     client = context.obj()
     if watch:
@@ -35,7 +35,7 @@ def status(context: click.Context, *, as_json: bool, watch: bool) -> None:
         _watch_status(client)
     response = client.get("rack", ApiRack)
     output.print_response(response, tables.rack_status, as_json=as_json)
-    context.exit(EXIT_FAILED if response.data.issues else 0)
+    context.exit(EXIT_FAILED if response.data.needs_attention else 0)
 
 
 @click.command(epilog=output.TARGETS_HELP)

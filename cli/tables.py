@@ -23,21 +23,35 @@ _STATE_STYLES = {
     "off": "dim",
     "ok": "green",
     "failed": "bold red",
+    "critical": "bold red",
+    "warning": "yellow",
 }
 
 
 def rack_status(rack: ApiRack) -> RenderableType:
-    """Return a summary of the rack and a table of its issues."""
+    """Return a summary of the rack and tables of its issues and warnings about power."""
     parts: list[RenderableType] = [_rack_summary(rack)]
     if rack.error:
         parts.append(cell(rack.error, "yellow"))
+    if rack.issues_error:
+        parts.append(cell(f"Issues may be outdated: {rack.issues_error}", "yellow"))
     if rack.issues:
-        table = make_table()
+        table = make_table("SEVERITY", "SINCE", "ISSUE", "EXPLAINS")
         for issue in rack.issues:
-            table.add_row(colored(issue.kind), cell(" ".join(issue.rasps)), cell(issue.reason))
+            table.add_row(
+                colored(issue.severity),
+                cell(format_time(issue.started_at)),
+                cell(issue.reason),
+                cell(_format_explained(len(issue.explains))),
+            )
         parts.append(table)
     else:
-        parts.append(Text("No issues."))
+        parts.append(Text("Issues unknown." if rack.issues_error else "No issues."))
+    if rack.power_warnings:
+        table = make_table("RASPS", "REASON")
+        for warning in rack.power_warnings:
+            table.add_row(cell(" ".join(warning.rasps)), cell(warning.reason))
+        parts.append(table)
     return Group(*parts)
 
 
@@ -205,6 +219,10 @@ def _rack_summary(rack: ApiRack) -> Text:
 
 def _hottest_text(name: str, celsius: float | None) -> str:
     return f"; hottest {cell(name)}, {format_celsius(celsius) or '-'}"
+
+
+def _format_explained(count: int) -> str:
+    return f"{count} alert{'s' if count > 1 else ''}" if count else ""
 
 
 def _format_counts(counts: Mapping[str, int]) -> Text:

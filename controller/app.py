@@ -39,7 +39,13 @@ def create_app(dependencies: Dependencies) -> Flask:
     converters.register(app)
     access, document = dependencies.access, OpenApiDocument()
     app.register_blueprint(
-        api.blueprint(document, dependencies.state, dependencies.master, access.audit)
+        api.blueprint(
+            document,
+            dependencies.state,
+            dependencies.alerts.firing.recent,
+            dependencies.master,
+            access.audit,
+        )
     )
     app.register_blueprint(doctor_api.blueprint(document, dependencies.doctor.report))
     app.register_blueprint(orders_api.blueprint(document, dependencies.orders, access))

@@ -235,6 +235,7 @@ def build_controller(
             options.alertmanager,
             secret,
             Remediation(rack.remediation, orders, state.get),
+            rack,
         ),
         history=RaspHistory(rack.name, prometheus),
         allowed_hosts=allowed_hosts.local_host_names().union(rack.access.hosts),

@@ -1,62 +1,10 @@
-"""An alert, as Alertmanager's API and webhook describe it."""
+"""Alerts in the formats of Alertmanager's API and webhook."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator
 
-
-class Severity(StrEnum):
-    """Severity of an alert, most severe first. `unknown`: PiRack does not contain the rule."""
-
-    CRITICAL = "critical"
-    WARNING = "warning"
-    INFO = "info"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """A firing alert.
-
-    Attributes:
-        started_at: Start of the alert in seconds since the epoch.
-        is_silenced: Whether a user silenced the alert.
-        is_inhibited: Whether another alert inhibits this alert.
-        remediation: Submitted remediation order, or the reason why none was submitted. Empty if
-            the alert has no remediation.
-    """
-
-    fingerprint: str
-    labels: Mapping[str, str]
-    annotations: Mapping[str, str]
-    started_at: float
-    is_silenced: bool = False
-    is_inhibited: bool = False
-    remediation: str = ""
-
-    @property
-    def name(self) -> str:
-        """Name, such as `PiRackRaspDown`."""
-        return self.labels.get("alertname", "")
-
-    @property
-    def severity(self) -> Severity:
-        """Severity of the alert."""
-        label = self.labels.get("severity")
-        return next((severity for severity in Severity if severity == label), Severity.UNKNOWN)
-
-    @property
-    def is_problem(self) -> bool:
-        """Whether the alert reports a problem. The watchdog and inhibiting alerts do not."""
-        return self.labels.get("severity") != "none"
-
-    @property
-    def occurrence(self) -> tuple[str, float]:
-        """Identifier of this occurrence of the alert."""
-        return self.fingerprint, self.started_at
+from controller.state.alert import Alert
 
 
 def _require_text(value: object) -> object:

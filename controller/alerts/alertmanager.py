@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from controller.alerts.alert import Alert, AlertBody
+from controller.alerts.alert import AlertBody
+from controller.state.alert import Alert
 from rack import bounded_http
 from rack.errors import PiRackError
 
@@ -77,7 +78,7 @@ class Alertmanager:
                 annotations=alert.annotations,
                 started_at=alert.startsAt.timestamp(),
                 is_silenced=bool(alert.status.silencedBy),
-                is_inhibited=bool(alert.status.inhibitedBy),
+                inhibited_by=tuple(alert.status.inhibitedBy),
             )
             for alert in active_alerts
         ]

@@ -1,11 +1,14 @@
-"""List the firing alerts for the pages and the API."""
+"""List the firing alerts and the issues for the pages and the API."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from controller.alerts.alert import Alert, Severity
 from controller.alerts.alertmanager import Alertmanager, AlertmanagerUnavailableError
 from controller.alerts.received import ReceivedAlerts
+from controller.cache import SingleFlightCache
+from controller.state.alert import Alert, Severity
+from controller.state.issues import AlertList, build_issues
+from rack.layout import Rack
 
 _WATCHDOG_TIMEOUT = 300.0
 """Five times the watchdog's repeat interval in prometheus/alertmanager.yml."""
@@ -13,20 +16,8 @@ _WATCHDOG_TIMEOUT = 300.0
 MAX_LISTED_CHARS = 200_000
 """Maximum length of all labels and annotations in a list. Alerts beyond it are only counted."""
 
-
-@dataclass(frozen=True, slots=True)
-class AlertList:
-    """The firing alerts, most severe first, then newest first.
-
-    Attributes:
-        error: Reason why the list may be outdated or incomplete, or "".
-        watchdog_seen_at: Last arrival of the watchdog alert, which always fires, in seconds since
-            the epoch. None if the alert never arrived.
-    """
-
-    alerts: tuple[Alert, ...]
-    error: str = ""
-    watchdog_seen_at: float | None = None
+_MAX_AGE_ON_PAGES = 2.0
+"""Seconds. Every page displays the number of issues, and the rack page polls every 0.6 s."""
 
 
 class FiringAlerts:
@@ -36,6 +27,7 @@ class FiringAlerts:
         alertmanager: Client of Alertmanager.
         received: Alerts received by webhook, used if Alertmanager is unavailable.
         remediation_status: Returns the status of an alert's remediation.
+        rack: Layout of the rack.
     """
 
     def __init__(
@@ -43,24 +35,36 @@ class FiringAlerts:
         alertmanager: Alertmanager,
         received: ReceivedAlerts,
         remediation_status: Callable[[Alert], str],
+        rack: Rack,
     ) -> None:
         self._alertmanager = alertmanager
         self._received = received
         self._remediation_status = remediation_status
+        self._rack = rack
+        self._cache = SingleFlightCache(self._read, max_age=_MAX_AGE_ON_PAGES)
 
     def current(self) -> AlertList:
-        """Return the firing alerts."""
+        """Return the firing alerts now. Alertmanager is asked once for concurrent callers."""
+        return self._cache.get(max_age=0.0)
+
+    def recent(self) -> AlertList:
+        """Return the firing alerts as they were within the last two seconds."""
+        return self._cache.get()
+
+    def _read(self) -> AlertList:
         watchdog_seen_at = self._received.watchdog_seen_at
         try:
             alerts, error_text = self._alertmanager.alerts(), self._watchdog_error()
         except AlertmanagerUnavailableError as error:
             alerts, error_text = self._received.firing(), f"{error}: the list may be outdated"
-        in_order = self._sorted(alerts)
+        in_order = self._sorted(alert for alert in alerts if alert.is_problem)
         listed = tuple(_within_limit(in_order))
+        inhibiting = (alert for alert in alerts if not alert.is_problem)
+        issues = build_issues((*listed, *inhibiting), self._rack)
         if omitted := len(in_order) - len(listed):
             count = f"{omitted} further alerts are not listed: Alertmanager lists all alerts"
             error_text = f"{error_text}; {count}" if error_text else count
-        return AlertList(listed, error_text, watchdog_seen_at)
+        return AlertList(listed, issues, error_text, watchdog_seen_at)
 
     def _watchdog_error(self) -> str:
         seconds = self._received.seconds_without_watchdog
@@ -68,18 +72,14 @@ class FiringAlerts:
             return ""
         return (
             f"Alertmanager has not sent the watchdog alert for {seconds / 60:.0f} minutes:"
-            " see docs/runbooks/PiRackWatchdog.md"
+            " see /runbooks/PiRackWatchdog"
         )
 
     def _sorted(self, alerts: Iterable[Alert]) -> tuple[Alert, ...]:
         severities = list(Severity)
         return tuple(
             sorted(
-                (
-                    replace(alert, remediation=self._remediation_status(alert))
-                    for alert in alerts
-                    if alert.is_problem
-                ),
+                (replace(alert, remediation=self._remediation_status(alert)) for alert in alerts),
                 key=lambda alert: (
                     severities.index(alert.severity),
                     -alert.started_at,

@@ -4,7 +4,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from controller.alerts.alert import Alert, WebhookAlert
+from controller.alerts.alert import WebhookAlert
+from controller.state.alert import Alert
 
 WATCHDOG_ALERT = "PiRackWatchdog"
 

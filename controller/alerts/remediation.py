@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from controller.alerts.alert import Alert
 from controller.orders.model import Order, OrderRequest, OrderSummary
 from controller.orders.store import OrderFilter
+from controller.state.alert import Alert
 from controller.state.model import PowerState, RackState, RaspState, RaspStatus, StackState
 from rack.errors import PiRackError
 from rack.settings import RemediationSettings

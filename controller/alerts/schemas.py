@@ -4,9 +4,11 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, Field
 
-from controller.alerts.alert import Alert, Severity, WebhookAlert
-from controller.alerts.firing import AlertList
+from controller.alerts.alert import WebhookAlert
+from controller.state.alert import Alert, Severity
+from controller.state.issues import AlertList
 from controller.web.models import ApiModel, example_config
+from controller.web.rack_schemas import IssueResponse
 
 MAX_ALERTS = 100
 """Maximum number of alerts in a notification, as in prometheus/alertmanager.yml."""
@@ -21,7 +23,7 @@ class AlertResponse(ApiModel):
         severity="critical",
         summary="03-2 is down",
         description="03-2 of rack pirack answers neither its exporter's scrape nor a ping.",
-        runbook_url="docs/runbooks/PiRackRaspDown.md",
+        runbook_url="http://127.0.0.1:8080/runbooks/PiRackRaspDown",
         stack="03",
         rasp="03-2",
         labels={"alertname": "PiRackRaspDown", "rack": "pirack", "severity": "critical"},
@@ -36,7 +38,7 @@ class AlertResponse(ApiModel):
     severity: Severity
     summary: str
     description: str
-    runbook_url: str = Field(description="path in PiRack's source; empty without a runbook")
+    runbook_url: str = Field(description="URL of the runbook; empty without a runbook")
     stack: str | None = Field(description="number of the stack as in the labels, such as `03`")
     rasp: str | None = Field(description="name of the rasp")
     labels: dict[str, str]
@@ -72,6 +74,10 @@ class AlertsResponse(ApiModel):
     """The firing alerts, most severe first."""
 
     alerts: list[AlertResponse]
+    issues: list[IssueResponse] = Field(
+        description="alerts that no other alert explains, without silenced alerts and those of"
+        " severity `info`"
+    )
     error: str = Field(
         description="reason why the list may be outdated or incomplete; otherwise empty"
     )
@@ -84,6 +90,7 @@ class AlertsResponse(ApiModel):
         """Return the response for the firing alerts."""
         return cls(
             alerts=[AlertResponse.of(alert) for alert in firing.alerts],
+            issues=[IssueResponse.of(issue) for issue in firing.issues],
             error=firing.error,
             watchdog_seen_at=firing.watchdog_seen_at,
         )

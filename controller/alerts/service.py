@@ -8,6 +8,7 @@ from controller.alerts.received import ReceivedAlerts
 from controller.alerts.remediation import Remediation
 from controller.alerts.secret import basic_authorization
 from controller.alerts.webhook import WebhookQueue
+from rack.layout import Rack
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +20,16 @@ class AlertService:
     secret: str
 
 
-def build(alertmanager: str, secret: str, remediation: Remediation) -> AlertService:
+def build(alertmanager: str, secret: str, remediation: Remediation, rack: Rack) -> AlertService:
     """Return the alert service. Its webhook is not started.
 
     Args:
         alertmanager: `ADDRESS:PORT` of Alertmanager.
         secret: Secret that the controller and Alertmanager share.
         remediation: Remediation of received alerts.
+        rack: Layout of the rack.
     """
     received = ReceivedAlerts()
     client = Alertmanager(alertmanager, basic_authorization(secret))
-    firing = FiringAlerts(client, received, remediation.status_text)
+    firing = FiringAlerts(client, received, remediation.status_text, rack)
     return AlertService(firing, WebhookQueue(received, remediation.apply), secret)

@@ -5,9 +5,10 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 
-from controller.alerts.alert import Alert, WebhookAlert
+from controller.alerts.alert import WebhookAlert
 from controller.alerts.received import ReceivedAlerts
 from controller.errors import AlertQueueFullError
+from controller.state.alert import Alert
 
 _MAX_QUEUED = 1000
 _log = logging.getLogger(__name__)

@@ -37,6 +37,7 @@ def register(app: Flask, dependencies: Dependencies) -> None:
     app.jinja_env.globals["runbook_names"] = runbooks.runbook_names()
     state = dependencies.fresh_state or dependencies.state
     history, order_service = dependencies.history, dependencies.orders
+    firing = dependencies.alerts.firing
     app.register_blueprint(rack.blueprint(state, dependencies.reservations))
     app.register_blueprint(manage.blueprint(state))
     app.register_blueprint(rasp.blueprint(state, history, order_service))
@@ -47,15 +48,19 @@ def register(app: Flask, dependencies: Dependencies) -> None:
     app.register_blueprint(experiments.blueprint(dependencies.experiments, dependencies.access))
     app.register_blueprint(install.blueprint(state, dependencies.installation))
     app.register_blueprint(replace.blueprint(state, dependencies.installation))
-    app.register_blueprint(alerts.blueprint(dependencies.alerts.firing.current))
+    app.register_blueprint(alerts.blueprint(firing.current))
     app.register_blueprint(runbooks.blueprint())
     app.register_blueprint(about.blueprint())
     app.register_blueprint(login.blueprint(dependencies.access))
     app.register_blueprint(account.blueprint(dependencies.access))
 
     @app.context_processor
-    def operator_context() -> dict[str, Any]:
+    def role_context() -> dict[str, Any]:
         # Controls are hidden from other roles here. `controller.auth` enforces the roles.
         actor = current_actor()
         is_operator = bool(actor.session and actor.role and actor.role.includes(Role.OPERATOR))
-        return {"is_operator": is_operator, "actions": order_service.actions}
+        return {
+            "is_operator": is_operator,
+            "actions": order_service.actions,
+            "alert_list": firing.recent() if actor.role else None,
+        }

@@ -1,10 +1,10 @@
-"""Active alerts."""
+"""Issues and active alerts."""
 
 from collections.abc import Callable
 
 from flask import Blueprint, Response
 
-from controller.alerts.firing import AlertList
+from controller.state.issues import AlertList
 from controller.web.responses import render_page
 
 

@@ -22,6 +22,9 @@ class ColorMode:
     unit: str = ""
 
 
+_MAX_ISSUES = 10
+"""Maximum number of issues next to the rack. The page of alerts shows all."""
+
 _COLOR_MODES: Mapping[str, ColorMode] = {
     "temperature": ColorMode("Temperature", tuple(formatting.temperature_legend()), "°C"),
     "cpu": ColorMode("CPU", tuple(formatting.cpu_legend()), "busy cores"),
@@ -50,6 +53,7 @@ def blueprint(read_state: Callable[[], RackState], reservations: ReservationServ
             RaspStatus=RaspStatus,
             color_modes=modes,
             color=color,
+            max_issues=_MAX_ISSUES,
             holders=reservations.holders(),
             calendar=read_calendar(reservations, time.time()),
         )

@@ -25,12 +25,6 @@ class RaspStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
-class StackIssue(StrEnum):
-    """Issue of power. `power`: it differs from the command, or is unknown."""
-
-    POWER = "power"
-
-
 class TemperatureLevel(StrEnum):
     """Temperature level of a rasp that is up, by the thresholds of the state rule."""
 
@@ -183,7 +177,7 @@ class StackState:
         return sum(measured) if measured else None
 
     @property
-    def power_issues(self) -> Iterator[tuple[str, tuple[RaspState, ...]]]:
+    def power_warnings(self) -> Iterator[tuple[str, tuple[RaspState, ...]]]:
         """Reasons why the power is not as commanded, or unknown, with the affected rasps."""
         has_outlet_per_slot = self.stack.has_outlet_per_slot
         if self.power_mismatch and not has_outlet_per_slot:
@@ -208,10 +202,6 @@ def source_error(outlet: Outlet, error: str) -> str:
     if outlet.source != GPIO and error.startswith((f"{label} ", f"{label}:")):
         return outlet.source + error.removeprefix(label)
     return error
-
-
-Issue = RaspStatus | TemperatureLevel | StackIssue
-"""A kind of issue that an operator should check."""
 
 
 @dataclass(frozen=True)
@@ -239,22 +229,13 @@ class RackState:
         return sum(measured) if measured else None
 
     @property
-    def issues(self) -> Mapping[tuple[Issue, str], list[RaspState]]:
-        """Affected rasps for each issue and reason, most severe issue first."""
-        issues: dict[tuple[Issue, str], list[RaspState]] = {}
+    def power_warnings(self) -> Mapping[str, list[RaspState]]:
+        """Affected rasps for each reason why power is not as commanded, or unknown."""
+        warnings: dict[str, list[RaspState]] = {}
         for stack in self.stacks:
-            for reason, affected in stack.power_issues:
-                issues.setdefault((StackIssue.POWER, reason), []).extend(affected)
-        rasp_issues: tuple[RaspStatus | TemperatureLevel, ...] = (
-            RaspStatus.DOWN,
-            RaspStatus.UNKNOWN,
-            TemperatureLevel.HOT,
-        )
-        for issue in rasp_issues:
-            for rasp in self.rasps:
-                if issue in {rasp.state, rasp.temperature_level}:
-                    issues.setdefault((issue, rasp.reason), []).append(rasp)
-        return issues
+            for reason, affected in stack.power_warnings:
+                warnings.setdefault(reason, []).extend(affected)
+        return warnings
 
     @property
     def hottest(self) -> RaspState | None:

@@ -1,4 +1,4 @@
-// Update <main> without a reload.
+// Update <main>, the navigation, the title and the icon without a reload.
 // This script requests the page with the ETag of the current version and morphs the differences,
 // so focus, selection, scroll position and user input are preserved.
 
@@ -35,6 +35,11 @@ export async function refresh() {
   if (request !== latestRequest) return;
   const page = new DOMParser().parseFromString(text, "text/html");
   Idiomorph.morph(main, page.querySelector("main"), morphOptions);
+  for (const id of ["main-nav", "icon"]) {
+    const element = document.getElementById(id);
+    const update = page.getElementById(id);
+    if (element && update) Idiomorph.morph(element, update);
+  }
   document.title = page.title;
   etag = response.headers.get("ETag");
   document.dispatchEvent(new Event("refreshed"));

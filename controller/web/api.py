@@ -12,6 +12,7 @@ from controller.audit import Audit
 from controller.auth.access_control import requires_role
 from controller.auth.roles import Role
 from controller.master.info import MasterState
+from controller.state.issues import AlertList
 from controller.state.model import RackState
 from controller.state.search import filter_rasps
 from controller.web.models import ApiModel
@@ -33,12 +34,13 @@ _ANY_ADAPTER: TypeAdapter[Any] = TypeAdapter(Any)
 def blueprint(
     document: OpenApiDocument,
     state: Callable[[], RackState],
+    alerts: Callable[[], AlertList],
     master: Callable[[], MasterState],
     audit: Audit,
 ) -> Blueprint:
     """Return the routes, and declare them in the OpenAPI document.
 
-    `state` and `master` are called for each request.
+    `state`, `alerts` and `master` are called for each request.
     """
     api = Blueprint("api", __name__, url_prefix=API_PREFIX)
 
@@ -81,7 +83,7 @@ def blueprint(
     @document.read_endpoint("rack", RackResponse)
     def get_rack() -> Response:
         """Return a summary of the rack and its issues."""
-        return json_response(RackResponse.of(state()))
+        return json_response(RackResponse.of(state(), alerts()))
 
     @api.get("/master")
     @document.read_endpoint("master", MasterResponse)

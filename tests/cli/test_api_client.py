@@ -28,6 +28,8 @@ RACK = {
     "states": {"up": 1},
     "hottest": None,
     "issues": [],
+    "issues_error": "",
+    "power_warnings": [],
     "error": "",
     "network": "10.23.0.0/16",
     "exporter_port": 9849,
@@ -141,7 +143,11 @@ def test_control_characters_of_a_response_are_not_printed(
 ) -> None:
     rack = RACK | {
         "name": "\x1b]0;owned\x07\x1b[2J",
-        "issues": [{"kind": "\x1b[31m", "reason": "\u202eback", "rasps": ["a\nb"]}],
+        "issues": [
+            {"severity": "\x1b[31m", "started_at": 0.0, "reason": "\u202eback", "explains": []}
+        ],
+        "issues_error": "a\nb",
+        "power_warnings": [{"reason": "\x1b[2J", "rasps": ["a\nb"]}],
     }
     completed = run("status", at=serve(json.dumps(rack).encode()))
     assert completed.returncode == 1

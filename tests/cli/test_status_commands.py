@@ -1,12 +1,16 @@
 """Commands that show the rack, its rasps and stacks, and the master."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
+from controller.alerts.received import ReceivedAlerts
+from controller.alerts.service import AlertService
 from tests.cli.conftest import RunPirack
-from tests.controller.fakes import FakeRackState
+from tests.controller.fake_alertmanager import AlertJson, active_alert
+from tests.controller.fakes import FakeRackState, alert_service_for
 
 pytestmark = pytest.mark.process
 
@@ -39,13 +43,43 @@ def test_status_without_issues_exits_with_status_0(
 
 
 def test_status_lists_most_severe_issue_first_and_exits_with_status_1(
-    run: RunPirack, rack_state: FakeRackState
+    run: RunPirack, rack_state: FakeRackState, active_alerts: list[AlertJson]
 ) -> None:
-    rack_state.state_values |= {"03-2": 0.0, "07-1": 0.0, "09-1": 3.0, "11-4": 4.0}
+    rack_state.state_values |= {"03-1": 0.0, "03-2": 0.0, "09-1": 3.0, "11-4": 4.0}
+    active_alerts += [
+        active_alert("PiRackRaspHot", summary="09-1 is hot", severity="warning", stack="09"),
+        active_alert("PiRackRaspDown", stack="03", rasp="03-1"),
+        active_alert("PiRackRaspDown", stack="03", rasp="03-2"),
+        active_alert("PiRackStackDown", summary="Stack 03 is down", stack="03"),
+    ]
     lines = output_lines(run, "status", status=1)
     assert lines[0] == "pirack: 12 stacks, 48 rasps: 45 up, 2 down, 1 off"
-    assert lines[1].split(maxsplit=3) == ["down", "03-2", "07-1", "its exporter does not answer"]
-    assert lines[2].split() == ["hot", "09-1"]
+    rows = [re.split(r" {2,}", line) for line in lines[1:]]
+    assert rows[0] == ["SEVERITY", "SINCE", "ISSUE", "EXPLAINS"]
+    assert [(row[0], row[2:]) for row in rows[1:]] == [
+        ("critical", ["Stack 03 is down", "2 alerts"]),
+        ("warning", ["09-1 is hot"]),
+    ]
+
+
+def test_status_lists_power_that_differs_and_exits_with_status_1(
+    run: RunPirack, rack_state: FakeRackState
+) -> None:
+    rack_state.power_mismatches = {4: "switched off, but 04-1 still responds"}
+    lines = output_lines(run, "status", status=1)
+    assert lines[1] == "No issues."
+    assert lines[-1].endswith("04-1 04-2 04-3 04-4  switched off, but 04-1 still responds")
+
+
+class TestWithoutAlertmanager:
+    @pytest.fixture
+    def alert_service(self, received_alerts: ReceivedAlerts) -> AlertService:
+        return alert_service_for(received_alerts)
+
+    def test_status_reports_unknown_issues_and_exits_with_status_1(self, run: RunPirack) -> None:
+        lines = output_lines(run, "status", status=1)
+        assert lines[1].startswith("Issues may be outdated: Alertmanager at http://127.0.0.1:")
+        assert lines[2:] == ["Issues unknown."]
 
 
 def test_status_without_prometheus_reports_unknown_states(
@@ -138,8 +172,11 @@ def test_master_prints_readings_and_services(run: RunPirack) -> None:
     assert json_output(run, "master")["disk_size_bytes"] > 0
 
 
-def test_json_is_the_response_of_the_api(run: RunPirack, rack_state: FakeRackState) -> None:
+def test_json_is_the_response_of_the_api(
+    run: RunPirack, rack_state: FakeRackState, active_alerts: list[AlertJson]
+) -> None:
     rack_state.state_values["03-2"] = 0.0
+    active_alerts.append(active_alert("PiRackRaspDown", stack="03", rasp="03-2"))
     rack = json_output(run, "status")
     assert rack["states"]["down"] == 1
     assert rack["issues"][0]["rasps"] == ["03-2"]

@@ -59,7 +59,7 @@ def test_watch_displays_changes_and_errors_until_ctrl_c(
     terminal = on_terminal("status", "--watch")
     terminal.read_until("No issues.")
     rack_state.state_values["03-2"] = 0.0
-    terminal.read_until("its exporter does not answer")
+    terminal.read_until("1 down")
     rack_state.is_database_broken = True
     terminal.read_until("failed, see its log")
     terminal.process.send_signal(signal.SIGINT)

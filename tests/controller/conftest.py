@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Browser, ConsoleMessage, Page
 from prometheus_client import CollectorRegistry
 
+from controller.alerts.alertmanager import Alertmanager
 from controller.alerts.received import ReceivedAlerts
 from controller.alerts.service import AlertService
 from controller.app import create_app
@@ -22,6 +23,7 @@ from controller.state.history import RaspHistory
 from controller.state.prometheus import Prometheus
 from rack.database import Database
 from rack.settings import Anonymous
+from tests.controller.fake_alertmanager import AlertJson, alertmanager_with
 from tests.controller.fakes import (
     LOOPBACK_RACK,
     RACK,
@@ -82,9 +84,30 @@ def received_alerts() -> ReceivedAlerts:
     return ReceivedAlerts()
 
 
+@pytest.fixture(scope="session")
+def listed_alerts() -> list[AlertJson]:
+    """Alerts of the only Alertmanager of all tests."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def alertmanager(listed_alerts: list[AlertJson]) -> Iterator[Alertmanager]:
+    with alertmanager_with(listed_alerts) as alertmanager:
+        yield alertmanager
+
+
 @pytest.fixture
-def alert_service(received_alerts: ReceivedAlerts) -> Iterator[AlertService]:
-    service = alert_service_for(received_alerts)
+def active_alerts(listed_alerts: list[AlertJson]) -> Iterator[list[AlertJson]]:
+    """Active alerts that Alertmanager returns. Tests may add some."""
+    yield listed_alerts
+    listed_alerts.clear()
+
+
+@pytest.fixture
+def alert_service(
+    received_alerts: ReceivedAlerts, alertmanager: Alertmanager
+) -> Iterator[AlertService]:
+    service = alert_service_for(received_alerts, alertmanager)
     service.webhook.start()
     yield service
     service.webhook.close()

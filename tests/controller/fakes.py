@@ -255,7 +255,10 @@ def doctor_for(findings: Sequence[Finding] = ()) -> Doctor:
     return Doctor(lambda: DoctorReport(1767225600.0, ("clock",), tuple(findings)))
 
 
-def alert_service_for(received: ReceivedAlerts) -> AlertService:
-    """Return a service without an Alertmanager and without remediation."""
-    firing = FiringAlerts(Alertmanager(f"127.0.0.1:{free_port()}", {}), received, lambda _: "")
+def alert_service_for(
+    received: ReceivedAlerts, alertmanager: Alertmanager | None = None
+) -> AlertService:
+    """Return a service without remediation. By default, it has no Alertmanager."""
+    alertmanager = alertmanager or Alertmanager(f"127.0.0.1:{free_port()}", {})
+    firing = FiringAlerts(alertmanager, received, lambda _: "", RACK)
     return AlertService(firing, WebhookQueue(received, lambda _: None), ALERTS_SECRET)

@@ -59,7 +59,7 @@ class FaultObservations:
         relay: Order for the stack with a relay, at the same time.
         relay_moved_at: Time at which the relay had moved.
         stacks: The stacks during the fault, in the API.
-        issues: Issues of power during the fault, in the API.
+        power_warnings: Warnings about power during the fault, in the API.
         pages: Pages during the fault.
         outlets: Power and moves of all outlets, when the fault was cleared.
         outlets_after: The same, after the devices have replied again.
@@ -72,7 +72,7 @@ class FaultObservations:
     relay: OrderJson
     relay_moved_at: float
     stacks: Mapping[int, Any]
-    issues: Sequence[Any]
+    power_warnings: Sequence[Any]
     pages: Mapping[str, str]
     outlets: Mapping[str, Any]
     outlets_after: Mapping[str, Any] = field(repr=False)
@@ -174,7 +174,7 @@ class FaultyRack:
         self.wait_until_unknown(case.unknown)
         if not case.unknown:
             self.wait_until_read()
-        stacks, issues = self.stacks, self.controller.get("rack")["issues"]
+        stacks, warnings = self.stacks, self.controller.get("rack")["power_warnings"]
         self.controller.get("master/doctor")  # the page Master does not wait for the checks
         pages = {path: self.page(path) for path in PAGES}
         self.heal()
@@ -187,7 +187,7 @@ class FaultyRack:
             relay=relay,
             relay_moved_at=edge["after"]["time"],
             stacks=stacks,
-            issues=[issue for issue in issues if issue["kind"] == "power"],
+            power_warnings=warnings,
             pages=pages,
             outlets=outlets,
             outlets_after=self.rack.outlets,

@@ -101,11 +101,13 @@ def test_power_that_cannot_be_read_is_unknown_in_the_api(observed: FaultObservat
             assert [outlet["error"] for outlet in stack["outlets"]] == [""] * len(outlets)
 
 
-def test_issues_are_the_stacks_whose_power_is_unknown(observed: FaultObservations) -> None:
-    assert {int(issue["rasps"][0][:2]): len(issue["rasps"]) for issue in observed.issues} == (
+def test_warnings_name_the_stacks_whose_power_is_unknown(observed: FaultObservations) -> None:
+    rasps = [warning["rasps"] for warning in observed.power_warnings]
+    assert {int(names[0][:2]): len(names) for names in rasps} == (
         dict.fromkeys(observed.case.unknown, 2)
     )
-    assert all(issue["reason"].startswith("unknown: ") for issue in observed.issues)
+    reasons = [warning["reason"] for warning in observed.power_warnings]
+    assert all(reason.startswith("unknown: ") for reason in reasons)
 
 
 def test_pages_show_unknown_power_and_its_reason(observed: FaultObservations) -> None:

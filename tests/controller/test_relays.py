@@ -80,9 +80,9 @@ def test_interrupted_order_is_reported_and_resolved_by_one_order(
     assert [stack["power"] for stack in stacks] == ["on", power, "on"]
     assert [stack["power_mismatch"] for stack in stacks] == ["", mismatch, ""]
     assert controller.metric("pirack_stack_power_state") == {"01": 1, "02": power == "on", "03": 1}
-    assert controller.get("rack")["issues"][0] == {
-        "kind": "power", "reason": mismatch, "rasps": ["02-1", "02-2"],
-    }  # fmt: skip
+    assert controller.get("rack")["power_warnings"] == [
+        {"reason": mismatch, "rasps": ["02-1", "02-2"]}
+    ]
     for path in ("", "stacks/2"):
         assert mismatch in requests.get(f"{controller.url}/{path}", timeout=TIMEOUT_SECONDS).text
     assert (

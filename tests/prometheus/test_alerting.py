@@ -7,8 +7,9 @@ tests wait for the alert durations only once. These durations are shortened by a
 from collections.abc import Iterator
 
 import pytest
+import requests
 
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 from tests.prometheus.alerting import AlertingRack, running_alerting_rack
 from tools.programs import find
 
@@ -97,6 +98,30 @@ def test_controller_lists_firing_and_inhibited_alerts(faulty_rack: AlertingRack)
     assert not {"PiRackStackPoweredOff", "PiRackWatchdog"} & names
     assert response["error"] == ""
     assert response["watchdog_seen_at"] is not None
+
+
+def test_controller_builds_issues_of_the_alerts_that_are_not_inhibited(
+    faulty_rack: AlertingRack,
+) -> None:
+    def issues() -> dict[tuple[str, str], list[str]]:
+        return {
+            (issue["kind"], issue["rasps"][0]): [each["name"] for each in issue["explains"]]
+            for issue in faulty_rack.get("rack")["issues"]
+            if issue["rasps"]
+        }
+
+    wait_until(lambda: issues().get(("PiRackRaspVeryHot", "07-4")) == ["PiRackRaspHot"])
+    assert ("PiRackRaspDown", "03-2") in issues()
+    assert ("PiRackRaspExporterDown", "09-1") in issues()
+    assert [key for key in issues() if key[1].startswith(OFF)] == []
+    response = faulty_rack.get("alerts")
+    [hung] = [each for each in response["issues"] if each["kind"] == "PiRackRaspExporterDown"]
+    assert hung["order"] == {"action": "restart_exporter", "scope": "rasps", "id": 33}
+    page = requests.get(hung["runbook_url"], timeout=TIMEOUT_SECONDS)
+    assert (page.url, page.status_code) == (
+        f"{faulty_rack.config.controller_url}/runbooks/PiRackRaspExporterDown",
+        200,
+    )
 
 
 @pytest.mark.verify

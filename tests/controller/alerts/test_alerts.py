@@ -1,20 +1,16 @@
 """Alerts: the API, the webhook and its secret."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
 from controller.alerts import secret
-from controller.alerts.alert import Alert, WebhookAlert
+from controller.alerts.alert import WebhookAlert
 from controller.alerts.alertmanager import Alertmanager
-from controller.alerts.firing import AlertList, FiringAlerts
+from controller.alerts.firing import FiringAlerts
 from controller.alerts.received import ReceivedAlerts
 from controller.alerts.schemas import Notification
 from controller.alerts.secret import SecretError
@@ -22,26 +18,21 @@ from controller.alerts.webhook import WebhookQueue
 from controller.auth.access_control import AccessControl
 from controller.auth.roles import Role
 from controller.errors import AlertQueueFullError
-from tests.controller.fakes import ALERTS_SECRET
+from controller.state.alert import Alert
+from controller.state.issues import AlertList
+from tests.controller.fake_alertmanager import (
+    AlertJson,
+    active_alert,
+    alert_json,
+    alertmanager_with,
+    fake_alertmanager,
+    suppressed_by,
+)
+from tests.controller.fakes import ALERTS_SECRET, RACK
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 
 UNREACHABLE_ALERTMANAGER = Alertmanager("127.0.0.1:1", {})
-
-
-def alert_json(
-    name: str = "PiRackRaspDown", status: str = "firing", **fields: Any
-) -> dict[str, Any]:
-    """Return an alert in Alertmanager's format, with fields that the controller ignores."""
-    return {
-        "fingerprint": name.lower(),
-        "status": status,
-        "labels": {"alertname": name, "severity": "critical", "stack": "03", "rasp": "03-2"},
-        "annotations": {"summary": "03-2 is down", "runbook_url": "docs/runbooks/x.md"},
-        "startsAt": "2026-11-24T20:00:00.123456789Z",
-        "endsAt": "0001-01-01T00:00:00Z",
-        "generatorURL": "http://master:9090/graph",
-    } | fields
 
 
 def webhook_message(*alerts: dict[str, Any], version: str = "4") -> dict[str, Any]:
@@ -67,58 +58,29 @@ def receive_alerts(received: ReceivedAlerts, *alerts: dict[str, Any]) -> None:
     received.update(webhook_alerts(*alerts))
 
 
-@contextmanager
-def fake_alertmanager(status: int, text: str) -> Iterator[Alertmanager]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        yield Alertmanager(f"127.0.0.1:{server.server_port}", {})
-        server.shutdown()
-        thread.join()
-
-
 def current_alerts(alertmanager: Alertmanager, received: ReceivedAlerts | None = None) -> AlertList:
-    return FiringAlerts(alertmanager, received or ReceivedAlerts(), lambda _: "").current()
-
-
-def active_alert(**status: list[str]) -> dict[str, Any]:
-    defaults: dict[str, list[str]] = {"inhibitedBy": [], "silencedBy": []}
-    return {"state": "active", **(defaults | status)}
+    return FiringAlerts(alertmanager, received or ReceivedAlerts(), lambda _: "", RACK).current()
 
 
 def test_problem_alerts_are_sorted_by_severity() -> None:
-    def severity_alert(name: str, severity: str, **labels: str) -> dict[str, Any]:
-        labels |= {"alertname": name, "severity": severity}
-        return alert_json(name, status="", labels=labels) | {"status": active_alert()}
-
     alerts = [
-        severity_alert("Info", "info"),
-        severity_alert("Watchdog", "none"),
-        severity_alert("Warning", "warning"),
-        severity_alert("Foreign", "page"),
-        severity_alert("Critical", "critical"),
+        active_alert("Info", severity="info"),
+        active_alert("Watchdog", severity="none"),
+        active_alert("Warning", severity="warning"),
+        active_alert("Foreign", severity="page"),
+        active_alert("Critical", severity="critical"),
     ]
-    with fake_alertmanager(200, json.dumps(alerts)) as source:
+    with alertmanager_with(alerts) as source:
         names = [alert.name for alert in current_alerts(source).alerts]
     assert names == ["Critical", "Warning", "Info", "Foreign"]
 
 
 def test_list_is_limited_in_size_and_counts_further_alerts() -> None:
     alerts = [
-        alert_json(f"Alert{i}", labels={"alertname": f"Alert{i}", "severity": severity})
-        | {"status": active_alert(), "annotations": {"summary": "x" * 1000}}
+        active_alert(f"Alert{i}", severity=severity, summary="x" * 1000)
         for i, severity in enumerate(["info"] * 300 + ["critical"])
     ]
-    with fake_alertmanager(200, json.dumps(alerts)) as source:
+    with alertmanager_with(alerts) as source:
         listed = current_alerts(source)
     assert listed.alerts[0].severity == "critical"
     assert 150 < len(listed.alerts) < 200
@@ -127,10 +89,10 @@ def test_list_is_limited_in_size_and_counts_further_alerts() -> None:
 
 def test_alert_is_marked_as_silenced_or_inhibited() -> None:
     alerts = [
-        alert_json("Silenced") | {"status": active_alert(silencedBy=["a"])},
-        alert_json("Inhibited") | {"status": active_alert(inhibitedBy=["b"])},
+        alert_json("Silenced") | {"status": suppressed_by(silencedBy=["a"])},
+        alert_json("Inhibited") | {"status": suppressed_by(inhibitedBy=["b"])},
     ]
-    with fake_alertmanager(200, json.dumps(alerts)) as source:
+    with alertmanager_with(alerts) as source:
         firing = {
             alert.name: (alert.is_silenced, alert.is_inhibited)
             for alert in current_alerts(source).alerts
@@ -182,9 +144,11 @@ def test_late_resolution_does_not_remove_newer_occurrence() -> None:
 
 
 def test_api_lists_alert_with_summary_and_labels(
-    client: FlaskClient, received_alerts: ReceivedAlerts
+    client: FlaskClient, active_alerts: list[AlertJson]
 ) -> None:
-    receive_alerts(received_alerts, alert_json())
+    active_alerts.append(
+        active_alert("PiRackRaspDown", summary="03-2 is down", stack="03", rasp="03-2")
+    )
     content = client.get("/api/v1.0/alerts").json
     assert content is not None
     [alert] = content["alerts"]

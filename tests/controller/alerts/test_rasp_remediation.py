@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from controller.alerts.alert import Alert
 from controller.alerts.remediation import RemediationSkippedError, plan
 from controller.orders.model import OrderRequest
+from controller.state.alert import Alert
 from controller.state.model import OutletState, PowerState, RackState, RaspState, RaspStatus
 from rack.layout_file import parse
 from rack.settings import RemediationSettings

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from controller.alerts.alert import Alert
 from controller.alerts.remediation import Remediation, RemediationSkippedError, plan
 from controller.errors import StackBusyError
 from controller.orders.model import Order, OrderRequest, OrderSummary
 from controller.orders.store import OrderFilter
+from controller.state.alert import Alert
 from controller.state.model import PowerState, RackState, RaspStatus, StackState
 from rack.settings import RemediationSettings
 from tests.controller.fakes import FakeRackState

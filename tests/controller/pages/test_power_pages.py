@@ -98,15 +98,15 @@ def test_page_of_a_stack_with_one_plug_shows_it_with_its_energy(open_page: OpenP
     expect(main).to_contain_text("0.0 W, 1.0 Wh since the controller started")
 
 
-def test_rack_page_marks_the_stack_whose_plug_cannot_be_read_and_lists_the_issue(
+def test_rack_page_marks_the_stack_whose_plug_cannot_be_read_and_lists_the_reason(
     open_page: OpenPage,
 ) -> None:
     page = open_page()
     expect(page.locator(".stack-1")).to_contain_text("power unknown")
     expect(page.locator(".stack-2")).to_contain_text("power off")
-    issues = page.locator("#issues + ul")
-    expect(issues).to_contain_text(f"plugs (test): {NO_REPLY}")
-    expect(issues.get_by_role("link")).to_have_text(["01-2"])
+    warnings = page.locator("#power-warnings + ul")
+    expect(warnings).to_contain_text(f"plugs (test): {NO_REPLY}")
+    expect(warnings.get_by_role("link")).to_have_text(["01-2"])
 
 
 def test_rack_page_shows_watts_of_rasps_and_of_the_whole_rack(open_page: OpenPage) -> None:
@@ -117,16 +117,16 @@ def test_rack_page_shows_watts_of_rasps_and_of_the_whole_rack(open_page: OpenPag
     expect(page.get_by_label("Rasps by state")).to_contain_text("0.0 W measured")
 
 
-def test_plug_that_came_back_in_another_state_is_an_issue_of_its_rasp(
+def test_plug_that_came_back_in_another_state_is_listed_with_its_rasp(
     open_page: OpenPage, rack_state: FakeRackState
 ) -> None:
     rack_state.commanded[B] = replace(ON, outlet_differs=True)
     rack_state.readings[B] = OutletReading(False)
     page = open_page()
     expect(page.locator(".stack-1")).to_contain_text("power differs")
-    issues = page.locator("#issues + ul")
-    expect(issues).to_contain_text(DIFFERENCE)
-    expect(issues.get_by_role("link")).to_have_text(["01-2"])
+    warnings = page.locator("#power-warnings + ul")
+    expect(warnings).to_contain_text(DIFFERENCE)
+    expect(warnings.get_by_role("link")).to_have_text(["01-2"])
     page.goto(page.url + "rasps/2")
     expect(page.get_by_role("main")).to_contain_text(DIFFERENCE)
 

@@ -12,7 +12,6 @@ from controller.state.model import (
     RackState,
     RaspState,
     RaspStatus,
-    StackIssue,
     TemperatureLevel,
 )
 from controller.state.prometheus import Sample
@@ -176,9 +175,7 @@ def test_observed_power_follows_from_rasp_states(
 def test_stack_switched_off_is_off_before_prometheus_scrapes_the_command() -> None:
     rack = rack_state(*stack_3_samples(0), commanded={3: commanded_power(is_on=False, age=1)})
     assert {rasp.state for rasp in rack.stacks[2].rasps} == {RaspStatus.OFF}
-    assert rack.issues.keys() == {
-        (RaspStatus.UNKNOWN, "Prometheus has no recent sample"),
-    }
+    assert rack.power_warnings == {}
 
 
 def test_responding_rasps_of_switched_off_stack_are_a_power_mismatch() -> None:
@@ -187,8 +184,7 @@ def test_responding_rasps_of_switched_off_stack_are_a_power_mismatch() -> None:
         "switched off, but 03-1, 03-2, 03-3, 03-4 still respond:"
         " check for a stuck relay or another supply"
     )
-    [(issue, _), rasps] = next(iter(rack.issues.items()))
-    assert issue is StackIssue.POWER
+    [rasps] = rack.power_warnings.values()
     assert [rasp.slot.name for rasp in rasps] == ["03-1", "03-2", "03-3", "03-4"]
 
 
@@ -216,8 +212,7 @@ def test_relay_that_differs_from_a_recent_command_is_a_power_mismatch(
         f"{mismatch}: an order was interrupted, or the pin was released. Use power on or power off"
     )
     assert rack.stacks[4].power_mismatch == ""
-    [(issue, _), rasps] = next(iter(rack.issues.items()))
-    assert issue is StackIssue.POWER
+    [rasps] = rack.power_warnings.values()
     assert {rasp.slot.stack_name for rasp in rasps} == {"03", "04"}
 
 

@@ -10,7 +10,6 @@ from controller.state.model import (
     PowerState,
     RackState,
     RaspStatus,
-    StackIssue,
     source_error,
 )
 from controller.state.outlets import combine_power
@@ -85,7 +84,7 @@ def test_stack_with_one_outlet_off_is_partly_on_and_its_rasp_is_off() -> None:
         (RaspStatus.UP, PowerState.ON, ""),
         (RaspStatus.OFF, PowerState.OFF, "its outlet is switched off"),
     ]
-    assert state.issues == {}
+    assert state.power_warnings == {}
 
 
 def test_rasps_of_a_shared_outlet_have_its_power_and_no_outlet_of_their_own() -> None:
@@ -126,21 +125,21 @@ def test_rasp_without_response_is_down_and_not_off_while_its_outlet_cannot_be_re
     assert stack.observed is PowerState.UNKNOWN
 
 
-def test_outlets_of_a_source_that_does_not_respond_are_one_issue_with_all_their_rasps() -> None:
-    issues = rack_state(readings={outlet: unreadable(outlet) for outlet in (A, B, C)}).issues
-    assert {key: [rasp.slot.name for rasp in rasps] for key, rasps in issues.items()} == {
-        (StackIssue.POWER, f"unknown: plugs (test): {NO_REPLY}"): ["01-1", "01-2", "02-1", "02-2"]
-    }
+def test_outlets_of_a_source_that_does_not_respond_are_one_warning_with_all_their_rasps() -> None:
+    state = rack_state(readings={outlet: unreadable(outlet) for outlet in (A, B, C)})
+    [(reason, rasps)] = state.power_warnings.items()
+    assert reason == f"unknown: plugs (test): {NO_REPLY}"
+    assert [rasp.slot.name for rasp in rasps] == ["01-1", "01-2", "02-1", "02-2"]
 
 
-def test_relays_that_cannot_be_used_are_no_issue() -> None:
+def test_relays_that_cannot_be_used_are_no_warning() -> None:
     error = "the relays cannot be used: no GPIO chip"
     state = rack_state(readings={RELAY: OutletReading(None, error=error)})
-    assert state.issues == {}
+    assert state.power_warnings == {}
     assert (state.stacks[2].power, state.stacks[2].outlets[0].error) == ("unknown", error)
 
 
-def test_outlet_that_differs_from_its_command_is_an_issue_of_its_rasp() -> None:
+def test_outlet_that_differs_from_its_command_is_a_warning_of_its_rasp() -> None:
     differs = replace(ON, outlet_differs=True)
     state = rack_state({"01-2": DOWN}, commanded={B: differs}, readings={B: OutletReading(False)})
     mismatch = (
@@ -149,7 +148,7 @@ def test_outlet_that_differs_from_its_command_is_an_issue_of_its_rasp() -> None:
     )
     assert state.stacks[0].power_mismatch == f"01-2: {mismatch}"
     assert state.stacks[0].outlet_differs
-    assert [rasp.slot.name for rasp in state.issues[StackIssue.POWER, mismatch]] == ["01-2"]
+    assert [rasp.slot.name for rasp in state.power_warnings[mismatch]] == ["01-2"]
     [outlet] = [rasp.outlet for rasp in state.stacks[0].rasps if rasp.slot.number == 2]
     assert outlet is not None
     assert (outlet.power, outlet.observed, outlet.mismatch) == ("on", "off", mismatch)
@@ -161,20 +160,19 @@ def test_difference_is_unknown_while_the_outlet_cannot_be_read() -> None:
     assert (stack.power_mismatch, stack.outlet_differs) == ("", False)
 
 
-def test_rasps_that_respond_although_their_outlets_are_off_are_one_issue() -> None:
+def test_rasps_that_respond_although_their_outlets_are_off_are_one_warning() -> None:
     state = rack_state(commanded={A: OFF, B: OFF})
-    [((issue, reason), rasps)] = state.issues.items()
-    assert issue is StackIssue.POWER
+    [(reason, rasps)] = state.power_warnings.items()
     assert reason == (
         "switched off, but still responds: check for a stuck outlet, the wiring or another supply"
     )
     assert [rasp.slot.name for rasp in rasps] == ["01-1", "01-2"]
 
 
-def test_rasp_that_is_down_although_its_own_outlet_is_on_is_down_and_no_power_issue() -> None:
+def test_rasp_that_is_down_although_its_own_outlet_is_on_is_no_power_warning() -> None:
     state = rack_state({"01-1": DOWN}, readings={A: OutletReading(True), B: OutletReading(True)})
     assert state.stacks[0].power_mismatch == ""
-    assert [issue for issue, _ in state.issues] == [RaspStatus.DOWN]
+    assert (state.rasps[0].state, state.power_warnings) == (RaspStatus.DOWN, {})
 
 
 def test_stack_without_response_is_no_mismatch_if_its_outlet_was_read_as_on() -> None:

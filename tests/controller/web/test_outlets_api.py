@@ -43,9 +43,8 @@ def test_power_is_unknown_with_the_reason_while_an_outlet_cannot_be_read(
     assert (outlet["slot"], outlet["power"], outlet["observed"]) == (None, "unknown", "unknown")
     assert outlet["error"] == no_reply(C).error
     assert [rasp["outlet"] for rasp in stack["rasps"]] == [None, None]
-    assert get_json(client, "rack")["issues"] == [
+    assert get_json(client, "rack")["power_warnings"] == [
         {
-            "kind": "power",
             "reason": f"unknown: plugs (test): {NO_REPLY}",
             "rasps": ["02-1", "02-2"],
         }

@@ -85,9 +85,9 @@ def test_power_is_unknown_while_the_switch_is_away_and_its_rasps_stay_up(
 ) -> None:
     demo.run_virtual_rack("fault", "all", "outlet-away")
     wait_until(lambda: {stack["power"] for stack in demo.get("stacks")} == {"unknown"})
-    [issue] = demo.get("rack")["issues"]
-    assert issue["reason"].startswith("unknown: poe (snmp ")
-    assert issue["rasps"] == ["01-1", "01-2", "02-1", "02-2"]
+    [warning] = demo.get("rack")["power_warnings"]
+    assert warning["reason"].startswith("unknown: poe (snmp ")
+    assert warning["rasps"] == ["01-1", "01-2", "02-1", "02-2"]
     wait_until(lambda: demo.get("rack")["states"]["up"] == 4)
     assert "poe:1 (snmp " in page(demo, "rasps/1")
     assert "power unknown" in page(demo, "")
@@ -95,7 +95,7 @@ def test_power_is_unknown_while_the_switch_is_away_and_its_rasps_stay_up(
     wait_until(lambda: demo.count('pirack_outlet_power_state{job="controller"}') == 0)
     demo.run_virtual_rack("heal", "all")
     wait_until(lambda: {stack["power"] for stack in demo.get("stacks")} == {"on"})
-    wait_until(lambda: demo.get("rack")["issues"] == [])
+    wait_until(lambda: demo.get("rack")["power_warnings"] == [])
     wait_until(lambda: demo.get("rack")["states"]["up"] == 4)
 
 
