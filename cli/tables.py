@@ -9,7 +9,7 @@ from rich.text import Text
 from cli.models import ApiMaster, ApiOutlet, ApiRack, ApiRasp, ApiStack
 from rack.fitted_table import FittedTable
 from rack.terminal import make_table, printable
-from rack.units import format_energy
+from rack.units import format_available, format_energy
 
 _STATE_STYLES = {
     "up": "green",
@@ -161,8 +161,10 @@ def master_details(master: ApiMaster) -> RenderableType:
             "uptime": cell(format_uptime(master.uptime_seconds)),
             "load": cell(format_load(master.load1)),
             "temperature": cell(format_celsius(master.temperature_celsius)),
-            "memory": cell(_format_space(master.memory_available_bytes, master.memory_total_bytes)),
-            "disk": cell(_format_space(master.disk_available_bytes, master.disk_size_bytes)),
+            "memory": cell(
+                format_available(master.memory_available_bytes, master.memory_total_bytes)
+            ),
+            "disk": cell(format_available(master.disk_available_bytes, master.disk_size_bytes)),
             **{
                 printable(interface.name): cell(f"{interface.ip} {interface.mac or ''}".rstrip())
                 for interface in master.interfaces
@@ -247,10 +249,6 @@ def _format_watts(watts: float | None) -> str | None:
 
 def _energy(joules: float | None) -> str | None:
     return None if joules is None else format_energy(joules)
-
-
-def _format_space(available: int, total: int) -> str:
-    return f"{available / 2**30:.1f} of {total / 2**30:.1f} GiB free"
 
 
 def format_uptime(seconds: float | None) -> str | None:

@@ -12,6 +12,7 @@ from zipfile import BadZipFile, ZipFile
 from cli.experiments.models import ApiRun, ApiRunEvent
 from cli.experiments.record import EVENTS_FILE, RUN_FILE, RecordError
 from cli.models import DecodeError, decode
+from rack.units import format_bytes
 
 _MAX_ARCHIVE_FILES = 1_000
 _MAX_FILE_BYTES = 64 * 2**20
@@ -116,7 +117,7 @@ def _read_entry(archive: ZipFile, name: str) -> bytes:
 
 def _bounded(content: bytes, name: str) -> bytes:
     if len(content) > _MAX_FILE_BYTES:
-        raise _FormatError(f"{name} is larger than 64 MiB")
+        raise _FormatError(f"{name} is larger than {format_bytes(_MAX_FILE_BYTES)}")
     return content
 
 

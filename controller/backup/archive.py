@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from controller.backup.contents import Backup, BackupFile
 from controller.errors import BackupError
+from rack.units import format_bytes
 
 _FORMAT = 1
 _MANIFEST, _DATABASE, _FILES = "manifest.json", "pirack.db", "files"
@@ -158,7 +159,7 @@ def _read_members(path: Path) -> dict[str, bytes]:
                 if content is None or member.name in contents:
                     raise _invalid(path, f"{member.name!r} is a link, a folder or a duplicate")
                 if size > _MAX_BYTES:
-                    raise _invalid(path, f"it contains more than {_MAX_BYTES >> 20} MiB")
+                    raise _invalid(path, f"it contains more than {format_bytes(_MAX_BYTES)}")
                 contents[member.name] = content.read()
         unpacked.read(_MAX_PADDING)  # checks that the file is complete
     return contents

@@ -2,6 +2,7 @@
 
 from controller.doctor.finding import Finding, FindingSeverity, NotCheckedError
 from controller.master.readings import MasterReadings
+from rack.units import format_bytes
 
 CLOCK, MEMORY, SUPPLY = "clock", "memory", "power_supply"
 
@@ -45,7 +46,7 @@ def check_memory(readings: MasterReadings) -> list[Finding]:
             MEMORY,
             FindingSeverity.WARNING,
             problem=f"{ratio:.0%} of the memory is available"
-            f" ({readings.memory_available_bytes >> 20} MiB)",
+            f" ({format_bytes(readings.memory_available_bytes)})",
             reason="the kernel ends processes when no memory is left, for example Prometheus",
             fix="`ps aux --sort=-rss | head` lists the largest processes. End what does not belong"
             " on a master, or reduce --storage.tsdb.retention.time of Prometheus",

@@ -8,7 +8,7 @@ from flask import Flask
 
 from controller.state.durations import coarse_duration
 from rack.bands import BANDS, clamp_band, temperature_band, temperature_limits
-from rack.units import format_energy
+from rack.units import format_available, format_energy
 
 _CORES_PER_BAND = 0.5
 
@@ -19,8 +19,6 @@ CONDITION_LABELS: Mapping[str, str] = {
     "soft_temperature_limit": "soft temperature limit",
 }
 """Labels of the firmware's power and temperature conditions, most severe first."""
-
-_BYTE_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def register(app: Flask) -> None:
@@ -35,7 +33,7 @@ def register(app: Flask) -> None:
         format_time,
         coarse_duration,
         format_duration,
-        format_bytes,
+        format_available,
         format_energy,
         format_number,
         format_watts,
@@ -105,17 +103,6 @@ def time_zone() -> str:
 def format_duration(seconds: float) -> str:
     """Format a duration, for example `45 s` or `2 min`."""
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"  # noqa: PLR2004
-
-
-def format_bytes(number_of_bytes: float) -> str:
-    """Format a number of bytes with up to three digits, for example `742 MB`."""
-    value, unit = float(number_of_bytes), _BYTE_UNITS[0]
-    for unit in _BYTE_UNITS:
-        if abs(value) < 999.5 or unit == _BYTE_UNITS[-1]:  # noqa: PLR2004
-            break
-        value /= 1000
-    digits = 0 if unit == "B" or abs(value) >= 99.5 else 1  # noqa: PLR2004
-    return f"{value:.{digits}f} {unit}"
 
 
 def format_watts(watts: float) -> str:

@@ -168,7 +168,7 @@ def test_show_prints_uptime_and_offset_of_the_clock(
 def test_master_prints_readings_and_services(run: RunPirack) -> None:
     lines = output_lines(run, "master")
     assert first_column(lines[:1]) == ["master"]
-    assert any(line.endswith("GiB free") for line in lines)
+    assert any(line.endswith("GiB available") for line in lines)
     assert json_output(run, "master")["disk_size_bytes"] > 0
 
 

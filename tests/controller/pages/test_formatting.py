@@ -10,23 +10,6 @@ from rack.bands import temperature_band
 
 
 @pytest.mark.parametrize(
-    ("number_of_bytes", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 kB"),
-        (742_391_808, "742 MB"),
-        (999_900_000, "1.0 GB"),
-        (3_977_637_888, "4.0 GB"),
-        (31_334_400_000, "31.3 GB"),
-        (5e15, "5000 TB"),
-    ],
-)
-def test_format_bytes_uses_up_to_three_digits(number_of_bytes: float, text: str) -> None:
-    assert formatting.format_bytes(number_of_bytes) == text
-
-
-@pytest.mark.parametrize(
     ("value", "text"),
     [(1.0, "1"), (44.563, "44.563"), (0.00012345678, "0.000123457"), (1795552960.0, "1795552960")],
 )
