@@ -74,7 +74,9 @@ def _headline(installation: ApiInstallation) -> Text:
         f"{cell(installation.kind)} ",
         (str(cell(installation.id)), "bold"),
         ": ",
-        tables.colored(installation.state),
+        cell(installation.outcome, "yellow")
+        if installation.rasps_missing
+        else tables.colored(installation.state),
     )
     if installation.finished_at is None and installation.stage:
         line.append(f", {cell(installation.stage)}")

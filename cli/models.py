@@ -303,6 +303,7 @@ class ApiInstallation:
     id: int | None
     kind: str
     state: str
+    outcome: str
     dry_run: bool
     stage: str | None
     steps: list[ApiInstallStep]
@@ -310,6 +311,7 @@ class ApiInstallation:
     stacks_done: int
     rasps_total: int
     rasps_found: int
+    rasps_missing: int
     seconds_left: float | None
     found: dict[int, list[str]]
     missing: dict[int, int]

@@ -146,7 +146,7 @@ def _install(dependencies: InstallDependencies, strategy: str, *, as_json: bool)
         return record
     with live_progress() if sys.stdout.isatty() else PlainProgress(sys.stdout) as view:
         record = installer.run(dependencies, request, install_id, view.update, stop)
-    click.echo(f"{record.state}: {record.error}" if record.error else record.state)
+    click.echo(f"{record.outcome}: {record.error}" if record.error else record.outcome)
     return record
 
 

@@ -11,6 +11,9 @@ from dhcp_installer.install.journal import InstallKind, InstallRecord, InstallSt
 from dhcp_installer.install.progress import Stage
 from rack.database import MAX_ROW_ID
 
+_OUTCOME = "The state and what is missing, for example `done, 5 missing`."
+_RASPS_MISSING = "Number of rasps that an install has not found in the end, 0 before."
+
 _Strategy = Annotated[
     StrategyName,
     Field(description="Discovery strategy. Use `one-by-one` if the rasps do not reply to ping."),
@@ -76,10 +79,12 @@ class InstallationSummaryResponse(ApiModel):
     id: int
     kind: InstallKind
     state: InstallState
+    outcome: str = Field(description=_OUTCOME)
     strategy: str
     actor: str
     rasps_total: int
     rasps_found: int
+    rasps_missing: int = Field(description=_RASPS_MISSING)
     error: str
     started_at: float
     finished_at: float | None
@@ -91,10 +96,12 @@ class InstallationSummaryResponse(ApiModel):
             id=record.id,
             kind=record.kind,
             state=record.state,
+            outcome=record.outcome,
             strategy=record.strategy,
             actor=record.actor,
             rasps_total=record.report.rasps_total,
             rasps_found=record.report.rasps_found,
+            rasps_missing=record.rasps_missing,
             error=record.error,
             started_at=record.started_at,
             finished_at=record.finished_at,
@@ -108,6 +115,7 @@ class InstallationResponse(ApiModel):
         id=3,
         kind="install",
         state="running",
+        outcome="running",
         strategy="cut",
         dry_run=False,
         actor="alice",
@@ -117,6 +125,7 @@ class InstallationResponse(ApiModel):
         stacks_done=1,
         rasps_total=48,
         rasps_found=48,
+        rasps_missing=0,
         seconds_left=33.0,
         found={"1": ["b8:27:eb:00:00:01"]},
         missing={"1": 3},
@@ -138,6 +147,7 @@ class InstallationResponse(ApiModel):
     state: InstallState | Literal["none"] = Field(
         description="`interrupted`: the controller stopped first. `none`: no install was started."
     )
+    outcome: str = Field(description=_OUTCOME)
     strategy: str
     dry_run: bool
     actor: str
@@ -149,6 +159,7 @@ class InstallationResponse(ApiModel):
     rasps_found: int = Field(
         description="Number of rasps found or, in the stage `verify`, reached at their addresses."
     )
+    rasps_missing: int = Field(description=_RASPS_MISSING)
     seconds_left: float | None = Field(description="Estimated time until the stage ends.")
     found: dict[str, list[str]] = Field(description="MAC addresses for each stack number.")
     missing: dict[str, int] = Field(description="Number of missing rasps for each stack number.")
@@ -190,9 +201,11 @@ class InstallationResponse(ApiModel):
             id=record.id,
             kind=record.kind,
             state=record.state,
+            outcome=record.outcome,
             strategy=record.strategy,
             dry_run=False,
             actor=record.actor,
+            rasps_missing=record.rasps_missing,
             steps=[InstallStepResponse(time=step.time, text=step.text) for step in record.steps],
             error=record.error,
             outlets_to_restore=list(outlets_to_restore),
@@ -204,10 +217,12 @@ class InstallationResponse(ApiModel):
     @classmethod
     def empty(cls, strategy: str = "", *, actor: str = "", diff: str | None = None) -> Self:
         """Return the response for no install or, with a diff, for a dry run."""
+        state: InstallState | Literal["none"] = "none" if diff is None else InstallState.DONE
         return cls(
             id=None,
             kind=InstallKind.INSTALL,
-            state="none" if diff is None else InstallState.DONE,
+            state=state,
+            outcome=state,
             strategy=strategy,
             dry_run=diff is not None,
             actor=actor,
@@ -217,6 +232,7 @@ class InstallationResponse(ApiModel):
             stacks_done=0,
             rasps_total=0,
             rasps_found=0,
+            rasps_missing=0,
             seconds_left=None,
             found={},
             missing={},

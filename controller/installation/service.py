@@ -173,7 +173,7 @@ class InstallService:
         """
         record = next(self.iterate_recent(min(number + 1, MAX_ROW_ID)), None)
         if record is None or record.id != number:
-            raise UnknownInstallError(f"no install {number}: GET installations lists all installs")
+            raise UnknownInstallError(f"no install {number}: the list of installs shows all installs")
         return record
 
     def outlets_to_restore(self, record: InstallRecord) -> tuple[str, ...]:
@@ -256,7 +256,7 @@ class InstallService:
             )
             return
         result = "ok" if record.state is InstallState.DONE and not record.error else "failed"
-        detail = f"{_title(record)}, {record.state}{record.error and ': ' + record.error}"
+        detail = f"{_title(record)}, {record.outcome}{record.error and ': ' + record.error}"
         self._record_audit_event(
             requester, f"{request.kind} {request.strategy}".rstrip(), targets, result, detail
         )

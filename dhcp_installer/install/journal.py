@@ -98,6 +98,17 @@ class InstallRecord:
         """Whether the install failed or was interrupted."""
         return self.state in {InstallState.FAILED, InstallState.INTERRUPTED}
 
+    @property
+    def rasps_missing(self) -> int:
+        """Number of rasps that an install has not found in the end, 0 before."""
+        return sum(self.report.missing.values()) if self.state is InstallState.DONE else 0
+
+    @property
+    def outcome(self) -> str:
+        """The state and what is missing, for example `done, 5 missing`."""
+        missing = self.rasps_missing
+        return f"{self.state}, {missing} missing" if missing else str(self.state)
+
 
 class Journal:
     """The installs of a rack. Each method commits one transaction before it returns.

@@ -13,8 +13,8 @@ A, B, C = "b8:27:eb:00:00:0a", "b8:27:eb:00:00:0b", "b8:27:eb:00:00:0c"
 
 def lines_of(**changes: Any) -> list[str]:
     fields: dict[str, Any] = {
-        "id": 3, "kind": "install", "state": "done", "dry_run": False, "stage": "finish",
-        "steps": [], "stacks_total": 2, "stacks_done": 2, "rasps_total": 4, "rasps_found": 4,
+        "id": 3, "kind": "install", "state": "done", "outcome": "done", "dry_run": False,
+        "stage": "finish", "rasps_missing": 0, "steps": [], "stacks_total": 2, "stacks_done": 2, "rasps_total": 4, "rasps_found": 4,
         "seconds_left": None, "found": {}, "missing": {}, "missing_slots": [], "slots": {},
         "slot_evidence": {}, "other_vendor_macs": [], "unplaced": [], "conflicts": {},
         "outlets_to_restore": [], "diff": "", "error": "", "finished_at": 1767225600.0,
@@ -79,3 +79,7 @@ def test_interrupted_install_names_changed_power_and_how_to_recover() -> None:
 
 def test_rasps_that_an_install_did_not_look_for_are_not_reported_as_missing() -> None:
     assert len(lines_of(state="stopped", missing={"1": 2}, unplaced=[A])) == 1
+
+
+def test_headline_names_the_number_of_missing_rasps() -> None:
+    assert lines_of(outcome="done, 5 missing", rasps_missing=5)[0] == "install 3: done, 5 missing"

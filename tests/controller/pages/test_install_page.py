@@ -1,5 +1,6 @@
 """Tests of the install pages in a browser, on a loopback rack of two stacks with two rasps."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -202,7 +203,12 @@ def test_missing_rasps_are_listed_as_issues(
         return latest.state is InstallState.DONE
 
     wait_until(has_finished)
-    expect_state(page, "done")
+    expect_state(page, "done, 1 missing")
+    badge = page.get_by_role("heading", name="Install 1").locator(".badge")
+    expect(badge).to_have_class(re.compile("is-warning"))
+    recent = page.get_by_role("region", name="Recent installs")
+    expect(recent).to_contain_text("done, 1 missing")
+    expect(recent).to_contain_text("3 of 4")
     expect(page.get_by_text("Stack 02: 1 missing.")).to_be_visible()
     assert AXE.run(page).response["violations"] == []
 

@@ -95,6 +95,7 @@ def test_dead_rasp_is_reported_missing_and_keeps_its_slot(lab: InstallFixture) -
     record = run_with_dead_rasps(lab)
     assert record.state is InstallState.DONE
     assert record.report.missing == {2: 1}
+    assert record.outcome == "done, 1 missing"
     assert "stack 2: rasps not found: 1" in lab.messages
     assert lab.known_rasps == lab.rasps
 
