@@ -82,7 +82,7 @@ class RunStore:
                 ).fetchone()
             if row is not None:
                 return _run_from_row(row)
-        raise UnknownRunError(f"no run {number}: GET experiments lists the stored runs")
+        raise UnknownRunError(f"no run {number}: the list of experiments shows the stored runs")
 
     def list_recent(
         self, limit: int, *, before: int | None = None, name: str | None = None

@@ -117,7 +117,7 @@ class OrderStore:
         if number <= MAX_ROW_ID:
             for order in self._select("WHERE id = ?", [number]):
                 return order
-        raise UnknownOrderError(f"no order {number}: GET orders lists the stored orders")
+        raise UnknownOrderError(f"no order {number}: the list of orders shows the stored orders")
 
     def list_recent(
         self, limit: int, order_filter: OrderFilter | None = None

@@ -1,7 +1,5 @@
 """Log in and log out."""
 
-import re
-
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
@@ -18,9 +16,7 @@ from controller.auth.csrf import csrf_token
 from controller.auth.login import log_in
 from controller.auth.passwords import random_secret
 from controller.errors import TooManyAttemptsError, WrongPasswordError
-
-# Browsers treat a backslash as a slash and ignore tabs and line breaks.
-_LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+from controller.web.local_paths import safe_redirect_path
 
 
 def blueprint(access: AccessControl) -> Blueprint:
@@ -60,11 +56,6 @@ def blueprint(access: AccessControl) -> Blueprint:
         return response
 
     return pages
-
-
-def safe_redirect_path(path: str, default: str = "/") -> str:
-    """Return a path if it is on this server, otherwise the default."""
-    return path if _LOCAL_PATH.fullmatch(path) else default
 
 
 def _next_path() -> str:

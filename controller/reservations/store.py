@@ -67,7 +67,7 @@ class ReservationStore:
             for reservation in self._select("WHERE id = ?", [number]):
                 return reservation
         raise UnknownReservationError(
-            f"no reservation {number}: GET reservations lists the stored reservations"
+            f"no reservation {number}: the list of reservations shows the stored ones"
         )
 
     def list_recent(self, limit: int, before: int | None = None) -> Sequence[Reservation]:
@@ -119,7 +119,7 @@ class QuotaStore:
         """
         quota = next((quota for quota in self.list_all() if quota.name == name), None)
         if quota is None:
-            raise UnknownQuotaError(f"no quota {name!r}: GET quotas lists the quotas")
+            raise UnknownQuotaError(f"no quota {name!r}: the list of reservations shows the quotas")
         with self._database.connection() as connection:
             connection.execute("DELETE FROM quotas WHERE name = ?", (name,))
         return quota

@@ -5,7 +5,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import TypeVar
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import (
     BadRequest,
@@ -36,6 +36,7 @@ from controller.errors import (
     UnknownReservationError,
     UnknownRunError,
 )
+from controller.web.error_page import default_detail, error_page
 from controller.web.schemas import PROBLEM_CONTENT_TYPE, FieldError, Problem
 from dhcp_installer.errors import AssignmentError, InstallError
 from rack.errors import DatabaseError, PiRackError, UnknownTargetError
@@ -133,7 +134,9 @@ def _invalid_action_response(error: InvalidActionError) -> Response:
 def _http_error_response(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     errors = error.errors if isinstance(error, InvalidFieldsError) else None
-    response = _problem_response(status, error.description or status.description, errors)
+    # Werkzeug's own descriptions are attributes of the classes.
+    detail = vars(error).get("description") or default_detail(status)
+    response = _problem_response(status, detail, errors)
     if isinstance(error, Unauthorized) and error.www_authenticate:
         response.headers["WWW-Authenticate"] = ", ".join(map(str, error.www_authenticate))
     if isinstance(error, TooManyRequests):
@@ -147,7 +150,7 @@ def _problem_response(
     status: HTTPStatus, detail: str, errors: list[FieldError] | None = None
 ) -> Response:
     if not request.path.startswith(API_PREFIX):
-        return Response(render_template("problem.html", status=status, detail=detail), status)
+        return error_page(status, detail)
     problem = Problem(title=status.phrase, status=status, detail=detail, errors=errors)
     return Response(
         problem.model_dump_json(exclude_none=True), status, content_type=PROBLEM_CONTENT_TYPE

@@ -11,7 +11,7 @@ from flask import Flask
 from controller.audit import AuditEvent
 from controller.auth.access_control import SESSION_COOKIE, AccessControl
 from controller.auth.sessions import MAX_AGE_SECONDS, MAX_IDLE_SECONDS, Sessions
-from controller.pages.login import safe_redirect_path
+from controller.web.local_paths import safe_redirect_path
 from rack.database import Database
 from rack.settings import Anonymous
 from tests.controller.http_client import (

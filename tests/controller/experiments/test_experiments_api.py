@@ -63,7 +63,7 @@ def test_viewer_may_not_read_or_start_experiments(
 def test_unknown_run_gets_404(operator: FlaskClient, path: str) -> None:
     response: Any = operator.get(f"{EXPERIMENTS}/12{path}")
     assert response.status_code == 404
-    assert response.json["detail"] == "no run 12: GET experiments lists the stored runs"
+    assert response.json["detail"] == "no run 12: the list of experiments shows the stored runs"
 
 
 def test_replay_of_an_unknown_run_gets_404(operator: FlaskClient) -> None:
