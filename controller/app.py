@@ -42,6 +42,7 @@ def create_app(dependencies: Dependencies) -> Flask:
         api.blueprint(
             document,
             dependencies.state,
+            dependencies.state_at,
             dependencies.alerts.firing.recent,
             dependencies.master,
             access.audit,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
 
 from prometheus_client import CollectorRegistry
 
@@ -15,7 +16,9 @@ from controller.master.info import MasterState
 from controller.orders.service import OrderService
 from controller.reservations.service import ReservationService
 from controller.state.history import RaspHistory
+from controller.state.lanes import LaneReader
 from controller.state.model import RackState
+from controller.state.past import PastReader
 
 _NO_GRAFANA = GrafanaLinks()
 
@@ -55,3 +58,17 @@ class Dependencies:
     history: RaspHistory
     allowed_hosts: Collection[str] = ("localhost",)
     grafana: GrafanaLinks = _NO_GRAFANA
+
+    @cached_property
+    def past(self) -> PastReader:
+        """Reader of the rack's state at earlier times."""
+        return PastReader(self.orders.rack, self.history.prometheus, self.installation.inventory_at)
+
+    def state_at(self, moment: float | None) -> RackState:
+        """Return the state of the rack at a time since the epoch, or now. See `PastReader.read`."""
+        return self.state() if moment is None else self.past.read(moment)
+
+    @cached_property
+    def lanes(self) -> LaneReader:
+        """Reader of the lanes of the stacks."""
+        return LaneReader(self.orders.rack, self.history.prometheus)

@@ -9,6 +9,7 @@ PiRackError
 │   ├── HostKeyError            not started: the host key is not the pinned key
 │   ├── KeyRejectedError        not started: the rasp rejected the master's key
 │   └── ConnectionLostError     unknown whether the action ran
+├── UnknownMomentError          a time has no state, because it is in the future or before 1970
 ├── BackupError                 a backup cannot be made or restored
 ├── AlertQueueFullError         too many alerts are queued
 ├── PlanError                   a plan file of an experiment is invalid (also a ValueError)
@@ -142,6 +143,10 @@ class NoInstallRunningError(OrderError):
 
 class OrdersUnavailableError(OrderError):
     """The controller accepts no orders now."""
+
+
+class UnknownMomentError(PiRackError):
+    """A time has no state, because it is in the future or before 1970."""
 
 
 class AlertQueueFullError(PiRackError):

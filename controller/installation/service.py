@@ -6,7 +6,7 @@ records the results in the audit log.
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,6 +20,7 @@ from dhcp_installer.install.journal import InstallKind, InstallRecord, InstallSt
 from dhcp_installer.install.progress import ProgressReport
 from rack.database import MAX_ROW_ID
 from rack.errors import DatabaseError, PiRackError
+from rack.inventory import Rasp
 from rack.layout import Rack, Slot
 
 _STOP_SECONDS = 25.0  # systemd kills the controller after 30 s
@@ -181,6 +182,15 @@ class InstallService:
         if record.state is not InstallState.INTERRUPTED or record.finished_at is not None:
             return ()
         return tuple(outlet.name for outlet in self._dependencies.outlets.to_restore)
+
+    def inventory_at(self, time: float) -> Mapping[tuple[int, int], Rasp] | None:
+        """Return the inventory at a time. See `Journal.inventory_at`.
+
+        Raises:
+            DatabaseError: If the journal or the inventory cannot be read.
+        """
+        dependencies = self._dependencies
+        return dependencies.journal.inventory_at(time, dependencies.inventory.rasps())
 
     def iterate_recent(self, before: int | None = None) -> Iterator[InstallRecord]:
         """Yield the installs, newest first. Each record is read when it is needed, for it is large.

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as StillRunning
 from dataclasses import replace
@@ -225,9 +225,17 @@ class OrderService:
         """
         if order_filter is not None:
             order_filter = self._with_printed_names(order_filter)
+        return self._current(self._store.list_recent(limit, order_filter))
+
+    def list_between(self, start: float, end: float, limit: int) -> list[OrderSummary]:
+        """Return the newest orders of a time. See `OrderStore.list_between`."""
+        return self._current(self._store.list_between(start, end, limit))
+
+    def _current(self, stored: Iterable[OrderSummary]) -> list[OrderSummary]:
+        """Return the current version of stored orders."""
         return [
             tracker.order.summary if (tracker := self._trackers.get(order.id)) else order
-            for order in self._store.list_recent(limit, order_filter)
+            for order in stored
         ]
 
     def _with_printed_names(self, order_filter: OrderFilter) -> OrderFilter:

@@ -5,7 +5,7 @@ unfinished are marked as interrupted at the next start.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -131,14 +131,14 @@ class OrderStore:
             "instr(targets, ?)": order_filter.target and f'"{order_filter.target}"',
             f"instr(lower({_SEARCHED_TEXT}), lower(?))": order_filter.text,
         }
-        where, values = where_clause(conditions)
-        with self._database.connection() as connection:
-            rows = connection.execute(
-                f"SELECT {_SUMMARY_COLUMNS}, {_RESULT_NAMES} FROM orders {where}"  # noqa: S608 - constants
-                " ORDER BY id DESC LIMIT ?",
-                [*values, limit],
-            )
-            return [_summary_from_row(row) for row in rows]
+        return self._summaries(conditions, limit)
+
+    def list_between(self, start: float, end: float, limit: int) -> list[OrderSummary]:
+        """Return the newest orders that were started after `start` and until `end`.
+
+        They have no results, and the newest one is the first.
+        """
+        return self._summaries({"started_at > ?": start, "started_at <= ?": end}, limit)
 
     def mark_interrupted(self, now: float) -> list[Order]:
         """Mark unfinished orders as interrupted and return them, while no order is running."""
@@ -148,6 +148,16 @@ class OrderStore:
         for order in interrupted:
             self.save(order)
         return interrupted
+
+    def _summaries(self, conditions: Mapping[str, Any], limit: int) -> list[OrderSummary]:
+        where, values = where_clause(conditions)
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                f"SELECT {_SUMMARY_COLUMNS}, {_RESULT_NAMES} FROM orders {where}"  # noqa: S608 - constants
+                " ORDER BY id DESC LIMIT ?",
+                [*values, limit],
+            )
+            return [_summary_from_row(row) for row in rows]
 
     def _select(self, clauses: str, values: list[Any]) -> Iterable[Order]:
         with self._database.connection() as connection:

@@ -38,7 +38,15 @@ def register(app: Flask, dependencies: Dependencies) -> None:
     state = dependencies.fresh_state or dependencies.state
     history, order_service = dependencies.history, dependencies.orders
     firing = dependencies.alerts.firing
-    app.register_blueprint(rack.blueprint(state, dependencies.reservations))
+    app.register_blueprint(
+        rack.blueprint(
+            state,
+            dependencies.past.read,
+            dependencies.reservations,
+            order_service,
+            dependencies.lanes,
+        )
+    )
     app.register_blueprint(manage.blueprint(state))
     app.register_blueprint(rasp.blueprint(state, history, order_service))
     app.register_blueprint(stack.blueprint(state, history, order_service))

@@ -1,15 +1,27 @@
-"""The rack as it stands in the room."""
+"""The rack as it stands in the room, now or at an earlier time."""
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, Response, request
 
+from controller.orders.service import OrderService
 from controller.pages import formatting
+from controller.pages.rack_history import (
+    DEFAULT_RANGE,
+    read_history,
+    requested_moment,
+    requested_range,
+)
 from controller.pages.reservation_calendar import read_calendar
 from controller.reservations.service import ReservationService
+from controller.state.durations import coarse_duration
+from controller.state.history import TIME_RANGES
+from controller.state.lanes import LaneReader
 from controller.state.model import RackState, RaspStatus
+from controller.state.moments import format_moment
 from controller.web.responses import conditional_response, render_page
 
 
@@ -25,8 +37,9 @@ class ColorMode:
 _MAX_ISSUES = 10
 """Maximum number of issues next to the rack. The page of alerts shows all."""
 
+_DEFAULT_COLOR = "temperature"
 _COLOR_MODES: Mapping[str, ColorMode] = {
-    "temperature": ColorMode("Temperature", tuple(formatting.temperature_legend()), "°C"),
+    _DEFAULT_COLOR: ColorMode("Temperature", tuple(formatting.temperature_legend()), "°C"),
     "cpu": ColorMode("CPU", tuple(formatting.cpu_legend()), "busy cores"),
     "memory": ColorMode("Memory", tuple(formatting.ratio_legend()), "% in use"),
     "power": ColorMode("Power"),
@@ -34,29 +47,48 @@ _COLOR_MODES: Mapping[str, ColorMode] = {
 }
 
 
-def blueprint(read_state: Callable[[], RackState], reservations: ReservationService) -> Blueprint:
-    """Return the rack page and its style sheet."""
+def blueprint(
+    read_state: Callable[[], RackState],
+    read_past: Callable[[float], RackState],
+    reservations: ReservationService,
+    orders: OrderService,
+    lane_reader: LaneReader,
+) -> Blueprint:
+    """Return the rack page, its lanes and its style sheet."""
     pages = Blueprint("rack", __name__)
 
     @pages.get("/")
     def show() -> Response:
-        rack_state = read_state()
+        moment = requested_moment()
+        rack_state = read_state() if moment is None else read_past(moment)
         modes = _COLOR_MODES
         if all(rasp.watts is None for rasp in rack_state.rasps):
             modes = {name: mode for name, mode in modes.items() if name != "watts"}
-        color = request.args.get("color", "temperature")
+        color = request.args.get("color", _DEFAULT_COLOR)
         if color not in modes:
-            color = "temperature"
-        return render_page(
+            color = _DEFAULT_COLOR
+        # Updates of the page contain no lanes, which scripts request less often.
+        is_update = request.headers.get("Prefer") == "return=minimal"
+        response = render_page(
             "rack.html",
             rack_state=rack_state,
             RaspStatus=RaspStatus,
             color_modes=modes,
             color=color,
             max_issues=_MAX_ISSUES,
-            holders=reservations.holders(),
-            calendar=read_calendar(reservations, time.time()),
+            holders=reservations.holders() if moment is None else {},
+            calendar=read_calendar(reservations, time.time()) if moment is None else None,
+            history=None if is_update else read_history(lane_reader, orders),
+            **_moment_context(),
         )
+        response.vary.add("Prefer")
+        return response
+
+    @pages.get("/lanes")
+    def lanes() -> Response:
+        """Return the lanes alone, to update them in the rack page."""
+        history = read_history(lane_reader, orders)
+        return render_page("rack_history.html", history=history, **_moment_context())
 
     @pages.get("/layout.css")
     def layout_css() -> Response:
@@ -68,3 +100,26 @@ def blueprint(read_state: Callable[[], RackState], reservations: ReservationServ
         return conditional_response("\n".join(rules), "text/css; charset=utf-8")
 
     return pages
+
+
+def _moment_context() -> dict[str, Any]:
+    """Return the moment and the arguments of links, without those that have their defaults."""
+    moment, time_range = requested_moment(), requested_range()
+    color = request.args.get("color")
+    return {
+        "moment": moment,
+        "moment_text": "" if moment is None else _format_past(moment),
+        "moment_arguments": {
+            "at": None if moment is None else format_moment(moment),
+            "span": time_range if time_range != DEFAULT_RANGE else None,
+            "color": color if color in _COLOR_MODES and color != _DEFAULT_COLOR else None,
+        },
+        "time_ranges": TIME_RANGES,
+        "default_range": DEFAULT_RANGE,
+    }
+
+
+def _format_past(moment: float) -> str:
+    local = formatting.local_datetime(moment)
+    age = coarse_duration(max(time.time() - moment, 0))
+    return f"{local.strftime('%Y-%m-%d at %H:%M:%S %Z')}, {age} ago"

@@ -137,7 +137,7 @@ class _SlotSamples:
 
 def build_rack_state(  # noqa: PLR0913 - the sources of the state
     rack: Rack,
-    rasps: Mapping[tuple[int, int], Rasp],
+    rasps: Mapping[tuple[int, int], Rasp | None],
     samples: Iterable[Sample],
     error: str = "",
     *,
@@ -151,7 +151,7 @@ def build_rack_state(  # noqa: PLR0913 - the sources of the state
 
     Args:
         rack: Layout of the rack.
-        rasps: Inventory, keyed by (stack, slot).
+        rasps: Inventory, keyed by (stack, slot). None: a rasp is installed, but which is unknown.
         samples: Result of `state_query`. Empty if the query failed.
         error: Error of the query.
         commanded: Commanded power. The power of other outlets is unknown.
@@ -169,6 +169,7 @@ def build_rack_state(  # noqa: PLR0913 - the sources of the state
         return _build_rasp_state(
             slot,
             rasps.get((slot.stack, slot.number)),
+            (slot.stack, slot.number) in rasps,
             samples_by_slot[stack.name, str(slot.number)],
             outlet,
             commanded.get(outlet.outlet),
@@ -201,14 +202,17 @@ def build_rack_state(  # noqa: PLR0913 - the sources of the state
 def _build_rasp_state(
     slot: Slot,
     rasp: Rasp | None,
+    is_installed: bool,
     samples: _SlotSamples,
     outlet: OutletState,
     commanded: CommandedPower | None,
     error: str,
 ) -> RaspState:
-    if rasp is None:
+    if not is_installed:
         reason = "not installed: no Pi is known in this slot"
-        return RaspState(slot, None, RaspStatus.UNKNOWN, reason, power=outlet.power)
+        return RaspState(
+            slot, None, RaspStatus.UNKNOWN, reason, power=outlet.power, is_installed=False
+        )
     values = samples.values
     state, level = _STATE_BY_RULE_VALUE.get(
         values.get(STATE_SERIES, -1), (RaspStatus.UNKNOWN, None)

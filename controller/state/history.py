@@ -10,10 +10,17 @@ from controller.state.prometheus import Prometheus, Sample, Series
 from exporter.aliases import METRIC_PREFIX
 from rack.layout import Slot, Stack
 
-TIME_RANGES: Mapping[str, int] = {"1h": 3600, "6h": 6 * 3600, "24h": 86400, "7d": 7 * 86400}
+TIME_RANGES: Mapping[str, int] = {
+    "15m": 900,
+    "1h": 3600,
+    "6h": 6 * 3600,
+    "24h": 86400,
+    "7d": 7 * 86400,
+}
 """Seconds of history for each time range."""
 
-_POINTS_PER_SERIES = 120  # more points are not visible in a small chart
+POINTS_PER_SERIES = 120
+"""Number of steps of a time range. More points are not visible in a small chart."""
 
 _SUCCESS, _DURATION = f"{METRIC_PREFIX}alias_success", f"{METRIC_PREFIX}alias_duration_seconds"
 _QUANTITY = "quantity"
@@ -81,6 +88,11 @@ class RaspHistory:
         self._prometheus = prometheus
         self._clock = clock
 
+    @property
+    def prometheus(self) -> Prometheus:
+        """Client of the Prometheus that scrapes the rack."""
+        return self._prometheus
+
     def aliases(self, slot: Slot) -> AliasReadings:
         """Return the alias values of a rasp from the last scrape.
 
@@ -103,7 +115,7 @@ class RaspHistory:
         Raises:
             PrometheusUnavailableError: If Prometheus does not return a valid response.
         """
-        step = max(TIME_RANGES[time_range] // _POINTS_PER_SERIES, 1)
+        step = max(TIME_RANGES[time_range] // POINTS_PER_SERIES, 1)
         end = self._clock() // step * step  # same range for all requests within a step
         start = end - TIME_RANGES[time_range]
         numbers = "|".join(str(slot.number) for slot in slots)

@@ -76,7 +76,7 @@ class RaspState:
     """A slot, its rasp, and the state of the rasp. Unknown values are None.
 
     Attributes:
-        rasp: The installed rasp, or None.
+        rasp: The installed rasp, or None if none is installed, or it is unknown which one was.
         reason: Reason why the rasp is not up, or "".
         load1: Mean number of runnable tasks over one minute.
         cpu_busy_cores: Mean number of busy cores over 30 seconds.
@@ -90,6 +90,7 @@ class RaspState:
         pinged_at: Time of the last ping in seconds since the epoch.
         power: Commanded power of the outlet that powers the slot.
         outlet: State of the outlet of this slot, or None if the slots of the stack share an outlet.
+        is_installed: Whether a rasp is installed.
     """
 
     slot: Slot
@@ -112,6 +113,7 @@ class RaspState:
     pinged_at: float | None = None
     power: PowerState = PowerState.UNKNOWN
     outlet: OutletState | None = None
+    is_installed: bool = True
 
     @property
     def memory_used_ratio(self) -> float | None:

@@ -133,7 +133,7 @@ def observed_power(outlets: Sequence[OutletState], rasps: Sequence[RaspState]) -
 def _power_of_rasps(rasps: Sequence[RaspState]) -> PowerState:
     if any(map(_is_responding, rasps)):
         return PowerState.ON
-    installed = [rasp for rasp in rasps if rasp.rasp is not None]
+    installed = [rasp for rasp in rasps if rasp.is_installed]
     if installed and all(rasp.state in {RaspStatus.DOWN, RaspStatus.OFF} for rasp in installed):
         return PowerState.OFF
     return PowerState.UNKNOWN

@@ -80,13 +80,15 @@ class Prometheus:
         self.url = url.rstrip("/")
         self._timeout = timeout
 
-    def query(self, expression: str) -> list[Sample]:
-        """Return the current instant vector of a PromQL expression.
+    def query(self, expression: str, *, time: float | None = None) -> list[Sample]:
+        """Return the instant vector of a PromQL expression, now or at a time since the epoch.
 
         Raises:
             PrometheusUnavailableError: If no valid response arrives in time.
         """
         parameters = {"query": expression, "timeout": f"{self._timeout * 1000:.0f}ms"}
+        if time is not None:
+            parameters["time"] = f"{time:.3f}"
         data = self._get("/api/v1/query", parameters, _Vector)
         return [Sample(element.metric, element.value[1]) for element in data.result]
 

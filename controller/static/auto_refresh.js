@@ -1,6 +1,7 @@
 // Update <main>, the navigation, the title and the icon without a reload.
 // This script requests the page with the ETag of the current version and morphs the differences,
-// so focus, selection, scroll position and user input are preserved.
+// so focus, selection, scroll position and user input are preserved. A part of the response with the
+// attribute data-keep is empty, and stays as it is.
 
 const TIMEOUT_MS = 5000;
 const connectionLost = document.getElementById("connection-lost");
@@ -13,8 +14,9 @@ document.documentElement.classList.add("js");
 // Attributes that the user changes by typing, checking, selecting or opening.
 const USER_ATTRIBUTES = new Set(["checked", "value", "selected", "open"]);
 const USER_ELEMENTS = "input:not([type=hidden]), select, option, textarea, details";
-const morphOptions = {
+export const morphOptions = {
   callbacks: {
+    beforeNodeMorphed: (_, update) => !update.hasAttribute?.("data-keep"),
     beforeAttributeUpdated: (name, element) =>
       !(USER_ATTRIBUTES.has(name) && element.matches(USER_ELEMENTS)),
   },
@@ -25,7 +27,7 @@ export async function refresh() {
   const request = ++latestRequest;
   const response = await fetch(location.href, {
     cache: "no-store",
-    headers: etag ? { "If-None-Match": etag } : {},
+    headers: { Prefer: "return=minimal", ...(etag && { "If-None-Match": etag }) },
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   if (response.status === 304 || request !== latestRequest) return;

@@ -125,7 +125,7 @@ function finishFrame(event) {
       box.left < area.right && box.right > area.left && box.top < area.bottom && box.bottom > area.top
     );
   });
-  setChecked(rasps.map(boxOf), true);
+  setChecked(rasps.map(boxOf).filter(Boolean), true); // in the past there are no boxes
 }
 
 rack?.addEventListener("pointerdown", (event) => {

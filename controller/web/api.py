@@ -21,12 +21,20 @@ from controller.web.paging import page_response
 from controller.web.rack_schemas import MasterResponse, RackResponse
 from controller.web.rasp_schemas import RaspResponse, StackResponse
 from controller.web.responses import conditional_response
-from controller.web.schemas import AuditEventResponse, AuditQuery, DocumentResponse, RaspsQuery
+from controller.web.schemas import (
+    AuditEventResponse,
+    AuditQuery,
+    DocumentResponse,
+    RackQuery,
+    RaspsQuery,
+)
 from rack.targets import resolve_slot, search_text
 
 RASP_PATH_PARAMS = {"rasp": "Id, name, host name or place of the rasp."}
 
 _JSON_TYPE = "application/json"
+
+_ALERTS_OF_THE_PAST = AlertList((), error="the issues of earlier times are not known")
 
 _ANY_ADAPTER: TypeAdapter[Any] = TypeAdapter(Any)
 
@@ -34,13 +42,14 @@ _ANY_ADAPTER: TypeAdapter[Any] = TypeAdapter(Any)
 def blueprint(
     document: OpenApiDocument,
     state: Callable[[], RackState],
+    state_at: Callable[[float | None], RackState],
     alerts: Callable[[], AlertList],
     master: Callable[[], MasterState],
     audit: Audit,
 ) -> Blueprint:
     """Return the routes, and declare them in the OpenAPI document.
 
-    `state`, `alerts` and `master` are called for each request.
+    `state`, `state_at`, `alerts` and `master` are called for each request. The time None is now.
     """
     api = Blueprint("api", __name__, url_prefix=API_PREFIX)
 
@@ -51,7 +60,7 @@ def blueprint(
 
         A rasp must match all given filters.
         """
-        current = state()
+        current = state_at(query.at)
         if query.stack is not None:
             current.rack.stack(query.stack)
         rasps = filter_rasps(current.rasps, stack=query.stack, state=query.state, text=query.q)
@@ -80,10 +89,11 @@ def blueprint(
         return json_response(StackResponse.of(current.stacks[stack.number - 1]))
 
     @api.get("/rack")
-    @document.read_endpoint("rack", RackResponse)
-    def get_rack() -> Response:
+    @document.read_endpoint("rack", RackResponse, query_model=RackQuery)
+    def get_rack(query: RackQuery) -> Response:
         """Return a summary of the rack and its issues."""
-        return json_response(RackResponse.of(state(), alerts()))
+        alert_list = alerts() if query.at is None else _ALERTS_OF_THE_PAST
+        return json_response(RackResponse.of(state_at(query.at), alert_list))
 
     @api.get("/master")
     @document.read_endpoint("master", MasterResponse)

@@ -1,11 +1,12 @@
 """API models of queries, problems, audit events and documents."""
 
-from typing import Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, JsonValue, RootModel
+from pydantic import BeforeValidator, Field, JsonValue, RootModel, WithJsonSchema
 
 from controller.audit import AuditRecord
 from controller.state.model import RaspStatus
+from controller.state.moments import parse_moment
 from controller.web.models import ApiModel, example_config, omittable
 from rack.database import MAX_ROW_ID
 
@@ -14,9 +15,30 @@ class EmptyQuery(ApiModel):
     """Query without fields."""
 
 
+Moment = Annotated[
+    float,
+    BeforeValidator(parse_moment),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""An ISO 8601 time in a query, as seconds since the epoch."""
+
+
+def _moment_field() -> Any:
+    return omittable(
+        description="Time in the past. Default: now.", examples=["2026-11-29T13:59:00Z"]
+    )
+
+
+class RackQuery(ApiModel):
+    """Fields of `GET rack`."""
+
+    at: Moment | None = _moment_field()
+
+
 class RaspsQuery(ApiModel):
     """Filters of `GET rasps`. A rasp must match all given filters."""
 
+    at: Moment | None = _moment_field()
     stack: int | None = omittable(ge=1, description="Number of the stack.", examples=[3])
     state: RaspStatus | None = omittable(description="State of the rasp.", examples=["down"])
     q: str | None = omittable(

@@ -6,7 +6,7 @@ whether a new one was written, and the assignment of rasps to slots once it is f
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
@@ -195,6 +195,36 @@ class Journal:
         """Return recent installs, newest first, with an id below `before` if given."""
         return self._read("WHERE id < ?", (before or MAX_ROW_ID,), count)
 
+    def inventory_at(
+        self, time: float, present: Mapping[tuple[int, int], Rasp]
+    ) -> Mapping[tuple[int, int], Rasp] | None:
+        """Return the inventory at a time, keyed by (stack, slot), or None if it is unknown.
+
+        The journal contains each inventory since the first install, but not the one before it.
+
+        Args:
+            time: Seconds since the epoch.
+            present: The present inventory.
+        """
+        with self._database.connection() as connection:
+            later = connection.execute(
+                "SELECT started_at FROM installs WHERE assignment IS NOT NULL"
+                " AND (finished_at IS NULL OR finished_at > ?) ORDER BY id LIMIT 1",
+                (time,),
+            ).fetchone()
+            if later is None:
+                return present
+            if later[0] <= time:  # the inventory was replaced during this install
+                return None
+            earlier = connection.execute(
+                "SELECT assignment FROM installs WHERE assignment IS NOT NULL"
+                " AND finished_at <= ? ORDER BY id DESC LIMIT 1",
+                (time,),
+            ).fetchone()
+        if earlier is None:
+            return None
+        return {(rasp.stack, rasp.slot): rasp for rasp in _assignment_from_json(earlier[0])}
+
     def _execute(self, statement: str, values: tuple[Any, ...]) -> int:
         with self._database.connection() as connection:
             return connection.execute(statement, values).lastrowid or 0
@@ -224,10 +254,12 @@ def _record_from_row(row: tuple[Any, ...]) -> InstallRecord:
         Path(config_path),
         bool(config_written),
         None if previous_config is None else decode(previous_config),
-        None
-        if assignment is None
-        else tuple(
-            Rasp(stack, slot, mac, IPv4Address(address))
-            for stack, slot, mac, address in json.loads(assignment)
-        ),
+        None if assignment is None else _assignment_from_json(assignment),
+    )
+
+
+def _assignment_from_json(text: str) -> tuple[Rasp, ...]:
+    return tuple(
+        Rasp(stack, slot, mac, IPv4Address(address))
+        for stack, slot, mac, address in json.loads(text)
     )

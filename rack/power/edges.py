@@ -30,6 +30,7 @@ _MOMENT_COLUMNS = tuple(
     column for name in _MOMENTS for column in (f"{name}_monotonic", f"{name}_time")
 )
 _COLUMNS = ("stack", "slot", "is_on", "cause", "boot_id", *_MOMENT_COLUMNS)
+_TIME = "ifnull(after_time, planned_time)"  # `Edge.time`
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,11 @@ class Edge:
     first_silence: Moment | None = None
     first_answer: Moment | None = None
     slot: int | None = None
+
+    @property
+    def time(self) -> float:
+        """Time at which the outlet had switched, or the planned time if it is unknown."""
+        return (self.after or self.planned).time
 
     @property
     def name(self) -> str:
@@ -116,15 +122,15 @@ class PowerEdges:
             before: Upper limit of the id, exclusive.
             cause: Cause of the edges, for example `order 12`.
         """
-        conditions = {"id < ?": before, "cause = ?": cause}
-        where, values = where_clause(conditions)
-        with self._database.connection() as connection:
-            rows = connection.execute(
-                f"SELECT id, {', '.join(_COLUMNS)} FROM power_edges {where}"  # noqa: S608 - constants
-                " ORDER BY id DESC LIMIT ?",
-                [*values, limit],
-            )
-            return [_edge_from_row(row) for row in rows]
+        return self._select({"id < ?": before, "cause = ?": cause}, "id DESC", limit)
+
+    def list_between(self, start: float, end: float, limit: int) -> list[Edge]:
+        """Return the newest edges whose `time` is after `start` and not after `end`.
+
+        The newest one is the first.
+        """
+        conditions = {f"{_TIME} > ?": start, f"{_TIME} <= ?": end}
+        return self._select(conditions, f"{_TIME} DESC, id DESC", limit)
 
     def begin(
         self, commands: Mapping[Outlet, CommandedPower], edges: Iterable[Edge]
@@ -167,6 +173,16 @@ class PowerEdges:
             for edge in not_switched:
                 connection.execute("DELETE FROM power_edges WHERE id = ?", (edge.id,))
             connection.execute("COMMIT")
+
+    def _select(self, conditions: Mapping[str, Any], order: str, limit: int) -> list[Edge]:
+        where, values = where_clause(conditions)
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                f"SELECT id, {', '.join(_COLUMNS)} FROM power_edges {where}"  # noqa: S608 - constants
+                f" ORDER BY {order} LIMIT ?",
+                [*values, limit],
+            )
+            return [_edge_from_row(row) for row in rows]
 
 
 def _insert(connection: sqlite3.Connection, edge: Edge) -> int:

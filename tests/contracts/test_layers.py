@@ -182,6 +182,7 @@ ALLOWED_IMPORTS = {
         "dhcp_installer",
         "dhcp_installer.install",
         "rack",
+        "rack.power",
         *FLASK,
     },
     "controller.pages.runbooks": {"markdown_it"},

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.process
 PAGES = [
     "/",
     "/?color=power",
+    "/?at=2026-01-01T12:00:00Z",
     "/manage",
     "/rasps/10",
     "/stacks/3",

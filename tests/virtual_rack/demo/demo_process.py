@@ -70,8 +70,10 @@ class DemoProcess:
         assert match is not None
         return match[1]
 
-    def rack_page(self) -> str:
-        return requests.get(f"http://127.0.0.1:{self.port_base}/", timeout=TIMEOUT_SECONDS).text
+    def rack_page(self, query: str = "") -> str:
+        return requests.get(
+            f"http://127.0.0.1:{self.port_base}/{query}", timeout=TIMEOUT_SECONDS
+        ).text
 
     def count(self, expression: str) -> int:
         """Return the result of `count(expression)` in Prometheus."""

@@ -10,6 +10,7 @@ import pytest
 
 from controller.alerts.alertmanager import Alertmanager, AlertmanagerUnavailableError
 from controller.alerts.secret import basic_authorization
+from controller.state.moments import format_moment
 from tests.controller.http_client import BrowserSession
 from tests.helpers.waiting import wait_until
 from tests.virtual_rack.demo.demo_process import (
@@ -91,10 +92,17 @@ def faulty_demo(full_demo: DemoProcess, boot_time: float) -> DemoProcess:
     return full_demo
 
 
-def test_dead_rasp_is_down(faulty_demo: DemoProcess) -> None:
+@pytest.fixture(scope="module")
+def time_of_faults() -> list[str]:
+    """Times at which 03-2 was down, which the next test adds."""
+    return []
+
+
+def test_dead_rasp_is_down(faulty_demo: DemoProcess, time_of_faults: list[str]) -> None:
     wait_until(lambda: faulty_demo.get("rasps/10")["state"] == "down")
     wait_until(lambda: faulty_demo.count('up{job="rasp",rasp="03-2"} == 0') == 1)
     wait_until(lambda: cell_text(faulty_demo.rack_page(), "03-2") == "– down")
+    time_of_faults.append(format_moment(time.time() + 1))  # it is rounded down
 
 
 def test_hanging_exporter_is_distinguished_from_a_dead_rasp(faulty_demo: DemoProcess) -> None:
@@ -136,6 +144,20 @@ def test_rasps_are_up_after_their_faults_are_cleared(faulty_demo: DemoProcess) -
     wait_until(lambda: faulty_demo.count(UNDER_VOLTAGE) == 0)
     wait_until(lambda: faulty_demo.get("rasps/06-2")["is_clock_off"] is False)
     assert abs(faulty_demo.get("rasps/06-2")["clock_offset_seconds"]) < 10
+
+
+def test_rack_page_shows_the_time_of_a_fault_that_was_cleared(
+    faulty_demo: DemoProcess, time_of_faults: list[str]
+) -> None:
+    [moment] = time_of_faults
+    past = faulty_demo.rack_page(f"?at={moment}")
+    assert "As it was on" in past
+    assert cell_text(past, "03-2") == "– down"
+    assert re.fullmatch(r"\d\d °C (up|warm|hot)", cell_text(past, "03-1"))
+    assert re.fullmatch(r"\d\d °C (up|warm|hot)", cell_text(faulty_demo.rack_page(), "03-2"))
+    rasp = faulty_demo.get(f"rasps?state=down&at={moment}")[0]
+    assert (rasp["name"], rasp["mac"]) == ("03-2", faulty_demo.get("rasps/10")["mac"])
+    assert re.search(r'aria-label="Stack 03: [^"]*partly down', past)
 
 
 def test_demo_allows_anonymous_viewing_and_prints_credentials(full_demo: DemoProcess) -> None:

@@ -1,0 +1,103 @@
+"""A fake Prometheus with the samples of a rack in which 03-2 was down for some time."""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from controller.state.build import STATE_SERIES
+from rack.layout import Rack
+
+DOWN = "03-2"
+
+
+@dataclass
+class RecordedPrometheus:
+    """Samples of all rasps. `DOWN` was down from `down_from` until `down_until`.
+
+    Attributes:
+        rack: Layout of the rack.
+        down_from: Seconds since the epoch.
+        down_until: Seconds since the epoch.
+        off_stack: Name of a stack whose commanded power was off.
+        moments: Times of the received instant queries. None is now.
+        url: URL of the running server.
+    """
+
+    rack: Rack
+    down_from: float
+    down_until: float
+    off_stack: str = "09"
+    moments: list[float | None] = field(default_factory=list)
+    url: str = ""
+
+    def answer(self, path: str, parameters: Mapping[str, str]) -> Any:
+        """Return the response to a query."""
+        if path.endswith("query_range"):
+            start, end, step = (float(parameters[name]) for name in ("start", "end", "step"))
+            times = [start + i * step for i in range(int((end - start) / step) + 1)]
+            return {"resultType": "matrix", "result": list(self._lanes(times))}
+        moment = float(parameters["time"]) if "time" in parameters else None
+        self.moments.append(moment)
+        return {"resultType": "vector", "result": list(self._samples(moment))}
+
+    def _is_down(self, moment: float | None) -> bool:
+        return moment is not None and self.down_from <= moment < self.down_until
+
+    def _samples(self, moment: float | None) -> Iterator[Any]:
+        for slot in self.rack.slots:
+            labels = {"stack": slot.stack_name, "slot": str(slot.number)}
+            state = 4 if slot.stack_name == self.off_stack else 1
+            if slot.name == DOWN and self._is_down(moment):
+                state = 0
+            for name, value in ((STATE_SERIES, state), ("pirack_cpu_temperature_celsius", 47)):
+                yield {"metric": {"__name__": name, **labels}, "value": [0, str(value)]}
+        for stack in self.rack.stacks:
+            metric = {"__name__": "pirack_outlet_power_state", "stack": stack.name}
+            yield {"metric": metric, "value": [0, str(int(stack.name != self.off_stack))]}
+
+    def _lanes(self, times: list[float]) -> Iterator[Any]:
+        for stack in self.rack.stacks:
+            is_off, count = stack.name == self.off_stack, len(stack.slots)
+            down = [at for at in times if stack.name == DOWN[:2] and self._is_down(at)]
+            quantities = {
+                "known": (times, count),
+                "pinged": (times, count),
+                "off": (times if is_off else [], count),
+                "down": (down, 1),
+                "celsius": ([] if is_off else times, 47),
+            }
+            for quantity, (covered, value) in quantities.items():
+                if covered:
+                    values = [[at, str(value)] for at in covered]
+                    yield {"metric": {"stack": stack.name, "quantity": quantity}, "values": values}
+
+
+@contextmanager
+def recorded_prometheus(recorded: RecordedPrometheus) -> Iterator[RecordedPrometheus]:
+    """Serve recorded samples."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            parameters = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            body = json.dumps({"data": recorded.answer(parts.path, parameters)}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        recorded.url = f"http://127.0.0.1:{server.server_port}"
+        yield recorded
+        server.shutdown()
+        thread.join()
