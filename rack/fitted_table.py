@@ -1,7 +1,7 @@
 """Table that fits into the width of the terminal without losing text."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from rich.cells import cell_len, chop_cells
 from rich.console import Console, ConsoleOptions
@@ -11,17 +11,18 @@ from rich.text import Text
 _GAP = 2
 _WORD = re.compile(r"\S+")
 _BREAK = re.compile(r"[-_/,.:;=]")
+_PIECE = re.compile(r"[^\s\-_/,.:;=]*[-_/,.:;=]|[^\s\-_/,.:;=]+")
 
 
 class FittedTable:
     """Table without lines, whose columns shrink on a narrow terminal.
 
-    The widest column wraps first, at spaces. If all columns consist of single words, long words are
-    broken, after punctuation if possible.
+    The widest column wraps first, at spaces. If this is not sufficient, words are broken after
+    punctuation, and then anywhere.
 
     Args:
         headers: Headers of the columns. Empty for a table without headers.
-        unbroken: Headers of columns that do not wrap at spaces.
+        unbroken: Headers of columns that wrap last.
     """
 
     def __init__(self, headers: Sequence[str], unbroken: Collection[str] = ()) -> None:
@@ -47,23 +48,26 @@ class FittedTable:
     def _widths(self, available: int) -> list[int]:
         columns = list(zip(*self._rows, strict=True))
         full = [max(1, *(cell.cell_len for cell in column)) for column in columns]
-        words = [max(map(_longest_word, column)) for column in columns]
+        words = [_longest(_WORD, column) for column in columns]
+        pieces = [_longest(_PIECE, column) for column in columns]
         for i in self._unbroken:
-            words[i] = full[i]
-        return fit_widths(full, words, available)
+            words[i] = pieces[i] = full[i]
+        return fit_widths(full, (words, pieces), available)
 
 
-def fit_widths(full: Sequence[int], words: Sequence[int], available: int) -> list[int]:
+def fit_widths(
+    full: Sequence[int], minimums_of_steps: Iterable[Sequence[int]], available: int
+) -> list[int]:
     """Return the widths of columns that fit into the available width, if this is possible.
 
     Args:
         full: Width of each column without wrapping.
-        words: Width below which words of each column break.
+        minimums_of_steps: Minimum width of each column, for each step of shrinking.
         available: Width of the table.
     """
     widths = list(full)
     excess = sum(widths) + _GAP * (len(widths) - 1) - available
-    for minimums in (words, [1] * len(widths)):
+    for minimums in (*minimums_of_steps, [1] * len(widths)):
         while excess > 0:
             flexible = [i for i, width in enumerate(widths) if width > minimums[i]]
             if not flexible:
@@ -73,8 +77,11 @@ def fit_widths(full: Sequence[int], words: Sequence[int], available: int) -> lis
     return widths
 
 
-def _longest_word(text: Text) -> int:
-    return max(map(cell_len, _WORD.findall(text.plain)), default=0)
+def _longest(pattern: re.Pattern[str], texts: Iterable[Text]) -> int:
+    """Return the width of the longest part that matches the pattern."""
+    return max(
+        (cell_len(part) for text in texts for part in pattern.findall(text.plain)), default=0
+    )
 
 
 def _break_words(text: Text, width: int) -> Text:

@@ -41,6 +41,17 @@ def test_narrow_table_breaks_long_words_after_punctuation_and_keeps_times_whole(
     ]
 
 
+def test_times_stay_whole_as_long_as_other_columns_can_shrink() -> None:
+    assert order_lines(66) == [
+        "ORDER  STARTED              ACTOR    ACTION        TARGETS  RESULT",
+        "12     2026-11-29 08:02:11  token:   power_cycle   1..12/   ok",
+        "                            demo                   1..4",
+        "13     2026-11-29 08:03:40  token:   cpu_          03-2     failed",
+        "                            demo     temperature_",
+        "                                     celsius",
+    ]
+
+
 def test_narrow_table_wraps_sentences_first() -> None:
     rows = [("03-2", "down", "neither the rasp nor its exporter answers")]
     assert printed_lines(40, "RASP", "STATE", "REASON", rows=rows) == [
@@ -63,7 +74,7 @@ def test_no_character_is_lost_on_a_narrow_terminal(width: int) -> None:
 def test_columns_fit_if_each_has_a_character(columns: list[tuple[int, int]]) -> None:
     full = [max(pair) for pair in columns]
     words = [min(pair) for pair in columns]
-    widths = fit_widths(full, words, 80)
+    widths = fit_widths(full, [words], 80)
     assert sum(widths) + 2 * (len(widths) - 1) <= 80
     assert all(1 <= width <= limit for width, limit in zip(widths, full, strict=True))
     if sum(words) + 2 * (len(words) - 1) <= 80:
