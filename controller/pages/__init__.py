@@ -3,6 +3,7 @@
 All pages work without JavaScript. All changes are made by forms.
 """
 
+from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -28,6 +29,8 @@ from controller.pages import (
     runbooks,
     stack,
 )
+from controller.pages.selection import requested_selection
+from controller.pages.theme import current_theme
 
 
 def register(app: Flask, dependencies: Dependencies) -> None:
@@ -35,6 +38,7 @@ def register(app: Flask, dependencies: Dependencies) -> None:
     formatting.register(app)
     app.jinja_env.globals["rack_name"] = dependencies.history.rack
     app.jinja_env.globals["runbook_names"] = runbooks.runbook_names()
+    app.jinja_env.globals["requested_selection"] = partial(requested_selection, dependencies.orders)
     state = dependencies.fresh_state or dependencies.state
     history, order_service = dependencies.history, dependencies.orders
     firing = dependencies.alerts.firing
@@ -51,7 +55,7 @@ def register(app: Flask, dependencies: Dependencies) -> None:
     app.register_blueprint(rasp.blueprint(state, history, order_service))
     app.register_blueprint(stack.blueprint(state, history, order_service))
     app.register_blueprint(master.blueprint(dependencies.master, dependencies.doctor.latest))
-    app.register_blueprint(orders.blueprint(state, order_service, dependencies.access))
+    app.register_blueprint(orders.blueprint(order_service, dependencies.access))
     app.register_blueprint(reservations.blueprint(dependencies.reservations, dependencies.access))
     app.register_blueprint(experiments.blueprint(dependencies.experiments, dependencies.access))
     app.register_blueprint(install.blueprint(state, dependencies.installation))
@@ -63,7 +67,7 @@ def register(app: Flask, dependencies: Dependencies) -> None:
     app.register_blueprint(account.blueprint(dependencies.access))
 
     @app.context_processor
-    def role_context() -> dict[str, Any]:
+    def page_context() -> dict[str, Any]:
         # Controls are hidden from other roles here. `controller.auth` enforces the roles.
         actor = current_actor()
         is_operator = bool(actor.session and actor.role and actor.role.includes(Role.OPERATOR))
@@ -71,4 +75,5 @@ def register(app: Flask, dependencies: Dependencies) -> None:
             "is_operator": is_operator,
             "actions": order_service.actions,
             "alert_list": firing.recent() if actor.role else None,
+            "theme": current_theme(),
         }

@@ -4,6 +4,7 @@
 const form = document.getElementById("selection-form");
 const summary = document.getElementById("selection-summary");
 const actionField = document.getElementById("selection-action");
+const runButton = document.getElementById("run-on-selection");
 const emptySummary = summary.textContent;
 
 const raspBoxes = () => [...document.querySelectorAll("input.select-box[name=rasp]")];
@@ -24,6 +25,7 @@ function update() {
   if (stackCount) parts.push(`${stackCount} whole stack${stackCount === 1 ? "" : "s"}`);
   setSummary(raspCount ? `${parts.join(", ")} selected` : emptySummary);
   form.classList.toggle("is-active", raspCount > 0);
+  runButton.disabled = raspCount === 0;
   const powerActions = actionField.querySelector("[data-power]");
   // A rasp without an outlet of its own is switched with its whole stack only.
   const hasOutlet = raspBoxes().some((box) => box.checked && "outlet" in box.dataset);

@@ -195,7 +195,7 @@ class TestSubmission:
             (["Select 03-2"], "power_off", "power actions apply to whole stacks"),
         ],
     )
-    def test_invalid_selection_without_javascript_shows_the_fix(
+    def test_invalid_selection_without_javascript_is_kept_with_the_fix(
         self,
         browser: Browser,
         url: str,
@@ -208,12 +208,35 @@ class TestSubmission:
         page.context.add_cookies(
             [{"name": SESSION_COOKIE, "value": create_session(access, "otto"), "url": url}]
         )
-        page.goto(f"{url}/manage")
+        page.goto(f"{url}/manage?q=03-")
         for label in labels:
             page.get_by_label(label, exact=True).check()
         submit_order(page, action)
-        expect(page.get_by_role("main")).to_contain_text(message)
+        form = page.get_by_role("form", name="Selected rasps and stacks")
+        expect(form.get_by_role("alert")).to_contain_text(message)
+        expect(form.get_by_label("Action")).to_have_value(action)
+        expect(page.locator("#match-count")).to_have_text("4 of 48 rasps")
+        assert [f"Select {name}" for name in selected_names(page)] == labels
         page.close()
+
+    def test_run_button_is_disabled_until_something_is_selected(self, open_page: OpenPage) -> None:
+        page = open_page(who="otto")
+        form = page.get_by_role("form", name="Selected rasps and stacks")
+        run = form.get_by_role("button", name="Run")
+        expect(run).to_be_disabled()
+        page.get_by_label("Select 03-2").check()
+        expect(run).to_be_enabled()
+        page.get_by_label("Select 03-2").uncheck()
+        expect(run).to_be_disabled()
+
+    def test_update_keeps_the_run_button_disabled(
+        self, open_page: OpenPage, rack_state: FakeRackState
+    ) -> None:
+        page = open_page(who="otto")
+        rack_state.state_values["03-2"] = 0.0
+        expect(cell(page, "03-2")).to_contain_text("down")
+        form = page.get_by_role("form", name="Selected rasps and stacks")
+        expect(form.get_by_role("button", name="Run")).to_be_disabled()
 
 
 class TestPermissions:
@@ -238,6 +261,7 @@ class TestPermissions:
         )
         assert response.status_code == 403
         assert browser_session.get("/orders/new?action=reboot&rasp=10").status_code == 403
+        assert browser_session.get("/orders/1.txt").status_code == 403
         assert orders.list_recent(1) == []
 
     def test_order_without_csrf_token_is_rejected(self, url: str, orders: OrderService) -> None:
@@ -338,6 +362,61 @@ class TestOrderHistory:
             assert page.evaluate("document.documentElement.scrollWidth") <= 360
         page = open_page("/orders/1", who="otto")
         expect(page.locator("pre")).to_have_text(hostile)
+
+    def test_equal_outputs_share_a_row_and_failures_come_first(
+        self, open_page: OpenPage, orders: OrderService
+    ) -> None:
+        ok = [
+            TargetResult("rasp", f"{number:02}-1", 4 * number - 3, Result.OK, output="up 3 days\n")
+            for number in range(1, 13)
+        ]
+        failed = TargetResult("rasp", "03-2", 10, Result.FAILED, detail="no response in 10 s")
+        save_order(orders, results=(*ok, failed))
+        page = open_page("/orders/1", who="otto", width=360)
+        rows = page.locator(".results tbody tr")
+        expect(rows).to_have_count(2)
+        expect(rows.first).to_contain_text("no response in 10 s")
+        expect(rows.last).to_contain_text("12 targets")
+        expect(rows.last.locator("code")).to_have_text("up 3 days")
+        expect(rows.last.get_by_role("link")).to_have_count(12)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+    def test_all_results_are_copied_and_available_as_plain_text(
+        self, open_page: OpenPage, orders: OrderService
+    ) -> None:
+        save_failed_order(orders, 1)
+        page = open_page("/orders/1", who="otto")
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.get_by_role("button", name="Copy all").click()
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        page.get_by_role("link", name="Plain text").click()
+        expect(page).to_have_url(re.compile(r"/orders/1\.txt$"))
+        assert page.locator("body").inner_text().strip() == copied.strip()
+        assert "03-2: failed: no response in 10 s" in copied
+        assert "    no warnings" in copied
+
+    def test_copy_button_works_without_the_clipboard_interface_and_is_hidden_without_javascript(
+        self,
+        open_page: OpenPage,
+        browser: Browser,
+        url: str,
+        access: AccessControl,
+        orders: OrderService,
+    ) -> None:
+        save_failed_order(orders, 1)
+        page = open_page("/orders/1", who="otto")
+        page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+        page.get_by_role("button", name="Copy all").click()
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        plain = browser.new_page(java_script_enabled=False)
+        plain.context.add_cookies(
+            [{"name": SESSION_COOKIE, "value": create_session(access, "otto"), "url": url}]
+        )
+        plain.goto(f"{url}/orders/1")
+        expect(plain.get_by_role("link", name="Plain text")).to_be_visible()
+        expect(plain.get_by_role("button", name="Copy all")).to_be_hidden()
+        plain.close()
 
     @pytest.mark.parametrize(
         ("state", "result", "text"),

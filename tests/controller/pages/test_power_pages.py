@@ -9,7 +9,7 @@ from werkzeug.exceptions import UnprocessableEntity
 
 from controller.auth.access_control import AccessControl
 from controller.orders.service import OrderService
-from controller.pages.orders import request_from_form
+from controller.pages.order_form import request_from_form
 from rack.power.state import OutletReading
 from tests.controller.conftest import OpenPage
 from tests.controller.fakes import FakeRackState
@@ -169,13 +169,12 @@ def test_pages_of_plugs_have_no_axe_violations_and_fit_a_phone(
 )
 def test_power_action_applies_to_selected_stacks_or_to_rasps_with_plugs(
     orders: OrderService,
-    rack_state: FakeRackState,
     selected: list[tuple[str, str]],
     scope: str,
     ids: tuple[int, ...],
 ) -> None:
     form = MultiDict([("action", "power_off"), *selected])
-    request = request_from_form(form, orders, rack_state.read())
+    request = request_from_form(form, orders)
     assert (request.action, request.scope, request.ids) == ("power_off", scope, ids)
 
 
@@ -187,11 +186,11 @@ def test_power_action_applies_to_selected_stacks_or_to_rasps_with_plugs(
     ],
 )
 def test_power_action_that_needs_several_orders_or_other_targets_is_rejected(
-    orders: OrderService, rack_state: FakeRackState, selected: list[tuple[str, str]], error: str
+    orders: OrderService, selected: list[tuple[str, str]], error: str
 ) -> None:
     form = MultiDict([("action", "power_off"), *selected])
     with pytest.raises(UnprocessableEntity, match=error):
-        request_from_form(form, orders, rack_state.read())
+        request_from_form(form, orders)
 
 
 def test_replacement_names_only_the_rasp_that_loses_power(

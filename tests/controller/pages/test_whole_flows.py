@@ -138,7 +138,7 @@ def test_order_page_shows_alias_value_and_action_output(
     page.get_by_label("Select 01-2").check()
     submit_order(page, "uptime")
     expect(heading(page, "uptime")).to_contain_text("ok")
-    expect(page.locator("pre")).to_contain_text("load average")
+    expect(page.locator(".output-line")).to_contain_text("load average")
 
 
 def test_failed_targets_of_an_order_can_be_retried(
