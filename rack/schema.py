@@ -233,6 +233,13 @@ MIGRATIONS = (
         "ALTER TABLE power_edges ADD COLUMN slot INTEGER NOT NULL DEFAULT 0",
     ),
     ("ALTER TABLE runs ADD COLUMN energy TEXT",),
+    (
+        "ALTER TABLE sessions ADD COLUMN client_address TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE sessions ADD COLUMN user_agent TEXT NOT NULL DEFAULT ''",
+        # Tokens of the console have no owner.
+        "ALTER TABLE tokens ADD COLUMN owner TEXT",
+        "ALTER TABLE tokens ADD COLUMN last_used_at REAL",
+    ),
 )
 """SQL statements of each schema version, oldest first. `PRAGMA user_version` counts them.
 

@@ -21,7 +21,7 @@ from controller.auth.csrf import check_csrf, csrf_token
 from controller.auth.rate_limit import PasswordRateLimiter, RateLimiter, client_network
 from controller.auth.roles import Role
 from controller.auth.sessions import Sessions
-from controller.auth.tokens import Tokens
+from controller.auth.tokens import TOKEN_ACTOR_PREFIX, Tokens
 from controller.auth.users import Users
 from rack.database import Database
 from rack.settings import Anonymous
@@ -34,7 +34,7 @@ _ROLE_ATTRIBUTE = "required_role"
 _BEARER_ATTRIBUTE = "required_bearer"
 _ALLOW_FROM_MASTER_ATTRIBUTE = "allows_master"
 _BEARER_SCHEME = "bearer"
-_ANONYMOUS_NAME, _TOKEN_NAME_PREFIX = "anonymous", "token:"  # not valid as user names
+_ANONYMOUS_NAME = "anonymous"  # not valid as a user name
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 
@@ -61,7 +61,7 @@ class Actor:
     @property
     def is_program(self) -> bool:
         """Whether the request has an API token."""
-        return self.name.startswith(_TOKEN_NAME_PREFIX)
+        return self.name.startswith(TOKEN_ACTOR_PREFIX)
 
 
 def requires_role(role: Role) -> Callable[[_View], _View]:
@@ -177,7 +177,7 @@ class AccessControl:
                 raise _unauthorized_error(
                     "the token is invalid, revoked or expired", "invalid_token"
                 )
-            return Actor(_TOKEN_NAME_PREFIX + token.name, token.role)
+            return Actor(TOKEN_ACTOR_PREFIX + token.name, token.role)
         if secret := request.cookies.get(SESSION_COOKIE):
             user = self.sessions.find_user(secret)
             if user is not None:

@@ -30,7 +30,9 @@ def check_password(
     return password_hash
 
 
-def log_in(access: AccessControl, name: str, password: str, client_address: str) -> str:
+def log_in(
+    access: AccessControl, name: str, password: str, client_address: str, user_agent: str
+) -> str:
     """Check a user name and password, and return the secret of a new session.
 
     Raises the errors of `check_password`.
@@ -45,4 +47,6 @@ def log_in(access: AccessControl, name: str, password: str, client_address: str)
         )
         raise
     access.audit.record(AuditEvent(name, client_address, "log in", "", "ok"))
-    return access.sessions.create(name, password_hash)
+    return access.sessions.create(
+        name, password_hash, client_address=client_address, user_agent=user_agent
+    )

@@ -64,7 +64,7 @@ class Users:
                 raise AccessError(f"user {name!r} already exists: use another name")
 
     def remove(self, name: str) -> None:
-        """Remove a user and all sessions of the user.
+        """Remove a user and all sessions and tokens of the user.
 
         Raises:
             AccessError: If the user does not exist or is the last admin.
@@ -76,6 +76,7 @@ class Users:
             if roles[name] == Role.ADMIN and list(roles.values()).count(Role.ADMIN) == 1:
                 raise AccessError(f"{name!r} is the last admin: add another admin first")
             connection.execute("DELETE FROM sessions WHERE user = ?", (name,))
+            connection.execute("DELETE FROM tokens WHERE owner = ?", (name,))
             connection.execute("DELETE FROM users WHERE name = ?", (name,))
             connection.execute("COMMIT")
 

@@ -89,11 +89,11 @@ def list_users(options: ControllerOptions) -> None:
 @database_option
 @click.pass_obj
 def remove_user(options: ControllerOptions, name: str) -> None:
-    """Remove user NAME and end all sessions of the user."""
+    """Remove user NAME, end all sessions and revoke all tokens of the user."""
     database = open_existing(options.db)
     Users(database).remove(name)
     _record(database, "remove user", name)
-    click.echo(f"Removed user {name} and ended all sessions of the user.")
+    click.echo(f"Removed user {name}, ended all sessions and revoked all tokens of the user.")
 
 
 @user.command("password")
@@ -141,7 +141,8 @@ def add_token(options: ControllerOptions, name: str, role: Role, expires: int | 
 @database_option
 @click.pass_obj
 def list_tokens(options: ControllerOptions) -> None:
-    """List all tokens, each with the start of its secret."""
+    """List all tokens, each with the start of its secret. Those of users are named USER/NAME."""
+    headers = ("NAME", "ROLE", "SECRET", "CREATED", "EXPIRES", "LAST USED")
     rows = [
         (
             token.name,
@@ -149,10 +150,11 @@ def list_tokens(options: ControllerOptions) -> None:
             f"{token.prefix}…",
             _format_time(token.created_at),
             "never" if token.expires_at is None else _format_time(token.expires_at),
+            "never" if token.last_used_at is None else _format_time(token.last_used_at),
         )
         for token in Tokens(open_existing(options.db)).all()
     ]
-    print_table(make_table("NAME", "ROLE", "SECRET", "CREATED", "EXPIRES", rows=rows))
+    print_table(make_table(*headers, rows=rows))
 
 
 @token.command("revoke")

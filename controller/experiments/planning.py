@@ -70,7 +70,9 @@ class RunPlanner:
         """Return what a plan may use. Without a reservation, free stacks are chosen first."""
         rack = self._orders.rack
         taken = set(self._runs_by_stack()) | {
-            stack for stack, holder in self._reservations.holders().items() if holder.owner != actor
+            stack
+            for stack, holder in self._reservations.holders().items()
+            if not holder.belongs_to(actor)
         }
         numbers = [stack.number for stack in rack.stacks]
         offered = reserved or sorted(numbers, key=lambda number: (number in taken, number))

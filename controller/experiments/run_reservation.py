@@ -21,7 +21,7 @@ def find_reservation(reservations: ReservationService, number: int, owner: str) 
         RunConflictError: If it is not active, or belongs to another owner.
     """
     reservation = reservations.get(number)
-    if reservation.owner != owner:
+    if not reservation.belongs_to(owner):
         raise RunConflictError(
             f"{reservation.title} belongs to {reservation.owner}: use one of your own"
         )

@@ -36,7 +36,7 @@ def blueprint(access: AccessControl) -> Blueprint:
         name = request.form.get("name", "").strip().lower()
         password = request.form.get("password", "")
         try:
-            session = log_in(access, name, password, client_address())
+            session = log_in(access, name, password, client_address(), request.user_agent.string)
         except TooManyAttemptsError as error:
             return _login_page(str(error), 429, error.wait)
         except WrongPasswordError as error:

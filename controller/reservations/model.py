@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from controller.auth.tokens import user_of_actor
+
 
 class ReservationState(StrEnum):
     """State of a reservation."""
@@ -20,7 +22,7 @@ class Reservation:
 
     Attributes:
         id: Number, from 1, in order of the queue.
-        owner: User or token.
+        owner: User, or token of the console.
         selection: What was requested, such as `3 stacks`.
         seconds: Granted duration.
         lease_seconds: The reservation ends if it is not renewed for these seconds, or None.
@@ -53,6 +55,10 @@ class Reservation:
     def title(self) -> str:
         """The number, for example `reservation 7`."""
         return f"reservation {self.id}"
+
+    def belongs_to(self, actor: str) -> bool:
+        """Return whether an actor is the owner, or has a token of the owner."""
+        return self.owner == user_of_actor(actor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ class OpenReservations:
         if reservation is None:
             ended = self._store.get(number)
             raise ReservationRefusedError(f"{ended.title} has already ended: {ended.end_reason}")
-        if reservation.owner != actor and not is_admin:
+        if not reservation.belongs_to(actor) and not is_admin:
             raise ReservationRefusedError(
                 f"{reservation.title} belongs to {reservation.owner}: an admin can take it over"
             )

@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
+from controller.auth.tokens import TOKEN_ACTOR_PREFIX
 from controller.errors import ReservationRefusedError
 from controller.reservations.model import Quota
-
-_PROGRAM_PREFIX = "token:"
 
 
 def require_quota(
@@ -39,5 +38,5 @@ def require_quota(
 
 def is_member(quota: Quota, owner: str) -> bool:
     """Return whether a quota applies to an owner, who may be the token of a user."""
-    names = {owner, owner.removeprefix(_PROGRAM_PREFIX)}
+    names = {owner, owner.removeprefix(TOKEN_ACTOR_PREFIX)}
     return any(fnmatchcase(name, member) for name in names for member in quota.members)

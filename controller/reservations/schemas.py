@@ -89,7 +89,7 @@ class ReservationResponse(ApiModel):
         return cls(
             id=reservation.id,
             owner=reservation.owner,
-            is_mine=reservation.owner == actor,
+            is_mine=reservation.belongs_to(actor),
             selection=reservation.selection,
             state=reservation.state,
             stacks=list(reservation.stacks),

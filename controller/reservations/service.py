@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from controller.audit import Audit
+from controller.auth.tokens import user_of_actor
 from controller.claims import StackClaims
 from controller.errors import ReservationRefusedError, StackReservedError
 from controller.orders.model import POWER_RETURN
@@ -73,7 +74,7 @@ class ReservationService:
 
     def reserve(
         self,
-        owner: str,
+        actor: str,
         selection: str,
         seconds: float,
         *,
@@ -83,7 +84,7 @@ class ReservationService:
         """Reserve stacks, or queue for them.
 
         Args:
-            owner: User or token.
+            actor: User or token. A token of a user reserves for the user.
             selection: What to reserve, see `rack.selection`.
             seconds: Duration from the start of the reservation.
             lease_seconds: End it if it is not renewed for these seconds, or None.
@@ -94,6 +95,7 @@ class ReservationService:
             ReservationRefusedError: If a quota does not allow it, or too many are queued.
             DatabaseError: If pirack.db cannot be used.
         """
+        owner = user_of_actor(actor)
         stacks = queue.required_stacks(selection, self.rack)
         with self._open.lock:
             if len(self._open) >= MAX_QUEUED:
@@ -164,7 +166,7 @@ class ReservationService:
         """End a reservation now. Raises the errors of `extend`, also if it has ended."""
         with self._open.lock:
             reservation = self._open.require_own(number, actor, is_admin=is_admin)
-            by = "" if actor == reservation.owner else f" by {actor}"
+            by = "" if reservation.belongs_to(actor) else f" by {actor}"
             self._scheduler.end(reservation, f"{_HANDED_BACK}{by}")
         self.tick()
         return self.get(number)
@@ -176,7 +178,7 @@ class ReservationService:
         """
         with self._open.lock:
             reservation = self._require_active(self._open.require_own(number, admin, is_admin=True))
-            taken = replace(reservation, owner=admin, lease_seconds=None)
+            taken = replace(reservation, owner=user_of_actor(admin), lease_seconds=None)
             self._open.save([taken])
             self._open.drop_lease(number)
             self._scheduler.record(admin, "take over", taken, f"from {reservation.owner}")
@@ -226,7 +228,7 @@ class ReservationService:
             holder = holders.get(stack)
             if holder is None or owner == POWER_RETURN:
                 continue
-            if owner != holder.owner or self._scheduler.is_closing(holder.id):
+            if not holder.belongs_to(owner) or self._scheduler.is_closing(holder.id):
                 until = time.strftime("%H:%M", time.localtime(holder.ends_at))
                 raise StackReservedError(
                     f"stack {stack_name(stack)} is reserved for {holder.owner} until {until}"

@@ -1,7 +1,11 @@
-// Show the OpenAPI document with Swagger UI in the color scheme of the browser.
+// Show the OpenAPI document with Swagger UI in the theme of the page or, without one, in the color
+// scheme of the browser.
 const darkScheme = matchMedia("(prefers-color-scheme: dark)");
-const applyScheme = () =>
-  document.documentElement.classList.toggle("dark-mode", darkScheme.matches);
+const root = document.documentElement;
+const applyScheme = () => {
+  const theme = root.dataset.bsTheme ?? (darkScheme.matches ? "dark" : "light");
+  root.classList.toggle("dark-mode", theme === "dark");
+};
 darkScheme.addEventListener("change", applyScheme);
 applyScheme();
 

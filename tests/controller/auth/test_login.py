@@ -10,7 +10,8 @@ from flask import Flask
 
 from controller.audit import AuditEvent
 from controller.auth.access_control import SESSION_COOKIE, AccessControl
-from controller.auth.sessions import MAX_AGE_SECONDS, MAX_IDLE_SECONDS, Sessions
+from controller.auth.roles import Role
+from controller.auth.sessions import MAX_AGE_SECONDS, MAX_IDLE_SECONDS, Sessions, session_id
 from controller.web.local_paths import safe_redirect_path
 from rack.database import Database
 from rack.settings import Anonymous
@@ -242,7 +243,7 @@ def test_password_change_ends_all_other_sessions_of_the_user(
     other_user.log_in("otto")
     stolen = browser_session.session.cookies[SESSION_COOKIE]
     changed = browser_session.change_password(PASSWORDS["vera"], NEW_PASSWORD)
-    assert (changed.status_code, changed.headers["Location"]) == (303, "/account?changed=")
+    assert (changed.status_code, changed.headers["Location"]) == (303, "/account?done=password")
     assert browser_session.is_logged_in
     assert not second.is_logged_in
     assert other_user.is_logged_in
@@ -325,11 +326,20 @@ def test_form_without_a_valid_csrf_token_is_rejected(
         "current_password": PASSWORDS["vera"],
         "new_password": NEW_PASSWORD,
         "repeated_password": NEW_PASSWORD,
+        "session": session_id(browser_session.session.cookies[SESSION_COOKIE]),
+        "token": "ci",
+        "role": "viewer",
+        "days": "never",
+        "theme": "dark",
     }
     if token is not None:
         fields["csrf_token"] = token
-    for path in ("/login", "/logout", "/account/password"):
+    access.tokens.add_for_user("vera", "old", Role.VIEWER)
+    account_forms = ("password", "theme", "sessions/end", "sessions/end-others", "tokens")
+    forms = [*account_forms, "tokens/revoke"]
+    for path in ("/login", "/logout", *(f"/account/{form}" for form in forms)):
         assert browser_session.post(path, data=fields).status_code == 403, path
+        assert [each.name for each in access.tokens.all()] == ["vera/old"]
         assert browser_session.is_logged_in
         assert BrowserSession(browser_session.url).log_in("vera").status_code == 303
         assert ("vera", f"POST {path}", "refused") in audit_events(access)

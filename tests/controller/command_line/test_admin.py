@@ -135,7 +135,7 @@ def test_users_are_listed_and_removed(run_command: RunCommand, access: AccessCon
     assert [row.split()[:2] for row in rows] == [["alice", "admin"], ["bob", "viewer"]]
     assert (
         stdout_of(run_command("user", "remove", "bob"))
-        == "Removed user bob and ended all sessions of the user.\n"
+        == "Removed user bob, ended all sessions and revoked all tokens of the user.\n"
     )
     assert [user.name for user in access.users.all()] == ["alice"]
 

@@ -1,4 +1,4 @@
-"""Tests of login, logout and password change in a browser."""
+"""Tests of login, logout and the account page in a browser."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -111,6 +111,47 @@ def test_password_change_accepts_only_equal_new_passwords(open_page: OpenPage) -
     second_page = open_page()
     log_in(second_page, "vera", NEW_PASSWORD)
     expect_rack(second_page)
+
+
+def background(page: Page) -> str:
+    return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+
+@pytest.mark.parametrize(("scheme", "theme"), [("light", "Dark"), ("dark", "Light")])
+def test_theme_overrides_the_color_scheme_of_the_browser(
+    open_page: OpenPage, scheme: str, theme: str
+) -> None:
+    page, other = (
+        open_page("/account", who="vera", scheme=each) for each in (scheme, theme.lower())
+    )
+    assert background(page) != background(other)
+    page.get_by_role("button", name=theme).click()
+    expect(page.get_by_role("button", name=theme)).to_have_attribute("aria-pressed", "true")
+    assert background(page) == background(other)
+    page.get_by_role("button", name="System").click()
+    expect(page.get_by_role("button", name="System")).to_have_attribute("aria-pressed", "true")
+    assert background(page) != background(other)
+
+
+def test_account_page_creates_a_token_and_ends_another_session(
+    open_page: OpenPage, access: AccessControl
+) -> None:
+    other = open_page("/account", who="vera")
+    page = open_page("/account", who="vera")
+    form = page.get_by_role("form", name="Create a token")
+    form.get_by_label("Name").fill("laptop")
+    form.get_by_role("button", name="Create token").click()
+    secret = page.locator("#secret").inner_text()
+    token = access.tokens.authenticate(secret)
+    assert token
+    assert (token.name, token.role) == ("vera/laptop", Role.VIEWER)
+    page.get_by_role("button", name="End the session of").click()
+    expect(page.get_by_text("The session was ended.")).to_be_visible()
+    other.reload()
+    expect(other).to_have_title("Log in – PiRack")
+    page.get_by_role("button", name="Revoke the token laptop").click()
+    expect(page.get_by_text("The token was revoked.")).to_be_visible()
+    assert access.tokens.all() == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -8,6 +8,9 @@ from flask.testing import FlaskClient
 
 from controller.auth.access_control import AccessControl
 from controller.auth.roles import Role
+from controller.errors import StackReservedError
+from controller.reservations.service import ReservationService
+from tests.controller.http_client import add_users
 
 API = "/api/v1.0"
 
@@ -15,11 +18,11 @@ Headers = Mapping[str, str]
 
 
 class ApiUser:
-    """A program with a token of its own."""
+    """A program with a token."""
 
-    def __init__(self, client: FlaskClient, access: AccessControl, name: str, role: Role) -> None:
+    def __init__(self, client: FlaskClient, token: str) -> None:
         self._client = client
-        self._headers = {"Authorization": f"Bearer {access.tokens.add(name, role)}"}
+        self._headers = {"Authorization": f"Bearer {token}"}
 
     def request(self, method: str, path: str, status: int = 200, **body: Any) -> Any:
         response = self._client.open(
@@ -31,17 +34,17 @@ class ApiUser:
 
 @pytest.fixture
 def anna(client: FlaskClient, access: AccessControl) -> ApiUser:
-    return ApiUser(client, access, "anna", Role.OPERATOR)
+    return ApiUser(client, access.tokens.add("anna", Role.OPERATOR))
 
 
 @pytest.fixture
 def ben(client: FlaskClient, access: AccessControl) -> ApiUser:
-    return ApiUser(client, access, "ben", Role.OPERATOR)
+    return ApiUser(client, access.tokens.add("ben", Role.OPERATOR))
 
 
 @pytest.fixture
 def root(client: FlaskClient, access: AccessControl) -> ApiUser:
-    return ApiUser(client, access, "root", Role.ADMIN)
+    return ApiUser(client, access.tokens.add("root", Role.ADMIN))
 
 
 def test_reservation_is_made_extended_and_handed_back(anna: ApiUser, ben: ApiUser) -> None:
@@ -99,3 +102,24 @@ def test_quota_is_set_by_admins_and_limits_operators(anna: ApiUser, root: ApiUse
     root.request("POST", "reservations", selection="4 stacks", seconds=60)
     root.request("DELETE", "quotas/class")
     root.request("DELETE", "quotas/class", status=404)
+
+
+def test_tokens_of_a_user_share_the_reservations_and_the_quota_of_the_user(
+    client: FlaskClient, access: AccessControl, reservations: ReservationService, root: ApiUser
+) -> None:
+    add_users(access)
+    one, other = (
+        ApiUser(client, access.tokens.add_for_user("otto", name, Role.OPERATOR))
+        for name in ("laptop", "cron")
+    )
+    root.request("PUT", "quotas/class", members=["otto"], stacks=3, seconds=1200)
+    reservation = one.request("POST", "reservations", selection="stacks 1 2", seconds=600)
+    assert (reservation["owner"], reservation["is_mine"]) == ("otto", True)
+    problem = other.request("POST", "reservations", 409, selection="2 stacks", seconds=600)
+    assert "otto already has or waits for 2" in problem["detail"]
+    reservations.require_access([1, 2], "token:otto/cron")
+    for actor in ("token:anna", "token:otto", "token:ott/o", "anna"):
+        with pytest.raises(StackReservedError, match="stack 01 is reserved for otto"):
+            reservations.require_access([1], actor)
+    ended = other.request("DELETE", f"reservations/{reservation['id']}")
+    assert ended["end_reason"] == "handed back"
