@@ -1,16 +1,17 @@
-"""Accessibility of all pages, checked by axe-core in light and dark for an operator."""
+"""Accessibility of all pages for an operator: axe-core in light and dark, size of controls."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from controller.auth.access_control import AccessControl
+from controller.auth.roles import Role
 from controller.experiments.store import RunStore
 from controller.orders.service import OrderService
 from controller.reservations.service import ReservationService
 from tests.controller.conftest import OpenPage
 from tests.controller.fakes import FakeRackState
-from tests.controller.http_client import add_users
+from tests.controller.http_client import add_users, create_session
 from tests.controller.pages.recorded_runs import save_lost_run
 from tests.controller.pages.test_order_pages import save_failed_order, save_running_order
 from tests.controller.pages.test_reservation_pages import reserve_for_a_class
@@ -41,6 +42,9 @@ PAGES = [
     "/rasps/99",
 ]
 AXE = Axe()
+PHONE_WIDTH = 700
+MIN_TARGET_PIXELS = 24  # WCAG 2.5.8
+TARGETS = "header a, header button, main button, main select, main input, tbody th a"
 
 
 def violations(page: Page) -> list[str]:
@@ -48,6 +52,22 @@ def violations(page: Page) -> list[str]:
         f"{each['id']}: {each['help']}: {[node['html'][:200] for node in each['nodes']]}"
         for each in AXE.run(page).response["violations"]
     ]
+
+
+def small_targets(page: Page) -> list[str]:
+    """Return the visible controls that are too small for a finger."""
+    small: list[str] = page.evaluate(
+        """([selector, minimum]) =>
+          [...document.querySelectorAll(selector)]
+            .filter((element) => element.type !== "hidden" && element.checkVisibility())
+            .filter((element) => {
+              const { width, height } = element.getBoundingClientRect();
+              return width < minimum || height < minimum;
+            })
+            .map((element) => element.outerHTML.slice(0, 150))""",
+        [TARGETS, MIN_TARGET_PIXELS],
+    )
+    return [f"too small: {each}" for each in small]
 
 
 @pytest.fixture
@@ -60,6 +80,8 @@ def full_rack(
 ) -> None:
     """A rack with users, orders, a run, a reservation, and rasps in all states."""
     add_users(access)
+    create_session(access, "otto")
+    access.tokens.add_for_user("otto", "ci", Role.VIEWER)
     save_failed_order(orders, 1)
     save_running_order(orders, 2)
     save_lost_run(run_store)
@@ -74,7 +96,7 @@ def full_rack(
 
 @pytest.mark.usefixtures("full_rack")
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
-def test_pages_have_no_axe_violations(
+def test_pages_have_no_axe_violations_and_large_targets_on_a_phone(
     open_page: OpenPage, url: str, scheme: str, width: int
 ) -> None:
     found = {"/login": violations(open_page("/login", scheme=scheme, width=width))}
@@ -82,4 +104,6 @@ def test_pages_have_no_axe_violations(
     for path in PAGES:
         page.goto(url + path)
         found[path] = violations(page)
+        if width < PHONE_WIDTH:
+            found[path] += small_targets(page)
     assert {path: found[path] for path in found if found[path]} == {}

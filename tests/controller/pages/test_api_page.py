@@ -10,6 +10,26 @@ from tests.controller.conftest import OpenPage
 
 pytestmark = pytest.mark.process
 
+# Contrast ratios of WCAG between the text of elements and their backgrounds.
+CONTRASTS = """(selector) => {
+  const parse = (color) => color.match(/[0-9.]+/g).map(Number);
+  const luminance = (color) => {
+    const [r, g, b] = parse(color).map((value) => {
+      const part = value / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const background = (element) => {
+    const color = getComputedStyle(element).backgroundColor;
+    return parse(color)[3] === 0 ? background(element.parentElement) : color;
+  };
+  return [...document.querySelectorAll(selector)].map((element) => {
+    const pair = [getComputedStyle(element).color, background(element)].map(luminance);
+    return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+  });
+}"""
+
 
 def expand_operation(page: Page, summary: str) -> None:
     page.locator(".opblock-summary", has_text=summary).get_by_role("button").first.click()
@@ -47,3 +67,14 @@ def test_page_follows_the_color_scheme_and_fits_a_phone(open_page: OpenPage, sch
     box = page.locator(".opblock").first.bounding_box()
     assert box
     assert box["width"] > 300
+    assert min(page.evaluate(CONTRASTS, ".version")) >= 4.5
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_summaries_of_endpoints_take_few_lines(open_page: OpenPage, width: int) -> None:
+    page = open_page("/api/docs", width=width)
+    expect(page.locator(".opblock").first).to_be_visible()
+    heights = page.evaluate(
+        "[...document.querySelectorAll('.opblock-summary')].map((each) => each.offsetHeight)"
+    )
+    assert max(heights) < 160, heights
