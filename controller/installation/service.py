@@ -174,7 +174,9 @@ class InstallService:
         """
         record = next(self.iterate_recent(min(number + 1, MAX_ROW_ID)), None)
         if record is None or record.id != number:
-            raise UnknownInstallError(f"no install {number}: the list of installs shows all installs")
+            raise UnknownInstallError(
+                f"no install {number}: the list of installs shows all installs"
+            )
         return record
 
     def outlets_to_restore(self, record: InstallRecord) -> tuple[str, ...]:

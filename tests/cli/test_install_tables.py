@@ -14,8 +14,9 @@ A, B, C = "b8:27:eb:00:00:0a", "b8:27:eb:00:00:0b", "b8:27:eb:00:00:0c"
 def lines_of(**changes: Any) -> list[str]:
     fields: dict[str, Any] = {
         "id": 3, "kind": "install", "state": "done", "outcome": "done", "dry_run": False,
-        "stage": "finish", "rasps_missing": 0, "steps": [], "stacks_total": 2, "stacks_done": 2, "rasps_total": 4, "rasps_found": 4,
-        "seconds_left": None, "found": {}, "missing": {}, "missing_slots": [], "slots": {},
+        "stage": "finish", "rasps_missing": 0, "steps": [], "stacks_total": 2,
+        "stacks_done": 2, "rasps_total": 4, "rasps_found": 4, "seconds_left": None,
+        "found": {}, "missing": {}, "missing_slots": [], "slots": {},
         "slot_evidence": {}, "other_vendor_macs": [], "unplaced": [], "conflicts": {},
         "outlets_to_restore": [], "diff": "", "error": "", "finished_at": 1767225600.0,
     }  # fmt: skip

@@ -59,7 +59,9 @@ def test_runs_are_listed_newest_first_and_the_oldest_are_deleted(store: RunStore
         store.save_rates(run.id, [Rate(1, 2, 3, 4)])
     assert [run.id for run in store.list_recent(10)] == [4, 3, 2]
     assert [run.id for run in store.list_recent(10, name="raft", before=4)] == [2]
-    with pytest.raises(UnknownRunError, match="no run 1: the list of experiments shows the stored runs"):
+    with pytest.raises(
+        UnknownRunError, match="no run 1: the list of experiments shows the stored runs"
+    ):
         store.get(1)
     assert store.events(1) == []
     assert store.rates(1) == []
