@@ -10,9 +10,10 @@ import logging
 import os
 import pwd
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from sqlite3 import Connection
+from typing import Any
 
 from rack.database import Database
 
@@ -28,6 +29,9 @@ MAX_REFUSAL_AGE_SECONDS = 90 * 86400.0
 BACKUP_ACTION = "backup"
 """Action of a completed backup."""
 
+LOG_IN_ACTION, LOG_OUT_ACTION = "log in", "log out"
+"""Actions of a login, also of a refused one, and of a logout."""
+
 REFUSED = "refused"
 """Result of an action without the required role, or with a wrong password."""
 
@@ -38,6 +42,9 @@ _REPEAT_SECONDS = 3600.0
 _REPEAT_EVENTS = 1000  # repeats are searched among so many newest events
 _PRUNE_INTERVAL = 500
 _MAX_FIELD_CHARS = 1000
+_RECORD_COLUMNS = (
+    "id, time, count, last_time, actor, client_address, action, targets, result, detail"
+)
 _IS_REFUSAL = f"(result = '{REFUSED}' AND detail <> '{WRONG_PASSWORD}')"
 _IS_WRONG_PASSWORD = f"(result = '{REFUSED}' AND detail = '{WRONG_PASSWORD}')"
 
@@ -185,6 +192,19 @@ class Audit:
             ).fetchone()
         return None if newest is None else float(newest)
 
+    def list_between(
+        self, start: float, end: float, limit: int, actions: Collection[str]
+    ) -> list[AuditRecord]:
+        """Return the newest events of some actions after `start` and until `end`, newest first."""
+        marks = ", ".join("?" for _ in actions)
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                f"SELECT {_RECORD_COLUMNS} FROM audit WHERE time > ? AND time <= ?"  # noqa: S608 - constants
+                f" AND action IN ({marks}) ORDER BY time DESC, id DESC LIMIT ?",
+                (start, end, *actions, limit),
+            )
+            return [_record_from_row(row) for row in rows]
+
     def list_recent(
         self, limit: int, *, before: int | None = None, text: str = ""
     ) -> list[AuditRecord]:
@@ -197,13 +217,14 @@ class Audit:
         """
         with self._database.connection() as connection:
             rows = connection.execute(
-                "SELECT id, time, count, last_time, actor, client_address, action, targets, result,"
-                " detail FROM audit WHERE id < ifnull(?, id + 1)"
+                f"SELECT {_RECORD_COLUMNS} FROM audit WHERE id < ifnull(?, id + 1)"  # noqa: S608 - a constant
                 " AND instr(lower(actor || ' ' || action || ' ' || targets"
                 " || ' ' || result || ' ' || detail), lower(?)) ORDER BY id DESC LIMIT ?",
                 (before, text, limit),
             )
-            return [
-                AuditRecord(event_id, timestamp, AuditEvent(*event), count, last_time)
-                for event_id, timestamp, count, last_time, *event in rows
-            ]
+            return [_record_from_row(row) for row in rows]
+
+
+def _record_from_row(row: Sequence[Any]) -> AuditRecord:
+    event_id, timestamp, count, last_time, *event = row
+    return AuditRecord(event_id, timestamp, AuditEvent(*event), count, last_time)

@@ -240,6 +240,12 @@ MIGRATIONS = (
         "ALTER TABLE tokens ADD COLUMN owner TEXT",
         "ALTER TABLE tokens ADD COLUMN last_used_at REAL",
     ),
+    (
+        # The names of the slots of a replacement or a swap.
+        "ALTER TABLE installs ADD COLUMN targets TEXT NOT NULL DEFAULT ''",
+        "CREATE INDEX audit_by_time ON audit (time)",
+        "CREATE INDEX power_edges_by_time ON power_edges (ifnull(after_time, planned_time))",
+    ),
 )
 """SQL statements of each schema version, oldest first. `PRAGMA user_version` counts them.
 

@@ -146,6 +146,16 @@ class TargetParser:
         raise UnknownTargetError(f"{self._describe_missing(stack, slot)}{hint}")
 
 
+def parse_targets(rack: "Rack", expressions: Iterable[str]) -> frozenset[tuple[int, int | None]]:
+    """Return (stack, slot) of each selected rasp, and (stack, None) of each whole stack.
+
+    Raises:
+        UnknownTargetError: As `TargetParser.slots`.
+    """
+    parser = _parser_for(rack)
+    return frozenset(target for text in expressions for target in parser.parse(text))
+
+
 def resolve_slots(rack: "Rack", expressions: Iterable[str]) -> "tuple[Slot, ...]":
     """Return the slots that target expressions select, sorted by id.
 

@@ -1,6 +1,6 @@
 """Login with user name and password: rate limit, password check, audit record and session."""
 
-from controller.audit import REFUSED, WRONG_PASSWORD, AuditEvent
+from controller.audit import LOG_IN_ACTION, REFUSED, WRONG_PASSWORD, AuditEvent
 from controller.auth.access_control import AccessControl
 from controller.errors import TooManyAttemptsError, WrongPasswordError
 
@@ -43,10 +43,10 @@ def log_in(
         # An unknown name is not recorded, because it may be a password in the wrong field.
         actor = name if access.users.exists(name) else "unknown user"
         access.audit.record(
-            AuditEvent(actor, client_address, "log in", "", REFUSED, WRONG_PASSWORD)
+            AuditEvent(actor, client_address, LOG_IN_ACTION, "", REFUSED, WRONG_PASSWORD)
         )
         raise
-    access.audit.record(AuditEvent(name, client_address, "log in", "", "ok"))
+    access.audit.record(AuditEvent(name, client_address, LOG_IN_ACTION, "", "ok"))
     return access.sessions.create(
         name, password_hash, client_address=client_address, user_agent=user_agent
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from controller.errors import NotCancellableError
 from controller.experiments.metrics import ExperimentMetrics
-from controller.experiments.model import EventKind
+from controller.experiments.model import EventKind, actor_of_run
 from controller.experiments.plan import PlannedFault
 from controller.experiments.plan_checks import REBOOT
 from controller.experiments.recorder import RunRecorder
@@ -139,7 +139,7 @@ class FaultOrders:
 
         Raises the errors of `OrderService.submit_plan`.
         """
-        actor = f"experiment {self._recorder.run.id}"
+        actor = actor_of_run(self._recorder.run.id)
         order = self._orders.submit_plan(
             self._orders.plan(request), actor, "", timing=timing, owner=owner or self._owner
         )

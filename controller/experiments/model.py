@@ -8,6 +8,8 @@ from typing import Any
 from controller.experiments.energy import RunEnergy
 from controller.experiments.plan import Plan
 
+_RUN_ACTOR = "experiment "
+
 
 class RunState(StrEnum):
     """State of a run.
@@ -200,3 +202,14 @@ class Rate:
     ok: int
     fail: int
     info: int
+
+
+def actor_of_run(run: int) -> str:
+    """Return the actor of the orders of a run."""
+    return f"{_RUN_ACTOR}{run}"
+
+
+def run_of_actor(actor: str) -> int | None:
+    """Return the run whose orders have this actor, or None. User names contain no space."""
+    number = actor.removeprefix(_RUN_ACTOR)
+    return int(number) if number != actor and number.isdecimal() else None

@@ -209,6 +209,10 @@ class ExperimentService:
         """Return runs without their plans, newest first. See `RunStore.list_recent`."""
         return self._store.list_recent(limit, before=before, name=name)
 
+    def list_between(self, start: float, end: float, limit: int) -> list[RunHeader]:
+        """Return the newest runs of a time. See `RunStore.list_between`."""
+        return self._store.list_between(start, end, limit)
+
     def events(self, number: int, *, after: int = 0, limit: int) -> list[RunEvent]:
         """Return the events of a run with larger numbers than `after`, in order.
 

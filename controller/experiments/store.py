@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -94,7 +94,16 @@ class RunStore:
             before: Upper limit of the id, exclusive.
             name: Name of the experiment.
         """
-        conditions = {"id < ?": before, "name = ?": name}
+        return self._headers({"id < ?": before, "name = ?": name}, limit)
+
+    def list_between(self, start: float, end: float, limit: int) -> list[RunHeader]:
+        """Return the newest runs that were started after `start` and until `end`.
+
+        They have no plans, and the newest one is the first.
+        """
+        return self._headers({"started_at > ?": start, "started_at <= ?": end}, limit)
+
+    def _headers(self, conditions: Mapping[str, Any], limit: int) -> list[RunHeader]:
         where, values = where_clause(conditions)
         with self._database.connection() as connection:
             rows = connection.execute(

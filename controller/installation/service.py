@@ -70,7 +70,7 @@ class InstallService:
         self._running_id: int | None = None
         self._progress: ProgressReport | None = None
         for record in dependencies.journal.mark_interrupted():
-            title = _title(record)
+            title = record.title
             _log.warning("%s was interrupted, the outlets are unchanged", title)
             self._record_audit_event(
                 Requester(record.actor), str(record.kind), title, "unknown", "interrupted"
@@ -144,14 +144,14 @@ class InstallService:
             if record is not None and record.id == self._running_id:
                 self._stop_requested.set()
                 self._dependencies.journal.set_state(record.id, InstallState.STOPPING)
-                self._record_audit_event(requester, "stop", _title(record), "ok", "stop requested")
+                self._record_audit_event(requester, "stop", record.title, "ok", "stop requested")
                 return self._with_live_progress(record)
             interrupted = self._dependencies.journal.list_interrupted()
             if not interrupted:
                 raise NoInstallRunningError("no install is running or interrupted")
             record = interrupted[0]
             claim = self._claims.claim(
-                self._all_stacks, f"stopping {_title(record)}", requester.actor
+                self._all_stacks, f"stopping {record.title}", requester.actor
             )
             self._start_thread(record.id, claim, partial(self._recover, record, requester))
             self._stop_requested.set()
@@ -203,6 +203,11 @@ class InstallService:
         while records := self._dependencies.journal.list_recent(1, before):
             yield self._with_live_progress(records[0])
             before = records[0].id
+
+    def list_between(self, start: float, end: float, count: int) -> list[InstallRecord]:
+        """Return the newest installs of a time. See `Journal.list_between`."""
+        records = self._dependencies.journal.list_between(start, end, count)
+        return [self._with_live_progress(record) for record in records]
 
     def close(self) -> None:
         """Stop the running install, and wait until its changes are undone."""
@@ -268,7 +273,7 @@ class InstallService:
             )
             return
         result = "ok" if record.state is InstallState.DONE and not record.error else "failed"
-        detail = f"{_title(record)}, {record.outcome}{record.error and ': ' + record.error}"
+        detail = f"{record.title}, {record.outcome}{record.error and ': ' + record.error}"
         self._record_audit_event(
             requester, f"{request.kind} {request.strategy}".rstrip(), targets, result, detail
         )
@@ -281,7 +286,7 @@ class InstallService:
                 result, detail = "failed", recovered.error
         except PiRackError as error:
             result, detail = "failed", str(error)
-        self._record_audit_event(requester, "stop", _title(record), result, detail)
+        self._record_audit_event(requester, "stop", record.title, result, detail)
 
     def _on_progress(self, report: ProgressReport) -> None:
         self._progress = report
@@ -309,7 +314,3 @@ class InstallService:
             )
         except DatabaseError as error:
             _log.error("the audit log cannot be written: %s", error)
-
-
-def _title(record: InstallRecord) -> str:
-    return f"{record.kind} {record.id}"

@@ -12,6 +12,8 @@ TargetKind = Literal["rasp", "stack"]
 POWER_RETURN = "power return"
 """Actor of the orders that return power after an interrupted power cycle."""
 
+_MAX_LISTED_TARGETS = 4
+
 
 class Result(StrEnum):
     """Result for one target. The detail says what was observed.
@@ -61,6 +63,12 @@ class OrderRequest:
     ids: tuple[int, ...] = ()
     alias: str | None = None
     force: bool = False
+
+    @property
+    def label(self) -> str:
+        """Text for people, for example `power cycle (force)`."""
+        label = f"read {self.alias}" if self.alias else self.action.replace("_", " ")
+        return f"{label} (force)" if self.force else label
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +153,19 @@ class OrderHeader:
     started_at: float
     state: OrderState = OrderState.RUNNING
     finished_at: float | None = None
+
+    @property
+    def target_text(self) -> str:
+        """Targets for people, for example `stack 03` or `01-1 … 12-4 (48)`."""
+        if self.request.scope == "rack":
+            return "whole rack"
+        count = len(self.targets)
+        text = ", ".join(self.targets)
+        if count > _MAX_LISTED_TARGETS:
+            text = f"{self.targets[0]} … {self.targets[-1]} ({count})"
+        if self.request.scope == "stacks" and self.request.action.startswith("power_"):
+            return f"{'stacks' if count > 1 else 'stack'} {text}"
+        return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

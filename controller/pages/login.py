@@ -3,6 +3,7 @@
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from controller.audit import LOG_OUT_ACTION
 from controller.auth.access_control import (
     SESSION_COOKIE,
     AccessControl,
@@ -50,7 +51,7 @@ def blueprint(access: AccessControl) -> Blueprint:
     def logout() -> Response:
         if current_actor().session:
             access.sessions.delete(current_actor().session)
-            access.record("log out", "", "ok")
+            access.record(LOG_OUT_ACTION, "", "ok")
         response = redirect(url_for("login.show"), 303)
         response.delete_cookie(SESSION_COOKIE, path=session_cookie_path())
         return response

@@ -47,6 +47,12 @@ class InstallRequest:
     slot_to_replace: Slot | None = None
     slots_to_swap: tuple[Slot, Slot] | None = None
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the slots of a replacement or a swap, empty for the whole rack."""
+        slots = self.slots_to_swap or filter(None, [self.slot_to_replace])
+        return tuple(slot.name for slot in slots)
+
 
 def preview(dependencies: InstallDependencies) -> str:
     """Return the diff of dhcpd.conf for the current inventory. Change nothing.
@@ -69,7 +75,11 @@ def create(dependencies: InstallDependencies, request: InstallRequest) -> int:
         DatabaseError: If the journal cannot be written.
     """
     return dependencies.journal.create(
-        request.kind, request.strategy, request.actor, dependencies.configuration.path
+        request.kind,
+        request.strategy,
+        request.actor,
+        dependencies.configuration.path,
+        request.targets,
     )
 
 

@@ -21,7 +21,7 @@ from rack.inventory import Rasp
 
 _COLUMNS = (
     "id, kind, strategy, actor, state, started_at, finished_at, report, steps, error, config_path,"
-    " config_written, previous_config, assignment"
+    " config_written, previous_config, assignment, targets"
 )
 
 
@@ -71,6 +71,8 @@ class InstallRecord:
         config_written: Whether the install wrote the file, or was about to.
         previous_config: Text of the file before the install. None if the file did not exist.
         assignment: The new inventory. None until it is final.
+        targets: Names of the slots of a replacement or a swap. Empty for the whole rack, and for
+            records of versions that did not save them.
     """
 
     id: int
@@ -87,6 +89,19 @@ class InstallRecord:
     config_written: bool
     previous_config: str | None
     assignment: tuple[Rasp, ...] | None
+    targets: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Kind and id, for example `install 3`."""
+        return f"{self.kind} {self.id}"
+
+    @property
+    def ended_at(self) -> float | None:
+        """Time of the end, or of the last report if it was interrupted. None while it runs."""
+        if self.is_running:
+            return None
+        return self.report.time if self.finished_at is None else self.finished_at
 
     @property
     def is_running(self) -> bool:
@@ -120,14 +135,24 @@ class Journal:
         self._database = database
         self._clock = clock
 
-    def create(self, kind: InstallKind, strategy: str, actor: str, config_path: Path) -> int:
-        """Create a running install and return its id."""
+    def create(
+        self,
+        kind: InstallKind,
+        strategy: str,
+        actor: str,
+        config_path: Path,
+        targets: Iterable[str] = (),
+    ) -> int:
+        """Create a running install and return its id. See `InstallRecord` for the arguments."""
         now = self._clock()
         report = json.dumps(ProgressReport(now, Stage.CHECK).to_json())
         return self._execute(
             "INSERT INTO installs (kind, strategy, actor, state, started_at, report, steps, error,"
-            " config_path, config_written) VALUES (?, ?, ?, ?, ?, ?, '[]', '', ?, 0)",
-            (kind, strategy, actor, InstallState.RUNNING, now, report, str(config_path)),
+            " config_path, config_written, targets) VALUES (?, ?, ?, ?, ?, ?, '[]', '', ?, 0, ?)",
+            (
+                *(kind, strategy, actor, InstallState.RUNNING, now, report, str(config_path)),
+                " ".join(targets),
+            ),
         )
 
     def save_progress(self, install_id: int, report: ProgressReport) -> None:
@@ -225,6 +250,14 @@ class Journal:
             return None
         return {(rasp.stack, rasp.slot): rasp for rasp in _assignment_from_json(earlier[0])}
 
+    def list_between(self, start: float, end: float, count: int) -> list[InstallRecord]:
+        """Return the newest installs that ran after `start` and until `end`, newest first."""
+        return self._read(
+            "WHERE started_at <= ? AND (finished_at IS NULL OR finished_at > ?)",
+            (end, start),
+            count,
+        )
+
     def _execute(self, statement: str, values: tuple[Any, ...]) -> int:
         with self._database.connection() as connection:
             return connection.execute(statement, values).lastrowid or 0
@@ -238,7 +271,7 @@ class Journal:
 def _record_from_row(row: tuple[Any, ...]) -> InstallRecord:
     (
         install_id, kind, strategy, actor, state, started_at, finished_at, report, steps, error,
-        config_path, config_written, previous_config, assignment,
+        config_path, config_written, previous_config, assignment, targets,
     ) = row  # fmt: skip
     return InstallRecord(
         install_id,
@@ -255,6 +288,7 @@ def _record_from_row(row: tuple[Any, ...]) -> InstallRecord:
         bool(config_written),
         None if previous_config is None else decode(previous_config),
         None if assignment is None else _assignment_from_json(assignment),
+        tuple(targets.split()),
     )
 
 

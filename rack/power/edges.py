@@ -24,13 +24,16 @@ from rack.power.commanded_power import CommandedPower
 MAX_EDGES = 100_000
 """Maximum number of stored edges. Older edges are deleted."""
 
+INSTALL_CAUSE = "install"
+"""Cause of the edges of installs, replacements and swaps."""
+
 _PRUNE_INTERVAL = 100
 _MOMENTS = ("planned", "before", "after", "first_silence", "first_answer")
 _MOMENT_COLUMNS = tuple(
     column for name in _MOMENTS for column in (f"{name}_monotonic", f"{name}_time")
 )
 _COLUMNS = ("stack", "slot", "is_on", "cause", "boot_id", *_MOMENT_COLUMNS)
-_TIME = "ifnull(after_time, planned_time)"  # `Edge.time`
+_TIME = "ifnull(after_time, planned_time)"  # `Edge.time`, as in the index
 
 
 @dataclass(frozen=True, slots=True)

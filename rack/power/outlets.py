@@ -30,7 +30,7 @@ from rack.layout import Outlet, Rack
 from rack.power import commanded_power
 from rack.power.commanded_power import CommandedPower
 from rack.power.driver import AnyPowerDriver
-from rack.power.edges import Edge, PowerEdges
+from rack.power.edges import INSTALL_CAUSE, Edge, PowerEdges
 from rack.power.guarded_driver import GuardedDriver
 from rack.power.registry import make_drivers
 from rack.power.source_outlets import SourceOutlets
@@ -146,7 +146,7 @@ class Outlets:
                 at=at,
                 on_again_at=on_again_at,
                 installing=installing,
-                cause=cause or ("install" if installing else ""),
+                cause=cause or (INSTALL_CAUSE if installing else ""),
             )
             for name, outlets in by_source.items()
         }

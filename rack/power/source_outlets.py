@@ -12,7 +12,7 @@ from rack.errors import DatabaseError, RelayError
 from rack.layout import Outlet
 from rack.power import commanded_power
 from rack.power.commanded_power import CommandedPower, initial_power, kept_power, next_power
-from rack.power.edges import Edge, PowerEdges, SwitchError
+from rack.power.edges import INSTALL_CAUSE, Edge, PowerEdges, SwitchError
 from rack.power.guarded_driver import GuardedDriver
 from rack.power.state import OutletReading, SwitchResult
 from rack.power.switching import (
@@ -164,7 +164,7 @@ class SourceOutlets:
             for outlet, is_on in group.items()
         }
         try:
-            edges = self._switch(commands, cause="install")
+            edges = self._switch(commands, cause=INSTALL_CAUSE)
         except SwitchError as error:
             self._release(group.keys() - error.problems.keys())
             raise

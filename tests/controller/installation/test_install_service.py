@@ -403,6 +403,9 @@ def test_swap_exchanges_slots_of_two_rasps(
     address = lab.rack.stack(2).slots[0].address
     assert f"ethernet {macs[2, 1]}; fixed-address {address};" in lab.config_path.read_text()
     assert lab.power == [True, True]
+    activity = call_api(client, "GET", "activity?kind=replacement", operator_headers, 200)
+    [event] = activity["events"]
+    assert (event["text"], event["rasps"]) == ("swap 1: done, 02-1 and 02-2", ["02-1", "02-2"])
 
 
 class SlowServer(AutoReloadServer):
