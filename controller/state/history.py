@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from controller.state.build import STATE_SERIES
+from controller.state.changes import RecordedChanges, read_changes
 from controller.state.model import MAX_SAMPLE_AGE_SECONDS
 from controller.state.prometheus import Prometheus, Sample, Series
 from exporter.aliases import METRIC_PREFIX
@@ -146,6 +147,14 @@ class RaspHistory:
             step=step,
         )
         return HistoryData(start, end, step, group_series(series, quantities))
+
+    def changes(self, start: float, end: float) -> RecordedChanges:
+        """Return the recorded changes of states and alerts. See `read_changes`.
+
+        Raises:
+            PrometheusUnavailableError: If Prometheus does not return a valid response.
+        """
+        return read_changes(self._prometheus, self.rack, start=start, end=end)
 
 
 def group_aliases(samples: Iterable[Sample]) -> AliasReadings:

@@ -30,7 +30,7 @@ PROMETHEUS = Path("prometheus")
 
 # A recorded metric, the names of several recorded metrics, or the metric of alerts.
 RECORDED = re.compile(r'\w+:|ALERTS\b|\{__name__=~"\w+:[\w:]+(\|\w+:[\w:]+)*"')
-NO_SELECTOR = {"and", "or", "unless", "bool", "offset"}
+NO_SELECTOR = {"and", "or", "unless", "bool"}
 TOKEN = re.compile(
     r'"[^"]*"|(?P<name>[a-zA-Z_:][\w:]*)?\s*(?P<matchers>\{[^{}]*\})|(?P<word>[a-zA-Z_:][\w:]*)'
 )
@@ -40,7 +40,7 @@ JOB_MATCHER = re.compile(r"""\bjob=(?:"\w+"|~"[\w|]+")""")
 def selectors(expression: str) -> Iterator[tuple[str, str]]:
     """Yield the metric name and the label matchers of each selector of a PromQL expression."""
     text = re.sub(r"\b(by|on|without|ignoring|group_left|group_right)\s*\([^)]*\)", "", expression)
-    text = re.sub(r"\[[^]]*\]", "", text)  # ranges
+    text = re.sub(r"\[[^]]*\]|\boffset \w+", "", text)  # ranges and offsets
     for match in TOKEN.finditer(text):
         is_function = text[match.end() :].lstrip().startswith("(")
         if match["matchers"]:
@@ -93,12 +93,17 @@ class RecordingPrometheus(Prometheus):
         self.expressions.append(expression)
         return []
 
+    def read_samples(self, selector: str, *, start: float, end: float) -> list[Series]:
+        self.expressions.append(selector)
+        return []
+
 
 def controller_queries() -> Iterator[tuple[str, str]]:
     prometheus = RecordingPrometheus()
     history = RaspHistory(RACK.name, prometheus)
     history.aliases(RACK.slots[0])
     history.query_range(RACK.stacks[0], RACK.stacks[0].slots, next(iter(TIME_RANGES)))
+    history.changes(0.0, 3600.0)
     for expression in [state_query(RACK), *prometheus.expressions]:
         yield "controller", expression
 

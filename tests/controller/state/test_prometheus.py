@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -12,16 +12,26 @@ from controller.state.prometheus import Prometheus, PrometheusUnavailableError
 from tests.helpers.waiting import TIMEOUT_SECONDS
 
 
-@contextmanager
 def http_server_returning(
     status: int, body: bytes, *, requested: list[str] | None = None
-) -> Iterator[str]:
+) -> AbstractContextManager[str]:
     """Yield the URL of a server. The paths of its requests are added to `requested`."""
+
+    def answer(path: str) -> tuple[int, bytes]:
+        if requested is not None:
+            requested.append(path)
+        return status, body
+
+    return http_server_answering(answer)
+
+
+@contextmanager
+def http_server_answering(answer: Callable[[str], tuple[int, bytes]]) -> Iterator[str]:
+    """Yield the URL of a server that answers the path of a request with a status and a body."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if requested is not None:
-                requested.append(self.path)
+            status, body = answer(self.path)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
