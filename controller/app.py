@@ -3,6 +3,7 @@
 from flask import Flask, Response
 
 from controller import __version__, health, pages
+from controller.activity import api as activity_api
 from controller.alerts import api as alerts_api
 from controller.dependencies import Dependencies
 from controller.doctor import api as doctor_api
@@ -55,6 +56,9 @@ def create_app(dependencies: Dependencies) -> Flask:
     app.register_blueprint(experiments_api.blueprint(document, dependencies.experiments, access))
     app.register_blueprint(installation_api.blueprint(document, dependencies.installation))
     app.register_blueprint(alerts_api.blueprint(document, dependencies.alerts))
+    app.register_blueprint(
+        activity_api.blueprint(document, dependencies.activity, dependencies.orders.rack)
+    )
     app.register_blueprint(health.blueprint(dependencies.registry))
     pages.register(app, dependencies)
     problems.register(app)

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from prometheus_client import CollectorRegistry
 
+from controller.activity.reader import Activity
 from controller.alerts.service import AlertService
 from controller.auth.access_control import AccessControl
 from controller.doctor.service import Doctor
@@ -72,3 +73,10 @@ class Dependencies:
     def lanes(self) -> LaneReader:
         """Reader of the lanes of the stacks."""
         return LaneReader(self.orders.rack, self.history.prometheus)
+
+    @cached_property
+    def activity(self) -> Activity:
+        """Reader of everything that happened."""
+        return Activity(
+            self.orders, self.experiments, self.installation, self.access.audit, self.history
+        )

@@ -44,6 +44,7 @@ _TAGS = {
         Tag(name="reservations", description="Stacks that belong to an owner for a time."),
         Tag(name="experiments", description="Runs of plans of faults."),
         Tag(name="installation", description="Discovery of the rasps and DHCP configuration."),
+        Tag(name="activity", description="Everything that happened."),
         Tag(name="alerts", description="Active alerts and the webhook for Alertmanager."),
         Tag(name="audit", description="Audit log."),
         Tag(name="document", description="OpenAPI document."),
@@ -137,6 +138,7 @@ class OpenApiDocument:
         query_model: type[BaseModel] | None = None,
         path_params: Mapping[str, str] | None = None,
         extra_statuses: Collection[HTTPStatus] = (),
+        text_type: str = "",
     ) -> Callable[[ViewFunction], ViewFunction]:
         """Return a decorator that declares a read-only endpoint.
 
@@ -149,6 +151,7 @@ class OpenApiDocument:
                 a model, all query fields are rejected.
             path_params: Description of each path variable. The endpoint can then return 404.
             extra_statuses: Further error statuses.
+            text_type: Content type of a text that a query can select instead of JSON.
         """
         statuses = {HTTPStatus.NOT_MODIFIED, *_COMMON_STATUSES, *extra_statuses}
         if query_model is not None or path_params:
@@ -161,7 +164,13 @@ class OpenApiDocument:
                 return view(fields, **path_values) if query_model else view(**path_values)
 
             return self._declare(
-                checked, tag, {HTTPStatus.OK: response}, statuses, path_params, query_model
+                checked,
+                tag,
+                {HTTPStatus.OK: response},
+                statuses,
+                path_params,
+                query_model,
+                text_type=text_type,
             )
 
         return declare
@@ -209,6 +218,7 @@ class OpenApiDocument:
         path_params: Mapping[str, str] | None,
         query_model: type[BaseModel] | None = None,
         body_model: type[BaseModel] | None = None,
+        text_type: str = "",
     ) -> ViewFunction:
         specs = {
             f"HTTP_{status}": (Problem if status >= HTTPStatus.BAD_REQUEST else None, text)
@@ -219,10 +229,12 @@ class OpenApiDocument:
             f"HTTP_{status}": (model, _STATUS_DESCRIPTIONS[status])
             for status, model in responses.items()
         }
+        spec = _ResponseSpec(**specs)
+        spec.text_type = text_type
         declared: ViewFunction = self._tree.validate(
             query=query_model,
             json=body_model,
-            resp=_ResponseSpec(**specs),
+            resp=spec,
             tags=[_TAGS[tag]],
             path_parameter_descriptions=path_params,
             operation_id=view.__name__,
@@ -281,6 +293,8 @@ def _model_adapter() -> Any:
 class _ResponseSpec(SpectreeResponse):
     """Responses of an endpoint, with errors as problem details and with response headers."""
 
+    text_type = ""
+
     @property
     def models(self) -> Iterable[ModelClass]:
         """Each model once. spectree copies the schema of each, and most errors are a `Problem`."""
@@ -298,4 +312,6 @@ class _ResponseSpec(SpectreeResponse):
                 response["headers"] = {
                     name: {"description": text, "required": True, "schema": {"type": "string"}}
                 }
+        if self.text_type:
+            spec["200"]["content"][self.text_type] = {"schema": {"type": "string"}}
         return dict(sorted(spec.items()))

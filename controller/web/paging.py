@@ -42,6 +42,16 @@ def page_response(models: Iterable[Listed], limit: int) -> Response:
         last_id = model.id
     response = conditional_response(f"[{','.join(items)}]", "application/json")
     if has_more:
-        query: dict[str, Any] = request.args.to_dict() | {"before": str(last_id)}
-        response.headers["Link"] = f'<{url_for(request.endpoint or "", **query)}>; rel="next"'
+        add_next_link(response, before=str(last_id))
     return response
+
+
+def add_next_link(response: Response, **changed: str) -> None:
+    """Add the URL of the next page, whose query differs from that of the current request.
+
+    Args:
+        response: Response with the current page.
+        changed: Fields of the query that differ.
+    """
+    query: dict[str, Any] = request.args.to_dict(flat=False) | changed
+    response.headers["Link"] = f'<{url_for(request.endpoint or "", **query)}>; rel="next"'

@@ -48,6 +48,7 @@ ALLOWED_IMPORTS = {
     },
     "dhcp_installer.install.terminal": {"rich"},
     "controller": {
+        "controller.activity",
         "controller.alerts",
         "controller.auth",
         "controller.command_line",
@@ -72,6 +73,20 @@ ALLOWED_IMPORTS = {
         "flask",
         "prometheus_client",
         "waitress",
+    },
+    "controller.activity": {
+        "controller",
+        "controller.auth",
+        "controller.experiments",
+        "controller.installation",
+        "controller.orders",
+        "controller.state",
+        "controller.web",
+        "dhcp_installer.install",
+        "rack",
+        "rack.power",
+        *FLASK,
+        *PYDANTIC,
     },
     "controller.auth": {"controller", "rack", *FLASK},
     "controller.state": {
@@ -169,6 +184,7 @@ ALLOWED_IMPORTS = {
     },
     "controller.pages": {
         "controller",
+        "controller.activity",
         "controller.alerts",
         "controller.auth",
         "controller.doctor",
