@@ -14,6 +14,7 @@ from controller.dependencies import Dependencies
 from controller.pages import (
     about,
     account,
+    activity,
     alerts,
     experiments,
     formatting,
@@ -55,6 +56,7 @@ def register(app: Flask, dependencies: Dependencies) -> None:
     app.register_blueprint(rasp.blueprint(state, history, order_service))
     app.register_blueprint(stack.blueprint(state, history, order_service))
     app.register_blueprint(master.blueprint(dependencies.master, dependencies.doctor.latest))
+    app.register_blueprint(activity.blueprint(dependencies.activity, order_service.rack))
     app.register_blueprint(orders.blueprint(order_service, dependencies.access))
     app.register_blueprint(reservations.blueprint(dependencies.reservations, dependencies.access))
     app.register_blueprint(experiments.blueprint(dependencies.experiments, dependencies.access))

@@ -30,6 +30,7 @@ def register(app: Flask) -> None:
         watts_band,
         format_conditions,
         local_datetime,
+        datetime_local,
         format_time,
         coarse_duration,
         format_duration,
@@ -86,6 +87,11 @@ def format_conditions(active: frozenset[str]) -> list[str]:
 def local_datetime(seconds: float) -> datetime:
     """Convert seconds since the epoch to whole seconds in the time zone of the master."""
     return datetime.fromtimestamp(int(seconds)).astimezone()
+
+
+def datetime_local(seconds: float) -> str:
+    """Format a time in the zone of the master as the value of an input `datetime-local`."""
+    return local_datetime(seconds).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def format_time(seconds: float) -> str:

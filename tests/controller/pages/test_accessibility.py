@@ -25,6 +25,7 @@ PAGES = [
     "/manage",
     "/rasps/10",
     "/stacks/3",
+    "/activity",
     "/orders",
     "/orders?view=audit",
     "/orders/1",
