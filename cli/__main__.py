@@ -4,6 +4,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from cli import (
+    activity_command,
     doctor_command,
     history_commands,
     install_commands,
@@ -89,6 +90,7 @@ for _command in (
     history_commands.order,
     history_commands.cancel,
     history_commands.audit,
+    activity_command.activity,
     install_commands.install,
     install_commands.replace,
     install_commands.swap,

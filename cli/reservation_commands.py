@@ -1,6 +1,5 @@
 """Commands that reserve stacks, and limit reservations."""
 
-import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -9,6 +8,7 @@ import click
 
 from cli import output
 from cli.api_client import ApiClient
+from cli.duration import parse_duration
 from cli.output import ClientFactory, as_json_option
 from cli.reservation_models import ApiQuota, ApiReservation
 from cli.reservation_tables import (
@@ -21,20 +21,6 @@ from rack.terminal import CommandError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_DURATION = re.compile(r"(?:([0-9]{1,3})d)?(?:([0-9]{1,4})h)?(?:([0-9]{1,5})m)?(?:([0-9]{1,6})s)?")
-_UNITS = (86400, 3600, 60, 1)
-
-
-def _parse_duration(_context: click.Context, _parameter: click.Parameter, text: str) -> float:
-    """Return the seconds of a duration such as `20m` or `1h30m`."""
-    match = _DURATION.fullmatch(text)
-    parts = match.groups(default="0") if match else ()
-    seconds = sum(int(part) * unit for part, unit in zip(parts, _UNITS, strict=False))
-    if not seconds:
-        raise click.BadParameter(f"{text!r} is not a duration: write 20m, 1h30m or 90s")
-    return float(seconds)
-
-
 _number_argument = click.argument("number", type=click.IntRange(min=1))
 
 
@@ -42,7 +28,7 @@ def _duration_option(description: str) -> Callable[[_Command], _Command]:
     return click.option(
         "--for",
         "seconds",
-        callback=_parse_duration,
+        callback=parse_duration,
         required=True,
         metavar="TIME",
         help=description,
