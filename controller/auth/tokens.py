@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from sqlite3 import Connection
+from typing import Any
 
 from controller.auth.passwords import hash_token, random_secret
 from controller.auth.roles import Role
@@ -185,7 +186,7 @@ class Tokens:
             connection.execute("UPDATE tokens SET last_used_at = ? WHERE name = ?", (now, name))
 
 
-def _token_from_row(row: tuple[str, str, str, float, float, str, float, str]) -> Token:
+def _token_from_row(row: tuple[Any, ...]) -> Token:
     name, role, *others, role_of_owner = row
     is_too_high = role_of_owner is not None and not Role(role_of_owner).includes(Role(role))
     return Token(name, Role(role_of_owner if is_too_high else role), *others)

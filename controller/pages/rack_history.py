@@ -12,12 +12,13 @@ from werkzeug.exceptions import UnprocessableEntity
 from controller.auth.access_control import current_actor
 from controller.auth.roles import Role
 from controller.orders.service import OrderService
-from controller.pages.formatting import format_duration, local_datetime, temperature_band
+from controller.pages.formatting import format_duration, local_datetime
 from controller.pages.marks import FoldedMark, fold_marks, order_marks, power_marks
 from controller.state.history import TIME_RANGES
 from controller.state.lanes import LaneReader, Lanes, LaneState, LaneStep, TimeWindow
 from controller.state.moments import format_moment, parse_moment
 from controller.state.prometheus import PrometheusUnavailableError
+from rack.bands import temperature_band
 
 DEFAULT_RANGE = "1h"
 

@@ -83,7 +83,7 @@ class RecordingPrometheus(Prometheus):
         super().__init__("http://127.0.0.1:1")
         self.expressions: list[str] = []
 
-    def query(self, expression: str) -> list[Sample]:
+    def query(self, expression: str, *, time: float | None = None) -> list[Sample]:
         self.expressions.append(expression)
         return []
 

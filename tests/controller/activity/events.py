@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from controller.orders.model import OrderRequest, OrderState, OrderSummary, Result
+from controller.orders.model import OrderRequest, OrderState, OrderSummary, Result, Scope
 from controller.state.changes import (
     ALERT_CHANGE_SERIES,
     FIRST_UPTIME_SERIES,
@@ -33,7 +33,7 @@ def order(
     **fields: Any,
 ) -> OrderSummary:
     """Return an order for stacks (`03`) or rasps (`03-2`). It runs if it has no result."""
-    scope = "rasps" if "-" in targets[0] else "stacks"
+    scope: Scope = "rasps" if "-" in targets[0] else "stacks"
     times = {"started_at": NOW + at, "finished_at": None if result is None else NOW + at + 30}
     state = OrderState.RUNNING if result is None else OrderState.DONE
     return OrderSummary(

@@ -88,7 +88,7 @@ def test_orders_edges_states_and_logins_are_listed_with_their_causes(
     orders: OrderService, operator: FlaskClient, access: AccessControl, recording: FakeRecording
 ) -> None:
     add_users(access)
-    log_in(access, "otto", PASSWORDS["otto"], "10.23.0.9")
+    log_in(access, "otto", PASSWORDS["otto"], "10.23.0.9", "Firefox")
     number = run_order(orders, "power_off", 3)
     recording.states = {"03-2": [(time.time() - 0.01, "4")]}
     activity = read(operator)

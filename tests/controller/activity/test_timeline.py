@@ -196,7 +196,8 @@ def power_events(*seconds: float) -> list[Event]:
 
 class TestPages:
     def test_pages_contain_each_event_once(self) -> None:
-        events, end, seen = power_events(*range(7)), math.inf, []
+        events, end = power_events(*range(7)), math.inf
+        seen: list[Event] = []
         while True:
             remaining = [event for event in events if event.time <= end]
             page, older_end = first_page(remaining, 3, NOW - 1, NOW - 1)

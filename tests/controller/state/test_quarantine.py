@@ -12,7 +12,8 @@ class FakeAlerts(Prometheus):
         super().__init__("http://127.0.0.1:1")
         self.rasps: tuple[str, ...] | None = ()
 
-    def query(self, expression: str) -> list[Sample]:
+    def query(self, expression: str, *, time: float | None = None) -> list[Sample]:
+        assert time is None
         assert 'alertname="PiRackRaspQuarantined"' in expression
         if self.rasps is None:
             raise PrometheusUnavailableError("unavailable")
