@@ -167,5 +167,6 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("refreshed", announce);
 setInterval(() => {
-  if (moment === null && !document.hidden) updateLanes();
+  const isFailed = section().querySelector(".empty") !== null;
+  if ((moment === null || isFailed) && !document.hidden) updateLanes();
 }, LANES_INTERVAL_MS);
