@@ -71,7 +71,7 @@ def test_status_lists_power_that_differs_and_exits_with_status_1(
     assert lines[-1].endswith("04-1 04-2 04-3 04-4  switched off, but 04-1 still responds")
 
 
-class TestWithoutAlertmanager:
+class TestStatusWithoutAlertmanager:
     @pytest.fixture
     def alert_service(self, received_alerts: ReceivedAlerts) -> AlertService:
         return alert_service_for(received_alerts)

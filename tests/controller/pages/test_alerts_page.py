@@ -194,7 +194,7 @@ def test_html_in_a_runbook_is_escaped() -> None:
     )
 
 
-class TestWithoutAnonymousAccess:
+class TestIssuesWithoutAnonymousAccess:
     @pytest.fixture
     def anonymous(self) -> Anonymous:
         return "none"
