@@ -136,6 +136,7 @@ def build_controller(
         readings=monitor.readings,
         energy=monitor.energy,
         reserved_by=claims.holders,
+        activities=claims.activities,
     )
     state = SingleFlightCache(state_reader.read, max_age=_STATE_MAX_AGE)
     headers = basic_authorization(secret)

@@ -7,8 +7,11 @@ from types import TracebackType
 from typing import Self
 
 from controller.errors import StackBusyError, StackReservedError
+from controller.state.model import Activity
 
 RequireAccess = Callable[[Collection[int], str], None]
+Activities = Callable[[], Mapping[int, Activity]]
+"""Returns what an order or install is doing with rasps, keyed by id."""
 
 
 def _allow(_stacks: Collection[int], _owner: str) -> None:
@@ -21,32 +24,39 @@ class StackClaims:
     def __init__(self) -> None:
         self._require_access: RequireAccess = _allow
         self._lock = threading.Lock()
-        self._holders: dict[int, str] = {}
+        self._claims: dict[int, Claim] = {}
         self._claim_counts: Counter[int] = Counter()
 
     def restrict(self, require_access: RequireAccess) -> None:
         """Check each claim with a function that raises an error if it is not allowed."""
         self._require_access = require_access
 
-    def claim(self, stacks: Collection[int], reserved_by: str, owner: str = "") -> "Claim":
+    def claim(
+        self,
+        stacks: Collection[int],
+        reserved_by: str,
+        owner: str = "",
+        activities: Activities = dict,
+    ) -> "Claim":
         """Claim all given stacks, or none.
 
         Args:
             stacks: Numbers of the stacks.
             reserved_by: Description of the holder, for example `order 12: power_off`.
             owner: User or token to whom the stacks may be reserved.
+            activities: Returns what the holder is doing with rasps.
 
         Raises:
             StackBusyError: If one of the stacks is already claimed.
             StackReservedError: If one of the stacks is reserved for another owner.
         """
+        claim = Claim(self, frozenset(stacks), reserved_by, activities)
         with self._lock:
             for stack in sorted(stacks):
-                if stack in self._holders:
-                    raise StackBusyError(stack, self._holders[stack])
-            self._holders |= dict.fromkeys(stacks, reserved_by)
+                if stack in self._claims:
+                    raise StackBusyError(stack, self._claims[stack].reserved_by)
+            self._claims |= dict.fromkeys(stacks, claim)
             self._claim_counts.update(set(stacks))
-        claim = Claim(self, frozenset(stacks))
         try:
             # After the claim, because a claimed stack is not given to the next reservation.
             self._require_access(stacks, owner)
@@ -58,7 +68,13 @@ class StackClaims:
     def holders(self) -> Mapping[int, str]:
         """Return the holder of each claimed stack, keyed by stack number."""
         with self._lock:
-            return dict(self._holders)
+            return {stack: claim.reserved_by for stack, claim in self._claims.items()}
+
+    def activities(self) -> Mapping[int, Activity]:
+        """Return what the holders of claims are doing with rasps, keyed by id."""
+        with self._lock:
+            claims = set(self._claims.values())
+        return {rasp: activity for claim in claims for rasp, activity in claim.activities().items()}
 
     def claim_counts(self) -> Mapping[int, int]:
         """Return the number of claims of each stack that was claimed at least once."""
@@ -68,13 +84,17 @@ class StackClaims:
     def _release(self, stacks: Collection[int]) -> None:
         with self._lock:
             for stack in stacks:
-                del self._holders[stack]
+                del self._claims[stack]
 
 
 class Claim:
     """Claimed stacks, released by `release` or at the end of the `with` block."""
 
-    def __init__(self, claims: StackClaims, stacks: Collection[int]) -> None:
+    def __init__(
+        self, claims: StackClaims, stacks: Collection[int], reserved_by: str, activities: Activities
+    ) -> None:
+        self.reserved_by = reserved_by
+        self.activities = activities
         self._claims = claims
         self._stacks = stacks
 

@@ -13,6 +13,7 @@ from functools import partial
 from controller.audit import Audit, AuditEvent
 from controller.claims import Claim, StackClaims
 from controller.errors import InstallRunningError, NoInstallRunningError, UnknownInstallError
+from controller.state.model import Activity
 from dhcp_installer.install import assignment, installer
 from dhcp_installer.install.context import InstallDependencies
 from dhcp_installer.install.installer import InstallRequest
@@ -150,9 +151,7 @@ class InstallService:
             if not interrupted:
                 raise NoInstallRunningError("no install is running or interrupted")
             record = interrupted[0]
-            claim = self._claims.claim(
-                self._all_stacks, f"stopping {record.title}", requester.actor
-            )
+            claim = self._claim(self._all_stacks, f"stopping {record.title}", requester.actor)
             self._start_thread(record.id, claim, partial(self._recover, record, requester))
             self._stop_requested.set()
             return self._with_live_progress(record)
@@ -219,6 +218,12 @@ class InstallService:
     def _all_stacks(self) -> list[int]:
         return [stack.number for stack in self._dependencies.rack.stacks]
 
+    def _claim(self, stacks: Sequence[int], reserved_by: str, owner: str) -> Claim:
+        """Claim stacks. An install may switch all of their rasps at any time."""
+        rasps = [slot.id for number in stacks for slot in self.rack.stack(number).slots]
+        activities = dict.fromkeys(rasps, Activity.INSTALLING)
+        return self._claims.claim(stacks, reserved_by, owner, lambda: activities)
+
     def _start_claimed(
         self, request: InstallRequest, requester: Requester, stacks: Sequence[int], targets: str
     ) -> tuple[InstallRecord, threading.Thread]:
@@ -230,7 +235,8 @@ class InstallService:
                 )
             if self._dependencies.journal.list_interrupted():
                 stacks = self._all_stacks  # recovery may switch any stack
-            claim = self._claims.claim(stacks, f"{request.kind} of {request.actor}", request.actor)
+            title = f"{request.kind} of {request.actor}"
+            claim = self._claim(stacks, title, request.actor)
             try:
                 install_id = installer.create(self._dependencies, request)
                 record = self._dependencies.journal.get(install_id)

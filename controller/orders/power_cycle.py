@@ -24,7 +24,7 @@ from controller.orders.power_cut import (
     prepare_cut,
 )
 from controller.orders.power_group import PowerGroup
-from controller.orders.power_on import WAITING
+from controller.orders.power_on import NO_REPLY, WAITING
 from controller.orders.power_results import (
     CutObservation,
     cancelled_results,
@@ -242,7 +242,7 @@ class _Cycle:
         finally:
             await self._context.boot_limiter.release()
         if not cycled.is_reachable:
-            self._tracker.set_stage(slot, "no reply")
+            self._tracker.set_stage(slot, NO_REPLY)
         return cycled
 
     def _observation(self, each: GroupToCut, slot: Slot, rasp: CycledRasp | None) -> CutObservation:

@@ -21,6 +21,7 @@ from rack.inventory import Rasp
 from rack.layout import Outlet, Slot
 
 WAITING = "waiting for other rasps to boot"
+NO_REPLY = "no reply"
 """Stage of a group that waits for the boot limit."""
 
 
@@ -99,7 +100,7 @@ async def _wait_for_boot(
     if is_reachable:
         await observer.record_answer(slot, context.outlets.now())
         return ok(f"reachable after {loop.time() - started:.0f} s")
-    tracker.set_stage(slot, "no reply")
+    tracker.set_stage(slot, NO_REPLY)
     return no_reply(is_reachable, f"{seconds:g} s after power-on")
 
 

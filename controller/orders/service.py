@@ -14,6 +14,7 @@ from controller.audit import Audit, AuditEvent
 from controller.claims import Claim, StackClaims
 from controller.errors import NotCancellableError, OrdersUnavailableError
 from controller.orders.actions import Actions
+from controller.orders.activities import activities_of
 from controller.orders.context import OrderContext
 from controller.orders.metrics import OrderMetrics
 from controller.orders.model import (
@@ -267,15 +268,18 @@ class OrderService:
                 started_at=self._clock(),
                 results=plan.open_results(self._context.rasps().keys()),
             )
+            tracker = OrderTracker(order, plan, timing)
             stacks = [] if plan.action.is_synchronous else [stack.number for stack in plan.stacks]
-            claim = self._claims.claim(stacks, order.title, owner)
+            claim = self._claims.claim(
+                stacks, order.title, owner, lambda: activities_of(tracker.order, self.rack)
+            )
             try:
                 self._store.save(order)
             except DatabaseError:
                 claim.release()
                 raise
             self._last_id = order.id
-            tracker = self._trackers[order.id] = OrderTracker(order, plan, timing)
+            self._trackers[order.id] = tracker
             self._metrics.started()
         return tracker, claim
 

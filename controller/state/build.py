@@ -4,8 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from controller.state.activity import current_activity, power_age
 from controller.state.model import (
     MAX_SAMPLE_AGE_SECONDS,
+    Activity,
     OutletState,
     RackState,
     RaspState,
@@ -35,6 +37,8 @@ _REMEMBERED_CONDITION_SERIES = (
 _BOOT_SERIES = "pirack_boot_time_seconds"
 _UPTIME_SERIES = "pirack_uptime_seconds"
 _CLOCK_OFFSET_SERIES = "rack_stack_slot:pirack_clock_offset_seconds:max"
+_LAST_SEEN_SERIES = "rack_stack_slot:pirack_last_scrape_timestamp_seconds:max"
+_LAST_TEMPERATURE_SERIES = "rack_stack_slot:pirack_last_cpu_temperature_celsius:max"
 _CLOCK_OFFSET_THRESHOLD = "pirack:threshold:clock_offset_seconds"
 _PING_SERIES = "probe_success"
 _QUARANTINE_SERIES = "ALERTS"
@@ -44,6 +48,7 @@ _QUARANTINED = "quarantined: the rasp exported too many or changing series"
 # but their samples have a name.
 _COMPUTED = "computed"
 _CPU_BUSY_CORES, _PINGED_AT, _IS_CLOCK_OFF = "cpu_busy_cores", "pinged_at", "is_clock_off"
+_LAST_SEEN, _LAST_TEMPERATURE, _UNSEEN_SECONDS = "last_seen", "last_temperature", "unseen_seconds"
 
 _STATE_BY_RULE_VALUE: Mapping[float, tuple[RaspStatus, TemperatureLevel | None]] = {
     0: (RaspStatus.DOWN, None),
@@ -85,7 +90,13 @@ def state_query(rack: Rack) -> str:
         ping,
         quarantine_selector(rack.name),
     ]
+    # The comparison drops the NaN of a scrape without a temperature.
+    last_temperature = f"{_LAST_TEMPERATURE_SERIES}{{{matcher}}} > -273"
+    not_responding = f"unless on (stack, slot) up{{{of_rasps}}} == 1"
     computed = {
+        _LAST_SEEN: f"{_LAST_SEEN_SERIES}{{{matcher}}} {not_responding}",
+        _UNSEEN_SECONDS: f"(time() - {_LAST_SEEN_SERIES}{{{matcher}}}) {not_responding}",
+        _LAST_TEMPERATURE: f"{last_temperature} {not_responding}",
         _CPU_BUSY_CORES: f"rate(pirack_cpu_busy_seconds_total{{{of_rasps}}}[30s])",
         _PINGED_AT: f"timestamp({ping})",
         _IS_CLOCK_OFF: (
@@ -145,6 +156,7 @@ def build_rack_state(  # noqa: PLR0913 - the sources of the state
     readings: Mapping[Outlet, OutletReading] | None = None,
     energy: Mapping[Outlet, float] | None = None,
     reserved_by: Mapping[int, str] | None = None,
+    activities: Mapping[int, Activity] | None = None,
     now: float = 0.0,
 ) -> RackState:
     """Return the state of a rack.
@@ -158,6 +170,7 @@ def build_rack_state(  # noqa: PLR0913 - the sources of the state
         readings: Readings of the outlets that were read.
         energy: Measured energy of outlets in joules.
         reserved_by: Holders of reservations, keyed by stack number.
+        activities: What orders and installs are doing with rasps, keyed by id.
         now: Current time in seconds since the boot of the master.
     """
     commanded, readings, energy = commanded or {}, readings or {}, energy or {}
@@ -174,6 +187,13 @@ def build_rack_state(  # noqa: PLR0913 - the sources of the state
             outlet,
             commanded.get(outlet.outlet),
             error,
+            (activities or {}).get(slot.id),
+            power_age(
+                outlet,
+                commanded.get(outlet.outlet),
+                now=now,
+                boot_seconds=rack.orders.boot_seconds,
+            ),
         )
 
     def build_stack(stack: Stack) -> StackState:
@@ -207,11 +227,19 @@ def _build_rasp_state(
     outlet: OutletState,
     commanded: CommandedPower | None,
     error: str,
+    activity: Activity | None,
+    seconds_since_power_on: float | None,
 ) -> RaspState:
     if not is_installed:
         reason = "not installed: no Pi is known in this slot"
         return RaspState(
-            slot, None, RaspStatus.UNKNOWN, reason, power=outlet.power, is_installed=False
+            slot,
+            None,
+            RaspStatus.UNKNOWN,
+            reason,
+            activity,
+            power=outlet.power,
+            is_installed=False,
         )
     values = samples.values
     state, level = _STATE_BY_RULE_VALUE.get(
@@ -228,13 +256,17 @@ def _build_rasp_state(
             state = RaspStatus.OFF
     # The last samples of a rasp that is not up are outdated.
     current = samples if state is RaspStatus.UP else _SlotSamples()
+    last = {} if state is RaspStatus.UP else values
     is_clock_off = current.values.get(_IS_CLOCK_OFF)
     return RaspState(
         slot,
         rasp,
         state,
         _reason(state, ping, error, outlet, is_quarantined=_QUARANTINE_SERIES in values),
-        level,
+        current_activity(activity, state, seconds_since_power_on, values.get(_UNSEEN_SECONDS)),
+        last_seen_at=last.get(_LAST_SEEN_SERIES),
+        last_temperature_celsius=last.get(_LAST_TEMPERATURE_SERIES),
+        temperature_level=level,
         temperature_celsius=current.values.get(_TEMPERATURE_SERIES),
         load1=current.values.get(_LOAD_SERIES),
         cpu_busy_cores=current.values.get(_CPU_BUSY_CORES),

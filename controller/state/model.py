@@ -25,6 +25,17 @@ class RaspStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Activity(StrEnum):
+    """What an order or install is doing with a rasp."""
+
+    SHUTTING_DOWN = "shutting down"
+    CUTTING_POWER = "cutting power"
+    POWER_CYCLE = "power cycle"
+    WAITING = "waiting"
+    BOOTING = "booting"
+    INSTALLING = "installing"
+
+
 class TemperatureLevel(StrEnum):
     """Temperature level of a rasp that is up, by the thresholds of the state rule."""
 
@@ -78,6 +89,10 @@ class RaspState:
     Attributes:
         rasp: The installed rasp, or None if none is installed, or it is unknown which one was.
         reason: Reason why the rasp is not up, or "".
+        activity: What an order or install is doing with the rasp, or None.
+        last_seen_at: Time of the last successful scrape of a rasp that is not up, in seconds since
+            the epoch.
+        last_temperature_celsius: Temperature in that scrape. It is not the current temperature.
         load1: Mean number of runnable tasks over one minute.
         cpu_busy_cores: Mean number of busy cores over 30 seconds.
         conditions: Active power and temperature conditions of the firmware.
@@ -97,6 +112,9 @@ class RaspState:
     rasp: Rasp | None
     state: RaspStatus
     reason: str = ""
+    activity: Activity | None = None
+    last_seen_at: float | None = None
+    last_temperature_celsius: float | None = None
     temperature_level: TemperatureLevel | None = None
     temperature_celsius: float | None = None
     load1: float | None = None
@@ -114,6 +132,16 @@ class RaspState:
     power: PowerState = PowerState.UNKNOWN
     outlet: OutletState | None = None
     is_installed: bool = True
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the rasp is not up because of an order or install. This is not an issue."""
+        return self.activity is not None and self.state is not RaspStatus.UP
+
+    @property
+    def down_since(self) -> float | None:
+        """Time of the last successful scrape of a rasp that is down."""
+        return self.last_seen_at if self.state is RaspStatus.DOWN else None
 
     @property
     def memory_used_ratio(self) -> float | None:
@@ -208,16 +236,27 @@ def source_error(outlet: Outlet, error: str) -> str:
 
 @dataclass(frozen=True)
 class RackState:
-    """State of the rack at one moment. `error` is the reason why all states are unknown."""
+    """State of the rack at one moment.
+
+    Attributes:
+        rack: Layout of the rack.
+        stacks: Its stacks.
+        error: Reason why all states are unknown.
+        counts: Number of rasps in each state, without the busy rasps.
+        activities: Number of busy rasps for each activity, most frequent activity first.
+    """
 
     rack: Rack
     stacks: tuple[StackState, ...]
     error: str = ""
     counts: Mapping[RaspStatus, int] = field(init=False)
+    activities: Mapping[Activity, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        counts = Counter(rasp.state for rasp in self.rasps)
+        counts = Counter(rasp.state for rasp in self.rasps if not rasp.is_busy)
+        activities = Counter(rasp.activity for rasp in self.rasps if rasp.activity and rasp.is_busy)
         object.__setattr__(self, "counts", {state: counts[state] for state in RaspStatus})
+        object.__setattr__(self, "activities", dict(activities.most_common()))
 
     @property
     def rasps(self) -> tuple[RaspState, ...]:

@@ -8,7 +8,7 @@ from pydantic import Field
 from controller.master.info import MasterState
 from controller.state.alert import Severity
 from controller.state.issues import AlertList, Issue
-from controller.state.model import RackState, RaspStatus
+from controller.state.model import Activity, RackState, RaspStatus
 from controller.web.models import ApiModel, example_config
 
 
@@ -123,7 +123,12 @@ class RackResponse(ApiModel):
     name: str
     stacks: int
     rasps: int
-    states: dict[RaspStatus, int] = Field(description="number of rasps in each state")
+    states: dict[RaspStatus, int] = Field(
+        description="number of rasps in each state, without those in `activities`"
+    )
+    activities: dict[Activity, int] = Field(
+        description="number of rasps that are not up because of an order or install, by activity"
+    )
     hottest: HottestResponse | None
     issues: list[IssueResponse] = Field(
         description="alerts that no other alert explains, most severe first"
@@ -148,6 +153,7 @@ class RackResponse(ApiModel):
             stacks=len(state.stacks),
             rasps=len(state.rasps),
             states=dict(state.counts),
+            activities=dict(state.activities),
             hottest=HottestResponse(
                 id=hottest.slot.id,
                 name=hottest.slot.name,

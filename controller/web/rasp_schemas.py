@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import Field
 
 from controller.state.model import (
+    Activity,
     OutletState,
     PowerState,
     RaspState,
@@ -75,6 +76,9 @@ class RaspResponse(ApiModel):
         ip="10.23.3.2",
         state="up",
         reason="",
+        activity=None,
+        last_seen_at=None,
+        last_temperature_celsius=None,
         temperature_level="normal",
         temperature_celsius=48.3,
         load1=0.12,
@@ -102,6 +106,16 @@ class RaspResponse(ApiModel):
     ip: IPv4Address | None
     state: RaspStatus
     reason: str = Field(description="reason why the rasp is not up; empty if it is up")
+    activity: Activity | None = Field(
+        description="what an order or install is doing with the rasp; a rasp with an activity that"
+        " is not up is no issue"
+    )
+    last_seen_at: float | None = Field(
+        description="time of the last successful scrape of a rasp that is not up; null if it is up"
+    )
+    last_temperature_celsius: float | None = Field(
+        description="temperature in that scrape, not the current temperature"
+    )
     temperature_level: TemperatureLevel | None
     temperature_celsius: float | None
     load1: float | None = Field(description="runnable tasks, average of the last minute")
@@ -144,6 +158,9 @@ class RaspResponse(ApiModel):
             ip=rasp.rasp.address if rasp.rasp else None,
             state=rasp.state,
             reason=rasp.reason,
+            activity=rasp.activity,
+            last_seen_at=rasp.last_seen_at,
+            last_temperature_celsius=rasp.last_temperature_celsius,
             temperature_level=rasp.temperature_level,
             temperature_celsius=rasp.temperature_celsius,
             load1=rasp.load1,

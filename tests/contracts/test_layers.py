@@ -160,6 +160,7 @@ ALLOWED_IMPORTS = {
         "controller",
         "controller.auth",
         "controller.ssh",
+        "controller.state",
         "controller.web",
         "dhcp_installer",
         "dhcp_installer.install",

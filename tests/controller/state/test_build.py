@@ -8,6 +8,7 @@ import pytest
 
 from controller.state.build import STATE_SERIES, build_rack_state
 from controller.state.model import (
+    Activity,
     PowerState,
     RackState,
     RaspState,
@@ -40,11 +41,19 @@ def rack_state(
     error: str = "",
     commanded: Mapping[int, CommandedPower] | None = None,
     reserved_by: Mapping[int, str] | None = None,
+    activities: Mapping[int, Activity] | None = None,
 ) -> RackState:
     """Return the state of the rack. `commanded` is keyed by stack number."""
     powers = {RACK.outlet(stack): power for stack, power in (commanded or {}).items()}
     return build_rack_state(
-        RACK, INSTALLED, samples, error, commanded=powers, reserved_by=reserved_by, now=NOW
+        RACK,
+        INSTALLED,
+        samples,
+        error,
+        commanded=powers,
+        reserved_by=reserved_by,
+        activities=activities,
+        now=NOW,
     )
 
 
@@ -296,3 +305,49 @@ def test_memory_used_ratio_requires_available_and_total_memory() -> None:
     assert rasp_state_from([up, available, total]).memory_used_ratio == 0.75
     assert rasp_state_from([up, available]).memory_used_ratio is None
     assert rasp_state_from([sample(STATE_SERIES, 0), available, total]).memory_used_ratio is None
+
+
+LAST_SEEN = "rack_stack_slot:pirack_last_scrape_timestamp_seconds:max"
+LAST_TEMPERATURE = "rack_stack_slot:pirack_last_cpu_temperature_celsius:max"
+
+
+def test_last_temperature_of_a_rasp_that_is_down_is_not_its_temperature() -> None:
+    last = [sample(LAST_SEEN, 1000.0), sample(LAST_TEMPERATURE, 51.0)]
+    down = rasp_state_from([sample(STATE_SERIES, 0), *last])
+    assert down.temperature_celsius is None
+    assert (down.down_since, down.last_temperature_celsius) == (1000.0, 51.0)
+    up = rasp_state_from([sample(STATE_SERIES, 1), *last])
+    assert (up.down_since, up.last_seen_at, up.last_temperature_celsius) == (None, None, None)
+
+
+def test_rasp_that_is_not_up_because_of_an_order_or_install_is_counted_by_its_activity() -> None:
+    activities = {9: Activity.SHUTTING_DOWN, 10: Activity.INSTALLING}
+    samples = [
+        sample(STATE_SERIES, state, slot=slot) for slot, state in (("1", 1), ("2", 0), ("3", 0))
+    ]
+    state = rack_state(*samples, activities=activities)
+    assert state.counts[RaspStatus.UP] == 1
+    assert state.counts[RaspStatus.DOWN] == 1
+    assert state.activities == {Activity.INSTALLING: 1}
+    assert state.rasps[9].state is RaspStatus.DOWN
+    [(_, rasps)] = [each for each in state.issues.items() if each[0][0] is RaspStatus.DOWN]
+    assert [rasp.slot.name for rasp in rasps] == ["03-3"]
+
+
+@pytest.mark.parametrize(
+    ("age", "unseen_seconds", "activity"),
+    [(10.0, None, Activity.BOOTING), (10.0, 20.0, Activity.BOOTING), (10.0, 5.0, None)],
+)
+def test_rasp_is_booting_until_it_is_scraped_after_it_got_power(
+    age: float, unseen_seconds: float | None, activity: Activity | None
+) -> None:
+    samples = [sample(STATE_SERIES, 0)]
+    if unseen_seconds is not None:
+        samples.append(
+            Sample({"computed": "unseen_seconds", "stack": "03", "slot": "2"}, unseen_seconds)
+        )
+    commanded = {3: commanded_power(is_on=True, age=age)}
+    assert rack_state(*samples, commanded=commanded).rasps[9].activity is activity
+    boot_seconds = RACK.orders.boot_seconds
+    commanded = {3: commanded_power(is_on=True, age=boot_seconds + 1)}
+    assert rack_state(*samples, commanded=commanded).rasps[9].activity is None

@@ -1,0 +1,42 @@
+"""What a running order is doing with rasps."""
+
+from collections.abc import Mapping
+
+from controller.orders.model import Order
+from controller.orders.power_on import NO_REPLY, WAITING
+from controller.state.model import Activity
+from rack.layout import Rack
+
+# Stages of rasps and of stacks. The other stages take no rasp down.
+_ACTIVITY_BY_STAGE: Mapping[str, Activity] = {
+    "shutting down": Activity.SHUTTING_DOWN,
+    "shutting down its rasps": Activity.SHUTTING_DOWN,
+    "waiting for disk writes": Activity.SHUTTING_DOWN,
+    "cutting power": Activity.CUTTING_POWER,
+    "verifying that it is off": Activity.CUTTING_POWER,
+    "off": Activity.POWER_CYCLE,
+    WAITING: Activity.WAITING,
+    "booting": Activity.BOOTING,
+}
+
+
+def activities_of(order: Order, rack: Rack) -> Mapping[int, Activity]:
+    """Return the activities of a running order, keyed by the ids of the rasps.
+
+    The stage of a stack is newer than those of its rasps, except for a rasp that did not reply in
+    time.
+    """
+    stages: dict[int, str] = {}
+    rasps = [result for result in order.results if result.kind == "rasp"]
+    without_reply = {rasp.id for rasp in rasps if rasp.stage == NO_REPLY}
+    for result in order.results:
+        if result.kind == "stack" and result.result is None:
+            stages |= {slot.id: result.stage for slot in rack.stack(result.id).slots}
+    for result in rasps:
+        if result.result is None:
+            stages.setdefault(result.id, result.stage)
+    return {
+        rasp: _ACTIVITY_BY_STAGE[stage]
+        for rasp, stage in stages.items()
+        if stage in _ACTIVITY_BY_STAGE and rasp not in without_reply
+    }
