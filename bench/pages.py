@@ -278,7 +278,7 @@ def measure(rack: Rack) -> dict[str, PageCost]:
         costs = {
             "rack page, first load": page_client.measure("/"),
             "rack page, nothing changed": page_client.measure("/", revalidate=True),
-            "Manage, first load": page_client.measure("/manage"),
+            "Rasps, first load": page_client.measure("/rasps"),
         }
         if rack.slots == RACK.slots:  # the rack of the order service, whose past is read
             costs |= {
@@ -288,7 +288,7 @@ def measure(rack: Rack) -> dict[str, PageCost]:
             }
         data.is_changing = True
         costs["rack page, little changed"] = page_client.measure("/", revalidate=True)
-        costs["Manage, little changed"] = page_client.measure("/manage", revalidate=True)
+        costs["Rasps, little changed"] = page_client.measure("/rasps", revalidate=True)
     return costs
 
 

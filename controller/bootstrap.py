@@ -136,7 +136,7 @@ def build_controller(
         readings=monitor.readings,
         energy=monitor.energy,
         reserved_by=claims.holders,
-        activities=claims.activities,
+        operations=claims.operations,
     )
     state = SingleFlightCache(state_reader.read, max_age=_STATE_MAX_AGE)
     headers = basic_authorization(secret)

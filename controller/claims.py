@@ -7,10 +7,10 @@ from types import TracebackType
 from typing import Self
 
 from controller.errors import StackBusyError, StackReservedError
-from controller.state.model import Activity
+from controller.state.model import Operation
 
 RequireAccess = Callable[[Collection[int], str], None]
-Activities = Callable[[], Mapping[int, Activity]]
+Operations = Callable[[], Mapping[int, Operation]]
 """Returns what an order or install is doing with rasps, keyed by id."""
 
 
@@ -36,7 +36,7 @@ class StackClaims:
         stacks: Collection[int],
         reserved_by: str,
         owner: str = "",
-        activities: Activities = dict,
+        operations: Operations = dict,
     ) -> "Claim":
         """Claim all given stacks, or none.
 
@@ -44,13 +44,13 @@ class StackClaims:
             stacks: Numbers of the stacks.
             reserved_by: Description of the holder, for example `order 12: power_off`.
             owner: User or token to whom the stacks may be reserved.
-            activities: Returns what the holder is doing with rasps.
+            operations: Returns what the holder is doing with rasps.
 
         Raises:
             StackBusyError: If one of the stacks is already claimed.
             StackReservedError: If one of the stacks is reserved for another owner.
         """
-        claim = Claim(self, frozenset(stacks), reserved_by, activities)
+        claim = Claim(self, frozenset(stacks), reserved_by, operations)
         with self._lock:
             for stack in sorted(stacks):
                 if stack in self._claims:
@@ -70,11 +70,13 @@ class StackClaims:
         with self._lock:
             return {stack: claim.reserved_by for stack, claim in self._claims.items()}
 
-    def activities(self) -> Mapping[int, Activity]:
+    def operations(self) -> Mapping[int, Operation]:
         """Return what the holders of claims are doing with rasps, keyed by id."""
         with self._lock:
             claims = set(self._claims.values())
-        return {rasp: activity for claim in claims for rasp, activity in claim.activities().items()}
+        return {
+            rasp: operation for claim in claims for rasp, operation in claim.operations().items()
+        }
 
     def claim_counts(self) -> Mapping[int, int]:
         """Return the number of claims of each stack that was claimed at least once."""
@@ -91,10 +93,10 @@ class Claim:
     """Claimed stacks, released by `release` or at the end of the `with` block."""
 
     def __init__(
-        self, claims: StackClaims, stacks: Collection[int], reserved_by: str, activities: Activities
+        self, claims: StackClaims, stacks: Collection[int], reserved_by: str, operations: Operations
     ) -> None:
         self.reserved_by = reserved_by
-        self.activities = activities
+        self.operations = operations
         self._claims = claims
         self._stacks = stacks
 

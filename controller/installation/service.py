@@ -13,7 +13,7 @@ from functools import partial
 from controller.audit import Audit, AuditEvent
 from controller.claims import Claim, StackClaims
 from controller.errors import InstallRunningError, NoInstallRunningError, UnknownInstallError
-from controller.state.model import Activity
+from controller.state.model import Operation
 from dhcp_installer.install import assignment, installer
 from dhcp_installer.install.context import InstallDependencies
 from dhcp_installer.install.installer import InstallRequest
@@ -221,8 +221,8 @@ class InstallService:
     def _claim(self, stacks: Sequence[int], reserved_by: str, owner: str) -> Claim:
         """Claim stacks. An install may switch all of their rasps at any time."""
         rasps = [slot.id for number in stacks for slot in self.rack.stack(number).slots]
-        activities = dict.fromkeys(rasps, Activity.INSTALLING)
-        return self._claims.claim(stacks, reserved_by, owner, lambda: activities)
+        operations = dict.fromkeys(rasps, Operation.INSTALLING)
+        return self._claims.claim(stacks, reserved_by, owner, lambda: operations)
 
     def _start_claimed(
         self, request: InstallRequest, requester: Requester, stacks: Sequence[int], targets: str

@@ -14,7 +14,6 @@ from controller.audit import Audit, AuditEvent
 from controller.claims import Claim, StackClaims
 from controller.errors import NotCancellableError, OrdersUnavailableError
 from controller.orders.actions import Actions
-from controller.orders.activities import activities_of
 from controller.orders.context import OrderContext
 from controller.orders.metrics import OrderMetrics
 from controller.orders.model import (
@@ -27,6 +26,7 @@ from controller.orders.model import (
     Result,
     TargetResult,
 )
+from controller.orders.operations import operations_of
 from controller.orders.plan import OrderPlan, make_plan, require_timing_possible
 from controller.orders.power_actions import switch_power
 from controller.orders.preview import preview
@@ -271,7 +271,7 @@ class OrderService:
             tracker = OrderTracker(order, plan, timing)
             stacks = [] if plan.action.is_synchronous else [stack.number for stack in plan.stacks]
             claim = self._claims.claim(
-                stacks, order.title, owner, lambda: activities_of(tracker.order, self.rack)
+                stacks, order.title, owner, lambda: operations_of(tracker.order, self.rack)
             )
             try:
                 self._store.save(order)

@@ -20,11 +20,11 @@ from controller.pages import (
     formatting,
     install,
     login,
-    manage,
     master,
     orders,
     rack,
     rasp,
+    rasps,
     replace,
     reservations,
     runbooks,
@@ -52,7 +52,7 @@ def register(app: Flask, dependencies: Dependencies) -> None:
             dependencies.lanes,
         )
     )
-    app.register_blueprint(manage.blueprint(state))
+    app.register_blueprint(rasps.blueprint(state))
     app.register_blueprint(rasp.blueprint(state, history, order_service))
     app.register_blueprint(stack.blueprint(state, history, order_service))
     app.register_blueprint(master.blueprint(dependencies.master, dependencies.doctor.latest))

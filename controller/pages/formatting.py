@@ -1,14 +1,21 @@
-"""Format values, times and durations for the pages, and map values to color bands."""
+"""Map values to color bands, and register the filters of the templates."""
 
-import time
 from collections.abc import Mapping
-from datetime import datetime
 
 from flask import Flask
 
+from controller.pages.times import (
+    clock_time,
+    datetime_local,
+    full_time,
+    local_datetime,
+    relative_time,
+    time_zone,
+)
 from controller.state.durations import coarse_duration
 from rack.bands import BANDS, clamp_band, temperature_band, temperature_limits
-from rack.units import format_available, format_energy
+from rack.readings import format_reading, is_timestamp
+from rack.units import format_available, format_energy, format_seconds, format_watts
 
 _CORES_PER_BAND = 0.5
 
@@ -31,15 +38,19 @@ def register(app: Flask) -> None:
         format_conditions,
         local_datetime,
         datetime_local,
-        format_time,
+        relative_time,
+        clock_time,
+        full_time,
         coarse_duration,
         format_duration,
         format_available,
         format_energy,
-        format_number,
+        format_seconds,
+        format_reading,
         format_watts,
     ):
         app.add_template_filter(filter_)
+    app.add_template_test(is_timestamp, "timestamp")
     app.add_template_global(time_zone)
 
 
@@ -84,40 +95,6 @@ def format_conditions(active: frozenset[str]) -> list[str]:
     return known + sorted(active - CONDITION_LABELS.keys())
 
 
-def local_datetime(seconds: float) -> datetime:
-    """Convert seconds since the epoch to whole seconds in the time zone of the master."""
-    return datetime.fromtimestamp(int(seconds)).astimezone()
-
-
-def datetime_local(seconds: float) -> str:
-    """Format a time in the zone of the master as the value of an input `datetime-local`."""
-    return local_datetime(seconds).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def format_time(seconds: float) -> str:
-    """Format a time as `14:02:31` if it is today, otherwise as `2026-11-24 14:02`."""
-    local = local_datetime(seconds)
-    is_today = local.date() == datetime.now().astimezone().date()
-    return local.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M")
-
-
-def time_zone() -> str:
-    """Return the time zone of the master, for example `CET`."""
-    return local_datetime(time.time()).strftime("%Z")
-
-
 def format_duration(seconds: float) -> str:
     """Format a duration, for example `45 s` or `2 min`."""
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"  # noqa: PLR2004
-
-
-def format_watts(watts: float) -> str:
-    """Format a power, for example `3.4 W`."""
-    return f"{watts:.1f} W"
-
-
-def format_number(value: float) -> str:
-    """Format a value with up to six digits. Integers keep all digits."""
-    if value == int(value) and abs(value) < 1e15:  # noqa: PLR2004
-        return str(int(value))
-    return f"{value:.6g}"

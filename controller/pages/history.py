@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flask import request
 
 from controller.pages.charts import LineChart, TimelineSegment, line_chart, state_timeline
+from controller.pages.times import ClockStyle
 from controller.state.build import state_label
 from controller.state.history import STACK_OUTLET, TIME_RANGES, HistoryData
 from controller.state.model import RaspStatus
@@ -20,7 +21,7 @@ _CHART_AXES: Mapping[str, tuple[str, str, float, float, float, float, int]] = {
 }
 _MEASURED_AT_OUTLETS = frozenset({"watts"})
 _STATE_LABELS = {float(value): state_label(value) for value in range(5)}
-_DAY_SECONDS = 86400.0
+_DAY_SECONDS, _MIN_SECONDS = 86400.0, 900.0
 
 MAX_LATEST_ORDERS = 5
 """Number of orders on the page of a rasp or stack."""
@@ -42,11 +43,15 @@ class ChartPanel:
 
 @dataclass(frozen=True, slots=True)
 class HistoryCharts:
-    """Charts and state timelines of a page. `time_format` is the `strftime` format of the axis."""
+    """Charts and state timelines of a page, from `start` to `end`.
+
+    A point covers `step` seconds. `clock_style` is the style of the times on the axis.
+    """
 
     start: float
     end: float
-    time_format: str
+    step: float
+    clock_style: ClockStyle
     panels: tuple[ChartPanel, ...]
     timelines: Mapping[str, tuple[TimelineSegment, ...]]
 
@@ -67,7 +72,7 @@ def build_charts(
         rasp_names: Names of the rasps, keyed by slot number.
         stack_name: Name of the stack, to include the power of its shared outlet.
     """
-    start, end, step = history.start, history.end, history.step
+    start, end, step = first_time(history), history.end, history.step
     panels = []
     names = dict(rasp_names) if stack_name is None else {STACK_OUTLET: stack_name, **rasp_names}
     for quantity, (title, unit, factor, minimum, maximum, rounding, digits) in _CHART_AXES.items():
@@ -100,8 +105,22 @@ def build_charts(
         )
         for slot, name in rasp_names.items()
     }
-    time_format = "%H:%M" if end - start <= _DAY_SECONDS else "%d %b %H:%M"
-    return HistoryCharts(start, end, time_format, tuple(panels), timelines)
+    clock_style: ClockStyle = "minutes" if end - start <= _DAY_SECONDS else "day"
+    return HistoryCharts(start, end, step, clock_style, tuple(panels), timelines)
+
+
+def first_time(history: HistoryData) -> float:
+    """Return the left edge of the charts: where the data begin, but at least 15 minutes ago.
+
+    A new rack would otherwise have its first minutes in the corner of an hour, and so would each
+    longer range in its first days. The ranges stay as they were chosen when the data fill them.
+    """
+    first_points = [
+        points[0][0] for by_slot in history.series.values() for points in by_slot.values() if points
+    ]
+    begin = min(first_points, default=history.start)
+    shortest = (history.end - _MIN_SECONDS) // history.step * history.step
+    return max(history.start, min(begin, shortest))
 
 
 def _energy(history: HistoryData, names: Mapping[int, str]) -> float | None:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from controller.orders.model import Order, Reading, Result, TargetResult
-from controller.pages.formatting import format_number, local_datetime
+from controller.pages.times import local_datetime
+from rack.readings import format_reading
 from rack.terminal import printable
 
 _SEVERITY: Sequence[Result | None] = (Result.FAILED, Result.UNKNOWN, None, Result.OK)
@@ -77,19 +78,22 @@ def _order_lines(order: Order) -> Iterator[str]:
         f" {order.result or order.state}, by {printable(order.actor)},"
         f" {_format_time(order.started_at)}{finished}"
     )
+    alias = order.request.alias or ""
     for group in group_results(order.results):
         first = group.first
         names = ", ".join(map(target_name, group.results))
         detail = f": {printable(first.detail)}" if first.detail else ""
         yield ""
         yield f"{names}: {first.result or first.stage or 'pending'}{detail}"
-        yield from (f"{_INDENT}{printable(_format_reading(each))}" for each in first.readings)
+        yield from (
+            f"{_INDENT}{printable(_format_reading(alias, each))}" for each in first.readings
+        )
         yield from (f"{_INDENT}{printable(line.expandtabs())}" for line in group.output_lines)
 
 
-def _format_reading(reading: Reading) -> str:
+def _format_reading(alias: str, reading: Reading) -> str:
     labels = ", ".join(f"{name}={value}" for name, value in reading.labels.items())
-    return f"{labels} {format_number(reading.value)}".lstrip()
+    return f"{labels} {format_reading(alias, reading.value)}".lstrip()
 
 
 def _format_time(seconds: float) -> str:

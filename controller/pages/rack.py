@@ -16,6 +16,7 @@ from controller.pages.rack_history import (
     requested_range,
 )
 from controller.pages.reservation_calendar import read_calendar
+from controller.pages.times import local_datetime
 from controller.reservations.service import ReservationService
 from controller.state.durations import coarse_duration
 from controller.state.history import TIME_RANGES
@@ -120,6 +121,6 @@ def _moment_context() -> dict[str, Any]:
 
 
 def _format_past(moment: float) -> str:
-    local = formatting.local_datetime(moment)
+    local = local_datetime(moment)
     age = coarse_duration(max(time.time() - moment, 0))
     return f"{local.strftime('%Y-%m-%d at %H:%M:%S %Z')}, {age} ago"

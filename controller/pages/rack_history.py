@@ -12,8 +12,9 @@ from werkzeug.exceptions import UnprocessableEntity
 from controller.auth.access_control import current_actor
 from controller.auth.roles import Role
 from controller.orders.service import OrderService
-from controller.pages.formatting import format_duration, local_datetime
+from controller.pages.formatting import format_duration
 from controller.pages.marks import FoldedMark, fold_marks, order_marks, power_marks
+from controller.pages.times import local_datetime
 from controller.state.history import TIME_RANGES
 from controller.state.lanes import LaneReader, Lanes, LaneState, LaneStep, TimeWindow
 from controller.state.moments import format_moment, parse_moment

@@ -4,10 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from controller.state.activity import current_activity, power_age
 from controller.state.model import (
     MAX_SAMPLE_AGE_SECONDS,
-    Activity,
+    Operation,
     OutletState,
     RackState,
     RaspState,
@@ -15,6 +14,7 @@ from controller.state.model import (
     StackState,
     TemperatureLevel,
 )
+from controller.state.operation import current_operation, power_age
 from controller.state.outlets import build_outlet_state, build_stack_state
 from controller.state.prometheus import Sample
 from controller.state.quarantine import quarantine_selector
@@ -156,7 +156,7 @@ def build_rack_state(  # noqa: PLR0913 - the sources of the state
     readings: Mapping[Outlet, OutletReading] | None = None,
     energy: Mapping[Outlet, float] | None = None,
     reserved_by: Mapping[int, str] | None = None,
-    activities: Mapping[int, Activity] | None = None,
+    operations: Mapping[int, Operation] | None = None,
     now: float = 0.0,
 ) -> RackState:
     """Return the state of a rack.
@@ -170,7 +170,7 @@ def build_rack_state(  # noqa: PLR0913 - the sources of the state
         readings: Readings of the outlets that were read.
         energy: Measured energy of outlets in joules.
         reserved_by: Holders of reservations, keyed by stack number.
-        activities: What orders and installs are doing with rasps, keyed by id.
+        operations: What orders and installs are doing with rasps, keyed by id.
         now: Current time in seconds since the boot of the master.
     """
     commanded, readings, energy = commanded or {}, readings or {}, energy or {}
@@ -187,7 +187,7 @@ def build_rack_state(  # noqa: PLR0913 - the sources of the state
             outlet,
             commanded.get(outlet.outlet),
             error,
-            (activities or {}).get(slot.id),
+            (operations or {}).get(slot.id),
             power_age(
                 outlet,
                 commanded.get(outlet.outlet),
@@ -227,7 +227,7 @@ def _build_rasp_state(
     outlet: OutletState,
     commanded: CommandedPower | None,
     error: str,
-    activity: Activity | None,
+    operation: Operation | None,
     seconds_since_power_on: float | None,
 ) -> RaspState:
     if not is_installed:
@@ -237,7 +237,7 @@ def _build_rasp_state(
             None,
             RaspStatus.UNKNOWN,
             reason,
-            activity,
+            operation,
             power=outlet.power,
             is_installed=False,
         )
@@ -263,7 +263,7 @@ def _build_rasp_state(
         rasp,
         state,
         _reason(state, ping, error, outlet, is_quarantined=_QUARANTINE_SERIES in values),
-        current_activity(activity, state, seconds_since_power_on, values.get(_UNSEEN_SECONDS)),
+        current_operation(operation, state, seconds_since_power_on, values.get(_UNSEEN_SECONDS)),
         last_seen_at=last.get(_LAST_SEEN_SERIES),
         last_temperature_celsius=last.get(_LAST_TEMPERATURE_SERIES),
         temperature_level=level,

@@ -25,7 +25,7 @@ class RaspStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Activity(StrEnum):
+class Operation(StrEnum):
     """What an order or install is doing with a rasp."""
 
     SHUTTING_DOWN = "shutting down"
@@ -89,7 +89,7 @@ class RaspState:
     Attributes:
         rasp: The installed rasp, or None if none is installed, or it is unknown which one was.
         reason: Reason why the rasp is not up, or "".
-        activity: What an order or install is doing with the rasp, or None.
+        operation: What an order or install is doing with the rasp, or None.
         last_seen_at: Time of the last successful scrape of a rasp that is not up, in seconds since
             the epoch.
         last_temperature_celsius: Temperature in that scrape. It is not the current temperature.
@@ -112,7 +112,7 @@ class RaspState:
     rasp: Rasp | None
     state: RaspStatus
     reason: str = ""
-    activity: Activity | None = None
+    operation: Operation | None = None
     last_seen_at: float | None = None
     last_temperature_celsius: float | None = None
     temperature_level: TemperatureLevel | None = None
@@ -136,7 +136,7 @@ class RaspState:
     @property
     def is_busy(self) -> bool:
         """Whether the rasp is not up because of an order or install. This is not an issue."""
-        return self.activity is not None and self.state is not RaspStatus.UP
+        return self.operation is not None and self.state is not RaspStatus.UP
 
     @property
     def down_since(self) -> float | None:
@@ -243,20 +243,22 @@ class RackState:
         stacks: Its stacks.
         error: Reason why all states are unknown.
         counts: Number of rasps in each state, without the busy rasps.
-        activities: Number of busy rasps for each activity, most frequent activity first.
+        operations: Number of busy rasps for each operation, most frequent operation first.
     """
 
     rack: Rack
     stacks: tuple[StackState, ...]
     error: str = ""
     counts: Mapping[RaspStatus, int] = field(init=False)
-    activities: Mapping[Activity, int] = field(init=False)
+    operations: Mapping[Operation, int] = field(init=False)
 
     def __post_init__(self) -> None:
         counts = Counter(rasp.state for rasp in self.rasps if not rasp.is_busy)
-        activities = Counter(rasp.activity for rasp in self.rasps if rasp.activity and rasp.is_busy)
+        operations = Counter(
+            rasp.operation for rasp in self.rasps if rasp.operation and rasp.is_busy
+        )
         object.__setattr__(self, "counts", {state: counts[state] for state in RaspStatus})
-        object.__setattr__(self, "activities", dict(activities.most_common()))
+        object.__setattr__(self, "operations", dict(operations.most_common()))
 
     @property
     def rasps(self) -> tuple[RaspState, ...]:

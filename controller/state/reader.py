@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from prometheus_client import CollectorRegistry, Counter
 
 from controller.state.build import build_rack_state, state_query
-from controller.state.model import Activity, RackState
+from controller.state.model import Operation, RackState
 from controller.state.prometheus import Prometheus, PrometheusUnavailableError, Sample
 from rack.clock import seconds_since_boot
 from rack.inventory import Inventory
@@ -26,7 +26,7 @@ class RackStateReader:
         readings: Returns the readings of the outlets that were read.
         energy: Returns the measured energy of outlets in joules.
         reserved_by: Returns the holders of reservations, keyed by stack number.
-        activities: Returns what orders and installs are doing with rasps, keyed by id.
+        operations: Returns what orders and installs are doing with rasps, keyed by id.
         clock: Returns seconds since the boot of the master, as for `CommandedPower.since`.
     """
 
@@ -41,7 +41,7 @@ class RackStateReader:
         readings: Callable[[], Mapping[Outlet, OutletReading]] = dict,
         energy: Callable[[], Mapping[Outlet, float]] = dict,
         reserved_by: Callable[[], Mapping[int, str]] = dict,
-        activities: Callable[[], Mapping[int, Activity]] = dict,
+        operations: Callable[[], Mapping[int, Operation]] = dict,
         clock: Callable[[], float] = seconds_since_boot,
     ) -> None:
         self._rack = rack
@@ -51,7 +51,7 @@ class RackStateReader:
         self._readings = readings
         self._energy = energy
         self._reserved_by = reserved_by
-        self._activities = activities
+        self._operations = operations
         self._clock = clock
         self._state_query = state_query(rack)
         self._queries = Counter(
@@ -88,6 +88,6 @@ class RackStateReader:
             readings=self._readings(),
             energy=self._energy(),
             reserved_by=self._reserved_by(),
-            activities=self._activities(),
+            operations=self._operations(),
             now=self._clock(),
         )

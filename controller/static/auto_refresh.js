@@ -11,14 +11,15 @@ let latestRequest = 0;
 
 document.documentElement.classList.add("js");
 
-// Attributes that the user changes by typing, checking, selecting or opening.
+// Attributes that the user changes by typing, checking, selecting or opening. keyboard.js and
+// charts.js set tab stops.
 const USER_ATTRIBUTES = new Set(["checked", "value", "selected", "open"]);
 const USER_ELEMENTS = "input:not([type=hidden]), select, option, textarea, details";
 export const morphOptions = {
   callbacks: {
     beforeNodeMorphed: (_, update) => !update.hasAttribute?.("data-keep"),
     beforeAttributeUpdated: (name, element) =>
-      !(USER_ATTRIBUTES.has(name) && element.matches(USER_ELEMENTS)),
+      name !== "tabindex" && !(USER_ATTRIBUTES.has(name) && element.matches(USER_ELEMENTS)),
   },
 };
 

@@ -55,7 +55,7 @@ document
   .getElementById("clear-selection")
   .addEventListener("click", () => setChecked(raspBoxes(), false));
 
-const boxOf = (rasp) => rasp?.closest(".cell")?.querySelector("input.select-box");
+const boxOf = (item) => item?.closest(".cell, .stack-name")?.querySelector("input.select-box");
 let lastBox = null;
 
 document.addEventListener("click", (event) => {
@@ -74,10 +74,10 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  const box = boxOf(document.activeElement?.closest(".rack a.rasp"));
+  const box = boxOf(document.activeElement?.closest(".rack a"));
   if (event.key === " " && box) {
     event.preventDefault();
-    setChecked([box], !box.checked);
+    setChecked(box.name === "stack" ? raspBoxesOf(box) : [box], !box.checked);
     lastBox = box;
   } else if (event.key === "Escape" && !event.target.matches("input[type=search], select")) {
     setChecked(raspBoxes(), false);

@@ -8,7 +8,7 @@ from pydantic import Field
 from controller.master.info import MasterState
 from controller.state.alert import Severity
 from controller.state.issues import AlertList, Issue
-from controller.state.model import Activity, RackState, RaspStatus
+from controller.state.model import Operation, RackState, RaspStatus
 from controller.web.models import ApiModel, example_config
 
 
@@ -124,10 +124,10 @@ class RackResponse(ApiModel):
     stacks: int
     rasps: int
     states: dict[RaspStatus, int] = Field(
-        description="number of rasps in each state, without those in `activities`"
+        description="number of rasps in each state, without those in `operations`"
     )
-    activities: dict[Activity, int] = Field(
-        description="number of rasps that are not up because of an order or install, by activity"
+    operations: dict[Operation, int] = Field(
+        description="number of rasps that are not up because of an order or install, by operation"
     )
     hottest: HottestResponse | None
     issues: list[IssueResponse] = Field(
@@ -153,7 +153,7 @@ class RackResponse(ApiModel):
             stacks=len(state.stacks),
             rasps=len(state.rasps),
             states=dict(state.counts),
-            activities=dict(state.activities),
+            operations=dict(state.operations),
             hottest=HottestResponse(
                 id=hottest.slot.id,
                 name=hottest.slot.name,

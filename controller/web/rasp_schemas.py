@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field
 
 from controller.state.model import (
-    Activity,
+    Operation,
     OutletState,
     PowerState,
     RaspState,
@@ -76,7 +76,7 @@ class RaspResponse(ApiModel):
         ip="10.23.3.2",
         state="up",
         reason="",
-        activity=None,
+        operation=None,
         last_seen_at=None,
         last_temperature_celsius=None,
         temperature_level="normal",
@@ -106,8 +106,8 @@ class RaspResponse(ApiModel):
     ip: IPv4Address | None
     state: RaspStatus
     reason: str = Field(description="reason why the rasp is not up; empty if it is up")
-    activity: Activity | None = Field(
-        description="what an order or install is doing with the rasp; a rasp with an activity that"
+    operation: Operation | None = Field(
+        description="what an order or install is doing with the rasp; a rasp with an operation that"
         " is not up is no issue"
     )
     last_seen_at: float | None = Field(
@@ -158,7 +158,7 @@ class RaspResponse(ApiModel):
             ip=rasp.rasp.address if rasp.rasp else None,
             state=rasp.state,
             reason=rasp.reason,
-            activity=rasp.activity,
+            operation=rasp.operation,
             last_seen_at=rasp.last_seen_at,
             last_temperature_celsius=rasp.last_temperature_celsius,
             temperature_level=rasp.temperature_level,

@@ -32,7 +32,7 @@ from controller.reservations.service import ReservationService
 from controller.reservations.store import QuotaStore, ReservationStore
 from controller.ssh.pool import SshPool
 from controller.state.build import STATE_SERIES, build_rack_state
-from controller.state.model import PowerState, RackState
+from controller.state.model import Operation, PowerState, RackState
 from controller.state.prometheus import Prometheus, Sample
 from dhcp_installer.dhcpd.config_file import DhcpConfigFile
 from dhcp_installer.dhcpd.log_sources import LogFile
@@ -85,6 +85,9 @@ class FakeRackState:
         self.cpu_busy_cores: dict[str, float] = {}
         self.memory_available: dict[str, float] = {}
         self.conditions: dict[str, str] = {}
+        self.last_seen: dict[str, float] = {}
+        self.last_temperatures: dict[str, float] = {}
+        self.operations: dict[int, Operation] = {}
         self.uptimes: dict[str, float] = {}
         self.boot_times: dict[str, float] = {}
         self.clock_offsets: dict[str, float] = {}
@@ -108,6 +111,7 @@ class FakeRackState:
             commanded=self.commanded,
             readings=self.readings,
             energy=self.energy,
+            operations=self.operations,
         )
         stacks = tuple(
             replace(
@@ -129,6 +133,11 @@ class FakeRackState:
                 ("pirack_cpu_temperature_celsius", self.temperatures),
                 ("pirack_memory_available_bytes", self.memory_available),
                 ("pirack_memory_total_bytes", dict.fromkeys(self.memory_available, 1e9)),
+                ("rack_stack_slot:pirack_last_scrape_timestamp_seconds:max", self.last_seen),
+                (
+                    "rack_stack_slot:pirack_last_cpu_temperature_celsius:max",
+                    self.last_temperatures,
+                ),
                 ("pirack_uptime_seconds", self.uptimes),
                 ("pirack_boot_time_seconds", self.boot_times),
                 ("rack_stack_slot:pirack_clock_offset_seconds:max", self.clock_offsets),

@@ -6,7 +6,7 @@ import pytest
 
 from controller.claims import StackClaims
 from controller.errors import StackBusyError, StackReservedError
-from controller.state.model import Activity
+from controller.state.model import Operation
 
 
 def test_claim_of_a_busy_stack_names_its_holder() -> None:
@@ -45,10 +45,10 @@ def test_claim_of_a_stack_that_is_reserved_for_another_owner_is_refused_and_rele
     claims.claim([2, 3], "order 13: power_off", "anna")
 
 
-def test_claims_report_the_activities_of_their_holders_until_they_are_released() -> None:
+def test_claims_report_the_operations_of_their_holders_until_they_are_released() -> None:
     claims = StackClaims()
-    claims.claim([3, 4], "install of otto", activities=lambda: {9: Activity.INSTALLING})
-    order = claims.claim([5], "order 12: power_off", activities=lambda: {17: Activity.BOOTING})
-    assert claims.activities() == {9: Activity.INSTALLING, 17: Activity.BOOTING}
+    claims.claim([3, 4], "install of otto", operations=lambda: {9: Operation.INSTALLING})
+    order = claims.claim([5], "order 12: power_off", operations=lambda: {17: Operation.BOOTING})
+    assert claims.operations() == {9: Operation.INSTALLING, 17: Operation.BOOTING}
     order.release()
-    assert claims.activities() == {9: Activity.INSTALLING}
+    assert claims.operations() == {9: Operation.INSTALLING}

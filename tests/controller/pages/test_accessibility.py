@@ -22,7 +22,7 @@ PAGES = [
     "/",
     "/?color=power",
     "/?at=2026-01-01T12:00:00Z",
-    "/manage",
+    "/rasps",
     "/rasps/10",
     "/stacks/3",
     "/activity",

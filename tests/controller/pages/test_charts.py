@@ -3,6 +3,8 @@
 import math
 
 from controller.pages.charts import HEIGHT, WIDTH, LineChart, line_chart, state_timeline
+from controller.pages.history import first_time
+from controller.state.history import HistoryData
 
 Points = list[tuple[float, float]]
 
@@ -61,3 +63,14 @@ def test_timeline_has_the_duration_of_each_state_and_of_missing_data() -> None:
         ("unknown", 60),
     ]
     assert sum(segment.width for segment in segments) == WIDTH
+
+
+def test_charts_begin_where_the_data_begin_but_show_fifteen_minutes() -> None:
+    def history(first: float) -> HistoryData:
+        points = tuple((float(time), 50.0) for time in range(int(first), 3601, 30))
+        return HistoryData(0, 3600, 30, {"temperature": {2: points}, "state": {}})
+
+    assert first_time(history(0)) == 0
+    assert first_time(history(1200)) == 1200
+    assert first_time(history(3300)) == 2700
+    assert first_time(HistoryData(0, 3600, 30, {"temperature": {}})) == 0

@@ -1,20 +1,16 @@
 """Tests of the template filters."""
 
 import time
+from datetime import datetime
+from pathlib import Path
 
 import pytest
+import yaml
 
-from controller.pages import formatting
+from controller.pages import formatting, times
 from controller.state.durations import coarse_duration
+from grafana import states
 from rack.bands import temperature_band
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(1.0, "1"), (44.563, "44.563"), (0.00012345678, "0.000123457"), (1795552960.0, "1795552960")],
-)
-def test_format_number_keeps_significant_digits(value: float, text: str) -> None:
-    assert formatting.format_number(value) == text
 
 
 @pytest.mark.parametrize(
@@ -30,9 +26,40 @@ def test_coarse_duration_rounds_down_to_the_largest_unit(seconds: float, text: s
     assert coarse_duration(seconds) == text
 
 
-def test_format_time_adds_the_date_unless_it_is_today() -> None:
-    assert formatting.format_time(time.time()).count(":") == 2
-    assert formatting.format_time(0).startswith(("1970-01-01", "1969-12-31"))
+@pytest.mark.parametrize(
+    ("age", "text"),
+    [
+        (5, "just now"),
+        (-5, "just now"),
+        (250, "4 min ago"),
+        (-7300, "in 2 h"),
+        (6 * 86400, "6 d ago"),
+        (8 * 86400, "2026-11-21"),
+    ],
+)
+def test_relative_time_is_a_date_unless_it_is_within_a_week(age: float, text: str) -> None:
+    now = datetime(2026, 11, 29, 12).astimezone().timestamp()
+    assert times.relative_time(now - age, now) == text
+
+
+def test_clock_time_adds_the_date_unless_it_is_today() -> None:
+    assert times.clock_time(time.time()).count(":") == 2
+    assert times.clock_time(0).startswith(("1970-01-01", "1969-12-31"))
+    assert times.clock_time(0, "short") in {"01 Jan", "31 Dec"}
+
+
+def test_full_time_names_the_time_zone() -> None:
+    assert times.full_time(0).endswith(times.local_datetime(0).strftime(" %Z"))
+
+
+def test_warm_and_hot_begin_with_a_color_band_in_the_pages_and_with_the_rules_and_grafana() -> None:
+    groups = yaml.safe_load(Path("prometheus/rules/thresholds.yml").read_text())["groups"]
+    rules = {rule["record"]: rule["expr"] for group in groups for rule in group["rules"]}
+    warm, hot = states.WARM_CELSIUS, states.HOT_CELSIUS
+    assert rules["pirack:threshold:warm_celsius"] == f"vector({warm})"
+    assert rules["pirack:threshold:hot_celsius"] == f"vector({hot})"
+    bands = [formatting.temperature_band(celsius) for celsius in (warm - 1, warm, hot - 1, hot)]
+    assert bands == [5, 6, 8, 9]
 
 
 @pytest.mark.parametrize(

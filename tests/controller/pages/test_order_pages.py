@@ -88,14 +88,29 @@ class TestSelection:
         for key in ("Space", "ArrowRight", "Space"):
             page.keyboard.press(key)
         assert selected_names(page) == ["03-2", "04-2"]
-        for _ in range(200):
-            if page.evaluate("document.activeElement.id") == "selection-action":
-                break
-            page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        expect(page.locator("#selection-action")).to_be_focused()
         page.keyboard.type("Reboot")
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="2 rasps will go down")).to_be_visible()
+
+    def test_rack_is_one_tab_stop_with_stacks_and_a_link_skips_to_the_actions(
+        self, open_page: OpenPage, rack_state: FakeRackState
+    ) -> None:
+        page = open_page(who="otto")
+        tab_stops = page.locator(":is(.rack a, .rack input):not([tabindex='-1']), .rack[tabindex]")
+        cell(page, "03-1").focus()
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("Space")
+        assert selected_names(page) == ["03-1", "03-2", "03-3", "03-4"]
+        rack_state.state_values["03-1"] = 0.0
+        expect(cell(page, "03-1")).to_contain_text("down")
+        expect(tab_stops).to_have_count(1)
+        expect(page.get_by_role("link", name="03 stack")).to_be_focused()
+        page.get_by_role("link", name="Skip to actions").press("Enter")
+        page.keyboard.press("Tab")
+        expect(page.locator("#selection-action")).to_be_focused()
 
     def test_update_keeps_the_selection(
         self, open_page: OpenPage, rack_state: FakeRackState
@@ -109,7 +124,7 @@ class TestSelection:
         expect(page.get_by_label("Select stack 05")).to_be_checked()
 
     def test_power_actions_require_a_whole_stack(self, open_page: OpenPage) -> None:
-        page = open_page("/manage", who="otto")
+        page = open_page("/rasps", who="otto")
         power = page.locator("#selection-form optgroup[data-power]")
         page.get_by_label("Select 03-2").check()
         expect(power).to_be_disabled()
@@ -117,7 +132,7 @@ class TestSelection:
         expect(power).to_be_enabled()
 
     def test_select_all_selects_the_shown_rasps(self, open_page: OpenPage) -> None:
-        page = open_page("/manage", who="otto")
+        page = open_page("/rasps", who="otto")
         page.get_by_label("Search").fill("03-")
         expect(page.locator("#match-count")).to_have_text("4 of 48 rasps")
         page.get_by_label("Select all shown rasps").check()
@@ -128,15 +143,15 @@ class TestSubmission:
     def test_disruptive_order_is_confirmed_with_the_affected_rasps(
         self, open_page: OpenPage
     ) -> None:
-        page = open_page("/manage", who="otto")
+        page = open_page("/rasps", who="otto")
         page.get_by_label("Select 03-2").check()
         page.get_by_label("Select stack 05").check()
         submit_order(page, "reboot")
         expect(page.get_by_role("heading", name="5 rasps will go down")).to_be_visible()
         expect(page.get_by_role("main")).to_contain_text("03-2 05-1 05-2 05-3 05-4")
         page.get_by_role("link", name="Cancel").click()
-        expect(page).to_have_url(re.compile("/manage$"))
-        page.goto(page.url.replace("manage", "orders"))
+        expect(page).to_have_url(re.compile("/rasps$"))
+        page.goto(page.url.replace("rasps", "orders"))
         expect(page.get_by_text("No orders yet.")).to_be_visible()
 
     def test_failed_order_shows_results_and_can_be_retried(self, open_page: OpenPage) -> None:
@@ -170,7 +185,7 @@ class TestSubmission:
         expect(page.locator("#stack-3")).to_be_visible()
 
     def test_order_for_the_whole_rack_affects_all_rasps(self, open_page: OpenPage) -> None:
-        page = open_page("/manage", who="otto")
+        page = open_page("/rasps", who="otto")
         page.get_by_label("Action for the whole rack").select_option("shutdown")
         page.locator(".action-form").get_by_role("button", name="Run").click()
         expect(page.get_by_role("heading", name="48 rasps will go down")).to_be_visible()
@@ -208,7 +223,7 @@ class TestSubmission:
         page.context.add_cookies(
             [{"name": SESSION_COOKIE, "value": create_session(access, "otto"), "url": url}]
         )
-        page.goto(f"{url}/manage?q=03-")
+        page.goto(f"{url}/rasps?q=03-")
         for label in labels:
             page.get_by_label(label, exact=True).check()
         submit_order(page, action)
@@ -245,7 +260,7 @@ class TestPermissions:
         self, open_page: OpenPage, url: str, user: str
     ) -> None:
         page = open_page("/", who=user)
-        for path in ("/", "/manage", "/rasps/10", "/stacks/3", "/orders"):
+        for path in ("/", "/rasps", "/rasps/10", "/stacks/3", "/orders"):
             page.goto(url + path)
             expect(page.get_by_role("main")).to_be_visible()
             expect(page.get_by_role("checkbox")).to_have_count(0)
@@ -495,7 +510,7 @@ class TestOrderHistory:
 def test_post_forms_contain_the_csrf_token(app: Flask, url: str) -> None:
     browser_session = BrowserSession(url)
     browser_session.log_in("otto")
-    for path in ("/", "/manage", "/rasps/10", "/stacks/3", "/orders/new?action=reboot&rasp=10"):
+    for path in ("/", "/rasps", "/rasps/10", "/stacks/3", "/orders/new?action=reboot&rasp=10"):
         text = browser_session.get(path).text
         forms = re.findall(r"<form[^>]*method=\"post\".*?</form>", text, re.DOTALL)
         assert len(forms) >= 2, path

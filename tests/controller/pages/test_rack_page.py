@@ -2,12 +2,15 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from controller.state.model import Operation
 from tests.controller.conftest import OpenPage
 from tests.controller.fakes import FakeRackState
 from tests.controller.state.test_prometheus import http_server_returning
@@ -36,6 +39,43 @@ def test_rack_page_shows_state_and_temperature_of_every_rasp(
     expect(page.get_by_label("Rasps by state")).to_contain_text("46 of 48 up")
 
 
+def test_rasp_that_is_down_shows_its_last_temperature_as_old(
+    open_page: OpenPage, rack_state: FakeRackState
+) -> None:
+    rack_state.state_values["03-2"] = 0.0
+    rack_state.last_seen["03-2"] = datetime(2026, 11, 20, 7, 53, tzinfo=UTC).timestamp()
+    rack_state.last_temperatures["03-2"] = 51.2
+    page = open_page()
+    expect(cell(page, "03-2")).to_have_text("03-2 down 51 °C last 20 Nov")
+    old = cell(page, "03-2").locator(".rasp-old")
+    assert css_color(old, "fontWeight") == "400"
+    assert css_color(old, "color") != css_color(cell(page, "03-2"), "color")
+    expect(page.get_by_label("Rasps by state")).not_to_contain_text("hottest")
+    page.goto(f"{page.url}rasps/10")
+    expect(page.locator("dt:text('Temperature') + dd .is-old")).to_have_text("51 °C, last 20 Nov")
+    expect(page.get_by_role("main")).to_contain_text("Last scraped 2026-11-20")
+
+
+def test_rasps_in_an_order_or_install_are_neutral_and_not_counted_as_down(
+    open_page: OpenPage, rack_state: FakeRackState
+) -> None:
+    rack_state.state_values |= {"03-2": 0.0, "03-3": 4.0, "03-4": 0.0}
+    rack_state.temperatures = {"03-1": 64.0}
+    rack_state.operations = {
+        9: Operation.SHUTTING_DOWN,
+        10: Operation.INSTALLING,
+        11: Operation.BOOTING,
+    }
+    page = open_page()
+    expect(cell(page, "03-1")).to_have_text("03-1 64 °C shutting down")
+    expect(cell(page, "03-2")).to_have_text("03-2 – installing")
+    expect(cell(page, "03-3")).to_have_text("03-3 – booting")
+    counts = page.get_by_label("Rasps by state")
+    expect(counts).to_contain_text("45 up 1 down 0 off 0 unknown 1 installing 1 booting")
+    expect(page).to_have_title("1 down – pirack – PiRack")
+    assert css_color(cell(page, "03-2"), "color") != css_color(cell(page, "03-4"), "color")
+
+
 def test_temperatures_and_states_have_different_colors(
     open_page: OpenPage, rack_state: FakeRackState
 ) -> None:
@@ -47,6 +87,20 @@ def test_temperatures_and_states_have_different_colors(
     assert mild == as_mild
     styles = {css_color(cell(page, f"02-{slot}"), "borderTopStyle") for slot in (1, 2, 3)}
     assert styles == {"solid", "dotted", "dashed"}
+
+
+def test_warm_and_hot_have_one_color_on_all_pages(
+    open_page: OpenPage, url: str, rack_state: FakeRackState
+) -> None:
+    rack_state.temperatures = {"03-1": 61.0, "03-2": 78.0}
+    rack_state.state_values |= {"03-1": 2.0, "03-2": 3.0}
+    page = open_page()
+    colors = [css_color(cell(page, name)) for name in ("03-1", "03-2")]
+    for path in ("rasps", "stacks/3"):
+        page.goto(f"{url}/{path}")
+        badges = [page.locator(f"#row-{rasp} .badge.rasp") for rasp in (9, 10)]
+        expect(badges[0]).to_have_text("warm")
+        assert [css_color(badge) for badge in badges] == colors
 
 
 def test_stacks_are_placed_by_their_position_in_rack_toml(open_page: OpenPage) -> None:
@@ -241,18 +295,27 @@ def test_rasp_page_shows_why_history_is_unavailable(open_page: OpenPage) -> None
 def test_main_navigation_leads_to_each_page(open_page: OpenPage) -> None:
     page = open_page("/about")
     navigation = page.get_by_role("navigation", name="Main")
-    for label in ("Rack", "Manage", "Master"):
+    for label in ("Rack", "Rasps", "Master"):
         link = navigation.get_by_role("link", name=label)
         expect(link).not_to_have_attribute("aria-current", "page")
         link.click()
         expect(link).to_have_attribute("aria-current", "page")
 
 
-def test_pages_fit_the_width_of_a_phone(open_page: OpenPage, url: str) -> None:
-    page = open_page(width=360)
-    for path in ("/", "/manage", "/rasps/10", "/stacks/3", "/master", "/about"):
-        page.goto(url + path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+def test_pages_fit_the_width_of_a_phone_and_of_a_tablet(
+    open_page: OpenPage, url: str, rack_state: FakeRackState
+) -> None:
+    rack_state.state_values |= {"03-1": 0.0, "03-2": 0.0}
+    rack_state.last_seen = {"03-1": 0.0, "03-2": time.time() - 7200}
+    rack_state.last_temperatures = {"03-1": 48.0, "03-2": 48.0}
+    rack_state.operations = {12: Operation.SHUTTING_DOWN}
+    rack_state.temperatures = dict.fromkeys(rack_state.state_values, 48.0)
+    page = open_page()
+    for width in (360, 720, 900):
+        page.set_viewport_size({"width": width, "height": 800})
+        for path in ("/", "/rasps", "/rasps/10", "/stacks/3", "/master", "/about"):
+            page.goto(url + path)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
 
 
 def test_stack_with_stuck_relay_is_marked_and_listed_with_the_reason(

@@ -8,7 +8,7 @@ import pytest
 
 from controller.state.build import STATE_SERIES, build_rack_state
 from controller.state.model import (
-    Activity,
+    Operation,
     PowerState,
     RackState,
     RaspState,
@@ -41,7 +41,7 @@ def rack_state(
     error: str = "",
     commanded: Mapping[int, CommandedPower] | None = None,
     reserved_by: Mapping[int, str] | None = None,
-    activities: Mapping[int, Activity] | None = None,
+    operations: Mapping[int, Operation] | None = None,
 ) -> RackState:
     """Return the state of the rack. `commanded` is keyed by stack number."""
     powers = {RACK.outlet(stack): power for stack, power in (commanded or {}).items()}
@@ -52,7 +52,7 @@ def rack_state(
         error,
         commanded=powers,
         reserved_by=reserved_by,
-        activities=activities,
+        operations=operations,
         now=NOW,
     )
 
@@ -320,26 +320,26 @@ def test_last_temperature_of_a_rasp_that_is_down_is_not_its_temperature() -> Non
     assert (up.down_since, up.last_seen_at, up.last_temperature_celsius) == (None, None, None)
 
 
-def test_rasp_that_is_not_up_because_of_an_order_or_install_is_counted_by_its_activity() -> None:
-    activities = {9: Activity.SHUTTING_DOWN, 10: Activity.INSTALLING}
+def test_rasp_that_is_not_up_because_of_an_order_or_install_is_counted_by_its_operation() -> None:
+    operations = {9: Operation.SHUTTING_DOWN, 10: Operation.INSTALLING}
     samples = [
         sample(STATE_SERIES, state, slot=slot) for slot, state in (("1", 1), ("2", 0), ("3", 0))
     ]
-    state = rack_state(*samples, activities=activities)
+    state = rack_state(*samples, operations=operations)
     assert state.counts[RaspStatus.UP] == 1
     assert state.counts[RaspStatus.DOWN] == 1
-    assert state.activities == {Activity.INSTALLING: 1}
+    assert state.operations == {Operation.INSTALLING: 1}
     assert state.rasps[9].state is RaspStatus.DOWN
     [(_, rasps)] = [each for each in state.issues.items() if each[0][0] is RaspStatus.DOWN]
     assert [rasp.slot.name for rasp in rasps] == ["03-3"]
 
 
 @pytest.mark.parametrize(
-    ("age", "unseen_seconds", "activity"),
-    [(10.0, None, Activity.BOOTING), (10.0, 20.0, Activity.BOOTING), (10.0, 5.0, None)],
+    ("age", "unseen_seconds", "operation"),
+    [(10.0, None, Operation.BOOTING), (10.0, 20.0, Operation.BOOTING), (10.0, 5.0, None)],
 )
 def test_rasp_is_booting_until_it_is_scraped_after_it_got_power(
-    age: float, unseen_seconds: float | None, activity: Activity | None
+    age: float, unseen_seconds: float | None, operation: Operation | None
 ) -> None:
     samples = [sample(STATE_SERIES, 0)]
     if unseen_seconds is not None:
@@ -347,7 +347,7 @@ def test_rasp_is_booting_until_it_is_scraped_after_it_got_power(
             Sample({"computed": "unseen_seconds", "stack": "03", "slot": "2"}, unseen_seconds)
         )
     commanded = {3: commanded_power(is_on=True, age=age)}
-    assert rack_state(*samples, commanded=commanded).rasps[9].activity is activity
+    assert rack_state(*samples, commanded=commanded).rasps[9].operation is operation
     boot_seconds = RACK.orders.boot_seconds
     commanded = {3: commanded_power(is_on=True, age=boot_seconds + 1)}
-    assert rack_state(*samples, commanded=commanded).rasps[9].activity is None
+    assert rack_state(*samples, commanded=commanded).rasps[9].operation is None

@@ -43,7 +43,7 @@ def test_rasps_are_listed_with_identity_and_state(client: FlaskClient) -> None:
         "ip": "127.23.3.2",
         "state": "up",
         "reason": "",
-        "activity": None,
+        "operation": None,
         "last_seen_at": None,
         "last_temperature_celsius": None,
         "temperature_level": "normal",

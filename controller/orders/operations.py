@@ -4,24 +4,24 @@ from collections.abc import Mapping
 
 from controller.orders.model import Order
 from controller.orders.power_on import NO_REPLY, WAITING
-from controller.state.model import Activity
+from controller.state.model import Operation
 from rack.layout import Rack
 
 # Stages of rasps and of stacks. The other stages take no rasp down.
-_ACTIVITY_BY_STAGE: Mapping[str, Activity] = {
-    "shutting down": Activity.SHUTTING_DOWN,
-    "shutting down its rasps": Activity.SHUTTING_DOWN,
-    "waiting for disk writes": Activity.SHUTTING_DOWN,
-    "cutting power": Activity.CUTTING_POWER,
-    "verifying that it is off": Activity.CUTTING_POWER,
-    "off": Activity.POWER_CYCLE,
-    WAITING: Activity.WAITING,
-    "booting": Activity.BOOTING,
+_OPERATION_BY_STAGE: Mapping[str, Operation] = {
+    "shutting down": Operation.SHUTTING_DOWN,
+    "shutting down its rasps": Operation.SHUTTING_DOWN,
+    "waiting for disk writes": Operation.SHUTTING_DOWN,
+    "cutting power": Operation.CUTTING_POWER,
+    "verifying that it is off": Operation.CUTTING_POWER,
+    "off": Operation.POWER_CYCLE,
+    WAITING: Operation.WAITING,
+    "booting": Operation.BOOTING,
 }
 
 
-def activities_of(order: Order, rack: Rack) -> Mapping[int, Activity]:
-    """Return the activities of a running order, keyed by the ids of the rasps.
+def operations_of(order: Order, rack: Rack) -> Mapping[int, Operation]:
+    """Return the operations of a running order, keyed by the ids of the rasps.
 
     The stage of a stack is newer than those of its rasps, except for a rasp that did not reply in
     time.
@@ -36,7 +36,7 @@ def activities_of(order: Order, rack: Rack) -> Mapping[int, Activity]:
         if result.result is None:
             stages.setdefault(result.id, result.stage)
     return {
-        rasp: _ACTIVITY_BY_STAGE[stage]
+        rasp: _OPERATION_BY_STAGE[stage]
         for rasp, stage in stages.items()
-        if stage in _ACTIVITY_BY_STAGE and rasp not in without_reply
+        if stage in _OPERATION_BY_STAGE and rasp not in without_reply
     }

@@ -1,8 +1,8 @@
-"""Tests of the activities of running orders."""
+"""Tests of the operations of running orders."""
 
-from controller.orders.activities import activities_of
 from controller.orders.model import Order, OrderRequest, Result, TargetResult
-from controller.state.model import Activity
+from controller.orders.operations import operations_of
+from controller.state.model import Operation
 from tests.controller.fakes import RACK
 
 
@@ -11,24 +11,24 @@ def order(*results: TargetResult) -> Order:
     return Order(1, request, ("03",), "otto", "127.0.0.1", 0.0, results=results)
 
 
-def test_stage_of_a_stack_is_the_activity_of_its_rasps() -> None:
+def test_stage_of_a_stack_is_the_operation_of_its_rasps() -> None:
     running = order(
         TargetResult("stack", "03", 3, stage="off"),
         TargetResult("rasp", "03-1", 9, stage="shutting down"),
         TargetResult("rasp", "03-2", 10),
     )
     # A slot without an installed rasp has no result, but its rasp has no power, either.
-    assert activities_of(running, RACK) == dict.fromkeys((9, 10, 11, 12), Activity.POWER_CYCLE)
+    assert operations_of(running, RACK) == dict.fromkeys((9, 10, 11, 12), Operation.POWER_CYCLE)
 
 
-def test_rasp_without_a_reply_in_time_or_with_a_result_has_no_activity() -> None:
+def test_rasp_without_a_reply_in_time_or_with_a_result_has_no_operation() -> None:
     booting = TargetResult("stack", "03", 3, stage="booting")
     lost = TargetResult("rasp", "03-1", 9, stage="no reply")
-    assert 9 not in activities_of(order(booting, lost), RACK)
+    assert 9 not in operations_of(order(booting, lost), RACK)
     rebooted = TargetResult("rasp", "03-1", 9, Result.OK, stage="")
     other = TargetResult("rasp", "03-2", 10, stage="shutting down")
-    assert activities_of(order(rebooted, other), RACK) == {10: Activity.SHUTTING_DOWN}
+    assert operations_of(order(rebooted, other), RACK) == {10: Operation.SHUTTING_DOWN}
 
 
-def test_action_that_takes_no_rasp_down_is_no_activity() -> None:
-    assert activities_of(order(TargetResult("rasp", "03-2", 10, stage="running")), RACK) == {}
+def test_action_that_takes_no_rasp_down_is_no_operation() -> None:
+    assert operations_of(order(TargetResult("rasp", "03-2", 10, stage="running")), RACK) == {}
