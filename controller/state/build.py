@@ -179,15 +179,18 @@ def build_rack_state(  # noqa: PLR0913 - the sources of the state
         samples_by_slot[sample.labels.get("stack", ""), sample.labels.get("slot", "")].add(sample)
 
     def build_rasp_state(stack: Stack, slot: Slot, outlet: OutletState) -> RaspState:
+        operation = (operations or {}).get(slot.id)
+        place = slot.stack, slot.number
+        if place not in rasps:
+            return _empty_slot(slot, outlet, operation)
         return _build_rasp_state(
             slot,
-            rasps.get((slot.stack, slot.number)),
-            (slot.stack, slot.number) in rasps,
+            rasps[place],
             samples_by_slot[stack.name, str(slot.number)],
             outlet,
             commanded.get(outlet.outlet),
             error,
-            (operations or {}).get(slot.id),
+            operation,
             power_age(
                 outlet,
                 commanded.get(outlet.outlet),
@@ -219,10 +222,16 @@ def build_rack_state(  # noqa: PLR0913 - the sources of the state
     return RackState(rack, tuple(map(build_stack, rack.stacks)), error)
 
 
+def _empty_slot(slot: Slot, outlet: OutletState, operation: Operation | None) -> RaspState:
+    reason = "not installed: no Pi is known in this slot"
+    return RaspState(
+        slot, None, RaspStatus.UNKNOWN, reason, operation, power=outlet.power, is_installed=False
+    )
+
+
 def _build_rasp_state(
     slot: Slot,
     rasp: Rasp | None,
-    is_installed: bool,
     samples: _SlotSamples,
     outlet: OutletState,
     commanded: CommandedPower | None,
@@ -230,17 +239,6 @@ def _build_rasp_state(
     operation: Operation | None,
     seconds_since_power_on: float | None,
 ) -> RaspState:
-    if not is_installed:
-        reason = "not installed: no Pi is known in this slot"
-        return RaspState(
-            slot,
-            None,
-            RaspStatus.UNKNOWN,
-            reason,
-            operation,
-            power=outlet.power,
-            is_installed=False,
-        )
     values = samples.values
     state, level = _STATE_BY_RULE_VALUE.get(
         values.get(STATE_SERIES, -1), (RaspStatus.UNKNOWN, None)

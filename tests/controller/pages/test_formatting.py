@@ -58,7 +58,7 @@ def test_warm_and_hot_begin_with_a_color_band_in_the_pages_and_with_the_rules_an
     warm, hot = states.WARM_CELSIUS, states.HOT_CELSIUS
     assert rules["pirack:threshold:warm_celsius"] == f"vector({warm})"
     assert rules["pirack:threshold:hot_celsius"] == f"vector({hot})"
-    bands = [formatting.temperature_band(celsius) for celsius in (warm - 1, warm, hot - 1, hot)]
+    bands = [temperature_band(celsius) for celsius in (warm - 1, warm, hot - 1, hot)]
     assert bands == [5, 6, 8, 9]
 
 
