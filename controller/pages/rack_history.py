@@ -72,7 +72,7 @@ class RackHistory:
         moment: The chosen moment in seconds since the epoch, or None for now.
         earlier: ISO 8601 time of the step before the moment.
         later: ISO 8601 time of the step after it, or "" if this is now.
-        local_time: The moment or now, in the time zone of the master, for a form.
+        local_time: The moment or the end of the window, in the time zone of the master, for a form.
         lanes: The lanes. Empty if `error` is the reason.
         ticks: Parts of the time axis.
         marks: Marks, and their positions in percent.
@@ -136,14 +136,15 @@ def read_history(
     role = current_actor().role
     if role and role.includes(Role.OPERATOR):  # viewers cannot read orders
         marks += order_marks(orders.list_between(window.start, window.end, _MAX_MARKS))
-    shown = now if moment is None else moment
+    # Without a moment, the page does not change within a step.
+    shown = window.end if moment is None else moment
     return RackHistory(
         window,
         is_present=now - window.end < window.step,
         time_range=time_range,
         moment=moment,
         earlier=format_moment(max(shown - window.step, 0)),
-        later="" if shown + window.step > now else format_moment(shown + window.step),
+        later="" if moment is None or shown + window.step > now else format_moment(shown + window.step),
         local_time=local_datetime(shown).strftime("%Y-%m-%dT%H:%M:%S"),
         lanes=views,
         ticks=build_ticks(window, _TICK_SECONDS[time_range]),

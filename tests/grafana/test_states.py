@@ -109,7 +109,7 @@ def test_values_have_the_same_meaning_as_in_the_controller() -> None:
 
 
 def test_temperature_colors_use_the_thresholds_of_the_state_rule() -> None:
-    [group] = yaml.safe_load((RULES / "thresholds.yml").read_text())["groups"]
-    rules = {rule["record"]: rule["expr"] for rule in group["rules"]}
+    groups = yaml.safe_load((RULES / "thresholds.yml").read_text())["groups"]
+    rules = {rule["record"]: rule["expr"] for group in groups for rule in group["rules"]}
     assert rules["pirack:threshold:warm_celsius"] == f"vector({states.WARM_CELSIUS})"
     assert rules["pirack:threshold:hot_celsius"] == f"vector({states.HOT_CELSIUS})"
