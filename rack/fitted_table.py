@@ -17,8 +17,8 @@ _PIECE = re.compile(r"[^\s\-_/,.:;=]*[-_/,.:;=]|[^\s\-_/,.:;=]+")
 class FittedTable:
     """Table without lines, whose columns shrink on a narrow terminal.
 
-    The widest column wraps first, at spaces. If this is not sufficient, words are broken after
-    punctuation, and then anywhere.
+    The widest column wraps first, at spaces and after punctuation. If this is not sufficient, words
+    are broken.
 
     Args:
         headers: Headers of the columns. Empty for a table without headers.
@@ -48,26 +48,23 @@ class FittedTable:
     def _widths(self, available: int) -> list[int]:
         columns = list(zip(*self._rows, strict=True))
         full = [max(1, *(cell.cell_len for cell in column)) for column in columns]
-        words = [_longest(_WORD, column) for column in columns]
-        pieces = [_longest(_PIECE, column) for column in columns]
+        pieces = [_longest_piece(column) for column in columns]
         for i in self._unbroken:
-            words[i] = pieces[i] = full[i]
-        return fit_widths(full, (words, pieces), available)
+            pieces[i] = full[i]
+        return fit_widths(full, pieces, available)
 
 
-def fit_widths(
-    full: Sequence[int], minimums_of_steps: Iterable[Sequence[int]], available: int
-) -> list[int]:
+def fit_widths(full: Sequence[int], pieces: Sequence[int], available: int) -> list[int]:
     """Return the widths of columns that fit into the available width, if this is possible.
 
     Args:
         full: Width of each column without wrapping.
-        minimums_of_steps: Minimum width of each column, for each step of shrinking.
+        pieces: Width below which words of each column are broken.
         available: Width of the table.
     """
     widths = list(full)
     excess = sum(widths) + _GAP * (len(widths) - 1) - available
-    for minimums in (*minimums_of_steps, [1] * len(widths)):
+    for minimums in (pieces, [1] * len(widths)):
         while excess > 0:
             flexible = [i for i, width in enumerate(widths) if width > minimums[i]]
             if not flexible:
@@ -77,11 +74,9 @@ def fit_widths(
     return widths
 
 
-def _longest(pattern: re.Pattern[str], texts: Iterable[Text]) -> int:
-    """Return the width of the longest part that matches the pattern."""
-    return max(
-        (cell_len(part) for text in texts for part in pattern.findall(text.plain)), default=0
-    )
+def _longest_piece(texts: Iterable[Text]) -> int:
+    """Return the width of the longest part of a word up to a punctuation mark."""
+    return max((cell_len(part) for text in texts for part in _PIECE.findall(text.plain)), default=0)
 
 
 def _break_words(text: Text, width: int) -> Text:

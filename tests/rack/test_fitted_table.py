@@ -73,9 +73,9 @@ def test_no_character_is_lost_on_a_narrow_terminal(width: int) -> None:
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), min_size=1, max_size=8))
 def test_columns_fit_if_each_has_a_character(columns: list[tuple[int, int]]) -> None:
     full = [max(pair) for pair in columns]
-    words = [min(pair) for pair in columns]
-    widths = fit_widths(full, [words], 80)
+    pieces = [min(pair) for pair in columns]
+    widths = fit_widths(full, pieces, 80)
     assert sum(widths) + 2 * (len(widths) - 1) <= 80
     assert all(1 <= width <= limit for width, limit in zip(widths, full, strict=True))
-    if sum(words) + 2 * (len(words) - 1) <= 80:
-        assert all(width >= word for width, word in zip(widths, words, strict=True))
+    if sum(pieces) + 2 * (len(pieces) - 1) <= 80:
+        assert all(width >= piece for width, piece in zip(widths, pieces, strict=True))
