@@ -23,7 +23,7 @@ _CELL_WIDTH = 4
 _STACK_WIDTH = _CELL_WIDTH + 2
 _GAP = "  "
 _STATES = {
-    "down": ("D", "bold white on #b00020"),
+    "down": ("D", "bold #ffffff on #b00020"),
     "off": ("O", "dim"),
     "unknown": ("?", "italic yellow"),
     "warm": ("W", ""),
@@ -147,7 +147,7 @@ def _cell_letter(rasp: ApiRasp) -> str:
 
 
 def _band_style(band: int) -> str:
-    return f"{'white' if band < _DARK_BANDS else 'black'} on {VIRIDIS[band]}"
+    return f"{'#ffffff' if band < _DARK_BANDS else '#000000'} on {VIRIDIS[band]}"
 
 
 def _color_scale() -> Text:
