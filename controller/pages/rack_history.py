@@ -45,7 +45,7 @@ class LaneView:
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
+class AxisTick:
     """A part of the time axis, which begins at a round time.
 
     Attributes:
@@ -87,7 +87,7 @@ class RackHistory:
     later: str
     local_time: str
     lanes: tuple[LaneView, ...]
-    ticks: tuple[Tick, ...]
+    ticks: tuple[AxisTick, ...]
     marks: tuple[tuple[FoldedMark, float], ...]
     error: str
 
@@ -197,7 +197,7 @@ def _describe(name: str, steps: Sequence[LaneStep], step_seconds: int) -> str:
     return f"Stack {name}: {', '.join(parts)}"
 
 
-def build_ticks(window: TimeWindow, seconds: int) -> tuple[Tick, ...]:
+def build_ticks(window: TimeWindow, seconds: int) -> tuple[AxisTick, ...]:
     """Return the parts of the time axis, each of a number of seconds of local time."""
     offset = local_datetime(window.end).utcoffset()
     shift = int(offset.total_seconds()) if offset else 0
@@ -211,5 +211,5 @@ def build_ticks(window: TimeWindow, seconds: int) -> tuple[Tick, ...]:
         is_labelled = begin >= first and _EDGE_PERCENT <= position <= 100 - _EDGE_PERCENT
         label = local_datetime(begin).strftime(time_format) if is_labelled else ""
         width = round(percent(end, window) - position, 2)
-        ticks.append(Tick(format_moment(begin), label, position, width))
+        ticks.append(AxisTick(format_moment(begin), label, position, width))
     return tuple(ticks)

@@ -15,9 +15,15 @@ class EmptyQuery(ApiModel):
     """Query without fields."""
 
 
+def _parse_moment(value: object) -> float:
+    if not isinstance(value, str):  # the query contains the field twice
+        raise ValueError("write one time")  # noqa: TRY004 - pydantic converts no TypeError
+    return parse_moment(value)
+
+
 Moment = Annotated[
     float,
-    BeforeValidator(parse_moment),
+    BeforeValidator(_parse_moment),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """An ISO 8601 time in a query, as seconds since the epoch."""
