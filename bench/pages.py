@@ -104,7 +104,9 @@ class FakePrometheusData:
         times = [start + i * step for i in range(int((end - start) / step) + 1)]
         result = [
             {"metric": {"stack": stack.name, "quantity": quantity},
-             "values": [[at, str(value + i % spread)] for i, at in enumerate(times)]}
+             "values": [
+                [at, str(value + i * (stack.number + 1) % spread)] for i, at in enumerate(times)
+             ]}
             for stack in self.rack.stacks
             for quantity, value, spread in (
                 ("known", len(stack.slots), 1), ("pinged", len(stack.slots), 1), ("celsius", 45, 30)
