@@ -35,7 +35,7 @@ class ColorMode:
     unit: str = ""
 
 
-_MAX_ISSUES = 10
+_MAX_ISSUES = 6
 """Maximum number of issues next to the rack. The page of alerts shows all."""
 
 _DEFAULT_COLOR = "temperature"

@@ -96,7 +96,7 @@ def test_issue_shows_its_cause_with_what_it_explains_folded_beneath(
     assert "09-3 is down" not in issue(page)
     page.get_by_text("Explains 4 alerts").click()
     assert "09-3 is down" in issue(page)
-    page.get_by_role("link", name="stack 09", exact=True).click()
+    page.get_by_role("link", name="Stack 09 is down").click()
     expect(page.get_by_role("heading", name="Stack 09")).to_be_visible()
 
 
