@@ -112,8 +112,7 @@ class StateCauses:
         spans = [
             span
             for span in self._spans[stack_of(rasp)]
-            if span.start - RECORDING_SECONDS <= event.time <= span.end + settle_seconds
-            and span.rasp in {None, rasp}
+            if span.start <= event.time <= span.end + settle_seconds and span.rasp in {None, rasp}
         ]
         if not spans:
             return event

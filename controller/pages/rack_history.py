@@ -144,7 +144,9 @@ def read_history(
         time_range=time_range,
         moment=moment,
         earlier=format_moment(max(shown - window.step, 0)),
-        later="" if moment is None or shown + window.step > now else format_moment(shown + window.step),
+        later=""
+        if moment is None or shown + window.step > now
+        else format_moment(shown + window.step),
         local_time=local_datetime(shown).strftime("%Y-%m-%dT%H:%M:%S"),
         lanes=views,
         ticks=build_ticks(window, _TICK_SECONDS[time_range]),

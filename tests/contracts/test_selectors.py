@@ -30,7 +30,7 @@ PROMETHEUS = Path("prometheus")
 
 # A recorded metric, the names of several recorded metrics, or the metric of alerts.
 RECORDED = re.compile(r'\w+:|ALERTS\b|\{__name__=~"\w+:[\w:]+(\|\w+:[\w:]+)*"')
-NO_SELECTOR = {"and", "or", "unless", "bool", "NaN"}
+NO_SELECTOR = {"and", "or", "unless", "bool"}
 TOKEN = re.compile(
     r'"[^"]*"|(?P<name>[a-zA-Z_:][\w:]*)?\s*(?P<matchers>\{[^{}]*\})|(?P<word>[a-zA-Z_:][\w:]*)'
 )

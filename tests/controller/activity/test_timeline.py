@@ -131,6 +131,13 @@ class TestCauses:
         assert found["03-2 down"] == found["03-2 up"] == ("order 12", "alice")
         assert found["03-2 off"] == ("", "")
 
+    def test_a_change_just_before_an_order_is_not_caused_by_it(self) -> None:
+        found = causes(
+            orders=[order(12, "power_off", "03"), order(13, "power_cycle", "03", at=40)],
+            changes=[state_changes("03-2", (38, OFF))],
+        )
+        assert found["03-2 off"] == ("order 12", "alice")
+
     def test_reading_a_rasp_causes_no_change(self) -> None:
         found = causes(
             orders=[order(12, "read", "03-2")], changes=[state_changes("03-2", (10, DOWN))]
