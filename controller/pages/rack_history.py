@@ -138,15 +138,14 @@ def read_history(
         marks += order_marks(orders.list_between(window.start, window.end, _MAX_MARKS))
     # Without a moment, the page does not change within a step.
     shown = window.end if moment is None else moment
+    has_later = moment is not None and shown + window.step <= now
     return RackHistory(
         window,
         is_present=now - window.end < window.step,
         time_range=time_range,
         moment=moment,
         earlier=format_moment(max(shown - window.step, 0)),
-        later=""
-        if moment is None or shown + window.step > now
-        else format_moment(shown + window.step),
+        later=format_moment(shown + window.step) if has_later else "",
         local_time=local_datetime(shown).strftime("%Y-%m-%dT%H:%M:%S"),
         lanes=views,
         ticks=build_ticks(window, _TICK_SECONDS[time_range]),
