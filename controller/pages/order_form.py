@@ -5,14 +5,14 @@ from collections.abc import Collection
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import UnprocessableEntity
 
+from controller.orders.actions import Actions
 from controller.orders.model import OrderRequest, Scope
-from controller.orders.service import OrderService
 from rack.layout import Rack
 from rack.targets import resolve_slot, resolve_stack
 
 
-def request_from_form(form: MultiDict[str, str], orders: OrderService) -> OrderRequest:
-    """Return the order request of a form.
+def request_from_form(form: MultiDict[str, str], actions: Actions, rack: Rack) -> OrderRequest:
+    """Return the order request of a form for a rack.
 
     The fields are `action` (a name or `read:ALIAS`), `force`, and either `rack` or any number of
     `rasp` and `stack`. Power actions apply to the selected stacks, or to the selected rasps if they
@@ -32,12 +32,11 @@ def request_from_form(form: MultiDict[str, str], orders: OrderService) -> OrderR
 
     if form.get("rack"):
         return request_for("rack", ())
-    rack = orders.rack
     rasps = {resolve_slot(rack, text).id for text in form.getlist("rasp")}
     stacks = tuple(sorted({resolve_stack(rack, text).number for text in form.getlist("stack")}))
     if not rasps and not stacks:
         raise UnprocessableEntity("nothing is selected: select rasps or stacks")
-    if action in {each.name for each in orders.actions.for_stacks if each.is_power}:
+    if action in {each.name for each in actions.for_stacks if each.is_power}:
         rasps = _rasps_to_switch(rack, rasps, stacks)
     if not rasps:
         return request_for("stacks", stacks)

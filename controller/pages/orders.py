@@ -95,7 +95,7 @@ def _add_submission_views(pages: Blueprint, orders: OrderService) -> None:
     @pages.get("/new")
     @requires_role(Role.OPERATOR)
     def confirm() -> Response:
-        order_request = request_from_form(request.args, orders)
+        order_request = request_from_form(request.args, orders.actions, orders.rack)
         plan = orders.plan(order_request)
         return render_page(
             "order_new.html",
@@ -109,7 +109,7 @@ def _add_submission_views(pages: Blueprint, orders: OrderService) -> None:
     @requires_role(Role.OPERATOR)
     def submit() -> BaseResponse:
         try:
-            order_request = request_from_form(request.form, orders)
+            order_request = request_from_form(request.form, orders.actions, orders.rack)
         except UnprocessableEntity:
             if url := url_of_refused(request.form):
                 return redirect(url, 303)

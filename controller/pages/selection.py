@@ -73,7 +73,7 @@ def url_of_refused(form: MultiDict[str, str]) -> str:
 
 def _error(form: MultiDict[str, str], orders: OrderService) -> str:
     try:
-        request_from_form(form, orders)
+        request_from_form(form, orders.actions, orders.rack)
     except UnprocessableEntity as error:
         return error.description or ""
     except UnknownTargetError as error:

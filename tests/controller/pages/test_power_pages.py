@@ -169,12 +169,13 @@ def test_pages_of_plugs_have_no_axe_violations_and_fit_a_phone(
 )
 def test_power_action_applies_to_selected_stacks_or_to_rasps_with_plugs(
     orders: OrderService,
+    rack_state: FakeRackState,
     selected: list[tuple[str, str]],
     scope: str,
     ids: tuple[int, ...],
 ) -> None:
     form = MultiDict([("action", "power_off"), *selected])
-    request = request_from_form(form, orders)
+    request = request_from_form(form, orders.actions, rack_state.read().rack)
     assert (request.action, request.scope, request.ids) == ("power_off", scope, ids)
 
 
@@ -186,11 +187,11 @@ def test_power_action_applies_to_selected_stacks_or_to_rasps_with_plugs(
     ],
 )
 def test_power_action_that_needs_several_orders_or_other_targets_is_rejected(
-    orders: OrderService, selected: list[tuple[str, str]], error: str
+    orders: OrderService, rack_state: FakeRackState, selected: list[tuple[str, str]], error: str
 ) -> None:
     form = MultiDict([("action", "power_off"), *selected])
     with pytest.raises(UnprocessableEntity, match=error):
-        request_from_form(form, orders)
+        request_from_form(form, orders.actions, rack_state.read().rack)
 
 
 def test_replacement_names_only_the_rasp_that_loses_power(
