@@ -7,10 +7,10 @@ from types import TracebackType
 from typing import Self
 
 from controller.errors import StackBusyError, StackReservedError
-from controller.state.model import Operation
+from controller.state.model import RaspOperation
 
 RequireAccess = Callable[[Collection[int], str], None]
-Operations = Callable[[], Mapping[int, Operation]]
+Operations = Callable[[], Mapping[int, RaspOperation]]
 """Returns what an order or install is doing with rasps, keyed by id."""
 
 
@@ -70,7 +70,7 @@ class StackClaims:
         with self._lock:
             return {stack: claim.reserved_by for stack, claim in self._claims.items()}
 
-    def operations(self) -> Mapping[int, Operation]:
+    def operations(self) -> Mapping[int, RaspOperation]:
         """Return what the holders of claims are doing with rasps, keyed by id."""
         with self._lock:
             claims = set(self._claims.values())

@@ -13,7 +13,7 @@ from functools import partial
 from controller.audit import Audit, AuditEvent
 from controller.claims import Claim, StackClaims
 from controller.errors import InstallRunningError, NoInstallRunningError, UnknownInstallError
-from controller.state.model import Operation
+from controller.state.model import RaspOperation
 from dhcp_installer.install import assignment, installer
 from dhcp_installer.install.context import InstallDependencies
 from dhcp_installer.install.installer import InstallRequest
@@ -221,7 +221,7 @@ class InstallService:
     def _claim(self, stacks: Sequence[int], reserved_by: str, owner: str) -> Claim:
         """Claim stacks. An install may switch all of their rasps at any time."""
         rasps = [slot.id for number in stacks for slot in self.rack.stack(number).slots]
-        operations = dict.fromkeys(rasps, Operation.INSTALLING)
+        operations = dict.fromkeys(rasps, RaspOperation.INSTALLING)
         return self._claims.claim(stacks, reserved_by, owner, lambda: operations)
 
     def _start_claimed(

@@ -4,23 +4,23 @@ from collections.abc import Mapping
 
 from controller.orders.model import Order
 from controller.orders.power_on import NO_REPLY, WAITING
-from controller.state.model import Operation
+from controller.state.model import RaspOperation
 from rack.layout import Rack
 
 # Stages of rasps and of stacks. The other stages take no rasp down.
-_OPERATION_BY_STAGE: Mapping[str, Operation] = {
-    "shutting down": Operation.SHUTTING_DOWN,
-    "shutting down its rasps": Operation.SHUTTING_DOWN,
-    "waiting for disk writes": Operation.SHUTTING_DOWN,
-    "cutting power": Operation.CUTTING_POWER,
-    "verifying that it is off": Operation.CUTTING_POWER,
-    "off": Operation.POWER_CYCLE,
-    WAITING: Operation.WAITING,
-    "booting": Operation.BOOTING,
+_OPERATION_BY_STAGE: Mapping[str, RaspOperation] = {
+    "shutting down": RaspOperation.SHUTTING_DOWN,
+    "shutting down its rasps": RaspOperation.SHUTTING_DOWN,
+    "waiting for disk writes": RaspOperation.SHUTTING_DOWN,
+    "cutting power": RaspOperation.CUTTING_POWER,
+    "verifying that it is off": RaspOperation.CUTTING_POWER,
+    "off": RaspOperation.POWER_CYCLE,
+    WAITING: RaspOperation.WAITING,
+    "booting": RaspOperation.BOOTING,
 }
 
 
-def operations_of(order: Order, rack: Rack) -> Mapping[int, Operation]:
+def operations_of(order: Order, rack: Rack) -> Mapping[int, RaspOperation]:
     """Return the operations of a running order, keyed by the ids of the rasps.
 
     The stage of a stack is newer than those of its rasps, except for a rasp that did not reply in

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from controller.state.model import (
     MAX_SAMPLE_AGE_SECONDS,
-    Operation,
     OutletState,
     RackState,
+    RaspOperation,
     RaspState,
     RaspStatus,
     StackState,
@@ -156,7 +156,7 @@ def build_rack_state(  # noqa: PLR0913 - the sources of the state
     readings: Mapping[Outlet, OutletReading] | None = None,
     energy: Mapping[Outlet, float] | None = None,
     reserved_by: Mapping[int, str] | None = None,
-    operations: Mapping[int, Operation] | None = None,
+    operations: Mapping[int, RaspOperation] | None = None,
     now: float = 0.0,
 ) -> RackState:
     """Return the state of a rack.
@@ -222,7 +222,7 @@ def build_rack_state(  # noqa: PLR0913 - the sources of the state
     return RackState(rack, tuple(map(build_stack, rack.stacks)), error)
 
 
-def _empty_slot(slot: Slot, outlet: OutletState, operation: Operation | None) -> RaspState:
+def _empty_slot(slot: Slot, outlet: OutletState, operation: RaspOperation | None) -> RaspState:
     reason = "not installed: no Pi is known in this slot"
     return RaspState(
         slot, None, RaspStatus.UNKNOWN, reason, operation, power=outlet.power, is_installed=False
@@ -236,7 +236,7 @@ def _build_rasp_state(
     outlet: OutletState,
     commanded: CommandedPower | None,
     error: str,
-    operation: Operation | None,
+    operation: RaspOperation | None,
     seconds_since_power_on: float | None,
 ) -> RaspState:
     values = samples.values

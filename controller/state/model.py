@@ -25,7 +25,7 @@ class RaspStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Operation(StrEnum):
+class RaspOperation(StrEnum):
     """What an order or install is doing with a rasp."""
 
     SHUTTING_DOWN = "shutting down"
@@ -112,7 +112,7 @@ class RaspState:
     rasp: Rasp | None
     state: RaspStatus
     reason: str = ""
-    operation: Operation | None = None
+    operation: RaspOperation | None = None
     last_seen_at: float | None = None
     last_temperature_celsius: float | None = None
     temperature_level: TemperatureLevel | None = None
@@ -250,7 +250,7 @@ class RackState:
     stacks: tuple[StackState, ...]
     error: str = ""
     counts: Mapping[RaspStatus, int] = field(init=False)
-    operations: Mapping[Operation, int] = field(init=False)
+    operations: Mapping[RaspOperation, int] = field(init=False)
 
     def __post_init__(self) -> None:
         counts = Counter(rasp.state for rasp in self.rasps if not rasp.is_busy)

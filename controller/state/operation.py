@@ -1,6 +1,6 @@
 """Which operation of an order or install explains the state of a rasp."""
 
-from controller.state.model import Operation, OutletState, RaspStatus
+from controller.state.model import OutletState, RaspOperation, RaspStatus
 from rack.power.commanded_power import CommandedPower
 
 
@@ -23,25 +23,25 @@ def power_age(
 
 
 def current_operation(
-    operation: Operation | None,
+    operation: RaspOperation | None,
     state: RaspStatus,
     seconds_since_power_on: float | None,
     unseen_seconds: float | None,
-) -> Operation | None:
+) -> RaspOperation | None:
     """Return the operation of a rasp.
 
     A rasp that has not been scraped since it got power is booting, also if no order waits for it. A
     rasp that is up has booted, whatever its order waits for.
 
     Args:
-        operation: Operation that an order or install reports.
+        operation: RaspOperation that an order or install reports.
         state: State of the rasp.
         seconds_since_power_on: Result of `power_age`.
         unseen_seconds: Seconds since the last successful scrape, or None if there was none.
     """
     if state is RaspStatus.UP:
-        return None if operation is Operation.BOOTING else operation
+        return None if operation is RaspOperation.BOOTING else operation
     if operation is None and seconds_since_power_on is not None and state is not RaspStatus.UNKNOWN:
         is_unseen = unseen_seconds is None or unseen_seconds > seconds_since_power_on
-        return Operation.BOOTING if is_unseen else None
+        return RaspOperation.BOOTING if is_unseen else None
     return operation

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from prometheus_client import CollectorRegistry, Counter
 
 from controller.state.build import build_rack_state, state_query
-from controller.state.model import Operation, RackState
+from controller.state.model import RackState, RaspOperation
 from controller.state.prometheus import Prometheus, PrometheusUnavailableError, Sample
 from rack.clock import seconds_since_boot
 from rack.inventory import Inventory
@@ -41,7 +41,7 @@ class RackStateReader:
         readings: Callable[[], Mapping[Outlet, OutletReading]] = dict,
         energy: Callable[[], Mapping[Outlet, float]] = dict,
         reserved_by: Callable[[], Mapping[int, str]] = dict,
-        operations: Callable[[], Mapping[int, Operation]] = dict,
+        operations: Callable[[], Mapping[int, RaspOperation]] = dict,
         clock: Callable[[], float] = seconds_since_boot,
     ) -> None:
         self._rack = rack

@@ -8,7 +8,7 @@ from pydantic import Field
 from controller.master.info import MasterState
 from controller.state.alert import Severity
 from controller.state.issues import AlertList, Issue
-from controller.state.model import Operation, RackState, RaspStatus
+from controller.state.model import RackState, RaspOperation, RaspStatus
 from controller.web.models import ApiModel, example_config
 
 
@@ -126,7 +126,7 @@ class RackResponse(ApiModel):
     states: dict[RaspStatus, int] = Field(
         description="number of rasps in each state, without those in `operations`"
     )
-    operations: dict[Operation, int] = Field(
+    operations: dict[RaspOperation, int] = Field(
         description="number of rasps that are not up because of an order or install, by operation"
     )
     hottest: HottestResponse | None

@@ -6,9 +6,9 @@ from typing import Self
 from pydantic import Field
 
 from controller.state.model import (
-    Operation,
     OutletState,
     PowerState,
+    RaspOperation,
     RaspState,
     RaspStatus,
     StackState,
@@ -106,7 +106,7 @@ class RaspResponse(ApiModel):
     ip: IPv4Address | None
     state: RaspStatus
     reason: str = Field(description="reason why the rasp is not up; empty if it is up")
-    operation: Operation | None = Field(
+    operation: RaspOperation | None = Field(
         description="what an order or install is doing with the rasp; a rasp with an operation that"
         " is not up is no issue"
     )

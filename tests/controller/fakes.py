@@ -32,7 +32,7 @@ from controller.reservations.service import ReservationService
 from controller.reservations.store import QuotaStore, ReservationStore
 from controller.ssh.pool import SshPool
 from controller.state.build import STATE_SERIES, build_rack_state
-from controller.state.model import Operation, PowerState, RackState
+from controller.state.model import PowerState, RackState, RaspOperation
 from controller.state.prometheus import Prometheus, Sample
 from dhcp_installer.dhcpd.config_file import DhcpConfigFile
 from dhcp_installer.dhcpd.log_sources import LogFile
@@ -87,7 +87,7 @@ class FakeRackState:
         self.conditions: dict[str, str] = {}
         self.last_seen: dict[str, float] = {}
         self.last_temperatures: dict[str, float] = {}
-        self.operations: dict[int, Operation] = {}
+        self.operations: dict[int, RaspOperation] = {}
         self.uptimes: dict[str, float] = {}
         self.boot_times: dict[str, float] = {}
         self.clock_offsets: dict[str, float] = {}

@@ -6,7 +6,7 @@ import pytest
 
 from controller.claims import StackClaims
 from controller.errors import StackBusyError, StackReservedError
-from controller.state.model import Operation
+from controller.state.model import RaspOperation
 
 
 def test_claim_of_a_busy_stack_names_its_holder() -> None:
@@ -47,8 +47,8 @@ def test_claim_of_a_stack_that_is_reserved_for_another_owner_is_refused_and_rele
 
 def test_claims_report_the_operations_of_their_holders_until_they_are_released() -> None:
     claims = StackClaims()
-    claims.claim([3, 4], "install of otto", operations=lambda: {9: Operation.INSTALLING})
-    order = claims.claim([5], "order 12: power_off", operations=lambda: {17: Operation.BOOTING})
-    assert claims.operations() == {9: Operation.INSTALLING, 17: Operation.BOOTING}
+    claims.claim([3, 4], "install of otto", operations=lambda: {9: RaspOperation.INSTALLING})
+    order = claims.claim([5], "order 12: power_off", operations=lambda: {17: RaspOperation.BOOTING})
+    assert claims.operations() == {9: RaspOperation.INSTALLING, 17: RaspOperation.BOOTING}
     order.release()
-    assert claims.operations() == {9: Operation.INSTALLING}
+    assert claims.operations() == {9: RaspOperation.INSTALLING}

@@ -2,7 +2,7 @@
 
 from controller.orders.model import Order, OrderRequest, Result, TargetResult
 from controller.orders.operations import operations_of
-from controller.state.model import Operation
+from controller.state.model import RaspOperation
 from tests.controller.fakes import RACK
 
 
@@ -18,7 +18,7 @@ def test_stage_of_a_stack_is_the_operation_of_its_rasps() -> None:
         TargetResult("rasp", "03-2", 10),
     )
     # A slot without an installed rasp has no result, but its rasp has no power, either.
-    assert operations_of(running, RACK) == dict.fromkeys((9, 10, 11, 12), Operation.POWER_CYCLE)
+    assert operations_of(running, RACK) == dict.fromkeys((9, 10, 11, 12), RaspOperation.POWER_CYCLE)
 
 
 def test_rasp_without_a_reply_in_time_or_with_a_result_has_no_operation() -> None:
@@ -27,7 +27,7 @@ def test_rasp_without_a_reply_in_time_or_with_a_result_has_no_operation() -> Non
     assert 9 not in operations_of(order(booting, lost), RACK)
     rebooted = TargetResult("rasp", "03-1", 9, Result.OK, stage="")
     other = TargetResult("rasp", "03-2", 10, stage="shutting down")
-    assert operations_of(order(rebooted, other), RACK) == {10: Operation.SHUTTING_DOWN}
+    assert operations_of(order(rebooted, other), RACK) == {10: RaspOperation.SHUTTING_DOWN}
 
 
 def test_action_that_takes_no_rasp_down_is_no_operation() -> None:

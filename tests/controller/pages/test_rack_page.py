@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from controller.state.model import Operation
+from controller.state.model import RaspOperation
 from tests.controller.conftest import OpenPage
 from tests.controller.fakes import FakeRackState
 from tests.controller.state.test_prometheus import http_server_returning
@@ -62,16 +62,16 @@ def test_rasps_in_an_order_or_install_are_neutral_and_not_counted_as_down(
     rack_state.state_values |= {"03-2": 0.0, "03-3": 4.0, "03-4": 0.0}
     rack_state.temperatures = {"03-1": 64.0}
     rack_state.operations = {
-        9: Operation.SHUTTING_DOWN,
-        10: Operation.INSTALLING,
-        11: Operation.BOOTING,
+        9: RaspOperation.SHUTTING_DOWN,
+        10: RaspOperation.INSTALLING,
+        11: RaspOperation.BOOTING,
     }
     page = open_page()
     expect(cell(page, "03-1")).to_have_text("03-1 64 °C shutting down")
     expect(cell(page, "03-2")).to_have_text("03-2 – installing")
     expect(cell(page, "03-3")).to_have_text("03-3 – booting")
     counts = page.get_by_label("Rasps by state")
-    expect(counts).to_contain_text("45 up 1 down 0 off 0 unknown 1 installing 1 booting")
+    expect(counts).to_contain_text("45 of 48 up 1 down 1 installing 1 booting")
     expect(page).to_have_title("1 down – pirack – PiRack")
     assert css_color(cell(page, "03-2"), "color") != css_color(cell(page, "03-4"), "color")
 
@@ -308,7 +308,7 @@ def test_pages_fit_the_width_of_a_phone_and_of_a_tablet(
     rack_state.state_values |= {"03-1": 0.0, "03-2": 0.0}
     rack_state.last_seen = {"03-1": 0.0, "03-2": time.time() - 7200}
     rack_state.last_temperatures = {"03-1": 48.0, "03-2": 48.0}
-    rack_state.operations = {12: Operation.SHUTTING_DOWN}
+    rack_state.operations = {12: RaspOperation.SHUTTING_DOWN}
     rack_state.temperatures = dict.fromkeys(rack_state.state_values, 48.0)
     page = open_page()
     for width in (360, 720, 900):

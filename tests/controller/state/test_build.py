@@ -8,9 +8,9 @@ import pytest
 
 from controller.state.build import STATE_SERIES, build_rack_state
 from controller.state.model import (
-    Operation,
     PowerState,
     RackState,
+    RaspOperation,
     RaspState,
     RaspStatus,
     TemperatureLevel,
@@ -41,7 +41,7 @@ def rack_state(
     error: str = "",
     commanded: Mapping[int, CommandedPower] | None = None,
     reserved_by: Mapping[int, str] | None = None,
-    operations: Mapping[int, Operation] | None = None,
+    operations: Mapping[int, RaspOperation] | None = None,
 ) -> RackState:
     """Return the state of the rack. `commanded` is keyed by stack number."""
     powers = {RACK.outlet(stack): power for stack, power in (commanded or {}).items()}
@@ -321,23 +321,23 @@ def test_last_temperature_of_a_rasp_that_is_down_is_not_its_temperature() -> Non
 
 
 def test_rasp_that_is_not_up_because_of_an_order_or_install_is_counted_by_its_operation() -> None:
-    operations = {9: Operation.SHUTTING_DOWN, 10: Operation.INSTALLING}
+    operations = {9: RaspOperation.SHUTTING_DOWN, 10: RaspOperation.INSTALLING}
     samples = [
         sample(STATE_SERIES, state, slot=slot) for slot, state in (("1", 1), ("2", 0), ("3", 0))
     ]
     state = rack_state(*samples, operations=operations)
     assert state.counts[RaspStatus.UP] == 1
     assert state.counts[RaspStatus.DOWN] == 1
-    assert state.operations == {Operation.INSTALLING: 1}
+    assert state.operations == {RaspOperation.INSTALLING: 1}
     assert state.rasps[9].state is RaspStatus.DOWN
 
 
 @pytest.mark.parametrize(
     ("age", "unseen_seconds", "operation"),
-    [(10.0, None, Operation.BOOTING), (10.0, 20.0, Operation.BOOTING), (10.0, 5.0, None)],
+    [(10.0, None, RaspOperation.BOOTING), (10.0, 20.0, RaspOperation.BOOTING), (10.0, 5.0, None)],
 )
 def test_rasp_is_booting_until_it_is_scraped_after_it_got_power(
-    age: float, unseen_seconds: float | None, operation: Operation | None
+    age: float, unseen_seconds: float | None, operation: RaspOperation | None
 ) -> None:
     samples = [sample(STATE_SERIES, 0)]
     if unseen_seconds is not None:
