@@ -1,10 +1,8 @@
 """The wish of the user to stop, as a signal."""
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -39,26 +37,3 @@ class StopRequest:
         if self.is_wanted:
             raise KeyboardInterrupt
         self.is_wanted = True
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let a signal to stop raise KeyboardInterrupt in the block, and ignore later signals.
-
-    An impatient user thus cannot interrupt what restores the terminal.
-    """
-    previous: dict[int, Any] = {}
-
-    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-        for each in previous:
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    for number in _SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:
-            previous[number] = signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        for restored, handler in previous.items():
-            signal.signal(restored, handler)

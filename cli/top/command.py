@@ -12,7 +12,7 @@ from cli import tables
 from cli.api_client import ApiClient, ControllerError
 from cli.models import ApiRasp
 from cli.output import ClientFactory
-from cli.stop_request import interruptible
+from cli.stop_request import StopRequest
 from cli.top.keyboard import Keyboard
 from cli.top.usage import METRICS, sort_rasps, usage_table
 from cli.top.view import TopView
@@ -66,7 +66,7 @@ def _show(client: ApiClient, view: TopView) -> None:
     """Update the view until the user quits."""
     console = make_console()
     with (
-        interruptible(),
+        StopRequest() as stop,
         Keyboard() as keyboard,
         Live(view, console=console, screen=True, auto_refresh=False) as live,
     ):
@@ -77,6 +77,8 @@ def _show(client: ApiClient, view: TopView) -> None:
                 keys = keyboard.read(next_read - time.monotonic())
             except EOFError:
                 return
+            if stop.is_wanted:
+                raise KeyboardInterrupt
             if _QUIT in keys:
                 return
             for key in keys:

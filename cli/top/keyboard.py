@@ -22,21 +22,22 @@ _NAMES = {
 class Keyboard:
     """The keyboard of the terminal in a `with` block, which restores the terminal at its end.
 
-    Keys are not displayed. Ctrl-C has its usual effect. Ctrl-Z has none, because a stopped command
-    would leave the terminal as it is.
+    Keys are not displayed. Any signal ends a wait for keys, also one that arrives just before it.
+    Ctrl-Z has no effect, because a stopped command would leave the terminal as it is.
     """
 
     def __init__(self) -> None:
         self._terminal = sys.stdin.fileno()
         self._settings: list[Any] = []
-        self._resizes = (-1, -1)
+        self._signals = (-1, -1)
+        self._previous_wakeup = -1
         self._previous_handler: Any = None
 
     def __enter__(self) -> Self:
-        self._resizes = os.pipe()
-        self._previous_handler = signal.signal(
-            signal.SIGWINCH, lambda *_: os.write(self._resizes[1], b"\0")
-        )
+        self._signals = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._previous_wakeup = signal.set_wakeup_fd(self._signals[1], warn_on_full_buffer=False)
+        # Python notifies the pipe only of signals that have a handler.
+        self._previous_handler = signal.signal(signal.SIGWINCH, lambda *_: None)
         self._settings = termios.tcgetattr(self._terminal)
         settings = termios.tcgetattr(self._terminal)
         settings[tty.LFLAG] &= ~(termios.ECHO | termios.ICANON)
@@ -53,20 +54,22 @@ class Keyboard:
     ) -> None:
         termios.tcsetattr(self._terminal, termios.TCSAFLUSH, self._settings)
         signal.signal(signal.SIGWINCH, self._previous_handler)
-        for descriptor in self._resizes:
+        signal.set_wakeup_fd(self._previous_wakeup)
+        for descriptor in self._signals:
             os.close(descriptor)
 
     def read(self, timeout: float) -> list[str]:
         """Wait for keys, and return their names, such as `up` or `q`.
 
-        The list is empty after the timeout, and when the size of the terminal changes.
+        The list is empty after the timeout, and after a signal, such as a change of the size of the
+        terminal.
 
         Raises:
             EOFError: If the terminal is closed.
         """
-        ready, _, _ = select.select([self._terminal, self._resizes[0]], [], [], max(timeout, 0.0))
-        if self._resizes[0] in ready:
-            os.read(self._resizes[0], 2**12)
+        ready, _, _ = select.select([self._terminal, self._signals[0]], [], [], max(timeout, 0.0))
+        if self._signals[0] in ready:
+            os.read(self._signals[0], 2**12)
         if self._terminal not in ready:
             return []
         try:

@@ -211,7 +211,8 @@ def test_canvas_distinguishes_rasps_that_are_off_and_down(
 
 def link_variables(url: str) -> dict[str, str]:
     """Return the variables that Grafana sets when a link is clicked."""
-    value = "02" if "/stacks/" in url else "small" if "/d/pirack-rack?" in url else "02-1"
+    values = {"/stacks/": "02", "/d/pirack-rack?": "small", "/runbooks/": "PiRackRaspDown"}
+    value = next((value for part, value in values.items() if part in url), "02-1")
     return {
         "controller": "",
         "__url_time_range": "from=now-1h&to=now",

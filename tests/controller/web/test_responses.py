@@ -5,11 +5,13 @@ import gzip
 import pytest
 from flask.testing import FlaskClient
 
-GZIP = {"Accept-Encoding": "gzip, br"}
+# The response to such a request contains no history of the rack, which changes with the time.
+UPDATE = {"Prefer": "return=minimal"}
+GZIP = {"Accept-Encoding": "gzip, br", **UPDATE}
 
 
 def test_page_is_compressed_if_the_client_accepts_gzip(client: FlaskClient) -> None:
-    plain = client.get("/")
+    plain = client.get("/", headers=UPDATE)
     compressed = client.get("/", headers=GZIP)
     assert gzip.decompress(compressed.data) == plain.data
     assert len(compressed.data) < len(plain.data) / 5
@@ -23,7 +25,7 @@ def test_unchanged_response_is_304_with_and_without_compression(
     client: FlaskClient, path: str
 ) -> None:
     etag = client.get(path, headers=GZIP).headers["ETag"]
-    for headers in ({}, GZIP):
+    for headers in (UPDATE, GZIP):
         again = client.get(path, headers={"If-None-Match": etag, **headers})
         assert again.status_code == 304
         assert again.data == b""
