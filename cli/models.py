@@ -156,7 +156,8 @@ class ApiRack:
     @property
     def needs_attention(self) -> bool:
         """Whether there are issues or warnings, or could be."""
-        return bool(self.issues or self.issues_error or self.power_warnings or self.error)
+        is_unknown = self.issues_error or self.error or self.states.get("unknown")
+        return bool(self.issues or self.power_warnings or is_unknown)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ _WATCH_INTERVAL = 2.0
 def status(context: click.Context, *, as_json: bool, watch: bool) -> None:
     """Show a summary of the rack and its issues.
 
-    The exit status is 1 if there are issues or warnings about power, or if these are unknown.
+    The exit status is 1 if there are issues or warnings about power, or if something is unknown.
     """
     client = context.obj()
     if watch:
