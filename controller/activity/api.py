@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 from controller import API_PREFIX
 from controller.activity.model import ActivityFilter
 from controller.activity.reader import Activity
-from controller.activity.schemas import ActivityQuery, ActivityResponse, next_page, to_csv
+from controller.activity.schemas import ActivityQuery, ActivityResponse, next_page, page_to_csv
 from controller.auth.access_control import current_actor
 from controller.web.openapi import OpenApiDocument
 from controller.web.paging import add_next_link
@@ -49,7 +49,7 @@ def blueprint(document: OpenApiDocument, activity: Activity, rack: Rack) -> Blue
             limit=query.limit,
         )
         if query.format == "csv":
-            response = conditional_response(to_csv(page), f"{_CSV_TYPE}; charset=utf-8")
+            response = conditional_response(page_to_csv(page), f"{_CSV_TYPE}; charset=utf-8")
         else:
             body = ActivityResponse.of(page).model_dump_json()
             response = conditional_response(body, "application/json")

@@ -1,20 +1,18 @@
 """API models of the activity, and the same as CSV."""
 
-import csv
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from io import StringIO
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
 from controller.activity.model import ActivityKind, Event, Level
 from controller.activity.reader import MAX_EVENTS, ActivityPage, UnavailableKinds
+from controller.web.csv_response import to_csv
 from controller.web.models import ApiModel, example_config, omittable
 
 _MAX_TIME = 1e10  # year 2286
 _MAX_TARGETS = 100
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _COLUMNS = ("time", "kind", "text", "stacks", "rasps", "actor", "cause", "level", "link")
 
 
@@ -160,18 +158,9 @@ def next_page(page: ActivityPage) -> NextPageResponse | None:
     return NextPageResponse(end=page.older_end, seconds=page.older_end - page.start)
 
 
-def to_csv(page: ActivityPage) -> str:
-    """Return a page as CSV, newest first. Rows without a time are about missing kinds.
-
-    A spreadsheet would execute a cell that starts like a formula. Such a cell starts with an
-    apostrophe.
-    """
-    text = StringIO()
-    writer = csv.writer(text)
-    writer.writerow(_COLUMNS)
-    for row in _rows(page):
-        writer.writerow(map(_safe_cell, row))
-    return text.getvalue()
+def page_to_csv(page: ActivityPage) -> str:
+    """Return a page as CSV, newest first. Rows without a time are about missing kinds."""
+    return to_csv(_COLUMNS, _rows(page))
 
 
 def _rows(page: ActivityPage) -> Iterator[list[str]]:
@@ -195,7 +184,3 @@ def _rows(page: ActivityPage) -> Iterator[list[str]]:
 
 def _iso_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-
-
-def _safe_cell(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

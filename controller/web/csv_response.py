@@ -1,4 +1,4 @@
-"""CSV downloads.
+"""Tables as CSV.
 
 Spreadsheets execute text cells that begin with `=`, `+`, `-` or `@` as formulas (CWE-1236). Numbers
 are written as they are.
@@ -27,13 +27,18 @@ def csv_response(name: str, columns: Sequence[str], rows: Iterable[Sequence[Cell
         columns: Headings.
         rows: Cells of each row.
     """
+    response = conditional_response(to_csv(columns, rows), _CSV_TYPE)
+    response.headers.set("Content-Disposition", "attachment", filename=f"{name}.csv")
+    return response
+
+
+def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    """Return a table with headings, whose cells no spreadsheet executes."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(columns)
     writer.writerows([safe_cell(cell) for cell in row] for row in rows)
-    response = conditional_response(text.getvalue(), _CSV_TYPE)
-    response.headers.set("Content-Disposition", "attachment", filename=f"{name}.csv")
-    return response
+    return text.getvalue()
 
 
 def safe_cell(cell: Cell) -> Cell:
