@@ -1,7 +1,6 @@
 """API route of the activity."""
 
 import time
-from http import HTTPStatus
 
 from flask import Blueprint, Response
 
@@ -25,11 +24,7 @@ def blueprint(document: OpenApiDocument, activity: Activity, rack: Rack) -> Blue
 
     @api.get("/activity")
     @document.read_endpoint(
-        "activity",
-        ActivityResponse,
-        query_model=ActivityQuery,
-        extra_statuses=[HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE],  # for many targets
-        text_type=_CSV_TYPE,
+        "activity", ActivityResponse, query_model=ActivityQuery, text_type=_CSV_TYPE
     )
     def list_activity(query: ActivityQuery) -> Response:
         """List everything that happened in a time, newest first.

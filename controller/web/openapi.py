@@ -73,6 +73,7 @@ _COMMON_STATUSES = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.METHOD_NOT_ALLOWED,
     HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
 _STATUS_DESCRIPTIONS: Mapping[HTTPStatus, str] = {
@@ -90,6 +91,7 @@ _STATUS_DESCRIPTIONS: Mapping[HTTPStatus, str] = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The `Content-Type` is not JSON.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Fields are unknown or invalid, see `errors`.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many rejected requests. Retry after `Retry-After` seconds.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The URL and the headers are longer than 16 KiB.",
     HTTPStatus.SERVICE_UNAVAILABLE: "`pirack.db` or the relays cannot be used, or a queue is full.",
 }
 # Further error statuses of write endpoints.
@@ -220,14 +222,12 @@ class OpenApiDocument:
         body_model: type[BaseModel] | None = None,
         text_type: str = "",
     ) -> ViewFunction:
-        specs = {
-            f"HTTP_{status}": (Problem if status >= HTTPStatus.BAD_REQUEST else None, text)
-            for status, text in _STATUS_DESCRIPTIONS.items()
-            if status in statuses
+        models = {
+            status: Problem if status >= HTTPStatus.BAD_REQUEST else None for status in statuses
         }
-        specs |= {
+        specs = {
             f"HTTP_{status}": (model, _STATUS_DESCRIPTIONS[status])
-            for status, model in responses.items()
+            for status, model in sorted({**models, **responses}.items())
         }
         spec = _ResponseSpec(**specs)
         spec.text_type = text_type

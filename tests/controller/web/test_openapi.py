@@ -126,6 +126,13 @@ def test_every_endpoint_has_a_name_a_summary_and_described_fields(document: Any)
         ] == []
 
 
+def test_every_endpoint_documents_the_errors_of_all_requests(document: Any) -> None:
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            errors = {"400", "401", "405", "422", "431", "503"}
+            assert errors <= operation["responses"].keys(), operation["operationId"]
+
+
 def test_every_example_conforms_to_its_schema(document: Any) -> None:
     count = 0
     for schema in document["components"]["schemas"].values():
