@@ -163,7 +163,7 @@ class VirtualRack:
             now = self._clock()
             seconds = max(0.0, now - self._advanced_at)
             self._advanced_at = now
-            self._watts_of_slots = {id_: rasp.watts(now) for id_, rasp in self._rasps.items()}
+            self._watts_of_slots = {id_: rasp.watts for id_, rasp in self._rasps.items()}
             for stack in self.rack.stacks:
                 self._update_temperatures(stack, seconds)
             for rasp in self._rasps.values():
@@ -227,10 +227,7 @@ class VirtualRack:
         with self._lock:
             self._update_switched()
             return {
-                rasp.slot.name: (
-                    rasp.phase(self._clock()),
-                    rasp.faults | self._outlet_faults(rasp.slot),
-                )
+                rasp.slot.name: (rasp.phase, rasp.faults | self._outlet_faults(rasp.slot))
                 for rasp in self._rasps.values()
             }
 

@@ -87,7 +87,7 @@ class VirtualRasp:
         self._is_powered = False
         self._up_at = 0.0
         self._files_due_at = 0.0
-        self._was_up = False
+        self._has_booted = False
         self._is_halted = False
 
     @property
@@ -141,21 +141,23 @@ class VirtualRasp:
 
     def _start_boot(self, now: float) -> None:
         self._host.close()
-        self._was_up = self._is_halted = False
+        self._has_booted = self._is_halted = False
         seconds = self._boot_seconds * self._random.uniform(0.7, 1.3)
         self._up_at = now + seconds * (_SLOW_FACTOR if Fault.SLOW in self.board.faults else 1)
 
-    def phase(self, now: float) -> Phase:
-        """Return the phase."""
+    @property
+    def phase(self) -> Phase:
+        """The phase. A rasp that is up accepts connections."""
         if not self._is_powered or Fault.DEAD in self.board.faults:
             return Phase.OFF
         if self._is_halted:
             return Phase.HALTED
-        return Phase.UP if now >= self._up_at else Phase.BOOTING
+        return Phase.UP if self._has_booted else Phase.BOOTING
 
-    def watts(self, now: float) -> float:
-        """Return the power consumption."""
-        match self.phase(now):
+    @property
+    def watts(self) -> float:
+        """The power consumption."""
+        match self.phase:
             case Phase.OFF:
                 return 0.0
             case Phase.HALTED:
@@ -164,14 +166,14 @@ class VirtualRasp:
 
     def advance(self, now: float, seconds: float) -> None:
         """Simulate the last `seconds` before `now`, in which the rasp boots or runs."""
-        phase = self.phase(now)
+        phase = self.phase
         if phase is Phase.OFF:
             self._host.cut_power()
-        if phase is not Phase.UP:
+        if phase in {Phase.OFF, Phase.HALTED} or now < self._up_at:
             self._host.close()
             return
-        if not self._was_up:
-            self._was_up = True
+        if not self._has_booted:
+            self._has_booted = True
             self.board.boot(self._wall_clock())
             self._files_due_at = now
         if self.board.pending_request and not self.board.faults & _FAULTS_WITHOUT_SHUTDOWN:
