@@ -288,8 +288,8 @@ def test_json_is_the_response_of_the_api(run: RunPirack) -> None:
     assert json_output(run("order", str(started["id"]), "--watch", "--json"))["result"] == "ok"
 
 
-def test_order_can_be_canceled_only_once(run: RunPirack) -> None:
-    started = json_output(run("power", "cycle", "all", "--yes", "--no-wait", "--json"))
+def test_order_can_be_canceled_only_once(run: RunPirack, hung_shutdown: Callable[[], None]) -> None:
+    started = json_output(run("reboot", "3/2", "--yes", "--no-wait", "--json"))
     number = str(started["id"])
     successful_output(run("cancel", number))
     order = json_output(run("order", number, "--watch", "--json"))

@@ -202,7 +202,9 @@ def assert_is_a_rasp(pi: Pi) -> None:
 
 def boot_with_cloud_init(machine: SystemdMachine) -> None:
     """Run the stages of cloud-init before multi-user.target, which the dialog blocks."""
-    machine.output_of("systemctl", "reset-failed")  # a boot forgets the failed starts of units
+    # At a boot, no service runs or restarts, and no start has failed.
+    machine.run("systemctl", "stop", "ssh", "pirack-exporter")
+    machine.output_of("systemctl", "reset-failed")
     machine.output_of("systemctl", "start", "--no-block", "userconfig")
     for unit in ("cloud-init-local", "cloud-init", "cloud-config"):
         machine.output_of("systemctl", "restart", unit)
