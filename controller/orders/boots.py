@@ -15,7 +15,11 @@ from rack.layout import Slot
 MISSED_PINGS = 3
 """Consecutive pings without a reply after which a rasp is down. Pings may be lost for seconds."""
 
-_REBOOT_UNVERIFIED = unknown(f"reboot not verified: {PROBE_UNAVAILABLE}")
+
+def not_verified(change: str, *, is_cancelled: bool = False) -> StepResult:
+    """Return the result for a rasp of which nobody knows whether it went down or came back."""
+    reason = "the order was cancelled" if is_cancelled else PROBE_UNAVAILABLE
+    return unknown(f"{change} not verified: {reason}")
 
 
 async def has_booted_since(context: OrderContext, rasp: Rasp, since: float) -> bool | None:
@@ -61,7 +65,8 @@ async def wait_until_unreachable(
             not reboot.
 
     Returns:
-        Whether the rasp went down. None if unknown.
+        Whether the rasp went down. None if pings are not possible, or if the order was cancelled
+        before the rasp went down.
     """
     loop = asyncio.get_running_loop()
     missed_pings = 0
@@ -76,7 +81,9 @@ async def wait_until_unreachable(
             and await has_booted_since(context, rasp, rebooting_since)
         ):
             return True
-        if loop.time() >= deadline or (tracker.is_cancelled and is_reachable):
+        if tracker.is_cancelled and is_reachable:
+            return None
+        if loop.time() >= deadline:
             return None if is_reachable is None else False
         await asyncio.sleep(context.poll_seconds)
 
@@ -100,7 +107,7 @@ async def wait_for_reboot(
         context, tracker, rasp, loop.time() + settings.shutdown_seconds, rebooting_since=since
     )
     if is_down is None:
-        return _REBOOT_UNVERIFIED
+        return not_verified("reboot", is_cancelled=tracker.is_cancelled)
     if not is_down:
         return failed(f"did not go down within {settings.shutdown_seconds:g} s")
     tracker.set_stage(slot, "booting")
@@ -120,7 +127,7 @@ async def _wait_until_rebooted(context: OrderContext, rasp: Rasp, since: float) 
             break
         await asyncio.sleep(context.poll_seconds)
     if is_reachable is None:
-        return _REBOOT_UNVERIFIED
+        return not_verified("reboot")
     if not is_reachable:
         return failed(f"no reply {seconds:g} s after it went down")
     if has_booted is None:

@@ -5,8 +5,8 @@ import asyncio
 from controller.errors import ConnectionLostError, SshError
 from controller.orders.actions import PING, SHUTDOWN
 from controller.orders.blackbox_client import BlackboxUnavailableError
-from controller.orders.boots import wait_for_reboot, wait_until_unreachable
-from controller.orders.context import PROBE_UNAVAILABLE, OrderContext
+from controller.orders.boots import not_verified, wait_for_reboot, wait_until_unreachable
+from controller.orders.context import OrderContext
 from controller.orders.exporter_client import AliasReadError
 from controller.orders.model import StepResult, failed, ok, unknown
 from controller.orders.tracker import OrderTracker
@@ -19,7 +19,6 @@ CANCELLED = failed("cancelled before it started")
 _SSH_OVERHEAD_SECONDS = 10.0  # connection and login, in addition to the timeout of the action
 _MAX_OUTPUT_CHARS = 4096
 _MAX_SHOWN_CHARS = 200
-_SHUTDOWN_UNVERIFIED = unknown(f"shutdown not verified: {PROBE_UNAVAILABLE}")
 
 
 async def run_on_rasps(context: OrderContext, tracker: OrderTracker) -> None:
@@ -67,7 +66,7 @@ async def shut_down(
     if is_down:
         return ok("was shut down")
     if is_down is None and not error:
-        return _SHUTDOWN_UNVERIFIED
+        return not_verified("shutdown", is_cancelled=tracker.is_cancelled)
     return failed(error or f"did not shut down within {settings.shutdown_seconds:g} s")
 
 
@@ -133,7 +132,7 @@ async def _wait_for_shutdown(
     tracker.set_stage(slot, "shutting down")
     is_down = await wait_until_unreachable(context, tracker, rasp, started + seconds)
     if is_down is None:
-        return _SHUTDOWN_UNVERIFIED
+        return not_verified("shutdown", is_cancelled=tracker.is_cancelled)
     if is_down:
         return ok(f"shut down after {loop.time() - started:.0f} s")
     return failed(f"still replies after {seconds:g} s")

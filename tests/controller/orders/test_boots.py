@@ -49,7 +49,9 @@ def wait(rasp: MonitoredRasp, tmp_path: Path) -> Wait:
     The default time limits are for a busy machine.
     """
 
-    def wait(*, shutdown_seconds: float = 60.0, boot_seconds: float = 60.0) -> StepResult:
+    def wait(
+        *, shutdown_seconds: float = 60.0, boot_seconds: float = 60.0, is_cancelled: bool = False
+    ) -> StepResult:
         settings = OrderSettings(shutdown_seconds=shutdown_seconds, boot_seconds=boot_seconds)
         rack = replace(RACK, orders=settings)
         actions = Actions(load_aliases(DEFAULT_PATH))
@@ -70,6 +72,8 @@ def wait(rasp: MonitoredRasp, tmp_path: Path) -> Wait:
         async def wait_for_result() -> StepResult:
             since = asyncio.get_running_loop().time()
             tracker = OrderTracker(order, plan)
+            if is_cancelled:
+                tracker.cancel()
             result = await wait_for_reboot(context, tracker, plan.slots[0], RASP, since)
             context.close()
             return result
@@ -88,6 +92,12 @@ def test_rasp_that_stays_up_did_not_reboot_although_its_clock_is_set(
     rasp.after_ping = set_clock
     result = wait(shutdown_seconds=SHORT_SECONDS)
     assert result == failed("did not go down within 0.5 s")
+
+
+def test_reboot_of_a_canceled_order_is_unknown_while_the_rasp_still_replies(
+    rasp: MonitoredRasp, wait: Wait
+) -> None:
+    assert wait(is_cancelled=True) == unknown("reboot not verified: the order was cancelled")
 
 
 def test_lost_pings_are_not_a_reboot(rasp: MonitoredRasp, wait: Wait) -> None:
