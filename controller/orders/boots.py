@@ -17,7 +17,7 @@ MISSED_PINGS = 3
 
 
 def not_verified(change: str, *, is_cancelled: bool = False) -> StepResult:
-    """Return the result for a rasp of which nobody knows whether it went down or came back."""
+    """Return the result for a rasp if it is unknown whether it went down or came back."""
     reason = "the order was cancelled" if is_cancelled else PROBE_UNAVAILABLE
     return unknown(f"{change} not verified: {reason}")
 
