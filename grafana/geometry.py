@@ -4,10 +4,10 @@ Gaps between stacks are reduced to one empty row or column. All rasps have the s
 stacks with fewer slots are shorter.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rack.layout import Rack, Slot, Stack
+from rack.room import compact_positions
 
 _ROW_GAP = 0.25  # between rows of stacks, in heights of a rasp
 _HEADER_HEIGHT = 0.55  # of a stack's name, in heights of a rasp
@@ -50,16 +50,6 @@ class Drawing:
     columns: int
     height: float
     stacks: tuple[StackBoxes, ...]
-
-
-def compact_positions(numbers: Iterable[int]) -> dict[int, int]:
-    """Return a position for each coordinate. Reduce each gap to one empty position."""
-    positions: dict[int, int] = {}
-    position, previous = 0, 0
-    for number in sorted(set(numbers)):
-        position = position + min(number - previous, 2) if positions else 0
-        positions[number], previous = position, number
-    return positions
 
 
 def draw(rack: Rack) -> Drawing:

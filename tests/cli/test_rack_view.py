@@ -12,7 +12,7 @@ from cli.rack_view import VIRIDIS, RackView
 from controller.web.rasp_schemas import StackResponse
 from rack.layout_file import parse
 from tests.controller.fakes import RACK, FakeRackState
-from tests.helpers.layouts import layout_text
+from tests.helpers.layouts import documented_room, layout_text
 
 ROOM = parse(
     layout_text(
@@ -55,6 +55,11 @@ def test_stacks_stand_at_their_positions_with_gaps() -> None:
         "      │  - │",
         "      └────┘",
     ]
+
+
+def test_documented_room_is_drawn_as_in_the_documentation() -> None:
+    text, drawing = documented_room()
+    assert drawn(FakeRackState(parse(text)))[1:] == drawing.splitlines()
 
 
 def test_states_are_letters_that_are_explained() -> None:

@@ -1,7 +1,9 @@
 """Builder of rack.toml texts, and readers of layouts."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from rack.layout import GPIO, Rack, Stack
 from rack.settings import RelayBoard
@@ -46,6 +48,14 @@ def layout_text(
             *(f"[[stacks]]\n{_keys(keys)}" for keys in stacks),
         ]
     )
+
+
+def documented_room() -> tuple[str, str]:
+    """Return the rack.toml of the room in the documentation, and the drawing of this room."""
+    page = Path("docs/reference/rack-toml.md").read_text(encoding="utf-8")
+    [section] = re.findall(r"<!-- room -->\n(.*)<!-- end of room -->", page, re.DOTALL)
+    text, drawing = re.findall(r"^```\w*\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    return text, drawing
 
 
 def pin_of(stack: Stack) -> int:
