@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 
 from controller.orders.service import OrderService
 from controller.pages import formatting
+from controller.pages.layout_css import layout_css
 from controller.pages.rack_history import (
     DEFAULT_RANGE,
     read_history,
@@ -92,13 +93,9 @@ def blueprint(
         return render_page("rack_history.html", history=history, **_moment_context())
 
     @pages.get("/layout.css")
-    def layout_css() -> Response:
+    def show_layout_css() -> Response:
         """Return the positions of the stacks. The security policy forbids inline styles."""
-        rules = (
-            f".stack-{stack.stack.number}{{grid-area:{stack.stack.y + 1}/{stack.stack.x + 1}}}"
-            for stack in read_state().stacks
-        )
-        return conditional_response("\n".join(rules), "text/css; charset=utf-8")
+        return conditional_response(layout_css(read_state().rack), "text/css; charset=utf-8")
 
     return pages
 

@@ -1,14 +1,15 @@
 // Make the rack one tab stop, and move the focus between its stacks and rasps with the arrow keys.
-const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const SIDEWAYS_PENALTY = 3; // prefers what is straight ahead
+const ITEMS = ".stack-name a, a.rasp";
 const rack = document.querySelector(".rack");
-const items = () => [...rack.querySelectorAll("a")];
-let currentHref = null;
+const items = () => [...rack.querySelectorAll(ITEMS)];
+const stacks = () => [...rack.querySelectorAll(".stack")];
+const keyOf = (item) => item.id || item.getAttribute("href");
+let currentKey = null;
 
 // Give the tab stop to the item that had the focus last. Updates of the page can replace items.
 function updateTabStop() {
   const all = items();
-  const current = all.find((item) => item.getAttribute("href") === currentHref) ?? firstRasp(all);
+  const current = all.find((item) => keyOf(item) === currentKey) ?? firstRasp(all);
   for (const element of rack.querySelectorAll("a, input")) {
     element.tabIndex = element === current ? 0 : -1;
   }
@@ -18,39 +19,64 @@ function updateTabStop() {
 const firstRasp = (all) => all.find((item) => item.matches(".rasp"));
 
 function moveFocus(event) {
-  const current = event.target.closest?.("a");
+  const current = event.target.closest?.(ITEMS);
   if (!current || event.altKey || event.ctrlKey || event.metaKey) return;
-  const next = { Home: () => items()[0], End: () => items().at(-1) }[event.key]?.();
-  const direction = DIRECTIONS[event.key];
-  const target = next ?? (direction && nearestInDirection(current, direction));
+  const target = findTarget(current, event.key);
   if (!target) return;
   event.preventDefault();
   target.focus();
 }
 
-function nearestInDirection(current, [dx, dy]) {
-  const start = center(current);
-  let nearest = null;
-  let minDistance = Infinity;
-  for (const item of items()) {
-    const end = center(item);
-    const forward = (end.x - start.x) * dx + (end.y - start.y) * dy;
-    const sideways = Math.abs((end.x - start.x) * dy) + Math.abs((end.y - start.y) * dx);
-    const distance = forward + SIDEWAYS_PENALTY * sideways;
-    if (forward > 1 && distance < minDistance) [nearest, minDistance] = [item, distance];
+// Left and right are the stacks of the same row, across gaps. Above and below are the rasps of the
+// stack, and then the nearest stack of the next row.
+function findTarget(current, key) {
+  const stack = current.closest(".stack");
+  const lines = linesOf(stack);
+  const index = lines.findIndex((line) => line.includes(current));
+  const position = lines[index].indexOf(current);
+  switch (key) {
+    case "ArrowLeft":
+      return lines[index][position - 1] ?? lineBeside(stack, -1, index)?.at(-1);
+    case "ArrowRight":
+      return lines[index][position + 1] ?? lineBeside(stack, 1, index)?.[0];
+    case "ArrowUp":
+      return (lines[index - 1] ?? linesOf(stackInNextRow(stack, -1)).at(-1))?.[0];
+    case "ArrowDown":
+      return (lines[index + 1] ?? linesOf(stackInNextRow(stack, 1))[0])?.[0];
+    case "Home":
+      return items()[0];
+    case "End":
+      return items().at(-1);
   }
-  return nearest;
 }
 
-function center(element) {
-  const box = element.getBoundingClientRect();
-  return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+// The head of a stack is its first line, and each rasp is a line.
+function linesOf(stack) {
+  const all = [...(stack?.querySelectorAll(ITEMS) ?? [])];
+  const head = all.filter((item) => !item.matches(".rasp"));
+  return head.length ? [head, ...all.slice(head.length).map((rasp) => [rasp])] : [];
+}
+
+// A shorter stack has its last rasp beside the rasps that it lacks.
+function lineBeside(stack, step, index) {
+  const row = stacks().filter((other) => other.offsetTop === stack.offsetTop);
+  const lines = linesOf(row[row.indexOf(stack) + step]);
+  return lines[index] ?? lines.at(-1);
+}
+
+// The stacks are in the order of their rows, also where the window is too narrow for the room.
+function stackInNextRow(stack, step) {
+  const tops = [...new Set(stacks().map((other) => other.offsetTop))];
+  const top = tops[tops.indexOf(stack.offsetTop) + step];
+  const distance = (other) => Math.abs(other.offsetLeft - stack.offsetLeft);
+  const row = stacks().filter((other) => other.offsetTop === top);
+  return row.sort((one, other) => distance(one) - distance(other))[0];
 }
 
 rack.addEventListener("keydown", moveFocus);
 rack.addEventListener("focusin", (event) => {
-  const item = event.target.closest("a") ?? event.target.parentElement.querySelector("a");
-  currentHref = item?.getAttribute("href") ?? currentHref;
+  const item = event.target.closest(ITEMS) ?? event.target.parentElement.querySelector(ITEMS);
+  currentKey = item ? keyOf(item) : currentKey;
   updateTabStop();
 });
 document.addEventListener("refreshed", updateTabStop);

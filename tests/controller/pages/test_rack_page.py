@@ -10,10 +10,14 @@ import pytest
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from controller.auth.access_control import AccessControl
 from controller.state.model import RaspOperation
+from rack.layout_file import parse
 from tests.controller.conftest import OpenPage
 from tests.controller.fakes import FakeRackState
+from tests.controller.http_client import add_users
 from tests.controller.state.test_prometheus import http_server_returning
+from tests.helpers.layouts import documented_room
 
 pytestmark = pytest.mark.process
 
@@ -189,11 +193,86 @@ def test_rasp_page_shows_identity_and_links_to_the_rack(
     expect(page.locator(".rack a.rasp")).to_have_count(48)
 
 
-def test_rack_scrolls_within_the_page_on_a_phone(open_page: OpenPage) -> None:
+def test_rack_does_not_scroll_sideways_on_a_phone(open_page: OpenPage) -> None:
     page = open_page(width=360)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    cell(page, "12-4").scroll_into_view_if_needed()
-    expect(cell(page, "12-4")).to_be_in_viewport()
+    for element in ("document.documentElement", "document.querySelector('.rack')"):
+        assert page.evaluate(f"{element}.scrollWidth <= {element}.clientWidth"), element
+
+
+def test_checkboxes_cover_no_names_on_a_phone(open_page: OpenPage, access: AccessControl) -> None:
+    add_users(access)
+    page = open_page(width=360, who="otto")
+    for box, name in (
+        (page.get_by_label("Select 03-2"), cell(page, "03-2").locator(".rasp-name")),
+        (page.get_by_label("Select stack 03"), page.get_by_role("link", name="03 stack")),
+    ):
+        left, width = box.evaluate("box => [box.offsetLeft, box.offsetWidth]")
+        assert width >= 24
+        assert left + width + 3 <= name.evaluate(TEXT_LEFT)
+
+
+TEXT_LEFT = """(element) => {
+  const range = document.createRange();
+  range.selectNodeContents(element.firstChild);
+  const parent = element.closest(".cell, .stack-name");
+  return range.getBoundingClientRect().left - parent.getBoundingClientRect().left;
+}"""
+"""Position of the text of an element in the tile or head of a stack."""
+
+
+class TestRoom:
+    """The room of the documentation: three rows, of which the last has two short stacks."""
+
+    @pytest.fixture
+    def rack_state(self) -> FakeRackState:
+        text, _ = documented_room()
+        return FakeRackState(parse(text.replace("10.23.", "127.23.")))
+
+    def test_stacks_stand_in_rows_with_aisles(self, open_page: OpenPage) -> None:
+        page = open_page()
+        boxes = [page.locator(f".stack-{number}").bounding_box() for number in range(1, 11)]
+        corners = [(box["x"], box["y"]) for box in boxes if box]
+        columns = sorted({x for x, _ in corners})
+        rows = sorted({y for _, y in corners})
+        places = [(columns.index(x), rows.index(y)) for x, y in corners]
+        assert places == [
+            *((column, row) for row in (0, 1) for column in range(4)),
+            *((column, 2) for column in (1, 2)),
+        ]
+        assert columns[2] - columns[1] > columns[1] - columns[0] + 20
+        assert rows[2] - rows[1] > rows[1] - rows[0] + 20
+
+    def test_arrow_keys_cross_rows_and_aisles(self, open_page: OpenPage) -> None:
+        page = open_page()
+        cell(page, "06-3").focus()
+        for key, name in [
+            ("ArrowRight", "07-3"),
+            ("ArrowDown", "07-4"),
+            ("ArrowDown", "10 stack"),
+            ("ArrowDown", "10-1"),
+            ("ArrowLeft", "09-1"),
+            ("ArrowLeft", "09-1"),
+            ("ArrowUp", "09 stack"),
+            ("ArrowUp", "06-4"),
+            ("End", "10-2"),
+            ("ArrowDown", "10-2"),
+        ]:
+            page.keyboard.press(key)
+            expect(page.get_by_role("link", name=name)).to_be_focused()
+
+    def test_phone_shows_the_stacks_by_row(self, open_page: OpenPage) -> None:
+        page = open_page(width=340)
+        names = page.locator(".row-name")
+        expect(names).to_have_text(["Row 1", "Row 2", "Row 4"])
+        expect(page.get_by_role("group", name="Row 4").get_by_role("heading")).to_have_count(2)
+        boxes = [names.nth(i).bounding_box() for i in range(3)]
+        tops = [box["y"] for box in boxes if box]
+        for stack, row in ((1, 0), (4, 0), (5, 1), (8, 1), (9, 2)):
+            box = page.locator(f".stack-{stack}").bounding_box()
+            assert box
+            assert sum(top < box["y"] for top in tops) == row + 1
+        page.set_viewport_size({"width": 1280, "height": 800})
+        expect(names.first).to_be_hidden()
 
 
 def test_page_follows_the_color_scheme(open_page: OpenPage) -> None:
