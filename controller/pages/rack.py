@@ -69,7 +69,7 @@ def blueprint(
         color = request.args.get("color", _DEFAULT_COLOR)
         if color not in modes:
             color = _DEFAULT_COLOR
-        # Updates of the page contain no lanes, which scripts request less often.
+        # Updates of the page contain no menus, and no lanes, which scripts request less often.
         is_update = request.headers.get("Prefer") == "return=minimal"
         response = render_page(
             "rack.html",
@@ -80,6 +80,7 @@ def blueprint(
             max_issues=_MAX_ISSUES,
             holders=reservations.holders() if moment is None else {},
             calendar=read_calendar(reservations, time.time()) if moment is None else None,
+            is_update=is_update,
             history=None if is_update else read_history(lane_reader, orders),
             **_moment_context(),
         )

@@ -1,5 +1,5 @@
 // Make the rack one tab stop, and move the focus between its stacks and rasps with the arrow keys.
-const ITEMS = ".stack-name a, a.rasp";
+const ITEMS = ".stack-name a, .stack-menu > button, a.rasp";
 const rack = document.querySelector(".rack");
 const items = () => [...rack.querySelectorAll(ITEMS)];
 const stacks = () => [...rack.querySelectorAll(".stack")];
@@ -10,7 +10,7 @@ let currentKey = null;
 function updateTabStop() {
   const all = items();
   const current = all.find((item) => keyOf(item) === currentKey) ?? firstRasp(all);
-  for (const element of rack.querySelectorAll("a, input")) {
+  for (const element of rack.querySelectorAll("a, button, input")) {
     element.tabIndex = element === current ? 0 : -1;
   }
   rack.removeAttribute("tabindex"); // the item scrolls the rack
@@ -75,6 +75,7 @@ function stackInNextRow(stack, step) {
 
 rack.addEventListener("keydown", moveFocus);
 rack.addEventListener("focusin", (event) => {
+  if (event.target.closest(".menu")) return;
   const item = event.target.closest(ITEMS) ?? event.target.parentElement.querySelector(ITEMS);
   currentKey = item ? keyOf(item) : currentKey;
   updateTabStop();

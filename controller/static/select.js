@@ -79,7 +79,7 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     setChecked(box.name === "stack" ? raspBoxesOf(box) : [box], !box.checked);
     lastBox = box;
-  } else if (event.key === "Escape" && !event.target.matches("input[type=search], select")) {
+  } else if (event.key === "Escape" && !event.target.matches("input[type=search], select, .menu a")) {
     setChecked(raspBoxes(), false);
   }
 });
@@ -131,7 +131,8 @@ function finishFrame(event) {
 }
 
 rack?.addEventListener("pointerdown", (event) => {
-  if (event.pointerType !== "mouse" || event.button !== 0 || event.target.matches("input")) return;
+  if (event.pointerType !== "mouse" || event.button !== 0) return;
+  if (event.target.closest("input, .stack-menu")) return;
   start = { x: event.clientX, y: event.clientY };
   document.addEventListener("pointermove", drawFrame);
   document.addEventListener("pointerup", finishFrame, { once: true });

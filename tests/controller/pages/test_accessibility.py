@@ -2,7 +2,7 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from controller.auth.access_control import AccessControl
 from controller.auth.roles import Role
@@ -45,7 +45,7 @@ PAGES = [
 AXE = Axe()
 PHONE_WIDTH = 700
 MIN_TARGET_PIXELS = 24  # WCAG 2.5.8
-TARGETS = "header a, header button, main button, main select, main input, tbody th a"
+TARGETS = "header a, header button, main button, main select, main input, tbody th a, .menu a"
 
 
 def violations(page: Page) -> list[str]:
@@ -108,3 +108,11 @@ def test_pages_have_no_axe_violations_and_large_targets_on_a_phone(
         if width < PHONE_WIDTH:
             found[path] += small_targets(page)
     assert {path: found[path] for path in found if found[path]} == {}
+
+
+@pytest.mark.usefixtures("full_rack")
+def test_open_menu_of_a_stack_has_no_axe_violations_and_large_targets(open_page: OpenPage) -> None:
+    page = open_page(width=360, scheme="dark", who="otto")
+    page.get_by_role("button", name="Actions for stack 03").click()
+    expect(page.get_by_role("link", name="Open stack page")).to_be_visible()
+    assert violations(page) + small_targets(page) == []

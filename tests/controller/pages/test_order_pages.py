@@ -21,6 +21,7 @@ from tests.controller.pages.test_rack_page import cell
 
 pytestmark = pytest.mark.process
 
+TAB_STOPS = ":is(.rack a, .rack button, .rack input):not([tabindex='-1']), .rack[tabindex]"
 HOSTILE = "<script>window.isHacked = true</script>\"'>&"
 
 
@@ -99,7 +100,7 @@ class TestSelection:
         self, open_page: OpenPage, rack_state: FakeRackState
     ) -> None:
         page = open_page(who="otto")
-        tab_stops = page.locator(":is(.rack a, .rack input):not([tabindex='-1']), .rack[tabindex]")
+        tab_stops = page.locator(TAB_STOPS)
         cell(page, "03-1").focus()
         page.keyboard.press("ArrowUp")
         page.keyboard.press("Space")
@@ -137,6 +138,82 @@ class TestSelection:
         expect(page.locator("#match-count")).to_have_text("4 of 48 rasps")
         page.get_by_label("Select all shown rasps").check()
         assert selected_names(page) == ["03-1", "03-2", "03-3", "03-4"]
+
+
+class TestStackMenu:
+    def test_menu_leads_to_the_confirmation_of_an_action(self, open_page: OpenPage) -> None:
+        page = open_page(who="otto")
+        menu = page.get_by_role("group", name="Stack 03", exact=True)
+        expect(menu).to_be_hidden()
+        page.get_by_role("button", name="Actions for stack 03").click()
+        expect(menu.get_by_role("link")).to_have_text(
+            ["Power cycle", "Power off", "Power on", "Select all rasps", "Open stack page"]
+        )
+        menu.get_by_role("link", name="Power off").click()
+        expect(page.get_by_role("heading", name="4 rasps will go down")).to_be_visible()
+        expect(page.get_by_text("Power: stack 03.")).to_be_visible()
+
+    def test_menu_is_used_by_keyboard_within_the_tab_stop_of_the_rack(
+        self, open_page: OpenPage, rack_state: FakeRackState
+    ) -> None:
+        page = open_page(who="otto")
+        button = page.get_by_role("button", name="Actions for stack 03")
+        page.get_by_label("Select 01-1").check()
+        cell(page, "03-1").focus()
+        for key in ("ArrowUp", "ArrowRight"):
+            page.keyboard.press(key)
+        expect(button).to_be_focused()
+        expect(page.locator(TAB_STOPS)).to_have_count(1)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("link", name="Power cycle")).to_be_focused()
+        rack_state.state_values["03-1"] = 0.0
+        expect(cell(page, "03-1")).to_contain_text("down")
+        page.keyboard.press("ArrowUp")
+        expect(page.get_by_role("link", name="Open stack page")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(button).to_be_focused()
+        assert selected_names(page) == ["01-1"]
+        for key in ("Enter", "ArrowUp", "ArrowUp", "Enter"):
+            page.keyboard.press(key)
+        expect(button).to_be_focused()
+        assert selected_names(page) == ["01-1", "03-1", "03-2", "03-3", "03-4"]
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_role("link", name="04 stack")).to_be_focused()
+
+    def test_menu_closes_when_the_focus_leaves_it(self, open_page: OpenPage) -> None:
+        page = open_page(who="otto")
+        page.get_by_role("button", name="Actions for stack 03").click()
+        expect(page.get_by_role("link", name="Power cycle")).to_be_focused()
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Power cycle")).to_be_hidden()
+
+    def test_menu_works_without_javascript(
+        self, browser: Browser, url: str, access: AccessControl
+    ) -> None:
+        page = browser.new_page(java_script_enabled=False)
+        session = create_session(access, "otto")
+        page.context.add_cookies([{"name": SESSION_COOKIE, "value": session, "url": url}])
+        page.goto(url)
+        page.get_by_role("button", name="Actions for stack 03").click()
+        page.get_by_role("link", name="Select all rasps").click()
+        expect(page.get_by_label("Select stack 03")).to_be_checked()
+        page.get_by_role("button", name="Actions for stack 03").click()
+        page.get_by_role("link", name="Power on").click()
+        expect(page.get_by_role("heading", name="Power on?")).to_be_visible()
+        page.close()
+
+    def test_viewers_have_no_menus(self, open_page: OpenPage) -> None:
+        page = open_page(who="vera")
+        expect(page.get_by_role("link", name="03 stack")).to_be_visible()
+        expect(page.get_by_role("button", name="Actions for stack 03")).to_have_count(0)
+
+    def test_updates_contain_no_menus(self, app: Flask, access: AccessControl) -> None:
+        client = app.test_client()
+        client.set_cookie(SESSION_COOKIE, create_session(access, "otto"))
+        update = client.get("/", headers={"Prefer": "return=minimal"}).text
+        assert '<div class="stack-menu" id="stack-menu-3" data-keep></div>' in update
+        assert "Open stack page" not in update
+        assert "Open stack page" in client.get("/").text
 
 
 class TestSubmission:

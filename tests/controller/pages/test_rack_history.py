@@ -86,7 +86,8 @@ class TestPage:
     ) -> None:
         past = operator_page(app, access, f"/?at={during_the_fault}")
         assert "No orders can be submitted in the past." in past
-        for control in ("selection-form", "select-box", "select.js", 'action="/orders"'):
+        controls = ("selection-form", "select-box", "select.js", "stack-menu", 'action="/orders"')
+        for control in controls:
             assert control not in past
 
     def test_orders_with_a_time_are_rejected(
