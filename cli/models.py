@@ -51,6 +51,7 @@ class ApiRasp:
     ip: str | None
     state: str
     reason: str
+    operation: str | None
     temperature_level: str | None
     temperature_celsius: float | None
     load1: float | None
@@ -66,8 +67,15 @@ class ApiRasp:
     outlet: ApiOutlet | None
 
     @property
+    def is_busy(self) -> bool:
+        """Whether the rasp is not up because of an order or install. This is not an issue."""
+        return self.operation is not None and self.state != "up"
+
+    @property
     def display_state(self) -> str:
-        """The state, or for a warm or hot rasp its temperature level."""
+        """What an order or install is doing with the rasp, or its temperature level or state."""
+        if self.operation is not None:
+            return self.operation
         level = self.temperature_level
         return level if self.state == "up" and level in {"warm", "hot"} else self.state
 
@@ -145,6 +153,7 @@ class ApiRack:
     stacks: int
     rasps: int
     states: dict[str, int]
+    operations: dict[str, int]
     hottest: ApiHottestRasp | None
     issues: list[ApiIssue]
     issues_error: str

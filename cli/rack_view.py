@@ -28,6 +28,12 @@ _STATES = {
     "unknown": ("?", "italic yellow"),
     "warm": ("W", ""),
     "hot": ("H", "bold underline"),
+    "shutting down": ("S", "cyan"),
+    "cutting power": ("C", "cyan"),
+    "power cycle": ("P", "cyan"),
+    "waiting": ("…", "cyan"),
+    "booting": ("B", "cyan"),
+    "installing": ("I", "cyan"),
 }
 _CONDITION_LETTER = "!"
 

@@ -1,5 +1,6 @@
 """Tables of the rack, its rasps and stacks, and the master. Unknown values are dashes."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -72,9 +73,11 @@ def rasp_table(rasps: Iterable[ApiRasp]) -> RenderableType:
 
 
 def rasp_summary(rasps: Sequence[ApiRasp]) -> Text:
-    """Return the number of rasps in each state, and the hottest rasp, in one line."""
-    states = [rasp.state for rasp in rasps]
-    counts = {state: states.count(state) for state in ("up", "down", "off", "unknown")}
+    """Return the number of rasps in each state or operation, and the hottest rasp, in one line."""
+    states = Counter(rasp.state for rasp in rasps if not rasp.is_busy)
+    operations = Counter(rasp.operation for rasp in rasps if rasp.operation and rasp.is_busy)
+    counts = {state: states[state] for state in ("up", "down", "off", "unknown")}
+    counts |= operations.most_common()
     line = Text(f"{len(rasps)} rasps: ").append_text(_format_counts(counts))
     measured = [rasp for rasp in rasps if rasp.temperature_celsius is not None]
     hottest = max(measured, key=lambda rasp: rasp.temperature_celsius or 0.0, default=None)
@@ -212,7 +215,7 @@ def _rack_summary(rack: ApiRack) -> Text:
     line = Text.assemble(
         (printable(rack.name), "bold"),
         f": {rack.stacks} stacks, {rack.rasps} rasps: ",
-        _format_counts(rack.states),
+        _format_counts(rack.states | rack.operations),
     )
     if rack.hottest:
         line.append(_hottest_text(rack.hottest.name, rack.hottest.temperature_celsius))

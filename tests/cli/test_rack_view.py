@@ -5,10 +5,12 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from cli.models import ApiStack, decode
 from cli.rack_view import VIRIDIS, RackView
+from controller.state.model import RaspOperation
 from controller.web.rasp_schemas import StackResponse
 from rack.layout_file import parse
 from tests.controller.fakes import RACK, FakeRackState
@@ -82,6 +84,35 @@ def test_states_are_letters_that_are_explained() -> None:
         " D  down", "O  off", "?  unknown", "W  warm", "H  hot", "!  under-voltage or throttled",
         "pwr?  power differs or is unknown: see `pirack stacks`",
     ]  # fmt: skip
+
+
+def test_rasps_in_orders_and_installs_are_not_shown_as_down() -> None:
+    rack_state = FakeRackState(ROOM)
+    rack_state.state_values |= {"01-1": 0.0, "01-2": 0.0, "02-1": 4.0, "03-1": 0.0}
+    rack_state.temperatures = {"03-2": 50.0}
+    rack_state.operations = {
+        1: RaspOperation.BOOTING,
+        2: RaspOperation.BOOTING,
+        3: RaspOperation.INSTALLING,
+        6: RaspOperation.SHUTTING_DOWN,
+    }
+    lines = drawn(rack_state, width=200)
+    assert lines[0] == "8 rasps: 4 up, 1 down, 2 booting, 1 installing; hottest 03-2, 50 °C"
+    assert lines[2:4] == [
+        "│ B  ││ I  │  │ D  │",
+        "│ B  ││  - │  │S50°│",
+    ]
+    assert lines[-1] == " D  down   S  shutting down   B  booting   I  installing"
+
+
+@pytest.mark.parametrize("operation", RaspOperation)
+def test_each_operation_has_a_letter(operation: RaspOperation) -> None:
+    rack_state = FakeRackState(ROOM)
+    rack_state.state_values["01-1"] = 0.0
+    rack_state.operations = {1: operation}
+    letter, label = drawn(rack_state)[-1].split(maxsplit=1)
+    assert label == operation
+    assert drawn(rack_state)[2].startswith(f"│ {letter}  │")
 
 
 def test_narrow_terminal_shows_all_stacks_in_parts() -> None:

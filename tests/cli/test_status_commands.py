@@ -8,6 +8,7 @@ import pytest
 
 from controller.alerts.received import ReceivedAlerts
 from controller.alerts.service import AlertService
+from controller.state.model import RaspOperation
 from tests.cli.conftest import RunPirack
 from tests.controller.fake_alertmanager import AlertJson, active_alert
 from tests.controller.fakes import FakeRackState, alert_service_for
@@ -60,6 +61,15 @@ def test_status_lists_most_severe_issue_first_and_exits_with_status_1(
         ("critical", ["Stack 03 is down", "2 alerts"]),
         ("warning", ["09-1 is hot"]),
     ]
+
+
+def test_status_counts_rasps_in_an_install_apart_from_those_that_are_down(
+    run: RunPirack, rack_state: FakeRackState
+) -> None:
+    rack_state.state_values |= {"03-1": 0.0, "03-2": 0.0, "09-1": 0.0}
+    rack_state.operations = {9: RaspOperation.INSTALLING, 10: RaspOperation.INSTALLING}
+    [summary, _] = output_lines(run, "status")
+    assert summary == "pirack: 12 stacks, 48 rasps: 45 up, 1 down, 2 installing"
 
 
 def test_status_lists_power_that_differs_and_exits_with_status_1(

@@ -10,6 +10,7 @@ from rich.screen import Screen
 from cli.models import ApiRasp, decode
 from cli.top.usage import UsageHistory, sort_rasps
 from cli.top.view import TopView
+from controller.state.model import RaspOperation
 from controller.web.rasp_schemas import RaspResponse
 from tests.controller.fakes import RACK, FakeRackState
 
@@ -63,6 +64,16 @@ def test_rasps_are_sorted_by_the_metric_with_unknown_values_last(rack_state: Fak
     assert names["temperature"][-1] == "12-4"  # it is down, so its last value is not shown
     assert names["cpu"][:3] == ["03-2", "05-1", "01-1"]
     assert names["memory"][:3] == ["07-1", "05-1", "01-1"]
+
+
+def test_rasp_in_an_order_has_its_operation_instead_of_its_state(
+    view: TopView, rack_state: FakeRackState
+) -> None:
+    rack_state.operations = {48: RaspOperation.BOOTING}
+    view.update(rasps_of(rack_state), NOW)
+    lines = screen(view, height=60)
+    assert lines[0].startswith("48 rasps: 47 up, 1 booting; hottest 12-3, 87 °C")
+    assert ["12-4", "booting"] in [line.split()[:2] for line in lines]
 
 
 def test_screen_of_80_columns_shows_the_hottest_rasps_and_the_keys(view: TopView) -> None:
