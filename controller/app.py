@@ -45,6 +45,7 @@ def create_app(dependencies: Dependencies) -> Flask:
             dependencies.state,
             dependencies.state_at,
             dependencies.alerts.firing.recent,
+            dependencies.past_alerts.read,
             dependencies.master,
             access.audit,
         )
@@ -55,7 +56,9 @@ def create_app(dependencies: Dependencies) -> Flask:
     app.register_blueprint(reservations_api.blueprint(document, dependencies.reservations, access))
     app.register_blueprint(experiments_api.blueprint(document, dependencies.experiments, access))
     app.register_blueprint(installation_api.blueprint(document, dependencies.installation))
-    app.register_blueprint(alerts_api.blueprint(document, dependencies.alerts))
+    app.register_blueprint(
+        alerts_api.blueprint(document, dependencies.alerts, dependencies.past_alerts.read)
+    )
     app.register_blueprint(
         activity_api.blueprint(document, dependencies.activity, dependencies.orders.rack)
     )

@@ -7,6 +7,7 @@ from functools import cached_property
 from prometheus_client import CollectorRegistry
 
 from controller.activity.reader import Activity
+from controller.alerts.past import PastAlerts
 from controller.alerts.service import AlertService
 from controller.auth.access_control import AccessControl
 from controller.doctor.service import Doctor
@@ -68,6 +69,11 @@ class Dependencies:
     def state_at(self, moment: float | None) -> RackState:
         """Return the state of the rack at a time since the epoch, or now. See `PastReader.read`."""
         return self.state() if moment is None else self.past.read(moment)
+
+    @cached_property
+    def past_alerts(self) -> PastAlerts:
+        """Reader of the alerts at earlier times."""
+        return PastAlerts(self.orders.rack, self.history.prometheus)
 
     @cached_property
     def lanes(self) -> LaneReader:

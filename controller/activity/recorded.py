@@ -19,6 +19,7 @@ from controller.state.prometheus import Series
 BOOTED = "booted"
 """Change of a rasp that is up after a boot."""
 
+_RESOLVED = ", resolved"
 _NEW_BOOT_SECONDS = 600.0  # a first uptime above this does not prove a boot without a silence
 _LEVELS: Mapping[str, Level] = {RaspStatus.DOWN: "critical", RaspStatus.UNKNOWN: "warning"}
 _ALERT_LEVELS: Mapping[str, Level] = {"critical": "critical", "warning": "warning"}
@@ -124,6 +125,11 @@ def alert_events(series: Iterable[Series]) -> list[Event]:
     ]
 
 
+def is_resolved(event: Event) -> bool:
+    """Return whether an event is the end of an alert."""
+    return event.kind is ActivityKind.ALERT and event.change.endswith(_RESOLVED)
+
+
 def _changes(points: Iterable[tuple[float, float]]) -> Iterator[tuple[float, float]]:
     """Yield the points whose value differs from the previous one."""
     previous: float | None = None
@@ -139,7 +145,7 @@ def _alert_event(labels: Mapping[str, str], time: float, *, is_start: bool) -> E
     stacks = (stack_of(stack),) if not rasps and _STACK_NAME.fullmatch(stack) else ()
     problem = _alert_problem(name, has_place=bool(rasps or stacks))
     if not is_start:
-        problem += ", resolved"
+        problem += _RESOLVED
     place = rasp if rasps else f"stack {stack}" if stacks else ""
     others = (labels[label] for label in sorted(labels.keys() - _COMMON_LABELS))
     parts = ["alert", name, rasp or stack, *others, f"{time:.0f}"]

@@ -1,5 +1,6 @@
 """API routes of alerts and of Alertmanager's webhook."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 
 from flask import Blueprint, Response, request
@@ -8,12 +9,18 @@ from controller import API_PREFIX
 from controller.alerts.schemas import AcceptedResponse, AlertsResponse, Notification
 from controller.alerts.service import AlertService
 from controller.auth.access_control import requires_secret
+from controller.state.issues import AlertList
 from controller.web.api import json_response, write_response
 from controller.web.openapi import OpenApiDocument
+from controller.web.schemas import RackQuery
 from controller.web.server import MAX_REQUEST_BYTES
 
 
-def blueprint(document: OpenApiDocument, alert_service: AlertService) -> Blueprint:
+def blueprint(
+    document: OpenApiDocument,
+    alert_service: AlertService,
+    past_alerts: Callable[[float], AlertList],
+) -> Blueprint:
     """Return the routes. Add them to `document`."""
     api = Blueprint("alerts", __name__, url_prefix=API_PREFIX)
 
@@ -23,10 +30,12 @@ def blueprint(document: OpenApiDocument, alert_service: AlertService) -> Bluepri
         request.max_content_length = MAX_REQUEST_BYTES
 
     @api.get("/alerts")
-    @document.read_endpoint("alerts", AlertsResponse)
-    def list_alerts() -> Response:
+    @document.read_endpoint("alerts", AlertsResponse, query_model=RackQuery)
+    def list_alerts(query: RackQuery) -> Response:
         """List the firing alerts, most severe first."""
-        return json_response(AlertsResponse.of(alert_service.firing.current()))
+        at = query.at
+        alert_list = alert_service.firing.current() if at is None else past_alerts(at)
+        return json_response(AlertsResponse.of(alert_list))
 
     @api.post("/alerts")
     @requires_secret(alert_service.secret)

@@ -1,20 +1,17 @@
 """List the firing alerts and the issues for the pages and the API."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 from controller.alerts.alertmanager import Alertmanager, AlertmanagerUnavailableError
 from controller.alerts.received import ReceivedAlerts
 from controller.cache import SingleFlightCache
-from controller.state.alert import Alert, Severity
-from controller.state.issues import AlertList, build_issues
+from controller.state.alert import Alert
+from controller.state.issues import AlertList, build_alert_list
 from rack.layout import Rack
 
 _WATCHDOG_TIMEOUT = 300.0
 """Five times the watchdog's repeat interval in prometheus/alertmanager.yml."""
-
-MAX_LISTED_CHARS = 200_000
-"""Maximum length of all labels and annotations in a list. Alerts beyond it are only counted."""
 
 _MAX_AGE_ON_PAGES = 2.0
 """Seconds. Every page displays the number of issues, and the rack page polls every 0.6 s."""
@@ -57,14 +54,10 @@ class FiringAlerts:
             alerts, error_text = self._alertmanager.alerts(), self._watchdog_error()
         except AlertmanagerUnavailableError as error:
             alerts, error_text = self._received.firing(), f"{error}: the list may be outdated"
-        in_order = self._sorted(alert for alert in alerts if alert.is_problem)
-        listed = tuple(_within_limit(in_order))
-        inhibiting = (alert for alert in alerts if not alert.is_problem)
-        issues = build_issues((*listed, *inhibiting), self._rack)
-        if omitted := len(in_order) - len(listed):
-            count = f"{omitted} further alerts are not listed: Alertmanager lists all alerts"
-            error_text = f"{error_text}; {count}" if error_text else count
-        return AlertList(listed, issues, error_text, watchdog_seen_at)
+        with_remediation = [
+            replace(alert, remediation=self._remediation_status(alert)) for alert in alerts
+        ]
+        return build_alert_list(with_remediation, self._rack, error_text, watchdog_seen_at)
 
     def _watchdog_error(self) -> str:
         seconds = self._received.seconds_without_watchdog
@@ -74,26 +67,3 @@ class FiringAlerts:
             f"Alertmanager has not sent the watchdog alert for {seconds / 60:.0f} minutes:"
             " see /runbooks/PiRackWatchdog"
         )
-
-    def _sorted(self, alerts: Iterable[Alert]) -> tuple[Alert, ...]:
-        severities = list(Severity)
-        return tuple(
-            sorted(
-                (replace(alert, remediation=self._remediation_status(alert)) for alert in alerts),
-                key=lambda alert: (
-                    severities.index(alert.severity),
-                    -alert.started_at,
-                    alert.fingerprint,
-                ),
-            )
-        )
-
-
-def _within_limit(alerts: Iterable[Alert]) -> Iterator[Alert]:
-    chars = 0
-    for alert in alerts:
-        texts = [*alert.labels.items(), *alert.annotations.items()]
-        chars += sum(len(name) + len(value) for name, value in texts)
-        if chars > MAX_LISTED_CHARS:
-            return
-        yield alert

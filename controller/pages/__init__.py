@@ -30,6 +30,7 @@ from controller.pages import (
     runbooks,
     stack,
 )
+from controller.pages.marks import MarkReader
 from controller.pages.selection import requested_selection
 from controller.pages.theme import current_theme
 
@@ -47,9 +48,10 @@ def register(app: Flask, dependencies: Dependencies) -> None:
         rack.blueprint(
             state,
             dependencies.past.read,
+            dependencies.past_alerts.read,
             dependencies.reservations,
-            order_service,
             dependencies.lanes,
+            MarkReader(dependencies.activity),
         )
     )
     app.register_blueprint(rasps.blueprint(state))

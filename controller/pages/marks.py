@@ -1,79 +1,166 @@
 """Marks of events above the lanes of the rack page."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from flask import url_for
+from flask import request, url_for
 
-from controller.orders.model import OrderHeader
+from controller.activity.folding import EventGroup
+from controller.activity.model import (
+    ActivityFilter,
+    ActivityKind,
+    Event,
+    Level,
+    sees_everything,
+    visible_kinds,
+)
+from controller.activity.reader import Activity, ActivityPage
+from controller.activity.recorded import is_resolved
+from controller.auth.roles import Role
+from controller.pages.times import local_datetime
 from controller.state.lanes import TimeWindow
-from rack.names import stack_name
-from rack.power.edges import Edge
+from controller.state.moments import format_moment
+
+MARK_KINDS = (
+    ActivityKind.EXPERIMENT,
+    ActivityKind.INSTALL,
+    ActivityKind.REPLACEMENT,
+    ActivityKind.ORDER,
+    ActivityKind.POWER,
+    ActivityKind.ALERT,
+)
+"""Kinds of events that have marks. Each kind has a line, in this order."""
+
+SHAPES: Mapping[str, str] = {
+    ActivityKind.EXPERIMENT: "M-2-5h4v3l3 7h-10l3-7z",
+    ActivityKind.INSTALL: "M-4-4h8v8h-8z",
+    ActivityKind.REPLACEMENT: "M-2-5h4v3h3v4h-3v3h-4v-3h-3v-4h3z",
+    ActivityKind.ORDER: "M0-5 5 0 0 5-5 0z",
+    ActivityKind.POWER: "M1-6-4 1h3l-1 5 6-7h-4z",
+    ActivityKind.ALERT: "M0-5 5.5 4.5h-11z",
+    "resolved": "M0 4.5-4.5-3.5h9z",
+}
+"""Path of each shape, around the position of the mark."""
+
+_MAX_EVENTS = 2000
+_MAX_AGE_SECONDS = 5.0
+_MIN_DISTANCE_PERCENT = 4.0
+"""The width of a mark with its number on a phone."""
+
+_MAX_TEXTS = 3
+_DAY_SECONDS = 86400
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """An event.
+    """Events of a kind that are too close together for a mark each, oldest first."""
 
-    Attributes:
-        time: Seconds since the epoch.
-        kind: `order` or `power`. The marks of a kind are on a line.
-        stacks: Names of the affected stacks.
-        title: Short description.
-        link: Address of the page of the event, or "".
+    kind: ActivityKind
+    events: tuple[Event, ...]
+
+    @property
+    def shape(self) -> str:
+        """Key of `SHAPES`. Alerts that start are more important than those that end."""
+        return "resolved" if all(map(is_resolved, self.events)) else self.kind
+
+    @property
+    def is_combined(self) -> bool:
+        """Whether there are several events."""
+        return len(self.events) > 1
+
+    @property
+    def level(self) -> Level:
+        """The most severe level."""
+        return EventGroup(self.events).level
+
+    @property
+    def time(self) -> float:
+        """Time of the first event."""
+        return self.events[0].time
+
+    @property
+    def text(self) -> str:
+        """What happened, in one line."""
+        if self.events[0].change:
+            return EventGroup(self.events[::-1]).title
+        texts = [event.text for event in self.events]
+        others = len(texts) - _MAX_TEXTS
+        return "; ".join(texts[:_MAX_TEXTS]) + (f"; and {others} more" if others > 0 else "")
+
+    def title(self, window: TimeWindow) -> str:
+        """Return what happened, with its time."""
+        time_format = "%H:%M:%S" if window.seconds <= _DAY_SECONDS else "%d %b %H:%M"
+        moments = (self.events[0].time, self.events[-1].time)
+        times = [local_datetime(moment).strftime(time_format) for moment in moments]
+        return f"{' to '.join(dict.fromkeys(times))} {self.text}"
+
+    def link(self, time_range: str) -> str:
+        """Return the address of the event, or of a list of the events."""
+        if len(self.events) == 1 and self.events[0].link:
+            return f"{request.script_root}{self.events[0].link}"
+        until = format_moment(self.events[-1].time + 1)
+        return url_for("activity_pages.show", kind=self.kind, span=time_range, until=until)
+
+
+def build_marks(events: Iterable[Event], window: TimeWindow) -> tuple[Mark, ...]:
+    """Return the marks of events in the order of `MARK_KINDS` and of time.
+
+    Events of a kind that are closer to the first one of a mark than its width are in this mark.
+    """
+    in_order = sorted(events, key=lambda event: event.time)
+    return tuple(
+        Mark(kind, tuple(group))
+        for kind in MARK_KINDS
+        for group in _close_together(
+            [event for event in in_order if event.kind is kind],
+            window.seconds * _MIN_DISTANCE_PERCENT / 100,
+        )
+    )
+
+
+def _close_together(events: Sequence[Event], seconds: float) -> Iterator[list[Event]]:
+    group: list[Event] = []
+    for event in events:
+        if group and event.time - group[0].time >= seconds:
+            yield group
+            group = []
+        group.append(event)
+    if group:
+        yield group
+
+
+class MarkReader:
+    """Reader of the events that have marks. Each window is read once in a few seconds.
+
+    Args:
+        activity: Reader of everything that happened.
+        clock: Returns seconds.
     """
 
-    time: float
-    kind: str
-    stacks: tuple[str, ...]
-    title: str
-    link: str = ""
+    def __init__(self, activity: Activity, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._activity = activity
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._cached: dict[tuple[TimeWindow, bool], tuple[float, ActivityPage]] = {}
 
-
-@dataclass(frozen=True, slots=True)
-class FoldedMark:
-    """Marks of one kind during a step: the first one, and the number of others."""
-
-    mark: Mark
-    others: int
-
-
-def order_marks(orders: Iterable[OrderHeader]) -> list[Mark]:
-    """Return the marks of the starts of orders."""
-    return [
-        Mark(
-            order.started_at,
-            "order",
-            tuple(dict.fromkeys(target.split("-")[0] for target in order.targets)),
-            f"order {order.id}: {order.request.action} by {order.actor}",
-            url_for("order_pages.show", order_id=order.id),
-        )
-        for order in orders
-    ]
-
-
-def power_marks(edges: Iterable[Edge]) -> list[Mark]:
-    """Return the marks of changes of power."""
-    return [
-        Mark(
-            edge.time,
-            "power",
-            (stack_name(edge.stack),),
-            f"{edge.name} power {'on' if edge.is_on else 'off'}: {edge.cause}",
-        )
-        for edge in edges
-    ]
-
-
-def fold_marks(marks: Iterable[Mark], window: TimeWindow) -> Sequence[FoldedMark]:
-    """Fold the marks of each kind that are in the same step of a window, oldest first."""
-    folded: dict[tuple[str, int], FoldedMark] = {}
-    for mark in sorted(marks, key=lambda mark: mark.time):
-        key = mark.kind, int((mark.time - window.start) // window.step)
-        first = folded.get(key)
-        if first is None:
-            folded[key] = FoldedMark(mark, 0)
-            continue
-        stacks = tuple(sorted({*first.mark.stacks, *mark.stacks}))
-        folded[key] = FoldedMark(replace(first.mark, stacks=stacks), first.others + 1)
-    return tuple(folded.values())
+    def read(self, window: TimeWindow, role: Role | None) -> ActivityPage:
+        """Return the events of a window that a role sees."""
+        key = window, sees_everything(role)
+        with self._lock:  # one reading for all pages that wait for it
+            oldest = self._clock() - _MAX_AGE_SECONDS
+            self._cached = {
+                name: entry for name, entry in self._cached.items() if entry[0] > oldest
+            }
+            if key not in self._cached:
+                kinds = visible_kinds(role).intersection(MARK_KINDS)
+                page = self._activity.events(
+                    window.start,
+                    window.end,
+                    ActivityFilter(kinds),
+                    role=role,
+                    limit=_MAX_EVENTS,
+                )
+                self._cached[key] = self._clock(), page
+            return self._cached[key][1]

@@ -7,11 +7,12 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from controller.orders.service import OrderService
 from controller.pages import formatting
 from controller.pages.layout_css import layout_css
+from controller.pages.marks import SHAPES, MarkReader
 from controller.pages.rack_history import (
     DEFAULT_RANGE,
+    percent,
     read_history,
     requested_moment,
     requested_range,
@@ -21,6 +22,7 @@ from controller.pages.times import local_datetime
 from controller.reservations.service import ReservationService
 from controller.state.durations import coarse_duration
 from controller.state.history import TIME_RANGES
+from controller.state.issues import AlertList
 from controller.state.lanes import LaneReader
 from controller.state.model import RackState, RaspStatus
 from controller.state.moments import format_moment
@@ -52,9 +54,10 @@ _COLOR_MODES: Mapping[str, ColorMode] = {
 def blueprint(
     read_state: Callable[[], RackState],
     read_past: Callable[[float], RackState],
+    read_past_alerts: Callable[[float], AlertList],
     reservations: ReservationService,
-    orders: OrderService,
     lane_reader: LaneReader,
+    mark_reader: MarkReader,
 ) -> Blueprint:
     """Return the rack page, its lanes and its style sheet."""
     pages = Blueprint("rack", __name__)
@@ -77,11 +80,12 @@ def blueprint(
             RaspStatus=RaspStatus,
             color_modes=modes,
             color=color,
+            past_alerts=None if moment is None else read_past_alerts(moment),
             max_issues=_MAX_ISSUES,
             holders=reservations.holders() if moment is None else {},
             calendar=read_calendar(reservations, time.time()) if moment is None else None,
             is_update=is_update,
-            history=None if is_update else read_history(lane_reader, orders),
+            history=None if is_update else read_history(lane_reader, mark_reader),
             **_moment_context(),
         )
         response.vary.add("Prefer")
@@ -90,7 +94,7 @@ def blueprint(
     @pages.get("/lanes")
     def lanes() -> Response:
         """Return the lanes alone, to update them in the rack page."""
-        history = read_history(lane_reader, orders)
+        history = read_history(lane_reader, mark_reader)
         return render_page("rack_history.html", history=history, **_moment_context())
 
     @pages.get("/layout.css")
@@ -113,6 +117,8 @@ def _moment_context() -> dict[str, Any]:
             "span": time_range if time_range != DEFAULT_RANGE else None,
             "color": color if color in _COLOR_MODES and color != _DEFAULT_COLOR else None,
         },
+        "mark_shapes": SHAPES,
+        "percent": percent,
         "time_ranges": TIME_RANGES,
         "default_range": DEFAULT_RANGE,
     }

@@ -2,18 +2,18 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from flask import request
 from werkzeug.exceptions import UnprocessableEntity
 
+from controller.activity.model import ActivityKind
+from controller.activity.reader import UnavailableKinds
 from controller.auth.access_control import current_actor
-from controller.auth.roles import Role
-from controller.orders.service import OrderService
 from controller.pages.formatting import format_duration
-from controller.pages.marks import FoldedMark, fold_marks, order_marks, power_marks
+from controller.pages.marks import MARK_KINDS, SHAPES, Mark, MarkReader, build_marks
 from controller.pages.times import local_datetime
 from controller.state.history import TIME_RANGES
 from controller.state.lanes import LaneReader, Lanes, LaneState, LaneStep, TimeWindow
@@ -23,7 +23,6 @@ from rack.bands import temperature_band
 
 DEFAULT_RANGE = "1h"
 
-_MAX_MARKS = 500
 _TICK_SECONDS: Mapping[str, int] = {
     "15m": 180,
     "1h": 600,
@@ -75,7 +74,9 @@ class RackHistory:
         local_time: The moment or the end of the window, in the time zone of the master, for a form.
         lanes: The lanes. Empty if `error` is the reason.
         ticks: Parts of the time axis.
-        marks: Marks, and their positions in percent.
+        marks: Marks. Those of a kind are on a line.
+        marks_after: Time after which there are marks, if there are too many events before.
+        unavailable: Kinds of events whose marks are missing.
         error: Reason why there are no lanes, or "".
     """
 
@@ -88,8 +89,20 @@ class RackHistory:
     local_time: str
     lanes: tuple[LaneView, ...]
     ticks: tuple[AxisTick, ...]
-    marks: tuple[tuple[FoldedMark, float], ...]
+    marks: tuple[Mark, ...]
+    marks_after: float | None
+    unavailable: tuple[UnavailableKinds, ...]
     error: str
+
+    @property
+    def mark_lines(self) -> Mapping[ActivityKind, Sequence[Mark]]:
+        """Marks of each kind that occurs."""
+        return {kind: tuple(marks) for kind, marks in groupby(self.marks, lambda mark: mark.kind)}
+
+    @property
+    def shapes(self) -> Sequence[str]:
+        """Shapes of marks that occur."""
+        return [name for name in SHAPES if name in {mark.shape for mark in self.marks}]
 
     @property
     def cursor(self) -> float:
@@ -117,13 +130,9 @@ def requested_range() -> str:
 
 
 def read_history(
-    lanes: LaneReader, orders: OrderService, *, clock: Callable[[], float] = time.time
+    lanes: LaneReader, mark_reader: MarkReader, *, clock: Callable[[], float] = time.time
 ) -> RackHistory:
-    """Return the history for the current request.
-
-    Raises:
-        DatabaseError: If the orders or the changes of power cannot be read.
-    """
+    """Return the history for the current request."""
     moment, time_range, now = requested_moment(), requested_range(), clock()
     window = lanes.window(time_range, moment)
     views: tuple[LaneView, ...] = ()
@@ -132,10 +141,7 @@ def read_history(
         views = build_lanes(lanes.read(window))
     except PrometheusUnavailableError as unavailable:
         error = str(unavailable)
-    marks = power_marks(orders.power_edges.list_between(window.start, window.end, _MAX_MARKS))
-    role = current_actor().role
-    if role and role.includes(Role.OPERATOR):  # viewers cannot read orders
-        marks += order_marks(orders.list_between(window.start, window.end, _MAX_MARKS))
+    activity = mark_reader.read(window, current_actor().role)
     # Without a moment, the page does not change within a step.
     shown = window.end if moment is None else moment
     has_later = moment is not None and shown + window.step <= now
@@ -149,16 +155,26 @@ def read_history(
         local_time=local_datetime(shown).strftime("%Y-%m-%dT%H:%M:%S"),
         lanes=views,
         ticks=build_ticks(window, _TICK_SECONDS[time_range]),
-        marks=tuple(
-            (folded, percent(folded.mark.time, window)) for folded in fold_marks(marks, window)
-        ),
+        marks=build_marks(activity.events, window),
+        marks_after=activity.older_end,
+        unavailable=tuple(_unavailable_marks(activity.unavailable, error)),
         error=error,
     )
 
 
+def _unavailable_marks(
+    unavailable: Iterable[UnavailableKinds], error: str
+) -> Iterator[UnavailableKinds]:
+    """Yield the kinds of marks that are missing, unless the lanes are for the same reason."""
+    for missing in unavailable:
+        kinds = tuple(kind for kind in missing.kinds if kind in MARK_KINDS)
+        if kinds and missing.reason != error:
+            yield replace(missing, kinds=kinds)
+
+
 def percent(moment: float, window: TimeWindow) -> float:
     """Return the horizontal position of a time in a window."""
-    position = 100 * (moment - window.start) / (window.end - window.start)
+    position = 100 * (moment - window.start) / window.seconds
     return round(min(max(position, 0), 100), 2)
 
 

@@ -1,13 +1,16 @@
 """Issues of the rack: alerts that no other alert explains, with the alerts that they explain."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from controller.state.alert import Alert, Severity
 from controller.state.inhibition import find_causes
 from rack.layout import Rack, Slot, Stack
+
+MAX_LISTED_CHARS = 200_000
+"""Maximum length of all labels and annotations in a list. Alerts beyond it are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,41 @@ class AlertList:
             alert.fingerprint for issue in self.issues for alert in (issue.cause, *issue.explains)
         }
         return tuple(alert for alert in self.alerts if alert.fingerprint not in of_issues)
+
+
+def build_alert_list(
+    alerts: Sequence[Alert], rack: Rack, error: str = "", watchdog_seen_at: float | None = None
+) -> AlertList:
+    """Return the list of firing alerts, in order, and the issues built from them.
+
+    Args:
+        alerts: The alerts, also those that only inhibit others.
+        rack: Layout of the rack.
+        error: Reason why the alerts may be outdated or incomplete, or "".
+        watchdog_seen_at: Last arrival of the watchdog alert.
+    """
+    problems = sorted((alert for alert in alerts if alert.is_problem), key=_order)
+    inhibiting = (alert for alert in alerts if not alert.is_problem)
+    listed = tuple(_within_limit(problems))
+    if omitted := len(problems) - len(listed):
+        count = f"{omitted} further alerts are not listed: Alertmanager and Prometheus have them"
+        error = f"{error}; {count}" if error else count
+    issues = build_issues((*listed, *inhibiting), rack)
+    return AlertList(listed, issues, error, watchdog_seen_at)
+
+
+def _order(alert: Alert) -> tuple[int, float, str]:
+    return list(Severity).index(alert.severity), -alert.started_at, alert.fingerprint
+
+
+def _within_limit(alerts: Iterable[Alert]) -> Iterator[Alert]:
+    chars = 0
+    for alert in alerts:
+        texts = [*alert.labels.items(), *alert.annotations.items()]
+        chars += sum(len(name) + len(value) for name, value in texts)
+        if chars > MAX_LISTED_CHARS:
+            return
+        yield alert
 
 
 def build_issues(alerts: Sequence[Alert], rack: Rack) -> tuple[Issue, ...]:

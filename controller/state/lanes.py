@@ -55,9 +55,14 @@ class TimeWindow:
     step: int
 
     @property
+    def seconds(self) -> int:
+        """Length in seconds."""
+        return self.end - self.start
+
+    @property
     def steps(self) -> int:
         """Number of steps."""
-        return (self.end - self.start) // self.step
+        return self.seconds // self.step
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,18 @@ def build_past_state(
     )
 
 
+def require_past(moment: float, now: float | None = None) -> None:
+    """Check that the rack has a state at a time, in seconds since the epoch.
+
+    Raises:
+        UnknownMomentError: If the time is in the future or before 1970.
+    """
+    if moment > (time.time() if now is None else now):
+        raise UnknownMomentError("this time is in the future: choose a time before now")
+    if moment < 0:
+        raise UnknownMomentError("this time is before 1970: choose a later time")
+
+
 class PastReader:
     """Reader of the rack's state at earlier times. Each read sends one query to Prometheus.
 
@@ -120,10 +132,7 @@ class PastReader:
             UnknownMomentError: If the time is in the future or before 1970.
             DatabaseError: If the inventory cannot be read.
         """
-        if moment > self._clock():
-            raise UnknownMomentError("this time is in the future: choose a time before now")
-        if moment < 0:
-            raise UnknownMomentError("this time is before 1970: choose a later time")
+        require_past(moment, self._clock())
         inventory = self._inventory_at(moment)
         try:
             samples = self._prometheus.query(self._query, time=moment)

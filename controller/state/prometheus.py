@@ -61,6 +61,38 @@ class _Matrix(BaseModel):
     result: list[_SeriesBody]
 
 
+@dataclass(frozen=True, slots=True)
+class AlertRule:
+    """An alerting rule.
+
+    Attributes:
+        name: Name of its alerts.
+        severity: Severity of its alerts, or "".
+        for_seconds: Seconds from the begin of the condition to the start of an alert.
+        annotations: Templates of the texts.
+    """
+
+    name: str
+    severity: str
+    for_seconds: float
+    annotations: Mapping[str, str]
+
+
+class _RuleBody(BaseModel):
+    name: str
+    duration: float
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class _RuleGroup(BaseModel):
+    rules: list[_RuleBody]
+
+
+class _RuleGroups(BaseModel):
+    groups: list[_RuleGroup]
+
+
 class _BuildInfo(BaseModel):
     version: str
 
@@ -123,6 +155,19 @@ class Prometheus:
         }
         data = self._get("/api/v1/query", parameters, _Matrix)
         return [Series(series.metric, series.values) for series in data.result]
+
+    def alert_rules(self) -> list[AlertRule]:
+        """Return the alerting rules that the server has loaded.
+
+        Raises:
+            PrometheusUnavailableError: If no valid response arrives in time.
+        """
+        data = self._get("/api/v1/rules", {"type": "alert"}, _RuleGroups)
+        return [
+            AlertRule(rule.name, rule.labels.get("severity", ""), rule.duration, rule.annotations)
+            for group in data.groups
+            for rule in group.rules
+        ]
 
     def version(self) -> str:
         """Return the version of the server, such as `2.42.0`.

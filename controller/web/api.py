@@ -34,8 +34,6 @@ RASP_PATH_PARAMS = {"rasp": "Id, name, host name or place of the rasp."}
 
 _JSON_TYPE = "application/json"
 
-_ALERTS_OF_THE_PAST = AlertList((), error="the issues of earlier times are not known")
-
 _ANY_ADAPTER: TypeAdapter[Any] = TypeAdapter(Any)
 
 
@@ -44,12 +42,13 @@ def blueprint(
     state: Callable[[], RackState],
     state_at: Callable[[float | None], RackState],
     alerts: Callable[[], AlertList],
+    past_alerts: Callable[[float], AlertList],
     master: Callable[[], MasterState],
     audit: Audit,
 ) -> Blueprint:
     """Return the routes, and declare them in the OpenAPI document.
 
-    `state`, `state_at`, `alerts` and `master` are called for each request. The time None is now.
+    The other functions are called for each request. The time None is now.
     """
     api = Blueprint("api", __name__, url_prefix=API_PREFIX)
 
@@ -92,7 +91,7 @@ def blueprint(
     @document.read_endpoint("rack", RackResponse, query_model=RackQuery)
     def get_rack(query: RackQuery) -> Response:
         """Return a summary of the rack and its issues."""
-        alert_list = alerts() if query.at is None else _ALERTS_OF_THE_PAST
+        alert_list = alerts() if query.at is None else past_alerts(query.at)
         return json_response(RackResponse.of(state_at(query.at), alert_list))
 
     @api.get("/master")

@@ -36,7 +36,7 @@ def _moment_field() -> Any:
 
 
 class RackQuery(ApiModel):
-    """Fields of `GET rack`."""
+    """Fields of `GET rack` and `GET alerts`."""
 
     at: Moment | None = _moment_field()
 

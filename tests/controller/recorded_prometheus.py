@@ -10,21 +10,45 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from controller.state.build import STATE_SERIES
+from controller.state.changes import ALERT_CHANGE_DELAY_SECONDS, ALERT_CHANGE_SERIES
 from rack.layout import Rack
 
 DOWN = "03-2"
+ALERT_AFTER_SECONDS = 120.0
+"""Seconds after which the alert of a rasp that is down fires."""
+
+_ALERT = {
+    "alertname": "PiRackRaspDown",
+    "alertstate": "firing",
+    "severity": "critical",
+    "rack": "pirack",
+    "stack": "03",
+    "slot": "2",
+    "rasp": DOWN,
+}
+_WATCHDOG = {"alertname": "PiRackWatchdog", "alertstate": "firing", "severity": "none"}
+_RULE = {
+    "name": "PiRackRaspDown",
+    "duration": ALERT_AFTER_SECONDS,
+    "labels": {"severity": "critical"},
+    "annotations": {
+        "summary": "{{ $labels.rasp }} is down",
+        "description": "{{ $labels.rasp }} has not responded (state {{ $value }}).",
+    },
+}
 
 
 @dataclass
 class RecordedPrometheus:
-    """Samples of all rasps. `DOWN` was down from `down_from` until `down_until`.
+    """Samples of all rasps. `DOWN` was down from `down_from` until `down_until`, with its alert.
 
     Attributes:
         rack: Layout of the rack.
         down_from: Seconds since the epoch.
         down_until: Seconds since the epoch.
         off_stack: Name of a stack whose commanded power was off.
-        moments: Times of the received instant queries. None is now.
+        changes_since: Time from which changes were recorded.
+        moments: Times of the received queries of states. None is now.
         url: URL of the running server.
     """
 
@@ -32,18 +56,49 @@ class RecordedPrometheus:
     down_from: float
     down_until: float
     off_stack: str = "09"
+    changes_since: float = 0.0
     moments: list[float | None] = field(default_factory=list)
     url: str = ""
 
     def answer(self, path: str, parameters: Mapping[str, str]) -> Any:
         """Return the response to a query."""
+        if path.endswith("rules"):
+            return {"groups": [{"rules": [_RULE]}]}
         if path.endswith("query_range"):
             start, end, step = (float(parameters[name]) for name in ("start", "end", "step"))
             times = [start + i * step for i in range(int((end - start) / step) + 1)]
             return {"resultType": "matrix", "result": list(self._lanes(times))}
         moment = float(parameters["time"]) if "time" in parameters else None
+        query = parameters["query"]
+        if query.startswith("{"):
+            return {"resultType": "matrix", "result": self._changes()}
+        if query.startswith("min_over_time(timestamp("):
+            since = {"metric": {}, "value": [0, str(self.changes_since)]}
+            return {"resultType": "vector", "result": [since]}
+        if query.startswith("(ALERTS"):
+            return {"resultType": "vector", "result": list(self._alerts(moment or 0.0))}
         self.moments.append(moment)
         return {"resultType": "vector", "result": list(self._samples(moment))}
+
+    @property
+    def alert_from(self) -> float:
+        """Start of the alert in seconds since the epoch. It ends at `down_until`."""
+        return self.down_from + ALERT_AFTER_SECONDS
+
+    def _alerts(self, moment: float) -> Iterator[Any]:
+        yield {"metric": {"__name__": "ALERTS", **_WATCHDOG}, "value": [0, "1"]}
+        if self.alert_from <= moment < self.down_until:
+            yield {"metric": {"__name__": "ALERTS", **_ALERT}, "value": [0, "1"]}
+            since = {name: _ALERT[name] for name in _ALERT if name != "alertstate"}
+            metric = {"__name__": "ALERTS_FOR_STATE", **since}
+            yield {"metric": metric, "value": [0, str(self.down_from)]}
+
+    def _changes(self) -> list[Any]:
+        samples = [
+            [at + ALERT_CHANGE_DELAY_SECONDS, value]
+            for at, value in ((self.alert_from, "1"), (self.down_until, "0"))
+        ]
+        return [{"metric": {"__name__": ALERT_CHANGE_SERIES, **_ALERT}, "values": samples}]
 
     def _is_down(self, moment: float | None) -> bool:
         return moment is not None and self.down_from <= moment < self.down_until

@@ -4,7 +4,9 @@ import html
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -12,19 +14,30 @@ from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Page, expect
 
+from controller.activity.model import ActivityKind, Event
+from controller.activity.reader import Activity
 from controller.auth.access_control import SESSION_COOKIE, AccessControl
+from controller.auth.roles import Role
+from controller.installation.service import InstallService
 from controller.orders.service import OrderService
-from controller.pages.marks import Mark, fold_marks
+from controller.pages import marks
+from controller.pages.marks import MARK_KINDS, SHAPES, MarkReader, build_marks
 from controller.pages.rack_history import build_lanes, build_ticks
+from controller.pages.times import clock_time, local_datetime
+from controller.reservations.service import ReservationService
+from controller.state.history import RaspHistory
 from controller.state.lanes import Lanes, LaneState, LaneStep, TimeWindow
+from controller.state.model import RackState
 from controller.state.moments import format_moment
+from controller.state.prometheus import Prometheus
 from tests.controller.conftest import OpenPage
-from tests.controller.fakes import LOOPBACK_RACK
+from tests.controller.fakes import LOOPBACK_RACK, experiment_service_for
 from tests.controller.http_client import add_users, create_session
 from tests.controller.pages.test_accessibility import violations
 from tests.controller.pages.test_order_pages import save_failed_order
 from tests.controller.pages.test_rack_page import cell
 from tests.controller.recorded_prometheus import RecordedPrometheus, recorded_prometheus
+from tests.helpers.fake_clock import FakeClock
 from tests.helpers.waiting import wait_until
 from tests.virtual_rack.demo.test_demo import cell_text
 
@@ -55,6 +68,10 @@ def operator_page(app: Flask, access: AccessControl, path: str) -> str:
     client = app.test_client()
     client.set_cookie(SESSION_COOKIE, create_session(access, "otto"))
     return client.get(path).text
+
+
+def visible_text(page: str) -> str:
+    return " ".join(re.sub("<[^>]*>", " ", page).split())
 
 
 @pytest.mark.process
@@ -141,6 +158,50 @@ class TestPage:
         assert 'aria-label="Stack 03: up 50 min, partly down 10 min, at most 47 °C"' in lanes
         assert 'aria-label="Stack 09: off 60 min"' in lanes
 
+    def test_issues_are_shown_as_they_were(
+        self,
+        app: Flask,
+        client: FlaskClient,
+        access: AccessControl,
+        recorded: RecordedPrometheus,
+    ) -> None:
+        path = f"/?at={format_moment(recorded.alert_from + 60)}"
+        firing = visible_text(operator_page(app, access, path))
+        assert "1 down 4 off 1 issue hottest" in firing
+        clock = clock_time(recorded.alert_from)
+        assert f"Issues at that time 03-2 is down critical since {clock} 03-2 has not" in firing
+        assert "Runbook of PiRackRaspDown" in firing
+        assert "Power cycle" not in firing
+        before = visible_text(client.get(f"/?at={format_moment(recorded.alert_from - 60)}").text)
+        assert "1 down 4 off no issues hottest" in before
+        assert "Issues at that time No issues." in before
+
+    def test_marks_show_the_start_and_the_end_of_an_alert(
+        self, client: FlaskClient, recorded: RecordedPrometheus
+    ) -> None:
+        lanes = client.get("/lanes").text
+        start, end = (
+            local_datetime(at).strftime("%H:%M:%S")
+            for at in (recorded.alert_from, recorded.down_until)
+        )
+        assert f'aria-label="{start} 03-2 down"' in lanes
+        assert f'aria-label="{end} 03-2 down, resolved"' in lanes
+        assert lanes.count('class="mark mark-alert is-critical"') == 1
+        assert lanes.count('class="mark mark-resolved"') == 1
+        assert "end of an alert</li>" in lanes
+        assert "experiment</li>" not in lanes
+
+    def test_missing_marks_are_reported(
+        self, client: FlaskClient, recorded: RecordedPrometheus, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert "Not shown" not in client.get("/lanes").text
+        recorded.changes_since = recorded.alert_from
+        monkeypatch.setattr(marks, "_MAX_EVENTS", 1)
+        lanes = visible_text(client.get("/lanes?span=6h").text)
+        assert re.search(r"Not shown: alert before 1[89] min ago \. Prometheus recorded no", lanes)
+        clock = clock_time(recorded.alert_from)
+        assert f"There are too many events to mark those until {clock} ." in lanes
+
     def test_marks_of_orders_are_for_operators(
         self, app: Flask, client: FlaskClient, access: AccessControl, orders: OrderService
     ) -> None:
@@ -151,11 +212,22 @@ class TestPage:
         assert 'href="/orders/7"' not in client.get(f"/lanes?at={at}").text
 
     def test_api_returns_the_state_at_a_time(
-        self, client: FlaskClient, during_the_fault: str
+        self, client: FlaskClient, recorded: RecordedPrometheus, during_the_fault: str
     ) -> None:
         rack = client.get(f"/api/v1.0/rack?at={during_the_fault}").json
         assert rack is not None
         assert rack["states"] == {"up": 43, "down": 1, "off": 4, "unknown": 0}
+        [issue] = rack["issues"]
+        assert (issue["reason"], issue["rasps"], issue["order"]) == (
+            "03-2 is down",
+            ["03-2"],
+            None,
+        )
+        assert issue["started_at"] == recorded.alert_from
+        alerts = client.get(f"/api/v1.0/alerts?at={during_the_fault}").json
+        assert alerts is not None
+        assert (alerts["issues"], alerts["error"]) == ([issue], "")
+        assert client.get("/api/v1.0/alerts?at=2999-01-01T00:00:00Z").status_code == 404
         rasps = client.get(f"/api/v1.0/rasps?state=down&at={during_the_fault}").json
         assert rasps is not None
         assert [rasp["name"] for rasp in rasps] == ["03-2"]
@@ -176,6 +248,8 @@ def test_arrow_keys_move_the_moment_and_escape_returns_to_now(
     for _ in range(3):
         page.keyboard.press("PageDown")
     expect(cell(page, "03-2")).to_have_text("03-2 – down")
+    expect(page.get_by_role("region", name="Issues at that time")).to_contain_text("03-2 is down")
+    expect(page.get_by_role("link", name="1 issue", exact=True)).to_be_visible()
     expect(page.get_by_role("button", name="Run")).to_have_count(0)
     expect(slider).to_have_attribute(
         "aria-valuetext", re.compile("As it was on .*, 1[5-9] min ago")
@@ -185,6 +259,7 @@ def test_arrow_keys_move_the_moment_and_escape_returns_to_now(
     page.keyboard.press("PageUp")
     page.keyboard.press("PageUp")
     expect(cell(page, "03-2")).to_have_text("03-2 47 °C up")
+    expect(page.get_by_role("region", name="Issues at that time")).to_contain_text("No issues.")
     page.keyboard.press("Escape")
     expect(page.get_by_role("link", name="Back to now")).to_have_count(0)
     expect(page.get_by_role("button", name="Run")).to_be_visible()
@@ -291,16 +366,73 @@ def test_time_axis_is_divided_at_round_times() -> None:
     assert sum(tick.width for tick in ticks) == pytest.approx(100, abs=0.05)
 
 
-def test_marks_of_a_kind_in_the_same_step_are_folded() -> None:
-    marks = [
-        Mark(6001, "power", ("04",), "04 power off"),
-        Mark(6000, "power", ("03",), "03 power off"),
-        Mark(6002, "order", ("03",), "order 7"),
-        Mark(6040, "power", ("03",), "03 power on"),
+@pytest.mark.process
+def test_marks_are_read_once_in_a_few_seconds_for_each_role(
+    orders: OrderService,
+    reservations: ReservationService,
+    installation: InstallService,
+    access: AccessControl,
+    tmp_path: Path,
+    recorded: RecordedPrometheus,
+) -> None:
+    def no_state() -> RackState:
+        raise NotImplementedError
+
+    experiments = experiment_service_for(orders, reservations, tmp_path, no_state)
+    history = RaspHistory("pirack", Prometheus(recorded.url))
+    clock = FakeClock()
+    activity = Activity(orders, experiments, installation, access.audit, history)
+    reader = MarkReader(activity, clock=clock)
+    page = reader.read(WINDOW, Role.VIEWER)
+    assert reader.read(WINDOW, Role.VIEWER) is page
+    assert reader.read(WINDOW, Role.OPERATOR) is not page
+    assert reader.read(replace(WINDOW, end=6240), Role.VIEWER) is not page
+    clock.sleep(5)
+    assert reader.read(WINDOW, Role.VIEWER) is not page
+
+
+def event(kind: ActivityKind, at: float, text: str, *, change: str = "", stack: int = 3) -> Event:
+    return Event(
+        id=f"{kind}-{at}", time=at, kind=kind, text=text, change=change, stacks=(stack,), link="/x"
+    )
+
+
+def marks_of(*events: Event) -> list[tuple[str, str]]:
+    """Return the shape and the text of each mark in a window of 120 seconds."""
+    return [(mark.shape, mark.text) for mark in build_marks(events, WINDOW)]
+
+
+def test_marks_of_a_kind_that_are_close_together_are_one_mark() -> None:
+    power, order = ActivityKind.POWER, ActivityKind.ORDER
+    assert marks_of(
+        event(power, 6004, "stack 04 off", change="off", stack=4),
+        event(power, 6000.5, "stack 03 off", change="off"),
+        event(order, 6001, "order 7: power off stack 03: ok"),
+        event(power, 6040, "stack 03 on", change="on"),
+        event(order, 6090, "order 8: ping 03-2: ok"),
+        event(order, 6091, "order 9: ping 03-2: ok"),
+        event(order, 6092, "order 10: ping 03-2: ok"),
+        event(order, 6093, "order 11: ping 03-2: ok"),
+    ) == [
+        ("order", "order 7: power off stack 03: ok"),
+        (
+            "order",
+            "order 8: ping 03-2: ok; order 9: ping 03-2: ok; order 10: ping 03-2: ok; and 1 more",
+        ),
+        ("power", "2 stacks off"),
+        ("power", "stack 03 on"),
     ]
-    folded = fold_marks(marks, WINDOW)
-    assert [(each.mark.title, each.mark.stacks, each.others) for each in folded] == [
-        ("03 power off", ("03", "04"), 1),
-        ("order 7", ("03",), 0),
-        ("03 power on", ("03",), 0),
-    ]
+
+
+def test_start_of_an_alert_is_more_important_than_the_end_of_another_one() -> None:
+    alert = ActivityKind.ALERT
+    start = event(alert, 6001, "stack 03 down", change="down")
+    end = event(alert, 6000, "stack 04 down, resolved", change="down, resolved", stack=4)
+    assert marks_of(end) == [("resolved", "stack 04 down, resolved")]
+    assert marks_of(start, end) == [("alert", "stack 04 down, resolved, stack 03 down")]
+
+
+def test_each_kind_of_marks_has_a_shape_of_its_own() -> None:
+    built = build_marks([event(kind, 6001, kind) for kind in MARK_KINDS], WINDOW)
+    assert len({SHAPES[mark.shape] for mark in built}) == len(MARK_KINDS)
+    assert len(set(SHAPES.values())) == len(SHAPES)

@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from controller.state.prometheus import Prometheus, PrometheusUnavailableError
+from controller.state.prometheus import AlertRule, Prometheus, PrometheusUnavailableError
 from tests.helpers.waiting import TIMEOUT_SECONDS
 
 
@@ -105,3 +105,16 @@ def test_query_returns_samples_with_labels() -> None:
     with http_server_returning(200, body) as url:
         (sample,) = Prometheus(url + "/").query("up")
     assert (sample.name, sample.labels["rasp"], sample.value) == ("up", "03-2", 1.0)
+
+
+def test_rules_have_the_templates_of_their_alerts_and_the_time_until_they_start() -> None:
+    body = (
+        b'{"status":"success","data":{"groups":[{"name":"rasps","rules":[{"type":"alerting",'
+        b'"name":"PiRackRaspDown","query":"up == 0","duration":120,"alerts":[],'
+        b'"labels":{"severity":"critical"},"annotations":{"summary":"{{ $labels.rasp }} is down"}'
+        b"}]}]}}"
+    )
+    with http_server_returning(200, body) as url:
+        [rule] = Prometheus(url).alert_rules()
+    annotations = {"summary": "{{ $labels.rasp }} is down"}
+    assert rule == AlertRule("PiRackRaspDown", "critical", 120.0, annotations)

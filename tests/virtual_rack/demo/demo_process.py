@@ -77,12 +77,17 @@ class DemoProcess:
 
     def count(self, expression: str) -> int:
         """Return the result of `count(expression)` in Prometheus."""
+        return sum(int(element["value"][1]) for element in self.query(f"count({expression})"))
+
+    def query(self, expression: str, time: float | None = None) -> list[Any]:
+        """Return the result of an expression in Prometheus, now or at a time since the epoch."""
         response = requests.get(
             f"http://127.0.0.1:{self.port_base + 1}/api/v1/query",
-            params={"query": f"count({expression})"},
+            params={"query": expression, "time": time},
             timeout=TIMEOUT_SECONDS,
         ).json()
-        return sum(int(element["value"][1]) for element in response["data"]["result"])
+        result: list[Any] = response["data"]["result"]
+        return result
 
     def run_virtual_rack(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return run_module("virtual_rack", *arguments, "--state", str(self.state_folder))

@@ -5,12 +5,15 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from controller.alerts.alertmanager import Alertmanager, AlertmanagerUnavailableError
 from controller.alerts.secret import basic_authorization
-from controller.state.moments import format_moment
+from controller.state.build import STATE_SERIES, state_label
+from controller.state.moments import format_moment, parse_moment
 from tests.controller.http_client import BrowserSession
 from tests.helpers.waiting import wait_until
 from tests.virtual_rack.demo.demo_process import (
@@ -119,6 +122,33 @@ def test_under_voltage_and_read_only_root_appear_in_prometheus(faulty_demo: Demo
     wait_until(lambda: faulty_demo.count('pirack_disk_readonly{rasp="08-2"} == 1') == 1)
 
 
+def under_voltage_issue(rack: Any) -> dict[str, Any] | None:
+    """Return what the issue of 08-1 has in common now and later, or None if there is no issue."""
+    names = ("fingerprint", "reason", "severity", "rasps", "runbook_url")
+    issues = [issue for issue in rack["issues"] if issue["kind"] == "PiRackRaspUnderVoltage"]
+    return {name: issues[0][name] for name in names} if issues else None
+
+
+@pytest.fixture(scope="module")
+def recorded_issues() -> list[tuple[str, dict[str, Any]]]:
+    """The issue of 08-1 and its time, which the next test adds."""
+    return []
+
+
+def test_issue_of_a_moment_ago_is_that_of_now(
+    faulty_demo: DemoProcess, recorded_issues: list[tuple[str, dict[str, Any]]]
+) -> None:
+    def is_recorded() -> bool:
+        moment = format_moment(time.time())
+        now = under_voltage_issue(faulty_demo.get("rack"))
+        if now is None or now != under_voltage_issue(faulty_demo.get(f"rack?at={moment}")):
+            return False
+        recorded_issues.append((moment, now))
+        return True
+
+    wait_until(is_recorded)
+
+
 def test_rebooted_rasp_has_a_new_boot_time(faulty_demo: DemoProcess, boot_time: float) -> None:
     wait_until(lambda: (faulty_demo.get("rasps/20")["boot_time_seconds"] or 0) > boot_time)
     wait_until(lambda: faulty_demo.get("rasps/20")["state"] == "up")
@@ -163,6 +193,28 @@ def test_rack_page_shows_the_time_of_a_fault_that_was_cleared(
     assert "No history" not in past
     lane = r'aria-label="Stack 03: [^"]*partly down'
     wait_until(lambda: re.search(lane, faulty_demo.rack_page(f"?at={moment}&span=15m")))
+
+
+def test_browser_shows_the_rack_as_prometheus_recorded_it(
+    faulty_demo: DemoProcess,
+    browser: Browser,
+    recorded_issues: list[tuple[str, dict[str, Any]]],
+) -> None:
+    [(moment, issue)] = recorded_issues
+    assert issue == under_voltage_issue(faulty_demo.get(f"rack?at={moment}"))
+    recorded = faulty_demo.query(f"last_over_time({STATE_SERIES}[15s])", time=parse_moment(moment))
+    states = {each["metric"]["rasp"]: state_label(float(each["value"][1])) for each in recorded}
+    assert (len(states), states["03-2"]) == (48, "down")
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{faulty_demo.port_base}/?at={moment}&span=15m")
+    tiles = [text.split() for text in page.locator(".rack a.rasp").all_inner_texts()]
+    assert {words[0] for words in tiles if states[words[0]] in words} == set(states)
+    issues = page.get_by_role("region", name="Issues at that time")
+    expect(issues).to_contain_text("Under-voltage on 08-1")
+    expect(issues.get_by_role("button")).to_have_count(0)
+    page.close()
+    alert_mark = 'class="mark mark-alert'
+    wait_until(lambda: alert_mark in faulty_demo.rack_page(f"?at={moment}&span=15m"))
 
 
 def test_demo_allows_anonymous_viewing_and_prints_credentials(full_demo: DemoProcess) -> None:
