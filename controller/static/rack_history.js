@@ -162,6 +162,12 @@ document.addEventListener("pointerdown", (event) => {
 document.addEventListener("pointermove", (event) => {
   if (slider().hasPointerCapture(event.pointerId)) moveTo(timeAt(event));
 });
+// Otherwise the browser drags the link that an update moves to the place of the pointer.
+document.addEventListener("mousedown", (event) => {
+  if (event.target !== slider()) return;
+  event.preventDefault();
+  slider().focus();
+});
 document.addEventListener("click", (event) => {
   if (event.target === replayButton()) toggleReplay();
 });

@@ -293,6 +293,7 @@ def drag_back(page: Page) -> None:
     assert box is not None
     page.mouse.move(box["x"] + box["width"] - 20, box["y"] + 10)
     page.mouse.down()
+    expect(page.get_by_text("As it was on")).to_be_visible()  # an update changes the page
     page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 10, steps=5)
     page.mouse.up()
 
