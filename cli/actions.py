@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cli.models import ApiAction
+from rack.names import matching_names
 from rack.terminal import CommandError
 
 PING = "ping"
@@ -42,9 +43,7 @@ def resolve(name: str, available: Mapping[str, ActionOption]) -> ActionOption:
     Raises:
         CommandError: If no option or several options match.
     """
-    if name in available:
-        return available[name]
-    matches = [option for option in available if name.lower() in option]
+    matches = matching_names(name, available)
     if len(matches) == 1:
         return available[matches[0]]
     if matches:

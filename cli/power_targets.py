@@ -5,7 +5,6 @@ from typing import Literal
 
 from cli.api_client import ApiClient
 from cli.models import ApiStack
-from rack.errors import UnknownTargetError
 from rack.targets import TargetParser
 
 PowerScope = Literal["stacks", "rasps"]
@@ -29,18 +28,9 @@ def select_power_targets(
     """Return the scope and the ids. See `fetch_power_targets`."""
     expressions = list(expressions)
     parser = TargetParser([len(stack.rasps) for stack in stacks])
-    selected = {expression: list(parser.parse(expression)) for expression in expressions}
-    if all(slot is None for targets in selected.values() for _, slot in targets):
+    own_outlets = {stack.number for stack in stacks if stack.has_outlet_per_slot}
+    if parser.selects_whole_stacks(expressions, own_outlets):
         return "stacks", parser.stacks(expressions)
-    for expression, targets in selected.items():
-        shared = [stack for stack, _ in targets if not stacks[stack - 1].has_outlet_per_slot]
-        if not shared:
-            continue
-        parser.stacks([expression])  # raises the error for a single rasp
-        raise UnknownTargetError(
-            f"the rasps of stack {shared[0]} share an outlet: switch whole stacks and single rasps"
-            " with two commands"
-        )
     slots = parser.slots(expressions)
     rasps = [rasp for stack in stacks for rasp in stack.rasps]
     return "rasps", [rasp.id for rasp in rasps if (rasp.stack, rasp.slot) in slots]

@@ -1,4 +1,6 @@
-"""Printed names of stacks and rasps."""
+"""Printed names of stacks and rasps, and names that users abbreviate."""
+
+from collections.abc import Iterable
 
 HOST_NAME_PREFIX = "rasp-"
 
@@ -16,3 +18,9 @@ def rasp_name(stack: int, slot: int) -> str:
 def slot_target(stack: int, slot: int) -> str:
     """Return the target expression of a slot, for example `3/2`."""
     return f"{stack}/{slot}"
+
+
+def matching_names(text: str, names: Iterable[str]) -> list[str]:
+    """Return the name that equals a text, or all names that contain it."""
+    names = list(names)
+    return [text] if text in names else [name for name in names if text.lower() in name.lower()]

@@ -6,7 +6,7 @@ a rasp. `1-4` is rejected if it can be read as a rasp and as a range of stacks.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -67,6 +67,33 @@ class TargetParser:
                 )
             selected |= numbers
         return sorted(selected)
+
+    def selects_whole_stacks(
+        self, expressions: Iterable[str], own_outlets: Collection[int]
+    ) -> bool:
+        """Return whether expressions select whole stacks to switch, and not single rasps.
+
+        Args:
+            expressions: Target expressions.
+            own_outlets: Numbers of the stacks whose rasps have outlets of their own.
+
+        Raises:
+            UnknownTargetError: As `slots`, or if the power of a rasp cannot be switched without
+                that of other rasps.
+        """
+        selected = {expression: list(self.parse(expression)) for expression in expressions}
+        if all(slot is None for targets in selected.values() for _, slot in targets):
+            return True
+        for expression, targets in selected.items():
+            shared = [stack for stack, _ in targets if stack not in own_outlets]
+            if not shared:
+                continue
+            self.stacks([expression])  # raises the error for a single rasp
+            raise UnknownTargetError(
+                f"the rasps of stack {shared[0]} share an outlet: switch whole stacks and single"
+                " rasps with two commands"
+            )
+        return False
 
     def parse(self, expression: str) -> Iterator[tuple[int, int | None]]:
         """Yield (stack, slot) for each rasp and (stack, None) for each whole stack.
@@ -164,6 +191,16 @@ def resolve_slots(rack: "Rack", expressions: Iterable[str]) -> "tuple[Slot, ...]
     """
     targets = _parser_for(rack).slots(expressions)
     return tuple(slot for slot in rack.slots if (slot.stack, slot.number) in targets)
+
+
+def selects_whole_stacks(rack: "Rack", expressions: Iterable[str]) -> bool:
+    """Return whether targets of power actions are whole stacks, and not single rasps.
+
+    Raises:
+        UnknownTargetError: As `TargetParser.selects_whole_stacks`.
+    """
+    own_outlets = {stack.number for stack in rack.stacks if stack.has_outlet_per_slot}
+    return _parser_for(rack).selects_whole_stacks(expressions, own_outlets)
 
 
 def resolve_slot(rack: "Rack", text: str) -> "Slot":
