@@ -59,6 +59,11 @@ class Actor:
         return self.name == _ANONYMOUS_NAME
 
     @property
+    def has_controls(self) -> bool:
+        """Whether pages show controls: operators have them, with a session for the CSRF token."""
+        return bool(self.session and self.role and self.role.includes(Role.OPERATOR))
+
+    @property
     def is_program(self) -> bool:
         """Whether the request has an API token."""
         return self.name.startswith(TOKEN_ACTOR_PREFIX)

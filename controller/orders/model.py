@@ -156,16 +156,8 @@ class OrderHeader:
 
     @property
     def target_text(self) -> str:
-        """Targets for people, for example `stack 03` or `01-1 … 12-4 (48)`."""
-        if self.request.scope == "rack":
-            return "whole rack"
-        count = len(self.targets)
-        text = ", ".join(self.targets)
-        if count > _MAX_LISTED_TARGETS:
-            text = f"{self.targets[0]} … {self.targets[-1]} ({count})"
-        if self.request.scope == "stacks" and self.request.action.startswith("power_"):
-            return f"{'stacks' if count > 1 else 'stack'} {text}"
-        return text
+        """Targets for people. See `describe_targets`."""
+        return describe_targets(self.request, self.targets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +224,19 @@ class Preview:
     stacks: tuple[int, ...] = ()
     outlets: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+def describe_targets(request: OrderRequest, targets: Sequence[str]) -> str:
+    """Return the targets of a request for people: `stack 03` or `01-1 … 12-4 (48)`."""
+    if request.scope == "rack":
+        return "whole rack"
+    count = len(targets)
+    text = ", ".join(targets)
+    if count > _MAX_LISTED_TARGETS:
+        text = f"{targets[0]} … {targets[-1]} ({count})"
+    if request.scope == "stacks" and request.action.startswith("power_"):
+        return f"{'stacks' if count > 1 else 'stack'} {text}"
+    return text
 
 
 def ok(detail: str = "") -> StepResult:

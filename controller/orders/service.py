@@ -41,6 +41,7 @@ from rack.targets import printed_name, search_text
 
 _SYNCHRONOUS_SECONDS = 20.0
 _STOP_SECONDS = 10.0
+_MAX_RECENTLY_ENDED = 3
 
 _log = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ class OrderService:
         self._last_id = 0
         # Running orders, and finished orders that could not be saved.
         self._trackers: dict[int, OrderTracker] = {}
+        self._recently_ended: tuple[OrderSummary, ...] = ()
         self._tasks: set[Future[None]] = set()
         self._loop: asyncio.AbstractEventLoop
         self._thread: threading.Thread
@@ -99,6 +101,11 @@ class OrderService:
     def power_edges(self) -> PowerEdges:
         """Stored changes of power."""
         return self._context.outlets.edges
+
+    @property
+    def recently_ended(self) -> tuple[OrderSummary, ...]:
+        """The last orders that ended since the start, newest first."""
+        return self._recently_ended
 
     def start(self) -> None:
         """Mark unfinished orders of an earlier controller as interrupted, then accept orders.
@@ -305,6 +312,7 @@ class OrderService:
             # Programs that see the order finished find its audit event.
             await asyncio.to_thread(self._save_end, order, self._loop.time() - started)
             tracker.publish(order)
+            self._recently_ended = (order.summary, *self._recently_ended)[:_MAX_RECENTLY_ENDED]
 
     async def _explain_wrong_clocks(self, tracker: OrderTracker) -> None:
         """Add a note to the output of each rasp whose clock is off."""

@@ -9,7 +9,6 @@ from typing import Any
 from flask import Flask
 
 from controller.auth.access_control import current_actor
-from controller.auth.roles import Role
 from controller.dependencies import Dependencies
 from controller.pages import (
     about,
@@ -17,6 +16,7 @@ from controller.pages import (
     activity,
     alerts,
     experiments,
+    find,
     formatting,
     install,
     login,
@@ -31,6 +31,7 @@ from controller.pages import (
     stack,
 )
 from controller.pages.marks import MarkReader
+from controller.pages.navigation import MAIN_PAGES
 from controller.pages.selection import requested_selection
 from controller.pages.theme import current_theme
 
@@ -39,6 +40,7 @@ def register(app: Flask, dependencies: Dependencies) -> None:
     """Add the pages to an application."""
     formatting.register(app)
     app.jinja_env.globals["rack_name"] = dependencies.history.rack
+    app.jinja_env.globals["main_pages"] = MAIN_PAGES
     app.jinja_env.globals["runbook_names"] = runbooks.runbook_names()
     app.jinja_env.globals["requested_selection"] = partial(requested_selection, dependencies.orders)
     state = dependencies.fresh_state or dependencies.state
@@ -66,6 +68,7 @@ def register(app: Flask, dependencies: Dependencies) -> None:
     app.register_blueprint(replace.blueprint(state, dependencies.installation))
     app.register_blueprint(alerts.blueprint(firing.current))
     app.register_blueprint(runbooks.blueprint())
+    app.register_blueprint(find.blueprint(state, order_service))
     app.register_blueprint(about.blueprint())
     app.register_blueprint(login.blueprint(dependencies.access))
     app.register_blueprint(account.blueprint(dependencies.access))
@@ -74,9 +77,9 @@ def register(app: Flask, dependencies: Dependencies) -> None:
     def page_context() -> dict[str, Any]:
         # Controls are hidden from other roles here. `controller.auth` enforces the roles.
         actor = current_actor()
-        is_operator = bool(actor.session and actor.role and actor.role.includes(Role.OPERATOR))
         return {
-            "is_operator": is_operator,
+            "is_operator": actor.has_controls,
+            "ended_orders": order_service.recently_ended if actor.has_controls else (),
             "actions": order_service.actions,
             "alert_list": firing.recent() if actor.role else None,
             "theme": current_theme(),

@@ -45,7 +45,7 @@ export async function refresh() {
   }
   document.title = page.title;
   etag = response.headers.get("ETag");
-  document.dispatchEvent(new Event("refreshed"));
+  document.dispatchEvent(new CustomEvent("refreshed", { detail: page }));
 }
 
 async function refreshForever() {

@@ -40,6 +40,7 @@ PAGES = [
     "/master",
     "/about",
     "/account",
+    "/find?q=power 3",
     "/rasps/99",
 ]
 AXE = Axe()
@@ -107,6 +108,10 @@ def test_pages_have_no_axe_violations_and_large_targets_on_a_phone(
         found[path] = violations(page)
         if width < PHONE_WIDTH:
             found[path] += small_targets(page)
+    page.keyboard.press("Control+k")
+    page.keyboard.type("power 3")
+    page.get_by_role("option", name="Power off stack").wait_for()
+    found["dialog"] = violations(page)
     assert {path: found[path] for path in found if found[path]} == {}
 
 
