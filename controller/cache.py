@@ -1,10 +1,11 @@
-"""Cache that loads a value once for all concurrent callers."""
+"""Caches that load a value once for all concurrent callers."""
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+_Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
 
 
@@ -47,3 +48,26 @@ class SingleFlightCache(Generic[_Value]):
             finally:
                 self._lock.release()
         return self._value
+
+
+class KeyedCache(Generic[_Key, _Value]):
+    """Values that are loaded once for each key. Concurrent callers wait for the same load.
+
+    The oldest value is dropped if there are more than `max_size`. A failed load is not stored.
+    """
+
+    def __init__(self, load: Callable[[_Key], _Value], *, max_size: int) -> None:
+        self._load = load
+        self._max_size = max_size
+        self._lock = threading.Lock()
+        self._values: dict[_Key, _Value] = {}
+
+    def get(self, key: _Key) -> _Value:
+        """Return the value of a key."""
+        with self._lock:
+            if key not in self._values:
+                value = self._load(key)
+                while len(self._values) >= self._max_size:
+                    del self._values[next(iter(self._values))]
+                self._values[key] = value
+            return self._values[key]

@@ -21,6 +21,7 @@ from controller.state.history import RaspHistory
 from controller.state.lanes import LaneReader
 from controller.state.model import RackState
 from controller.state.past import PastReader
+from controller.state.sparklines import SparklineReader
 
 _NO_GRAFANA = GrafanaLinks()
 
@@ -79,6 +80,11 @@ class Dependencies:
     def lanes(self) -> LaneReader:
         """Reader of the lanes of the stacks."""
         return LaneReader(self.orders.rack, self.history.prometheus)
+
+    @cached_property
+    def sparklines(self) -> SparklineReader:
+        """Reader of the sparklines of the rasps."""
+        return SparklineReader(self.orders.rack, self.history.prometheus)
 
     @cached_property
     def activity(self) -> Activity:

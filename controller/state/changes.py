@@ -7,6 +7,7 @@ range, and no change between two steps of a range query is lost.
 from dataclasses import dataclass
 
 from controller.state.prometheus import Prometheus, Series
+from rack.layout import Slot
 
 STATE_CHANGE_SERIES = "rack_stack_slot:pirack_rasp_state:change"
 """New state of a rasp: 0 down, 1 up, 4 off on purpose, -1 unknown."""
@@ -36,6 +37,26 @@ class RecordedChanges:
 
     series: tuple[Series, ...]
     since: float | None
+
+
+def read_last_state_change(
+    prometheus: Prometheus, rack: str, slot: Slot, *, start: float, end: float
+) -> tuple[float, float] | None:
+    """Return the time and the value of the last change of a rasp's state, or None without one.
+
+    Args:
+        prometheus: Client of the Prometheus that scrapes the rack.
+        rack: Name of the rack.
+        slot: Slot of the rasp.
+        start: Seconds since the epoch.
+        end: Seconds since the epoch.
+
+    Raises:
+        PrometheusUnavailableError: If Prometheus does not return a valid response.
+    """
+    matchers = f'rack="{rack}", stack="{slot.stack_name}", slot="{slot.number}"'
+    series = prometheus.read_samples(f"{STATE_CHANGE_SERIES}{{{matchers}}}", start=start, end=end)
+    return max((point for each in series for point in each.points), default=None)
 
 
 def read_changes(prometheus: Prometheus, rack: str, *, start: float, end: float) -> RecordedChanges:

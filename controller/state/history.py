@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from controller.state.build import STATE_SERIES
-from controller.state.changes import RecordedChanges, read_changes
-from controller.state.model import MAX_SAMPLE_AGE_SECONDS
+from controller.state.build import STATE_SERIES, state_label
+from controller.state.changes import RecordedChanges, read_changes, read_last_state_change
+from controller.state.model import MAX_SAMPLE_AGE_SECONDS, RaspState
 from controller.state.prometheus import Prometheus, Sample, Series
 from exporter.aliases import METRIC_PREFIX
 from rack.layout import Slot, Stack
@@ -124,16 +124,8 @@ class RaspHistory:
         matchers = f'job="rasp", {recorded}'
         # An outlet of a whole stack has an empty label `slot`.
         outlets = f'job="controller", rack="{self.rack}", stack="{stack.name}", slot=~"|{numbers}"'
-        window = f"{max(30, 2 * step)}s"
-        quantities = {
-            "temperature": f"{METRIC_PREFIX}cpu_temperature_celsius{{{matchers}}}",
-            "cpu": f"rate({METRIC_PREFIX}cpu_busy_seconds_total{{{matchers}}}[{window}])",
-            "memory": (
-                f"1 - {METRIC_PREFIX}memory_available_bytes{{{matchers}}}"
-                f" / {METRIC_PREFIX}memory_total_bytes{{{matchers}}}"
-            ),
+        quantities = measured_quantities(matchers, outlets, step) | {
             "state": f"{STATE_SERIES}{{{recorded}}}",
-            "watts": f"{METRIC_PREFIX}power_watts{{{outlets}}}",
             "energy": f"increase({METRIC_PREFIX}energy_joules_total{{{outlets}}}[{step}s])",
         }
         series = self._prometheus.query_range(
@@ -155,6 +147,45 @@ class RaspHistory:
             PrometheusUnavailableError: If Prometheus does not return a valid response.
         """
         return read_changes(self._prometheus, self.rack, start=start, end=end)
+
+    def state_since(self, rasp: RaspState) -> float | None:
+        """Return the time since which a rasp is in its state, or None if it is not recorded.
+
+        Raises:
+            PrometheusUnavailableError: If Prometheus does not return a valid response.
+        """
+        now = self._clock()
+        change = read_last_state_change(
+            self._prometheus, self.rack, rasp.slot, start=now - TIME_RANGES["7d"], end=now
+        )
+        if change is None or state_label(change[1]) != rasp.state:
+            return None
+        return change[0]
+
+
+def measured_quantities(rasps: str, outlets: str, step: int) -> dict[str, str]:
+    """Return the PromQL expression of each quantity that is read at steps of a time range.
+
+    The value of a step was read since the step before. Otherwise the step has no value.
+
+    Args:
+        rasps: Label matchers of rasps.
+        outlets: Label matchers of outlets.
+        step: Seconds between two steps.
+    """
+    window = f"[{max(step, MAX_SAMPLE_AGE_SECONDS)}s]"
+
+    def last(metric: str, matchers: str) -> str:
+        return f"last_over_time({METRIC_PREFIX}{metric}{{{matchers}}}{window})"
+
+    return {
+        "temperature": last("cpu_temperature_celsius", rasps),
+        "cpu": f"rate({METRIC_PREFIX}cpu_busy_seconds_total{{{rasps}}}[{max(30, 2 * step)}s])",
+        "memory": (
+            f"1 - {last('memory_available_bytes', rasps)} / {last('memory_total_bytes', rasps)}"
+        ),
+        "watts": last("power_watts", outlets),
+    }
 
 
 def group_aliases(samples: Iterable[Sample]) -> AliasReadings:

@@ -4,12 +4,12 @@ A step covers everything that happened since the previous step, so that a short 
 also in a long time range.
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from controller.cache import KeyedCache
 from controller.state.build import STATE_SERIES
 from controller.state.history import POINTS_PER_SERIES, TIME_RANGES, Point
 from controller.state.model import MAX_SAMPLE_AGE_SECONDS
@@ -176,8 +176,7 @@ class LaneReader:
         self._rack = rack
         self._prometheus = prometheus
         self._clock = clock
-        self._lock = threading.Lock()
-        self._cached: dict[TimeWindow, Lanes] = {}
+        self._cache = KeyedCache(self._load, max_size=_MAX_CACHED)
 
     def window(self, time_range: str, moment: float | None) -> TimeWindow:
         """Return the present window of a time range. See `window_around`."""
@@ -189,17 +188,13 @@ class LaneReader:
         Raises:
             PrometheusUnavailableError: If Prometheus does not return a valid response.
         """
-        with self._lock:  # one query for all pages that wait for it
-            lanes = self._cached.get(window)
-            if lanes is None:
-                series = self._prometheus.query_range(
-                    lanes_query(self._rack, window.step),
-                    start=window.start + window.step,
-                    end=window.end,
-                    step=window.step,
-                )
-                lanes = Lanes(window, build_steps(self._rack, series, window))
-                while len(self._cached) >= _MAX_CACHED:
-                    del self._cached[next(iter(self._cached))]
-                self._cached[window] = lanes
-        return lanes
+        return self._cache.get(window)
+
+    def _load(self, window: TimeWindow) -> Lanes:
+        series = self._prometheus.query_range(
+            lanes_query(self._rack, window.step),
+            start=window.start + window.step,
+            end=window.end,
+            step=window.step,
+        )
+        return Lanes(window, build_steps(self._rack, series, window))

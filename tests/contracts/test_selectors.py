@@ -15,10 +15,11 @@ import yaml
 from controller.state.build import state_query
 from controller.state.history import TIME_RANGES, RaspHistory
 from controller.state.prometheus import Prometheus, Sample, Series
+from controller.state.sparklines import SparklineReader
 from exporter import aliases
 from grafana.generator import build_dashboards
 from tests.contracts.test_docs import controller_metrics
-from tests.controller.fakes import RACK
+from tests.controller.fakes import RACK, FakeRackState
 from tests.grafana.dashboard_reader import annotation_queries, panel_queries, variable_queries
 
 PROMETHEUS = Path("prometheus")
@@ -104,6 +105,10 @@ def controller_queries() -> Iterator[tuple[str, str]]:
     history.aliases(RACK.slots[0])
     history.query_range(RACK.stacks[0], RACK.stacks[0].slots, next(iter(TIME_RANGES)))
     history.changes(0.0, 3600.0)
+    history.state_since(FakeRackState(RACK).read().rasps[0])
+    sparklines = SparklineReader(RACK, prometheus)
+    for quantity in ("temperature", "cpu", "memory", "watts"):
+        sparklines.read(quantity)
     for expression in [state_query(RACK), *prometheus.expressions]:
         yield "controller", expression
 

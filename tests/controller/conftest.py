@@ -37,6 +37,7 @@ from tests.controller.fakes import (
 )
 from tests.controller.http_client import create_session
 from tests.controller.running_server import running_server
+from tests.helpers.waiting import TIMEOUT_SECONDS
 
 OpenPage = Callable[..., Page]
 
@@ -144,7 +145,8 @@ def app(
             ),
             installation=installation,
             alerts=alert_service,
-            history=RaspHistory(RACK.name, Prometheus(prometheus)),
+            # Fakes of Prometheus run in this process, and respond late on a busy machine.
+            history=RaspHistory(RACK.name, Prometheus(prometheus, timeout=TIMEOUT_SECONDS)),
         )
     )
 

@@ -10,7 +10,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from controller.state.build import STATE_SERIES
-from controller.state.changes import ALERT_CHANGE_DELAY_SECONDS, ALERT_CHANGE_SERIES
+from controller.state.changes import (
+    ALERT_CHANGE_DELAY_SECONDS,
+    ALERT_CHANGE_SERIES,
+    STATE_CHANGE_SERIES,
+)
 from rack.layout import Rack
 
 DOWN = "03-2"
@@ -49,6 +53,7 @@ class RecordedPrometheus:
         off_stack: Name of a stack whose commanded power was off.
         changes_since: Time from which changes were recorded.
         moments: Times of the received queries of states. None is now.
+        ranges: Number of the received range queries.
         url: URL of the running server.
     """
 
@@ -58,6 +63,7 @@ class RecordedPrometheus:
     off_stack: str = "09"
     changes_since: float = 0.0
     moments: list[float | None] = field(default_factory=list)
+    ranges: int = 0
     url: str = ""
 
     def answer(self, path: str, parameters: Mapping[str, str]) -> Any:
@@ -65,13 +71,18 @@ class RecordedPrometheus:
         if path.endswith("rules"):
             return {"groups": [{"rules": [_RULE]}]}
         if path.endswith("query_range"):
+            self.ranges += 1
             start, end, step = (float(parameters[name]) for name in ("start", "end", "step"))
             times = [start + i * step for i in range(int((end - start) / step) + 1)]
-            return {"resultType": "matrix", "result": list(self._lanes(times))}
+            is_by_slot = "by (stack, slot)" in parameters["query"]
+            series = self._temperatures(times) if is_by_slot else self._lanes(times)
+            return {"resultType": "matrix", "result": list(series)}
         moment = float(parameters["time"]) if "time" in parameters else None
         query = parameters["query"]
         if query.startswith("{"):
-            return {"resultType": "matrix", "result": self._changes()}
+            return {"resultType": "matrix", "result": self._alert_changes()}
+        if STATE_CHANGE_SERIES in query:
+            return {"resultType": "matrix", "result": [self._state_changes(query)]}
         if query.startswith("min_over_time(timestamp("):
             since = {"metric": {}, "value": [0, str(self.changes_since)]}
             return {"resultType": "vector", "result": [since]}
@@ -93,7 +104,7 @@ class RecordedPrometheus:
             metric = {"__name__": "ALERTS_FOR_STATE", **since}
             yield {"metric": metric, "value": [0, str(self.down_from)]}
 
-    def _changes(self) -> list[Any]:
+    def _alert_changes(self) -> list[Any]:
         samples = [
             [at + ALERT_CHANGE_DELAY_SECONDS, value]
             for at, value in ((self.alert_from, "1"), (self.down_until, "0"))
@@ -114,6 +125,17 @@ class RecordedPrometheus:
         for stack in self.rack.stacks:
             metric = {"__name__": "pirack_outlet_power_state", "stack": stack.name}
             yield {"metric": metric, "value": [0, str(int(stack.name != self.off_stack))]}
+
+    def _state_changes(self, query: str) -> Any:
+        is_down = f'stack="{DOWN[:2]}", slot="{DOWN[3:]}"' in query
+        changes = [[self.down_from, "0"], [self.down_until, "1"]] if is_down else []
+        return {"metric": {}, "values": changes}
+
+    def _temperatures(self, times: list[float]) -> Iterator[Any]:
+        for slot in self.rack.slots:
+            read = [at for at in times if slot.name != DOWN or not self._is_down(at)]
+            metric = {"stack": slot.stack_name, "slot": str(slot.number)}
+            yield {"metric": metric, "values": [[at, "47"] for at in read]}
 
     def _lanes(self, times: list[float]) -> Iterator[Any]:
         for stack in self.rack.stacks:

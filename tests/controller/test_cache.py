@@ -1,11 +1,11 @@
-"""Tests of the single-flight cache."""
+"""Tests of the caches."""
 
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from controller.cache import SingleFlightCache
+from controller.cache import KeyedCache, SingleFlightCache
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.waiting import TIMEOUT_SECONDS
 
@@ -90,3 +90,25 @@ def test_cache_does_not_store_an_error() -> None:
     with pytest.raises(ValueError, match="no"):
         cache.get()
     assert cache.get() == 7
+
+
+def test_value_of_each_key_is_loaded_once_until_it_is_the_oldest_of_too_many() -> None:
+    loaded: list[str] = []
+
+    def load(key: str) -> str:
+        loaded.append(key)
+        return key.upper()
+
+    cache = KeyedCache(load, max_size=2)
+    assert [cache.get(key) for key in "abab"] == ["A", "B", "A", "B"]
+    assert loaded == ["a", "b"]
+    assert [cache.get(key) for key in "cba"] == ["C", "B", "A"]
+    assert loaded == ["a", "b", "c", "a"]
+
+
+def test_failed_load_of_a_key_is_repeated() -> None:
+    values: Iterator[int] = iter([0, 7])
+    cache: KeyedCache[str, float] = KeyedCache(lambda _: 1 / next(values), max_size=2)
+    with pytest.raises(ZeroDivisionError):
+        cache.get("a")
+    assert cache.get("a") == 1 / 7
