@@ -26,6 +26,7 @@ _CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'self'",
     ]
 )
+_MANIFEST = "manifest.webmanifest"
 _MAX_BODY_BYTES = 64 * 1024
 
 
@@ -33,6 +34,13 @@ def create_app(dependencies: Dependencies) -> Flask:
     """Return the application."""
     app = Flask(__name__)
     app.url_rule_class = LazyRule
+    # The addresses in the manifest are relative to the root of the pages.
+    app.add_url_rule(
+        f"/{_MANIFEST}",
+        endpoint="static",
+        view_func=app.view_functions["static"],
+        defaults={"filename": _MANIFEST},
+    )
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY_BYTES
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.globals["version"] = __version__

@@ -79,10 +79,10 @@ class RecordedPrometheus:
             return {"resultType": "matrix", "result": list(series)}
         moment = float(parameters["time"]) if "time" in parameters else None
         query = parameters["query"]
-        if query.startswith("{"):
-            return {"resultType": "matrix", "result": self._alert_changes()}
-        if STATE_CHANGE_SERIES in query:
-            return {"resultType": "matrix", "result": [self._state_changes(query)]}
+        if query.startswith("{") or STATE_CHANGE_SERIES in query:
+            is_alerts = query.startswith("{")
+            series = self._alert_changes() if is_alerts else self._state_changes(query)
+            return {"resultType": "matrix", "result": [series]}
         if query.startswith("min_over_time(timestamp("):
             since = {"metric": {}, "value": [0, str(self.changes_since)]}
             return {"resultType": "vector", "result": [since]}
@@ -104,12 +104,12 @@ class RecordedPrometheus:
             metric = {"__name__": "ALERTS_FOR_STATE", **since}
             yield {"metric": metric, "value": [0, str(self.down_from)]}
 
-    def _alert_changes(self) -> list[Any]:
+    def _alert_changes(self) -> Any:
         samples = [
             [at + ALERT_CHANGE_DELAY_SECONDS, value]
             for at, value in ((self.alert_from, "1"), (self.down_until, "0"))
         ]
-        return [{"metric": {"__name__": ALERT_CHANGE_SERIES, **_ALERT}, "values": samples}]
+        return {"metric": {"__name__": ALERT_CHANGE_SERIES, **_ALERT}, "values": samples}
 
     def _is_down(self, moment: float | None) -> bool:
         return moment is not None and self.down_from <= moment < self.down_until
