@@ -114,6 +114,18 @@ class FakePrometheusData:
         ]  # fmt: skip
         return json.dumps({"data": {"resultType": "matrix", "result": result}}).encode()
 
+    def sparkline_response(self, start: float, end: float, step: float) -> bytes:
+        """Return the response to the query of the sparklines. Each line has another shape."""
+        times = [start + i * step for i in range(int((end - start) / step) + 1)]
+        result = [
+            {"metric": {"stack": slot.stack_name, "slot": str(slot.number)},
+             "values": [
+                [at, f"{45 + 9 * math.sin(slot.id * i):.1f}"] for i, at in enumerate(times)
+             ]}
+            for slot in self.rack.slots
+        ]  # fmt: skip
+        return json.dumps({"data": {"resultType": "matrix", "result": result}}).encode()
+
 
 @dataclass(frozen=True)
 class PageCost:
@@ -157,11 +169,11 @@ def fake_prometheus(data: FakePrometheusData) -> Iterator[str]:
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(url.query).items()}
-            body = (
-                data.range_response(*(float(query[name]) for name in ("start", "end", "step")))
-                if url.path.endswith("query_range")
-                else data.query_response()
-            )
+            body = data.query_response()
+            if url.path.endswith("query_range"):
+                is_by_slot = "by (stack, slot)" in query["query"]
+                respond = data.sparkline_response if is_by_slot else data.range_response
+                body = respond(*(float(query[name]) for name in ("start", "end", "step")))
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -203,7 +215,7 @@ class PageClient:
 
         Args:
             path: Path of the page.
-            is_update: Request what updates the page, without the lanes.
+            is_update: Request what updates the page, without lanes and sparklines.
             revalidate: Update the page, and send the ETag of the last response.
         """
         self._stopwatch.seconds.clear()
@@ -287,6 +299,9 @@ def measure(rack: Rack) -> dict[str, PageCost]:
                 "rack page, earlier time": page_client.measure(EARLIER),
                 "rack page, moved to an earlier time": page_client.measure(EARLIER, is_update=True),
                 "lanes": page_client.measure("/lanes"),
+                "sparklines": page_client.measure("/sparklines"),
+                "details of a rasp": page_client.measure("/rasps/10/card"),
+                "wall display, nothing changed": page_client.measure("/?kiosk=1", revalidate=True),
             }
         data.is_changing = True
         costs["rack page, little changed"] = page_client.measure("/", revalidate=True)

@@ -54,6 +54,7 @@ def register(app: Flask, dependencies: Dependencies) -> None:
             dependencies.reservations,
             dependencies.lanes,
             MarkReader(dependencies.activity),
+            dependencies.sparklines,
         )
     )
     app.register_blueprint(rasps.blueprint(state))

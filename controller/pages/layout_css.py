@@ -25,7 +25,8 @@ def layout_css(rack: Rack) -> str:
     lines = (
         f"@media (min-width:{min_width:g}rem){{",
         ".row-name{display:none}",
-        f".rack{{grid-template:{_tracks(rows, 'auto')}/{_tracks(columns, 'var(--stack-column)')}}}",
+        f".rack{{grid-template:{_tracks(rows, 'var(--stack-row)')}"
+        f"/{_tracks(columns, 'var(--stack-column)')}}}",
         *(
             f".stack-{stack.number}{{grid-area:{rows[stack.y] + 1}/{columns[stack.x] + 1}}}"
             for stack in rack.stacks

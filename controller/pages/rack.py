@@ -1,7 +1,7 @@
 """The rack as it stands in the room, now or at an earlier time."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,14 +18,16 @@ from controller.pages.rack_history import (
     requested_range,
 )
 from controller.pages.reservation_calendar import read_calendar
+from controller.pages.sparklines import Sparklines, has_sparklines, read_sparklines
 from controller.pages.times import local_datetime
 from controller.reservations.service import ReservationService
 from controller.state.durations import coarse_duration
 from controller.state.history import TIME_RANGES
 from controller.state.issues import AlertList
 from controller.state.lanes import LaneReader
-from controller.state.model import RackState, RaspStatus
+from controller.state.model import RackState
 from controller.state.moments import format_moment
+from controller.state.sparklines import SparklineReader
 from controller.web.responses import conditional_response, render_page
 
 
@@ -58,36 +60,47 @@ def blueprint(
     reservations: ReservationService,
     lane_reader: LaneReader,
     mark_reader: MarkReader,
+    sparkline_reader: SparklineReader,
 ) -> Blueprint:
-    """Return the rack page, its lanes and its style sheet."""
+    """Return the rack page, its lanes, its sparklines and its style sheet."""
     pages = Blueprint("rack", __name__)
 
     @pages.get("/")
     def show() -> Response:
-        moment = requested_moment()
+        is_kiosk = request.args.get("kiosk") == "1"
+        moment = None if is_kiosk else requested_moment()
         rack_state = read_state() if moment is None else read_past(moment)
         modes = _COLOR_MODES
         if all(rasp.watts is None for rasp in rack_state.rasps):
             modes = {name: mode for name, mode in modes.items() if name != "watts"}
-        color = request.args.get("color", _DEFAULT_COLOR)
-        if color not in modes:
-            color = _DEFAULT_COLOR
-        # Updates of the page contain no menus, and no lanes, which scripts request less often.
+        color = _requested_color(modes)
+        # Updates of the page contain no menus, and no lanes and sparklines, which scripts request
+        # less often.
         is_update = request.headers.get("Prefer") == "return=minimal"
-        response = render_page(
-            "rack.html",
-            rack_state=rack_state,
-            RaspStatus=RaspStatus,
-            color_modes=modes,
-            color=color,
-            past_alerts=None if moment is None else read_past_alerts(moment),
-            max_issues=_MAX_ISSUES,
-            holders=reservations.holders() if moment is None else {},
-            calendar=read_calendar(reservations, time.time()) if moment is None else None,
-            is_update=is_update,
-            history=None if is_update else read_history(lane_reader, mark_reader),
-            **_moment_context(),
-        )
+        lines = None
+        if moment is None and not is_update:
+            lines = Sparklines() if rack_state.error else read_sparklines(sparkline_reader, color)
+        context: dict[str, Any] = {
+            "rack_state": rack_state,
+            "color": color,
+            "max_issues": _MAX_ISSUES,
+            "has_sparklines": moment is None and has_sparklines(color),
+            "sparklines": lines,
+            "is_update": is_update,
+        }
+        if is_kiosk:
+            response = render_page("kiosk.html", now=None if is_update else time.time(), **context)
+        else:
+            response = render_page(
+                "rack.html",
+                color_modes=modes,
+                holders=reservations.holders() if moment is None else {},
+                calendar=read_calendar(reservations, time.time()) if moment is None else None,
+                past_alerts=None if moment is None else read_past_alerts(moment),
+                history=None if is_update else read_history(lane_reader, mark_reader),
+                **context,
+                **_moment_context(),
+            )
         response.vary.add("Prefer")
         return response
 
@@ -97,12 +110,25 @@ def blueprint(
         history = read_history(lane_reader, mark_reader)
         return render_page("rack_history.html", history=history, **_moment_context())
 
+    @pages.get("/sparklines")
+    def sparklines() -> Response:
+        """Return the sparklines alone, to update them in the rack page."""
+        color = _requested_color(_COLOR_MODES)
+        lines = read_sparklines(sparkline_reader, color)
+        return render_page("sparklines.html", color=color, sparklines=lines)
+
     @pages.get("/layout.css")
     def show_layout_css() -> Response:
         """Return the positions of the stacks. The security policy forbids inline styles."""
         return conditional_response(layout_css(read_state().rack), "text/css; charset=utf-8")
 
     return pages
+
+
+def _requested_color(modes: Collection[str]) -> str:
+    """Return the color mode of the current request."""
+    color = request.args.get("color", _DEFAULT_COLOR)
+    return color if color in modes else _DEFAULT_COLOR
 
 
 def _moment_context() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """One rasp: identity, state, orders, history and aliases."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from flask import Blueprint, Response, redirect, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -47,6 +48,24 @@ def blueprint(
             error=error,
             time_ranges=TIME_RANGES,
             time_range=time_range,
+        )
+
+    @pages.get("/rasps/<int:rasp_id>/card")
+    def card(rasp_id: int) -> Response:
+        """Return the details that the rack page shows next to the tile of a rasp."""
+        rack_state = read_state()
+        slot = rack_state.rack.slot(rasp_id)
+        rasp = rack_state.rasps[slot.id - 1]
+        since = None
+        if not rack_state.error:
+            with suppress(PrometheusUnavailableError):
+                since = history.state_since(rasp)
+        return render_page(
+            "rasp_card.html",
+            rasp=rasp,
+            stack=rack_state.stacks[slot.stack - 1],
+            since=since,
+            last_order=next(iter(latest_orders(orders, slot)), None),
         )
 
     @pages.get("/rasps/<rasp:name>")

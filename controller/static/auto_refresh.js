@@ -57,6 +57,7 @@ async function refreshForever() {
     try {
       await refresh();
       connectionLost.hidden = true;
+      document.dispatchEvent(new Event("connected"));
     } catch (error) {
       console.warn("Refresh failed:", error);
       connectionLost.hidden = false;

@@ -22,7 +22,7 @@ export function formatClock(style, time) {
   return CLOCKS[style](time);
 }
 
-function rewriteTimes() {
+export function rewriteTimes() {
   for (const element of document.querySelectorAll("time[title]")) {
     const time = new Date(element.dateTime);
     element.title = `${date(time)} ${seconds(time)} ${zone}`;

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.process
 PAGES = [
     "/",
     "/?color=power",
+    "/?kiosk=1",
     "/?at=2026-01-01T12:00:00Z",
     "/rasps",
     "/rasps/10",

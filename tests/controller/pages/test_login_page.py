@@ -1,6 +1,9 @@
 """Tests of login, logout and the account page in a browser."""
 
+import re
+
 import pytest
+from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
 from controller.auth.access_control import AccessControl
@@ -183,3 +186,25 @@ class TestAnonymousAccess:
         log_in(page, "otto")
         expect_rack(page)
         expect(page.get_by_text("Read-only access without login.")).to_have_count(0)
+
+
+def test_wall_display_shows_the_login_after_its_session_and_returns_to_the_rack(
+    open_page: OpenPage, access: AccessControl
+) -> None:
+    page = open_page("/?kiosk=1", who="vera")
+    expect(page.locator(".kiosk .rasp")).to_have_count(48)
+    [session] = access.sessions.list_of("vera")
+    access.sessions.end("vera", session.id)
+    expect(page).to_have_title("Log in – PiRack")
+    log_in(page, "vera")
+    expect(page.locator(".kiosk .rasp")).to_have_count(48)
+    expect(page).to_have_url(re.compile(r"/\?kiosk=1$"))
+
+
+def test_wall_display_accepts_the_token_of_a_viewer(
+    client: FlaskClient, access: AccessControl
+) -> None:
+    token = access.tokens.add_for_user("vera", "wall", Role.VIEWER)
+    headers = {"Authorization": f"Bearer {token}"}
+    assert 'id="kiosk"' in client.get("/?kiosk=1", headers=headers).text
+    assert client.get("/?kiosk=1").status_code == 302

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from controller.audit import AuditEvent
@@ -436,6 +437,16 @@ def save_running_order(orders: OrderService, number: int) -> None:
 
 
 class TestOrderHistory:
+    def test_card_of_a_rasp_shows_its_last_order_to_operators(
+        self, client: FlaskClient, access: AccessControl, orders: OrderService
+    ) -> None:
+        save_failed_order(orders, 7)
+        assert "Last order" not in client.get("/rasps/10/card").text
+        client.set_cookie(SESSION_COOKIE, create_session(access, "otto"))
+        link = '<dt>Last order</dt><dd><a tabindex="-1" href="/orders/7">'
+        assert link in client.get("/rasps/10/card").text
+        assert client.get("/rasps/99/card").status_code == 404
+
     def test_order_texts_are_escaped(self, open_page: OpenPage, orders: OrderService) -> None:
         hostile = HOSTILE + "x" * 10_000
         result = TargetResult(

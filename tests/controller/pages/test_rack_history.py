@@ -153,6 +153,31 @@ class TestPage:
         assert 'class="lane"' not in update.text
         assert 'class="lane"' in client.get("/").text
 
+    def test_tiles_have_sparklines_with_gaps(
+        self, client: FlaskClient, during_the_fault: str
+    ) -> None:
+        page = client.get("/").text
+        assert '<use href="#sparkline-10"/>' in page
+        of_rasp = dict(re.findall(r'<symbol id="sparkline-(\d+)" [^>]*><path d="([^"]*)"', page))
+        assert len(of_rasp) == 48
+        assert [of_rasp["9"].count("M"), of_rasp["10"].count("M")] == [1, 2]
+        assert client.get("/sparklines").text.strip() in page
+        assert "sparkline" not in client.get("/?color=power").text.replace("sparklines.js", "")
+        past = client.get(f"/?at={during_the_fault}").text
+        assert "sparkline" not in past.replace("sparklines.js", "")
+
+    def test_updates_keep_the_sparklines(self, client: FlaskClient) -> None:
+        update = client.get("/", headers={"Prefer": "return=minimal"}).text
+        assert '<use href="#sparkline-10"/>' in update
+        assert '<div id="sparklines" data-keep hidden></div>' in update
+
+    def test_card_shows_the_time_of_the_last_change(
+        self, client: FlaskClient, recorded: RecordedPrometheus
+    ) -> None:
+        changed = datetime.fromtimestamp(int(recorded.down_until)).astimezone().isoformat()
+        assert f'since <time datetime="{changed}"' in client.get("/rasps/10/card").text
+        assert "since" not in client.get("/rasps/11/card").text
+
     def test_lane_describes_the_states_of_its_stack(self, client: FlaskClient) -> None:
         lanes = client.get("/lanes").text
         assert 'aria-label="Stack 03: up 50 min, partly down 10 min, at most 47 °C"' in lanes
@@ -286,6 +311,22 @@ def test_replay_requests_at_most_eight_moments_per_second(
     expect(cell(page, "03-2")).to_have_text("03-2 – down")
     page.keyboard.press(" ")
     expect(page.get_by_role("button", name="Replay", pressed=False)).to_be_visible()
+
+
+@pytest.mark.process
+def test_sparklines_are_updated_once_a_minute(
+    browser: Browser, url: str, recorded: RecordedPrometheus
+) -> None:
+    page = browser.new_page()
+    page.clock.install()
+    page.goto(url)
+    line = page.locator("#sparkline-1 path")
+    expect(line).to_have_attribute("d", re.compile("^M0 16"))
+    newer = '<div id="sparklines" hidden><svg><symbol id="sparkline-1"><path d="M0 7h0"/></symbol>'
+    page.route("**/sparklines?*", lambda route: route.fulfill(body=newer, content_type="text/html"))
+    page.clock.run_for(60_000)
+    expect(line).to_have_attribute("d", "M0 7h0")
+    page.close()
 
 
 def drag_back(page: Page) -> None:

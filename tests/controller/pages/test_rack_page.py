@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -14,10 +15,12 @@ from controller.auth.access_control import AccessControl
 from controller.state.model import RaspOperation
 from rack.layout_file import parse
 from tests.controller.conftest import OpenPage
+from tests.controller.fake_alertmanager import AlertJson, active_alert
 from tests.controller.fakes import FakeRackState
 from tests.controller.http_client import add_users
 from tests.controller.state.test_prometheus import http_server_returning
 from tests.helpers.layouts import documented_room
+from tests.helpers.waiting import TIMEOUT_SECONDS
 
 pytestmark = pytest.mark.process
 
@@ -407,6 +410,142 @@ def test_stack_with_stuck_relay_is_marked_and_listed_with_the_reason(
     expect(page.locator("#power-warnings + ul")).to_contain_text(mismatch)
     stack.get_by_role("link", name="04 stack").click()
     expect(page.get_by_role("main")).to_contain_text(mismatch)
+
+
+class TestCard:
+    def test_card_shows_details_on_hover_and_stays_under_the_pointer(
+        self, open_page: OpenPage, rack_state: FakeRackState
+    ) -> None:
+        rack_state.temperatures = {"03-2": 51.2}
+        page = open_page()
+        card = page.locator("#rasp-card")
+        cell(page, "03-2").hover()
+        expect(card).to_be_visible()
+        for text in ("stack 03, slot 2", "rasp-03-2", "127.23.3.2", "b8:27:eb:00:00:0a", "51 °C"):
+            expect(card).to_contain_text(text)
+        card.get_by_role("link", name="Open 03-2").hover()
+        rack_state.temperatures["01-1"] = 60.0
+        expect(cell(page, "01-1")).to_contain_text("60 °C")  # after an update of the page
+        expect(card).to_be_visible()
+        page.get_by_role("link", name="PiRack").hover()
+        expect(card).to_be_hidden()
+
+    def test_card_follows_the_keyboard_and_escape_closes_it_first(
+        self, open_page: OpenPage, access: AccessControl
+    ) -> None:
+        add_users(access)
+        page = open_page(who="otto")
+        page.get_by_label("Select 01-1").check()
+        card = page.locator("#rasp-card")
+        cell(page, "03-1").focus()
+        page.keyboard.press("ArrowDown")
+        expect(card).to_contain_text("rasp-03-2")
+        expect(card).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(card).to_be_hidden()
+        expect(cell(page, "03-2")).to_be_focused()
+        expect(page.get_by_label("Select 01-1")).to_be_checked()
+        page.keyboard.press("Escape")
+        expect(page.get_by_label("Select 01-1")).not_to_be_checked()
+        page.keyboard.press("ArrowDown")
+        expect(card).to_contain_text("rasp-03-3")
+        expect(card).to_be_visible()
+        page.keyboard.press("Tab")
+        expect(card).to_be_hidden()
+
+    def test_tap_opens_the_page_of_the_rasp_without_a_card(
+        self, browser: Browser, url: str
+    ) -> None:
+        page = browser.new_page(has_touch=True)
+        requests: list[str] = []
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(url)
+        cell(page, "03-2").tap()
+        expect(page.get_by_role("heading", name="03-2")).to_be_visible()
+        assert [each for each in requests if each.endswith("/card")] == []
+        page.close()
+
+
+class TestWallDisplay:
+    SCREENS = ((1920, 1080), (3840, 2160), (800, 480), (1080, 1920))
+
+    def test_whole_rack_and_its_issues_fit_the_screen_without_controls(
+        self, open_page: OpenPage, rack_state: FakeRackState, active_alerts: list[AlertJson]
+    ) -> None:
+        rack_state.temperatures = dict.fromkeys(rack_state.state_values, 61.0)
+        rack_state.state_values["03-2"] = 0.0
+        rack_state.last_seen["03-2"] = 0.0
+        active_alerts.append(
+            active_alert("PiRackRaspDown", summary="03-2 is down", rack="pirack", rasp="03-2")
+        )
+        page = open_page("/?kiosk=1")
+        expect(page.get_by_label("Rasps by state")).to_contain_text("47 of 48 up 1 down 1 issue")
+        expect(page.locator("#rasp-9")).to_have_text("03-1 61 °C up")
+        expect(page.locator(":is(a, button, input, select, form, nav)")).to_have_count(0)
+        for width, height in self.SCREENS:
+            page.set_viewport_size({"width": width, "height": height})
+            expect(page.get_by_text("03-2 is down")).to_be_in_viewport(ratio=1)
+            assert page.evaluate(
+                "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+            ) == [width, height]
+            boxes = [each.bounding_box() for each in page.locator(".rack .rasp").all()]
+            tiles = [box for box in boxes if box]
+            assert len(tiles) == 48
+            covered = sum(box["width"] * box["height"] for box in tiles)
+            assert covered > 0.5 * width * height, (width, height)
+            assert self.texts_outside_of_their_tile(page) == [], (width, height)
+
+    @staticmethod
+    def texts_outside_of_their_tile(page: Page) -> list[str]:
+        found: list[str] = page.evaluate(
+            """() => [...document.querySelectorAll(".rack .rasp > span")]
+              .filter((text) => {
+                const [inner, outer] = [text, text.parentElement].map((each) =>
+                  each.getBoundingClientRect());
+                return inner.left < outer.left || inner.right > outer.right
+                  || inner.top < outer.top || inner.bottom > outer.bottom;
+              })
+              .map((text) => text.parentElement.innerText)"""
+        )
+        return found
+
+    def test_data_are_grey_until_the_controller_is_back(
+        self, open_page: OpenPage, rack_state: FakeRackState
+    ) -> None:
+        page = open_page("/?kiosk=1")
+        expect(page.locator("#clock")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"))
+        expect(page.locator("#data-time")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"))
+        rack_state.is_database_broken = True
+        expect(page.get_by_role("alert")).to_contain_text("No connection to the controller.")
+        expect(page.locator("main")).to_have_css("filter", "grayscale(1)")
+        rack_state.is_database_broken = False
+        rack_state.state_values["03-2"] = 0.0
+        expect(page.locator("#rasp-10")).to_have_text("03-2 – down")
+        expect(page.get_by_role("alert")).to_be_hidden()
+        expect(page.locator("main")).to_have_css("filter", "none")
+
+    def test_page_is_loaded_again_after_an_upgrade_of_pirack(
+        self, open_page: OpenPage, app: Flask
+    ) -> None:
+        page = open_page("/?kiosk=1")
+        with page.expect_event("load", timeout=1000 * TIMEOUT_SECONDS):
+            app.jinja_env.globals["version"] = "99.0"
+        expect(page.locator("#kiosk")).to_have_attribute("data-version", "99.0")
+
+    def test_unchanged_data_are_answered_with_304(self, open_page: OpenPage) -> None:
+        page = open_page("/?kiosk=1")
+        with page.expect_response(lambda response: response.status == 304):
+            pass
+
+    def test_page_is_complete_without_javascript(
+        self, browser: Browser, url: str, rack_state: FakeRackState
+    ) -> None:
+        page = browser.new_page(java_script_enabled=False)
+        page.goto(f"{url}/?kiosk=1")
+        expect(page.locator("#clock")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"))
+        rack_state.state_values["03-2"] = 0.0
+        expect(page.locator("#rasp-10")).to_have_text("03-2 – down")
+        page.close()
 
 
 class TestHostileAliasOutput:
