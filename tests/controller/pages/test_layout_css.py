@@ -20,7 +20,7 @@ def placed_stacks(rack: Rack) -> dict[int, tuple[int, int]]:
 def test_gaps_of_any_width_are_one_aisle() -> None:
     rack = make_rack((1, 0, 4), (2, 0, 4), (4, 0, 2), (1, 7, 4))
     assert (
-        ".rack{grid-template:auto var(--aisle) auto"
+        ".rack{grid-template:var(--stack-row) var(--aisle) var(--stack-row)"
         "/var(--stack-column) var(--stack-column) var(--aisle) var(--stack-column)}"
     ) in layout_css(rack)
     assert placed_stacks(rack) == {1: (1, 1), 2: (1, 2), 3: (1, 4), 4: (3, 1)}
