@@ -13,6 +13,7 @@ from controller.__main__ import controller
 from tests.cli.conftest import RunPirack
 from tests.controller.fakes import FakeRackState
 from tests.helpers.click_commands import parse_command
+from virtual_rack.command_line import build_parser
 
 pytestmark = pytest.mark.process
 
@@ -68,17 +69,25 @@ def documented_calls(program: str) -> list[tuple[str, list[str]]]:
         (str(page), shlex.split(line, comments=True)[1:])
         for page in [Path("README.md"), *Path("docs").rglob("*.md")]
         for block in re.findall(r"^ *```\w*\n(.*?)```", page.read_text(), re.MULTILINE | re.DOTALL)
-        for line in re.findall(rf"^ *(?:\$ )?(?:sudo )?({program} .+)$", block, re.MULTILINE)
+        for line in re.findall(
+            rf"^ *(?:\$ )?(?:sudo )?(?:\S+/)?({program} .+)$",
+            block.replace("\\\n", " "),
+            re.MULTILINE,
+        )
     ]
+
+
+def before_operator(words: list[str]) -> list[str]:
+    """Return the words of a command line before an operator of the shell."""
+    end = next((i for i, word in enumerate(words) if word[:1] in {"|", ">", "<", "&"}), len(words))
+    return words[:end]
 
 
 def test_documented_calls_of_pirack_are_valid() -> None:
     calls = documented_calls("pirack")
-    assert len(calls) > 20
+    assert {"README.md", "docs/tutorial.md"} <= {page for page, _ in calls}
     for page, words in calls:
-        operators = {"|", "||", ">", "<", "&&"}
-        end = next((i for i, word in enumerate(words) if word[:1] in operators), len(words))
-        name, *rest = [word for word in words[:end] if not word.startswith(">")]
+        name, *rest = before_operator(words)
         if not name.startswith("-"):
             assert name in pirack.commands, (page, words)
             if rest != ["--help"]:
@@ -91,3 +100,10 @@ def test_documented_calls_of_controller_are_valid() -> None:
         *documented_calls("python -m controller"),
     ):
         parse_command(controller, words[2:] if words[:1] == ["-m"] else words)
+
+
+def test_documented_calls_of_the_virtual_rack_are_valid() -> None:
+    calls = documented_calls("python -m virtual_rack")
+    assert {"README.md", "docs/tutorial.md"} <= {page for page, _ in calls}
+    for _, words in calls:
+        build_parser().parse_args(before_operator(words)[2:])

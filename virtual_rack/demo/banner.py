@@ -37,6 +37,8 @@ def welcome_text(config: DemoConfig, specs: Sequence[ProcessSpec], credentials: 
         f"  .venv/bin/python -m virtual_rack fault 3/2 dead{state_option}",
         f"  .venv/bin/python -m virtual_rack heal 3/2{state_option}",
         "",
+        "What to try next: docs/tutorial.md",
+        "",
         "Press Ctrl-C to stop the demo.",
     ]
     return "\n".join(lines)

@@ -1,5 +1,7 @@
 """What the demo prints when it is ready."""
 
+from pathlib import Path
+
 from virtual_rack.demo.banner import welcome_text
 from virtual_rack.demo.config import RackOptions, make_config
 from virtual_rack.demo.credentials import Credentials
@@ -16,6 +18,8 @@ def test_demo_on_default_ports_needs_only_a_token_and_only_in_other_folders() ->
     assert lines[start + 1] == "  .venv/bin/pirack status"
     assert [line for line in lines if "export" in line] == ["  export PIRACK_TOKEN=a-token"]
     assert "  .venv/bin/python -m virtual_rack fault 3/2 dead" in lines
+    assert "What to try next: docs/tutorial.md" in lines
+    assert Path("docs/tutorial.md").is_file()
 
 
 def test_demo_on_other_ports_prints_the_variables_and_options_to_copy() -> None:
