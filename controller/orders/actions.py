@@ -19,7 +19,7 @@ _BUILTIN = {
     READ: "Read one alias from the exporters.",
     POWER_ON: "Switch the power on and wait until the rasps have booted.",
     POWER_OFF: "Shut the rasps down, verify that they are down, and switch the power off.",
-    POWER_CYCLE: "Switch the power off like `power_off`, then on again.",
+    POWER_CYCLE: "Shut the rasps down, verify that they are down, and switch the power off and on.",
 }
 _POWER_ACTIONS = frozenset({POWER_ON, POWER_OFF, POWER_CYCLE})
 

@@ -21,6 +21,7 @@ from controller.pages.order_form import form_fields, request_from_form
 from controller.pages.order_results import group_results, order_text, target_name
 from controller.pages.paging import PAGE_SIZE, requested_before
 from controller.pages.selection import url_of_refused
+from controller.web.local_paths import referring_path
 from controller.web.responses import conditional_response, render_page
 from rack.targets import search_text
 
@@ -103,6 +104,7 @@ def _add_submission_views(pages: Blueprint, orders: OrderService) -> None:
             action=plan.action,
             preview=orders.preview(plan),
             fields=form_fields(order_request),
+            back=referring_path(),
         )
 
     @pages.post("")

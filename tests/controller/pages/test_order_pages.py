@@ -221,15 +221,15 @@ class TestSubmission:
     def test_disruptive_order_is_confirmed_with_the_affected_rasps(
         self, open_page: OpenPage
     ) -> None:
-        page = open_page("/rasps", who="otto")
+        page = open_page("/?color=cpu", who="otto")
         page.get_by_label("Select 03-2").check()
         page.get_by_label("Select stack 05").check()
         submit_order(page, "reboot")
         expect(page.get_by_role("heading", name="5 rasps will go down")).to_be_visible()
         expect(page.get_by_role("main")).to_contain_text("03-2 05-1 05-2 05-3 05-4")
         page.get_by_role("link", name="Cancel").click()
-        expect(page).to_have_url(re.compile("/rasps$"))
-        page.goto(page.url.replace("rasps", "orders"))
+        expect(page).to_have_url(re.compile(r"/\?color=cpu$"))
+        page.goto(page.url.replace("?color=cpu", "orders"))
         expect(page.get_by_text("No orders yet.")).to_be_visible()
 
     def test_failed_order_shows_results_and_can_be_retried(self, open_page: OpenPage) -> None:
