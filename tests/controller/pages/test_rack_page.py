@@ -144,8 +144,10 @@ def test_rack_page_shows_prometheus_error_and_recovers(
     page = open_page()
     expect(page.get_by_role("status")).to_contain_text(rack_state.error)
     expect(cell(page, "01-1")).to_have_text("01-1 – unknown")
+    expect(page.get_by_label("Rasps by state")).to_contain_text("issues unknown")
     rack_state.error = ""
     expect(cell(page, "01-1")).to_have_text("01-1 – up")
+    expect(page.get_by_label("Rasps by state")).not_to_contain_text("issues unknown")
     expect(page.get_by_role("status")).to_have_count(0)
 
 
