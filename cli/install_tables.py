@@ -80,8 +80,9 @@ def _headline(installation: ApiInstallation) -> Text:
     )
     if installation.finished_at is None and installation.stage:
         line.append(f", {cell(installation.stage)}")
-    if installation.finished_at is None and installation.seconds_left is not None:
-        line.append(f", at most {_format_duration(installation.seconds_left)} left")
+    left = installation.seconds_left or 0
+    if installation.finished_at is None and left >= 1:  # otherwise longer than estimated
+        line.append(f", at most {_format_duration(left)} left")
     if installation.error:
         line.append(f": {cell(installation.error)}")
     return line
