@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from typing import Any
 
 from rack.database import Database
 from rack.names import rasp_name, slot_target
@@ -40,6 +41,7 @@ class Inventory:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._latest: tuple[list[Any], Mapping[tuple[int, int], Rasp]] = [], {}
 
     def rasps(self) -> Mapping[tuple[int, int], Rasp]:
         """Return the rasps, keyed by (stack, slot).
@@ -49,10 +51,15 @@ class Inventory:
         """
         with self._database.connection() as connection:
             rows = connection.execute("SELECT stack, slot, mac, address FROM rasps").fetchall()
-        return {
+        known_rows, known_rasps = self._latest
+        if rows == known_rows:
+            return known_rasps
+        rasps = {
             (stack, slot): Rasp(stack, slot, mac, IPv4Address(address))
             for stack, slot, mac, address in rows
         }
+        self._latest = rows, rasps
+        return rasps
 
     def replace(self, rasps: Iterable[Rasp]) -> None:
         """Replace the whole inventory in one transaction.

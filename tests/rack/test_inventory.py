@@ -23,6 +23,17 @@ def test_inventory_survives_reopening(tmp_path: Path) -> None:
     assert open_inventory(tmp_path / "pirack.db").rasps() == {(3, 2): ONE, (3, 3): OTHER}
 
 
+def test_inventory_reads_changes_of_other_programs(tmp_path: Path) -> None:
+    inventory, other = (Inventory(Database(tmp_path / "pirack.db")) for _ in range(2))
+    assert inventory.rasps() == {}
+    other.replace([ONE])
+    assert inventory.rasps() == {(3, 2): ONE}
+    other.replace([OTHER])
+    assert inventory.rasps() == {(3, 3): OTHER}
+    other.replace([])
+    assert inventory.rasps() == {}
+
+
 def test_replace_removes_previous_rasps(tmp_path: Path) -> None:
     inventory = open_inventory(tmp_path / "pirack.db")
     inventory.replace([ONE])
