@@ -1,12 +1,38 @@
-"""Caches that load a value once for all concurrent callers."""
+"""Caches: one of limited size, and two that load a value once for all concurrent callers."""
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
+
+
+class LruCache(Generic[_Key, _Value]):
+    """The values of the most recently used keys. Thread-safe."""
+
+    def __init__(self, max_size: int) -> None:
+        self._max_size = max_size
+        self._lock = threading.Lock()
+        self._values: OrderedDict[_Key, _Value] = OrderedDict()
+
+    def get(self, key: _Key) -> _Value | None:
+        """Return the value of a key, or None if it is not stored."""
+        with self._lock:
+            if key not in self._values:
+                return None
+            self._values.move_to_end(key)
+            return self._values[key]
+
+    def put(self, key: _Key, value: _Value) -> None:
+        """Store the value of a key. Remove the least recently used one if there are too many."""
+        with self._lock:
+            self._values[key] = value
+            self._values.move_to_end(key)
+            while len(self._values) > self._max_size:
+                self._values.popitem(last=False)
 
 
 class SingleFlightCache(Generic[_Value]):
@@ -53,21 +79,20 @@ class SingleFlightCache(Generic[_Value]):
 class KeyedCache(Generic[_Key, _Value]):
     """Values that are loaded once for each key. Concurrent callers wait for the same load.
 
-    The oldest value is dropped if there are more than `max_size`. A failed load is not stored.
+    The least recently used value is dropped if there are more than `max_size`. A failed load and
+    None are not stored.
     """
 
     def __init__(self, load: Callable[[_Key], _Value], *, max_size: int) -> None:
         self._load = load
-        self._max_size = max_size
         self._lock = threading.Lock()
-        self._values: dict[_Key, _Value] = {}
+        self._values: LruCache[_Key, _Value] = LruCache(max_size)
 
     def get(self, key: _Key) -> _Value:
         """Return the value of a key."""
         with self._lock:
-            if key not in self._values:
+            value = self._values.get(key)
+            if value is None:
                 value = self._load(key)
-                while len(self._values) >= self._max_size:
-                    del self._values[next(iter(self._values))]
-                self._values[key] = value
-            return self._values[key]
+                self._values.put(key, value)
+            return value

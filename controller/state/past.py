@@ -7,6 +7,7 @@ observed power are not stored with a time, and are therefore absent.
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+from controller.cache import LruCache
 from controller.errors import UnknownMomentError
 from controller.state.build import build_rack_state, state_query
 from controller.state.model import MAX_SAMPLE_AGE_SECONDS, RackState
@@ -20,7 +21,15 @@ _COMMANDED_SERIES = "pirack_outlet_power_state"
 _WATTS_SERIES = "pirack_power_watts"
 _NO_SAMPLES = "Prometheus has no data of this time: it did not run, or has already deleted the data"
 
-InventoryAt = Callable[[float], Mapping[tuple[int, int], Rasp] | None]
+_MAX_CACHED_RASPS = 10_000
+"""Number of cached states of rasps, which take about 6 MB."""
+
+_FINAL_SECONDS = 60.0
+"""Age of a moment from which no scrape and no rule adds samples to it."""
+
+_Inventory = Mapping[tuple[int, int], Rasp] | None
+
+InventoryAt = Callable[[float], _Inventory]
 """Returns the inventory at a time, or None if it is unknown."""
 
 
@@ -33,7 +42,7 @@ def past_query(rack: Rack) -> str:
 
 def build_past_state(
     rack: Rack,
-    inventory: Mapping[tuple[int, int], Rasp] | None,
+    inventory: _Inventory,
     samples: Iterable[Sample],
     error: str = "",
 ) -> RackState:
@@ -99,7 +108,9 @@ def require_past(moment: float, now: float | None = None) -> None:
 
 
 class PastReader:
-    """Reader of the rack's state at earlier times. Each read sends one query to Prometheus.
+    """Reader of the rack's state at earlier times. Thread-safe.
+
+    Each read sends one query to Prometheus. States that cannot change any more are cached.
 
     Args:
         rack: Layout of the rack.
@@ -121,6 +132,9 @@ class PastReader:
         self._inventory_at = inventory_at
         self._clock = clock
         self._query = past_query(rack)
+        self._cached: LruCache[float, tuple[_Inventory, RackState]] = LruCache(
+            max(_MAX_CACHED_RASPS // len(rack.slots), 1)
+        )
 
     def read(self, moment: float) -> RackState:
         """Return the state of the rack at a time, in seconds since the epoch.
@@ -132,10 +146,17 @@ class PastReader:
             UnknownMomentError: If the time is in the future or before 1970.
             DatabaseError: If the inventory cannot be read.
         """
-        require_past(moment, self._clock())
+        now = self._clock()
+        require_past(moment, now)
         inventory = self._inventory_at(moment)
+        known = self._cached.get(moment)
+        if known is not None and known[0] == inventory:
+            return known[1]
         try:
             samples = self._prometheus.query(self._query, time=moment)
         except PrometheusUnavailableError as error:
             return build_past_state(self._rack, inventory, (), str(error))
-        return build_past_state(self._rack, inventory, samples)
+        state = build_past_state(self._rack, inventory, samples)
+        if now - moment >= _FINAL_SECONDS and not state.error:
+            self._cached.put(moment, (inventory, state))
+        return state

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from controller.cache import KeyedCache, SingleFlightCache
+from controller.cache import KeyedCache, LruCache, SingleFlightCache
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.waiting import TIMEOUT_SECONDS
 
@@ -92,7 +92,7 @@ def test_cache_does_not_store_an_error() -> None:
     assert cache.get() == 7
 
 
-def test_value_of_each_key_is_loaded_once_until_it_is_the_oldest_of_too_many() -> None:
+def test_value_of_each_key_is_loaded_once_until_it_is_the_least_recently_used_of_too_many() -> None:
     loaded: list[str] = []
 
     def load(key: str) -> str:
@@ -112,3 +112,15 @@ def test_failed_load_of_a_key_is_repeated() -> None:
     with pytest.raises(ZeroDivisionError):
         cache.get("a")
     assert cache.get("a") == 1 / 7
+
+
+def test_lru_cache_keeps_the_most_recently_used_values() -> None:
+    cache: LruCache[str, int] = LruCache(2)
+    cache.put("a", 1)
+    cache.put("b", 2)
+    assert cache.get("a") == 1
+    cache.put("c", 3)
+    assert [cache.get(key) for key in "abc"] == [1, None, 3]
+    cache.put("a", 4)
+    cache.put("d", 5)
+    assert [cache.get(key) for key in "acd"] == [4, None, 5]

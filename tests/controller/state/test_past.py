@@ -1,5 +1,7 @@
 """The state of the rack at an earlier time."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from controller.errors import UnknownMomentError
@@ -8,7 +10,10 @@ from controller.state.model import PowerState, RackState, RaspStatus
 from controller.state.moments import format_moment, parse_moment
 from controller.state.past import PastReader, build_past_state, past_query
 from controller.state.prometheus import Prometheus, Sample
+from rack.inventory import Rasp
 from tests.controller.fakes import INSTALLED, RACK
+from tests.controller.recorded_prometheus import RecordedPrometheus, recorded_prometheus
+from tests.controller.state.test_prometheus import http_server_answering
 
 MOMENT = 1_795_960_740.0
 
@@ -94,3 +99,45 @@ def test_moments_are_iso_times(text: str) -> None:
 def test_other_moments_are_rejected_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="is not a time: write it like 2026-11-29T13:59:00Z"):
         parse_moment(text)
+
+
+@pytest.fixture
+def recorded() -> Iterator[RecordedPrometheus]:
+    """Samples in which 03-2 was down from 20 until 10 minutes ago."""
+    samples = RecordedPrometheus(RACK, MOMENT - 1200, MOMENT - 600)
+    with recorded_prometheus(samples) as recorded:
+        yield recorded
+
+
+def test_state_that_cannot_change_any_more_is_read_once(recorded: RecordedPrometheus) -> None:
+    reader = PastReader(RACK, Prometheus(recorded.url), lambda _: INSTALLED, clock=lambda: MOMENT)
+    during, after = reader.read(MOMENT - 900), reader.read(MOMENT - 300)
+    assert (during.counts[RaspStatus.DOWN], after.counts[RaspStatus.DOWN]) == (1, 0)
+    assert reader.read(MOMENT - 900) is during
+    assert recorded.moments == [MOMENT - 900, MOMENT - 300]
+
+
+def test_recent_state_is_read_again(recorded: RecordedPrometheus) -> None:
+    reader = PastReader(RACK, Prometheus(recorded.url), lambda _: INSTALLED, clock=lambda: MOMENT)
+    for _ in range(2):
+        reader.read(MOMENT - 59)
+    assert recorded.moments == [MOMENT - 59] * 2
+
+
+def test_state_changes_with_the_inventory_of_its_time(recorded: RecordedPrometheus) -> None:
+    inventory: dict[tuple[int, int], Rasp] = dict(INSTALLED)
+    reader = PastReader(
+        RACK, Prometheus(recorded.url), lambda _: dict(inventory), clock=lambda: MOMENT
+    )
+    assert reader.read(MOMENT - 900).rasps[0].is_installed
+    del inventory[1, 1]
+    assert not reader.read(MOMENT - 900).rasps[0].is_installed
+
+
+def test_states_that_could_not_be_read_are_read_again() -> None:
+    answers = [(503, b"starting"), (200, b'{"data": {"resultType": "vector", "result": []}}')]
+    with http_server_answering(lambda _: answers.pop(0)) as url:
+        reader = PastReader(RACK, Prometheus(url), lambda _: INSTALLED, clock=lambda: MOMENT)
+        assert "HTTP 503" in reader.read(MOMENT - 900).error
+        assert reader.read(MOMENT - 900).error.startswith("Prometheus has no data of this time")
+    assert answers == []
