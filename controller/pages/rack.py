@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from controller.pages import formatting
+from controller.pages.displayed_state import DisplayedStates
 from controller.pages.layout_css import layout_css
 from controller.pages.marks import SHAPES, MarkReader
 from controller.pages.rack_history import (
@@ -28,7 +29,8 @@ from controller.state.lanes import LaneReader
 from controller.state.model import RackState
 from controller.state.moments import format_moment
 from controller.state.sparklines import SparklineReader
-from controller.web.responses import conditional_response, render_page
+from controller.web.page_cache import PageCache
+from controller.web.responses import conditional_response
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ def blueprint(
 ) -> Blueprint:
     """Return the rack page, its lanes, its sparklines and its style sheet."""
     pages = Blueprint("rack", __name__)
+    displayed_states, page_cache = DisplayedStates(), PageCache()
 
     @pages.get("/")
     def show() -> Response:
@@ -81,7 +84,7 @@ def blueprint(
         if moment is None and not is_update:
             lines = Sparklines() if rack_state.error else read_sparklines(sparkline_reader, color)
         context: dict[str, Any] = {
-            "rack_state": rack_state,
+            "rack_state": displayed_states.get(rack_state, color),
             "color": color,
             "max_issues": _MAX_ISSUES,
             "has_sparklines": moment is None and has_sparklines(color),
@@ -89,9 +92,10 @@ def blueprint(
             "is_update": is_update,
         }
         if is_kiosk:
-            response = render_page("kiosk.html", now=None if is_update else time.time(), **context)
+            now = None if is_update else time.time()
+            response = page_cache.render_page("kiosk.html", now=now, **context)
         else:
-            response = render_page(
+            response = page_cache.render_page(
                 "rack.html",
                 color_modes=modes,
                 holders=reservations.holders() if moment is None else {},
@@ -108,14 +112,14 @@ def blueprint(
     def lanes() -> Response:
         """Return the lanes alone, to update them in the rack page."""
         history = read_history(lane_reader, mark_reader)
-        return render_page("rack_history.html", history=history, **_moment_context())
+        return page_cache.render_page("rack_history.html", history=history, **_moment_context())
 
     @pages.get("/sparklines")
     def sparklines() -> Response:
         """Return the sparklines alone, to update them in the rack page."""
         color = _requested_color(_COLOR_MODES)
         lines = read_sparklines(sparkline_reader, color)
-        return render_page("sparklines.html", color=color, sparklines=lines)
+        return page_cache.render_page("sparklines.html", color=color, sparklines=lines)
 
     @pages.get("/layout.css")
     def show_layout_css() -> Response:

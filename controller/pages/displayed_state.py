@@ -1,0 +1,73 @@
+"""The state of the rack as the rack page shows it.
+
+Measured values change with each scrape. Without those that the page does not show, and rounded like
+the others, most states equal the previous one, and the page does not have to be rendered again. See
+`PageCache`. The template gets only this state, and can therefore not show anything else.
+"""
+
+from dataclasses import replace
+
+from controller.state.model import OutletState, RackState, RaspState, StackState
+
+
+class DisplayedStates:
+    """The displayed state of the latest state, for each color. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, tuple[RackState, RackState]] = {}
+
+    def get(self, rack_state: RackState, color: str) -> RackState:
+        """Return `displayed_state`, which is computed once for all clients of a state."""
+        known = self._latest.get(color)
+        if known is not None and known[0] is rack_state:
+            return known[1]
+        displayed = displayed_state(rack_state, color)
+        self._latest[color] = rack_state, displayed
+        return displayed
+
+
+def displayed_state(rack_state: RackState, color: str) -> RackState:
+    """Return a state with the values that the rack page shows, rounded as on the page.
+
+    Args:
+        rack_state: State of the rack.
+        color: Name of the value that determines the colors: `temperature`, `cpu`, `memory`, `power`
+            or `watts`.
+    """
+    stacks = tuple(_displayed_stack(stack, color) for stack in rack_state.stacks)
+    return replace(rack_state, stacks=stacks)
+
+
+def _displayed_stack(stack: StackState, color: str) -> StackState:
+    return replace(
+        stack,
+        rasps=tuple(_displayed_rasp(rasp, color) for rasp in stack.rasps),
+        outlets=tuple(map(_displayed_outlet, stack.outlets)),
+    )
+
+
+def _displayed_rasp(rasp: RaspState, color: str) -> RaspState:
+    celsius, cores = rasp.temperature_celsius, rasp.cpu_busy_cores
+    available, total = None, None
+    if color == "memory" and (used := rasp.memory_used_ratio) is not None:
+        available, total = 100.0 - round(100 * used), 100.0
+    return replace(
+        rasp,
+        temperature_celsius=None if celsius is None else float(round(celsius)),
+        load1=None,
+        cpu_busy_cores=round(cores, 1) if color == "cpu" and cores is not None else None,
+        memory_available_bytes=available,
+        memory_total_bytes=total,
+        conditions_since_boot=rasp.conditions_since_boot if color == "power" else None,
+        boot_time_seconds=None,
+        uptime_seconds=None,
+        clock_offset_seconds=None,
+        is_clock_off=None,
+        answers_ping=None,
+        pinged_at=None,
+        outlet=None if rasp.outlet is None else _displayed_outlet(rasp.outlet),
+    )
+
+
+def _displayed_outlet(outlet: OutletState) -> OutletState:
+    return replace(outlet, energy_joules=None, detail="")
