@@ -65,7 +65,10 @@ def installed_rasps(rack: Rack) -> dict[tuple[int, int], Rasp]:
     """Return a rasp for each slot."""
     return {
         (slot.stack, slot.number): Rasp(
-            slot.stack, slot.number, f"b8:27:eb:00:00:{slot.id:02x}", slot.address
+            slot.stack,
+            slot.number,
+            f"b8:27:eb:00:{slot.id >> 8:02x}:{slot.id & 255:02x}",
+            slot.address,
         )
         for slot in rack.slots
     }
@@ -157,7 +160,11 @@ class FakeRackState:
 
 
 def order_service_for(
-    access: AccessControl, rack_state: FakeRackState, folder: Path, registry: CollectorRegistry
+    access: AccessControl,
+    rack_state: FakeRackState,
+    folder: Path,
+    registry: CollectorRegistry,
+    rack: Rack = LOOPBACK_RACK,
 ) -> OrderService:
     """Return a service that is not started, for a rack whose rasps do not respond.
 
@@ -171,8 +178,8 @@ def order_service_for(
         off_seconds=0.0,
         max_booting=48,
     )
-    network = LOOPBACK_RACK.network.model_copy(update={"exporter_port": free_port()})
-    rack = replace(LOOPBACK_RACK, orders=settings, network=network)
+    network = rack.network.model_copy(update={"exporter_port": free_port()})
+    rack = replace(rack, orders=settings, network=network)
     rasps = installed_rasps(rack)
     actions = Actions(load_aliases(DEFAULT_PATH))
     unused_address = f"127.0.0.1:{free_port()}"
