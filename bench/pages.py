@@ -341,13 +341,10 @@ def measure(rack: Rack) -> dict[str, PageCost]:
             "rack page, moved to a known time": page_client.measure(earlier(0), is_update=True),
             "lanes": page_client.measure("/lanes"),
             "activity": page_client.measure("/activity"),
+            "sparklines": page_client.measure("/sparklines"),
+            "details of a rasp": page_client.measure("/rasps/10/card"),
+            "wall display, nothing changed": page_client.measure("/?kiosk=1", revalidate=True),
         }
-        if rack.slots == RACK.slots:
-            costs |= {
-                "sparklines": page_client.measure("/sparklines"),
-                "details of a rasp": page_client.measure("/rasps/10/card"),
-                "wall display, nothing changed": page_client.measure("/?kiosk=1", revalidate=True),
-            }
         data.is_shared = True
         costs[SHARED] = page_client.measure("/", revalidate=True)
         data.is_shared, data.is_changing = False, True
