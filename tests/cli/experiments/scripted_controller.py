@@ -18,7 +18,7 @@ _STATES = ("steady", "faults", "faults", "checking")
 _ENDED = {"done", "aborted"}
 _EVENT = dict.fromkeys(("fault", "stack", "rasp", "is_on", "planned", "before", "after"))
 _UNKNOWN_OF_RASP = (
-    *("mac", "temperature_level", "temperature_celsius", "load1", "cpu_busy_cores"),
+    *("operation", "mac", "temperature_level", "temperature_celsius", "load1", "cpu_busy_cores"),
     *("memory_available_bytes", "memory_total_bytes", "conditions", "uptime_seconds"),
     *("clock_offset_seconds", "is_clock_off", "answers_ping", "outlet"),
 )
