@@ -26,6 +26,7 @@ RACK = {
     "stacks": 1,
     "rasps": 1,
     "states": {"up": 1},
+    "operations": {},
     "hottest": None,
     "issues": [],
     "issues_error": "",

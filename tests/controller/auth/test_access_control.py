@@ -232,13 +232,13 @@ class TestWithoutAnonymousAccess:
     def anonymous(self) -> Anonymous:
         return "none"
 
-    def test_all_paths_except_login_require_a_session(self, app: Flask) -> None:
+    def test_all_paths_except_login_and_static_files_require_a_session(self, app: Flask) -> None:
         client = app.test_client()
         for rule in app.url_map.iter_rules():
             path = re.sub(r"<int:\w+>", "1", re.sub(r"<rasp:\w+>", "03-2", rule.rule))
             path = path.replace("<path:filename>", "auto_refresh.js")
             if "GET" in (rule.methods or set()):
-                is_public = path.startswith(("/login", "/static/"))
+                is_public = path.startswith(("/login", "/static/", "/manifest.webmanifest"))
                 rejected = 401 if path.startswith(API_PREFIX) else 302
                 with client.get(path, environ_base={"REMOTE_ADDR": "10.23.0.9"}) as response:
                     assert response.status_code == (200 if is_public else rejected), path
