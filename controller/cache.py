@@ -1,5 +1,6 @@
 """Caches: one of limited size, and two that load a value once for all concurrent callers."""
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -79,20 +80,30 @@ class SingleFlightCache(Generic[_Value]):
 class KeyedCache(Generic[_Key, _Value]):
     """Values that are loaded once for each key. Concurrent callers wait for the same load.
 
-    The least recently used value is dropped if there are more than `max_size`. A failed load and
-    None are not stored.
+    The least recently used value is dropped if there are more than `max_size`. A value that is
+    `max_age` seconds old is loaded again, and so is one whose load failed.
     """
 
-    def __init__(self, load: Callable[[_Key], _Value], *, max_size: int) -> None:
+    def __init__(
+        self,
+        load: Callable[[_Key], _Value],
+        *,
+        max_size: int,
+        max_age: float = math.inf,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._load = load
+        self._max_age = max_age
+        self._clock = clock
         self._lock = threading.Lock()
-        self._values: LruCache[_Key, _Value] = LruCache(max_size)
+        self._loaded: LruCache[_Key, tuple[float, _Value]] = LruCache(max_size)
 
     def get(self, key: _Key) -> _Value:
         """Return the value of a key."""
         with self._lock:
-            value = self._values.get(key)
-            if value is None:
+            loaded = self._loaded.get(key)
+            if loaded is None or self._clock() - loaded[0] >= self._max_age:
                 value = self._load(key)
-                self._values.put(key, value)
-            return value
+                loaded = self._clock(), value
+                self._loaded.put(key, loaded)
+            return loaded[1]

@@ -1,6 +1,5 @@
 """Marks of events above the lanes of the rack page."""
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from controller.activity.model import (
 from controller.activity.reader import Activity, ActivityPage
 from controller.activity.recorded import is_resolved
 from controller.auth.roles import Role
+from controller.cache import KeyedCache
 from controller.pages.times import local_datetime
 from controller.state.lanes import TimeWindow
 from controller.state.moments import format_moment
@@ -46,6 +46,7 @@ SHAPES: Mapping[str, str] = {
 
 _MAX_EVENTS = 2000
 _MAX_AGE_SECONDS = 5.0
+_MAX_CACHED = 16
 _MIN_DISTANCE_PERCENT = 4.0
 """The width of a mark with its number on a phone."""
 
@@ -141,26 +142,18 @@ class MarkReader:
 
     def __init__(self, activity: Activity, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._activity = activity
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._cached: dict[tuple[TimeWindow, bool], tuple[float, ActivityPage]] = {}
+        self._cache = KeyedCache(
+            self._load, max_size=_MAX_CACHED, max_age=_MAX_AGE_SECONDS, clock=clock
+        )
 
     def read(self, window: TimeWindow, role: Role | None) -> ActivityPage:
         """Return the events of a window that a role sees."""
-        key = window, sees_everything(role)
-        with self._lock:  # one reading for all pages that wait for it
-            oldest = self._clock() - _MAX_AGE_SECONDS
-            self._cached = {
-                name: entry for name, entry in self._cached.items() if entry[0] > oldest
-            }
-            if key not in self._cached:
-                kinds = visible_kinds(role).intersection(MARK_KINDS)
-                page = self._activity.events(
-                    window.start,
-                    window.end,
-                    ActivityFilter(kinds),
-                    role=role,
-                    limit=_MAX_EVENTS,
-                )
-                self._cached[key] = self._clock(), page
-            return self._cached[key][1]
+        # Roles that see the same share a reading.
+        return self._cache.get((window, Role.OPERATOR if sees_everything(role) else None))
+
+    def _load(self, key: tuple[TimeWindow, Role | None]) -> ActivityPage:
+        window, role = key
+        kinds = visible_kinds(role).intersection(MARK_KINDS)
+        return self._activity.events(
+            window.start, window.end, ActivityFilter(kinds), role=role, limit=_MAX_EVENTS
+        )

@@ -106,6 +106,18 @@ def test_value_of_each_key_is_loaded_once_until_it_is_the_least_recently_used_of
     assert loaded == ["a", "b", "c", "a"]
 
 
+def test_value_of_a_key_is_loaded_again_when_it_is_too_old() -> None:
+    values, clock = iter([1, 2]), FakeClock()
+    cache: KeyedCache[str, int] = KeyedCache(
+        lambda _: next(values), max_size=2, max_age=5, clock=clock
+    )
+    assert cache.get("a") == 1
+    clock.sleep(4)
+    assert cache.get("a") == 1
+    clock.sleep(1)
+    assert cache.get("a") == 2
+
+
 def test_failed_load_of_a_key_is_repeated() -> None:
     values: Iterator[int] = iter([0, 7])
     cache: KeyedCache[str, float] = KeyedCache(lambda _: 1 / next(values), max_size=2)
