@@ -79,9 +79,9 @@ class RecordedPrometheus:
             return {"resultType": "matrix", "result": list(series)}
         moment = float(parameters["time"]) if "time" in parameters else None
         query = parameters["query"]
-        if query.startswith("{") or STATE_CHANGE_SERIES in query:
-            is_alerts = query.startswith("{")
-            series = self._alert_changes() if is_alerts else self._state_changes(query)
+        selects_alerts = query.startswith("{")
+        if selects_alerts or STATE_CHANGE_SERIES in query:
+            series = self._alert_changes() if selects_alerts else self._state_changes(query)
             return {"resultType": "matrix", "result": [series]}
         if query.startswith("min_over_time(timestamp("):
             since = {"metric": {}, "value": [0, str(self.changes_since)]}
