@@ -1,6 +1,7 @@
 """The Flask application of the controller."""
 
 from flask import Flask, Response
+from jinja2 import BytecodeCache
 
 from controller import __version__, health, pages
 from controller.activity import api as activity_api
@@ -30,8 +31,11 @@ _MANIFEST = "manifest.webmanifest"
 _MAX_BODY_BYTES = 64 * 1024
 
 
-def create_app(dependencies: Dependencies) -> Flask:
-    """Return the application."""
+def create_app(dependencies: Dependencies, template_cache: BytecodeCache | None = None) -> Flask:
+    """Return the application.
+
+    Applications that share a template cache compile each template once.
+    """
     app = Flask(__name__)
     app.url_rule_class = LazyRule
     # The addresses in the manifest are relative to the root of the pages.
@@ -42,7 +46,11 @@ def create_app(dependencies: Dependencies) -> Flask:
         defaults={"filename": _MANIFEST},
     )
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY_BYTES
-    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.jinja_options = {
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+        "bytecode_cache": template_cache,
+    }
     app.jinja_env.globals["version"] = __version__
     app.jinja_env.globals["grafana"] = dependencies.grafana
     converters.register(app)

@@ -1,7 +1,6 @@
 """URL rules that are cheap to create."""
 
 from collections.abc import Callable
-from functools import cache
 
 from werkzeug.routing import Rule
 
@@ -17,12 +16,12 @@ class LazyRule(Rule):
 
     def _compile_builder(self, append_unknown: bool = True) -> Callable[..., URL]:
         compile_builder = super()._compile_builder
-
-        @cache
-        def builder() -> Callable[..., URL]:
-            return compile_builder(append_unknown)
+        builder: Callable[..., URL] | None = None
 
         def build(rule: Rule, **values: object) -> URL:
-            return builder()(rule, **values)
+            nonlocal builder
+            if builder is None:
+                builder = compile_builder(append_unknown)
+            return builder(rule, **values)
 
         return build

@@ -23,6 +23,7 @@ from controller.state.history import RaspHistory
 from controller.state.prometheus import Prometheus
 from rack.database import Database
 from rack.settings import Anonymous
+from tests.controller.compiled_templates import COMPILED_TEMPLATES
 from tests.controller.fake_alertmanager import AlertJson, alertmanager_with
 from tests.controller.fakes import (
     LOOPBACK_RACK,
@@ -147,7 +148,8 @@ def app(
             alerts=alert_service,
             # Fakes of Prometheus run in this process, and respond late on a busy machine.
             history=RaspHistory(RACK.name, Prometheus(prometheus, timeout=TIMEOUT_SECONDS)),
-        )
+        ),
+        COMPILED_TEMPLATES,
     )
 
 

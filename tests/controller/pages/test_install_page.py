@@ -26,6 +26,7 @@ from controller.state.prometheus import Prometheus
 from dhcp_installer.install.journal import InstallKind, InstallState
 from dhcp_installer.install.progress import Stage
 from rack.power.outlets import Outlets
+from tests.controller.compiled_templates import COMPILED_TEMPLATES
 from tests.controller.conftest import OpenPage
 from tests.controller.fakes import doctor_for, experiment_service_for, reservation_service_for
 from tests.controller.http_client import BrowserSession, add_users
@@ -115,7 +116,8 @@ def app(
             installation=installation,
             alerts=alert_service,
             history=RaspHistory(install_fixture.rack.name, Prometheus("http://127.0.0.1:1")),
-        )
+        ),
+        COMPILED_TEMPLATES,
     )
 
 
