@@ -4,6 +4,7 @@ A test is skipped with a reason if the machine does not support it or a program 
 `PIRACK_FORBID_SKIPS=1`, as in CI, a skip is a failure with that reason.
 """
 
+import gc
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.helpers.waiting import TIMEOUT_SECONDS
-from tools.programs import ProgramError, find
+from tools.programs import Program, ProgramError, find
 
 pytest_plugins = ["tests.helpers.process_guard"]
 # The same examples in each run, without limits for durations, which depend on the load.
@@ -73,9 +74,9 @@ LONGEST_FILES = (
 SKIPS_FORBIDDEN = os.environ.get("PIRACK_FORBID_SKIPS") == "1"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Return a headless Chromium under Playwright, or skip the test."""
+@pytest.fixture(scope="session")
+def chromium() -> Program:
+    """Return Chromium if Playwright's driver runs here, else skip the test."""
     chromium = find("chromium")
     driver = subprocess.run(
         [sys.executable, "-m", "playwright", "--version"],
@@ -87,6 +88,16 @@ def browser() -> Iterator[Browser]:
     )
     if driver.returncode != 0:
         pytest.skip(f"Playwright's driver does not run: {driver.stderr.strip()}")
+    return chromium
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Program) -> Iterator[Browser]:
+    """Return a headless Chromium under Playwright.
+
+    Each module starts its own, because Playwright's event loop runs in the thread of the tests
+    until it stops.
+    """
     with pytest.MonkeyPatch.context() as environment:
         # The driver inherits this environment and may need the libraries of Chromium.
         for name, value in chromium.extra_environment.items():
@@ -115,6 +126,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     folder = Path(__file__).parent
     ranks |= {folder / name: -rank for rank, name in enumerate(reversed(LONGEST_FILES), start=1)}
     items.sort(key=lambda item: ranks[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """Exclude modules and tests from garbage collections, which would take a tenth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

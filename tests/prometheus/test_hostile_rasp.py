@@ -120,8 +120,9 @@ def attacked(make_prometheus_folder: Callable[[], Path]) -> Iterator[AttackedPro
 
 
 def test_neighbor_of_hostile_rasps_is_up(attacked: AttackedPrometheus) -> None:
-    history = attacked.values(f'min_over_time({STATE}{{rasp="{HONEST}"}}[5m])')
-    assert history == {HONEST: 1}
+    # A scrape can time out on a busy machine, but not again and again.
+    up_for_five_seconds = f'min_over_time({STATE}{{rasp="{HONEST}"}}[5s]) == 1'
+    attacked.server.wait_for(up_for_five_seconds)
 
 
 @pytest.mark.parametrize("attack", sorted(REJECTED))
