@@ -71,6 +71,7 @@ ALLOWED_IMPORTS = {
         "rack.gpio",
         "click",
         "flask",
+        "jinja2",
         "prometheus_client",
         "waitress",
     },

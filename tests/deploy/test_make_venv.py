@@ -168,6 +168,7 @@ def test_dev_level_adds_packages_and_is_kept_by_master_level(checkout: Checkout)
     assert checkout.marker.exists()
 
 
+@pytest.mark.verify
 def test_changed_lock_file_recreates_venv(checkout: Checkout) -> None:
     checkout.make_venv("dev")
     checkout.marker.touch()
@@ -179,6 +180,7 @@ def test_changed_lock_file_recreates_venv(checkout: Checkout) -> None:
         checkout.python("import checker")
 
 
+@pytest.mark.verify
 def test_moved_checkout_recreates_venv(checkout: Checkout) -> None:
     checkout.marker.touch()
     checkout.folder = checkout.folder.rename(checkout.folder.with_name("moved"))
@@ -186,6 +188,7 @@ def test_moved_checkout_recreates_venv(checkout: Checkout) -> None:
     assert not checkout.marker.exists()
 
 
+@pytest.mark.verify
 def test_incomplete_venv_is_recreated(checkout: Checkout) -> None:
     """pip fails because a wheel does not match the lock file."""
     lock = checkout.folder / "requirements" / "master.lock"

@@ -202,12 +202,12 @@ def relay_scenarios(count: int) -> Iterator[list[KillScenario]]:
 
 
 @contextmanager
-def outlet_scenarios(count: int, *, slots: int) -> Iterator[list[KillScenario]]:
-    """Yield racks with a PoE port for each slot of three stacks."""
+def outlet_scenarios(count: int) -> Iterator[list[KillScenario]]:
+    """Yield racks with three stacks, each with three slots that have a PoE port each."""
     with TemporaryDirectory() as folder:
         options = [
             {
-                "stacks": poe_stacks(3, slots),
+                "stacks": poe_stacks(3, 3),
                 "power_tables": f"{poe_table(Path(folder))}{PATIENT}",
                 "cut_seconds": 0.5,
             }

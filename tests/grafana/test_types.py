@@ -24,7 +24,7 @@ from tests.helpers.waiting import TIMEOUT_SECONDS
 from tools.debian_packages import exclusive
 from tools.programs import TOOLS_FOLDER
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.verify]
 
 SCHEMA = Path(__file__).parent / "schema"
 VERSIONS = {"11": "11.6.16", "12": "12.4.11", "13": "13.2.3"}

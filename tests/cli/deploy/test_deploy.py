@@ -126,7 +126,14 @@ def test_invalid_aliases_file_is_rejected_before_connecting(
     assert [rasp.log.count("Accepted") for rasp in testbed.rasps] == [0, 0]
 
 
-@pytest.mark.parametrize("step", ["daemon-reload", "enable", "restart"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param("daemon-reload", marks=pytest.mark.verify),
+        pytest.param("enable", marks=pytest.mark.verify),
+        "restart",
+    ],
+)
 def test_failed_systemctl_command_restores_previous_files(
     deployer: Deployer, testbed: SshTestbed, first_rasp: SshRasp, step: str
 ) -> None:

@@ -247,15 +247,10 @@ class OutletInstalls:
         assert install["state"] == state, install
 
 
-@pytest.mark.parametrize(
-    "count",
-    [
-        pytest.param(2, id="few"),
-        pytest.param(6, id="many", marks=[pytest.mark.verify, pytest.mark.timeout(1800)]),
-    ],
-)
+@pytest.mark.verify
+@pytest.mark.timeout(1800)
 def test_killed_install_of_a_rack_with_an_outlet_for_each_rasp_is_shown_and_changes_no_outlet(
-    tmp_path: Path, count: int
+    tmp_path: Path,
 ) -> None:
     with running_fixture(
         tmp_path,
@@ -265,7 +260,7 @@ def test_killed_install_of_a_rack_with_an_outlet_for_each_rasp_is_shown_and_chan
     ) as lab:
         lab.config_path.write_text(UNMANAGED_CONFIG)
         installs = OutletInstalls(lab)
-        for seed in range(count):
+        for seed in range(6):
             installs.kill_during_discovery(seed)
             installs.check_start(recover=seed % 2 == 0)
 

@@ -17,7 +17,7 @@ from tests.virtual_rack.namespace_rack_process import NamespaceRackProcess, runn
 from tools.programs import find
 from virtual_rack.rasp import mac_of
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.verify]
 
 
 @pytest.fixture

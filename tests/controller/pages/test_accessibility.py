@@ -98,7 +98,9 @@ def full_rack(
 
 
 @pytest.mark.usefixtures("full_rack")
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+@pytest.mark.parametrize(
+    ("scheme", "width"), [pytest.param("light", 1280, marks=pytest.mark.verify), ("dark", 360)]
+)
 def test_pages_have_no_axe_violations_and_large_targets_on_a_phone(
     open_page: OpenPage, url: str, scheme: str, width: int
 ) -> None:

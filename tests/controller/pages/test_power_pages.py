@@ -144,6 +144,7 @@ def test_power_of_selected_rasps_is_offered_only_if_they_have_plugs_of_their_own
     expect(power).to_be_enabled()
 
 
+@pytest.mark.verify
 def test_pages_of_plugs_have_no_axe_violations_and_fit_a_phone(
     open_page: OpenPage, url: str, operator: str
 ) -> None:

@@ -23,12 +23,11 @@ SCHEMATHESIS_CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 SEED = 2016
 MANY = [pytest.mark.verify, pytest.mark.timeout(1800)]
-# `make test` runs few random examples of each operation, and `make verify` many.
-EXAMPLES = [pytest.param(3, id="few"), pytest.param(500, id="many", marks=MANY)]
-# The phase `coverage` takes a quarter of a minute. Without a database, `make test` omits it.
+ALL_PHASES = "examples,coverage,fuzzing"
+# `make test` sends few random requests to each operation, and `make verify` all kinds and many.
 PHASES_AND_EXAMPLES = [
-    pytest.param("examples,fuzzing", 5, id="few"),
-    pytest.param("examples,coverage,fuzzing", 500, id="many", marks=MANY),
+    pytest.param("examples,fuzzing", 3, id="few"),
+    pytest.param(ALL_PHASES, 500, id="many", marks=MANY),
 ]
 
 
@@ -41,9 +40,9 @@ def assert_conforms_to_document(
     url: str,
     folder: Path,
     access: AccessControl,
+    phases: str,
     examples: int,
     *options: str,
-    phases: str = "examples,coverage,fuzzing",
 ) -> None:
     """Run Schemathesis as an admin, with valid and invalid requests."""
     token = access.tokens.add("schemathesis", Role.ADMIN)
@@ -67,18 +66,8 @@ def assert_conforms_to_document(
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("examples", EXAMPLES)
-def test_responses_conform_to_the_document(
-    url: str, rack_state: FakeRackState, access: AccessControl, tmp_path: Path, examples: int
-) -> None:
-    rack_state.temperatures = {"03-2": 48.3, "09-1": 81.0}
-    rack_state.state_values |= {"07-1": 0.0, "09-1": 3.0, "11-4": 4.0, "12-1": 9.0}
-    assert_conforms_to_document(url, tmp_path, access, examples)
-
-
-@pytest.mark.process
 @pytest.mark.parametrize(("phases", "examples"), PHASES_AND_EXAMPLES)
-def test_responses_conform_to_the_document_with_a_broken_database(
+def test_responses_conform_to_the_document(
     url: str,
     rack_state: FakeRackState,
     access: AccessControl,
@@ -86,10 +75,21 @@ def test_responses_conform_to_the_document_with_a_broken_database(
     phases: str,
     examples: int,
 ) -> None:
+    rack_state.temperatures = {"03-2": 48.3, "09-1": 81.0}
+    rack_state.state_values |= {"07-1": 0.0, "09-1": 3.0, "11-4": 4.0, "12-1": 9.0}
+    assert_conforms_to_document(url, tmp_path, access, phases, examples)
+
+
+@pytest.mark.process
+@pytest.mark.verify
+@pytest.mark.timeout(1800)
+def test_responses_conform_to_the_document_with_a_broken_database(
+    url: str, rack_state: FakeRackState, access: AccessControl, tmp_path: Path
+) -> None:
     rack_state.is_database_broken = True
     excluded = "not_a_server_error,positive_data_acceptance"
     assert_conforms_to_document(
-        url, tmp_path, access, examples, "--exclude-checks", excluded, phases=phases
+        url, tmp_path, access, ALL_PHASES, 500, "--exclude-checks", excluded
     )
 
 

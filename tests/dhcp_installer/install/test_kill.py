@@ -26,11 +26,6 @@ RANDOM_TRIALS = [
     pytest.param(10, id="few"),
     pytest.param(50, id="many", marks=[pytest.mark.verify, pytest.mark.timeout(1800)]),
 ]
-# Number of slots of each of three stacks: nine outlets are cut in groups.
-RACKS_AND_TRIALS_WITH_OUTLETS = [
-    pytest.param(1, 2, id="few"),
-    pytest.param(3, 12, id="many", marks=[pytest.mark.verify, pytest.mark.timeout(1800)]),
-]
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +35,9 @@ def scenarios() -> Iterator[list[KillScenario]]:
 
 
 @pytest.fixture(scope="module")
-def scenarios_with_outlets(request: pytest.FixtureRequest) -> Iterator[list[KillScenario]]:
-    """Racks with an outlet for each rasp, and a given number of rasps in each stack."""
-    with outlet_scenarios(2, slots=request.param) as scenarios:
+def scenarios_with_outlets() -> Iterator[list[KillScenario]]:
+    """Racks with an outlet for each rasp: nine outlets, which are cut in groups."""
+    with outlet_scenarios(2) as scenarios:
         yield scenarios
 
 
@@ -107,7 +102,6 @@ def test_kill_before_each_change_is_recovered(scenarios: list[KillScenario], ste
 
 @pytest.mark.verify
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("scenarios_with_outlets", [3], indirect=True)
 def test_kill_before_each_eleventh_change_of_a_rack_with_an_outlet_for_each_rasp_is_recovered(
     scenarios_with_outlets: list[KillScenario],
 ) -> None:
@@ -120,15 +114,12 @@ def test_kill_before_a_random_call_is_recovered(scenarios: list[KillScenario], c
     check_kills_before_random_calls(scenarios, count)
 
 
-@pytest.mark.parametrize(
-    ("scenarios_with_outlets", "count"),
-    RACKS_AND_TRIALS_WITH_OUTLETS,
-    indirect=["scenarios_with_outlets"],
-)
+@pytest.mark.verify
+@pytest.mark.timeout(1800)
 def test_kill_of_an_install_of_a_rack_with_an_outlet_for_each_rasp_is_recovered(
-    scenarios_with_outlets: list[KillScenario], count: int
+    scenarios_with_outlets: list[KillScenario],
 ) -> None:
-    check_kills_before_random_calls(scenarios_with_outlets, count)
+    check_kills_before_random_calls(scenarios_with_outlets, 12)
 
 
 def test_full_disk_for_dhcpd_conf_changes_nothing(scenarios: list[KillScenario]) -> None:

@@ -10,7 +10,7 @@ from tests.dhcp_installer.namespace_installs import rewire_ports, run_install
 from tests.helpers.poe_layouts import poe_stacks, poe_table
 from tests.virtual_rack.namespace_rack_process import running_namespace_rack
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.verify]
 
 SLOTS = 4
 INSTALL_SETTINGS = """
@@ -20,7 +20,7 @@ stagger_seconds = 0.1
 """
 
 
-@pytest.mark.parametrize("stacks", [2, pytest.param(12, marks=pytest.mark.verify)])
+@pytest.mark.parametrize("stacks", [2, 12])
 def test_each_rasp_gets_the_slot_of_its_port_and_its_address(tmp_path: Path, stacks: int) -> None:
     """No MAC address is known before the install."""
     with running_namespace_rack(
