@@ -5,15 +5,16 @@ with a time, and are therefore absent.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from controller.cache import SingleFlightCache
+from controller.cache import KeyedCache, SingleFlightCache
 from controller.state.alert import Alert
 from controller.state.inhibition import find_causes
 from controller.state.issues import AlertList, build_alert_list
 from controller.state.model import MAX_SAMPLE_AGE_SECONDS
-from controller.state.past import require_past
+from controller.state.past import FINAL_SECONDS, require_past
 from controller.state.prometheus import (
     AlertRule,
     Prometheus,
@@ -29,6 +30,7 @@ _NOT_EVALUATED = (
     "Prometheus evaluated no alerts at this time: it did not run, or has already deleted the data"
 )
 _RULES_MAX_AGE = 60.0
+_MAX_CACHED = 256  # more than the states of moments that are cached of a rack of 48
 
 _FIRING = f'{_FIRING_SERIES}{{alertstate="firing"}}'
 _QUERY = (
@@ -47,17 +49,25 @@ _FNV_OFFSET, _FNV_PRIME, _SEPARATOR = 0xCBF29CE484222325, 0x100000001B3, b"\xff"
 
 
 class PastAlerts:
-    """Reader of the alerts of earlier times. Each read sends one query to Prometheus.
+    """Reader of the alerts of earlier times. Thread-safe.
+
+    Each read sends one query to Prometheus. The alerts of moments that get no more samples are
+    read once, until the rules are read again.
 
     Args:
         rack: Layout of the rack.
         prometheus: Client of the Prometheus that evaluates the rules.
+        clock: Returns seconds since the epoch.
     """
 
-    def __init__(self, rack: Rack, prometheus: Prometheus) -> None:
+    def __init__(
+        self, rack: Rack, prometheus: Prometheus, *, clock: Callable[[], float] = time.time
+    ) -> None:
         self._rack = rack
         self._prometheus = prometheus
+        self._clock = clock
         self._rules = SingleFlightCache(prometheus.alert_rules, max_age=_RULES_MAX_AGE)
+        self._cache = KeyedCache(self._load, max_size=_MAX_CACHED, max_age=_RULES_MAX_AGE)
 
     def read(self, moment: float) -> AlertList:
         """Return the alerts that fired at a time, in seconds since the epoch.
@@ -67,13 +77,17 @@ class PastAlerts:
         Raises:
             UnknownMomentError: If the time is in the future or before 1970.
         """
-        require_past(moment)
+        now = self._clock()
+        require_past(moment, now)
+        is_final = now - moment >= FINAL_SECONDS
         try:
-            samples = self._prometheus.query(_QUERY, time=moment)
-            rules = self._rules.get()
+            return self._cache.get(moment) if is_final else self._load(moment)
         except PrometheusUnavailableError as error:
             return AlertList((), error=str(error))
-        return build_past_alerts(moment, samples, rules, self._rack)
+
+    def _load(self, moment: float) -> AlertList:
+        samples = self._prometheus.query(_QUERY, time=moment)
+        return build_past_alerts(moment, samples, self._rules.get(), self._rack)
 
 
 def build_past_alerts(

@@ -24,7 +24,7 @@ _NO_SAMPLES = "Prometheus has no data of this time: it did not run, or has alrea
 _MAX_CACHED_RASPS = 10_000
 """Number of cached states of rasps, which take about 6 MB."""
 
-_FINAL_SECONDS = 60.0
+FINAL_SECONDS = 60.0
 """Age of a moment from which no scrape and no rule adds samples to it."""
 
 _Inventory = Mapping[tuple[int, int], Rasp] | None
@@ -157,6 +157,6 @@ class PastReader:
         except PrometheusUnavailableError as error:
             return build_past_state(self._rack, inventory, (), str(error))
         state = build_past_state(self._rack, inventory, samples)
-        if now - moment >= _FINAL_SECONDS and not state.error:
+        if now - moment >= FINAL_SECONDS and not state.error:
             self._cached.put(moment, (inventory, state))
         return state

@@ -53,6 +53,7 @@ class RecordedPrometheus:
         off_stack: Name of a stack whose commanded power was off.
         changes_since: Time from which changes were recorded.
         moments: Times of the received queries of states. None is now.
+        alert_moments: Times of the received queries of alerts.
         ranges: Number of the received range queries.
         url: URL of the running server.
     """
@@ -63,6 +64,7 @@ class RecordedPrometheus:
     off_stack: str = "09"
     changes_since: float = 0.0
     moments: list[float | None] = field(default_factory=list)
+    alert_moments: list[float | None] = field(default_factory=list)
     ranges: int = 0
     url: str = ""
 
@@ -87,6 +89,7 @@ class RecordedPrometheus:
             since = {"metric": {}, "value": [0, str(self.changes_since)]}
             return {"resultType": "vector", "result": [since]}
         if query.startswith("(ALERTS"):
+            self.alert_moments.append(moment)
             return {"resultType": "vector", "result": list(self._alerts(moment or 0.0))}
         self.moments.append(moment)
         return {"resultType": "vector", "result": list(self._samples(moment))}

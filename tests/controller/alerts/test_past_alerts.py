@@ -1,5 +1,6 @@
 """The alerts and issues of an earlier time."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from controller.errors import UnknownMomentError
 from controller.state.issues import AlertList
 from controller.state.prometheus import AlertRule, Prometheus, Sample
 from tests.controller.fakes import RACK
+from tests.controller.recorded_prometheus import RecordedPrometheus, recorded_prometheus
+from tests.controller.state.test_prometheus import http_server_answering
 
 MOMENT = 1_795_960_740.0
 URL = "http://10.23.0.1:8080/"
@@ -124,3 +127,40 @@ def test_issues_are_unknown_while_prometheus_is_unavailable() -> None:
 def test_times_without_a_state_are_rejected(moment: float) -> None:
     with pytest.raises(UnknownMomentError):
         PastAlerts(RACK, Prometheus("http://127.0.0.1:1")).read(moment)
+
+
+@pytest.fixture
+def recorded() -> Iterator[RecordedPrometheus]:
+    """Samples in which the alert of 03-2 fired from 18 until 10 minutes ago."""
+    samples = RecordedPrometheus(RACK, MOMENT - 1200, MOMENT - 600)
+    with recorded_prometheus(samples) as recorded:
+        yield recorded
+
+
+def test_alerts_that_cannot_change_any_more_are_read_once(recorded: RecordedPrometheus) -> None:
+    reader = PastAlerts(RACK, Prometheus(recorded.url), clock=lambda: MOMENT)
+    during, after = reader.read(MOMENT - 900), reader.read(MOMENT - 300)
+    assert (during.issue_count, after.issue_count) == ("1 issue", "no issues")
+    assert reader.read(MOMENT - 900) is during
+    assert recorded.alert_moments == [MOMENT - 900, MOMENT - 300]
+
+
+def test_recent_alerts_are_read_again(recorded: RecordedPrometheus) -> None:
+    reader = PastAlerts(RACK, Prometheus(recorded.url), clock=lambda: MOMENT)
+    for _ in range(2):
+        reader.read(MOMENT - 59)
+    assert recorded.alert_moments == [MOMENT - 59] * 2
+
+
+def test_alerts_that_could_not_be_read_are_read_again() -> None:
+    answers = [(503, b"starting"), (200, b'{"data": {"resultType": "vector", "result": []}}')]
+    rules = (200, b'{"data": {"groups": []}}')
+
+    def answer(path: str) -> tuple[int, bytes]:
+        return rules if "rules" in path else answers.pop(0)
+
+    with http_server_answering(answer) as url:
+        reader = PastAlerts(RACK, Prometheus(url), clock=lambda: MOMENT)
+        assert "HTTP 503" in reader.read(MOMENT - 900).error
+        assert reader.read(MOMENT - 900).error.startswith("Prometheus evaluated no alerts")
+    assert answers == []
