@@ -5,25 +5,38 @@ the others, most states equal the previous one, and the page does not have to be
 `PageCache`. The template gets only this state, and can therefore not show anything else.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from controller.state.model import OutletState, RackState, RaspState, StackState
 
 
 class DisplayedStates:
-    """The displayed state of the latest state, for each color. Thread-safe."""
+    """The displayed state of the latest state, for each color. Thread-safe.
+
+    Most rasps are the same in two states that follow each other. They are not rounded again.
+    """
 
     def __init__(self) -> None:
         self._latest: dict[str, tuple[RackState, RackState]] = {}
+        self._rasps: dict[tuple[str, int], tuple[RaspState, RaspState]] = {}
 
     def get(self, rack_state: RackState, color: str) -> RackState:
         """Return `displayed_state`, which is computed once for all clients of a state."""
         known = self._latest.get(color)
         if known is not None and known[0] is rack_state:
             return known[1]
-        displayed = displayed_state(rack_state, color)
+        displayed = _displayed_state(rack_state, partial(self._displayed_rasp, color))
         self._latest[color] = rack_state, displayed
         return displayed
+
+    def _displayed_rasp(self, color: str, rasp: RaspState) -> RaspState:
+        key = color, rasp.slot.id
+        known = self._rasps.get(key)
+        if known is None or known[0] != rasp:
+            known = self._rasps[key] = rasp, _displayed_rasp(color, rasp)
+        return known[1]
 
 
 def displayed_state(rack_state: RackState, color: str) -> RackState:
@@ -34,19 +47,26 @@ def displayed_state(rack_state: RackState, color: str) -> RackState:
         color: Name of the value that determines the colors: `temperature`, `cpu`, `memory`, `power`
             or `watts`.
     """
-    stacks = tuple(_displayed_stack(stack, color) for stack in rack_state.stacks)
+    return _displayed_state(rack_state, partial(_displayed_rasp, color))
+
+
+_DisplayedRasp = Callable[[RaspState], RaspState]
+
+
+def _displayed_state(rack_state: RackState, displayed_rasp: _DisplayedRasp) -> RackState:
+    stacks = tuple(_displayed_stack(stack, displayed_rasp) for stack in rack_state.stacks)
     return replace(rack_state, stacks=stacks)
 
 
-def _displayed_stack(stack: StackState, color: str) -> StackState:
+def _displayed_stack(stack: StackState, displayed_rasp: _DisplayedRasp) -> StackState:
     return replace(
         stack,
-        rasps=tuple(_displayed_rasp(rasp, color) for rasp in stack.rasps),
+        rasps=tuple(map(displayed_rasp, stack.rasps)),
         outlets=tuple(map(_displayed_outlet, stack.outlets)),
     )
 
 
-def _displayed_rasp(rasp: RaspState, color: str) -> RaspState:
+def _displayed_rasp(color: str, rasp: RaspState) -> RaspState:
     celsius, cores = rasp.temperature_celsius, rasp.cpu_busy_cores
     available, total = None, None
     if color == "memory" and (used := rasp.memory_used_ratio) is not None:
@@ -70,4 +90,6 @@ def _displayed_rasp(rasp: RaspState, color: str) -> RaspState:
 
 
 def _displayed_outlet(outlet: OutletState) -> OutletState:
+    if outlet.energy_joules is None and not outlet.detail:
+        return outlet
     return replace(outlet, energy_joules=None, detail="")
