@@ -46,6 +46,7 @@ from controller.reservations.service import ReservationService
 from controller.reservations.store import QuotaStore, ReservationStore
 from controller.ssh.pool import SshPool
 from controller.state.history import RaspHistory
+from controller.state.latest import LatestState
 from controller.state.outlets import describe_outlet_difference
 from controller.state.prometheus import Prometheus
 from controller.state.quarantine import Quarantine
@@ -64,8 +65,6 @@ from rack.inventory import Inventory
 from rack.layout import GPIO, Rack
 from rack.power.outlets import Outlets
 
-_STATE_MAX_AGE = 1.0
-_PAGE_STATE_MAX_AGE = 0.25  # pages poll every 0.5 s and display changes within 1 s
 _MASTER_INFO_MAX_AGE = 2.0
 _DHCP_SERVER_MAX_AGE = 30.0  # a check starts a process, and Prometheus scrapes every 5 s
 
@@ -81,6 +80,7 @@ class ControllerComponents:
     outlet_monitor: OutletMonitor
     power_return: PowerReturn
     reservation_thread: PeriodicThread
+    state_thread: PeriodicThread
 
 
 def build_controller(
@@ -138,7 +138,7 @@ def build_controller(
         reserved_by=claims.holders,
         operations=claims.operations,
     )
-    state = SingleFlightCache(state_reader.read, max_age=_STATE_MAX_AGE)
+    state = LatestState(state_reader)
     headers = basic_authorization(secret)
     services = monitored_services(options, headers)
     master = SingleFlightCache(
@@ -223,7 +223,6 @@ def build_controller(
     )
     dependencies = Dependencies(
         state=state.get,
-        fresh_state=partial(state.get, _PAGE_STATE_MAX_AGE),
         master=master.get,
         doctor=Doctor(Examiner(all_checks(doctor_sources)).examine),
         registry=registry,
@@ -243,7 +242,12 @@ def build_controller(
         grafana=GrafanaLinks(options.grafana),
     )
     return ControllerComponents(
-        dependencies, target_files, monitor, power_return, reservations.make_thread()
+        dependencies,
+        target_files,
+        monitor,
+        power_return,
+        reservations.make_thread(),
+        state.make_thread(),
     )
 
 

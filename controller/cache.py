@@ -7,6 +7,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+RECENT_USE_SECONDS = 5.0
+"""Seconds for which a value is refreshed ahead. Pages that show the present poll every 2 s."""
+
 _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
 
@@ -41,7 +44,8 @@ class SingleFlightCache(Generic[_Value]):
 
     While one thread refreshes the value, the other threads get the cached value. If the cached
     value is older than `max_age + stale_while_refreshing`, they wait. An error is raised only in
-    the thread that refreshes the value. The next call loads the value again.
+    the thread that refreshes the value. The next call loads the value again, also if the cached
+    value is not too old.
     """
 
     def __init__(
@@ -58,7 +62,7 @@ class SingleFlightCache(Generic[_Value]):
         self._clock = clock
         self._lock = threading.Lock()
         self._value: _Value
-        self._loaded_at = float("-inf")
+        self._loaded_at = self._used_at = -math.inf
 
     def get(self, max_age: float | None = None) -> _Value:
         """Return the value. `max_age` can only shorten the age limit of the cache.
@@ -66,15 +70,38 @@ class SingleFlightCache(Generic[_Value]):
         The value can be older while another thread is refreshing it.
         """
         limit = self._max_age if max_age is None else min(max_age, self._max_age)
-        age = self._clock() - self._loaded_at
+        self._used_at = self._clock()
+        age = self._used_at - self._loaded_at
+        if age < limit:
+            return self._value
         if self._lock.acquire(blocking=age >= self._max_age + self._stale_while_refreshing):
             try:
                 if self._clock() - self._loaded_at >= limit:
-                    self._value = self._load()
-                    self._loaded_at = self._clock()
+                    self._refresh()
             finally:
                 self._lock.release()
         return self._value
+
+    def refresh_ahead(self) -> _Value | None:
+        """Load the value at half of its maximum age, so that `get` does not load it. Return it.
+
+        Return None if it is younger, or if `get` was not called recently.
+        """
+        with self._lock:
+            now = self._clock()
+            is_used = now - self._used_at < RECENT_USE_SECONDS
+            if not is_used or now - self._loaded_at < self._max_age / 2:
+                return None
+            self._refresh()
+            return self._value
+
+    def _refresh(self) -> None:
+        try:
+            self._value = self._load()
+        except BaseException:
+            self._loaded_at = -math.inf
+            raise
+        self._loaded_at = self._clock()
 
 
 class KeyedCache(Generic[_Key, _Value]):

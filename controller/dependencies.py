@@ -32,7 +32,6 @@ class Dependencies:
 
     Attributes:
         state: Returns the state of the rack.
-        fresh_state: Returns a newer state, for the pages. Default: `state`.
         master: Returns the state of the master.
         doctor: Checks the master.
         registry: Metrics of the controller.
@@ -48,7 +47,6 @@ class Dependencies:
     """
 
     state: Callable[[], RackState]
-    fresh_state: Callable[[], RackState] | None = None
     master: Callable[[], MasterState]
     doctor: Doctor
     registry: CollectorRegistry

@@ -64,6 +64,7 @@ def run_server(
     components.reservation_thread.start()
     dependencies.alerts.webhook.start()
     updater.start()
+    components.state_thread.start()
     _log.info("%s is available at http://%s", rack.name, options.listen)
     gc.collect()
     gc.freeze()  # shortens later collections, which delay responses
@@ -81,3 +82,4 @@ def run_server(
         dependencies.alerts.webhook.close()
         dependencies.installation.close()
         dependencies.orders.close()
+        components.state_thread.close()

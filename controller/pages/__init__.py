@@ -43,8 +43,8 @@ def register(app: Flask, dependencies: Dependencies) -> None:
     app.jinja_env.globals["main_pages"] = MAIN_PAGES
     app.jinja_env.globals["runbook_names"] = runbooks.runbook_names()
     app.jinja_env.globals["requested_selection"] = partial(requested_selection, dependencies.orders)
-    state = dependencies.fresh_state or dependencies.state
-    history, order_service = dependencies.history, dependencies.orders
+    state, history = dependencies.state, dependencies.history
+    order_service = dependencies.orders
     firing = dependencies.alerts.firing
     app.register_blueprint(
         rack.blueprint(

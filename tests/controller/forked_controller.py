@@ -28,6 +28,7 @@ from controller.experiments.service import ExperimentService
 from controller.installation.service import Requester
 from controller.options import ControllerOptions
 from controller.orders.model import OrderRequest, PowerTiming
+from controller.state import latest
 from dhcp_installer import DEFAULT_STRATEGY
 from exporter.aliases import DEFAULT_PATH
 from exporter.aliases import load as load_aliases
@@ -221,7 +222,7 @@ def _run(run: ControllerRun) -> None:
     os.environ.update(run.environment)
     counter = _ChangeCounter()
     counter.restart(run.kill_start_at)
-    _replace(bootstrap, "_STATE_MAX_AGE", 0.0)
+    _replace(latest, "MAX_STATE_AGE_SECONDS", 0.0)
     options = ControllerOptions(**parse_command(controller, run.argv).params)
     aliases = load_aliases(DEFAULT_PATH)
     rack, database = load(options.rack), Database(options.db)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from controller.cache import KeyedCache, LruCache, SingleFlightCache
+from controller.cache import RECENT_USE_SECONDS, KeyedCache, LruCache, SingleFlightCache
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.waiting import TIMEOUT_SECONDS
 
@@ -90,6 +90,38 @@ def test_cache_does_not_store_an_error() -> None:
     with pytest.raises(ValueError, match="no"):
         cache.get()
     assert cache.get() == 7
+
+
+def test_value_is_loaded_ahead_at_half_of_its_maximum_age_if_it_was_used() -> None:
+    clock, values = FakeClock(), iter(range(10))
+    cache = SingleFlightCache(lambda: next(values), max_age=2.0, clock=clock)
+    assert cache.refresh_ahead() is None  # it was not used
+    assert cache.get() == 0
+    clock.now = 0.9
+    assert cache.refresh_ahead() is None
+    clock.now = 1.0
+    assert cache.refresh_ahead() == 1
+    clock.now = RECENT_USE_SECONDS
+    assert cache.refresh_ahead() is None
+    assert cache.get() == 2
+
+
+def test_value_is_loaded_again_after_an_error_although_it_is_recent() -> None:
+    clock = FakeClock()
+    results: Iterator[int | ValueError] = iter([1, ValueError("no"), 2])
+
+    def load() -> int:
+        result = next(results)
+        if isinstance(result, ValueError):
+            raise result
+        return result
+
+    cache = SingleFlightCache(load, max_age=2.0, clock=clock)
+    assert cache.get() == 1
+    clock.now = 1.0
+    with pytest.raises(ValueError, match="no"):
+        cache.refresh_ahead()
+    assert cache.get() == 2
 
 
 def test_value_of_each_key_is_loaded_once_until_it_is_the_least_recently_used_of_too_many() -> None:

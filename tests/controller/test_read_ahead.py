@@ -1,0 +1,34 @@
+"""A controller reads the state of its rack ahead of its clients."""
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.controller.rack_process import RackProcess
+from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
+
+pytestmark = pytest.mark.process
+
+
+def failed_queries(url: str) -> float:
+    """Return the number of queries, which all fail without a Prometheus."""
+    text = requests.get(f"{url}/metrics", timeout=TIMEOUT_SECONDS).text
+    pattern = r'^pirack_controller_prometheus_queries_total\{result="failed"\} (.*)$'
+    [number] = re.findall(pattern, text, re.MULTILINE)
+    return float(number)
+
+
+def test_controller_reads_the_state_again_after_a_request(tmp_path: Path) -> None:
+    rack_process = RackProcess(tmp_path, contact="normally_closed")
+    rack_process.state_folder.mkdir()
+    try:
+        controller = rack_process.start_controller()
+        assert failed_queries(controller.url) == 0
+        assert controller.get("rack")["error"]
+        wait_until(lambda: failed_queries(controller.url) >= 3)
+        assert controller.stop(signal.SIGTERM) == 0
+    finally:
+        rack_process.close()
