@@ -342,7 +342,7 @@ def running_app(
     inventory.replace(installed_rasps(rack).values())
     add_users(access)
     data, registry = FakePrometheusData(rack), CollectorRegistry()
-    with fake_prometheus(data) as url:
+    with database.kept_open(), fake_prometheus(data) as url:
         prometheus = Prometheus(url)
         orders = order_service_for(access, FakeRackState(rack), folder, registry, rack)
         reservations = reservation_service_for(access, folder)

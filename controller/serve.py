@@ -33,7 +33,7 @@ def serve(options: ControllerOptions) -> None:
         raise PiRackError(str(error)) from error
     with exclusive_access(options.db, CONTROLLER):
         database = Database(options.db)
-        with closing(Outlets(rack, database)) as outlets:
+        with database.kept_open(), closing(Outlets(rack, database)) as outlets:
             _log_claim(rack, outlets)
             from controller.server_process import (  # noqa: PLC0415 - takes seconds to load
                 run_server,

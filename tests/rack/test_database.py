@@ -291,3 +291,13 @@ def test_power_of_relays_is_kept_by_the_upgrade_to_outlets(path: Path) -> None:
     }
     [edge] = PowerEdges(database).list_recent(9)
     assert (edge.stack, edge.slot, edge.cause) == (2, None, "order 7")
+
+
+def test_reading_a_database_that_is_kept_open_changes_no_file(installation: Path) -> None:
+    """A page reads the database twice a second, which must not write to an SD card."""
+    database = Database(installation)
+    with database.kept_open():
+        changed_at = installation.parent.stat().st_mtime_ns
+        assert list(Inventory(database).rasps().values()) == [RASP]
+        assert installation.parent.stat().st_mtime_ns == changed_at
+    assert not installation.with_name("pirack.db-wal").exists()
