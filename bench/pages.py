@@ -83,21 +83,23 @@ class FakePrometheusData:
 
     Attributes:
         rack: Layout of the rack.
-        is_changing: Whether some temperatures change at each query.
+        is_changing: Whether some temperatures change at each query. Uptimes always do.
     """
 
     rack: Rack
     is_changing: bool = False
     _rounds: Iterator[int] = field(default_factory=itertools.count)
     _temperatures: dict[int, float] = field(default_factory=dict)
+    _uptimes: dict[int, int] = field(default_factory=dict)
 
     def query_response(self) -> bytes:
         """Return the response to the query that a page refresh sends."""
-        if self.is_changing:
-            round_number = next(self._rounds)
-            changed = math.ceil(len(self.rack.slots) * REFRESH_SECONDS / SCRAPE_SECONDS)
-            for i in range(changed):
-                number = (round_number * changed + i) % len(self.rack.slots) + 1
+        round_number = next(self._rounds)
+        changed = math.ceil(len(self.rack.slots) * REFRESH_SECONDS / SCRAPE_SECONDS)
+        for i in range(changed):
+            number = (round_number * changed + i) % len(self.rack.slots) + 1
+            self._uptimes[number] = 3_600 + round_number
+            if self.is_changing:
                 self._temperatures[number] = 45.0 + (7 * round_number + number) % 20
         result = [
             {"metric": {"__name__": name, "stack": slot.stack_name, "slot": str(slot.number)}
@@ -112,7 +114,7 @@ class FakePrometheusData:
                 ("pirack_memory_available_bytes", 742e6),
                 ("pirack_memory_total_bytes", 969e6),
                 ("pirack_boot_time_seconds", 1_795_552_960),
-                ("pirack_uptime_seconds", 3_600),
+                ("pirack_uptime_seconds", self._uptimes.get(slot.id, 3_600)),
                 ("probe_success", 1),
             )
         ]  # fmt: skip
@@ -351,6 +353,7 @@ def running_app(
         app = create_app(
             Dependencies(
                 state=state.latest.get,
+                prepare_states=state.latest.prepare_with,
                 master=MasterInfo(folder, []).read,
                 doctor=doctor_for(),
                 registry=registry,

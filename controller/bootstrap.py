@@ -223,6 +223,7 @@ def build_controller(
     )
     dependencies = Dependencies(
         state=state.get,
+        prepare_states=state.prepare_with,
         master=master.get,
         doctor=Doctor(Examiner(all_checks(doctor_sources)).examine),
         registry=registry,

@@ -19,6 +19,7 @@ from controller.orders.service import OrderService
 from controller.reservations.service import ReservationService
 from controller.state.history import RaspHistory
 from controller.state.lanes import LaneReader
+from controller.state.latest import Prepare
 from controller.state.model import RackState
 from controller.state.past import PastReader
 from controller.state.sparklines import SparklineReader
@@ -32,6 +33,7 @@ class Dependencies:
 
     Attributes:
         state: Returns the state of the rack.
+        prepare_states: Registers a function that prepares states. See `LatestState.prepare_with`.
         master: Returns the state of the master.
         doctor: Checks the master.
         registry: Metrics of the controller.
@@ -47,6 +49,7 @@ class Dependencies:
     """
 
     state: Callable[[], RackState]
+    prepare_states: Callable[[Prepare], None] = lambda _: None
     master: Callable[[], MasterState]
     doctor: Doctor
     registry: CollectorRegistry

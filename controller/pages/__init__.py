@@ -30,6 +30,7 @@ from controller.pages import (
     runbooks,
     stack,
 )
+from controller.pages.displayed_state import DisplayedStates
 from controller.pages.marks import MarkReader
 from controller.pages.navigation import MAIN_PAGES
 from controller.pages.selection import requested_selection
@@ -46,9 +47,12 @@ def register(app: Flask, dependencies: Dependencies) -> None:
     state, history = dependencies.state, dependencies.history
     order_service = dependencies.orders
     firing = dependencies.alerts.firing
+    displayed_states = DisplayedStates()
+    dependencies.prepare_states(displayed_states.prepare)
     app.register_blueprint(
         rack.blueprint(
             state,
+            displayed_states,
             dependencies.past.read,
             dependencies.past_alerts.read,
             dependencies.reservations,

@@ -23,13 +23,23 @@ class DisplayedStates:
         self._rasps: dict[tuple[str, int], tuple[RaspState, RaspState]] = {}
 
     def get(self, rack_state: RackState, color: str) -> RackState:
-        """Return `displayed_state`, which is computed once for all clients of a state."""
+        """Return `displayed_state`, which is computed once for all clients of a state.
+
+        States that are displayed the same have the same object, which is compared faster.
+        """
         known = self._latest.get(color)
         if known is not None and known[0] is rack_state:
             return known[1]
         displayed = _displayed_state(rack_state, partial(self._displayed_rasp, color))
+        if known is not None and known[1] == displayed:
+            displayed = known[1]
         self._latest[color] = rack_state, displayed
         return displayed
+
+    def prepare(self, rack_state: RackState) -> None:
+        """Compute the displayed states of a state for the colors that clients have requested."""
+        for color in list(self._latest):
+            self.get(rack_state, color)
 
     def _displayed_rasp(self, color: str, rasp: RaspState) -> RaspState:
         key = color, rasp.slot.id

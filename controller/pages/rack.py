@@ -57,6 +57,7 @@ _COLOR_MODES: Mapping[str, ColorMode] = {
 
 def blueprint(
     read_state: Callable[[], RackState],
+    displayed_states: DisplayedStates,
     read_past: Callable[[float], RackState],
     read_past_alerts: Callable[[float], AlertList],
     reservations: ReservationService,
@@ -66,7 +67,7 @@ def blueprint(
 ) -> Blueprint:
     """Return the rack page, its lanes, its sparklines and its style sheet."""
     pages = Blueprint("rack", __name__)
-    displayed_states, page_cache = DisplayedStates(), PageCache()
+    page_cache = PageCache()
 
     @pages.get("/")
     def show() -> Response:

@@ -14,6 +14,9 @@ MAX_STATE_AGE_SECONDS = 2.0
 
 _CHECK_SECONDS = 0.25
 
+Prepare = Callable[[RackState], object]
+"""Computes something from a state that its clients would compute otherwise."""
+
 
 class LatestState:
     """The state of the rack. Thread-safe.
@@ -36,6 +39,11 @@ class LatestState:
         )
         self._lock = threading.Lock()
         self._built: tuple[Measurements, Commands, RackState] | None = None
+        self._prepare: list[Prepare] = []
+
+    def prepare_with(self, prepare: Prepare) -> None:
+        """Call a function with each state that the thread reads, before a client gets it."""
+        self._prepare.append(prepare)
 
     def get(self) -> RackState:
         """Return the state of the rack.
@@ -63,7 +71,9 @@ class LatestState:
         measurements = self._measurements.refresh_ahead()
         if measurements is not None:
             with self._lock:
-                self._build(measurements)
+                state = self._build(measurements)
+                for prepare in self._prepare:
+                    prepare(state)
 
     def _build(self, measurements: Measurements) -> RackState:
         commands = self._reader.commands()

@@ -206,6 +206,30 @@ def test_page_is_not_sent_again_if(client: FlaskClient, measured: FakeRackState,
     assert displayed_state(measured.read(), "temperature").rasps[9].uptime_seconds is None
 
 
+@pytest.mark.parametrize("name", NOT_SHOWN)
+def test_states_that_are_displayed_the_same_have_the_same_object(
+    measured: FakeRackState, name: str
+) -> None:
+    states = DisplayedStates()
+    first = states.get(measured.read(), "temperature")
+    NOT_SHOWN[name](measured)
+    changed = measured.read()
+    states.prepare(changed)
+    assert states.get(changed, "temperature") is first
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_prepared_state_is_displayed_as_without_preparation(
+    measured: FakeRackState, name: str
+) -> None:
+    states = DisplayedStates()
+    first = states.get(measured.read(), "temperature")
+    SHOWN[name](measured)
+    changed = measured.read()
+    states.prepare(changed)
+    assert states.get(changed, "temperature") == displayed_state(changed, "temperature") != first
+
+
 def test_quantity_of_the_colors_is_shown(client: FlaskClient, measured: FakeRackState) -> None:
     measured.cpu_busy_cores = {"03-2": 1.0}
     etag = client.get("/?color=cpu", headers=UPDATE).headers["ETag"]

@@ -209,6 +209,19 @@ def test_error_of_the_inventory_in_the_thread_is_raised_in_the_next_request(
         latest.get()
 
 
+def test_thread_prepares_the_state_that_the_next_client_gets(
+    rack: MeasuredRack, latest: LatestState
+) -> None:
+    prepared: list[RackState] = []
+    latest.prepare_with(prepared.append)
+    first = latest.get()
+    assert prepared == []
+    pass_time(rack, latest, 1)
+    [second] = prepared
+    assert second is not first
+    assert latest.get() is second
+
+
 def test_power_that_the_controller_commands_is_in_the_next_state_without_a_query(
     rack: MeasuredRack, latest: LatestState, recorded: RecordedPrometheus
 ) -> None:
