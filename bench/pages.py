@@ -364,7 +364,7 @@ def running_app(
                     orders, reservations, folder, FakeRackState(rack).read
                 ),
                 installation=installation,
-                alerts=alert_service_for(ReceivedAlerts()),
+                alerts=alert_service_for(ReceivedAlerts(), state.latest.get),
                 history=RaspHistory(rack.name, prometheus),
             )
         )

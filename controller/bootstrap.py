@@ -237,6 +237,7 @@ def build_controller(
             secret,
             Remediation(rack.remediation, orders, state.get),
             rack,
+            state.get,
         ),
         history=RaspHistory(rack.name, prometheus),
         allowed_hosts=allowed_hosts.local_host_names().union(rack.access.hosts),

@@ -1,5 +1,6 @@
 """The alert components that the API and the pages use."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from controller.alerts.alertmanager import Alertmanager
@@ -8,6 +9,7 @@ from controller.alerts.received import ReceivedAlerts
 from controller.alerts.remediation import Remediation
 from controller.alerts.secret import basic_authorization
 from controller.alerts.webhook import WebhookQueue
+from controller.state.model import RackState
 from rack.layout import Rack
 
 
@@ -20,7 +22,13 @@ class AlertService:
     secret: str
 
 
-def build(alertmanager: str, secret: str, remediation: Remediation, rack: Rack) -> AlertService:
+def build(
+    alertmanager: str,
+    secret: str,
+    remediation: Remediation,
+    rack: Rack,
+    state: Callable[[], RackState],
+) -> AlertService:
     """Return the alert service. Its webhook is not started.
 
     Args:
@@ -28,8 +36,9 @@ def build(alertmanager: str, secret: str, remediation: Remediation, rack: Rack) 
         secret: Secret that the controller and Alertmanager share.
         remediation: Remediation of received alerts.
         rack: Layout of the rack.
+        state: Returns the state of the rack.
     """
     received = ReceivedAlerts()
     client = Alertmanager(alertmanager, basic_authorization(secret))
-    firing = FiringAlerts(client, received, remediation.status_text, rack)
+    firing = FiringAlerts(client, received, remediation.status_text, rack, state)
     return AlertService(firing, WebhookQueue(received, remediation.apply), secret)

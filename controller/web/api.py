@@ -91,8 +91,9 @@ def blueprint(
     @document.read_endpoint("rack", RackResponse, query_model=RackQuery)
     def get_rack(query: RackQuery) -> Response:
         """Return a summary of the rack and its issues."""
+        rack_state = state_at(query.at)
         alert_list = alerts() if query.at is None else past_alerts(query.at)
-        return json_response(RackResponse.of(state_at(query.at), alert_list))
+        return json_response(RackResponse.of(rack_state, alert_list))
 
     @api.get("/master")
     @document.read_endpoint("master", MasterResponse)

@@ -83,8 +83,10 @@ def test_status_lists_power_that_differs_and_exits_with_status_1(
 
 class TestStatusWithoutAlertmanager:
     @pytest.fixture
-    def alert_service(self, received_alerts: ReceivedAlerts) -> AlertService:
-        return alert_service_for(received_alerts)
+    def alert_service(
+        self, received_alerts: ReceivedAlerts, rack_state: FakeRackState
+    ) -> AlertService:
+        return alert_service_for(received_alerts, rack_state.read)
 
     def test_status_reports_unknown_issues_and_exits_with_status_1(self, run: RunPirack) -> None:
         lines = output_lines(run, "status", status=1)
@@ -92,13 +94,17 @@ class TestStatusWithoutAlertmanager:
         assert lines[2:] == ["Issues unknown."]
 
 
-def test_status_without_prometheus_reports_unknown_states(
+def test_status_without_prometheus_reports_unknown_states_and_issues(
     run: RunPirack, rack_state: FakeRackState
 ) -> None:
     rack_state.error = "Prometheus at http://127.0.0.1:9090 cannot be reached"
     lines = output_lines(run, "status", status=1)
     assert lines[0].endswith(": 48 unknown")
-    assert lines[1] == rack_state.error
+    assert lines[1:] == [
+        rack_state.error,
+        f"Issues may be outdated: {rack_state.error}",
+        "Issues unknown.",
+    ]
 
 
 def test_rasps_prints_states_readings_and_reasons(

@@ -110,7 +110,7 @@ def app(
             reservations=reservations,
             experiments=experiment_service_for(orders, reservations, tmp_path, rack_state.read),
             installation=installation,
-            alerts=alert_service_for(ReceivedAlerts()),
+            alerts=alert_service_for(ReceivedAlerts(), rack_state.read),
             history=RaspHistory(RACK.name, Prometheus("http://127.0.0.1:1")),
         )
     )

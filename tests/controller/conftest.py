@@ -107,9 +107,9 @@ def active_alerts(listed_alerts: list[AlertJson]) -> Iterator[list[AlertJson]]:
 
 @pytest.fixture
 def alert_service(
-    received_alerts: ReceivedAlerts, alertmanager: Alertmanager
+    received_alerts: ReceivedAlerts, alertmanager: Alertmanager, rack_state: FakeRackState
 ) -> Iterator[AlertService]:
-    service = alert_service_for(received_alerts, alertmanager)
+    service = alert_service_for(received_alerts, rack_state.read, alertmanager)
     service.webhook.start()
     yield service
     service.webhook.close()

@@ -53,8 +53,9 @@ def fake_alertmanager(status: int, text: str) -> Iterator[Alertmanager]:
 
 @contextmanager
 def alertmanager_with(alerts: Sequence[AlertJson]) -> Iterator[Alertmanager]:
-    """Return a client of a server that sends the alerts that the sequence contains then."""
-    with _server(lambda: (200, json.dumps(alerts))) as alertmanager:
+    """Return a client of a server that sends the watchdog alert and those of the sequence then."""
+    watchdog = active_alert("PiRackWatchdog", severity="none")
+    with _server(lambda: (200, json.dumps([watchdog, *alerts]))) as alertmanager:
         yield alertmanager
 
 

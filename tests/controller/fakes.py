@@ -272,9 +272,11 @@ def doctor_for(findings: Sequence[Finding] = ()) -> Doctor:
 
 
 def alert_service_for(
-    received: ReceivedAlerts, alertmanager: Alertmanager | None = None
+    received: ReceivedAlerts,
+    state: Callable[[], RackState],
+    alertmanager: Alertmanager | None = None,
 ) -> AlertService:
     """Return a service without remediation. By default, it has no Alertmanager."""
     alertmanager = alertmanager or Alertmanager(f"127.0.0.1:{free_port()}", {})
-    firing = FiringAlerts(alertmanager, received, lambda _: "", RACK)
+    firing = FiringAlerts(alertmanager, received, lambda _: "", RACK, state)
     return AlertService(firing, WebhookQueue(received, lambda _: None), ALERTS_SECRET)

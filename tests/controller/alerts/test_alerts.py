@@ -28,7 +28,7 @@ from tests.controller.fake_alertmanager import (
     fake_alertmanager,
     suppressed_by,
 )
-from tests.controller.fakes import ALERTS_SECRET, RACK
+from tests.controller.fakes import ALERTS_SECRET, RACK, FakeRackState
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 
@@ -58,14 +58,21 @@ def receive_alerts(received: ReceivedAlerts, *alerts: dict[str, Any]) -> None:
     received.update(webhook_alerts(*alerts))
 
 
-def current_alerts(alertmanager: Alertmanager, received: ReceivedAlerts | None = None) -> AlertList:
-    return FiringAlerts(alertmanager, received or ReceivedAlerts(), lambda _: "", RACK).current()
+PROMETHEUS_ERROR = "Prometheus at http://127.0.0.1:9090 cannot be reached"
+
+
+def current_alerts(
+    alertmanager: Alertmanager, received: ReceivedAlerts | None = None, prometheus_error: str = ""
+) -> AlertList:
+    rack_state = FakeRackState(RACK)
+    rack_state.error = prometheus_error
+    received = received or ReceivedAlerts()
+    return FiringAlerts(alertmanager, received, lambda _: "", RACK, rack_state.read).current()
 
 
 def test_problem_alerts_are_sorted_by_severity() -> None:
     alerts = [
         active_alert("Info", severity="info"),
-        active_alert("Watchdog", severity="none"),
         active_alert("Warning", severity="warning"),
         active_alert("Foreign", severity="page"),
         active_alert("Critical", severity="critical"),
@@ -119,10 +126,38 @@ def test_invalid_alertmanager_response_is_reported(status: int, text: str) -> No
         assert "the list may be outdated" in current_alerts(source).error
 
 
-def test_missing_watchdog_is_reported_after_five_minutes() -> None:
+def test_issues_are_unknown_while_prometheus_or_alertmanager_is_unavailable() -> None:
+    with alertmanager_with([]) as available:
+        assert current_alerts(available).issue_count == "no issues"
+        without_prometheus = current_alerts(available, prometheus_error=PROMETHEUS_ERROR)
+    without_alertmanager = current_alerts(UNREACHABLE_ALERTMANAGER)
+    without_both = current_alerts(UNREACHABLE_ALERTMANAGER, prometheus_error=PROMETHEUS_ERROR)
+    assert without_prometheus.error == PROMETHEUS_ERROR
+    assert without_both.error == f"{PROMETHEUS_ERROR}; {without_alertmanager.error}"
+    for alert_list in (without_prometheus, without_alertmanager, without_both):
+        assert alert_list.issue_count == "issues unknown"
+        assert alert_list.needs_attention
+
+
+def test_issues_of_alertmanager_are_counted_while_prometheus_is_unavailable() -> None:
+    with alertmanager_with([active_alert("PiRackRaspDown")]) as source:
+        alert_list = current_alerts(source, prometheus_error=PROMETHEUS_ERROR)
+    assert (alert_list.issue_count, alert_list.error) == ("1 issue", PROMETHEUS_ERROR)
+
+
+def test_issues_are_unknown_if_alertmanager_lost_the_alerts_of_prometheus() -> None:
+    with fake_alertmanager(200, "[]") as source:
+        alert_list = current_alerts(source)
+    assert alert_list.issue_count == "issues unknown"
+    assert alert_list.error == (
+        "Alertmanager does not have the watchdog alert of Prometheus: see /runbooks/PiRackWatchdog"
+    )
+
+
+def test_watchdog_that_is_not_sent_is_reported_after_five_minutes() -> None:
     clock, wall_clock = FakeClock(1000.0), FakeClock(0.0)
     received = ReceivedAlerts(clock=wall_clock, monotonic_clock=clock)
-    with fake_alertmanager(200, "[]") as source:
+    with alertmanager_with([]) as source:
         clock.now += 299
         assert current_alerts(source, received).error == ""
         clock.now += 1

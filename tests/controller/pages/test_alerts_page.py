@@ -23,7 +23,7 @@ from tests.controller.fake_alertmanager import (
     fake_alertmanager,
     suppressed_by,
 )
-from tests.controller.fakes import ALERTS_SECRET, RACK, alert_service_for
+from tests.controller.fakes import ALERTS_SECRET, RACK, FakeRackState, alert_service_for
 from tests.controller.http_client import add_users
 from tests.controller.pages.test_accessibility import violations
 
@@ -62,13 +62,17 @@ def active_alerts(active_alerts: list[AlertJson]) -> list[AlertJson]:
 
 @pytest.fixture
 def alert_service(
-    received_alerts: ReceivedAlerts, alertmanager: Alertmanager, active_alerts: list[AlertJson]
+    received_alerts: ReceivedAlerts,
+    alertmanager: Alertmanager,
+    active_alerts: list[AlertJson],
+    rack_state: FakeRackState,
 ) -> AlertService:
     firing = FiringAlerts(
         alertmanager,
         received_alerts,
         lambda alert: "power-cycled" if "Stack" in alert.name else "",
         RACK,
+        rack_state.read,
     )
     return AlertService(firing, WebhookQueue(received_alerts, lambda _: None), ALERTS_SECRET)
 
@@ -218,12 +222,38 @@ class TestWithoutActiveAlerts:
         expect(page.get_by_text("No issues.")).to_be_visible()
         expect(page).to_have_title("pirack – PiRack")
 
+    def test_every_place_shows_that_issues_are_unknown_while_prometheus_is_unavailable(
+        self, open_page: OpenPage, url: str, rack_state: FakeRackState
+    ) -> None:
+        rack_state.error = "Prometheus at http://127.0.0.1:9090 cannot be reached"
+        page = open_page("/master")
+        expect(page).to_have_title("Issues unknown – Master – PiRack")
+        badge = page.get_by_role("navigation", name="Main").get_by_role("link", name="Alerts")
+        expect(badge).to_have_text("Alerts? (issues unknown)")
+        page.goto(url + "/alerts")
+        expect(page.get_by_role("status")).to_contain_text(rack_state.error)
+        expect(page.get_by_text("Issues unknown.")).to_be_visible()
+        for path in ("/", "/?kiosk=1"):
+            page.goto(url + path)
+            expect(page.get_by_label("Rasps by state")).to_contain_text("issues unknown")
+            expect(page.get_by_text("No issues", exact=False)).to_have_count(0)
+
+    def test_error_page_of_a_broken_database_shows_that_issues_are_unknown(
+        self, client: FlaskClient, rack_state: FakeRackState
+    ) -> None:
+        rack_state.is_database_broken = True
+        response = client.get("/")
+        assert response.status_code == 503
+        assert "issues unknown" in response.text
+
 
 class TestWithoutAlertmanager:
     @pytest.fixture
-    def alert_service(self, received_alerts: ReceivedAlerts) -> Iterator[AlertService]:
+    def alert_service(
+        self, received_alerts: ReceivedAlerts, rack_state: FakeRackState
+    ) -> Iterator[AlertService]:
         with fake_alertmanager(503, "not now") as alertmanager:
-            yield alert_service_for(received_alerts, alertmanager)
+            yield alert_service_for(received_alerts, rack_state.read, alertmanager)
 
     def test_pages_show_received_alerts_and_a_warning_and_never_no_issues(
         self, open_page: OpenPage, url: str, received_alerts: ReceivedAlerts
