@@ -15,7 +15,7 @@ from virtual_rack.demo.layout import write_layout
 from virtual_rack.demo.speed_up import shorten_durations
 from virtual_rack.loopback import PING_PORT
 
-_SPEED_UP_FACTOR = 6
+SPEED_UP_FACTOR = 6
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -159,7 +159,7 @@ def write_files(config: DemoConfig) -> None:
         text = file.read_text(encoding="utf-8").replace(
             "http://127.0.0.1:8080/", f"{config.controller_url}/"
         )
-        file.write_text(shorten_durations(text, _SPEED_UP_FACTOR), encoding="utf-8")
+        file.write_text(shorten_durations(text, SPEED_UP_FACTOR), encoding="utf-8")
     shutil.copytree(_REPOSITORY / "grafana" / "provisioning", grafana / "provisioning")
     write_dashboards(load(config.layout_file), config.controller_url, grafana / "dashboards")
 

@@ -10,12 +10,14 @@ from controller.alerts.secret import WEB_CONFIG
 from rack.layout_file import load
 from tools import programs
 from virtual_rack.command_line import NAMESPACES
-from virtual_rack.demo.config import DemoConfig
+from virtual_rack.demo.config import SPEED_UP_FACTOR, DemoConfig
 from virtual_rack.demo.processes import ProcessSpec
 from virtual_rack.loopback import PING_PORT
 from virtual_rack.master import VirtualMaster
 from virtual_rack.outlets import source_devices
 from virtual_rack.ssh_servers import SSH_PORT
+
+_RESEND_SECONDS = 60  # default of Prometheus
 
 _log = logging.getLogger(__name__)
 
@@ -110,6 +112,8 @@ def _prometheus(config: DemoConfig) -> ProcessSpec:
             f"--storage.tsdb.path={config.state}/prometheus/data",
             f"--web.listen-address=127.0.0.1:{config.prometheus_port}",
             "--web.cors.origin=none",
+            # Alerts that fire before Alertmanager is ready are sent again.
+            f"--rules.alert.resend-delay={_RESEND_SECONDS // SPEED_UP_FACTOR}s",
             *_web_assets_option(program.path),
         ],
         config.log_file("prometheus"),
