@@ -9,7 +9,7 @@ const MAX_GAP_STEPS = 1.5; // as in controller/pages/charts.py
 const OFFSET_PIXELS = 12;
 
 const reading = document.body.appendChild(document.createElement("output"));
-reading.className = "chart-reading";
+reading.className = "chart-reading floating-box";
 reading.hidden = true;
 let chosen = null; // the chart and the time
 
