@@ -50,8 +50,14 @@ def register(app: Flask) -> None:
         format_watts,
     ):
         app.add_template_filter(filter_)
+    app.add_template_test(begins_with_word, "beginning_with_word")
     app.add_template_test(is_timestamp, "timestamp")
     app.add_template_global(time_zone)
+
+
+def begins_with_word(text: str) -> bool:
+    """Return whether a text begins with a word, and not with a path or a quotation."""
+    return text.partition(" ")[0].rstrip(":,").isalpha()
 
 
 def cpu_band(cores: float) -> int:

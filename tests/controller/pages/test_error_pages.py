@@ -3,8 +3,10 @@
 import re
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from flask.testing import FlaskClient
+
+from rack.errors import DatabaseError
 
 
 def text_of(page: str) -> str:
@@ -36,6 +38,22 @@ def test_unknown_address_is_explained_in_the_frame_of_the_pages(client: FlaskCli
 
 def test_unknown_rasp_is_explained(client: FlaskClient) -> None:
     assert "no rasp 99: this rack has rasps 1 to 48." in text_of(client.get("/rasps/99").text)
+
+
+def test_path_at_the_beginning_of_an_error_is_shown_unchanged(
+    app: Flask, client: FlaskClient
+) -> None:
+    @app.get("/failing")
+    def fail() -> str:
+        raise DatabaseError(request.args["error"])
+
+    def page(error: str) -> str:
+        return client.get("/failing", query_string={"error": error}).text
+
+    assert "<p>/var/lib/pirack.db: file is missing.</p>" in page(
+        "/var/lib/pirack.db: file is missing"
+    )
+    assert '<p class="sentence">unknown: no reply.</p>' in page("unknown: no reply")
 
 
 @pytest.mark.parametrize(
