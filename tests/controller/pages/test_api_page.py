@@ -69,7 +69,7 @@ def test_page_follows_the_color_scheme_and_fits_the_screen(
     box = page.locator(".opblock").first.bounding_box()
     assert box
     assert box["width"] > 300
-    assert min(page.evaluate(CONTRASTS, ".version")) >= 4.5
+    assert min(page.evaluate(CONTRASTS, ".version, .opblock-summary-method")) >= 4.5
     heights = page.evaluate(
         "[...document.querySelectorAll('.opblock-summary')].map((each) => each.offsetHeight)"
     )
