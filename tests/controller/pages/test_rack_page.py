@@ -497,6 +497,20 @@ class TestWallDisplay:
             assert covered > 0.5 * width * height, (width, height)
             assert self.texts_outside_of_their_tile(page) == [], (width, height)
 
+    def test_six_issues_and_the_number_of_the_others_fit_the_screen(
+        self, open_page: OpenPage, active_alerts: list[AlertJson]
+    ) -> None:
+        active_alerts += [
+            active_alert("PiRackRaspHot", summary=f"{name} is hot", rasp=name)
+            | {"annotations": {"summary": f"{name} is hot", "description": "too hot " * 40}}
+            for name in ("01-1", "02-1", "03-1", "04-1", "05-1", "06-1", "07-1", "08-1")
+        ]
+        page = open_page("/?kiosk=1")
+        for width, height in ((1280, 720), (768, 1024), (360, 1675), *self.SCREENS):
+            page.set_viewport_size({"width": width, "height": height})
+            expect(page.get_by_text("2 more")).to_be_in_viewport(ratio=1)
+            expect(page.locator(".issue").last).to_be_in_viewport(ratio=1)
+
     @staticmethod
     def texts_outside_of_their_tile(page: Page) -> list[str]:
         found: list[str] = page.evaluate(
