@@ -468,6 +468,18 @@ class TestCard:
         page.close()
 
 
+def test_printed_page_has_no_controls(
+    open_page: OpenPage, access: AccessControl, active_alerts: list[AlertJson]
+) -> None:
+    add_users(access)
+    active_alerts.append(active_alert("PiRackRaspDown", summary="03-2 is down", rasp="03-2"))
+    page = open_page(who="otto")
+    expect(page.get_by_role("button", name="Replay")).to_be_visible()
+    page.emulate_media(media="print")
+    expect(page.get_by_text("03-2 is down")).to_be_visible()
+    assert page.locator(":is(button, input, select, .btn):visible").all() == []
+
+
 class TestWallDisplay:
     SCREENS = ((1920, 1080), (3840, 2160), (800, 480), (1080, 1920))
 
