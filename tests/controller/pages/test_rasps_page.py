@@ -193,3 +193,16 @@ def test_times_are_relative_and_complete_in_the_time_zone_of_the_reader(
         "title", local.strftime("%Y-%m-%d %H:%M:%S %Z")
     )
     page.close()
+
+
+@pytest.mark.parametrize("width", [720, 768, 900])
+def test_table_fits_a_tablet_while_the_power_of_a_stack_differs(
+    open_page: OpenPage, rack_state: FakeRackState, width: int
+) -> None:
+    rack_state.power_mismatches = {4: "switched off, but 04-1 responds: " + "check the relay " * 8}
+    rack_state.state_values["03-2"] = 0.0
+    rack_state.last_seen["03-2"] = time.time() - 600
+    rack_state.last_temperatures["03-2"] = 44.0
+    page = open_page("/rasps", width=width)
+    expect(page.locator("#row-stack-4")).to_contain_text("check the relay")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
