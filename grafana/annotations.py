@@ -17,7 +17,8 @@ _BLUE, _PURPLE, _YELLOW, _GREY = "#5794f2", "#b877d9", "#e0b400", "#9fa7b3"
 _GREEN, _RED = "#73bf69", "#f2495c"
 
 
-def _annotation(name: str, color: str, condition: str, title: str) -> Json:
+def _annotation(name: str, color: str, condition: str, title: str, *tag_labels: str) -> Json:
+    """Return an annotation. The values of the labels in `tag_labels` are displayed as tags."""
     # The query returns only the value 1, because Grafana versions treat other values differently.
     expression = f"({condition}) == 1"
     return {
@@ -29,6 +30,7 @@ def _annotation(name: str, color: str, condition: str, title: str) -> Json:
         "target": {"refId": "Anno", "expr": expression, "range": True, "instant": False},
         "expr": expression,
         "titleFormat": title,
+        "tagKeys": ",".join(tag_labels),
     }
 
 
@@ -38,7 +40,7 @@ def _annotation(name: str, color: str, condition: str, title: str) -> Json:
 def _power_cuts(selector: str) -> Json:
     power = f"min_over_time(pirack_stack_power_state{{{selector}}}[$__rate_interval])"
     is_off = f"min by (rack, stack) ({power}) == bool 0"
-    return _annotation("Power cuts", _GREY, is_off, "Stack {{stack}} switched off")
+    return _annotation("Power cuts", _GREY, is_off, "Stack {{stack}} switched off", "stack")
 
 
 def _cuts_of_rasps(selector: str) -> Json:
@@ -46,36 +48,45 @@ def _cuts_of_rasps(selector: str) -> Json:
     power = f"min_over_time({outlets}[$__rate_interval])"
     is_off = f"min by (rack, stack, slot) ({power}) == bool 0"
     return _annotation(
-        "Power cuts of rasps", _GREY, is_off, "Outlet of {{stack}}-{{slot}} switched off"
+        "Power cuts of rasps",
+        _GREY,
+        is_off,
+        "Outlet of {{stack}}-{{slot}} switched off",
+        "stack",
+        "slot",
     )
 
 
 def _boots(selector: str) -> Json:
     up_for = f"min_over_time(pirack_uptime_seconds{{{selector}}}[$__rate_interval])"
     booted = f"min by ({RASP_LABELS}) ({up_for}) < bool {_JUST_BOOTED_SECONDS}"
-    return _annotation("Boots", _YELLOW, booted, "{{rasp}} booted")
+    return _annotation("Boots", _YELLOW, booted, "{{rasp}} booted", "stack", "rasp")
 
 
 def _installs() -> Json:
     running = f"max_over_time(pirack_install_running{{{CONTROLLER}}}[$__rate_interval])"
-    return _annotation("Installs", _PURPLE, f"max by (rack) ({running})", "Install running")
+    return _annotation("Installs", _PURPLE, f"max by (rack) ({running})", "Install running", "rack")
 
 
 def _orders() -> Json:
     finished = f"increase(pirack_orders_total{{{CONTROLLER}}}[$__rate_interval])"
     any_finished = f"sum by (action, result) ({finished}) > bool 0"
-    return _annotation("Orders", _BLUE, any_finished, "Order {{action}}: {{result}}")
+    return _annotation(
+        "Orders", _BLUE, any_finished, "Order {{action}}: {{result}}", "action", "result"
+    )
 
 
 def _runs(selector: str) -> Json:
     numbers = f"max_over_time(pirack_experiment_stack_run{{{selector}}}[$__rate_interval]) > 0"
     is_active = f'count_values by (rack) ("run", {numbers}) > bool 0'
-    return _annotation("Runs", _GREEN, is_active, "Run {{run}} of an experiment")
+    return _annotation("Runs", _GREEN, is_active, "Run {{run}} of an experiment", "run")
 
 
 def _faults() -> Json:
     injected = f"increase(pirack_experiment_faults_total{{{CONTROLLER}}}[$__rate_interval])"
-    return _annotation("Faults", _RED, f"sum by (kind) ({injected}) > bool 0", "Fault: {{kind}}")
+    return _annotation(
+        "Faults", _RED, f"sum by (kind) ({injected}) > bool 0", "Fault: {{kind}}", "kind"
+    )
 
 
 def for_rack(rack: Rack) -> list[Json]:

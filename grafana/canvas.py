@@ -2,7 +2,8 @@
 
 A rectangle refers to a series by the name of the series, which is the legend of the query. If the
 series does not exist, Grafana displays the `fixed` value. Thus a missing state is displayed as
-unknown. A rectangle has only one text, so the cell of a rasp consists of three stacked rectangles.
+unknown. A rectangle has only one text and one link that opens on a click, so the cell of a rasp
+consists of several rectangles on top of each other.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from grafana import geometry, states
 from grafana.fields import FieldConfig, override_query
 from grafana.geometry import Box, StackBoxes
 from grafana.json_format import Json
-from grafana.links import page_link
+from grafana.links import page_link, rasp_link, stack_link
 from grafana.queries import (
     CONTROLLER,
     DATASOURCE,
@@ -31,6 +32,9 @@ _PANEL_FRAME_PIXELS = 64  # title and padding of a panel
 _HEADER_INSET_RATIO = 0.06  # padding left and right of the texts, relative to the width
 _FONT_SIZE, _SMALL_FONT_SIZE = 12, 9
 _LARGE_FONT_MAX_COLUMNS = 16
+_ARROW = "↗"
+_ARROW_WIDTH, _ARROW_HEIGHT = 0.24, 0.36  # relative to the header or the cell
+_STACK_ARROW_LEFT = 0.38  # between the name and the power of a stack
 
 _TEMPERATURE = f"pirack_cpu_temperature_celsius{{{RASPS_IN_RACK}}}"
 _STATES = f"max by ({RASP_LABELS}) ({STATE}{{{IN_RACK}}})"
@@ -55,7 +59,7 @@ def panel(rack: Rack, drawing: geometry.Drawing) -> Json:
         "type": "canvas",
         "title": f"Layout of {rack.name}",
         "description": "Rasps with state and temperature, and stacks with their commanded power."
-        " Click a rasp or the name of a stack to open its page."
+        " Click a rasp or the name of a stack to open its dashboard, or its arrow to open its page."
         f" WARM is from {states.WARM_CELSIUS} °C, HOT from {states.HOT_CELSIUS} °C."
         " OFF means switched off by an order.",
         "datasource": DATASOURCE,
@@ -74,6 +78,9 @@ def panel(rack: Rack, drawing: geometry.Drawing) -> Json:
             "inlineEditing": False,
             "showAdvancedTypes": False,
             "panZoom": False,
+            # A link has a tooltip of the browser, which that of Grafana would cover. Versions
+            # before 12.2 show both.
+            "tooltip": {"mode": "single", "disableForOneClick": True},
             "root": {
                 "type": "frame",
                 "name": "rack",
@@ -94,59 +101,73 @@ def panel(rack: Rack, drawing: geometry.Drawing) -> Json:
 def _stack_elements(boxes: StackBoxes, font_size: int) -> Iterator[Json]:
     name, header = boxes.stack.name, boxes.header
     line: Json = {"color": {"fixed": "#8080804d"}, "width": 1, "radius": 6}
-    yield _rectangle(f"frame-{name}", boxes.frame, border=line)
+    yield _rectangle(f"Frame of stack {name}", boxes.frame, border=line)
     power = f"power {name}"
     yield _rectangle(
-        f"header-{name}", header, color=_color_from_series(power, states.UNKNOWN_COLOR)
+        f"Color of stack {name}", header, color=_color_from_series(power, states.UNKNOWN_COLOR)
     )
     inset = header.inset(_HEADER_INSET_RATIO)
     yield _rectangle(
-        f"power-{name}",
+        f"Power of stack {name}",
         inset,
         text=_text_config(_text_from_series(power, "?"), font_size, align="right"),
     )
     yield _rectangle(
-        f"name-{name}", inset, text=_text_config(_fixed_text(name), font_size + 2, align="left")
+        f"Name of stack {name}",
+        inset,
+        text=_text_config(_fixed_text(name), font_size + 2, align="left"),
     )
+    yield _with_link(_rectangle(f"Stack {name}", header), stack_link(name))
     yield _with_link(
-        _rectangle(f"stack-{name}", header),
-        f"/stacks/{boxes.stack.number}",
-        f"Page of stack {name}",
+        _rectangle(
+            f"Page of stack {name}",
+            header.part(_STACK_ARROW_LEFT, _ARROW_WIDTH),
+            text=_text_config(_fixed_text(_ARROW), font_size),
+        ),
+        page_link(f"/stacks/{boxes.stack.number}", f"Page of stack {name}"),
     )
     for slot, box in boxes.cells:
         yield from _rasp_elements(slot, box, font_size)
 
 
 def _rasp_elements(slot: Slot, box: Box, font_size: int) -> Iterator[Json]:
-    """Yield the temperature, the state and the clickable name of a rasp."""
+    """Yield the temperature, the state, the clickable name and the arrow of a rasp."""
     text_color = _color_from_series(f"text {slot.name}", states.WHITE)
     celsius = _text_from_series(f"t {slot.name}", "–")  # noqa: RUF001 - a dash
     yield _rectangle(
-        f"cell-{slot.name}",
+        f"Temperature of {slot.name}",
         box,
         color=_color_from_series(slot.name, states.UNKNOWN_COLOR),
         text=_text_config(celsius, font_size + 5, text_color),
     )
     state = _text_from_series(slot.name, "UNKNOWN")
     yield _rectangle(
-        f"state-{slot.name}", box, text=_text_config(state, font_size, text_color, valign="bottom")
+        f"State of {slot.name}",
+        box,
+        text=_text_config(state, font_size, text_color, valign="bottom"),
     )
     yield _with_link(
         _rectangle(
-            f"rasp-{slot.name}",
+            f"Rasp {slot.name}",
             box,
             text=_text_config(_fixed_text(slot.name), font_size, text_color, valign="top"),
         ),
-        f"/rasps/{slot.id}",
-        f"Page of {slot.name}",
+        rasp_link(slot.stack_name, slot.name),
+    )
+    yield _with_link(
+        _rectangle(
+            f"Page of {slot.name}",
+            box.part(1 - _ARROW_WIDTH, _ARROW_WIDTH, _ARROW_HEIGHT),
+            text=_text_config(_fixed_text(_ARROW), font_size, text_color),
+        ),
+        page_link(f"/rasps/{slot.id}", f"Page of {slot.name}"),
     )
 
 
-def _with_link(element: Json, path: str, title: str) -> Json:
+def _with_link(element: Json, link: Json) -> Json:
     # Grafana 11.2 to 11.5 use `oneClickMode` of the element. Newer versions use `oneClick` of
     # the link.
-    link = page_link(path, title) | {"oneClick": True}
-    return element | {"oneClickMode": "link", "links": [link]}
+    return element | {"oneClickMode": "link", "links": [link | {"oneClick": True}]}
 
 
 def _color_from_series(series: str, fallback: str) -> Json:

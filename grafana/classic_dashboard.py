@@ -1,16 +1,28 @@
-"""Dashboard *Rack (classic)*, for Grafana 10 or without the canvas panel."""
+"""Dashboard *Rack (classic)*, for phones and for Grafana without the canvas panel.
 
-from grafana import annotations, links, power_panels, states
+On a phone, Grafana shows the panels below each other with the same heights. So the values of a
+stack are side by side, which makes the panel of a stack flat.
+"""
+
+from collections.abc import Iterator
+
+from grafana import annotations, links, states
 from grafana.dashboard import DashboardDefaults, make_dashboard, variables
 from grafana.fields import FieldConfig, override
-from grafana.grid import COLUMNS, layout_rows
+from grafana.grid import COLUMNS, Row, layout_sections
 from grafana.json_format import Json
-from grafana.panels import stat
+from grafana.panels import StatOptions, stat
 from grafana.queries import IN_RACK, STATE, Query
-from grafana.rack_panels import history_row, issues_row, summary_panels
+from grafana.rack_history import history_sections
+from grafana.rack_issues import issues_section
+from grafana.rack_summary import summary_row
 from rack.layout import Rack, Stack
 
-_MAX_STACKS_PER_ROW = 12  # more panels would be too narrow to read
+_HEIGHT = 3
+_VALUE_SIZE = 12  # pixels
+_MAX_STACKS_PER_ROW = 3
+_MAX_SLOTS_PER_STACK = 4  # in a row of several stacks
+_SLOTS_PER_LINE = 16  # more values of a stack are on top of each other
 
 
 def classic_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
@@ -18,58 +30,68 @@ def classic_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
     return make_dashboard(
         links.CLASSIC_UID,
         "Rack (classic)",
-        "Does the rack have issues, and where? For Grafana 10, or without the canvas panel.",
-        panels=layout_rows(
-            (4, summary_panels()),
-            *_stack_rows(rack),
-            issues_row(),
-            history_row(),
-            *([power_panels.rack_row()] if power_panels.can_measure(rack) else []),
+        "Does the rack have issues, and where? For phones and without the canvas panel.",
+        panels=layout_sections(
+            [summary_row(rack), *_stack_rows(rack)],
+            issues_section(),
+            *history_sections(rack, collapsed=True),
         ),
         variables=variables(defaults, "rack"),
         annotations=annotations.for_rack(rack),
     )
 
 
-def _stack_rows(rack: Rack) -> list[tuple[int, list[tuple[Json, int]]]]:
-    """Return rows of stack panels, in the same order as the stacks in the room."""
-    rows = []
+def _stack_rows(rack: Rack) -> Iterator[Row]:
+    """Yield rows of stack panels, in the same order as the stacks in the room."""
     for y in sorted({stack.y for stack in rack.stacks}):
         stacks = sorted((stack for stack in rack.stacks if stack.y == y), key=lambda stack: stack.x)
-        for start in range(0, len(stacks), _MAX_STACKS_PER_ROW):
-            row = stacks[start : start + _MAX_STACKS_PER_ROW]
-            height = 2 + -(-3 * max(len(stack.slots) for stack in row) // 2)
+        slots = max(len(stack.slots) for stack in stacks)
+        per_row = max(
+            1, _MAX_STACKS_PER_ROW * _MAX_SLOTS_PER_STACK // max(slots, _MAX_SLOTS_PER_STACK)
+        )
+        for start in range(0, len(stacks), per_row):
+            row = stacks[start : start + per_row]
             edges = [COLUMNS * index // len(row) for index in range(len(row) + 1)]
-            rows.append(
-                (
-                    height,
-                    [
-                        (_stack_panel(stack), end - begin)
-                        for stack, begin, end in zip(row, edges, edges[1:], strict=False)
-                    ],
-                )
+            yield (
+                _HEIGHT if slots <= _SLOTS_PER_LINE else 2 + slots,
+                [
+                    (_stack_panel(stack), end - begin)
+                    for stack, begin, end in zip(row, edges, edges[1:], strict=False)
+                ],
             )
-    return rows
+
+
+def _state_of(rasp: str) -> str:
+    """Return the state of a rasp, also if the rasp has no state."""
+    state = f'max({STATE}{{{IN_RACK},rasp="{rasp}"}})'
+    return f"{state} or vector({states.UNKNOWN.value})"
 
 
 def _stack_panel(stack: Stack) -> Json:
     panel = stat(
         stack.name,
-        f"State of each rasp of stack {stack.name}. Click a rasp to open its page, or the arrow"
-        " next to the title to open the page of the stack.",
+        f"State of each rasp of stack {stack.name}. Click a rasp to open its dashboard, or the"
+        " arrow next to the title to open the dashboard or the page of the stack.",
         FieldConfig(
-            "none", mappings=states.value_mappings(*states.RASP_STATES), no_value="UNKNOWN"
+            "none",
+            mappings=states.value_mappings(*states.RASP_STATES, states.UNKNOWN),
+            no_value="UNKNOWN",
         ),
-        [Query(f'{STATE}{{{IN_RACK},rasp="{slot.name}"}}', slot.name) for slot in stack.slots],
+        [Query(_state_of(slot.name), slot.name) for slot in stack.slots],
+        # A single link opens without a menu.
         overrides=[
-            override(
-                slot.name, links=[links.page_link(f"/rasps/{slot.id}", f"Page of {slot.name}")]
-            )
+            override(slot.name, links=[links.rasp_link(stack.name, slot.name)])
             for slot in stack.slots
         ],
-        text_mode="value_and_name",
-        vertical=True,
+        stat_options=StatOptions(
+            text_mode="value_and_name",
+            vertical=len(stack.slots) > _SLOTS_PER_LINE,
+            value_size=_VALUE_SIZE,
+        ),
     )
     return panel | {
-        "links": [links.page_link(f"/stacks/{stack.number}", f"Page of stack {stack.name}")]
+        "links": [
+            links.stack_link(stack.name),
+            links.page_link(f"/stacks/{stack.number}", f"Page of stack {stack.name}"),
+        ]
     }

@@ -8,7 +8,7 @@ from grafana.json_format import Json
 from grafana.queries import DATASOURCE, STATE
 
 _SCHEMA_VERSION = 39  # the version of Grafana 10, which newer versions migrate
-_EVERY_LOAD = 1
+_EVERY_LOAD, _EVERY_TIME_RANGE = 1, 2
 _HIDDEN = 2
 _ALPHABETICAL = 1
 
@@ -41,7 +41,7 @@ def _query_variable(name: str, label: str, query: str, current: str) -> Json:
         "label": label,
         "datasource": DATASOURCE,
         "query": {"qryType": 1, "query": query, "refId": f"Variable-{name}"},
-        "refresh": _EVERY_LOAD,
+        "refresh": _EVERY_TIME_RANGE,
         "sort": _ALPHABETICAL,
         "current": {"text": current, "value": current},
     }
@@ -87,7 +87,7 @@ def make_dashboard(
     panels: Sequence[Json],
     variables: Sequence[Json],
     annotations: Sequence[Json] = (),
-    page: tuple[str, str] = ("/", "Page of the rack"),
+    top_links: Sequence[Json] | None = None,
     since: str = "now-1h",
 ) -> Json:
     """Return a dashboard.
@@ -99,10 +99,11 @@ def make_dashboard(
         panels: Panels with their positions.
         variables: Variables that the user can select.
         annotations: Annotations of the graphs.
-        page: Path and title of the related page of the controller.
+        top_links: Links at the top, to the page of the rack and the other dashboards by default.
         since: Start of the displayed time range.
     """
-    path, name = page
+    if top_links is None:
+        top_links = links.dashboard_links("/", "Page of the rack")
     return {
         "uid": uid,
         "title": title,
@@ -114,9 +115,7 @@ def make_dashboard(
         "refresh": "10s",
         "time": {"from": since, "to": "now"},
         "timezone": "browser",
-        "links": links.dashboard_links(
-            path, name, "State and orders on the page of the controller"
-        ),
+        "links": list(top_links),
         "templating": {"list": list(variables)},
         "annotations": {"list": list(annotations)},
         "panels": list(panels),

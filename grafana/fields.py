@@ -11,7 +11,8 @@ from grafana.json_format import Json
 class FieldConfig:
     """Field options of a panel.
 
-    `unit` is a unit of Grafana. `no_value` is the text that is displayed for a missing value.
+    `unit` is a unit of Grafana. `no_value` is the text that is displayed for a missing value. In a
+    table, it is also displayed in each empty cell whose column has no text of its own.
     """
 
     unit: str

@@ -32,6 +32,15 @@ class Box:
             round(self.left + side, 3), self.top, round(self.width - 2 * side, 3), self.height
         )
 
+    def part(self, left: float, width: float, height: float = 1) -> "Box":
+        """Return a part at the top of the box. All numbers are relative to the box."""
+        return Box(
+            round(self.left + self.width * left, 3),
+            self.top,
+            round(self.width * width, 3),
+            round(self.height * height, 3),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class StackBoxes:

@@ -41,7 +41,7 @@ def _usage(title: str, description: str, resource: str, total_name: str) -> Json
     return time_series(
         title,
         description,
-        FieldConfig("percentunit", decimals=0, min=0, max=1, thresholds=states.usage_thresholds()),
+        FieldConfig("percentunit", min=0, max=1, thresholds=states.usage_thresholds()),
         [range_query(f"1 - {available} / {total}", "used")],
         overrides=[override_color("used", states.BLUE)],
         line_options=LineOptions(thresholds=True),
@@ -51,8 +51,8 @@ def _usage(title: str, description: str, resource: str, total_name: str) -> Json
 def memory() -> Json:
     """Return the graph of used memory."""
     return _usage(
-        "Used memory of the master",
-        "Share of the memory that programs cannot use without swapping.",
+        "Memory of the master",
+        "Used share of the memory, which programs cannot use without swapping.",
         "memory",
         "total",
     )
@@ -61,8 +61,8 @@ def memory() -> Json:
 def disk() -> Json:
     """Return the graph of used disk space."""
     return _usage(
-        "Used disk space of the master",
-        "Share of the file system that contains pirack.db.",
+        "Disk of the master",
+        "Used share of the file system that contains pirack.db.",
         "disk",
         "size",
     )

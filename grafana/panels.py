@@ -1,11 +1,16 @@
 """Panels of Grafana, each with a title, a description and a unit."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from grafana.fields import FieldConfig
+from grafana.fields import FieldConfig, override
+from grafana.grid import height_of
 from grafana.json_format import Json
 from grafana.queries import DATASOURCE, Query, targets
+
+_TITLE_SIZE = 12  # pixels
+_PIXELS_PER_BAR = 29
+_TABLE_COLUMN_MIN_PIXELS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,41 @@ class LineOptions:
     legend_table: bool = False
     logarithmic: bool = False
     bars: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StatOptions:
+    """Drawing options of a stat panel.
+
+    Attributes:
+        text_mode: `value`, `name` or `value_and_name`.
+        vertical: Whether values are on top of each other.
+        value_size: Size of the texts in pixels. A fixed size makes panels in a row look alike.
+        sparkline: Whether the history is drawn below the value, for range queries.
+    """
+
+    text_mode: str = "value"
+    vertical: bool = False
+    value_size: int = 16
+    sparkline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumns:
+    """Columns of a table panel.
+
+    Attributes:
+        titles: Column titles in the displayed order, keyed by field. With several queries, the
+            fields of the values are `Value #A`, `Value #B` and so on.
+        hidden: Fields that are not displayed, for links.
+        sort_by: Column titles, the most important first.
+        join_by: Field that joins the rows of several queries.
+    """
+
+    titles: Mapping[str, str]
+    hidden: Sequence[str] = ()
+    sort_by: Sequence[str] = ()
+    join_by: str = ""
 
 
 def _panel(
@@ -57,10 +97,9 @@ def stat(
     queries: list[Query],
     *,
     overrides: Iterable[Json] = (),
-    text_mode: str = "value",
-    vertical: bool = False,
+    stat_options: StatOptions = StatOptions(),
 ) -> Json:
-    """Return a stat panel. `text_mode` is `value`, `name` or `value_and_name`."""
+    """Return a stat panel. Each series is a value of the panel."""
     return _panel(
         "stat",
         title,
@@ -69,11 +108,13 @@ def stat(
         {"defaults": field.defaults(), "overrides": list(overrides)},
         {
             "reduceOptions": _reduce_to_last(),
-            "orientation": "horizontal" if vertical else "vertical",
-            "textMode": text_mode,
-            "colorMode": "background",
-            "graphMode": "none",
+            "orientation": "horizontal" if stat_options.vertical else "vertical",
+            "textMode": stat_options.text_mode,
+            # Grafana chooses the color of the text for the plain color and not for a gradient.
+            "colorMode": "background_solid",
+            "graphMode": "area" if stat_options.sparkline else "none",
             "justifyMode": "center",
+            "text": {"titleSize": _TITLE_SIZE, "valueSize": stat_options.value_size},
             "wideLayout": True,
             "showPercentChange": False,
         },
@@ -127,9 +168,14 @@ def state_timeline(
     queries: list[Query],
     *,
     show_values: bool = True,
+    time_from: str = "",
 ) -> Json:
-    """Return a state timeline panel with one row per series."""
-    return _panel(
+    """Return a state timeline panel with one row per series.
+
+    With `time_from`, such as `12h`, the panel shows this time while the dashboard shows any
+    relative time range.
+    """
+    panel = _panel(
         "state-timeline",
         title,
         description,
@@ -149,6 +195,12 @@ def state_timeline(
             "tooltip": {"mode": "single", "sort": "none"},
         },
     )
+    return panel | ({"timeFrom": time_from} if time_from else {})
+
+
+def bar_gauge_height(bars: int) -> int:
+    """Return the height of a bar gauge panel that shows all of its bars."""
+    return height_of(bars * _PIXELS_PER_BAR)
 
 
 def bar_gauge(title: str, description: str, field: FieldConfig, queries: list[Query]) -> Json:
@@ -163,7 +215,7 @@ def bar_gauge(title: str, description: str, field: FieldConfig, queries: list[Qu
             "reduceOptions": _reduce_to_last(),
             "orientation": "horizontal",
             "displayMode": "basic",
-            "valueMode": "color",
+            "valueMode": "text",  # some colors of bars are not readable as text
             "namePlacement": "left",
             "showUnfilled": True,
         },
@@ -176,43 +228,61 @@ def table(
     field: FieldConfig,
     queries: list[Query],
     *,
-    columns: dict[str, str],
+    columns: TableColumns,
     overrides: Iterable[Json] = (),
-    join_by: str = "",
 ) -> Json:
     """Return a table panel.
+
+    The unit of the field options must be `string`, because Grafana displays the string `02` as the
+    number 2 with any other unit. Columns of numbers have an override with their unit.
 
     Args:
         title: Title of the panel.
         description: Description of the panel.
         field: Field options.
         queries: One query for the rows, or several queries, each for one column of values.
-        columns: Column titles in the displayed order, keyed by field. With several queries, the
-            fields of the values are `Value #A`, `Value #B` and so on.
+        columns: Columns of the table.
         overrides: Overrides of columns.
-        join_by: Field that joins the rows of several queries.
     """
+    names = [*columns.titles, *columns.hidden]
     panel = _panel(
         "table",
         title,
         description,
         queries,
         {
-            "defaults": field.defaults({"align": "left", "filterable": False}),
-            "overrides": list(overrides),
+            "defaults": field.defaults(
+                {"align": "left", "filterable": False, "minWidth": _TABLE_COLUMN_MIN_PIXELS}
+            ),
+            "overrides": [*overrides, *map(_hide, columns.hidden)],
         },
-        {"showHeader": True, "cellHeight": "sm"},
+        {
+            "showHeader": True,
+            "cellHeight": "sm",
+            "sortBy": [{"displayName": name, "desc": False} for name in columns.sort_by],
+        },
     )
-    join: Json = {"id": "joinByField", "options": {"byField": join_by, "mode": "outer"}}
+    join: Json = {"id": "joinByField", "options": {"byField": columns.join_by, "mode": "outer"}}
     show: list[Json] = [
-        {"id": "filterFieldsByName", "options": {"include": {"names": list(columns)}}},
+        {"id": "filterFieldsByName", "options": {"include": {"names": names}}},
         {
             "id": "organize",
             "options": {
                 "excludeByName": {},
-                "indexByName": {name: index for index, name in enumerate(columns)},
-                "renameByName": columns,
+                "indexByName": {name: index for index, name in enumerate(names)},
+                "renameByName": dict(columns.titles),
             },
         },
     ]
-    return panel | {"transformations": [join, *show] if join_by else show}
+    return panel | {"transformations": [join, *show] if columns.join_by else show}
+
+
+def _hide(field: str) -> Json:
+    # Grafana 12.2 and newer use `hideFrom`, older versions use `hidden`. Without `noValue`, an
+    # empty value is empty in links, too.
+    return override(
+        field,
+        custom__hidden=True,
+        custom__hideFrom={"viz": True, "legend": True, "tooltip": True},
+        noValue="",
+    )

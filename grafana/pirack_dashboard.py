@@ -2,11 +2,12 @@
 
 from grafana import annotations, links, states
 from grafana.dashboard import DashboardDefaults, make_dashboard, variables
+from grafana.experiment_panels import edge_delays, finished_runs, injected_faults, run_durations
 from grafana.fields import FieldConfig, override_color
-from grafana.grid import layout_rows
+from grafana.grid import PanelSection, layout_sections
 from grafana.json_format import Json
 from grafana.master_panels import disk, load, memory, temperature
-from grafana.panels import LineOptions, stat, time_series
+from grafana.panels import LineOptions, StatOptions, stat, time_series
 from grafana.queries import CONTROLLER, IN_RACK, RASPS_IN_RACK, Query, range_query
 from rack.layout import Rack
 
@@ -25,28 +26,56 @@ def pirack_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
         links.PIRACK_UID,
         "PiRack itself",
         "Do the controller, exporters and scrapes work, and how many resources do they use?",
-        panels=layout_rows(
-            (
-                4,
+        panels=layout_sections(
+            [
+                (
+                    4,
+                    [
+                        (_services(), 8),
+                        (_running_orders(), 4),
+                        (_install(), 4),
+                        (_failed_scrapes(), 4),
+                        (_longest_scrape(), 4),
+                    ],
+                )
+            ],
+            PanelSection("Orders", [(8, [(_orders(), 12), (_order_durations(), 12)])]),
+            PanelSection("Scrapes", [(8, [(_scrape_durations(), 12), (_alias_durations(), 12)])]),
+            PanelSection(
+                "Services",
                 [
-                    (_services(), 8),
-                    (_running_orders(), 4),
-                    (_install(), 4),
-                    (_failed_scrapes(), 4),
-                    (_longest_scrape(), 4),
+                    (
+                        8,
+                        [
+                            (_cpu(), 6),
+                            (_memory(), 6),
+                            (_prometheus_queries(), 6),
+                            (_ingested_samples(), 6),
+                        ],
+                    )
                 ],
             ),
-            (8, [(_orders(), 12), (_order_durations(), 12)]),
-            (8, [(_scrape_durations(), 12), (_alias_durations(), 12)]),
-            (
-                8,
-                [(_cpu(), 6), (_memory(), 6), (_prometheus_queries(), 6), (_ingested_samples(), 6)],
+            PanelSection(
+                "Master", [(8, [(temperature(), 6), (load(), 6), (memory(), 6), (disk(), 6)])]
             ),
-            (8, [(temperature(), 6), (load(), 6), (memory(), 6), (disk(), 6)]),
+            PanelSection(
+                "Experiments",
+                [
+                    (
+                        8,
+                        [
+                            (finished_runs(), 6),
+                            (run_durations(), 6),
+                            (injected_faults(), 6),
+                            (edge_delays(), 6),
+                        ],
+                    )
+                ],
+            ),
         ),
         variables=variables(defaults, "rack"),
         annotations=annotations.for_rack(rack),
-        page=("/master", "Page of the master"),
+        top_links=links.dashboard_links("/master", "Page of the master"),
     )
 
 
@@ -58,7 +87,7 @@ def _services() -> Json:
         "Whether each service responded to the last scrape.",
         FieldConfig("none", mappings=states.value_mappings(down, up), no_value="unknown"),
         [Query(f"min by (job) (up{{{_SERVICES_SELECTOR}}})", "{{job}}")],
-        text_mode="value_and_name",
+        stat_options=StatOptions(text_mode="value_and_name"),
     )
 
 
@@ -93,7 +122,7 @@ def _install() -> Json:
 
 def _failed_scrapes() -> Json:
     return stat(
-        "Failed scrapes of rasps",
+        "Failed scrapes",
         "Rasps whose last scrape failed, including rasps that are off.",
         FieldConfig("none", decimals=0, thresholds=states.thresholds((1, states.WARM.color))),
         [Query(f"sum(up{{{RASPS_IN_RACK}}} == bool 0)", "rasps")],
@@ -118,7 +147,7 @@ def _orders() -> Json:
     return time_series(
         "Orders",
         "Finished orders by action and result.",
-        FieldConfig("none", decimals=0, min=0, color_mode="palette-classic-by-name"),
+        FieldConfig("none", decimals=0, min=0, color_mode="palette-classic"),
         [range_query(f"sum by (action, result) ({finished}) > 0", "{{action}}: {{result}}")],
         line_options=LineOptions(bars=True, legend_table=True),
     )
@@ -131,7 +160,7 @@ def _order_durations() -> Json:
     return time_series(
         "Duration of orders",
         "Mean duration of orders that finished at that time, by action.",
-        FieldConfig("s", decimals=1, min=0, color_mode="palette-classic-by-name"),
+        FieldConfig("s", decimals=1, min=0, color_mode="palette-classic"),
         [range_query(mean, "{{action}}")],
         line_options=LineOptions(bars=True, legend_table=True),
     )
@@ -141,7 +170,7 @@ def _scrape_durations() -> Json:
     return time_series(
         "Duration of scrapes",
         "Duration of the longest scrape of each job, and median duration of the rasps' scrapes.",
-        FieldConfig("s", decimals=1, color_mode="palette-classic-by-name"),
+        FieldConfig("s", decimals=1, color_mode="palette-classic"),
         [
             range_query(
                 f"max by (job) (scrape_duration_seconds{{{_ALL_JOBS}}})", "{{job}}, maximum"
@@ -158,7 +187,7 @@ def _alias_durations() -> Json:
     return time_series(
         "Duration of aliases",
         "Mean duration of each alias in a scrape, over all rasps.",
-        FieldConfig("s", decimals=1, min=0, color_mode="palette-classic-by-name"),
+        FieldConfig("s", decimals=1, min=0, color_mode="palette-classic"),
         [
             range_query(
                 f"avg by (alias) (pirack_alias_duration_seconds{{{RASPS_IN_RACK}}})",

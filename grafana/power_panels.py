@@ -6,18 +6,17 @@ these panels.
 
 from grafana import states
 from grafana.fields import FieldConfig, override_matching
+from grafana.grid import Row
 from grafana.json_format import Json
-from grafana.panels import LineOptions, bar_gauge, time_series
+from grafana.panels import LineOptions, bar_gauge, bar_gauge_height, time_series
 from grafana.queries import CONTROLLER, CONTROLLER_STACK, OF_RASP, STATE, Query, range_query
 from rack.layout import GPIO, Rack
 
 _JOULES_PER_WATT_HOUR = 3600
-_HEIGHT = 8
+_MIN_HEIGHT = 8
 _OF_SLOTS, _OF_STACK = 'slot!=""', 'slot=""'
 # The metrics of outlets have no label `rasp`.
 _RASP = f"and on (rack, stack, slot) {STATE}{{{OF_RASP}}}"
-
-Row = tuple[int, list[tuple[Json, int]]]
 
 
 def can_measure(rack: Rack) -> bool:
@@ -25,18 +24,19 @@ def can_measure(rack: Rack) -> bool:
     return any(outlet.source != GPIO for outlet in rack.outlets)
 
 
-def rack_row() -> Row:
+def rack_row(rack: Rack) -> Row:
     """Return the row of a rack, by stack."""
     watts, energy = _watts(CONTROLLER), _watt_hours(CONTROLLER)
     return _row(
         [range_query(f"sum by (stack) ({watts})", "{{stack}}")],
         [Query(f"sum by (stack) ({energy})", "{{stack}}")],
         "of the stacks",
+        bars=len(rack.stacks),
         stacked=True,
     )
 
 
-def stack_row() -> Row:
+def stack_row(rack: Rack) -> Row:
     """Return the row of a stack: by rasp, or the whole stack if its rasps share an outlet."""
     legends = {_OF_SLOTS: "{{stack}}-{{slot}}", _OF_STACK: "stack {{stack}}"}
     selectors = {f"{CONTROLLER_STACK},{slot}": legend for slot, legend in legends.items()}
@@ -45,6 +45,7 @@ def stack_row() -> Row:
         [range_query(f"sum by ({labels}) ({_watts(on)})", name) for on, name in selectors.items()],
         [Query(f"sum by ({labels}) ({_watt_hours(on)})", name) for on, name in selectors.items()],
         "of the rasps",
+        bars=max(len(stack.outlets) for stack in rack.stacks),
         overrides=[
             override_matching(f"/-{number}$/", color={"mode": "fixed", "fixedColor": color})
             for number, color in enumerate(states.SLOT_COLORS, start=1)
@@ -59,6 +60,7 @@ def rasp_row() -> Row:
         [range_query(f"sum({_watts(outlets)} {_RASP})", "power")],
         [Query(f"sum({_watt_hours(outlets)} {_RASP})", "energy")],
         "of the rasp",
+        bars=1,
     )
 
 
@@ -75,13 +77,14 @@ def _row(
     watt_hours: list[Query],
     what: str,
     *,
+    bars: int,
     stacked: bool = False,
     overrides: list[Json] | None = None,
 ) -> Row:
     power = time_series(
         f"Power {what}",
         "Power that was measured at the outlets.",
-        FieldConfig("watt", decimals=1, min=0, color_mode="palette-classic-by-name"),
+        FieldConfig("watt", decimals=1, min=0, color_mode="palette-classic"),
         watts,
         overrides=overrides or (),
         line_options=LineOptions(stacked=stacked),
@@ -98,4 +101,4 @@ def _row(
         ),
         watt_hours,
     )
-    return _HEIGHT, [(power, 16), (energy, 8)]
+    return max(_MIN_HEIGHT, bar_gauge_height(bars)), [(power, 16), (energy, 8)]

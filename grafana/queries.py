@@ -24,7 +24,31 @@ CONTROLLER = f'job="controller",{IN_RACK}'
 CONTROLLER_STACK = f'job="controller",{IN_STACK}'
 
 # Some alerts about the master and Prometheus have no label `rack`.
-ALERTS = 'ALERTS{alertstate="firing",severity=~"critical|warning|info",rack=~"$rack|"}'
+_FIRING_IN_RACK = 'alertstate="firing",rack=~"$rack|"'
+ALERTS = f'ALERTS{{severity=~"critical|warning|info",{_FIRING_IN_RACK}}}'
+
+
+def alerts_with_severity(severity: str) -> str:
+    """Return the selector of firing alerts of a severity."""
+    return f'ALERTS{{severity="{severity}",{_FIRING_IN_RACK}}}'
+
+
+def present_series(selector: str, labels: str) -> str:
+    """Return the maximum by labels of the series that have a value at the end of the time range.
+
+    Without this condition, a stat panel would show the last value of a series that ended.
+    """
+    return (
+        f"max by ({labels}) ({selector}) and on ({labels}) max by ({labels}) ({selector} @ end())"
+    )
+
+
+def hottest_series(selector: str, labels: str) -> str:
+    """Return the temperatures of the rasp that is the hottest at the end of the time range."""
+    return (
+        f"max by ({labels}) ({selector})"
+        f" and on ({labels}) topk(1, max by ({labels}) ({selector} @ end()))"
+    )
 
 
 class QueryType(StrEnum):

@@ -5,7 +5,7 @@ from grafana.dashboard import DashboardDefaults, make_dashboard, variables
 from grafana.fields import FieldConfig, override
 from grafana.grid import COLUMNS, layout_rows
 from grafana.json_format import Json
-from grafana.panels import LineOptions, table, time_series
+from grafana.panels import LineOptions, TableColumns, table, time_series
 from grafana.queries import STATE, range_query, table_query
 
 _TEMPERATURE = 'pirack_cpu_temperature_celsius{job="rasp"}'
@@ -31,50 +31,54 @@ def _racks_table() -> Json:
     alerts = 'ALERTS{alertstate="firing",severity=~"critical|warning|info"}'
     throttled = 'max by (rack, stack, slot) (pirack_power_condition{job="rasp",since="now"})'
     counts = {
-        **{
-            style.text.capitalize(): (f"sum by (rack) ({STATE} == bool {style.value})", style.color)
-            for style in (states.UP, states.WARM, states.HOT, states.DOWN, states.OFF)
-        },
-        "Throttled or under-voltage": (f"sum by (rack) ({throttled})", states.HOT.color),
-        "Failing aliases": (
-            'sum by (rack) (pirack_alias_success{job="rasp"} == bool 0)',
-            states.WARM.color,
-        ),
-        "Firing alerts": (
+        "Alerts": (
             f"count by (rack) ({alerts}) or 0 * count by (rack) ({STATE})",
             states.DOWN.color,
         ),
+        **{
+            style.text.capitalize(): (f"sum by (rack) ({STATE} == bool {style.value})", style.color)
+            for style in (states.DOWN, states.HOT, states.WARM, states.OFF, states.UP)
+        },
+        "Warnings": (f"sum by (rack) ({throttled})", states.HOT.color),
+        "Aliases": (
+            'sum by (rack) (pirack_alias_success{job="rasp"} == bool 0)',
+            states.WARM.color,
+        ),
     }
     hottest = f"max by (rack) ({_TEMPERATURE})"
-    queries = [hottest, *(expression for expression, _ in counts.values())]
+    queries = [*(expression for expression, _ in counts.values()), hottest]
     names = [f"Value #{chr(ord('A') + index)}" for index in range(len(queries))]
-    columns = {"rack": "Rack", **dict(zip(names, ["Hottest", *counts], strict=True))}
+    columns = {"rack": "Rack", **dict(zip(names, [*counts, "Hottest"], strict=True))}
     background: Json = {"custom__cellOptions": _COLOR_BACKGROUND, "custom__align": "center"}
     return table(
         "Racks",
-        "Hottest rasp, rasps by state and issues of each rack. Click a name to open the dashboard"
-        " of the rack.",
-        FieldConfig("none", decimals=0),
+        "Firing alerts, rasps by state, rasps whose firmware reports a warning, failing aliases and"
+        " the hottest rasp of each rack. Click a name to open the dashboard of the rack.",
+        FieldConfig("string", no_value="No racks"),
         [table_query(query) for query in queries],
-        columns=columns,
+        columns=TableColumns(columns, sort_by=["Rack"], join_by="rack"),
         overrides=[
             override("Rack", links=links.rack_links("${__value.raw}")),
             override(
                 "Hottest",
                 unit="celsius",
+                decimals=0,
+                noValue="unknown",
                 thresholds=states.temperature_thresholds(),
                 **background,
             ),
             *(
                 override(
                     name,
+                    unit="none",
+                    decimals=0,
+                    noValue="unknown",
                     thresholds=states.thresholds((1, color), base_color="transparent"),
                     **background,
                 )
                 for name, (_, color) in counts.items()
             ),
         ],
-        join_by="rack",
     )
 
 
@@ -82,7 +86,7 @@ def _down_rasps() -> Json:
     return time_series(
         "Rasps that are down",
         "Rasps of each rack that do not respond although their stacks are on.",
-        FieldConfig("none", decimals=0, min=0, color_mode="palette-classic-by-name"),
+        FieldConfig("none", decimals=0, min=0, color_mode="palette-classic"),
         [range_query(f"sum by (rack) ({STATE} == bool {states.DOWN.value})", "{{rack}}")],
         line_options=LineOptions(legend_table=True),
     )
@@ -96,7 +100,7 @@ def _hottest() -> Json:
             "celsius",
             decimals=0,
             thresholds=states.temperature_thresholds(),
-            color_mode="palette-classic-by-name",
+            color_mode="palette-classic",
         ),
         [range_query(f"max by (rack) ({_TEMPERATURE})", "{{rack}}")],
         line_options=LineOptions(thresholds=True, legend_table=True),

@@ -1,11 +1,12 @@
 """Dashboard *Rasp*, with the state and the alias values of a rasp."""
 
 from grafana import annotations, links, power_panels, states
+from grafana.alias_table import ALIAS_TABLE_HEIGHT, alias_table
 from grafana.dashboard import DashboardDefaults, make_dashboard, variables
-from grafana.fields import FieldConfig, override, override_color
-from grafana.grid import COLUMNS, layout_rows
+from grafana.fields import FieldConfig, override_color
+from grafana.grid import COLUMNS, PanelSection, layout_sections
 from grafana.json_format import Json
-from grafana.panels import LineOptions, stat, state_timeline, table, time_series
+from grafana.panels import LineOptions, StatOptions, stat, state_timeline, time_series
 from grafana.queries import (
     OF_RASP,
     RASP,
@@ -13,13 +14,14 @@ from grafana.queries import (
     REMEMBERED_CONDITION,
     STATE,
     Query,
+    present_series,
     range_query,
-    table_query,
 )
 from rack.layout import Rack
 
 _PING = f'job="ping",{OF_RASP}'
 _INFO_COLOR = states.STACK_STATES[1].color
+_TEMPERATURE = f"pirack_cpu_temperature_celsius{{{RASP}}}"
 
 
 def rasp_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
@@ -28,27 +30,28 @@ def rasp_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
         links.RASP_UID,
         "Rasp",
         "What are the state and the alias values of this rasp?",
-        panels=layout_rows(
-            (
-                4,
+        panels=layout_sections(
+            [
+                (4, [(_state(), 6), (_ping(), 6), (_uptime(), 6), (_temperature_now(), 6)]),
+                (3, [(_power_condition(), 8), (_root_file_system(), 8), (_address(), 8)]),
+            ],
+            PanelSection(
+                "History",
                 [
-                    (_state(), 3),
-                    (_ping(), 3),
-                    (_uptime(), 3),
-                    (_temperature_now(), 3),
-                    (_power_condition(), 4),
-                    (_root_file_system(), 4),
-                    (_address(), 4),
+                    (8, [(_temperature(), 8), (_cpu(), 8), (_cpu_frequency(), 8)]),
+                    (8, [(_memory(), 8), (_disk(), 8), (_power_conditions_over_time(), 8)]),
                 ],
             ),
-            (8, [(_temperature(), 8), (_cpu(), 8), (_cpu_frequency(), 8)]),
-            (8, [(_memory(), 8), (_disk(), 8), (_power_conditions_over_time(), 8)]),
-            *([power_panels.rasp_row()] if power_panels.can_measure(rack) else []),
-            (13, [(_aliases_table(), COLUMNS)]),
+            *(
+                [PanelSection("Power and energy", [power_panels.rasp_row()])]
+                if power_panels.can_measure(rack)
+                else []
+            ),
+            PanelSection("Aliases", [(ALIAS_TABLE_HEIGHT, [(alias_table(), COLUMNS)])]),
         ),
         variables=variables(defaults, "rack", "stack", "rasp"),
         annotations=annotations.for_rasp(rack),
-        page=("/rasps/${rasp}", "Page of the rasp"),
+        top_links=links.dashboard_links("/rasps/${rasp}", "Page of the rasp"),
     )
 
 
@@ -90,23 +93,24 @@ def _uptime() -> Json:
 def _temperature_now() -> Json:
     return stat(
         "Temperature",
-        "Temperature of the system on chip.",
+        "Temperature of the system on chip, with its history.",
         FieldConfig(
             "celsius", decimals=1, thresholds=states.temperature_thresholds(), no_value="unknown"
         ),
-        [Query(f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{RASP}}})", "{{rasp}}")],
+        [range_query(present_series(_TEMPERATURE, RASP_LABELS), "{{rasp}}")],
+        stat_options=StatOptions(sparkline=True),
     )
 
 
 def _power_condition() -> Json:
-    normal = states.ValueStyle(0, "normal", states.UP.color)
-    since_boot = states.ValueStyle(1, "warning since boot", states.WARM.color)
-    now = states.ValueStyle(2, "warning now", states.HOT.color)
+    normal = states.ValueStyle(0, "none", states.UP.color)
+    since_boot = states.ValueStyle(1, "since boot", states.WARM.color)
+    now = states.ValueStyle(2, "now", states.HOT.color)
     condition = f"pirack_power_condition{{{RASP},since="
     # The time of the condition, as the value 1.
     remembered = f"{REMEMBERED_CONDITION}{{{OF_RASP}}} ^ 0"
     return stat(
-        "Power supply and throttling",
+        "Power warnings",
         "Whether the firmware reports under-voltage, a capped clock, throttling or the soft"
         " temperature limit, now or since the last boot.",
         FieldConfig(
@@ -141,7 +145,7 @@ def _address() -> Json:
             "none", thresholds=states.thresholds(base_color=_INFO_COLOR), no_value="unknown"
         ),
         [Query(f"max by (instance) (up{{{_PING}}})", "{{instance}}")],
-        text_mode="name",
+        stat_options=StatOptions(text_mode="name"),
     )
 
 
@@ -152,7 +156,7 @@ def _temperature() -> Json:
         FieldConfig("celsius", decimals=1, thresholds=states.temperature_thresholds()),
         [
             range_query(
-                f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{RASP}}})",
+                f"max by ({RASP_LABELS}) ({_TEMPERATURE})",
                 "temperature",
             )
         ],
@@ -206,7 +210,7 @@ def _disk() -> Json:
     return time_series(
         "Used root file system",
         "Share of the root file system that is in use or reserved.",
-        FieldConfig("percentunit", decimals=0, min=0, max=1, thresholds=states.usage_thresholds()),
+        FieldConfig("percentunit", min=0, max=1, thresholds=states.usage_thresholds()),
         [range_query(f"1 - {available} / {size}", "used")],
         overrides=[override_color("used", states.BLUE)],
         line_options=LineOptions(thresholds=True),
@@ -218,47 +222,9 @@ def _power_conditions_over_time() -> Json:
     yes = states.ValueStyle(1, "yes", states.HOT.color)
     conditions = f'pirack_power_condition{{{RASP},since="now"}}'
     return state_timeline(
-        "Firmware warnings",
+        "Power warnings over time",
         "Times of under-voltage, throttling and other warnings of the firmware.",
         FieldConfig("none", mappings=states.value_mappings(no, yes)),
         [range_query(f"max by (condition) ({conditions})", "{{condition}}")],
         show_values=False,
-    )
-
-
-def _aliases_table() -> Json:
-    results = [
-        states.ValueStyle(0, "failed", states.DOWN.color),
-        states.ValueStyle(1, "ok", "text"),
-    ]
-    # The metric has the name of the alias. An alias that prints labels has several values.
-    exporter_metrics = "pirack_(alias_.+|up|exporter_.+|config_.+)"
-    value = f'{{__name__=~"pirack_.+",__name__!~"{exporter_metrics}",{RASP}}}'
-    by_alias = f'label_replace({value}, "alias", "$1", "__name__", "pirack_(.+)")'
-    return table(
-        "Aliases",
-        "Value, success and duration of each alias in the last scrape. The value of an alias with"
-        " several values is their maximum.",
-        FieldConfig("none"),
-        [
-            table_query(f"max by (alias) ({by_alias})"),
-            table_query(f"max by (alias) (pirack_alias_success{{{RASP}}})"),
-            table_query(f"max by (alias) (pirack_alias_duration_seconds{{{RASP}}})"),
-        ],
-        columns={
-            "alias": "Alias",
-            "Value #A": "Value",
-            "Value #B": "Success",
-            "Value #C": "Duration",
-        },
-        overrides=[
-            override("Value", unit="none"),
-            override(
-                "Success",
-                mappings=states.value_mappings(*results),
-                custom__cellOptions={"type": "color-text"},
-            ),
-            override("Duration", unit="s", decimals=1),
-        ],
-        join_by="alias",
     )

@@ -3,9 +3,9 @@
 from grafana import annotations, links, power_panels, states
 from grafana.dashboard import DashboardDefaults, make_dashboard, variables
 from grafana.fields import FieldConfig, override_matching
-from grafana.grid import COLUMNS, layout_rows
+from grafana.grid import COLUMNS, PanelSection, layout_sections
 from grafana.json_format import Json
-from grafana.panels import LineOptions, stat, state_timeline, time_series
+from grafana.panels import LineOptions, StatOptions, stat, state_timeline, time_series
 from grafana.queries import (
     CONTROLLER_STACK,
     IN_STACK,
@@ -13,13 +13,15 @@ from grafana.queries import (
     RASPS_IN_STACK,
     STATE,
     Query,
+    hottest_series,
     range_query,
 )
 from rack.layout import Rack
 
 _STATES = f"max by ({RASP_LABELS}) ({STATE}{{{IN_STACK}}})"
-_DEFAULT_PALETTE = "palette-classic-by-name"  # for slots without a fixed color
-_TEMPERATURES = f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{RASPS_IN_STACK}}})"
+_DEFAULT_PALETTE = "palette-classic"  # for slots without a fixed color
+_TEMPERATURE = f"pirack_cpu_temperature_celsius{{{RASPS_IN_STACK}}}"
+_TEMPERATURES = f"max by ({RASP_LABELS}) ({_TEMPERATURE})"
 
 
 def stack_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
@@ -28,15 +30,36 @@ def stack_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
         links.STACK_UID,
         "Stack",
         "What are the states and the history of the rasps of this stack?",
-        panels=layout_rows(
-            (5, [(_power(), 4), (_reservation(), 4), (_rasps(), 12), (_hottest(), 4)]),
-            (7, [(_states_over_time(), COLUMNS)]),
-            (9, [(_temperature(), 8), (_cpu(), 8), (_memory(), 8)]),
-            *([power_panels.stack_row()] if power_panels.can_measure(rack) else []),
+        panels=layout_sections(
+            [
+                (
+                    4,
+                    [
+                        (_power(), 5),
+                        (_orders(), 5),
+                        (_reservation(), 5),
+                        (_run(), 5),
+                        (_hottest(), 4),
+                    ],
+                ),
+                (4, [(_rasps(), COLUMNS)]),
+            ],
+            PanelSection(
+                "History",
+                [
+                    (7, [(_states_over_time(), COLUMNS)]),
+                    (9, [(_temperature(), 8), (_cpu(), 8), (_memory(), 8)]),
+                ],
+            ),
+            *(
+                [PanelSection("Power and energy", [power_panels.stack_row(rack)])]
+                if power_panels.can_measure(rack)
+                else []
+            ),
         ),
         variables=variables(defaults, "rack", "stack"),
         annotations=annotations.for_stack(rack),
-        page=("/stacks/${stack}", "Page of the stack"),
+        top_links=links.dashboard_links("/stacks/${stack}", "Page of the stack"),
     )
 
 
@@ -56,14 +79,50 @@ def _power() -> Json:
     )
 
 
+def _orders() -> Json:
+    busy = states.ValueStyle(1, "busy", states.IN_USE_COLOR)
+    return stat(
+        "Orders",
+        "Whether an order or an install uses the stack. Other orders are then rejected.",
+        FieldConfig("none", mappings=states.value_mappings(states.FREE, busy), no_value="unknown"),
+        [Query(f"max by (rack, stack) (pirack_stack_busy{{{CONTROLLER_STACK}}})", "{{stack}}")],
+    )
+
+
 def _reservation() -> Json:
-    free = states.ValueStyle(0, "free", states.UP.color)
-    busy = states.ValueStyle(1, "busy", states.STACK_STATES[1].color)
     return stat(
         "Reservation",
-        "Whether an order or an install has reserved the stack. Other orders are then rejected.",
-        FieldConfig("none", mappings=states.value_mappings(free, busy), no_value="unknown"),
-        [Query(f"max by (rack, stack) (pirack_stack_busy{{{CONTROLLER_STACK}}})", "{{stack}}")],
+        "Number of the reservation of the stack.",
+        FieldConfig(
+            "none",
+            mappings=states.number_mappings(states.FREE, states.IN_USE_COLOR),
+            no_value="unknown",
+        ),
+        [
+            Query(
+                f"max by (rack, stack) (pirack_reservation_stack{{{CONTROLLER_STACK}}})",
+                "{{stack}}",
+            )
+        ],
+    )
+
+
+def _run() -> Json:
+    none = states.ValueStyle(0, "none", states.FREE.color)
+    return stat(
+        "Run",
+        "Number of the run of an experiment that uses the stack.",
+        FieldConfig(
+            "none",
+            mappings=states.number_mappings(none, states.IN_USE_COLOR),
+            no_value="unknown",
+        ),
+        [
+            Query(
+                f"max by (rack, stack) (pirack_experiment_stack_run{{{CONTROLLER_STACK}}})",
+                "{{stack}}",
+            )
+        ],
     )
 
 
@@ -78,14 +137,14 @@ def _rasps() -> Json:
             links=links.rasp_links_from_labels(),
         ),
         [Query(_STATES, "{{rasp}}")],
-        text_mode="value_and_name",
+        stat_options=StatOptions(text_mode="value_and_name"),
     )
 
 
 def _hottest() -> Json:
     return stat(
         "Hottest",
-        "Highest temperature of a system on chip in this stack.",
+        "Highest temperature of a system on chip in this stack, with its history.",
         FieldConfig(
             "celsius",
             decimals=0,
@@ -93,8 +152,8 @@ def _hottest() -> Json:
             links=links.rasp_links_from_labels(),
             no_value="unknown",
         ),
-        [Query(f"topk(1, {_TEMPERATURES})", "{{rasp}}")],
-        text_mode="value_and_name",
+        [range_query(hottest_series(_TEMPERATURE, RASP_LABELS), "{{rasp}}")],
+        stat_options=StatOptions(text_mode="value_and_name", sparkline=True),
     )
 
 
@@ -140,7 +199,7 @@ def _memory() -> Json:
     return time_series(
         "Used memory",
         "Share of each rasp's memory that programs cannot use without swapping.",
-        FieldConfig("percentunit", decimals=0, min=0, max=1, color_mode=_DEFAULT_PALETTE),
+        FieldConfig("percentunit", min=0, max=1, color_mode=_DEFAULT_PALETTE),
         [range_query(f"1 - {available} / {total}", "{{rasp}}")],
         overrides=_slot_colors(),
     )

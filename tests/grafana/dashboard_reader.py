@@ -34,19 +34,33 @@ def series_name(query: DashboardQuery, labels: Mapping[str, str]) -> str:
 
 
 def panels(dashboard: Dashboard) -> Iterator[Dashboard]:
-    yield from dashboard["panels"]
+    """Yield the panels with data, also those in collapsed rows."""
+    yield from (panel for panel in panels_and_rows(dashboard) if panel["type"] != "row")
+
+
+def panels_and_rows(dashboard: Dashboard) -> Iterator[Dashboard]:
+    for panel in dashboard["panels"]:
+        yield panel
+        yield from panel.get("panels", ())
 
 
 def assert_fills_the_grid(dashboard: Dashboard) -> None:
-    """Assert that the panels fill the grid without overlaps and gaps."""
+    """Assert that the panels fill the grid without overlaps and gaps, as do collapsed panels."""
+    assert_fill(dashboard["panels"], top=0)
+    for row in dashboard["panels"]:
+        if row.get("collapsed"):
+            assert_fill(row["panels"], top=row["gridPos"]["y"] + 1)
+
+
+def assert_fill(panels: list[Dashboard], top: int) -> None:
     covered: dict[tuple[int, int], int] = {}
-    for panel in panels(dashboard):
+    for panel in panels:
         position = panel["gridPos"]
         for x in range(position["x"], position["x"] + position["w"]):
             for y in range(position["y"], position["y"] + position["h"]):
                 assert covered.setdefault((x, y), panel["id"]) == panel["id"]
     last_row = max(y for _, y in covered)
-    assert covered.keys() == {(x, y) for x in range(24) for y in range(last_row + 1)}
+    assert covered.keys() == {(x, y) for x in range(24) for y in range(top, last_row + 1)}
 
 
 def panel_queries(dashboard: Dashboard) -> Iterator[DashboardQuery]:

@@ -18,7 +18,6 @@ from tests.grafana.dashboard_reader import (
     canvas_elements,
     canvas_series,
     panels,
-    urls,
 )
 from tests.grafana.racks import make_rack, racks
 
@@ -48,6 +47,13 @@ def canvas_panel(rack: Rack) -> Dashboard:
     dashboard = rack_dashboard(rack, defaults)
     [panel] = [panel for panel in panels(dashboard) if panel["type"] == "canvas"]
     return panel
+
+
+def one_click_url(element: Dashboard) -> str:
+    [link] = element["links"]
+    assert link["oneClick"] is True
+    url: str = link["url"]
+    return url
 
 
 def element_box(element: Dashboard) -> Box:
@@ -92,15 +98,21 @@ def test_stacks_have_the_same_order_as_in_the_room(rack: Rack) -> None:
 def test_every_rasp_and_stack_has_its_series_text_and_link(rack: Rack) -> None:
     panel = canvas_panel(rack)
     named = {element["name"]: element for element in canvas_elements(panel)}
-    assert len(named) == len(rack.stacks) * 5 + len(rack.slots) * 3
+    assert len(named) == len(rack.stacks) * 6 + len(rack.slots) * 4
     for slot in rack.slots:
-        assert named[f"rasp-{slot.name}"]["config"]["text"]["fixed"] == slot.name
-        [link] = named[f"rasp-{slot.name}"]["links"]
-        assert link["url"] == f"${{controller}}/rasps/{slot.id}"
-        assert link["oneClick"] is True
+        assert named[f"Rasp {slot.name}"]["config"]["text"]["fixed"] == slot.name
+        assert one_click_url(named[f"Rasp {slot.name}"]) == (
+            f"/d/pirack-rasp?var-rack=${{rack}}&var-stack={slot.stack_name}&var-rasp={slot.name}"
+            "&${__url_time_range}"
+        )
+        page = one_click_url(named[f"Page of {slot.name}"])
+        assert page == f"${{controller}}/rasps/{slot.id}"
     for stack in rack.stacks:
-        [url] = urls(named[f"stack-{stack.name}"])
-        assert url == f"${{controller}}/stacks/{stack.number}"
+        assert one_click_url(named[f"Stack {stack.name}"]) == (
+            f"/d/pirack-stack?var-rack=${{rack}}&var-stack={stack.name}&${{__url_time_range}}"
+        )
+        page = one_click_url(named[f"Page of stack {stack.name}"])
+        assert page == f"${{controller}}/stacks/{stack.number}"
     assert canvas_series(panel) == {
         *(slot.name for slot in rack.slots),
         *(f"{prefix} {slot.name}" for slot in rack.slots for prefix in ("t", "text")),
@@ -111,20 +123,36 @@ def test_every_rasp_and_stack_has_its_series_text_and_link(rack: Rack) -> None:
 @pytest.mark.slow
 @given(racks)
 @settings(max_examples=40)
-def test_links_are_not_covered_by_other_elements(rack: Rack) -> None:
+def test_links_are_only_covered_by_the_arrow_to_the_page(rack: Rack) -> None:
     elements = canvas_elements(canvas_panel(rack))
     boxes = [element_box(element) for element in elements]
     # Not `overlap`, because a rack has hundreds of thousands of pairs.
     sides = [(box.left, box.left + box.width, box.top, box.top + box.height) for box in boxes]
     for index, (left, right, top, bottom) in enumerate(sides):
         if "links" in elements[index]:
-            assert not any(
-                other_left < right - TOLERANCE
+            covering = [
+                other
+                for other, (other_left, other_right, other_top, other_bottom) in enumerate(
+                    sides[index + 1 :], start=index + 1
+                )
+                if other_left < right - TOLERANCE
                 and other_right > left + TOLERANCE
                 and other_top < bottom - TOLERANCE
                 and other_bottom > top + TOLERANCE
-                for other_left, other_right, other_top, other_bottom in sides[index + 1 :]
-            )
+            ]
+            is_arrow = elements[index]["name"].startswith("Page of ")
+            assert covering == ([] if is_arrow else [index + 1])
+
+
+@given(racks)
+@settings(max_examples=40)
+def test_arrows_leave_most_of_a_cell_to_the_dashboard(rack: Rack) -> None:
+    named = {element["name"]: element for element in canvas_elements(canvas_panel(rack))}
+    for slot in rack.slots:
+        arrow, cell = element_box(named[f"Page of {slot.name}"]), named[f"Rasp {slot.name}"]
+        assert inside(arrow, element_box(cell))
+        area = element_box(cell).width * element_box(cell).height
+        assert arrow.width * arrow.height < area / 8
 
 
 @given(racks)
@@ -161,9 +189,9 @@ def test_height_of_a_rasp_is_similar_on_all_racks() -> None:
 def test_missing_series_is_displayed_as_unknown() -> None:
     elements = canvas_elements(canvas_panel(make_rack((0, 0, 1))))
     by_name = {element["name"]: element for element in elements}
-    assert by_name["state-01-1"]["config"]["text"] == {
+    assert by_name["State of 01-1"]["config"]["text"] == {
         "mode": "field",
         "field": "01-1",
         "fixed": "UNKNOWN",
     }
-    assert by_name["power-01"]["config"]["text"]["fixed"] == "?"
+    assert by_name["Power of stack 01"]["config"]["text"]["fixed"] == "?"

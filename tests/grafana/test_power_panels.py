@@ -1,13 +1,13 @@
 """Panels of measured power and energy, evaluated by promtool."""
 
-import subprocess
 from itertools import chain
 from pathlib import Path
 
 import pytest
-import yaml
 
 from grafana.generator import build_dashboards
+from grafana.panels import bar_gauge_height
+from grafana.power_panels import rack_row
 from tests.controller.fakes import RACK
 from tests.grafana.dashboard_reader import (
     annotation_queries,
@@ -16,9 +16,9 @@ from tests.grafana.dashboard_reader import (
     panels,
     substitute,
 )
+from tests.grafana.promtool import assert_results
+from tests.grafana.racks import make_rack
 from tests.helpers.plugs import plug_rack
-from tests.helpers.waiting import TIMEOUT_SECONDS
-from tools.programs import find
 
 PLUGS = plug_rack()
 DASHBOARDS = build_dashboards(PLUGS)
@@ -82,46 +82,24 @@ def test_panels_show_the_power_and_the_energy_of_stacks_and_rasps(tmp_path: Path
         ),
         "pirack-rasp": (["{} 180"], ["{} 3"]),
     }
-    checks = [
-        {
-            "expr": expression,
-            "eval_time": "5m",
-            "exp_samples": [
-                {"labels": sample.rpartition(" ")[0], "value": float(sample.rpartition(" ")[2])}
-                for sample in samples
-            ],
-        }
-        for uid, results in expected.items()
-        for expression, samples in zip(power_queries(uid).values(), results, strict=True)
-    ]
+    results = {
+        expression: samples
+        for uid, all_samples in expected.items()
+        for expression, samples in zip(power_queries(uid).values(), all_samples, strict=True)
+    }
     [annotation] = [
         query
         for query in annotation_queries(DASHBOARDS["pirack-stack"])
         if query.location.endswith("Power cuts of rasps")
     ]
-    off = {"labels": '{rack="small", stack="01", slot="2"}', "value": 1}
-    checks.append(
-        {
-            "expr": substitute(annotation.expression, VARIABLES),
-            "eval_time": "5m",
-            "exp_samples": [off],
-        }
-    )
-    test = {
-        "interval": "10s",
-        "input_series": [{"series": name, "values": values} for name, values in SERIES.items()],
-        "promql_expr_test": checks,
-    }
-    file = tmp_path / "power.yml"
-    file.write_text(yaml.safe_dump({"rule_files": [], "tests": [test]}))
-    promtool = find("promtool")
-    tested = subprocess.run(
-        [promtool.path, "test", "rules", file],
-        env=promtool.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
-    assert tested.returncode == 0, tested.stdout
+    results[substitute(annotation.expression, VARIABLES)] = [
+        '{rack="small", stack="01", slot="2"} 1'
+    ]
+    assert_results(tmp_path, SERIES, results)
+
+
+def test_energy_of_every_stack_is_visible() -> None:
+    height, [_, (bars, _)] = rack_row(make_rack(*((x, 0, 4) for x in range(26))))
+    assert isinstance(bars, dict)
+    assert bars["title"] == "Energy of the stacks"
+    assert height == bar_gauge_height(26) > bar_gauge_height(10)

@@ -1,11 +1,11 @@
 """Queries and links of all dashboards, with a real Prometheus and a rack with many faults."""
 
-import re
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import chain, product
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -41,6 +41,7 @@ SELECTIONS = [
 ]
 
 RUN_ANNOTATIONS = ("annotation Runs", "annotation Faults")
+RUN_PANELS = ("Injected faults", "Delay of power changes", "Finished runs", "Duration of runs")
 EXPERIMENT = """
 nodes = "stacks 2"
 check = "none"
@@ -113,7 +114,22 @@ def is_expected(monitored_rack: MonitoredRack, query: DashboardQuery) -> bool:
             ]
         )
     # Other tests start an install and a run.
-    return not query.location.endswith(("annotation Installs", *RUN_ANNOTATIONS))
+    return not (
+        query.location.endswith(("annotation Installs", *RUN_ANNOTATIONS))
+        or has_value_after_a_run(query)
+    )
+
+
+def has_value_after_a_run(query: DashboardQuery) -> bool:
+    return any(panel in query.location for panel in RUN_PANELS)
+
+
+def label_values(
+    monitored_rack: MonitoredRack, selector: str, label: str, selected: Mapping[str, str]
+) -> set[str]:
+    """Return the values that a variable offers while the given values are selected."""
+    parameters = {"match[]": substitute(selector, selected)}
+    return {each[label] for each in monitored_rack.query_prometheus("series", **parameters)}
 
 
 @each_dashboard
@@ -166,14 +182,9 @@ def test_default_of_every_variable_is_one_of_its_values(
         for variable in dashboard["templating"]["list"]
         if variable["type"] == "query"
     }
-
-    def label_values(selector: str, label: str) -> set[str]:
-        parameters = {"match[]": substitute(selector, defaults)}
-        return {each[label] for each in monitored_rack.query_prometheus("series", **parameters)}
-
     for name, selector, label in variable_queries(dashboard):
-        wait_until(partial(label_values, selector, label))
-        assert defaults[name] in label_values(selector, label)
+        wait_until(partial(label_values, monitored_rack, selector, label, defaults))
+        assert defaults[name] in label_values(monitored_rack, selector, label, defaults)
 
 
 def test_canvas_elements_refer_to_existing_series(
@@ -211,7 +222,12 @@ def test_canvas_distinguishes_rasps_that_are_off_and_down(
 
 def link_variables(url: str) -> dict[str, str]:
     """Return the variables that Grafana sets when a link is clicked."""
-    values = {"/stacks/": "02", "/d/pirack-rack?": "small", "/runbooks/": "PiRackRaspDown"}
+    values = {
+        "/stacks/": "02",
+        "/d/pirack-stack?": "02",
+        "/d/pirack-rack?": "small",
+        "/runbooks/": "PiRackRaspDown",
+    }
     value = next((value for part, value in values.items() if part in url), "02-1")
     return {
         "controller": "",
@@ -219,6 +235,7 @@ def link_variables(url: str) -> dict[str, str]:
         "__field.labels.stack": "02",
         "__field.labels.rasp": "02-1",
         "__data.fields.Stack": "02",
+        "__data.fields.link_stack": "02",
         "__value.raw": value,
         **SELECTIONS[0],
     }
@@ -226,7 +243,10 @@ def link_variables(url: str) -> dict[str, str]:
 
 @each_dashboard
 def test_links_lead_to_existing_pages_and_dashboards(
-    controller: ControllerProcess, dashboards: Mapping[str, Dashboard], uid: str
+    monitored_rack: MonitoredRack,
+    controller: ControllerProcess,
+    dashboards: Mapping[str, Dashboard],
+    uid: str,
 ) -> None:
     links = set(urls(dashboards[uid]))
     assert links
@@ -241,10 +261,20 @@ def test_links_lead_to_existing_pages_and_dashboards(
         response = requests.get(controller.url + path, timeout=TIMEOUT_SECONDS)
         assert response.status_code == 200, path
     for url in dashboard_urls:
-        match = re.fullmatch(r"/d/([\w-]+)\?(.*)", url)
-        assert match is not None, url
-        variables = {variable["name"] for variable in dashboards[match[1]]["templating"]["list"]}
-        assert set(re.findall(r"var-(\w+)=", match[2])) <= variables, url
+        parts = urlsplit(url)
+        target = dashboards[parts.path.removeprefix("/d/")]
+        values = {name: each for name, [each] in parse_qs(parts.query).items()}
+        if not values:  # a link at the top, to which Grafana adds all variables
+            continue
+        # The link keeps the time range, and selects a value of each variable.
+        assert (values.pop("from"), values.pop("to")) == ("now-1h", "now"), url
+        selected = {name.removeprefix("var-"): each for name, each in values.items()}
+        queries = {name: (selector, label) for name, selector, label in variable_queries(target)}
+        assert selected.keys() == queries.keys(), url
+        for name, (selector, label) in queries.items():
+            wait_until(partial(label_values, monitored_rack, selector, label, selected))
+            offered = label_values(monitored_rack, selector, label, selected)
+            assert selected[name] in offered, url
 
 
 def test_page_of_a_rasp_is_found_by_id_and_name(controller: ControllerProcess) -> None:
@@ -272,6 +302,11 @@ def test_run_of_an_experiment_and_its_fault_are_annotated(
 ) -> None:
     pending = annotations(dashboards, RUN_ANNOTATIONS)
     assert len(pending) == 10
+    panels_of_runs = [
+        query for query in panel_queries(dashboards["pirack-self"]) if has_value_after_a_run(query)
+    ]
+    assert len(panels_of_runs) == 5
+    pending += panels_of_runs[2:]
     run = monitored_rack.send_request(
         controller, "experiments", file="blip.toml", text=EXPERIMENT, seed=1
     ).json()
@@ -293,6 +328,9 @@ def test_run_of_an_experiment_and_its_fault_are_annotated(
     wait_until(have_all_results)
     monitored_rack.send_request(controller, path, "DELETE")
     wait_until(lambda: renew_lease() == "aborted")
+    wait_until(
+        lambda: all(find_series(monitored_rack, query, SELECTIONS[0]) for query in panels_of_runs)
+    )
 
 
 def test_running_install_is_annotated(

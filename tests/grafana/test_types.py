@@ -18,7 +18,7 @@ import pytest
 
 from grafana.generator import build_dashboards
 from tests.controller.fakes import RACK
-from tests.grafana.dashboard_reader import Dashboard
+from tests.grafana.dashboard_reader import Dashboard, panels_and_rows
 from tests.grafana.racks import make_rack
 from tests.helpers.waiting import TIMEOUT_SECONDS
 from tools.debian_packages import exclusive
@@ -31,6 +31,7 @@ VERSIONS = {"11": "11.6.16", "12": "12.4.11", "13": "13.2.3"}
 PANEL_TYPES = {
     "bargauge": "BarGaugePanel",
     "canvas": "CanvasPanel",
+    "row": "RowPanel",
     "stat": "StatPanel",
     "state-timeline": "StateTimelinePanel",
     "table": "TablePanel",
@@ -139,9 +140,10 @@ def as_typescript(dashboards: Mapping[str, Dashboard]) -> str:
     for dashboard in dashboards.values():
         rest = {name: value for name, value in dashboard.items() if name != "panels"}
         lines.append(f"export const a{len(lines)}: DashboardWithoutPanels = {json.dumps(rest)};")
-        for panel in dashboard["panels"]:
+        for panel in panels_and_rows(dashboard):
             panel_type = PANEL_TYPES[panel["type"]]
-            lines.append(f"export const a{len(lines)}: {panel_type} = {json.dumps(panel)};")
+            own = {name: value for name, value in panel.items() if name != "panels"}
+            lines.append(f"export const a{len(lines)}: {panel_type} = {json.dumps(own)};")
     return "\n".join(lines)
 
 
@@ -163,7 +165,9 @@ def invalid_dashboards() -> dict[str, tuple[Dashboard, str]]:
     dashboards: dict[str, Any] = deepcopy(dict(build_dashboards(RACK)))
 
     def panel(uid: str, panel_type: str) -> Any:
-        return next(panel for panel in dashboards[uid]["panels"] if panel["type"] == panel_type)
+        return next(
+            panel for panel in panels_and_rows(dashboards[uid]) if panel["type"] == panel_type
+        )
 
     elements = panel("pirack-rack", "canvas")["options"]["root"]["elements"]
     elements[0]["constraint"]["vertical"] = "sclae"

@@ -83,7 +83,16 @@ type CanvasElement = Omit<Json<canvas.CanvasElementOptions>, 'config'> & {
 };
 type Frame = Omit<Json<canvas.CanvasElementOptions>, 'type' | 'config'> & { type: 'frame'; elements: CanvasElement[] };
 
-export type CanvasPanel = PanelOf<'canvas', Omit<PartialJson<canvas.Options>, 'root'> & { root: Frame }>;
+// The panels of a collapsed row are checked on their own.
+export type RowPanel = Omit<Json<grafana.RowPanel>, 'panels'>;
+
+// Grafana 11 has no options of the tooltip and ignores them.
+type CanvasTooltip = { mode: 'single' | 'none'; disableForOneClick: boolean };
+
+export type CanvasPanel = PanelOf<
+  'canvas',
+  Omit<PartialJson<canvas.Options>, 'root'> & { root: Frame; tooltip: CanvasTooltip }
+>;
 export type StatPanel = PanelOf<'stat', PartialJson<stat.Options>>;
 export type TimeSeriesPanel = PanelOf<'timeseries', PartialJson<timeSeries.Options>, timeSeries.FieldConfig>;
 export type StateTimelinePanel = PanelOf<
@@ -99,6 +108,7 @@ type Annotation = Omit<Json<grafana.AnnotationQuery>, 'target'> & {
   // Options of the data source.
   expr: string;
   titleFormat: string;
+  tagKeys: string;
 };
 
 export type DashboardWithoutPanels = Omit<Json<grafana.Dashboard>, 'panels' | 'annotations'> & {
