@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from grafana.generator import build_dashboards
 from grafana.panels import bar_gauge_height
@@ -240,6 +241,16 @@ def test_variables_are_queried_again_when_the_time_range_changes() -> None:
         for variable in dashboard["templating"]["list"]:
             if variable["type"] == "query":
                 assert variable["refresh"] == 2, variable["name"]
+
+
+def test_rules_of_the_dashboard_linter_are_excluded_with_a_reason() -> None:
+    exclusions = yaml.safe_load((ROOT / "grafana" / "dashboards" / ".lint").read_text())[
+        "exclusions"
+    ]
+    assert {"template-job-rule", "template-instance-rule"} <= exclusions.keys()
+    assert {"target-job-rule", "target-instance-rule"} <= exclusions.keys()
+    for rule, exclusion in exclusions.items():
+        assert exclusion["reason"].endswith("."), rule
 
 
 def test_dashboards_with_more_than_ten_panels_have_rows() -> None:
