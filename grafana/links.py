@@ -13,13 +13,13 @@ STACK_UID, RASP_UID, RACKS_UID, PIRACK_UID = (
     "pirack-self",
 )
 
-_TIME_RANGE = "${__url_time_range}"
+TIME_RANGE = "${__url_time_range}"
 
 
 def dashboard_url(uid: str, **variables: str) -> str:
     """Return the URL of a dashboard with the time range of the current dashboard."""
     query = "".join(f"var-{name}={value}&" for name, value in variables.items())
-    return f"/d/{uid}?{query}{_TIME_RANGE}"
+    return f"/d/{uid}?{query}{TIME_RANGE}"
 
 
 def data_link(title: str, url: str) -> Json:

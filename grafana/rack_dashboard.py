@@ -1,13 +1,13 @@
 """Dashboard *Rack*, with the rack as a canvas."""
 
 from grafana import annotations, canvas, geometry, links
+from grafana.alert_table import alert_table
 from grafana.dashboard import DashboardDefaults, make_dashboard, variables
 from grafana.grid import COLUMNS, Column, Row, layout_sections
 from grafana.json_format import Json
 from grafana.rack_history import history_sections
 from grafana.rack_issues import (
     BARS_HEIGHT,
-    alerts_table,
     failing_aliases,
     hottest_ten,
     issues_section,
@@ -51,7 +51,7 @@ def _canvas_beside_issues(canvas_panel: Json, canvas_height: int) -> Row:
     alerts = -(-(height - BARS_HEIGHT) // 2)
     column = Column(
         [
-            (alerts_table(), alerts),
+            (alert_table(), alerts),
             (failing_aliases(), height - BARS_HEIGHT - alerts),
             (hottest_ten(), BARS_HEIGHT),
         ]

@@ -83,7 +83,7 @@ def test_text_of_an_empty_table_is_not_displayed_in_its_cells() -> None:
         assert alerts["fieldConfig"]["defaults"]["noValue"] == "No firing alerts"
         for title in ("Stack", "Rasp"):
             assert overrides(alerts, title)["noValue"] == "–"
-        assert overrides(alerts, "link_stack")["noValue"] == ""
+        assert overrides(alerts, "rasp_page")["noValue"] == ""
     joined = [table for table in all_panels("table") if len(table["targets"]) > 1]
     assert joined
     for table in joined:
@@ -376,21 +376,36 @@ def test_last_temperature_of_a_rasp_that_went_down_is_not_displayed(tmp_path: Pa
 
 
 @pytest.mark.process
-def test_alerts_are_ordered_by_severity_and_keep_the_stack_of_their_link(tmp_path: Path) -> None:
+def test_alerts_are_ordered_by_severity_and_lead_to_their_rasp_stack_or_rack(
+    tmp_path: Path,
+) -> None:
     firing = 'alertstate="firing",rack="small"'
-    series = {
-        f'ALERTS{{alertname="PiRackRaspDown",severity="critical",stack="02",{firing}}}': "1x60",
-        'ALERTS{alertname="PiRackMasterHot",severity="warning",alertstate="firing"}': "1x60",
-        f'ALERTS{{alertname="PiRackStackPoweredOff",severity="none",{firing}}}': "1x60",
+    places = {
+        "PiRackRaspDown": 'severity="critical",stack="02",rasp="02-1"',
+        "PiRackStackPoweredOff": 'severity="info",stack="03"',
+        "PiRackMasterHot": 'severity="warning"',
     }
-    down = '{alertname="PiRackRaspDown", severity="critical", stack="02", link_stack="02", '
+    series = {
+        f'ALERTS{{alertname="{name}",{labels},{firing}}}': "1x60" for name, labels in places.items()
+    }
+    ignored = f'ALERTS{{alertname="PiRackWatchdog",severity="none",{firing}}}'
+    stack, rack = "pirack-stack?var-stack=03&", "pirack-rack?"
+    link_labels = {
+        "PiRackRaspDown": 'stack_dashboard="pirack-stack?var-stack=02&",stack_page="stacks/02",'
+        'rasp_dashboard="pirack-rasp?var-stack=02&var-rasp=02-1&",rasp_page="rasps/02-1"',
+        "PiRackStackPoweredOff": f'stack_dashboard="{stack}",stack_page="stacks/03",'
+        f'rasp_dashboard="{stack}",rasp_page="stacks/03"',
+        # The page without a path is that of the rack.
+        "PiRackMasterHot": f'stack_dashboard="{rack}",rasp_dashboard="{rack}"',
+    }
+    orders = {"PiRackRaspDown": 1, "PiRackMasterHot": 2, "PiRackStackPoweredOff": 3}
     assert_results(
         tmp_path,
-        series,
+        {**series, ignored: "1x60"},
         {
             expression("pirack-rack", "Firing alerts/table", "A"): [
-                down + 'alertstate="firing", rack="small"} 1',
-                '{alertname="PiRackMasterHot", severity="warning", alertstate="firing"} 2',
+                f'{{alertname="{name}",{places[name]},{firing},{link_labels[name]}}} {order}'
+                for name, order in orders.items()
             ]
         },
     )

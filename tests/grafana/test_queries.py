@@ -235,7 +235,10 @@ def link_variables(url: str) -> dict[str, str]:
         "__field.labels.stack": "02",
         "__field.labels.rasp": "02-1",
         "__data.fields.Stack": "02",
-        "__data.fields.link_stack": "02",
+        "__data.fields.stack_dashboard": "pirack-stack?var-stack=02&",
+        "__data.fields.stack_page": "stacks/02",
+        "__data.fields.rasp_dashboard": "pirack-rasp?var-stack=02&var-rasp=02-1&",
+        "__data.fields.rasp_page": "rasps/02-1",
         "__value.raw": value,
         **SELECTIONS[0],
     }

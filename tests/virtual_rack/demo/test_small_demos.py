@@ -78,7 +78,7 @@ def test_grafana_is_started_if_it_is_installed(small_demo: DemoProcess) -> None:
     home = Path(environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
     assert home == dashboards / "pirack-rack.json"
     dashboard = home.read_text()
-    assert '"name": "rasp-03-6"' in dashboard  # the third stack has six rasps
+    assert '"name": "Rasp 03-6"' in dashboard  # the third stack has six rasps
     assert f'"query": "http://127.0.0.1:{small_demo.port_base}"' in dashboard
 
 
