@@ -10,6 +10,7 @@ from grafana.json_format import Json
 from grafana.panels import TableColumns, table
 from grafana.queries import alerts_with_severity, table_query
 
+_NAME_MIN_WIDTH = 200  # pixels, for the longest name of an alert
 _EMPTY = "–"  # noqa: RUF001 - a dash
 
 _RACK_DASHBOARD = ("", "", f"{links.RACK_UID}?")
@@ -49,6 +50,7 @@ def alert_table() -> Json:
             ),
             override(
                 "Alert",
+                custom__minWidth=_NAME_MIN_WIDTH,
                 mappings=states.alert_name_mappings(),
                 links=[
                     links.page_link("/runbooks/${__value.raw}", "Runbook"),

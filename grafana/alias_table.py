@@ -15,6 +15,7 @@ from grafana.queries import RASP, table_query
 _ROW_PIXELS, _SHOWN_ROWS = 36, 15
 ALIAS_TABLE_HEIGHT = height_of(_ROW_PIXELS * _SHOWN_ROWS)
 
+_ALIAS_WIDTH = 190  # pixels, for the default aliases
 # Metrics of the exporter itself.
 _NO_ALIAS = "alias_.+|up|exporter_.+|config_.+"
 
@@ -28,17 +29,19 @@ class _Column:
         unit: Unit of Grafana.
         suffix: Regular expression for the end of the metrics' names.
         factor: Factor from the metrics' unit to the column's unit.
+        width: Width in pixels, 0 to share the remaining width.
     """
 
     title: str
     unit: str
     suffix: str
     factor: int = 1
+    width: int = 0
 
 
-_DATE = _Column("Date", "dateTimeAsLocal", "_time(stamp)?_seconds", 1000)
+_DATE = _Column("Date", "dateTimeAsIso", "_time(stamp)?_seconds", 1000, width=160)
 _COLUMNS = (
-    _Column("Temperature", "celsius", "_celsius"),
+    _Column("Temperature", "celsius", "_celsius", width=105),
     _Column("Size", "bytes", "_bytes"),
     _Column("Clock", "hertz", "_hertz"),
     _Column("Time", "s", "_seconds(_total)?"),
@@ -75,8 +78,9 @@ def alias_table() -> Json:
         [table_query(expression) for expression in queries.values()],
         columns=TableColumns({"alias": "Alias", **fields}, sort_by=["Alias"], join_by="alias"),
         overrides=[
+            override("Alias", custom__width=_ALIAS_WIDTH),
             override("Value", unit="none", noValue=""),
-            *(override(column.title, unit=column.unit, noValue="") for column in _COLUMNS),
+            *(_override(column) for column in _COLUMNS),
             override(
                 "Success",
                 unit="none",
@@ -87,6 +91,11 @@ def alias_table() -> Json:
             override("Duration", unit="s", decimals=1, noValue="unknown"),
         ],
     )
+
+
+def _override(column: _Column) -> Json:
+    width = {"custom__width": column.width} if column.width else {}
+    return override(column.title, unit=column.unit, noValue="", **width)
 
 
 def _values(names: str, others: str) -> str:

@@ -85,7 +85,7 @@ def _stack_panel(stack: Stack) -> Json:
         ],
         stat_options=StatOptions(
             text_mode="value_and_name",
-            vertical=len(stack.slots) > _SLOTS_PER_LINE,
+            orientation="horizontal" if len(stack.slots) > _SLOTS_PER_LINE else "vertical",
             value_size=_VALUE_SIZE,
         ),
     )

@@ -6,6 +6,8 @@ from grafana.json_format import Json
 from grafana.panels import LineOptions, time_series
 from grafana.queries import CONTROLLER, range_query
 
+_EMPTY = "No runs"
+
 
 def finished_runs() -> Json:
     """Return the graph of finished runs."""
@@ -13,7 +15,7 @@ def finished_runs() -> Json:
     return time_series(
         "Finished runs",
         "Finished runs of experiments by state and result of the check.",
-        FieldConfig("none", decimals=0, min=0, color_mode="palette-classic"),
+        FieldConfig("none", decimals=0, min=0, color_mode="palette-classic", no_value=_EMPTY),
         [range_query(f"sum by (state, result) ({finished}) > 0", "{{state}}: {{result}}")],
         line_options=LineOptions(bars=True),
     )
@@ -26,7 +28,7 @@ def run_durations() -> Json:
     return time_series(
         "Duration of runs",
         "Mean duration of the runs that finished at that time.",
-        FieldConfig("s", decimals=1, min=0),
+        FieldConfig("s", decimals=1, min=0, no_value=_EMPTY),
         [range_query(f"sum({seconds}) / (sum({runs}) > 0)", "mean")],
         overrides=[override_color("mean", states.BLUE)],
         line_options=LineOptions(bars=True),
@@ -39,7 +41,7 @@ def injected_faults() -> Json:
     return time_series(
         "Injected faults",
         "Faults that runs injected, by kind.",
-        FieldConfig("none", decimals=0, min=0, color_mode="palette-classic"),
+        FieldConfig("none", decimals=0, min=0, color_mode="palette-classic", no_value=_EMPTY),
         [range_query(f"sum by (kind) ({injected}) > 0", "{{kind}}")],
         line_options=LineOptions(bars=True),
     )
@@ -51,11 +53,12 @@ def edge_delays() -> Json:
     by_limit = f"sum by (le) ({buckets})"
     quantiles = {"median": (0.5, states.BLUE), "95th percentile": (0.95, states.ORANGE)}
     return time_series(
-        "Delay of power changes",
+        "Power change delay",
         "Time from the planned time of a change of power in a run to its end.",
-        FieldConfig("s", min=0),
+        FieldConfig("s", min=0, no_value=_EMPTY),
         [
-            range_query(f"histogram_quantile({quantile}, {by_limit})", name)
+            # The quantile of no values is not a number, which is not displayed.
+            range_query(f"histogram_quantile({quantile}, {by_limit}) >= 0", name)
             for name, (quantile, _) in quantiles.items()
         ],
         overrides=[override_color(name, color) for name, (_, color) in quantiles.items()],

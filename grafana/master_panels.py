@@ -10,7 +10,7 @@ from grafana.queries import CONTROLLER, range_query
 def temperature() -> Json:
     """Return the graph of the master's temperature."""
     return time_series(
-        "Temperature of the master",
+        "Temperature",
         "Temperature of the system on chip. The graph is empty if the master has no sensor.",
         FieldConfig(
             "celsius",
@@ -27,7 +27,7 @@ def temperature() -> Json:
 def load() -> Json:
     """Return the graph of the master's load."""
     return time_series(
-        "Load of the master",
+        "Load",
         "Running or waiting processes on the master, averaged over one minute.",
         FieldConfig("none", decimals=2, min=0),
         [range_query(f"max(pirack_master_load1{{{CONTROLLER}}})", "load")],
@@ -51,8 +51,8 @@ def _usage(title: str, description: str, resource: str, total_name: str) -> Json
 def memory() -> Json:
     """Return the graph of used memory."""
     return _usage(
-        "Memory of the master",
-        "Used share of the memory, which programs cannot use without swapping.",
+        "Used memory",
+        "Share of the master's memory that programs cannot use without swapping.",
         "memory",
         "total",
     )
@@ -61,7 +61,7 @@ def memory() -> Json:
 def disk() -> Json:
     """Return the graph of used disk space."""
     return _usage(
-        "Disk of the master",
+        "Used disk space",
         "Used share of the file system that contains pirack.db.",
         "disk",
         "size",

@@ -38,13 +38,14 @@ class StatOptions:
 
     Attributes:
         text_mode: `value`, `name` or `value_and_name`.
-        vertical: Whether values are on top of each other.
+        orientation: `vertical` for values side by side, `horizontal` for values on top of each
+            other, or `auto` for a grid.
         value_size: Size of the texts in pixels. A fixed size makes panels in a row look alike.
         sparkline: Whether the history is drawn below the value, for range queries.
     """
 
     text_mode: str = "value"
-    vertical: bool = False
+    orientation: str = "vertical"
     value_size: int = 16
     sparkline: bool = False
 
@@ -108,7 +109,7 @@ def stat(
         {"defaults": field.defaults(), "overrides": list(overrides)},
         {
             "reduceOptions": _reduce_to_last(),
-            "orientation": "horizontal" if stat_options.vertical else "vertical",
+            "orientation": stat_options.orientation,
             "textMode": stat_options.text_mode,
             # Grafana chooses the color of the text for the plain color and not for a gradient.
             "colorMode": "background_solid",

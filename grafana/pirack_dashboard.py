@@ -3,7 +3,7 @@
 from grafana import annotations, links, states
 from grafana.dashboard import DashboardDefaults, make_dashboard, variables
 from grafana.experiment_panels import edge_delays, finished_runs, injected_faults, run_durations
-from grafana.fields import FieldConfig, override_color
+from grafana.fields import FieldConfig, override, override_color
 from grafana.grid import PanelSection, layout_sections
 from grafana.json_format import Json
 from grafana.master_panels import disk, load, memory, temperature
@@ -32,10 +32,9 @@ def pirack_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
                     4,
                     [
                         (_services(), 8),
-                        (_running_orders(), 4),
+                        (_running_orders(), 6),
                         (_install(), 4),
-                        (_failed_scrapes(), 4),
-                        (_longest_scrape(), 4),
+                        (_scrapes(), 6),
                     ],
                 )
             ],
@@ -120,25 +119,26 @@ def _install() -> Json:
     )
 
 
-def _failed_scrapes() -> Json:
+def _scrapes() -> Json:
     return stat(
-        "Failed scrapes",
-        "Rasps whose last scrape failed, including rasps that are off.",
-        FieldConfig("none", decimals=0, thresholds=states.thresholds((1, states.WARM.color))),
-        [Query(f"sum(up{{{RASPS_IN_RACK}}} == bool 0)", "rasps")],
-    )
-
-
-def _longest_scrape() -> Json:
-    return stat(
-        "Longest scrape",
-        "Duration of the longest of the last scrapes. The timeout is four seconds.",
-        FieldConfig(
-            "s",
-            decimals=2,
-            thresholds=states.thresholds((1, states.WARM.color), (3, states.HOT.color)),
-        ),
-        [Query(f"max(scrape_duration_seconds{{{_ALL_JOBS}}})", "scrape")],
+        "Scrapes",
+        "Rasps whose last scrape failed, including rasps that are off, and the duration of the"
+        " longest of the last scrapes. The timeout is four seconds.",
+        FieldConfig("none", decimals=0, no_value="unknown"),
+        [
+            Query(f"sum(up{{{RASPS_IN_RACK}}} == bool 0)", "failed"),
+            Query(f"max(scrape_duration_seconds{{{_ALL_JOBS}}})", "longest"),
+        ],
+        overrides=[
+            override("failed", thresholds=states.thresholds((1, states.WARM.color))),
+            override(
+                "longest",
+                unit="s",
+                decimals=2,
+                thresholds=states.thresholds((1, states.WARM.color), (3, states.HOT.color)),
+            ),
+        ],
+        stat_options=StatOptions(text_mode="value_and_name"),
     )
 
 
@@ -147,7 +147,7 @@ def _orders() -> Json:
     return time_series(
         "Orders",
         "Finished orders by action and result.",
-        FieldConfig("none", decimals=0, min=0, color_mode="palette-classic"),
+        FieldConfig("none", decimals=0, min=0, color_mode="palette-classic", no_value="No orders"),
         [range_query(f"sum by (action, result) ({finished}) > 0", "{{action}}: {{result}}")],
         line_options=LineOptions(bars=True, legend_table=True),
     )
@@ -160,7 +160,7 @@ def _order_durations() -> Json:
     return time_series(
         "Duration of orders",
         "Mean duration of orders that finished at that time, by action.",
-        FieldConfig("s", decimals=1, min=0, color_mode="palette-classic"),
+        FieldConfig("s", decimals=1, min=0, color_mode="palette-classic", no_value="No orders"),
         [range_query(mean, "{{action}}")],
         line_options=LineOptions(bars=True, legend_table=True),
     )
@@ -201,7 +201,7 @@ def _alias_durations() -> Json:
 def _cpu() -> Json:
     busy = f"rate(process_cpu_seconds_total{{{_SERVICES_SELECTOR}}}[$__rate_interval])"
     return time_series(
-        "CPU usage",
+        "Busy cores",
         "CPU usage of each service on the master. 1 is one core at full load.",
         FieldConfig("none", decimals=3, min=0),
         [range_query(f"sum by (job) ({busy})", "{{job}}")],
@@ -211,7 +211,7 @@ def _cpu() -> Json:
 
 def _memory() -> Json:
     return time_series(
-        "Memory",
+        "Resident memory",
         "Resident memory of each service on the master.",
         FieldConfig("bytes", decimals=0, min=0),
         [
@@ -226,7 +226,7 @@ def _memory() -> Json:
 def _prometheus_queries() -> Json:
     queries = f"rate(pirack_controller_prometheus_queries_total{{{CONTROLLER}}}[$__rate_interval])"
     return time_series(
-        "Queries to Prometheus",
+        "Prometheus queries",
         "Queries of the controller per second, successful and failed.",
         FieldConfig("reqps", decimals=2, min=0),
         [range_query(f"sum by (result) ({queries})", "{{result}}")],

@@ -6,17 +6,12 @@ from grafana.dashboard import DashboardDefaults, make_dashboard, variables
 from grafana.grid import COLUMNS, Column, Row, layout_sections
 from grafana.json_format import Json
 from grafana.rack_history import history_sections
-from grafana.rack_issues import (
-    BARS_HEIGHT,
-    failing_aliases,
-    hottest_ten,
-    issues_section,
-)
+from grafana.rack_issues import failing_aliases, issues_section
 from grafana.rack_summary import summary_row
 from rack.layout import Rack
 
 _FULL_WIDTH_COLUMNS = 8  # minimum columns of stacks for a canvas with full width
-_TABLE_MIN_HEIGHT = 5
+_TABLE_MIN_HEIGHT = 7
 
 
 def rack_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
@@ -46,15 +41,8 @@ def rack_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
 
 
 def _canvas_beside_issues(canvas_panel: Json, canvas_height: int) -> Row:
-    """Return a canvas in the left half and three panels in the right half."""
-    height = max(canvas_height, 2 * _TABLE_MIN_HEIGHT + BARS_HEIGHT)
-    alerts = -(-(height - BARS_HEIGHT) // 2)
-    column = Column(
-        [
-            (alert_table(), alerts),
-            (failing_aliases(), height - BARS_HEIGHT - alerts),
-            (hottest_ten(), BARS_HEIGHT),
-        ]
-    )
+    """Return a canvas in the left half and two tables in the right half."""
+    table = max(-(-canvas_height // 2), _TABLE_MIN_HEIGHT)
+    column = Column([(alert_table(), table), (failing_aliases(), table)])
     half = COLUMNS // 2
-    return height, [(canvas_panel, half), (column, half)]
+    return 2 * table, [(canvas_panel, half), (column, half)]

@@ -7,6 +7,7 @@ from grafana.json_format import Json
 from grafana.panels import (
     LineOptions,
     bar_gauge,
+    bar_gauge_height,
     state_timeline,
     time_series,
 )
@@ -19,12 +20,14 @@ from grafana.queries import (
     Query,
     range_query,
 )
-from grafana.rack_issues import BARS_HEIGHT, TEMPERATURE, TOP_RASPS
 from grafana.rack_summary import rasps_in_state
 from rack.layout import Rack
 
 _TIMELINE_MIN_HEIGHT, _TIMELINE_MAX_HEIGHT = 8, 60
 _NIGHT = "12h"
+_GRAPH_HEIGHT = 8
+_BARS = 10
+_TEMPERATURE = f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{RASPS_IN_RACK}}})"
 _BUSY_SECONDS = f"pirack_cpu_busy_seconds_total{{{RASPS_IN_RACK}}}"
 _BUSY_CORES = f"sum by ({RASP_LABELS}) (rate({_BUSY_SECONDS}[$__rate_interval]))"
 
@@ -33,15 +36,18 @@ def history_sections(rack: Rack, *, collapsed: bool = False) -> list[PanelSectio
     """Return the sections about the history, the last ones of which are always collapsed."""
     power = [power_panels.rack_row(rack)] if power_panels.can_measure(rack) else []
     return [
-        PanelSection("History", [_history_row(rack)], collapsed),
+        PanelSection("History", _history_rows(rack), collapsed),
         *([PanelSection("Power and energy", power, collapsed)] if power else []),
         PanelSection("Reservations and experiments", [_reservations_row(rack)], collapsed=True),
         PanelSection("State of each rasp", [_rasp_states_row(rack)], collapsed=True),
     ]
 
 
-def _history_row(rack: Rack) -> Row:
-    return BARS_HEIGHT, [(_states_over_time(rack), 8), (_temperatures(), 8), (_busiest_ten(), 8)]
+def _history_rows(rack: Rack) -> list[Row]:
+    return [
+        (_GRAPH_HEIGHT, [(_states_over_time(rack), 12), (_temperatures(), 12)]),
+        (bar_gauge_height(_BARS), [(_hottest_ten(), 12), (_busiest_ten(), 12)]),
+    ]
 
 
 def _states_over_time(rack: Rack) -> Json:
@@ -65,7 +71,7 @@ def _temperatures() -> Json:
         FieldConfig("celsius", decimals=0, thresholds=states.temperature_thresholds()),
         [
             range_query(
-                f"{function}({'0.5, ' if function == 'quantile' else ''}{TEMPERATURE})", legend
+                f"{function}({'0.5, ' if function == 'quantile' else ''}{_TEMPERATURE})", legend
             )
             for legend, function in functions.items()
         ],
@@ -73,6 +79,22 @@ def _temperatures() -> Json:
             override_color(legend, color) for legend, color in zip(functions, colors, strict=True)
         ],
         line_options=LineOptions(thresholds=True),
+    )
+
+
+def _hottest_ten() -> Json:
+    return bar_gauge(
+        "Ten hottest rasps",
+        "Rasps with the highest temperatures now.",
+        FieldConfig(
+            "celsius",
+            decimals=0,
+            thresholds=states.temperature_thresholds(base_color=states.TEAL),
+            links=links.rasp_links_from_labels(),
+            min=20,
+            max=90,
+        ),
+        [Query(f"sort_desc(topk({_BARS}, {_TEMPERATURE}))", "{{rasp}}")],
     )
 
 
@@ -88,7 +110,7 @@ def _busiest_ten() -> Json:
             min=0,
             max=4,
         ),
-        [Query(f"sort_desc(topk({TOP_RASPS}, {_BUSY_CORES}))", "{{rasp}}")],
+        [Query(f"sort_desc(topk({_BARS}, {_BUSY_CORES}))", "{{rasp}}")],
     )
 
 

@@ -1,34 +1,25 @@
 """Panels about current issues, which *Rack* and *Rack (classic)* share."""
 
-from grafana import links, states
+from grafana import links
 from grafana.alert_table import alert_table
 from grafana.fields import FieldConfig, override
 from grafana.grid import PanelSection
 from grafana.json_format import Json
 from grafana.panels import (
     TableColumns,
-    bar_gauge,
-    bar_gauge_height,
     table,
 )
 from grafana.queries import (
-    RASP_LABELS,
     RASPS_IN_RACK,
-    Query,
     table_query,
 )
 
-TOP_RASPS = 10
-BARS_HEIGHT = bar_gauge_height(TOP_RASPS)
-TEMPERATURE = f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{RASPS_IN_RACK}}})"
+_HEIGHT = 9
 
 
 def issues_section() -> PanelSection:
     """Return the section of panels about current issues."""
-    return PanelSection(
-        "Issues",
-        [(BARS_HEIGHT, [(alert_table(), 10), (failing_aliases(), 7), (hottest_ten(), 7)])],
-    )
+    return PanelSection("Issues", [(_HEIGHT, [(alert_table(), 13), (failing_aliases(), 11)])])
 
 
 def failing_aliases() -> Json:
@@ -49,21 +40,4 @@ def failing_aliases() -> Json:
                 links=links.rasp_links("${__data.fields.Stack}", "${__value.raw}"),
             ),
         ],
-    )
-
-
-def hottest_ten() -> Json:
-    """Return the bar gauge of the hottest rasps."""
-    return bar_gauge(
-        "Ten hottest rasps",
-        "Rasps with the highest temperatures now.",
-        FieldConfig(
-            "celsius",
-            decimals=0,
-            thresholds=states.temperature_thresholds(base_color=states.TEAL),
-            links=links.rasp_links_from_labels(),
-            min=20,
-            max=90,
-        ),
-        [Query(f"sort_desc(topk({TOP_RASPS}, {TEMPERATURE}))", "{{rasp}}")],
     )

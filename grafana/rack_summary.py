@@ -1,5 +1,7 @@
 """First row of *Rack* and *Rack (classic)*, with the numbers of rasps and issues."""
 
+from dataclasses import replace
+
 from grafana import links, states
 from grafana.fields import FieldConfig, override
 from grafana.grid import Row
@@ -21,18 +23,16 @@ from grafana.queries import (
 )
 from rack.layout import Rack
 
-_HEIGHT = 4
-_VALUE_SIZE = 28  # pixels
+_HEIGHT = 5
+_OPTIONS = StatOptions(text_mode="value_and_name", value_size=28)
 
 
 def summary_row(rack: Rack) -> Row:
     """Return the first row."""
     return _HEIGHT, [
-        (_rasps_by_state(rack), 9),
-        (_hottest(), 3),
-        (_power_warning_count(), 4),
-        (_firing_alert_count(), 4),
-        (_failing_alias_count(), 4),
+        (_rasps_by_state(rack), 11),
+        (_hottest(), 4),
+        (_issues(), 9),
     ]
 
 
@@ -67,7 +67,8 @@ def _rasps_by_state(rack: Rack) -> Json:
             )
             for style in styles
         ],
-        stat_options=StatOptions(text_mode="value_and_name", value_size=_VALUE_SIZE),
+        # A phone is too narrow for six values side by side.
+        stat_options=replace(_OPTIONS, orientation="auto"),
     )
 
 
@@ -83,54 +84,36 @@ def _hottest() -> Json:
             links=links.rasp_links_from_labels(),
             no_value="unknown",
         ),
-        [
-            range_query(
-                hottest_series(temperature, RASP_LABELS),
-                "{{rasp}}",
-            )
-        ],
-        stat_options=StatOptions(
-            text_mode="value_and_name", value_size=_VALUE_SIZE, sparkline=True
-        ),
+        [range_query(hottest_series(temperature, RASP_LABELS), "{{rasp}}")],
+        stat_options=replace(_OPTIONS, sparkline=True),
     )
 
 
-def _issue_count(title: str, description: str, expression: str, color: str) -> Json:
-    return stat(
-        title,
-        description,
-        FieldConfig(
-            "none", decimals=0, thresholds=states.thresholds((1, color)), no_value="unknown"
-        ),
-        [Query(expression, title)],
-        stat_options=StatOptions(value_size=_VALUE_SIZE),
-    )
-
-
-def _power_warning_count() -> Json:
+def _issues() -> Json:
     conditions = f'max by ({RASP_LABELS}) (pirack_power_condition{{{RASPS_IN_RACK},since="now"}})'
-    return _issue_count(
-        "Power warnings",
-        "Rasps whose firmware reports under-voltage, a capped clock, throttling or the soft"
-        " temperature limit now.",
-        f"sum({conditions})",
-        states.HOT.color,
-    )
-
-
-def _firing_alert_count() -> Json:
-    return _issue_count(
-        "Firing alerts",
-        "Alerts that fire now, of any severity.",
-        f"count({ALERTS}) or vector(0)",
-        states.DOWN.color,
-    )
-
-
-def _failing_alias_count() -> Json:
-    return _issue_count(
-        "Failing aliases",
-        "Aliases that failed in the last scrape. Rasps that did not respond are not counted.",
-        f"sum(pirack_alias_success{{{RASPS_IN_RACK}}} == bool 0)",
-        states.WARM.color,
+    unknown = f"or vector({states.UNKNOWN.value})"
+    counts = {
+        "Firing alerts": (f"count({ALERTS}) or vector(0)", states.DOWN.color),
+        "Power warnings": (f"sum({conditions}) {unknown}", states.HOT.color),
+        "Failing aliases": (
+            f"sum(pirack_alias_success{{{RASPS_IN_RACK}}} == bool 0) {unknown}",
+            states.WARM.color,
+        ),
+    }
+    return stat(
+        "Issues",
+        "Alerts that fire now, rasps whose firmware reports under-voltage, a capped clock,"
+        " throttling or the soft temperature limit now, and aliases that failed in the last scrape."
+        " Rasps that did not respond are not counted.",
+        FieldConfig(
+            "none",
+            decimals=0,
+            mappings=states.value_mappings(states.ValueStyle(-1, "?", states.UNKNOWN_COLOR)),
+        ),
+        [Query(expression, name) for name, (expression, _) in counts.items()],
+        overrides=[
+            override(name, thresholds=states.thresholds((1, color)))
+            for name, (_, color) in counts.items()
+        ],
+        stat_options=_OPTIONS,
     )

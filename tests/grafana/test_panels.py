@@ -30,7 +30,7 @@ STATE = "rack_stack_slot:pirack_rasp_state:max"
 # Pixels at a browser width of 1280 with docked navigation, in the font Inter.
 GRID_PIXELS = 1280 - 300 - 32
 PIXELS_PER_CHARACTER = 7.2
-TITLE_MARGIN = 16 + 24  # padding and the icon of the description
+TITLE_MARGIN = 90  # padding, the icon of the description and the menu
 
 
 def all_panels(panel_type: str = "") -> Iterator[Dashboard]:
@@ -347,6 +347,16 @@ def test_rasps_without_a_state_are_unknown_and_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
+def test_issues_are_unknown_while_no_rasp_is_scraped(tmp_path: Path) -> None:
+    warnings, aliases = (expression("pirack-rack", "Issues/stat", query) for query in "BC")
+    success = f'pirack_alias_success{{{RASP},rasp="01-1",alias="load"}}'
+    assert_results(tmp_path, {}, {warnings: ["{} -1"], aliases: ["{} -1"]})
+    assert_results(tmp_path, {success: "0x60"}, {aliases: ["{} 1"]})
+    issues = shipped_panel("pirack-rack", "Issues")
+    assert issues["fieldConfig"]["defaults"]["mappings"][0]["options"]["-1"]["text"] == "?"
+
+
+@pytest.mark.process
 def test_number_of_unknown_rasps_uses_the_slots_of_the_selected_rack(tmp_path: Path) -> None:
     slots = 'pirack_rack_slots{job="controller",rack="small"}'
     unknown = expression("pirack-rack", "Rasps by state/stat", "F")
@@ -441,4 +451,4 @@ def test_each_alias_has_its_value_in_the_column_of_its_unit(tmp_path: Path) -> N
     assert sum(map(len, expected.values())) == len(values)
     assert_results(tmp_path, series, expected)
     units = {title: overrides(table, title)["unit"] for title in ("Size", "Clock", "Date")}
-    assert units == {"Size": "bytes", "Clock": "hertz", "Date": "dateTimeAsLocal"}
+    assert units == {"Size": "bytes", "Clock": "hertz", "Date": "dateTimeAsIso"}

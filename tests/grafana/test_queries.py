@@ -41,7 +41,7 @@ SELECTIONS = [
 ]
 
 RUN_ANNOTATIONS = ("annotation Runs", "annotation Faults")
-RUN_PANELS = ("Injected faults", "Delay of power changes", "Finished runs", "Duration of runs")
+RUN_PANELS = ("Injected faults", "Power change delay", "Finished runs", "Duration of runs")
 EXPERIMENT = """
 nodes = "stacks 2"
 check = "none"
