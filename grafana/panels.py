@@ -8,6 +8,7 @@ from grafana.grid import height_of
 from grafana.json_format import Json
 from grafana.queries import DATASOURCE, Query, targets
 
+SPARKLINE_HEIGHT = 5  # Grafana omits a sparkline where its panel is not high enough
 _TITLE_SIZE = 12  # pixels
 _PIXELS_PER_BAR = 29
 _TABLE_COLUMN_MIN_PIXELS = 80

@@ -7,6 +7,7 @@ from grafana.fields import FieldConfig, override
 from grafana.grid import Row
 from grafana.json_format import Json
 from grafana.panels import (
+    SPARKLINE_HEIGHT,
     StatOptions,
     stat,
 )
@@ -23,13 +24,12 @@ from grafana.queries import (
 )
 from rack.layout import Rack
 
-_HEIGHT = 5
 _OPTIONS = StatOptions(text_mode="value_and_name", value_size=28)
 
 
 def summary_row(rack: Rack) -> Row:
     """Return the first row."""
-    return _HEIGHT, [
+    return SPARKLINE_HEIGHT, [
         (_rasps_by_state(rack), 11),
         (_hottest(), 4),
         (_issues(), 9),

@@ -6,7 +6,14 @@ from grafana.dashboard import DashboardDefaults, make_dashboard, variables
 from grafana.fields import FieldConfig, override_color
 from grafana.grid import COLUMNS, PanelSection, layout_sections
 from grafana.json_format import Json
-from grafana.panels import LineOptions, StatOptions, stat, state_timeline, time_series
+from grafana.panels import (
+    SPARKLINE_HEIGHT,
+    LineOptions,
+    StatOptions,
+    stat,
+    state_timeline,
+    time_series,
+)
 from grafana.queries import (
     OF_RASP,
     RASP,
@@ -32,7 +39,10 @@ def rasp_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
         "What are the state and the alias values of this rasp?",
         panels=layout_sections(
             [
-                (4, [(_state(), 6), (_ping(), 6), (_uptime(), 6), (_temperature_now(), 6)]),
+                (
+                    SPARKLINE_HEIGHT,
+                    [(_state(), 6), (_ping(), 6), (_uptime(), 6), (_temperature_now(), 6)],
+                ),
                 (3, [(_power_condition(), 8), (_root_file_system(), 8), (_address(), 8)]),
             ],
             PanelSection(

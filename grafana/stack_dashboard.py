@@ -5,7 +5,14 @@ from grafana.dashboard import DashboardDefaults, make_dashboard, variables
 from grafana.fields import FieldConfig, override_matching
 from grafana.grid import COLUMNS, PanelSection, layout_sections
 from grafana.json_format import Json
-from grafana.panels import LineOptions, StatOptions, stat, state_timeline, time_series
+from grafana.panels import (
+    SPARKLINE_HEIGHT,
+    LineOptions,
+    StatOptions,
+    stat,
+    state_timeline,
+    time_series,
+)
 from grafana.queries import (
     CONTROLLER_STACK,
     IN_STACK,
@@ -33,7 +40,7 @@ def stack_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
         panels=layout_sections(
             [
                 (
-                    4,
+                    SPARKLINE_HEIGHT,
                     [
                         (_power(), 5),
                         (_orders(), 5),

@@ -283,6 +283,8 @@ def test_states_of_all_rasps_in_the_night_are_in_a_collapsed_row(uid: str) -> No
 def test_temperatures_have_a_sparkline(uid: str, title: str) -> None:
     panel = shipped_panel(uid, title, "stat")
     assert panel["options"]["graphMode"] == "area"
+    # Grafana draws it above 100 pixels, or in a panel that is much wider.
+    assert panel["gridPos"]["h"] * 38 - 8 - 40 > 100
     assert panel["targets"][0]["range"] is True
 
 
