@@ -4,13 +4,7 @@ from grafana import links, power_panels, states
 from grafana.fields import FieldConfig, override_color
 from grafana.grid import PanelSection, Row
 from grafana.json_format import Json
-from grafana.panels import (
-    LineOptions,
-    bar_gauge,
-    bar_gauge_height,
-    state_timeline,
-    time_series,
-)
+from grafana.panels import LineOptions, bar_gauge, bar_gauge_height, state_timeline, time_series
 from grafana.queries import (
     CONTROLLER,
     IN_RACK,

@@ -5,14 +5,8 @@ from grafana.alert_table import alert_table
 from grafana.fields import FieldConfig, override
 from grafana.grid import PanelSection
 from grafana.json_format import Json
-from grafana.panels import (
-    TableColumns,
-    table,
-)
-from grafana.queries import (
-    RASPS_IN_RACK,
-    table_query,
-)
+from grafana.panels import TableColumns, table
+from grafana.queries import RASPS_IN_RACK, table_query
 
 _HEIGHT = 9
 

@@ -6,11 +6,7 @@ from grafana import links, states
 from grafana.fields import FieldConfig, override
 from grafana.grid import Row
 from grafana.json_format import Json
-from grafana.panels import (
-    SPARKLINE_HEIGHT,
-    StatOptions,
-    stat,
-)
+from grafana.panels import SPARKLINE_HEIGHT, StatOptions, stat
 from grafana.queries import (
     ALERTS,
     CONTROLLER,

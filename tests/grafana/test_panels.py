@@ -373,16 +373,20 @@ def test_last_temperature_of_a_rasp_that_went_down_is_not_displayed(tmp_path: Pa
     def rasp(slot: int) -> str:
         return f'{{rack="small", stack="01", slot="{slot}", rasp="01-{slot}"}}'
 
+    def in_range(uid: str, panel: str, name: str) -> str:
+        """Return the last value of each series in a range, which is what the panel shows."""
+        return f"last_over_time(({expression(uid, panel, 'A', rasp=name)})[5m:10s])"
+
     # 01-1 was the hottest and stopped two minutes ago.
     series = {celsius(1): "80x18 stale", celsius(2): "50x60"}
     assert_results(
         tmp_path,
         series,
         {
-            expression("pirack-rack", "Hottest/stat", "A"): [f"{rasp(2)} 50"],
-            expression("pirack-stack", "Hottest/stat", "A"): [f"{rasp(2)} 50"],
-            expression("pirack-rasp", "Temperature/stat", "A", rasp="01-2"): [f"{rasp(2)} 50"],
-            expression("pirack-rasp", "Temperature/stat", "A", rasp="01-1"): [],
+            in_range("pirack-rack", "Hottest/stat", ""): [f"{rasp(2)} 50"],
+            in_range("pirack-stack", "Hottest/stat", ""): [f"{rasp(2)} 50"],
+            in_range("pirack-rasp", "Temperature/stat", "01-2"): [f"{rasp(2)} 50"],
+            in_range("pirack-rasp", "Temperature/stat", "01-1"): [],
         },
     )
 
