@@ -27,7 +27,10 @@ Json = dict[str, Any]
 
 
 class ScriptedController:
-    """Runs and reservations of a rack of two stacks. Each lease moves a run to its next state."""
+    """Runs and reservations of a rack of two stacks. Each lease moves a run to its next state.
+
+    The check begins after the first operation of the client, which can take long to start.
+    """
 
     def __init__(self) -> None:
         self.states: tuple[str, ...] = _STATES
@@ -42,6 +45,7 @@ class ScriptedController:
         self.failures = 0  # of the next leases and renewals
         self._app = Flask(__name__)
         self._leases: dict[int, int] = {}
+        self._loaded: set[int] = set()  # runs whose client has completed an operation
         self._add_routes()
 
     @property
@@ -194,11 +198,15 @@ class ScriptedController:
     def _lease(self, number: int) -> Response:
         if error := self._fail():
             return error
-        self._record("lease")
+        rates = self._record("lease")["rates"]
         run = self._run(number)
+        if rates:
+            self._loaded.add(number)
         if run["state"] not in _ENDED:
             step = self._leases[number] = self._leases.get(number, 0) + 1
-            self._enter(run, self.states[min(step, len(self.states)) - 1])
+            state = self.states[min(step, len(self.states)) - 1]
+            if state != "checking" or number in self._loaded:
+                self._enter(run, state)
         self.last_monotonic = time.monotonic()
         return jsonify(
             {

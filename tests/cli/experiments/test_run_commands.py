@@ -249,7 +249,11 @@ def test_crash_of_the_client_stops_the_run(
 def test_client_that_ignores_sigterm_is_killed_and_the_result_is_unknown(
     run: RunPirack, plan: Path, write_program: Callable[[str, str], Path]
 ) -> None:
-    write_program("load", "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 0.1; done\n")
+    write_program(
+        "load",
+        "#!/bin/sh\ntrap '' TERM\nfor history; do :; done\n"
+        """echo '{"type": "ok", "time": 0}' >"$history"\nwhile :; do sleep 0.1; done\n""",
+    )
     assert lines(run("experiment", "run", str(plan)), status=1) == [
         "1 unknown: seed 1, the client ignored SIGTERM for 30 s and was killed"
     ]
