@@ -26,12 +26,12 @@ endef
 # Build the prerequisites of the tests, on two cores.
 PREPARE := $(MAKE) --no-print-directory --jobs 2 --output-sync=line lint types .bytecode
 
-.PHONY: menu demo experiment docs dashboards check test verify emulated lint format types bench exporter.pyz lock \
+.PHONY: menu demo experiment docs dashboards dashboard-pictures check test verify emulated lint format types bench exporter.pyz lock \
 	assets clean .bytecode .programs .venv-master .venv-dev
 
 menu: ## print this menu
-	@sed -n 's/^\([a-z.]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target text; do \
-		printf 'make %-13s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z.-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r target text; do \
+		printf 'make %-19s %s\n' "$$target" "$$text"; done
 
 demo: .venv-master ## run a virtual rack with Prometheus and pages (RACK=rack.toml PORT_BASE=port NETWORK=namespaces POWER=poe)
 	@$(PY) -m virtual_rack.demo $(if $(RACK),--rack $(RACK)) $(if $(PORT_BASE),--port-base $(PORT_BASE)) \
@@ -80,6 +80,9 @@ bench: .venv-dev ## run the benchmarks (30 minutes; as root)
 dashboards: .venv-master ## generate the dashboards of a rack (RACK=rack.toml CONTROLLER=URL OUTPUT=grafana/dashboards)
 	@$(PY) -m grafana $(if $(RACK),--rack $(RACK)) $(if $(CONTROLLER),--controller $(CONTROLLER)) \
 		$(if $(OUTPUT),--output $(OUTPUT))
+
+dashboard-pictures: .venv-dev ## draw the dashboards with the data of a running demo (PROMETHEUS=URL; requires npm)
+	@$(PY) -m tools.dashboard_pictures $(if $(PROMETHEUS),--prometheus $(PROMETHEUS))
 
 docs: .venv-dev ## build the documentation as a site: build/site/index.html
 	@$(PY) -m sphinx --quiet --fail-on-warning --builder html docs build/site

@@ -16,6 +16,7 @@ FLASK = {"flask", "werkzeug"}
 ALLOWED_IMPORTS = {
     "exporter": {"prometheus_client"},
     "tools": set(),
+    "tools.dashboard_pictures": {"tools", "playwright", "requests"},
     "rack": {"rack.power", *PYDANTIC},
     "rack.power": {"rack", *PYDANTIC},
     "rack.power.drivers": {"rack", "rack.power", *PYDANTIC},

@@ -4,11 +4,9 @@ The types are from the npm package @grafana/schema, pinned in `schema/package-lo
 types do not define canvas links and Prometheus queries, which `schema/dashboards.ts` defines.
 """
 
-import hashlib
 import json
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -21,8 +19,7 @@ from tests.controller.fakes import RACK
 from tests.grafana.dashboard_reader import Dashboard, panels_and_rows
 from tests.grafana.racks import make_rack
 from tests.helpers.waiting import TIMEOUT_SECONDS
-from tools.debian_packages import exclusive
-from tools.programs import TOOLS_FOLDER
+from tools.npm_packages import install
 
 pytestmark = [pytest.mark.process, pytest.mark.verify]
 
@@ -37,41 +34,12 @@ PANEL_TYPES = {
     "table": "TablePanel",
     "timeseries": "TimeSeriesPanel",
 }
-NPM_SECONDS = 240
 
 
 @pytest.fixture(scope="module")
 def schemas() -> Path:
-    """Download the types once and return their folder. Skip the tests if the download fails."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed: install Debian's package npm")
-    lock = hashlib.sha256((SCHEMA / "package-lock.json").read_bytes()).hexdigest()
-    folder = TOOLS_FOLDER / "npm" / f"grafana-schema-{lock[:16]}"
-    with exclusive(TOOLS_FOLDER / "lock"):
-        if not folder.is_dir():
-            folder.parent.mkdir(exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix="unfinished-", dir=TOOLS_FOLDER) as scratch:
-                downloaded = Path(scratch, "schema")
-                shutil.copytree(SCHEMA, downloaded)
-                install_packages(npm, downloaded)
-                downloaded.rename(folder)
-    return folder
-
-
-def install_packages(npm: str, folder: Path) -> None:
-    result = subprocess.run(
-        [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=NPM_SECONDS,
-        check=False,
-    )
-    if result.returncode != 0:
-        pytest.skip(f"npm cannot download @grafana/schema: {result.stdout.strip()[-300:]}")
+    """The folder with the types, or a skip if they cannot be downloaded."""
+    return install(SCHEMA, "grafana-schema")
 
 
 @pytest.fixture(scope="module")
