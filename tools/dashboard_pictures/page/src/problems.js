@@ -150,6 +150,15 @@ function visiblePart({ element, box }, panel) {
   return part;
 }
 
+/** Return whether a part of a text is missing. */
+function isCut(text) {
+  const { element, box, part } = text;
+  // If the time range ends at a tick, Grafana cuts a part of the label of this tick.
+  const isGraph = element.tagName === "CANVAS";
+  const outside = isOutside(box, isGraph ? { ...part, right: Infinity } : part);
+  return outside.x || outside.y || hasEllipsis(text);
+}
+
 /** Return whether dots replace the end of a text, because it is wider than its element's content. */
 function hasEllipsis({ element, box }) {
   const { textOverflow, paddingRight, borderRightWidth } = getComputedStyle(element);
@@ -181,8 +190,7 @@ function panelProblems(panel, texts, isNarrow) {
         report("overlaps", `"${one.text}" and "${other.text}"`);
       }
     }
-    const outside = isOutside(one.box, one.part);
-    if (outside.x || outside.y || hasEllipsis(one)) {
+    if (isCut(one)) {
       report("is cut", `"${one.text}"`);
     }
     const isHidden = one.part.left >= one.part.right || one.part.top >= one.part.bottom;
