@@ -33,7 +33,7 @@ _TO_WEBP = """async png => {
     const image = await createImageBitmap(await response.blob());
     const canvas = document.createElement("canvas");
     canvas.width = image.width;
-    canvas.height = image.height;
+    canvas.height = Math.min(image.height, 1600);
     canvas.getContext("2d").drawImage(image, 0, 0);
     return canvas.toDataURL("image/webp", 0.85);
 }"""
@@ -86,7 +86,7 @@ class DashboardRenderer:
         return DrawnDashboard(picture, drawn["links"], [*messages, *problems])
 
     def compress(self, picture: bytes) -> bytes:
-        """Return a PNG file as a WebP file."""
+        """Return a PNG file as a WebP file with at most the upper 1600 pixels."""
         url: str = self._page.evaluate(_TO_WEBP, base64.b64encode(picture).decode())
         return base64.b64decode(url.partition(",")[2])
 
