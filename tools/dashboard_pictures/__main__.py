@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     missing = sorted(_IN_DOCS.keys() - {picture.name for _, picture in pictures})
     if missing:
         print(
-            f"not drawn: {', '.join(missing)}: inject the faults that CONTRIBUTING.md lists",
+            f"not drawn: {', '.join(missing)}: inject the faults of CONTRIBUTING.md, and wait",
             file=sys.stderr,
         )
     return int(bool(missing))
