@@ -44,7 +44,7 @@ _COLUMNS = (
     _Column("Temperature", "celsius", "_celsius", width=105),
     _Column("Size", "bytes", "_bytes"),
     _Column("Clock", "hertz", "_hertz"),
-    _Column("Time", "s", "_seconds(_total)?"),
+    _Column("Time", "s", "_seconds(_total)?", width=90),
     _DATE,
 )
 
