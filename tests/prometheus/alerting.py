@@ -124,13 +124,9 @@ class AlertingRack:
             (folder / source.relative_to(ROOT / "prometheus")).write_text(text)
 
     def start(self) -> None:
-        extra_arguments = {
-            "virtual rack": ["--seed", str(SEED)],
-            "Prometheus": [f"--rules.alert.resend-delay={60 // SPEED_FACTOR}s"],
-        }
         for spec in process_specs(self.config):
-            argv = [*spec.argv, *extra_arguments.get(spec.name, [])]
-            self._start(replace(spec, argv=argv))
+            seed = ["--seed", str(SEED)] if spec.name == "virtual rack" else []
+            self._start(replace(spec, argv=[*spec.argv, *seed]))
         for process in self._running.values():
             wait_until(lambda url=process.spec.ready_url: is_reachable(url))  # type: ignore[misc]
         self.token = create_credentials(self.config.database).token
