@@ -23,6 +23,8 @@ define check
 @$(PY) -m $(1) || { echo "make $@: \`$(1)\` failed, see above" >&2; exit 1; }
 endef
 
+IN_MEMORY := -p tests.helpers.files_in_memory
+
 # Build the prerequisites of the tests, on two cores.
 PREPARE := $(MAKE) --no-print-directory --jobs 2 --output-sync=line lint types .bytecode
 
@@ -42,11 +44,11 @@ experiment: .venv-master ## run an example experiment on a virtual rack, as root
 
 check: ## run ruff, mypy and the fast tests (90 seconds)
 	@$(PREPARE)
-	$(call check,pytest -n 4 --dist loadfile -m "not process and not slow and not verify and not emulated")
+	$(call check,pytest -n 4 --dist loadfile $(IN_MEMORY) -m "not process and not slow and not verify and not emulated")
 
 test: ## run ruff, mypy and the tests (8 minutes; PIRACK_FORBID_SKIPS=1: skipped tests fail)
 	@$(PREPARE) .programs
-	$(call check,pytest -n 8 --dist loadfile)
+	$(call check,pytest -n 8 --dist loadfile $(IN_MEMORY))
 
 verify: .venv-dev .programs ## run the long tests (45 minutes at most)
 	$(call check,pytest -n 2 --dist loadfile -m verify)
