@@ -2,12 +2,14 @@
 
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
+from controller.state.latest import MAX_STATE_AGE_SECONDS
 from tests.controller.rack_process import RackProcess
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 
@@ -33,8 +35,14 @@ def failed_queries(url: str) -> float:
 def test_controller_reads_the_state_again_after_a_request(rack_process: RackProcess) -> None:
     controller = rack_process.start_controller()
     assert failed_queries(controller.url) == 0
-    assert controller.get("rack")["error"]
-    wait_until(lambda: failed_queries(controller.url) >= 3)
+
+    def is_read_without_another_request() -> bool:
+        assert controller.get("rack")["error"]
+        before = failed_queries(controller.url)
+        time.sleep(MAX_STATE_AGE_SECONDS)
+        return failed_queries(controller.url) > before
+
+    wait_until(is_read_without_another_request)
     assert controller.stop(signal.SIGTERM) == 0
 
 
