@@ -1,8 +1,9 @@
 """Drawings of the dashboards by Grafana's npm packages, with the data of a demo with faults."""
 
 import json
+import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,15 @@ def test_dashboard_is_readable_and_its_links_have_values_of_labels(
 ) -> None:
     file = demo.state_folder / "grafana" / "dashboards" / f"{uid}.json"
     dashboard = json.loads(file.read_text(encoding="utf-8"))
+    # Measured values of one moment can be unusually long.
+    problems = draw_all(renderer, demo, dashboard)
+    if problems:
+        problems = similar(draw_all(renderer, demo, dashboard), problems)
+    assert problems == [], "\n".join(problems)
+
+
+def draw_all(renderer: DashboardRenderer, demo: DemoProcess, dashboard: Dashboard) -> Sequence[str]:
+    """Draw a dashboard with the present data in all widths and themes. Return the problems."""
     prometheus, now = prometheus_of(demo), time.time()
     labels = {label: prometheus.label_values(label) for label in LABELS}
     # Readers with phones follow this link instead.
@@ -78,7 +88,13 @@ def test_dashboard_is_readable_and_its_links_have_values_of_labels(
         drawn = renderer.draw(dashboard, recording, picture.view)
         found = [*drawn.problems, *link_problems(drawn.links, labels)]
         problems += [f"{picture.name}: {problem}" for problem in found]
-    assert problems == [], "\n".join(problems)
+    return problems
+
+
+def similar(problems: Sequence[str], others: Sequence[str]) -> Sequence[str]:
+    """Return the problems that differ from one of the others in numbers only, or not at all."""
+    known = {re.sub(r"\d+", "0", other) for other in others}
+    return [problem for problem in problems if re.sub(r"\d+", "0", problem) in known]
 
 
 def stat(title: str = "State", *, width: int = 24, color: str = "#11806a") -> dict[str, Any]:
