@@ -12,6 +12,7 @@ import pytest
 from exporter import aliases
 from rack.layout_file import parse
 from tests.helpers.layouts import layout_text
+from tests.helpers.threads import new_threads, running_threads
 from tests.helpers.waiting import TIMEOUT_SECONDS, free_network_prefix, wait_until
 from virtual_rack import control
 from virtual_rack.loopback import LoopbackOptions, loopback_rack
@@ -84,7 +85,7 @@ def test_client_that_disconnects_during_its_request_is_ignored(
 def test_client_that_disconnects_before_its_reply_is_ignored(
     state_folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    threads = threading.active_count()
+    earlier_threads = running_threads()
     is_received, is_disconnected = threading.Event(), threading.Event()
 
     def handle(*_: object) -> control.Message:
@@ -97,7 +98,7 @@ def test_client_that_disconnects_before_its_reply_is_ignored(
         connection.sendall(b'{"command": "status"}\n')
         assert is_received.wait(TIMEOUT_SECONDS)
     is_disconnected.set()
-    wait_until(lambda: threading.active_count() == threads)
+    wait_until(lambda: not new_threads(earlier_threads))
     assert capfd.readouterr().err == ""
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -21,6 +20,7 @@ from rack.layout_file import load, parse
 from rack.targets import resolve_slots
 from tests.controller.openssh_servers import loopback_prefix
 from tests.helpers.layouts import layout_text
+from tests.helpers.threads import new_threads, running_threads
 from tests.helpers.waiting import TIMEOUT_SECONDS
 from tools.programs import find
 from virtual_rack.actions import SimulatedActions
@@ -87,12 +87,12 @@ class SteppedRack:
 
 @pytest.fixture
 def stepped_rack(tmp_path: Path) -> Iterator[SteppedRack]:
-    threads = threading.active_count()
+    earlier_threads = running_threads()
     with asyncio.Runner() as runner:
         rack = SteppedRack(tmp_path, runner)
         yield rack
         rack.close()
-    assert threading.active_count() == threads
+    assert not new_threads(earlier_threads)
 
 
 def test_every_packaged_action_is_simulated(stepped_rack: SteppedRack) -> None:

@@ -1,12 +1,12 @@
 """Program that switches virtual outlets."""
 
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.threads import new_threads, running_threads
 from tests.helpers.waiting import TIMEOUT_SECONDS, wait_until
 from virtual_rack.faults import Fault
 from virtual_rack.outlets.command import CommandProgram
@@ -93,12 +93,12 @@ def test_program_that_is_killed_while_the_device_is_away_switches_nothing(
     program: CommandProgram,
 ) -> None:
     program.inject_fault(Fault.OUTLET_AWAY)
-    threads = threading.active_count()  # the server has one more for each program
+    earlier_threads = running_threads()  # the server has one more for each program
     with subprocess.Popen([program.path, "off", "a"]) as process:
-        wait_until(lambda: threading.active_count() > threads)
+        wait_until(lambda: new_threads(earlier_threads))
         process.kill()
     program.clear_fault()
-    wait_until(lambda: threading.active_count() == threads)
+    wait_until(lambda: not new_threads(earlier_threads))
     assert program.outlets.is_on("a")
 
 
