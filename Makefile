@@ -23,7 +23,8 @@ define check
 @$(PY) -m $(1) || { echo "make $@: \`$(1)\` failed, see above" >&2; exit 1; }
 endef
 
-IN_MEMORY := -p tests.helpers.files_in_memory
+# Temporary files are in memory, and those of passed tests are deleted at once.
+IN_MEMORY := -p tests.helpers.files_in_memory --override-ini tmp_path_retention_policy=failed
 
 # Build the prerequisites of the tests, on two cores.
 PREPARE := $(MAKE) --no-print-directory --jobs 2 --output-sync=line lint types .bytecode

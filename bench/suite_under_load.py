@@ -32,7 +32,10 @@ def main() -> int:
         "pytest", nargs="*", help="arguments of pytest; default: those of make test"
     )
     arguments = parser.parse_args()
-    pytest_arguments = arguments.pytest or ["-n", "8", "--dist", "loadfile"]
+    pytest_arguments = arguments.pytest or [
+        *("-n", "8", "--dist", "loadfile", "-p", "tests.helpers.files_in_memory"),
+        *("--override-ini", "tmp_path_retention_policy=failed"),
+    ]
     failures: Counter[str] = Counter()
     failed_runs = 0
     with busy_loops(arguments.busy_loops):
