@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from grafana import links, states
+from grafana import states
 from grafana.fields import FieldConfig, override
 from grafana.grid import Row
+from grafana.hottest_panel import hottest
 from grafana.json_format import Json
 from grafana.panels import SPARKLINE_HEIGHT, StatOptions, stat
 from grafana.queries import (
@@ -15,8 +16,6 @@ from grafana.queries import (
     RASPS_IN_RACK,
     STATE,
     Query,
-    hottest_series,
-    range_query,
 )
 from rack.layout import Rack
 
@@ -69,19 +68,10 @@ def _rasps_by_state(rack: Rack) -> Json:
 
 
 def _hottest() -> Json:
-    temperature = f"pirack_cpu_temperature_celsius{{{RASPS_IN_RACK}}}"
-    return stat(
-        "Hottest",
+    return hottest(
         "Rasp with the highest temperature of the system on chip, with its history.",
-        FieldConfig(
-            "celsius",
-            decimals=0,
-            thresholds=states.temperature_thresholds(),
-            links=links.rasp_links_from_labels(),
-            no_value="unknown",
-        ),
-        [range_query(hottest_series(temperature, RASP_LABELS), "{{rasp}}")],
-        stat_options=replace(_OPTIONS, sparkline=True),
+        RASPS_IN_RACK,
+        _OPTIONS,
     )
 
 

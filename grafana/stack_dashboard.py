@@ -4,6 +4,7 @@ from grafana import annotations, links, power_panels, states
 from grafana.dashboard import DashboardDefaults, make_dashboard, variables
 from grafana.fields import FieldConfig, override_matching
 from grafana.grid import COLUMNS, PanelSection, layout_sections
+from grafana.hottest_panel import hottest
 from grafana.json_format import Json
 from grafana.panels import (
     SPARKLINE_HEIGHT,
@@ -20,15 +21,13 @@ from grafana.queries import (
     RASPS_IN_STACK,
     STATE,
     Query,
-    hottest_series,
     range_query,
 )
 from rack.layout import Rack
 
 _STATES = f"max by ({RASP_LABELS}) ({STATE}{{{IN_STACK}}})"
 _DEFAULT_PALETTE = "palette-classic"  # for slots without a fixed color
-_TEMPERATURE = f"pirack_cpu_temperature_celsius{{{RASPS_IN_STACK}}}"
-_TEMPERATURES = f"max by ({RASP_LABELS}) ({_TEMPERATURE})"
+_TEMPERATURES = f"max by ({RASP_LABELS}) (pirack_cpu_temperature_celsius{{{RASPS_IN_STACK}}})"
 
 
 def stack_dashboard(rack: Rack, defaults: DashboardDefaults) -> Json:
@@ -149,18 +148,10 @@ def _rasps() -> Json:
 
 
 def _hottest() -> Json:
-    return stat(
-        "Hottest",
+    return hottest(
         "Highest temperature of a system on chip in this stack, with its history.",
-        FieldConfig(
-            "celsius",
-            decimals=0,
-            thresholds=states.temperature_thresholds(),
-            links=links.rasp_links_from_labels(),
-            no_value="unknown",
-        ),
-        [range_query(hottest_series(_TEMPERATURE, RASP_LABELS), "{{rasp}}")],
-        stat_options=StatOptions(text_mode="value_and_name", sparkline=True),
+        RASPS_IN_STACK,
+        StatOptions(text_mode="value_and_name"),
     )
 
 
