@@ -1,4 +1,4 @@
-"""Evaluate expressions of dashboards with promtool."""
+"""Check and evaluate expressions of dashboards with promtool."""
 
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -37,9 +37,15 @@ def assert_results(
     }
     file = folder / "expressions.yml"
     file.write_text(yaml.safe_dump({"rule_files": [], "tests": [test]}))
+    tested = run_promtool("test", "rules", file)
+    assert tested.returncode == 0, tested.stdout
+
+
+def run_promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run promtool. Its messages are in the standard output."""
     promtool = find("promtool")
-    tested = subprocess.run(
-        [promtool.path, "test", "rules", file],
+    return subprocess.run(
+        [promtool.path, *arguments],
         env=promtool.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -47,4 +53,3 @@ def assert_results(
         timeout=TIMEOUT_SECONDS,
         check=False,
     )
-    assert tested.returncode == 0, tested.stdout

@@ -10,8 +10,7 @@ import yaml
 from grafana.generator import build_dashboards
 from tests.controller.fakes import RACK
 from tests.grafana.dashboard_reader import annotation_queries, panel_queries, substitute
-from tests.helpers.waiting import TIMEOUT_SECONDS
-from tools.programs import find
+from tests.grafana.promtool import run_promtool
 
 pytestmark = pytest.mark.process
 
@@ -25,16 +24,7 @@ def check_rules(folder: Path, expressions: list[str]) -> subprocess.CompletedPro
     ]
     file = folder / "dashboards.yml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "dashboards", "rules": rules}]}))
-    promtool = find("promtool")
-    return subprocess.run(
-        [promtool.path, "check", "rules", file],
-        env=promtool.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
+    return run_promtool("check", "rules", file)
 
 
 def test_promtool_accepts_every_expression(tmp_path: Path) -> None:
