@@ -223,6 +223,7 @@ def test_stopped_install_changes_nothing(
     start_install(page)
     page.get_by_role("button", name="Stop install").click()
     expect_state(page, "stopped")
+    page.wait_for_load_state()  # of the style sheet
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert install_fixture.known_rasps == []
     assert install_fixture.config_path.read_text() == UNMANAGED_CONFIG
